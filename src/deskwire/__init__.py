@@ -1,0 +1,3 @@
+"""Deskwire: a self-hosted, real-time support desk."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,4 @@
+"""What can happen, who may hear it, and how it reaches them.
+
+Read in this order: channels, catalogue, log, frames, window, seat, hub, access, stream.
+"""

@@ -1,0 +1,66 @@
+"""Access: who may hear what. The one place that asks, for pages and streams alike.
+
+Domains contribute selects of grants (person, channel, workspace, why); they are read together,
+in one statement, for as many people as are asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, union_all
+
+from deskwire.events.channels import Channel, Grant, PersonId
+from deskwire.events.hub import Answer
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import Database
+
+GrantSource = Callable[[Collection[PersonId]], Select[tuple[str, str, str | None, str]]]
+ReadSessions = Callable[[Connection, Collection[str]], dict[str, Millis]]
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Somebody who looks, with everything they may hear at this moment."""
+
+    person: PersonId
+    grants: tuple[Grant, ...]
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        return frozenset(grant.channel for grant in self.grants)
+
+
+class Access:
+    """Reads grants from the sources the domains offer."""
+
+    def __init__(self, sources: Sequence[GrantSource], read_sessions: ReadSessions) -> None:
+        self._sources = sources
+        self._read_sessions = read_sessions
+
+    def read_grants(
+        self, tx: Connection, people: Collection[PersonId]
+    ) -> dict[PersonId, list[Grant]]:
+        """Every grant of `people`, in one statement."""
+        found: dict[PersonId, list[Grant]] = {person: [] for person in people}
+        rows = tx.execute(union_all(*(source(people) for source in self._sources)))
+        for person, channel, workspace, why in rows:
+            found[person].append(Grant(channel, workspace, why))
+        return found
+
+    def read_viewer(self, tx: Connection, person: PersonId) -> Viewer:
+        """`person` as pages and searches see them."""
+        return Viewer(person, tuple(self.read_grants(tx, [person])[person]))
+
+    def read_answer(
+        self, tx: Connection, people: Collection[PersonId], sessions: Collection[str]
+    ) -> Answer:
+        """What the hub asks: grants and living sessions, from one snapshot."""
+        return Answer(self.read_grants(tx, people), self._read_sessions(tx, sessions))
+
+    async def authorise(
+        self, db: Database, people: Collection[PersonId], sessions: Collection[str]
+    ) -> Answer:
+        """`read_answer` over `db`."""
+        return await db.read(self.read_answer, list(people), list(sessions))

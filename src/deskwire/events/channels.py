@@ -1,0 +1,56 @@
+"""Channels: who an event is for. A channel is as fine as the finest right (decision 0007).
+
+    user:PERSON            one person
+    guild:ID               owner, any active role, any individual permission
+    tickets:guild:ID       owner, or TICKET_VIEW_ALL
+    ticket:TICKET          opener, participants, watchers of one ticket
+    org:ID                 members of an organization
+    staff                  members of the internal organization
+
+Names are interned: ten thousand seats in ten channels share ten strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sys import intern
+
+Channel = str
+Workspace = str  # "guild:ID" or "org:ID"
+PersonId = str
+
+STAFF: Channel = "staff"
+
+
+def user(person: PersonId) -> Channel:
+    return intern(f"user:{person}")
+
+
+def guild(guild_id: str) -> Channel:
+    return intern(f"guild:{guild_id}")
+
+
+def tickets(workspace: Workspace) -> Channel:
+    return intern(f"tickets:{workspace}")
+
+
+def ticket(ticket_id: str) -> Channel:
+    return intern(f"ticket:{ticket_id}")
+
+
+def organization(organization_id: str) -> Channel:
+    return intern(f"org:{organization_id}")
+
+
+def is_personal(channel: Channel) -> bool:
+    """Whether the channel belongs to one person, so that its audience is known by its name."""
+    return channel.startswith("user:")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A channel a viewer may hear, the workspace it belongs to (None: the person), and why."""
+
+    channel: Channel
+    workspace: Workspace | None
+    why: str

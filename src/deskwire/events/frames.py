@@ -1,0 +1,52 @@
+"""The bytes of a stream: events, which every reader of `onmessage` sees, and named control frames.
+
+An event keeps the shape `data: {"type","data","timestamp"}` on one line without an `event:` field;
+our own frames are named (`tick`, `granted`, `revoked`, `reset`, `goodbye`), so that a page written
+for that shape never sees them. Field names: WHATWG HTML, section 9.2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+
+from deskwire.events.cursor import Cursor
+from deskwire.kit.clock import Millis
+
+HEARTBEAT = b":heartbeat\n\n"
+
+
+def event_frame(cursor: Cursor, type_: str, data: str, at: Millis) -> bytes:
+    """One event. `data` is its JSON as stored (one line)."""
+    head = f'id: {cursor}\ndata: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n\n'
+    return head.encode()
+
+
+def connected_frame(
+    cursor: Cursor, *, verdict: str, seat: str, because: str | None, channels: Collection[str]
+) -> bytes:
+    """The first frame: how the resume went, and what is held now."""
+    told = {
+        "type": "connected",
+        "verdict": verdict,
+        "position": str(cursor),
+        "seat": seat,
+        "because": because,
+        "channels": sorted(channels),
+    }
+    return f"id: {cursor}\ndata: {_dump(told)}\n\n".encode()
+
+
+def control_frame(name: str, cursor: Cursor | None = None, /, **told: object) -> bytes:
+    """A named frame; with a `cursor` it moves the reader's place."""
+    place = f"id: {cursor}\n" if cursor is not None else ""
+    return f"event: {name}\n{place}data: {_dump(told)}\n\n".encode()
+
+
+def retry_frame(wait_ms: int) -> bytes:
+    """Tells an EventSource how long to wait before it comes back."""
+    return f"retry: {wait_ms}\n\n".encode()
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

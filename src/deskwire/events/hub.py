@@ -1,0 +1,483 @@
+"""The hub: every open stream of this process, and the one place that writes to them.
+
+The order of steps that does not leak (decision 0013): a seat is registered under its person,
+silent, before access is asked; dispatching an entry that touches access silences at once, without
+await, everyone it touches, and ends the burst; access is asked for all of them in one query, and
+again if another such entry came meanwhile; then `pump`, the only writer of anything not live,
+goes on and filters by the channels held at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from deskwire.events.channels import Channel, Grant, PersonId, is_personal
+from deskwire.events.cursor import Cursor, parse_cursor
+from deskwire.events.frames import HEARTBEAT, connected_frame, control_frame, retry_frame
+from deskwire.events.log import Entry
+from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
+from deskwire.events.window import Window
+from deskwire.kit.clock import Clock, Millis, now
+from deskwire.kit.ids import new_id
+
+MAX_BEHIND = 1000  # visible entries; further behind, reloading the page is cheaper than replaying
+MAX_SCAN = 50_000  # entries read from the log for one return; bounds the work, not the right
+STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
+SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
+SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
+BEATS = 27  # s between two ticks of a seat; under the 30 s after which proxies cut idle streams
+BEAT_SLICE = 1_000  # seats per turn of the loop while a beat is written
+ASK_TIMEOUT = 10.0  # s; then it is asked again
+ASK_BATCH = 500  # people per query
+ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
+FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
+REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What access says: the grants of each person, and until when each session lives."""
+
+    grants: Mapping[PersonId, Collection[Grant]]
+    sessions: Mapping[str, Millis]
+
+
+Authorise = Callable[[Collection[PersonId], Collection[str]], Awaitable[Answer]]
+ReadAfter = Callable[[int, int], Awaitable[list[Entry]]]
+
+
+class Draining(Exception):
+    """This process is going down and takes no more streams."""
+
+
+class _Listener:
+    """A person with open streams here, oldest first."""
+
+    __slots__ = ("id", "seats")
+
+    def __init__(self, id_: PersonId) -> None:
+        self.id = id_
+        self.seats: list[Seat] = []
+
+
+class Hub:
+    """The seats of this process over one window of the log."""
+
+    def __init__(
+        self,
+        epoch: str,
+        window: Window,
+        authorise: Authorise,
+        read_after: ReadAfter,
+        *,
+        max_behind: int = MAX_BEHIND,
+        streams_per_person: int = STREAMS_PER_PERSON,
+        clock: Clock = now,
+    ) -> None:
+        self.epoch = epoch
+        self.window = window
+        self._authorise = authorise
+        self._read_after = read_after
+        self._max_behind = max_behind
+        self._streams_per_person = streams_per_person
+        self._clock = clock
+        self._channels: dict[Channel, set[Seat]] = {}
+        self._listeners: dict[PersonId, _Listener] = {}
+        self._beats: list[dict[Seat, None]] = [{} for _ in range(BEATS)]
+        self._joined = 0
+        self._wanted: dict[PersonId, _Listener] = {}  # to be asked about, or asked about again
+        self._in_flight: dict[PersonId, _Listener] = {}
+        self._question = asyncio.Event()
+        self._loads: set[asyncio.Task[None]] = set()
+        self._slow: OrderedDict[str, None] = OrderedDict()
+        self._draining = False
+
+    # What the rest of the process sees
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place of the newest entry dispatched here. Pages read it before their rows."""
+        return Cursor(self.epoch, self.window.head)
+
+    @property
+    def seats(self) -> list[Seat]:
+        """Every open stream, by person."""
+        return [seat for listener in self._listeners.values() for seat in listener.seats]
+
+    def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
+        """Seat a stream, silent until access has answered.
+
+        `after` is the cursor the client has reached (None: it starts now). A person's oldest
+        stream makes room when there are too many. Raises Draining while the process goes down.
+        """
+        if self._draining:
+            raise Draining
+        seat = Seat(new_id(), caller, scope, outlet)
+        self._place(seat, after)
+        listener = self._listeners.setdefault(caller.person, _Listener(caller.person))
+        listener.seats.append(seat)
+        self._joined += 1
+        self._beats[self._joined % BEATS][seat] = None
+        for oldest in listener.seats[: -self._streams_per_person]:
+            self._dismiss(oldest, "too-many-streams")
+        self._want(listener)
+        return seat
+
+    def leave(self, seat: Seat) -> None:
+        """Forget a stream whose connection has ended (again is harmless)."""
+        if seat.closed:
+            return
+        seat.closed, seat.live, seat.write = True, False, skip
+        self._retune(seat, frozenset())
+        for beat in self._beats:
+            beat.pop(seat, None)
+        listener = self._listeners[seat.caller.person]
+        listener.seats.remove(seat)
+        if not listener.seats:
+            del self._listeners[listener.id]
+            self._wanted.pop(listener.id, None)
+
+    def pause(self, seat: Seat) -> None:
+        """Called by an outlet that is full: the seat stands where it is."""
+        seat.paused = True
+        self._silence(seat)
+
+    def resume(self, seat: Seat) -> None:
+        """Called by an outlet that has room again."""
+        seat.paused = False
+        self.pump(seat)
+
+    def dispatch(self, entries: Sequence[Entry]) -> None:
+        """Write `entries`, the next ones of the log, to every live seat that may hear them.
+
+        Never waits. An entry that touches access ends the run: what came before it, and itself,
+        is written; those it touches hear nothing more until access has been asked.
+        """
+        run: list[Entry] = []
+        for entry in entries:
+            self.window.append(entry)
+            run.append(entry)
+            if entry.touches:
+                self._write(run)
+                run = []
+                self._touch(entry)
+        if run:
+            self._write(run)
+
+    def pump(self, seat: Seat) -> None:
+        """Bring a seat from its position towards the head, by the channels it holds now."""
+        if seat.closed or seat.live or seat.paused or seat.loading or self._is_asking(seat):
+            return
+        if seat.told != seat.channels:
+            self._tell(seat)
+        if seat.paused:
+            return
+        if not seat.backlog and self._is_lost(seat):
+            self._let_go(seat)
+        elif seat.position >= self.window.head:
+            seat.live, seat.write = True, seat.outlet.write
+        else:
+            part = self._next_slice(seat)
+            if part:
+                seat.outlet.write(part)
+            asyncio.get_running_loop().call_soon(self.pump, seat)
+
+    def drain(self) -> None:
+        """End every stream, each with a slot of its own for coming back, and take no more."""
+        self._draining = True
+        seats = self.seats
+        random.shuffle(seats)
+        for place, seat in enumerate(seats):
+            wait = FIRST_RETURN_MS + place * 1000 // ACCEPT_RATE
+            seat.outlet.write(retry_frame(wait))
+            self._dismiss(seat, "restart", retry=wait)
+
+    async def run(self) -> None:
+        """Ask access and keep the heart beating until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ask_access())
+            tasks.create_task(self._beat())
+
+    # Placing a seat
+
+    def _place(self, seat: Seat, after: str | None) -> None:
+        seat.position = self.window.head
+        if after is None:
+            seat.verdict = "live"
+            return
+        seat.because = "slow" if self._slow.pop(seat.caller.session, 0) is None else None
+        cursor = parse_cursor(after)
+        if cursor is None:
+            self._reset(seat, "unreadable")
+        elif cursor.epoch != self.epoch:
+            self._reset(seat, "epoch")
+        elif cursor.position > self.window.head:
+            self._reset(seat, "future")
+        else:
+            seat.verdict, seat.position = "resumed", cursor.position
+
+    def _reset(self, seat: Seat, because: Because) -> None:
+        seat.verdict, seat.position, seat.backlog = "reset", self.window.head, ()
+        seat.because = seat.because or because
+
+    def _is_too_far(self, seat: Seat) -> bool:
+        visible = 0
+        here = seat.backlog_end if seat.backlog else seat.position
+        for entries in (seat.backlog, self.window.after(here)):
+            for entry in entries:
+                visible += not seat.channels.isdisjoint(entry.channels)
+                if visible > self._max_behind:
+                    return True
+        return False
+
+    async def _load(self, seat: Seat) -> None:
+        """Read what lies between the seat and the window from the log, then let it go on."""
+        reached, scanned, found = seat.position, 0, list[Entry]()
+        try:
+            while reached < self.window.floor:
+                page = await self._read_after(reached, 1000)
+                if not page or page[0].position != reached + 1 or scanned > MAX_SCAN:
+                    self._reset(seat, "behind")  # trimmed away, or too far to read
+                    break
+                scanned, reached = scanned + len(page), page[-1].position
+                found += [e for e in page if not seat.channels.isdisjoint(e.channels)]
+                if len(found) > self._max_behind:
+                    self._reset(seat, "behind")
+                    break
+            else:
+                seat.backlog, seat.backlog_end = found, reached
+                seat.position = seat.position if found else reached
+        except Exception:
+            logger.exception("reading the log for a returning stream failed; it reloads instead")
+            self._reset(seat, "behind")
+        seat.loading = False
+        self._start(seat)
+
+    # Access
+
+    def _want(self, listener: _Listener) -> None:
+        self._wanted[listener.id] = listener
+        self._question.set()
+
+    def _is_asking(self, seat: Seat) -> bool:
+        return seat.caller.person in self._wanted or seat.caller.person in self._in_flight
+
+    def _touch(self, entry: Entry) -> None:
+        touched: dict[PersonId, _Listener] = {}
+        for channel in entry.touches:
+            for seat in self._channels.get(channel, ()):
+                touched[seat.caller.person] = self._listeners[seat.caller.person]
+            if is_personal(channel):
+                person = channel.partition(":")[2]
+                if person in self._listeners:  # also before its first answer
+                    touched[person] = self._listeners[person]
+            else:
+                touched.update(self._in_flight)  # they may turn out to hold it
+        for listener in touched.values():
+            if listener.id in self._listeners:
+                self._want(listener)
+                for seat in listener.seats:
+                    self._silence(seat)
+
+    def _silence(self, seat: Seat) -> None:
+        if seat.live:
+            seat.live, seat.write, seat.position = False, skip, self.window.head
+
+    async def _ask_access(self) -> None:
+        failures = 0
+        while True:
+            await self._question.wait()
+            self._question.clear()
+            while self._wanted:
+                batch = dict(list(self._wanted.items())[:ASK_BATCH])
+                self._in_flight = batch
+                for person in batch:
+                    del self._wanted[person]
+                sessions = {s.caller.session for each in batch.values() for s in each.seats}
+                try:
+                    answer = await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
+                    failures = 0
+                except Exception:
+                    failures += 1
+                    logger.exception("asking for access failed; the streams wait in silence")
+                    for listener in batch.values():
+                        if listener.seats:
+                            self._want(listener)
+                    self._in_flight = {}
+                    await asyncio.sleep(min(30.0, 0.1 * 2**failures))  # s
+                    continue
+                self._in_flight = {}
+                for person, listener in batch.items():
+                    if person not in self._wanted:  # else it came again meanwhile: ask again
+                        self._apply(listener, answer)
+
+    def _apply(self, listener: _Listener, answer: Answer) -> None:
+        grants = answer.grants.get(listener.id, ())
+        for seat in list(listener.seats):
+            expires_at = answer.sessions.get(seat.caller.session)
+            if expires_at is None or expires_at <= self._clock():
+                self._dismiss(seat, "signed-out")
+                continue
+            seat.caller = replace(seat.caller, expires_at=expires_at)
+            self._retune(seat, frozenset(g.channel for g in grants if seat.wants(g.workspace)))
+            self._start(seat)
+
+    def _start(self, seat: Seat) -> None:
+        if seat.told is None and seat.verdict == "resumed" and not seat.closed:
+            if seat.loading:
+                return
+            if not seat.backlog and self._is_lost(seat):
+                seat.loading = True
+                task = asyncio.get_running_loop().create_task(self._load(seat))
+                self._loads.add(task)
+                task.add_done_callback(self._loads.discard)
+                return
+            if self._is_too_far(seat):
+                self._reset(seat, "behind")
+        self.pump(seat)
+
+    def _retune(self, seat: Seat, channels: frozenset[Channel]) -> None:
+        for channel in seat.channels - channels:
+            listening = self._channels[channel]
+            listening.discard(seat)
+            if not listening:
+                del self._channels[channel]
+        for channel in channels - seat.channels:
+            self._channels.setdefault(channel, set()).add(seat)
+        seat.channels = channels
+
+    # Writing
+
+    def _tell(self, seat: Seat) -> None:
+        """Say what the seat holds: at first all of it, later what was lost and gained."""
+        told, seat.told = seat.told, seat.channels
+        here = Cursor(self.epoch, seat.position)
+        if told is None:
+            frame = connected_frame(
+                here,
+                verdict=seat.verdict or "live",
+                seat=seat.id,
+                because=seat.because,
+                channels=seat.channels,
+            )
+            if seat.verdict == "reset":
+                frame += control_frame("reset", here, because=seat.because, position=str(here))
+            seat.outlet.write(frame)
+            return
+        if lost := told - seat.channels:
+            seat.outlet.write(control_frame("revoked", channels=sorted(lost)))
+        if gained := seat.channels - told:
+            seat.outlet.write(control_frame("granted", channels=sorted(gained)))
+
+    def _next_slice(self, seat: Seat) -> bytes:
+        """The next frames the seat may hear; moves its position past what was looked at."""
+        parts, size = list[bytes](), 0
+        source: Iterable[Entry] = seat.backlog or self.window.after(seat.position)
+        for looked, entry in enumerate(source, 1):
+            seat.position = entry.position
+            if not seat.channels.isdisjoint(entry.channels):
+                parts.append(entry.frame)
+                size += len(entry.frame)
+            if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
+                break
+        if seat.backlog:
+            seat.backlog = [e for e in seat.backlog if e.position > seat.position]
+            if not seat.backlog:  # it was filtered when it was read: the rest is not for this seat
+                seat.position = seat.backlog_end
+        return b"".join(parts)
+
+    def _write(self, run: Sequence[Entry]) -> None:
+        """One write per seat for the whole run; entries of several channels count once."""
+        if logger.isEnabledFor(logging.INFO):
+            for entry in run:
+                self._announce(entry)
+        if len(run) == 1:
+            frame = run[0].frame
+            for seat in self._audience(run[0]):
+                seat.write(frame)
+            return
+        masks: dict[Channel, int] = {}
+        for bit, entry in enumerate(run):
+            for channel in entry.channels:
+                if channel in self._channels:
+                    masks[channel] = masks.get(channel, 0) | 1 << bit
+        heard: dict[Seat, int] = {}
+        for channel, mask in masks.items():
+            for seat in self._channels[channel]:
+                heard[seat] = heard.get(seat, 0) | mask
+        joined: dict[int, bytes] = {}
+        for seat, mask in heard.items():
+            frames = joined.get(mask)
+            if frames is None:
+                frames = b"".join(e.frame for bit, e in enumerate(run) if mask >> bit & 1)
+                joined[mask] = frames
+            seat.write(frames)
+
+    def _audience(self, entry: Entry) -> Collection[Seat]:
+        sets = [self._channels[name] for name in entry.channels if name in self._channels]
+        # A copy: an outlet that fails may leave its seat while we write.
+        return set().union(*sets) if len(sets) != 1 else list(sets[0])
+
+    def _announce(self, entry: Entry) -> None:
+        count = len(self._audience(entry))
+        logger.info(
+            "Broadcasting update to %d client%s (%s → %s, position %s)",
+            count,
+            "" if count == 1 else "s",
+            entry.type,
+            ", ".join(entry.channels),
+            entry.position,
+        )
+
+    async def _beat(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(1)
+            turn = (turn + 1) % BEATS
+            seats = list(self._beats[turn])
+            for first in range(0, len(seats), BEAT_SLICE):
+                self._tick(seats[first : first + BEAT_SLICE])
+                await asyncio.sleep(0)
+
+    def _tick(self, seats: Sequence[Seat]) -> None:
+        moment, here = self._clock(), self.cursor
+        frame = HEARTBEAT + control_frame("tick", here, position=str(here), time=moment)
+        for seat in seats:
+            if seat.live:
+                if seat.caller.expires_at <= moment:
+                    self._silence(seat)
+                    self._want(self._listeners[seat.caller.person])
+                else:
+                    seat.write(frame)
+            elif not (seat.closed or seat.loading or seat.backlog) and self._is_lost(seat):
+                self._let_go(seat)
+
+    # Endings
+
+    def _is_lost(self, seat: Seat) -> bool:
+        return seat.position < self.window.floor
+
+    def _let_go(self, seat: Seat) -> None:
+        """The seat fell out of the window. It comes back with its cursor and is told why."""
+        if seat.told is None:  # it never connected: it only waited too long for access
+            self._reset(seat, "behind")
+            self.pump(seat)
+            return
+        self._slow[seat.caller.session] = None
+        if len(self._slow) > REMEMBERED:
+            self._slow.popitem(last=False)
+        logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
+        self.leave(seat)
+        seat.outlet.abort()
+
+    def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
+        self.leave(seat)
+        seat.outlet.write(control_frame("goodbye", reason=reason, **more))
+        seat.outlet.end()

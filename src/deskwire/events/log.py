@@ -1,0 +1,197 @@
+"""The log: every event that happened, in the order it became visible, for good.
+
+Actions `append` in the transaction that changes their rows. Positions are dense and visible in
+order: SQLite's one writer numbers them, and a rolled-back transaction gives its numbers back.
+An action never uses its position; who renders reads the position first and the rows after.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from sys import intern
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+)
+
+from deskwire.events.catalogue import Event
+from deskwire.events.channels import Channel, Workspace
+from deskwire.events.cursor import Cursor
+from deskwire.events.frames import event_frame
+from deskwire.kit.clock import Millis, now
+from deskwire.kit.db import BigId, metadata, note
+
+log = Table(
+    "log",
+    metadata,
+    Column("position", BigId, primary_key=True, autoincrement=True),
+    Column("type", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # ms; when it was appended
+    Column("workspace", Text),
+    Column("actor", Text, nullable=False),
+    Column("cause", Text),  # what brought it about, e.g. "delivery:ID"
+    Column("channels", Text, nullable=False),  # JSON list
+    Column("touches", Text, nullable=False),  # JSON list of channels whose audience may change
+    Column("data", Text, nullable=False),  # JSON object on one line
+    Index("ix_log_workspace_position", "workspace", "position"),
+    Index("ix_log_cause", "cause"),
+    sqlite_autoincrement=True,  # or trimming the log would hand out positions twice
+)
+
+log_state = Table(
+    "log_state",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("epoch", Text, nullable=False),
+    Column("floor", BigInteger, nullable=False),  # entries at or before it were trimmed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event in the log, with its frame of bytes made once for all who hear it."""
+
+    position: int
+    type: str
+    channels: tuple[Channel, ...]
+    touches: tuple[Channel, ...]
+    workspace: Workspace | None
+    at: Millis
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A row just written, noted for the bus; its frame is made after the commit."""
+
+    position: int
+    type: str
+    channels: tuple[Channel, ...]
+    touches: tuple[Channel, ...]
+    workspace: Workspace | None
+    at: Millis
+    data: str
+
+    def entry(self, epoch: str) -> Entry:
+        """This row as every reader of the log sees it."""
+        frame = event_frame(Cursor(epoch, self.position), self.type, self.data, self.at)
+        return Entry(
+            self.position, self.type, self.channels, self.touches, self.workspace, self.at, frame
+        )
+
+
+def append(
+    tx: Connection,
+    event: Event,
+    *,
+    channels: Iterable[Channel],
+    touches: Iterable[Channel] = (),
+    cause: str | None = None,
+    at: Millis | None = None,
+) -> None:
+    """Add `event` to the log inside the transaction `tx`.
+
+    `channels`: who it is for. `touches`: channels whose listeners may gain or lose access by it
+    (a person's own channel where the person is known); their streams fall silent at this entry
+    until `access` has been asked again.
+    """
+    audience = tuple(intern(name) for name in dict.fromkeys(channels))
+    touched = tuple(intern(name) for name in dict.fromkeys(touches))
+    moment = now() if at is None else at
+    data = event.model_dump_json(by_alias=True, exclude_none=True)
+    row = {
+        "type": event.type,
+        "at": moment,
+        "workspace": event.workspace,
+        "actor": event.actor,
+        "cause": cause,
+        "channels": json.dumps(audience),
+        "touches": json.dumps(touched),
+        "data": data,
+    }
+    position = tx.execute(insert(log).values(row)).inserted_primary_key[0]
+    note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
+
+
+def read_epoch(tx: Connection) -> str:
+    """This log's epoch (8 hex digits)."""
+    return str(tx.execute(select(log_state.c.epoch)).scalar_one())
+
+
+def begin_epoch(tx: Connection) -> str:
+    """Give the log a new epoch: at its birth, and when it is restored from a copy."""
+    epoch = secrets.token_hex(4)
+    if tx.execute(log_state.update().values(epoch=epoch)).rowcount == 0:
+        tx.execute(insert(log_state).values(id=1, epoch=epoch, floor=0))
+    return epoch
+
+
+def read_head(tx: Connection) -> int:
+    """The position of the newest entry, 0 in an empty log."""
+    newest = tx.execute(select(func.max(log.c.position))).scalar_one()
+    return int(newest or tx.execute(select(log_state.c.floor)).scalar_one())
+
+
+def read_after(tx: Connection, position: int, limit: int) -> list[Entry]:
+    """Up to `limit` entries after `position`, oldest first."""
+    rows = tx.execute(
+        select(log).where(log.c.position > position).order_by(log.c.position).limit(limit)
+    )
+    return _entries(tx, rows)
+
+
+def read_latest(tx: Connection, limit: int) -> list[Entry]:
+    """The newest `limit` entries, oldest first."""
+    newest = select(log.c.position).order_by(log.c.position.desc()).limit(limit).subquery()
+    first = select(func.min(newest.c.position)).scalar_subquery()
+    rows = tx.execute(select(log).where(log.c.position >= first).order_by(log.c.position))
+    return _entries(tx, rows)
+
+
+def read_of_workspace(
+    tx: Connection, workspace: Workspace, heard: frozenset[Channel], limit: int
+) -> Sequence[Row[tuple[int, str, str, Millis]]]:
+    """The newest entries (position, type, data, at) of a workspace on channels in `heard`."""
+    rows = tx.execute(
+        select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
+        .where(log.c.workspace == workspace)
+        .order_by(log.c.position.desc())
+        .limit(limit * 10)  # rows; a viewer who hears less than a tenth sees a shorter list
+    )
+    visible = [row for row in rows if not heard.isdisjoint(json.loads(row.channels))]
+    return visible[:limit]
+
+
+def read_caused_by(tx: Connection, cause: str) -> list[Entry]:
+    """The entries that `cause` brought about."""
+    rows = tx.execute(select(log).where(log.c.cause == cause).order_by(log.c.position))
+    return _entries(tx, rows)
+
+
+def _entries(tx: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> list[Entry]:
+    epoch = read_epoch(tx)
+    return [
+        Appended(
+            row.position,
+            row.type,
+            tuple(intern(name) for name in json.loads(row.channels)),
+            tuple(intern(name) for name in json.loads(row.touches)),
+            row.workspace,
+            row.at,
+            row.data,
+        ).entry(epoch)
+        for row in rows
+    ]

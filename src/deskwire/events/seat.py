@@ -1,0 +1,91 @@
+"""A seat: one open stream, as the hub sees it.
+
+Live, `write` is the outlet's own. Otherwise (joining, asking for access, catching up, paused) it
+is `skip`: nothing is written and `position` stands, so the seat goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from deskwire.events.channels import Channel, PersonId, Workspace
+from deskwire.events.log import Entry
+from deskwire.kit.clock import Millis
+
+Scope = Literal["all", "guilds"]
+Verdict = Literal["live", "resumed", "reset"]
+Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
+Farewell = Literal["signed-out", "too-many-streams", "restart", "slow"]
+
+
+class Outlet(Protocol):
+    """The way out of a seat: bytes go in, and never wait."""
+
+    def write(self, data: bytes) -> None:
+        """Take `data`; calls the seat's `pause` when too much has not left yet."""
+
+    def end(self) -> None:
+        """Send what was taken, then close."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose stream it is, and on which session's account."""
+
+    person: PersonId
+    session: str
+    expires_at: Millis
+
+
+def skip(_frame: bytes) -> None:
+    """What a seat that is not live does with a live frame."""
+
+
+class Seat:
+    """One open stream. The hub owns every field; nothing here decides anything."""
+
+    __slots__ = (
+        "backlog",
+        "backlog_end",
+        "because",
+        "caller",
+        "channels",
+        "closed",
+        "id",
+        "live",
+        "loading",
+        "outlet",
+        "paused",
+        "position",
+        "scope",
+        "told",
+        "verdict",
+        "write",
+    )
+
+    def __init__(self, id_: str, caller: Caller, scope: Scope, outlet: Outlet) -> None:
+        self.id = id_
+        self.caller = caller
+        self.scope: Scope = scope
+        self.outlet = outlet
+        self.write: Callable[[bytes], None] = skip
+        self.position = 0  # while not live: the newest entry dealt with
+        self.channels: frozenset[Channel] = frozenset()  # held now
+        self.told: frozenset[Channel] | None = None  # held as far as the client knows
+        self.backlog: Sequence[Entry] = ()  # older than the window, read from the log
+        self.backlog_end = 0  # how far the log was read for it
+        self.verdict: Verdict | None = None  # None until access has answered
+        self.because: Because | None = None
+        self.live = False
+        self.paused = False
+        self.loading = False  # its backlog is being read
+        self.closed = False
+
+    def wants(self, workspace: Workspace | None) -> bool:
+        """Whether channels of `workspace` belong on this stream."""
+        return self.scope == "all" or workspace is None or workspace.startswith("guild:")

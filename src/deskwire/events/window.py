@@ -1,0 +1,57 @@
+"""The window: the newest entries of the log, kept in memory with their frames.
+
+A seat is a cursor into it, so catching up, joining and pausing need no list of their own and a
+reconnect costs no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deskwire.events.log import Entry
+
+WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
+ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
+
+
+class Window:
+    """A dense run of entries: `floor` < position ≤ `head`."""
+
+    def __init__(self, limit: int = WINDOW_BYTES) -> None:
+        self.floor = 0  # entries at or before it are not here
+        self.head = 0
+        self._limit = limit
+        self._size = 0
+        self._entries: list[Entry] = []
+        self._start = 0  # index of the oldest entry still held
+
+    def start(self, entries: list[Entry], head: int) -> None:
+        """Begin with what the log holds; `head` counts where it holds nothing any more."""
+        self._entries, self._start, self._size = [], 0, 0
+        self.floor = self.head = entries[0].position - 1 if entries else head
+        for entry in entries:
+            self.append(entry)
+
+    def append(self, entry: Entry) -> None:
+        """Add the next entry; the oldest leave when the limit is passed."""
+        if entry.position != self.head + 1:
+            raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
+        self._entries.append(entry)
+        self._size += len(entry.frame) + ENTRY_OVERHEAD
+        self.head = entry.position
+        while self._size > self._limit and self.floor < self.head:
+            self._drop_oldest()
+
+    def after(self, position: int) -> Iterator[Entry]:
+        """The entries after `position`, which must not lie below the floor."""
+        for index in range(self._start + position - self.floor, len(self._entries)):
+            yield self._entries[index]
+
+    def _drop_oldest(self) -> None:
+        oldest = self._entries[self._start]
+        self._size -= len(oldest.frame) + ENTRY_OVERHEAD
+        self.floor = oldest.position
+        self._start += 1
+        if self._start > 1024 and self._start * 2 > len(self._entries):
+            del self._entries[: self._start]
+            self._start = 0

@@ -1,0 +1,1 @@
+"""Tools that know nothing of support desks: errors, clock, ids, database, logging."""

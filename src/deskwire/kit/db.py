@@ -1,0 +1,144 @@
+"""The database: one writer whose transactions follow each other, and readers beside it.
+
+Work is a plain function over a `Connection`, run off the event loop: a whole transaction costs
+one hop, not one per statement (decision 0002). What a transaction `note`s is handed to the
+subscriber after its commit, in commit order, and is forgotten if it rolls back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+
+READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
+BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite autoincrements INTEGER only
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Work = Callable[Concatenate[Connection, P], T]
+Subscriber = Callable[[Sequence[Any]], None]
+
+
+def note(tx: Connection, thing: object) -> None:
+    """Hand `thing` to the database's subscriber once this transaction has committed."""
+    tx.info.setdefault("noted", []).append(thing)
+
+
+class Database:
+    """An embedded SQLite file. `write` and `read` run work in its threads.
+
+    Only one process may hold it for writing (`deskwire serve` takes a lock file), because two
+    connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        if self.url.get_backend_name() != "sqlite" or not self.url.database:
+            raise ValueError(f"DATABASE_URL must look like sqlite:///path/to/file.db, not {url!r}")
+        self.path = Path(self.url.database)
+        self._writer = _engine(self.path, writer=True)
+        self._readers = _engine(self.path, writer=False)
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
+        self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="db-reader")
+        self._subscriber: Subscriber | None = None
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` in the writer's thread with what each committed transaction noted."""
+        self._subscriber = subscriber
+
+    async def write(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(tx, …)` in a transaction of its own; committed when this returns."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._write_thread, lambda: self.write_here(work, *args, **kwargs)
+        )
+
+    async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(tx, …)` over one consistent snapshot; it cannot write."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._read_threads, lambda: self.read_here(work, *args, **kwargs)
+        )
+
+    def write_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write` in the calling thread (the shell's commands, and the writer's own thread)."""
+        with self._writer.connect() as tx:
+            tx.info.pop("noted", None)
+            with tx.begin():
+                result = work(tx, *args, **kwargs)
+            noted = tx.info.pop("noted", [])
+            if noted and self._subscriber is not None:
+                self._subscriber(noted)
+        return result
+
+    def read_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` in the calling thread."""
+        with self._readers.connect() as tx, tx.begin():
+            return work(tx, *args, **kwargs)
+
+    def backup_to(self, target: Path) -> None:
+        """Copy the database to `target`, consistent, while others use it."""
+        with sqlite3.connect(self.path) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        source.close()
+        copy.close()
+
+    def close(self) -> None:
+        """Wait for what runs, then let go of every connection."""
+        self._write_thread.shutdown(wait=True)
+        self._read_threads.shutdown(wait=True)
+        self._readers.dispose()
+        self._writer.dispose()  # last: the last connection to close checkpoints the WAL
+
+
+def _engine(path: Path, *, writer: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=1 if writer else READERS,
+        max_overflow=0,
+        pool_timeout=30,  # s; a read that cannot start in this time is an error, not a hang
+        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late for a snapshot
+        for pragma in _PRAGMAS["writer" if writer else "reader"]:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(tx: Connection) -> None:
+        tx.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+_PRAGMAS = {
+    "writer": (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a yes to a sender must survive a power cut
+        "foreign_keys=ON",
+        "journal_size_limit=67108864",  # bytes; a long read must not leave a huge WAL behind
+        "temp_store=MEMORY",
+    ),
+    "reader": ("query_only=ON", "temp_store=MEMORY"),
+}
