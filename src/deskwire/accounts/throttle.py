@@ -74,7 +74,7 @@ def count(
         seconds = -(-wait // 1000)
         raise TooMany(f"Too many failed attempts. Try again {_in_words(seconds)}.", seconds)
     row = insert(failures).values(email_hash=key, source=source, at=at)
-    return tx.execute(row.returning(failures.c.id)).scalar_one()
+    return int(tx.execute(row.returning(failures.c.id)).scalar_one())
 
 
 def forgive(tx: Connection, attempt: int, email: str) -> None:
