@@ -1,0 +1,128 @@
+"""Actions at the door: every way into the house, each one transaction.
+
+Hashing takes 40 ms and has no place in a transaction, so signing in is two of them: `knock` counts
+the attempt and says what to compare with, `admit` opens if that still stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, select
+
+from deskwire.accounts import links, passwords, people, sessions, throttle
+from deskwire.accounts.links import Purpose
+from deskwire.accounts.people import Person
+from deskwire.accounts.sessions import Opened
+from deskwire.accounts.throttle import LIMITS, Limits
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import Millis
+
+WELCOMING: tuple[Purpose, ...] = ("sign-in", "reset")  # both let their holder set a password
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The browser at the door: where it came from, and the session it already has, if any."""
+
+    address: str | None
+    user_agent: str
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """A counted attempt: who it may be, and the hash their password is compared with."""
+
+    attempt: int
+    email: str
+    person: PersonId | None
+    hash: str | None = field(repr=False)
+
+
+def knock(
+    tx: Connection, email: str, address: str | None, at: Millis, limits: Limits = LIMITS
+) -> Knock:
+    """Count an attempt to sign in with `email`. TooMany if there were too many.
+
+    Known, unknown and without a password: the same statements for all, so the same time.
+    """
+    attempt = throttle.count(tx, email, address, at, limits)
+    row = tx.execute(
+        select(people.people.c.id, passwords.passwords.c.hash)
+        .outerjoin(passwords.passwords)
+        .where(people.people.c.email == email)
+    ).one_or_none()
+    return Knock(attempt, email, *(row or (None, None)))
+
+
+def admit(
+    tx: Connection, knock: Knock, visit: Visit, at: Millis, better_hash: str | None = None
+) -> Opened | None:
+    """Sign in whoever knocked, their password having matched; the browser's old session ends.
+
+    None if the password was changed meanwhile: then what matched is the old one.
+    """
+    if knock.person is None or passwords.read_hash(tx, knock.person) != knock.hash:
+        return None
+    throttle.forgive(tx, knock.attempt, knock.email)
+    if better_hash is not None:
+        passwords.renew_hash(tx, knock.person, better_hash)
+    return _open(tx, knock.person, visit, at)
+
+
+def sign_up(tx: Connection, name: str, email: str, hash_: str, visit: Visit, at: Millis) -> Opened:
+    """Make an account and sign in. Conflict if the address is taken."""
+    person = people.create(tx, name=name, email=email, at=at)
+    passwords.store(tx, person.id, hash_, at)
+    return _open(tx, person.id, visit, at)
+
+
+def welcome(tx: Connection, token: str, name: str, hash_: str, visit: Visit, at: Millis) -> Opened:
+    """Use up a link: its holder has the address, a name and a password now, and is signed in.
+
+    Every other session of the person ends. NotFound if the link cannot be used any more.
+    """
+    person_id = links.redeem(tx, token, WELCOMING, at).person
+    people.change(tx, person_id, name=name, email_verified_at=at, at=at)
+    return _renew_password(tx, person_id, hash_, visit, at)
+
+
+def find_welcomed(tx: Connection, token: str, at: Millis) -> Person:
+    """Whom a link is for; it stays unused. NotFound if it cannot be used any more."""
+    person = people.find(tx, links.find(tx, token, WELCOMING, at).person)
+    assert person is not None  # the foreign key says so
+    return person
+
+
+def change_password(
+    tx: Connection, knock: Knock, hash_: str, visit: Visit, at: Millis
+) -> Opened | None:
+    """Give whoever knocked a new password, the current one having matched.
+
+    All their sessions end and a new one begins. None if somebody was faster.
+    """
+    if knock.person is None or passwords.read_hash(tx, knock.person) != knock.hash:
+        return None
+    throttle.forgive(tx, knock.attempt, knock.email)
+    return _renew_password(tx, knock.person, hash_, visit, at)
+
+
+def sign_out(tx: Connection, token: str, at: Millis) -> bool:
+    """End the session of this secret. False if there is none."""
+    session = sessions.find(tx, token, at)
+    return session is not None and sessions.end(tx, session.id, at=at)
+
+
+def _renew_password(
+    tx: Connection, person_id: PersonId, hash_: str, visit: Visit, at: Millis
+) -> Opened:
+    passwords.store(tx, person_id, hash_, at)
+    sessions.end_all(tx, person_id, at=at)
+    return _open(tx, person_id, visit, at)
+
+
+def _open(tx: Connection, person_id: PersonId, visit: Visit, at: Millis) -> Opened:
+    if visit.token is not None:
+        sign_out(tx, visit.token, at)
+    return sessions.begin(tx, person_id, user_agent=visit.user_agent, address=visit.address, at=at)

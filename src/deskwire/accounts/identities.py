@@ -1,0 +1,119 @@
+"""Identities: who a person is elsewhere (`discord:900000000000000002`)."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    insert,
+    select,
+)
+
+from deskwire.accounts import people
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import Millis, now
+from deskwire.kit.db import metadata
+from deskwire.kit.errors import Conflict, Invalid, NotFound
+
+# A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
+# https://discord.com/developers/docs/reference#snowflakes
+SUBJECTS = {"discord": re.compile(r"[0-9]{17,20}")}
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("principal", Text, primary_key=True),  # PROVIDER:SUBJECT
+    Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # their id there
+    Column("created_at", BigInteger, nullable=False),  # ms
+    UniqueConstraint("person", "provider"),
+)
+
+
+def link(
+    tx: Connection,
+    person_id: PersonId,
+    provider: str,
+    subject: str,
+    *,
+    actor: str | None = None,
+    at: Millis | None = None,
+) -> None:
+    """Say that `subject` at `provider` is this person; again is harmless.
+
+    Conflict if that account is somebody else's, or the person has another one there. Whoever lets
+    people link by themselves must first have proof of both: a session here, a sign-in there.
+    """
+    principal = parse_principal(provider, subject)
+    held = subject_of(tx, person_id, provider)
+    if held == subject:
+        return
+    if person_of(tx, principal) is not None:
+        raise Conflict(
+            f"The {provider} account {subject} is already linked to another person here. "
+            "Unlink it from them first, then link it again."
+        )
+    if held is not None:
+        raise Conflict(
+            f"This person is already linked to the {provider} account {held}. "
+            f"Unlink that one first, then link {subject}."
+        )
+    moment = now() if at is None else at
+    row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
+    tx.execute(insert(identities).values(**row, created_at=moment))
+    people.change(tx, person_id, touches_access=True, actor=actor, at=moment)
+
+
+def unlink(
+    tx: Connection,
+    person_id: PersonId,
+    provider: str,
+    *,
+    actor: str | None = None,
+    at: Millis | None = None,
+) -> None:
+    """Forget who a person is at `provider`. NotFound if nothing is linked."""
+    mine = (identities.c.person == person_id) & (identities.c.provider == provider)
+    if tx.execute(delete(identities).where(mine)).rowcount == 0:
+        raise NotFound(f"No {provider} account is linked to this person; there is nothing to undo.")
+    people.change(tx, person_id, touches_access=True, actor=actor, at=at)
+
+
+def principals_of(tx: Connection, person_id: PersonId) -> list[str]:
+    """Every identity of a person, as principals."""
+    mine = select(identities.c.principal).where(identities.c.person == person_id)
+    return list(tx.execute(mine.order_by(identities.c.principal)).scalars())
+
+
+def person_of(tx: Connection, principal: str) -> PersonId | None:
+    """The id of the person a principal belongs to."""
+    found = select(identities.c.person).where(identities.c.principal == principal)
+    return tx.execute(found).scalar_one_or_none()
+
+
+def subject_of(tx: Connection, person_id: PersonId, provider: str) -> str | None:
+    """Who a person is at `provider`."""
+    mine = (identities.c.person == person_id) & (identities.c.provider == provider)
+    return tx.execute(select(identities.c.subject).where(mine)).scalar_one_or_none()
+
+
+def parse_principal(provider: str, subject: str) -> str:
+    """`discord`, `900000000000000002` → `discord:900000000000000002`; Invalid if it cannot be."""
+    form = SUBJECTS.get(provider)
+    if form is None:
+        raise Invalid(f"{provider!r} is not a provider here; known: {', '.join(SUBJECTS)}.")
+    if not form.fullmatch(subject):
+        raise Invalid(
+            f"{subject!r} is not a Discord user id. Copy the number of 17 to 20 digits "
+            "(Discord: Settings, Advanced, Developer Mode; then Copy User ID)."
+        )
+    return f"{provider}:{subject}"

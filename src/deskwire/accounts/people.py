@@ -1,0 +1,135 @@
+"""People: humans with a name and, most of them, an e-mail address."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, insert, select
+
+from deskwire.events import channels, log
+from deskwire.events.catalogue import PersonChanged
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import Millis, now
+from deskwire.kit.db import metadata
+from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.ids import new_id
+
+NAME_CHARACTERS = 80  # longer names break every list they stand in
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, unique=True),  # as `parse_email` gives it; None: known by identity only
+    Column("email_verified_at", BigInteger),  # ms; None until a link sent to it was used
+    Column("revision", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # ms
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A human, as the row says."""
+
+    id: PersonId
+    name: str
+    email: str | None
+    email_verified_at: Millis | None
+    revision: int
+    created_at: Millis
+
+
+def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = None) -> Person:
+    """Add a person; `name` and `email` have been parsed. Conflict if the address is taken."""
+    if email is not None and find_by_email(tx, email) is not None:
+        raise Conflict(f"{email} already belongs to somebody here. Use another address.")
+    moment = now() if at is None else at
+    person = Person(new_id(moment), name, email, None, 1, moment)
+    tx.execute(
+        insert(people).values(id=person.id, name=name, email=email, revision=1, created_at=moment)
+    )
+    return person
+
+
+def find(tx: Connection, person_id: PersonId) -> Person | None:
+    """The person with this id."""
+    return person_from(tx.execute(select(people).where(people.c.id == person_id)).one_or_none())
+
+
+def find_by_email(tx: Connection, email: str) -> Person | None:
+    """The person with this address, as `parse_email` gives it."""
+    return person_from(tx.execute(select(people).where(people.c.email == email)).one_or_none())
+
+
+def change(
+    tx: Connection,
+    person_id: PersonId,
+    *,
+    name: str | None = None,
+    email_verified_at: Millis | None = None,
+    touches_access: bool = False,
+    actor: str | None = None,
+    at: Millis | None = None,
+) -> Person:
+    """Note that something about a person changed: the row's revision rises, `person.changed` tells.
+
+    `touches_access`: what they may hear may have changed too, so their open streams ask again.
+    `actor`: who did it, as events name them; None means the person.
+    """
+    new = {"name": name, "email_verified_at": email_verified_at}
+    changed = {column: value for column, value in new.items() if value is not None}
+    mine = people.c.id == person_id
+    tx.execute(people.update().where(mine).values(revision=people.c.revision + 1, **changed))
+    person = Person(*tx.execute(select(people).where(mine)).one())
+    fact = PersonChanged(
+        actor=actor or person_id, person=person_id, name=person.name, revision=person.revision
+    )
+    own = channels.user(person_id)
+    log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)
+    return person
+
+
+def parse_email(text: str) -> str:
+    """An address in the one form it is kept in: trimmed, lower case, composed characters.
+
+    Whether it can be delivered to is not asked: that would tell a stranger's address to a resolver.
+    """
+    try:
+        # test_environment admits `.test` (RFC 6761), which the demo and the tests live in.
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        sentence = "Write the e-mail address in full, like name@example.org."
+        raise Invalid(sentence, {"email": sentence}) from None
+    return found.normalized.lower()
+
+
+def normal_email(text: str) -> str:
+    """`text` as it would be kept if it is an address, else trimmed and in lower case."""
+    try:
+        return parse_email(text)
+    except Invalid:
+        return text.strip().lower()
+
+
+def parse_name(text: str) -> str:
+    """A name on one line, 1 to 80 characters, that cannot turn the text around it."""
+    name = " ".join(text.split())
+    if not name or len(name) > NAME_CHARACTERS or any(_is_disruptive(sign) for sign in name):
+        sentence = f"Write a name of 1 to {NAME_CHARACTERS} ordinary characters."
+        raise Invalid(sentence, {"name": sentence})
+    return name
+
+
+def _is_disruptive(sign: str) -> bool:
+    # Direction overrides let a name pretend to end and something else to begin.
+    turns = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    return unicodedata.category(sign) == "Cc" or unicodedata.bidirectional(sign) in turns
+
+
+def person_from(row: Row[*tuple[Any, ...]] | None) -> Person | None:
+    """A row of `people` as a Person."""
+    return None if row is None else Person(*row)

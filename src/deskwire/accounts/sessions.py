@@ -1,0 +1,161 @@
+"""Sessions: a browser that is signed in. The cookie holds a secret, the row only its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+)
+
+from deskwire.accounts.people import Person, people
+from deskwire.events import channels, log
+from deskwire.events.catalogue import SessionRevoked
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import DAY, HOUR, Millis, now
+from deskwire.kit.db import metadata
+from deskwire.kit.ids import digest, new_id, new_secret
+
+LIFETIME = 7 * DAY  # since it was last used
+EXTEND_AFTER = HOUR  # a write per hour of use, instead of one per request
+USER_AGENT_CHARACTERS = 200  # enough to recognise a browser by
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),  # public: in events, pages and channel names
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),  # ms
+    Column("expires_at", BigInteger, nullable=False),  # ms
+    Column("seen_at", BigInteger, nullable=False),  # ms; up to an hour behind
+    Column("user_agent", Text, nullable=False),
+    Column("address", Text),
+    Index("ix_sessions_person", "person"),
+    Index("ix_sessions_expires_at", "expires_at"),
+)
+
+_SHOWN = [column for column in sessions.c if column is not sessions.c.token_hash]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session as everybody may see it: its secret is not in here."""
+
+    id: str
+    person: PersonId
+    created_at: Millis
+    expires_at: Millis
+    seen_at: Millis
+    user_agent: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session just begun, and the only time its secret is at hand."""
+
+    session: Session
+    token: str = field(repr=False)
+
+
+def begin(
+    tx: Connection, person_id: PersonId, *, user_agent: str, address: str | None, at: Millis
+) -> Opened:
+    """Sign a person in on one browser, under a secret nobody has seen before."""
+    token = new_secret()
+    agent = user_agent[:USER_AGENT_CHARACTERS]
+    session = Session(new_id(at), person_id, at, at + LIFETIME, at, agent, address)
+    tx.execute(
+        insert(sessions).values(
+            id=session.id,
+            token_hash=digest(token),
+            person=person_id,
+            created_at=at,
+            expires_at=session.expires_at,
+            seen_at=at,
+            user_agent=agent,
+            address=address,
+        )
+    )
+    return Opened(session, token)
+
+
+def find(tx: Connection, token: str, at: Millis | None = None) -> Session | None:
+    """The living session a cookie's secret opens."""
+    living = sessions.c.expires_at > (now() if at is None else at)
+    row = tx.execute(
+        select(*_SHOWN).where(sessions.c.token_hash == digest(token), living)
+    ).one_or_none()
+    return None if row is None else Session(*row)
+
+
+def find_with_person(
+    tx: Connection, token: str, at: Millis | None = None
+) -> tuple[Person, Session] | None:
+    """`find`, with whose session it is."""
+    session = find(tx, token, at)
+    if session is None:
+        return None
+    row = tx.execute(select(people).where(people.c.id == session.person)).one()
+    return Person(*row), session
+
+
+def is_due(session: Session, at: Millis) -> bool:
+    """Whether using the session now should be written down by `extend`."""
+    return at - session.seen_at >= EXTEND_AFTER
+
+
+def extend(tx: Connection, session_id: str, at: Millis) -> bool:
+    """The session was used: it lives seven days from now. False if it has ended meanwhile."""
+    living = (sessions.c.id == session_id) & (sessions.c.expires_at > at)
+    used = sessions.update().where(living).values(expires_at=at + LIFETIME, seen_at=at)
+    return tx.execute(used).rowcount == 1
+
+
+def end(
+    tx: Connection, session_id: str, *, actor: str | None = None, at: Millis | None = None
+) -> bool:
+    """End one session, and its streams with it. False if there is none.
+
+    `actor`: who ended it, as events name them; None means the person.
+    """
+    ended = delete(sessions).where(sessions.c.id == session_id).returning(sessions.c.person)
+    person_id = tx.execute(ended).scalar_one_or_none()
+    if person_id is None:
+        return False
+    own = channels.user(person_id)
+    fact = SessionRevoked(actor=actor or person_id, session=session_id)
+    log.append(tx, fact, channels=[own], touches=[own], at=at)
+    return True
+
+
+def end_all(
+    tx: Connection, person_id: PersonId, *, actor: str | None = None, at: Millis | None = None
+) -> int:
+    """End every session of a person; how many there were."""
+    mine = list(tx.execute(select(sessions.c.id).where(sessions.c.person == person_id)).scalars())
+    for session_id in mine:
+        end(tx, session_id, actor=actor, at=at)
+    return len(mine)
+
+
+def read_living(
+    tx: Connection, session_ids: Collection[str], at: Millis | None = None
+) -> dict[str, Millis]:
+    """Until when each of these sessions lives; ended and expired ones are absent."""
+    living = sessions.c.expires_at > (now() if at is None else at)
+    rows = tx.execute(
+        select(sessions.c.id, sessions.c.expires_at).where(sessions.c.id.in_(session_ids), living)
+    )
+    return {row.id: row.expires_at for row in rows}

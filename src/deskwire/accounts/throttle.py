@@ -1,0 +1,117 @@
+"""The throttle: how often somebody may be wrong at the door, per address and per source.
+
+An attempt is counted before its password is looked at and taken back if it was right; counting
+afterwards would let a hundred attempts at once pass before the first failure is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+)
+
+from deskwire.kit.clock import MINUTE, Millis
+from deskwire.kit.db import BigId, metadata
+from deskwire.kit.errors import TooMany
+from deskwire.kit.ids import digest
+
+SOURCE_CHARACTERS = 64  # an address is shorter; what a broken proxy sends may not be
+SUBSCRIBER_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
+
+failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    # A digest, because what is typed into the wrong field may be a password.
+    Column("email_hash", Text),
+    Column("source", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # ms
+    Index("ix_sign_in_failures_email_hash_at", "email_hash", "at"),
+    Index("ix_sign_in_failures_source_at", "source", "at"),
+    Index("ix_sign_in_failures_at", "at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many failures are borne within a window."""
+
+    per_email: int = 5  # a person who mistypes needs three
+    per_source: int = 30  # an office behind one address
+    window: Millis = 15 * MINUTE
+
+
+LIMITS = Limits()
+
+
+def count(
+    tx: Connection, email: str | None, address: str | None, at: Millis, limits: Limits = LIMITS
+) -> int:
+    """Count an attempt as a failure until `forgive` or `withdraw`; gives its id.
+
+    `email`: as `normal_email` gives it (known here or not), None where only the source counts.
+    TooMany, and nothing counted, while the window is full.
+    """
+    source = source_of(address)
+    key = None if email is None else digest(email)
+    wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
+    if key is not None:
+        mine = failures.c.email_hash == key
+        wait = max(wait, _wait(tx, mine, limits.per_email, at, limits.window))
+    if wait > 0:
+        seconds = -(-wait // 1000)
+        raise TooMany(f"Too many failed attempts. Try again {_in_words(seconds)}.", seconds)
+    row = insert(failures).values(email_hash=key, source=source, at=at)
+    return int(tx.execute(row.returning(failures.c.id)).scalar_one())
+
+
+def forgive(tx: Connection, attempt: int, email: str) -> None:
+    """The attempt succeeded: the address starts anew, what the source did otherwise stays."""
+    withdraw(tx, attempt)
+    same = failures.c.email_hash == digest(email)
+    tx.execute(failures.update().where(same).values(email_hash=None))
+
+
+def withdraw(tx: Connection, attempt: int) -> None:
+    """The attempt was never judged: it does not count."""
+    tx.execute(delete(failures).where(failures.c.id == attempt))
+
+
+def source_of(address: str | None) -> str:
+    """Whom an IP address stands for: IPv4 itself, IPv6 its /64, anything else as it is."""
+    try:
+        ip = ip_address(address or "")
+    except ValueError:
+        return (address or "unknown")[:SOURCE_CHARACTERS]
+    if isinstance(ip, IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return str(ip.ipv4_mapped)
+        return str(IPv6Network((int(ip), SUBSCRIBER_BITS), strict=False))
+    return str(ip)
+
+
+def _wait(
+    tx: Connection, same: ColumnElement[bool], limit: int, at: Millis, window: Millis
+) -> Millis:
+    # Full as long as the limit-th newest failure is in the window.
+    recent = select(failures.c.at).where(same, failures.c.at > at - window)
+    oldest = tx.execute(recent.order_by(failures.c.at.desc()).limit(1).offset(limit - 1)).scalar()
+    return 0 if oldest is None else oldest + window - at
+
+
+def _in_words(seconds: int) -> str:
+    if seconds <= 90:
+        return f"in {seconds} second{'' if seconds == 1 else 's'}"
+    return f"in {-(-seconds // 60)} minutes"

@@ -1,0 +1,210 @@
+"""Guards: what every request passes before anything of ours sees it. Plain ASGI, nothing buffered.
+
+SecurityHeaders   every answer says what a browser may do with it
+SameOrigin        a request that changes something comes from our own pages
+BodyLimit         a body is no larger than a form needs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
+SIGNED = ("/api/webhooks/",)  # prefixes whose requests carry a signature of their own
+FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 characters
+OTHER_BYTES = 1024 * 1024  # JSON of the API; never read further than this
+HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
+PORTS = {"http": 80, "https": 443}
+
+POLICY = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def guard(app: ASGIApp, public_url: str | None) -> ASGIApp:
+    """All guards around `app`. Refusals pass the outermost, so they have the headers too."""
+    return SecurityHeaders(SameOrigin(BodyLimit(app), public_url), public_url)
+
+
+class SecurityHeaders:
+    """Adds the headers of POLICY where the answer does not set them itself.
+
+    Pages and JSON are not stored anywhere unless they say so: they are for one viewer.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+        self._app = app
+        self._https = public_url is not None and urlsplit(public_url).scheme == "https"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        https = self._https or scope.get("scheme") == "https"
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # A copy: some answers share one list of headers.
+                message = {**message, "headers": list(message.get("headers", ()))}
+                _add_policy(MutableHeaders(scope=message), https=https)
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
+
+
+class SameOrigin:
+    """Refuses requests that change something and were made by another site's page.
+
+    Without a public URL, our origin is what the request itself says (scheme and Host).
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+        self._app = app
+        self._own = public_url and normal_origin(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE and not _is_signed(scope):
+            headers = Headers(scope=scope)
+            own = self._own or normal_origin(f"{scope['scheme']}://{headers.get('host', '')}")
+            reason = why_foreign(headers, own)
+            if reason is not None:
+                await _refuse(send, 403, reason)
+                return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Reads no more of a body than FORM_BYTES of a form or OTHER_BYTES of anything else."""
+
+    def __init__(self, app: ASGIApp, form: int = FORM_BYTES, other: int = OTHER_BYTES) -> None:
+        self._app = app
+        self._form = form
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE or _is_signed(scope):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        limit = self._form if _is_form(headers) else self._other
+        if _announced(headers) > limit:
+            await _refuse(send, 413, _too_large(limit))
+            return
+        await self._within(limit, scope, receive, send)
+
+    async def _within(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        taken, started = 0, False
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, _too_large(limit))  # the app's own error page, if it has
+            return message
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive_some, send_noting)
+        except HTTPException as refusal:
+            if started or taken <= limit:
+                raise
+            await _refuse(send, refusal.status_code, refusal.detail)
+
+
+def why_foreign(headers: Headers, own: str | None) -> str | None:
+    """Why a request that changes something is not from our own pages; None if it is.
+
+    Browsers send Origin with every such request. Where it is missing, Sec-Fetch-Site tells (no
+    page can forge it); where both are, there is no browser, and then no cookie either.
+    """
+    origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
+    if origins:
+        if own is not None and [normal_origin(each) for each in origins] == [own]:
+            return None
+        return (
+            f"This request came from {', '.join(origins)[:200]}, and only {own} may send it. "
+            "If that is this desk's own address, PUBLIC_URL must say so."
+        )
+    if sites:
+        if set(sites) <= {"same-origin", "none"}:
+            return None
+        return "This request came from another site. Open the page on this desk and try again."
+    if "cookie" in headers:
+        return "This request has a cookie but does not say where it came from (Origin)."
+    return None
+
+
+def normal_origin(url: str) -> str | None:
+    """`HTTPS://Desk.example:443/x` → `https://desk.example`; None for what has no origin."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    suffix = "" if port in (None, PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{suffix}"
+
+
+def _add_policy(headers: MutableHeaders, *, https: bool) -> None:
+    for name, value in _policy_for(headers.get("content-type", ""), https=https):
+        headers.setdefault(name, value)
+
+
+def _policy_for(content_type: str, *, https: bool) -> Iterator[tuple[str, str]]:
+    yield from POLICY.items()
+    if https:
+        yield "strict-transport-security", HSTS
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/html" or kind.endswith("json"):
+        yield "cache-control", "no-store"
+
+
+def _is_signed(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(SIGNED)
+
+
+def _is_form(headers: Headers) -> bool:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def _announced(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0  # what is read is counted
+
+
+def _too_large(limit: int) -> str:
+    return f"The request is larger than {limit // 1024} KiB. Send less."
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    body = sentence.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

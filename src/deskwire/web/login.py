@@ -1,0 +1,342 @@
+"""The door for people: signing in, up and out, the welcome link, the password.
+
+Every page works without JavaScript. A refused form is shown again with what was typed, except
+passwords. Templates get: `values` (what was typed), `errors` (field → sentence), `alert` (a
+sentence about the whole, or None), `next` (where to go after).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deskwire.accounts import actions, throttle
+from deskwire.accounts.actions import Knock
+from deskwire.accounts.passwords import Hasher, parse_password
+from deskwire.accounts.people import normal_email, parse_email, parse_name
+from deskwire.accounts.sessions import Opened
+from deskwire.accounts.throttle import LIMITS, Limits
+from deskwire.kit.clock import Clock, now
+from deskwire.kit.db import Database
+from deskwire.kit.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+    TooMany,
+    Unauthenticated,
+)
+from deskwire.web.sessions import BrowserSessions, SignedIn
+
+SignUp = Literal["open", "invited", "closed"]
+
+FIELDS = 20  # of a form; the largest of ours has five
+NEXT_CHARACTERS = 2000  # longer URLs are cut somewhere on the way
+WRONG = "That e-mail address and password do not belong together. Check both and try again."
+NOT_OPEN = {
+    "invited": "Accounts here are by invitation. Ask whoever runs this desk to invite you.",
+    "closed": "This desk takes no new accounts. Ask whoever runs it if you think you need one.",
+}
+STATUSES: dict[type[Refusal], int] = {
+    Invalid: 422,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooMany: 429,
+}
+
+# The link's secret is in the page's path, so no Referer may carry it. `no-referrer` would do that
+# too, but makes browsers post the page's own form with `Origin: null` (Fetch, "append a request
+# Origin header"), which the guard rightly refuses. `strict-origin` names the site and no path.
+WELCOME_HEADERS = {"referrer-policy": "strict-origin"}
+
+
+class Render(Protocol):
+    """Makes a page of a template."""
+
+    def __call__(
+        self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
+    ) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The pages of the door. `db` holds accounts, `browsers` the cookie, `render` makes pages."""
+
+    db: Database
+    browsers: BrowserSessions
+    hasher: Hasher
+    render: Render
+    sign_up_mode: SignUp = "invited"
+    limits: Limits = LIMITS
+    clock: Clock = now
+
+    # /sign-in, /sign-out
+
+    async def sign_in_form(self, request: Request) -> Response:
+        """GET /sign-in. Who is signed in already goes on."""
+        target = safe_next(request.query_params.get("next"))
+        if await self.browsers.current(request) is not None:
+            return RedirectResponse(target, 303)
+        return self._sign_in_page(request, {"next": target})
+
+    async def sign_in(self, request: Request) -> Response:
+        """POST /sign-in (email, password, next)."""
+        form = await read_form(request)
+        try:
+            opened = await self._sign_in(request, form)
+        except Refusal as refusal:
+            return self._sign_in_page(request, form, refusal)
+        return self.browsers.enter(RedirectResponse(safe_next(form.get("next")), 303), opened)
+
+    async def _sign_in(self, request: Request, form: Mapping[str, str]) -> Opened:
+        typed = parse_all(
+            email=lambda: required(form, "email", "Write your e-mail address."),
+            password=lambda: required(form, "password", "Write your password."),
+        )
+        visit, email = self.browsers.visit_of(request), normal_email(typed["email"])
+        knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
+        if not await self._is_right(knock, typed["password"]):
+            raise Unauthenticated(WRONG)
+        better = None
+        if knock.hash is not None and self.hasher.is_outdated(knock.hash):
+            better = await self.hasher.hash(typed["password"])
+        opened = await self.db.write(actions.admit, knock, visit, self.clock(), better)
+        if opened is None:
+            raise Unauthenticated(WRONG)
+        return opened
+
+    async def sign_out(self, request: Request) -> Response:
+        """POST /sign-out. The session and its streams end; again is harmless."""
+        token = self.browsers.token_of(request)
+        if token is not None:
+            await self.db.write(actions.sign_out, token, self.clock())
+        return self.browsers.leave(RedirectResponse("/sign-in", 303))
+
+    # /sign-up
+
+    async def sign_up_form(self, request: Request) -> Response:
+        """GET /sign-up: a form where sign-up is open, else a sentence whom to ask."""
+        target = safe_next(request.query_params.get("next"))
+        if await self.browsers.current(request) is not None:
+            return RedirectResponse(target, 303)
+        return self._sign_up_page(request, {"next": target})
+
+    async def sign_up(self, request: Request) -> Response:
+        """POST /sign-up (name, email, password, next); 403 where sign-up is not open."""
+        form = await read_form(request)
+        try:
+            opened = await self._sign_up(request, form)
+        except Refusal as refusal:
+            return self._sign_up_page(request, form, refusal)
+        return self.browsers.enter(RedirectResponse(safe_next(form.get("next")), 303), opened)
+
+    async def _sign_up(self, request: Request, form: Mapping[str, str]) -> Opened:
+        if self.sign_up_mode != "open":
+            raise Forbidden(NOT_OPEN[self.sign_up_mode])
+        email = normal_email(form.get("email", ""))
+        typed = parse_all(
+            name=lambda: parse_name(form.get("name", "")),
+            email=lambda: parse_email(email),
+            password=lambda: parse_password(form.get("password", ""), email),
+        )
+        visit, at = self.browsers.visit_of(request), self.clock()
+        await self.db.write(throttle.count, None, visit.address, at, self.limits)
+        # Hashed before the address is looked up, so that a taken one takes as long.
+        hash_ = await self.hasher.hash(typed["password"])
+        try:
+            return await self.db.write(
+                actions.sign_up, typed["name"], typed["email"], hash_, visit, at
+            )
+        except Conflict as refusal:
+            # Signing up signs in, so whatever is answered here, a stranger can tell a taken
+            # address from a free one; only an e-mail could hide it, and none is sent yet. So we
+            # say it plainly, which helps the person who forgot, and the throttle makes asking
+            # for many addresses slow. In the modes `invited` and `closed` nothing can be asked.
+            sentence = "This address cannot be used. If it is yours, sign in instead."
+            raise Conflict(sentence) from refusal
+
+    # /welcome/{token}
+
+    async def welcome_form(self, request: Request) -> Response:
+        """GET /welcome/{token}: changes nothing, or a mail scanner would use the link up."""
+        try:
+            person = await self.db.read(actions.find_welcomed, _token(request), self.clock())
+        except NotFound as refusal:
+            return self._welcome_page(request, {}, None, refusal)
+        return self._welcome_page(request, {"name": person.name}, person.email)
+
+    async def welcome(self, request: Request) -> Response:
+        """POST /welcome/{token} (name, password): sets both, uses the link up, signs in."""
+        form, token, email = await read_form(request), _token(request), None
+        try:
+            email = (await self.db.read(actions.find_welcomed, token, self.clock())).email
+            typed = parse_all(
+                name=lambda: parse_name(form.get("name", "")),
+                password=lambda: parse_password(form.get("password", ""), email),
+            )
+            hash_ = await self.hasher.hash(typed["password"])
+            visit = self.browsers.visit_of(request)
+            opened = await self.db.write(
+                actions.welcome, token, typed["name"], hash_, visit, self.clock()
+            )
+        except Refusal as refusal:
+            return self._welcome_page(request, form, email, refusal)
+        return self.browsers.enter(RedirectResponse("/", 303, WELCOME_HEADERS), opened)
+
+    # /settings/password
+
+    async def password_form(self, request: Request) -> Response:
+        """GET /settings/password."""
+        signed_in = await self.browsers.current(request)
+        if signed_in is None:
+            return _to_sign_in(request)
+        return self._password_page(request, signed_in)
+
+    async def password(self, request: Request) -> Response:
+        """POST /settings/password (current, password): every other session ends."""
+        signed_in = await self.browsers.current(request)
+        if signed_in is None:
+            return _to_sign_in(request)
+        try:
+            opened = await self._change_password(request, signed_in, await read_form(request))
+        except Refusal as refusal:
+            return self._password_page(request, signed_in, refusal)
+        return self.browsers.enter(RedirectResponse("/settings/password?changed=1", 303), opened)
+
+    async def _change_password(
+        self, request: Request, signed_in: SignedIn, form: Mapping[str, str]
+    ) -> Opened:
+        email = signed_in.person.email
+        if email is None:
+            raise Conflict("Your account has no e-mail address, so it has no password to change.")
+        typed = parse_all(
+            current=lambda: required(form, "current", "Write your current password."),
+            password=lambda: parse_password(form.get("password", ""), email),
+        )
+        visit = self.browsers.visit_of(request)
+        knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
+        opened = None
+        if await self._is_right(knock, typed["current"]):
+            hash_ = await self.hasher.hash(typed["password"])
+            opened = await self.db.write(actions.change_password, knock, hash_, visit, self.clock())
+        if opened is None:
+            sentence = "This is not your current password."
+            raise Invalid(sentence, {"current": sentence})
+        return opened
+
+    # What they share
+
+    async def _is_right(self, knock: Knock, password: str) -> bool:
+        try:
+            return await self.hasher.is_right(knock.hash, password)
+        except TooMany:
+            await self.db.write(throttle.withdraw, knock.attempt)
+            raise
+
+    def _sign_in_page(
+        self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
+    ) -> Response:
+        more = {"next": safe_next(form.get("next")), "sign_up_open": self.sign_up_mode == "open"}
+        return self._page(request, "sign_in.html", form, more, refusal)
+
+    def _sign_up_page(
+        self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
+    ) -> Response:
+        more = {
+            "next": safe_next(form.get("next")),
+            "not_open": NOT_OPEN.get(self.sign_up_mode),
+            "taken": isinstance(refusal, Conflict),
+        }
+        return self._page(request, "sign_up.html", form, more, refusal)
+
+    def _welcome_page(
+        self,
+        request: Request,
+        form: Mapping[str, str],
+        email: str | None,
+        refusal: Refusal | None = None,
+    ) -> Response:
+        more = {"email": email, "usable": not isinstance(refusal, NotFound)}
+        page = self._page(request, "welcome.html", form, more, refusal)
+        page.headers.update(WELCOME_HEADERS)
+        return page
+
+    def _password_page(
+        self, request: Request, signed_in: SignedIn, refusal: Refusal | None = None
+    ) -> Response:
+        changed = refusal is None and "changed" in request.query_params
+        more = {"person": signed_in.person, "changed": changed}
+        return self._page(request, "password.html", {}, more, refusal)
+
+    def _page(
+        self,
+        request: Request,
+        name: str,
+        form: Mapping[str, str],
+        more: Mapping[str, object],
+        refusal: Refusal | None,
+    ) -> Response:
+        errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        alert = str(refusal) if refusal is not None and not errors else None
+        typed = {field: value for field, value in form.items() if field in ("name", "email")}
+        context = {"values": typed, "errors": errors, "alert": alert, **more}
+        status = 200 if refusal is None else STATUSES[type(refusal)]
+        page = self.render(request, name, context, status=status)
+        if isinstance(refusal, TooMany):
+            page.headers["retry-after"] = str(refusal.retry_after)
+        return page
+
+
+def safe_next(text: str | None) -> str:
+    """A path of this site to go on to; `/` for anything that may lead elsewhere.
+
+    Browsers read `//x` and `/\\x` as another host, and drop tabs and line ends while reading.
+    """
+    if not text or len(text) > NEXT_CHARACTERS or not text.startswith("/") or "\\" in text:
+        return "/"
+    if text.startswith("//") or any(sign <= " " or sign == "\x7f" for sign in text):
+        return "/"
+    return text
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The text fields of a posted form; files are not wanted here."""
+    async with request.form(max_files=0, max_fields=FIELDS) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def parse_all(**parsers: Callable[[], str]) -> dict[str, str]:
+    """What each field's parser gives; Invalid with every field's sentence if any refuses."""
+    values: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for field, parse in parsers.items():
+        try:
+            values[field] = parse()
+        except Invalid as refusal:
+            problems[field] = str(refusal)
+    if problems:
+        raise Invalid(" ".join(problems.values()), problems)
+    return values
+
+
+def required(form: Mapping[str, str], field: str, sentence: str) -> str:
+    """What was typed into `field`; Invalid with `sentence` if nothing was."""
+    if not form.get(field, "").strip():
+        raise Invalid(sentence, {field: sentence})
+    return form[field]
+
+
+def _token(request: Request) -> str:
+    return str(request.path_params["token"])
+
+
+def _to_sign_in(request: Request) -> Response:
+    return RedirectResponse("/sign-in?" + urlencode({"next": request.url.path}), 303)
