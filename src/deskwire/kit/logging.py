@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -40,8 +40,10 @@ def set_up(level: str, redact: Redact) -> None:
         logging.getLogger(name).propagate = True
 
 
-def _redactor(redact: Redact) -> Callable[[Any, str, dict[str, Any]], dict[str, Any]]:
-    def apply(_logger: Any, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+def _redactor(redact: Redact) -> structlog.typing.Processor:
+    def apply(
+        _logger: object, _method: str, line: MutableMapping[str, object]
+    ) -> MutableMapping[str, object]:
         line["event"] = redact(str(line["event"]))
         return line
 
