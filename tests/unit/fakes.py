@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from deskwire.events.channels import Channel, Grant
 from deskwire.events.cursor import Cursor
@@ -22,6 +22,13 @@ def entry(position: int, *channels: Channel, touches: tuple[Channel, ...] = ()) 
     """An event at `position`, recognisable by it."""
     frame = event_frame(Cursor(EPOCH, position), "ticket.updated", "{}", position)
     return Entry(position, "ticket.updated", channels, touches, None, position, frame)
+
+
+async def wait_until(condition: Callable[[], bool], within: float = 10.0) -> None:
+    """Wait for what must become true in its own time; fails after `within` seconds."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.01)
 
 
 class Outlet:
