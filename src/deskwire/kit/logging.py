@@ -44,7 +44,8 @@ def _redactor(redact: Redact) -> structlog.typing.Processor:
     def apply(
         _logger: object, _method: str, line: MutableMapping[str, object]
     ) -> MutableMapping[str, object]:
-        line["event"] = redact(str(line["event"]))
-        return line
+        return {
+            key: redact(value) if isinstance(value, str) else value for key, value in line.items()
+        }
 
     return apply
