@@ -75,9 +75,14 @@ async def test_nobody_is_checked_as_long_as_somebody(
     hasher: Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    monkeypatch.setattr(hasher, "_matches", lambda stored, _password: bool(checked.append(stored)))
 
-    await hasher.is_right(None, RIGHT)
+    def note(stored: str, _password: str) -> bool:
+        checked.append(stored)
+        return True
+
+    monkeypatch.setattr(hasher, "_matches", note)
+
+    assert not await hasher.is_right(None, RIGHT)
 
     [stored] = checked
     assert not hasher.is_outdated(stored)  # the same parameters as anybody's
