@@ -10,8 +10,9 @@ from tests.accounts_house import NOON, dump_of, events_of, move_in, new_database
 
 from deskwire.accounts import links, sessions, throttle
 from deskwire.accounts.purge import purge
-from deskwire.accounts.sessions import LIFETIME
-from deskwire.kit.clock import DAY, HOUR, MINUTE
+from deskwire.accounts.sessions import LIFETIME, read_living
+from deskwire.events.access import ReadSessions
+from deskwire.kit.clock import DAY, HOUR, MINUTE, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import digest
 
@@ -112,6 +113,17 @@ def test_only_living_sessions_are_read_as_living(db: Database) -> None:
     found = db.read_here(sessions.read_living, asked, NOON)
 
     assert found == {living.session.id: NOON + 1 + LIFETIME}
+
+
+def test_an_ended_session_is_no_longer_what_streams_may_hang_on(db: Database) -> None:
+    ask: ReadSessions = read_living
+    opened = open_session(db, move_in(db), now())
+
+    before = db.read_here(ask, [opened.session.id])
+    db.write_here(sessions.end, opened.session.id)
+    after = db.read_here(ask, [opened.session.id])
+
+    assert (before, after) == ({opened.session.id: opened.session.expires_at}, {})
 
 
 def test_a_long_user_agent_is_cut(db: Database) -> None:
