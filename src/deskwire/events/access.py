@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from sys import intern
+from typing import Any
 
 from sqlalchemy import Connection, Select, union_all
 
@@ -16,7 +18,7 @@ from deskwire.events.hub import Answer
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
 
-GrantSource = Callable[[Collection[PersonId]], Select[tuple[str, str, str | None, str]]]
+GrantSource = Callable[[Collection[PersonId]], Sequence[Select[Any]]]
 ReadSessions = Callable[[Connection, Collection[str]], dict[str, Millis]]
 
 
@@ -44,9 +46,11 @@ class Access:
     ) -> dict[PersonId, list[Grant]]:
         """Every grant of `people`, in one statement."""
         found: dict[PersonId, list[Grant]] = {person: [] for person in people}
-        rows = tx.execute(union_all(*(source(people) for source in self._sources)))
-        for person, channel, workspace, why in rows:
-            found[person].append(Grant(channel, workspace, why))
+        selects = [each for source in self._sources for each in source(people)]
+        rows = tx.execute(union_all(*selects))
+        for row in rows:
+            person, channel, workspace, why = tuple(row)
+            found[person].append(Grant(intern(channel), workspace, why))
         return found
 
     def read_viewer(self, tx: Connection, person: PersonId) -> Viewer:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from sys import intern
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -111,7 +112,7 @@ def append(
     audience = tuple(intern(name) for name in dict.fromkeys(channels))
     touched = tuple(intern(name) for name in dict.fromkeys(touches))
     moment = now() if at is None else at
-    data = event.model_dump_json(by_alias=True, exclude_none=True)
+    data = event.model_dump_json(by_alias=True, exclude_unset=True)
     row = {
         "type": event.type,
         "at": moment,
@@ -122,7 +123,7 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
-    position = tx.execute(insert(log).values(row)).inserted_primary_key[0]
+    position = tx.execute(insert(log).values(row).returning(log.c.position)).scalar_one()
     note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
 
 
@@ -163,7 +164,7 @@ def read_latest(tx: Connection, limit: int) -> list[Entry]:
 
 def read_of_workspace(
     tx: Connection, workspace: Workspace, heard: frozenset[Channel], limit: int
-) -> Sequence[Row[tuple[int, str, str, Millis]]]:
+) -> list[Any]:
     """The newest entries (position, type, data, at) of a workspace on channels in `heard`."""
     rows = tx.execute(
         select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
@@ -181,7 +182,7 @@ def read_caused_by(tx: Connection, cause: str) -> list[Entry]:
     return _entries(tx, rows)
 
 
-def _entries(tx: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> list[Entry]:
+def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
     epoch = read_epoch(tx)
     return [
         Appended(

@@ -1,0 +1,1 @@
+"""Tickets: conversations to be solved, their messages, and how they are found."""

@@ -1,0 +1,1 @@
+"""Webhooks that come in: checked, kept, answered, and only then understood."""

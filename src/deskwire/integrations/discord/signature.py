@@ -1,0 +1,41 @@
+"""The bot's signature: HMAC-SHA256 over `{timestamp}.{raw body}`, lower-case hex.
+
+Wire formats, section 1. Pure: secrets and the time come in as arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+
+from deskwire.kit.clock import MINUTE, Millis
+
+MAX_AGE = 5 * MINUTE  # either way: a message from the future is as suspicious as an old one
+
+_TIMESTAMP = re.compile(rb"\d{13}")
+_SIGNATURE = re.compile(rb"sha256=[0-9a-f]{64}")
+
+
+def sign(secret: str, timestamp: Millis, body: bytes) -> str:
+    """The value of `x-webhook-signature` for `body` sent at `timestamp`."""
+    return "sha256=" + _mac(secret, str(timestamp).encode(), body)
+
+
+def is_signed(
+    secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes, now: Millis
+) -> bool:
+    """Whether one of `secrets` signed `body`, and not more than MAX_AGE from `now`."""
+    if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
+        return False
+    given = signature.removeprefix(b"sha256=")
+    # Every secret is tried, so that the time taken does not tell which one matched.
+    matches = [
+        hmac.compare_digest(_mac(secret, timestamp, body).encode(), given) for secret in secrets
+    ]
+    return any(matches) and abs(now - int(timestamp)) <= MAX_AGE
+
+
+def _mac(secret: str, timestamp: bytes, body: bytes) -> str:
+    return hmac.new(secret.encode(), timestamp + b"." + body, hashlib.sha256).hexdigest()

@@ -1,0 +1,99 @@
+"""All tables in one place, and bringing a database up to them.
+
+Importing this module imports every module that declares a table.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from deskwire.accounts import identities, links, passwords, people, sessions, throttle
+from deskwire.events import log
+from deskwire.kit.db import Database, metadata
+from deskwire.kit.errors import Conflict
+from deskwire.tickets import messages, tickets
+from deskwire.webhooks import deliveries
+from deskwire.workspaces import guilds, members, names, organizations, roles
+
+__all__ = ["TABLES", "metadata", "migrate", "read_state"]
+
+TABLES = (
+    deliveries,
+    guilds,
+    identities,
+    links,
+    log,
+    members,
+    messages,
+    names,
+    organizations,
+    passwords,
+    people,
+    roles,
+    sessions,
+    throttle,
+    tickets,
+)
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def read_state(tx: Connection) -> tuple[str | None, str]:
+    """The revision of the database (None: empty) and the one this code needs."""
+    return MigrationContext.configure(tx).get_current_revision(), _newest()
+
+
+def migrate(db: Database) -> tuple[str | None, str]:
+    """Bring the database to the newest revision, after copying a file that holds data.
+
+    Returns the revisions before and after. Raises Conflict where the database is of a newer
+    Deskwire than this one.
+    """
+    db.path.parent.mkdir(parents=True, exist_ok=True)
+    before, after = db.write_here(read_state)
+    if before == after:
+        return before, after
+    if before is not None and before not in _all():
+        raise Conflict(
+            f"The database was written by a newer Deskwire (revision {before}); "
+            f"install that version, or restore a backup from before the upgrade."
+        )
+    if before is not None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        db.backup_to(db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
+    db.write_here(_upgrade)
+    return before, after
+
+
+def _upgrade(tx: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = tx
+    command.upgrade(config, "head")
+    if tx.execute(log.log_state.select()).first() is None:
+        log.begin_epoch(tx)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    return config
+
+
+def _newest() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _all() -> set[str]:
+    return {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def has_tables(tx: Connection) -> bool:
+    """Whether anything was ever created in this database."""
+    return bool(inspect(tx).get_table_names())

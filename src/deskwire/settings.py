@@ -1,0 +1,150 @@
+"""Every setting Deskwire reads, with its reason. Read by `app` and `cli` only.
+
+The environment beats `.env.local`, which beats `.env`, which beats the demo's own values, which
+beat the defaults here. `.env.example` and docs/settings.md are compared with this file by a test.
+All problems are reported at once, by name, never by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PLACEHOLDER = "your-secret-here"
+MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
+MAKE_ONE = "make one with: openssl rand -hex 32"
+
+
+class Unusable(Exception):
+    """Settings that cannot be used; `problems` are sentences that name the setting."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """One field per environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=(".env", ".env.local"), env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="production refuses to start with settings that are not safe for it.",
+    )
+    host: str = Field("127.0.0.1", description="The address the server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port the server listens on.")
+    database_url: str = Field(
+        "sqlite:///data/deskwire.db", description="Where everything is kept (an SQLite file)."
+    )
+    public_url: str = Field(
+        "",
+        description="The address people use, such as https://desk.example.org. Decides links, "
+        "Secure cookies and the accepted Origin. Required in production.",
+    )
+    trusted_proxies: str = Field(
+        "", description="Addresses, separated by commas, whose X-Forwarded-* headers are believed."
+    )
+    bot_webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="The secret the bot signs with; several, separated by commas, are all valid.",
+    )
+    sign_up: Literal["open", "invited", "closed"] = Field(
+        "invited", description="Who may make an account in the browser."
+    )
+    max_behind: int = Field(
+        1000, ge=1, description="Entries a returning stream replays before it is told to reload."
+    )
+    streams_per_person: int = Field(
+        8, ge=1, description="Open streams per person; the oldest makes room for a new one."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the server writes to its log."
+    )
+    sse_debug: bool = Field(
+        False, description="Write every received event to the browser's console."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+            raise ValueError("must look like https://desk.example.org")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("must be an origin without a path")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_sqlite(cls, value: str) -> str:
+        if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
+            raise ValueError("must look like sqlite:///path/to/file.db")
+        return value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Settings:
+        if self.environment == "production":
+            if problems := self.weaknesses:
+                raise ValueError("; ".join(problems))
+            if not self.public_url:
+                raise ValueError("PUBLIC_URL: required in production")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, dotenv_settings, init_settings
+
+    @property
+    def bot_secrets(self) -> list[str]:
+        """The secrets that are valid for the bot now."""
+        text = self.bot_webhook_secret.get_secret_value()
+        return [secret for secret in re.split(r"[,\s]+", text) if secret]
+
+    @property
+    def proxies(self) -> list[str]:
+        return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
+
+    @property
+    def database_path(self) -> Path:
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def weaknesses(self) -> list[str]:
+        """What is refused in production and warned about elsewhere."""
+        problems = []
+        if any(len(s) < MIN_SECRET or s == PLACEHOLDER for s in self.bot_secrets):
+            problems.append(
+                f"BOT_WEBHOOK_SECRET: shorter than {MIN_SECRET} characters or the placeholder; "
+                f"{MAKE_ONE}"
+            )
+        return problems
+
+
+def load(demo: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this process; `demo` values are the weakest. Raises Unusable."""
+    try:
+        return Settings(**(demo or {}))
+    except ValidationError as error:
+        raise Unusable([_sentence(each) for each in error.errors(include_input=False)]) from None
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    name = "_".join(str(part) for part in error["loc"]).upper()
+    return f"{name}: {message}" if name else message

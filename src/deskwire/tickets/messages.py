@@ -1,0 +1,199 @@
+"""Messages: the entries of a ticket's timeline, written by people or by what happened.
+
+A system line keeps its event's type and fields: it is shown as a sentence, and it is a fact the
+ticket's state is folded from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+)
+
+from deskwire.events.catalogue import Line, LineKind, Side
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata
+from deskwire.kit.ids import new_id
+from deskwire.tickets.facts import Fact
+from deskwire.tickets.markdown import render
+from deskwire.tickets.statuses import LABELS, from_wire
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.origin import Principal
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7; sorts by arrival
+    Column("ticket", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # reply, note, system
+    Column("type", Text, nullable=False),  # the event it came with
+    Column("origin", Text, nullable=False),  # where it was written: discord, portal, linear
+    Column("sender_id", Text),  # the sender's own id of the message
+    Column("author", Text, nullable=False),  # principal
+    Column("side", Text),  # customer, staff, bot
+    Column("at", BigInteger, nullable=False),  # ms; the sender's time
+    Column("data", Text, nullable=False),  # JSON; the event's own fields
+    Column("text", Text),  # None: the sender did not send it
+    Column("html", Text, nullable=False),  # sanitised
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("ticket", "sender_id"),
+    Index("ix_messages_ticket_at", "ticket", "at", "id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message to be added."""
+
+    ticket: str
+    kind: LineKind
+    type: str
+    author: Principal
+    at: Millis
+    data: dict[str, Any]
+    side: Side | None = None
+    sender_id: str | None = None
+    text: str | None = None
+
+
+def add(tx: Connection, draft: Draft) -> str | None:
+    """Add a message; its id, or None where the sender's id is in the ticket already."""
+    if draft.sender_id is not None and _is_known(tx, draft.ticket, draft.sender_id):
+        return None
+    id_ = new_id()
+    tx.execute(
+        insert(messages).values(
+            id=id_,
+            ticket=draft.ticket,
+            kind=draft.kind,
+            type=draft.type,
+            origin="discord",
+            sender_id=draft.sender_id,
+            author=draft.author,
+            side=draft.side,
+            at=draft.at,
+            data=json.dumps(draft.data, ensure_ascii=False),
+            text=draft.text,
+            html=_html(draft),
+            revision=1,
+        )
+    )
+    return id_
+
+
+def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
+    """What senders told about a ticket, in order of arrival."""
+    rows = tx.execute(
+        select(messages.c.type, messages.c.at, messages.c.author, messages.c.data)
+        .where(messages.c.ticket == ticket_id, messages.c.kind == "system")
+        .order_by(messages.c.id)
+    )
+    return [Fact(row.type, row.at, row.author, json.loads(row.data)) for row in rows]
+
+
+def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> list[Line]:
+    """The entries of a ticket, oldest first; internal notes only where `notes` allows."""
+    kinds = ("reply", "note", "system") if notes else ("reply", "system")
+    rows = tx.execute(
+        select(messages)
+        .where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
+        .order_by(messages.c.at, messages.c.id)
+    ).all()
+    return _lines(tx, rows)
+
+
+def read_line(tx: Connection, message_id: str) -> Line:
+    """One entry, as events carry it."""
+    row = tx.execute(select(messages).where(messages.c.id == message_id)).one()
+    return _lines(tx, [row])[0]
+
+
+def _is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
+    known = select(messages.c.id).where(
+        messages.c.ticket == ticket_id, messages.c.sender_id == sender_id
+    )
+    return tx.execute(known).first() is not None
+
+
+def _lines(tx: Connection, rows: Iterable[Row[Any]]) -> list[Line]:
+    found = list(rows)
+    names = read_names(tx, [row.author for row in found])
+    return [
+        Line(
+            id=row.id,
+            kind=row.kind,
+            side=row.side,
+            author=names.get(row.author),
+            html=row.html,
+            at=row.at,
+        )
+        for row in found
+    ]
+
+
+def _html(draft: Draft) -> str:
+    if draft.kind == "system":
+        return escape(sentence(draft.type, draft.data))
+    if draft.text is None:
+        return f"<p>{escape(absent_text(draft.data))}</p>"
+    return render(draft.text)
+
+
+def absent_text(data: dict[str, Any]) -> str:
+    """What is shown for a message whose text the sender kept to itself."""
+    length = data.get("messageLength", 0)
+    attachments = " with attachments" if data.get("hasAttachments") else ""
+    return f"wrote {length} character{'' if length == 1 else 's'}{attachments} in Discord"
+
+
+def sentence(type_: str, data: dict[str, Any]) -> str:
+    """What happened, to be read after the name of who did it."""
+    reason = f": {data['reason']}" if data.get("reason") else ""
+    match type_:
+        case "ticket.created":
+            return "opened the ticket"
+        case "ticket.updated":
+            return _changed(data.get("changes") or {})
+        case "ticket.claimed":
+            return f"claimed the ticket{reason}"
+        case "ticket.closed":
+            return f"closed the ticket{reason}"
+        case "ticket.deleted":
+            return f"deleted the ticket{reason}"
+        case "ticket.status_changed":
+            status, _ = from_wire(
+                data["newStatus"], status="active", assignee=None, claimed=True, actor=""
+            )
+            return f"moved the ticket to {LABELS[status]}{reason}"
+        case _:
+            return type_.partition(".")[2].replace("_", " ")
+
+
+def _changed(changes: dict[str, Any]) -> str:
+    parts = []
+    for name in ("subject", "priority"):
+        if new := (changes.get(name) or {}).get("new"):
+            parts.append(f"set the {name} to “{new}”")
+        elif changes.get(name):
+            parts.append(f"cleared the {name}")
+    tags = changes.get("tags") or {}
+    for word, names in (("added", tags.get("added")), ("removed", tags.get("removed"))):
+        if names:
+            parts.append(f"{word} {', '.join(names)}")
+    return ", ".join(parts) or "updated the ticket"

@@ -1,0 +1,170 @@
+"""Tickets: one conversation to be solved, in the workspace that alone decides who may see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal,
+    or_,
+    select,
+)
+
+from deskwire.accounts.identities import identities
+from deskwire.events import channels
+from deskwire.events.access import Viewer
+from deskwire.events.catalogue import TicketNow, Who
+from deskwire.events.channels import PersonId, Workspace
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata
+from deskwire.kit.errors import NotFound
+from deskwire.tickets.statuses import LABELS, Status
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.origin import Principal
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7
+    Column("workspace", Text, nullable=False),
+    Column("number", Integer, nullable=False),  # the sender's where it is free
+    Column("sender_id", BigInteger),  # the sender's own id
+    Column("subject", Text),  # None until an event tells it
+    Column("status", Text, nullable=False),
+    Column("opener", Text),  # principal
+    Column("assignee", Text),  # principal
+    Column("priority", Text),
+    Column("tags", Text, nullable=False),  # JSON list, sorted
+    Column("messages", Integer, nullable=False),  # public replies
+    Column("opened_at", BigInteger, nullable=False),  # ms
+    Column("active_at", BigInteger, nullable=False),  # ms; newest thing that happened to it
+    Column("closed_at", BigInteger),  # ms
+    Column("deleted_at", BigInteger),  # ms
+    Column("revision", Integer, nullable=False),
+    UniqueConstraint("workspace", "number"),
+    UniqueConstraint("workspace", "sender_id"),
+    Index("ix_tickets_workspace_active", "workspace", "active_at"),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("ticket", Text, primary_key=True),
+    Column("principal", Text, primary_key=True),
+    Column("role", Text, nullable=False),  # opener, added, watcher
+    Index("ix_participants_principal", "principal"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket with the names a screen needs."""
+
+    id: str
+    workspace: Workspace
+    revision: int
+    closed_at: Millis | None
+    now: TicketNow
+
+
+def ticket_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
+    """`ticket:ID` for everybody who takes part in it, member of the workspace or not."""
+    return [
+        select(
+            identities.c.person,
+            literal("ticket:", Text) + tickets.c.id,
+            tickets.c.workspace,
+            participants.c.role,
+        )
+        .select_from(
+            participants.join(tickets, tickets.c.id == participants.c.ticket).join(
+                identities, identities.c.principal == participants.c.principal
+            )
+        )
+        .where(identities.c.person.in_(persons), tickets.c.deleted_at.is_(None))
+    ]
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The tickets the viewer may list, search and open: all of a workspace, or their own."""
+    held = viewer.channels
+    workspaces = [c.removeprefix("tickets:") for c in held if c.startswith("tickets:")]
+    own = [c.removeprefix("ticket:") for c in held if c.startswith("ticket:")]
+    return tickets.c.deleted_at.is_(None) & or_(
+        tickets.c.workspace.in_(workspaces), tickets.c.id.in_(own)
+    )
+
+
+def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Ticket:
+    """One ticket the viewer may open; NotFound otherwise, whether it exists or not."""
+    row = tx.execute(
+        select(tickets).where(
+            visible_to(viewer), tickets.c.workspace == workspace, tickets.c.number == number
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such ticket, or it is not shared with you.")
+    return with_names(tx, [row])[0]
+
+
+def read_participants(tx: Connection, ticket_id: str) -> list[tuple[Who, str]]:
+    """Who takes part in a ticket, with their role in it; the opener first."""
+    rows = tx.execute(
+        select(participants.c.principal, participants.c.role)
+        .where(participants.c.ticket == ticket_id)
+        .order_by(participants.c.role != "opener", participants.c.principal)
+    ).all()
+    names = read_names(tx, [row.principal for row in rows])
+    return [(names[row.principal], row.role) for row in rows]
+
+
+def with_names(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
+    """Rows of `tickets` as tickets; the names of all of them are read together."""
+    names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
+    return [
+        Ticket(row.id, row.workspace, row.revision, row.closed_at, _now(row, names)) for row in rows
+    ]
+
+
+def _now(row: Row[Any], names: Mapping[Principal, Who]) -> TicketNow:
+    status: Status = row.status
+    return TicketNow(
+        id=row.id,
+        number=row.number,
+        subject=row.subject or f"Ticket #{row.number}",
+        status=status,
+        status_label=LABELS[status],
+        opener=names.get(row.opener),
+        assignee=names.get(row.assignee),
+        priority=row.priority,
+        tags=json.loads(row.tags),
+        messages=row.messages,
+        opened_at=row.opened_at,
+        active_at=row.active_at,
+        href=address(row.workspace, row.number),
+    )
+
+
+def address(workspace: Workspace, number: int) -> str:
+    """Where a ticket is shown."""
+    kind, _, id_ = workspace.partition(":")
+    return f"/{kind}s/{id_}/tickets/{number}"
+
+
+def audience(workspace: Workspace, ticket_id: str) -> list[str]:
+    """Who hears of a ticket: those who see all of its workspace, and those who take part."""
+    return [channels.tickets(workspace), channels.ticket(ticket_id)]

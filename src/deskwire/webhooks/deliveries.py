@@ -1,0 +1,186 @@
+"""Deliveries: every webhook that was let in, as it arrived and what became of it.
+
+pending → done
+        → parked   not understood yet, with reasons; can be replayed
+        → repeat   the same event under the same id once more; nothing to do
+refused            proven, but no message; kept for the operator
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    select,
+    update,
+)
+
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import BigId, insert_new, metadata
+from deskwire.kit.errors import Conflict, NotFound
+from deskwire.webhooks.source import Arrived
+
+State = Literal["pending", "done", "parked", "repeat", "refused"]
+STATES: tuple[State, ...] = get_args(State)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),  # in order of arrival
+    Column("source", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("envelope_id", Text),
+    Column("type", Text),
+    Column("signed_at", BigInteger, nullable=False),  # ms; by the sender's clock
+    Column("received_at", BigInteger, nullable=False),  # ms
+    Column("body", LargeBinary, nullable=False),  # the raw bytes
+    Column("state", Text, nullable=False),
+    Column("reasons", Text, nullable=False),  # JSON list of sentences
+    Column("handled_at", BigInteger),  # ms
+    Column("attempts", Integer, nullable=False),
+    UniqueConstraint("source", "digest"),
+    Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
+    Index("ix_deliveries_state_id", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery as the operator sees it."""
+
+    id: int
+    source: str
+    type: str | None
+    state: State
+    reasons: list[str]
+    signed_at: Millis
+    received_at: Millis
+    handled_at: Millis | None
+    attempts: int
+    body: bytes
+
+
+def keep(tx: Connection, arrived: Sequence[Arrived]) -> None:
+    """Keep what arrived; the same signed bytes again are left out."""
+    insert_new(tx, deliveries, [_row(each) for each in arrived])
+
+
+def _row(arrived: Arrived) -> dict[str, Any]:
+    return {
+        "source": arrived.source,
+        "digest": arrived.digest,
+        "envelope_id": arrived.envelope_id,
+        "type": arrived.type,
+        "signed_at": arrived.signed_at,
+        "received_at": arrived.received_at,
+        "body": arrived.body,
+        "state": "pending" if arrived.problem is None else "refused",
+        "reasons": json.dumps([arrived.problem] if arrived.problem else []),
+        "attempts": 0,
+    }
+
+
+def read_pending(tx: Connection, limit: int) -> list[Row[Any]]:
+    """The oldest deliveries nothing was done about yet."""
+    chosen = select(deliveries).where(deliveries.c.state == "pending")
+    return list(tx.execute(chosen.order_by(deliveries.c.id).limit(limit)))
+
+
+def find_earlier(tx: Connection, row: Row[Any]) -> Row[Any] | None:
+    """An earlier delivery under the same id of the sender's, if there is one."""
+    if row.envelope_id is None:
+        return None
+    return tx.execute(
+        select(deliveries)
+        .where(
+            deliveries.c.source == row.source,
+            deliveries.c.envelope_id == row.envelope_id,
+            deliveries.c.id < row.id,
+        )
+        .order_by(deliveries.c.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def settle(
+    tx: Connection, delivery_id: int, state: State, reasons: Sequence[str], at: Millis
+) -> None:
+    """Say what became of a delivery."""
+    tx.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery_id)
+        .values(
+            state=state,
+            reasons=json.dumps(list(reasons), ensure_ascii=False),
+            handled_at=at,
+            attempts=deliveries.c.attempts + 1,
+        )
+    )
+
+
+def replay(tx: Connection, delivery_id: int) -> None:
+    """Have a parked delivery understood once more, with the code of today."""
+    state = read_one(tx, delivery_id).state
+    if state == "refused":
+        raise Conflict(f"Delivery {delivery_id} holds no message; there is nothing to replay.")
+    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
+
+
+def read_one(tx: Connection, delivery_id: int) -> Kept:
+    """One delivery with its body."""
+    row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound(
+            f"There is no delivery {delivery_id}; `deskwire deliveries list` names them."
+        )
+    return _kept(row)
+
+
+def read_newest(tx: Connection, limit: int, state: State | None = None) -> list[Kept]:
+    """The newest deliveries, newest first."""
+    chosen = select(deliveries)
+    if state is not None:
+        chosen = chosen.where(deliveries.c.state == state)
+    return [_kept(row) for row in tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))]
+
+
+def count_by_state(tx: Connection) -> dict[str, int]:
+    """How many deliveries there are in each state."""
+    rows = tx.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
+    return {row[0]: row[1] for row in rows}
+
+
+def fingerprint(event: object) -> str:
+    """What an event says, whatever order its fields came in."""
+    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
+
+
+def _kept(row: Row[Any]) -> Kept:
+    return Kept(
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        state=row.state,
+        reasons=json.loads(row.reasons),
+        signed_at=row.signed_at,
+        received_at=row.received_at,
+        handled_at=row.handled_at,
+        attempts=row.attempts,
+        body=bytes(row.body),
+    )

@@ -1,0 +1,109 @@
+"""The worker: works out what kept deliveries mean, in the order they arrived.
+
+One transaction for a few deliveries, a savepoint for each: what one of them breaks is undone and
+parked with its reasons, and the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import OperationalError
+
+from deskwire.events.log import read_caused_by
+from deskwire.kit.clock import Clock, now
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Refusal
+from deskwire.webhooks.deliveries import (
+    State,
+    find_earlier,
+    fingerprint,
+    read_pending,
+    settle,
+)
+from deskwire.webhooks.source import Delivery, Source, Unfit
+
+BATCH = 20  # deliveries in one transaction; the door waits for the same writer
+FLOOR = 1.0  # s; looked at again even if no bell rang
+MAX_WAIT = 30.0  # s between tries while the database refuses
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs for the life of the process; `ring` tells it that something was kept."""
+
+    def __init__(self, db: Database, sources: Iterable[Source], clock: Clock = now) -> None:
+        self._db = db
+        self._sources = {source.name: source for source in sources}
+        self._clock = clock
+        self._bell = asyncio.Event()
+
+    def ring(self) -> None:
+        """A delivery was kept."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        failures = 0
+        while True:
+            try:
+                busy = await self._db.write(self.work_off, BATCH)
+                failures = 0
+            except OperationalError:
+                failures += 1
+                logger.exception("the database refused; deliveries wait")
+                await asyncio.sleep(min(MAX_WAIT, 0.1 * 2**failures))
+                continue
+            if not busy:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._bell.wait(), FLOOR)
+        except TimeoutError:
+            return
+        self._bell.clear()
+
+    def work_off(self, tx: Connection, limit: int) -> int:
+        """Handle up to `limit` pending deliveries; how many there were."""
+        rows = read_pending(tx, limit)
+        for row in rows:
+            state, reasons = self._handle(tx, row)
+            settle(tx, row.id, state, reasons, self._clock())
+            if reasons:
+                logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
+        return len(rows)
+
+    def _handle(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
+        try:
+            with tx.begin_nested():
+                return self._apply(tx, row), []
+        except Unfit as unfit:
+            return "parked", unfit.reasons
+        except Refusal as refusal:
+            return "parked", [str(refusal)]
+        except OperationalError:
+            raise
+        except Exception as error:
+            logger.exception("delivery %s broke", row.id)
+            return "parked", [f"internal error: {type(error).__name__}; see the log"]
+
+    def _apply(self, tx: Connection, row: Row[Any]) -> State:
+        body = json.loads(row.body)
+        earlier = find_earlier(tx, row)
+        if earlier is not None:
+            if fingerprint(json.loads(earlier.body)["event"]) == fingerprint(body["event"]):
+                return "repeat"
+            raise Unfit(
+                f"id {row.envelope_id!r} was used by delivery {earlier.id} for another event"
+            )
+        delivery = Delivery(row.id, row.signed_at, body)
+        if not read_caused_by(tx, delivery.cause):  # a replay of what was done changes nothing
+            self._sources[row.source].apply(tx, delivery)
+        return "done"

@@ -1,0 +1,204 @@
+"""Guilds: the Discord servers we know, with or without the bot in them.
+
+What senders tell may come late and in any order. Presence (joined, left), details (name, owner,
+size) and setup are each last-writer by the sender's signed time, so every order ends alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from deskwire.events import channels, log
+from deskwire.events.access import Viewer
+from deskwire.events.catalogue import (
+    GuildEvent,
+    GuildJoined,
+    GuildLeft,
+    GuildNow,
+    GuildSetupComplete,
+)
+from deskwire.events.channels import Workspace
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata
+from deskwire.kit.errors import NotFound
+from deskwire.workspaces.names import initials, read_people
+from deskwire.workspaces.origin import Origin, Principal, discord
+
+guilds = Table(
+    "guilds",
+    metadata,
+    Column("id", Text, primary_key=True),  # snowflake
+    Column("name", Text),  # None until an event names it
+    Column("owner", Text),  # principal
+    Column("member_count", Integer),
+    Column("details_at", BigInteger, nullable=False),  # ms; newest event that told the above
+    Column("bot_installed", Boolean, nullable=False),
+    Column("presence_at", BigInteger, nullable=False),  # ms; newest joined or left
+    Column("support_category_id", Text),
+    Column("transcripts_channel_id", Text),
+    Column("log_channel_id", Text),
+    Column("default_role_id", Text),
+    Column("setup_at", BigInteger, nullable=False),  # ms; 0: not set up
+    Column("created_at", BigInteger, nullable=False),  # ms
+    Column("revision", Integer, nullable=False),
+    Index("ix_guilds_owner", "owner"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guild:
+    """One Discord server."""
+
+    id: str
+    name: str
+    owner: Principal | None
+    members: int | None
+    bot_installed: bool
+    set_up: bool
+    revision: int
+
+    @property
+    def workspace(self) -> Workspace:
+        return channels.guild(self.id)
+
+    @property
+    def now(self) -> GuildNow:
+        """The state events and rows show."""
+        return GuildNow(
+            id=self.id,
+            name=self.name,
+            initials=initials(self.name),
+            members=self.members,
+            bot_installed=self.bot_installed,
+            href=f"/guilds/{self.id}",
+        )
+
+
+def record_joined(
+    tx: Connection, origin: Origin, guild_id: str, name: str, owner: str, members: int
+) -> None:
+    """The bot was added. A known server gets its people back; a new one reaches its owner."""
+    before = _find(tx, guild_id)
+    row = before or ensure(tx, guild_id, origin.at)
+    values: dict[str, object] = {}
+    if origin.at >= row.details_at:
+        values |= {"name": name, "owner": discord(owner), "member_count": members}
+        values["details_at"] = origin.at
+    if origin.at >= row.presence_at:
+        values |= {"bot_installed": True, "presence_at": origin.at}
+    guild = _change(tx, row, values)
+    people = read_people(tx, {p for p in (row.owner, guild.owner, discord(owner)) if p})
+    audience = [channels.user(people[p]) for p in [discord(owner)] if p in people]
+    if before is not None or not audience:
+        audience.append(guild.workspace)
+    event = _event(GuildJoined, origin, guild)
+    touched = [channels.user(person) for person in people.values()]
+    log.append(tx, event, channels=audience, touches=touched, cause=origin.cause)
+
+
+def record_left(tx: Connection, origin: Origin, guild_id: str) -> None:
+    """The bot was removed. Nothing is forgotten."""
+    row = ensure(tx, guild_id, origin.at)
+    newest = origin.at >= row.presence_at
+    values = {"bot_installed": False, "presence_at": origin.at} if newest else {}
+    guild = _change(tx, row, values)
+    event = _event(GuildLeft, origin, guild)
+    log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
+
+
+def record_setup(tx: Connection, origin: Origin, guild_id: str, ids: Mapping[str, object]) -> None:
+    """The bot was set up; `ids` are the Discord channels and roles it told."""
+    row = ensure(tx, guild_id, origin.at)
+    values = {**ids, "setup_at": origin.at} if origin.at >= row.setup_at else {}
+    guild = _change(tx, row, values)
+    event = _event(GuildSetupComplete, origin, guild)
+    log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
+
+
+def ensure(tx: Connection, guild_id: str, at: Millis) -> Row[tuple[object, ...]]:
+    """The guild's row, made from the little we know if this is the first we hear of it."""
+    if (row := _find(tx, guild_id)) is not None:
+        return row
+    tx.execute(
+        insert(guilds).values(
+            id=guild_id,
+            details_at=0,
+            bot_installed=True,  # only a bot inside can have told us
+            presence_at=0,
+            setup_at=0,
+            created_at=at,
+            revision=1,
+        )
+    )
+    return tx.execute(select(guilds).where(guilds.c.id == guild_id)).one()
+
+
+def visible_to(tx: Connection, viewer: Viewer) -> list[Guild]:
+    """The guilds the viewer may open, by name: owned, with a role, or with a permission."""
+    ids = [c.removeprefix("guild:") for c in viewer.channels if c.startswith("guild:")]
+    rows = tx.execute(select(guilds).where(guilds.c.id.in_(ids)))
+    return sorted(map(_guild, rows), key=lambda guild: (guild.name.casefold(), guild.id))
+
+
+def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
+    """One guild the viewer may open; NotFound otherwise, whether it exists or not."""
+    if channels.guild(guild_id) in viewer.channels and (row := _find(tx, guild_id)) is not None:
+        return _guild(row)
+    raise NotFound("There is no such server, or it is not shared with you.")
+
+
+def read_place(tx: Connection, guild_id: str) -> Guild | None:
+    """A guild for showing where something belongs; says nothing about who may see it."""
+    row = _find(tx, guild_id)
+    return _guild(row) if row is not None else None
+
+
+def _find(tx: Connection, guild_id: str) -> Row[tuple[object, ...]] | None:
+    return tx.execute(select(guilds).where(guilds.c.id == guild_id)).one_or_none()
+
+
+def _change(tx: Connection, row: Row[tuple[object, ...]], values: Mapping[str, object]) -> Guild:
+    tx.execute(
+        update(guilds)
+        .where(guilds.c.id == row.id)
+        .values({**values, "revision": guilds.c.revision + 1})
+    )
+    return _guild(tx.execute(select(guilds).where(guilds.c.id == row.id)).one())
+
+
+def _guild(row: Row[tuple[object, ...]]) -> Guild:
+    return Guild(
+        id=row.id,
+        name=row.name or f"Discord server …{row.id[-4:]}",
+        owner=row.owner,
+        members=row.member_count,
+        bot_installed=row.bot_installed,
+        set_up=row.setup_at > 0,
+        revision=row.revision,
+    )
+
+
+def _event(kind: type[GuildEvent], origin: Origin, guild: Guild) -> GuildEvent:
+    ours = {
+        "workspace": guild.workspace,
+        "actor": origin.actor,
+        "revision": guild.revision,
+        "now": guild.now,
+    }
+    return kind.model_validate({**origin.wire, **ours})

@@ -1,0 +1,91 @@
+"""Names of Discord users, as far as events have told them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from deskwire.accounts.identities import identities
+from deskwire.accounts.people import people
+from deskwire.events.catalogue import Who
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata
+from deskwire.workspaces.origin import Principal
+
+discord_users = Table(
+    "discord_users",
+    metadata,
+    Column("principal", Text, primary_key=True),  # "discord:ID"
+    Column("name", Text, nullable=False),
+    Column("named_at", BigInteger, nullable=False),  # ms; the newest name wins
+)
+
+
+def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
+    """Remember what a Discord user is called; an older name never replaces a newer one."""
+    table = discord_users
+    known = tx.execute(select(table.c.name, table.c.named_at).where(_is(principal))).one_or_none()
+    if known is None:
+        tx.execute(insert(table).values(principal=principal, name=name, named_at=at))
+    elif known.name != name and known.named_at <= at:
+        tx.execute(update(table).where(_is(principal)).values(name=name, named_at=at))
+
+
+def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[Principal, Who]:
+    """Everybody in `principals` as a screen names them, in at most two statements."""
+    wanted = {principal for principal in principals if principal}
+    named = _of_discord(tx, {p for p in wanted if p.startswith("discord:")})
+    named |= _of_people(tx, {p for p in wanted if ":" not in p})
+    return {p: Who(id=p, name=named.get(p) or stand_in(p)) for p in wanted}
+
+
+def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Principal, str]:
+    """The ids of the persons behind `principals`; who is not linked is left out."""
+    rows = tx.execute(
+        select(identities.c.principal, identities.c.person).where(
+            identities.c.principal.in_(principals)
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def stand_in(principal: Principal) -> str:
+    """What somebody is called until an event names them."""
+    source, _, id_ = principal.partition(":")
+    return f"Discord user …{id_[-4:]}" if source == "discord" else (principal or "Somebody")
+
+
+def initials(name: str) -> str:
+    """One or two letters for an avatar."""
+    words = [word for word in name.replace("-", " ").split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def _is(principal: Principal) -> ColumnElement[bool]:
+    return discord_users.c.principal == principal
+
+
+def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
+    if not wanted:
+        return {}
+    table = discord_users
+    rows = tx.execute(select(table.c.principal, table.c.name).where(table.c.principal.in_(wanted)))
+    return {row[0]: row[1] for row in rows}
+
+
+def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
+    if not wanted:
+        return {}
+    rows = tx.execute(select(people.c.id, people.c.name).where(people.c.id.in_(wanted)))
+    return {row[0]: row[1] for row in rows}

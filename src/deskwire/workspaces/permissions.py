@@ -1,0 +1,79 @@
+"""What a role or a person may do in a guild: named bits of a 64-bit number.
+
+The numbers are the bot's (wire formats, section 5) and never change their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntFlag
+
+
+class Permission(IntFlag):
+    """One right in a guild."""
+
+    PANEL_CREATE = 1 << 0
+    PANEL_EDIT = 1 << 1
+    PANEL_DELETE = 1 << 2
+    PANEL_DEPLOY = 1 << 3
+    TICKET_VIEW_ALL = 1 << 4
+    TICKET_CLAIM = 1 << 5
+    TICKET_CLOSE_ANY = 1 << 6
+    TICKET_ASSIGN = 1 << 7
+    TICKET_DELETE = 1 << 8
+    TICKET_EXPORT = 1 << 9
+    ROLE_CREATE = 1 << 10
+    ROLE_EDIT = 1 << 11
+    ROLE_DELETE = 1 << 12
+    ROLE_ASSIGN = 1 << 13
+    MEMBER_VIEW = 1 << 14
+    MEMBER_BLACKLIST = 1 << 15
+    FORM_CREATE = 1 << 16
+    FORM_EDIT = 1 << 17
+    FORM_DELETE = 1 << 18
+    TAG_CREATE = 1 << 19
+    TAG_EDIT = 1 << 20
+    TAG_DELETE = 1 << 21
+    TAG_USE = 1 << 22
+    GUILD_SETTINGS_VIEW = 1 << 23
+    GUILD_SETTINGS_EDIT = 1 << 24
+    ANALYTICS_VIEW = 1 << 25
+    FEEDBACK_VIEW = 1 << 26
+    FEEDBACK_MANAGE = 1 << 27
+    MEMBER_UNBLACKLIST = 1 << 28
+
+
+NONE = Permission(0)
+ALL = ~NONE
+
+PRESETS: dict[str, Permission] = {
+    "Tickets Admin": ALL,
+    "Tickets Support": (
+        Permission.TICKET_VIEW_ALL
+        | Permission.TICKET_CLAIM
+        | Permission.TICKET_ASSIGN
+        | Permission.TAG_USE
+        | Permission.MEMBER_VIEW
+    ),
+    "Tickets Viewer": (
+        Permission.ANALYTICS_VIEW
+        | Permission.TICKET_VIEW_ALL
+        | Permission.MEMBER_VIEW
+        | Permission.GUILD_SETTINGS_VIEW
+    ),
+}
+
+
+def preset(role_name: str) -> Permission:
+    """What a role of this exact name starts with; any other name starts with nothing."""
+    return PRESETS.get(role_name, NONE)
+
+
+def known(names: Iterable[str]) -> Iterable[Permission]:
+    """The permissions among `names`; names we do not know are skipped."""
+    return (Permission[name] for name in names if name in Permission.__members__)
+
+
+def names_of(permissions: int) -> list[str]:
+    """The names of the bits set in `permissions`, lowest first."""
+    return [bit.name or "" for bit in Permission if bit & permissions]
