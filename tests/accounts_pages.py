@@ -14,14 +14,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from tests.accounts_house import (
-    CHEAP,
-    NOON,
-    RIGHT,
-    ToldClock,
-    move_in,
-    new_database,
-)
 
 import deskwire.web
 from deskwire.accounts import passwords
@@ -31,6 +23,14 @@ from deskwire.kit.db import Database
 from deskwire.web.guards import guard
 from deskwire.web.login import Login, SignUp
 from deskwire.web.sessions import BrowserSessions, RenewCookies
+from tests.accounts_house import (
+    CHEAP,
+    NOON,
+    RIGHT,
+    ToldClock,
+    move_in,
+    new_database,
+)
 
 DESK = "https://desk.test"
 COOKIE = "__Host-deskwire"

@@ -7,6 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from deskwire.accounts import actions, links, passwords, people, sessions
+from deskwire.accounts.actions import Visit
+from deskwire.accounts.sessions import Opened
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Conflict, NotFound
 from tests.accounts_house import (
     NOON,
     VISIT,
@@ -16,12 +22,6 @@ from tests.accounts_house import (
     new_database,
     open_session,
 )
-
-from deskwire.accounts import actions, links, passwords, people, sessions
-from deskwire.accounts.actions import Visit
-from deskwire.accounts.sessions import Opened
-from deskwire.kit.db import Database
-from deskwire.kit.errors import Conflict, NotFound
 
 ADA = "ada@desk.test"
 

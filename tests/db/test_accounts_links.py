@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.accounts_house import NOON, dump_of, move_in, new_database
 
 from deskwire.accounts import links
 from deskwire.kit.clock import HOUR
 from deskwire.kit.db import Database
 from deskwire.kit.errors import NotFound
+from tests.accounts_house import NOON, dump_of, move_in, new_database
 
 
 @pytest.fixture

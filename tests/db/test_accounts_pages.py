@@ -7,6 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from deskwire.accounts import actions, links, passwords, people, sessions
+from deskwire.accounts.throttle import Limits
+from deskwire.events.seat import Caller
+from deskwire.kit.clock import DAY, HOUR
+from deskwire.web.login import SignUp
 from tests.accounts_house import (
     NOON,
     RIGHT,
@@ -14,12 +20,6 @@ from tests.accounts_house import (
     move_in,
 )
 from tests.accounts_pages import COOKIE, House, cookie_of, open_house, sign_in_form
-
-from deskwire.accounts import actions, links, passwords, people, sessions
-from deskwire.accounts.throttle import Limits
-from deskwire.events.seat import Caller
-from deskwire.kit.clock import DAY, HOUR
-from deskwire.web.login import SignUp
 
 
 @pytest.fixture

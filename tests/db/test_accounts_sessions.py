@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.accounts_house import NOON, dump_of, events_of, move_in, new_database, open_session
 
 from deskwire.accounts import links, sessions, throttle
 from deskwire.accounts.purge import purge
@@ -15,6 +14,7 @@ from deskwire.events.access import ReadSessions
 from deskwire.kit.clock import DAY, HOUR, MINUTE, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import digest
+from tests.accounts_house import NOON, dump_of, events_of, move_in, new_database, open_session
 
 
 @pytest.fixture

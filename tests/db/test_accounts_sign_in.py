@@ -9,11 +9,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from tests.accounts_house import (
-    dump_of,
-    events_of,
-)
-from tests.accounts_pages import COOKIE, House, cookie_of, open_house, sign_in_form
 
 from deskwire.accounts import passwords, sessions
 from deskwire.accounts.passwords import Cost, Hasher
@@ -22,6 +17,11 @@ from deskwire.kit.clock import MINUTE
 from deskwire.kit.errors import TooMany
 from deskwire.web.login import safe_next
 from deskwire.web.sessions import BrowserSessions
+from tests.accounts_house import (
+    dump_of,
+    events_of,
+)
+from tests.accounts_pages import COOKIE, House, cookie_of, open_house, sign_in_form
 
 
 @pytest.fixture

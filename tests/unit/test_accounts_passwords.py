@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from argon2 import extract_parameters
-from tests.accounts_house import CHEAP, RIGHT
 
 from deskwire.accounts.passwords import OWASP, Cost, Hasher, parse_password
 from deskwire.accounts.people import normal_email, parse_email, parse_name
 from deskwire.kit.errors import Invalid, TooMany
+from tests.accounts_house import CHEAP, RIGHT
 
 
 @pytest.fixture
