@@ -37,7 +37,8 @@ class Lock:
     def take(self) -> None:
         """Raises Conflict while another process holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.fdopen(descriptor, "r+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -78,9 +79,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(
-            self._talk, "127.0.0.1", 0, limit=MAX_LINE
-        )
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=MAX_LINE)
         port = self._server.sockets[0].getsockname()[1]
         self._lock.publish({"port": port, "secret": self._secret, "pid": os.getpid()})
 

@@ -15,6 +15,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from deskwire.events.channels import Channel, Grant, PersonId, is_personal
 from deskwire.events.cursor import Cursor, parse_cursor
@@ -92,8 +93,8 @@ class Hub:
         self._listeners: dict[PersonId, _Listener] = {}
         self._beats: list[dict[Seat, None]] = [{} for _ in range(BEATS)]
         self._joined = 0
-        self._wanted: dict[PersonId, _Listener] = {}  # to be asked about, or asked about again
-        self._in_flight: dict[PersonId, _Listener] = {}
+        self._wanted: dict[PersonId, None] = {}  # to be asked about, or asked about again
+        self._in_flight: frozenset[PersonId] = frozenset()
         self._question = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
         self._slow: OrderedDict[str, None] = OrderedDict()
@@ -127,7 +128,7 @@ class Hub:
         self._beats[self._joined % BEATS][seat] = None
         for oldest in listener.seats[: -self._streams_per_person]:
             self._dismiss(oldest, "too-many-streams")
-        self._want(listener)
+        self._want(caller.person)
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -262,29 +263,26 @@ class Hub:
 
     # Access
 
-    def _want(self, listener: _Listener) -> None:
-        self._wanted[listener.id] = listener
+    def _want(self, person: PersonId) -> None:
+        self._wanted[person] = None
         self._question.set()
 
     def _is_asking(self, seat: Seat) -> bool:
         return seat.caller.person in self._wanted or seat.caller.person in self._in_flight
 
     def _touch(self, entry: Entry) -> None:
-        touched: dict[PersonId, _Listener] = {}
+        """Silence everyone whose access `entry` may have changed, and ask again for them."""
+        touched: set[PersonId] = set()
         for channel in entry.touches:
-            for seat in self._channels.get(channel, ()):
-                touched[seat.caller.person] = self._listeners[seat.caller.person]
+            touched.update(seat.caller.person for seat in self._channels.get(channel, ()))
             if is_personal(channel):
-                person = channel.partition(":")[2]
-                if person in self._listeners:  # also before its first answer
-                    touched[person] = self._listeners[person]
+                touched.add(channel.partition(":")[2])  # also before the first answer
             else:
                 touched.update(self._in_flight)  # they may turn out to hold it
-        for listener in touched.values():
-            if listener.id in self._listeners:
-                self._want(listener)
-                for seat in listener.seats:
-                    self._silence(seat)
+        for person in touched & self._listeners.keys():
+            self._want(person)
+            for seat in self._listeners[person].seats:
+                self._silence(seat)
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
@@ -296,31 +294,37 @@ class Hub:
             await self._question.wait()
             self._question.clear()
             while self._wanted:
-                batch = dict(list(self._wanted.items())[:ASK_BATCH])
-                self._in_flight = batch
-                for person in batch:
-                    del self._wanted[person]
-                sessions = {s.caller.session for each in batch.values() for s in each.seats}
-                try:
-                    answer = await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
-                    failures = 0
-                except Exception:
+                answer = await self._ask_once()
+                if answer is None:
                     failures += 1
-                    logger.exception("asking for access failed; the streams wait in silence")
-                    for listener in batch.values():
-                        if listener.seats:
-                            self._want(listener)
-                    self._in_flight = {}
                     await asyncio.sleep(min(30.0, 0.1 * 2**failures))  # s
                     continue
-                self._in_flight = {}
-                for person, listener in batch.items():
-                    if person not in self._wanted:  # else it came again meanwhile: ask again
-                        self._apply(listener, answer)
+                failures = 0
+                batch, self._in_flight = self._in_flight, frozenset()
+                for person in batch - self._wanted.keys():  # else it came again meanwhile
+                    self._apply(person, answer)
 
-    def _apply(self, listener: _Listener, answer: Answer) -> None:
-        grants = answer.grants.get(listener.id, ())
-        for seat in list(listener.seats):
+    async def _ask_once(self) -> Answer | None:
+        """Ask about some who wait; None where it failed, and they wait on."""
+        batch = self._in_flight = frozenset(islice(self._wanted, ASK_BATCH))
+        for person in batch:
+            del self._wanted[person]
+        seats = [s for p in batch if p in self._listeners for s in self._listeners[p].seats]
+        sessions = {seat.caller.session for seat in seats}
+        try:
+            return await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
+        except Exception:
+            logger.exception("asking for access failed; the streams wait in silence")
+            self._in_flight = frozenset()
+            for person in batch & self._listeners.keys():
+                self._want(person)
+            return None
+
+    def _apply(self, person: PersonId, answer: Answer) -> None:
+        if person not in self._listeners:  # gone meanwhile
+            return
+        grants = answer.grants.get(person, ())
+        for seat in list(self._listeners[person].seats):
             expires_at = answer.sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
                 self._dismiss(seat, "signed-out")
@@ -453,7 +457,7 @@ class Hub:
             if seat.live:
                 if seat.caller.expires_at <= moment:
                     self._silence(seat)
-                    self._want(self._listeners[seat.caller.person])
+                    self._want(seat.caller.person)
                 else:
                     seat.write(frame)
             elif not (seat.closed or seat.loading or seat.backlog) and self._is_lost(seat):
