@@ -286,7 +286,7 @@ class Login:
     ) -> Response:
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
         alert = str(refusal) if refusal is not None and not errors else None
-        typed = {field: value for field, value in form.items() if field in ("name", "email")}
+        typed = {field: form.get(field, "") for field in ("name", "email")}
         context = {"values": typed, "errors": errors, "alert": alert, **more}
         status = 200 if refusal is None else STATUSES[type(refusal)]
         page = self.render(request, name, context, status=status)
