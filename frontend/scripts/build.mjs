@@ -2,15 +2,12 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["src/main.ts", "src/theme.ts"],
-  entryNames: "[name]",
+  entryPoints: { app: "src/main.ts", theme: "src/theme.ts" },
   outdir: "../src/deskwire/web/static/dist",
-  outExtension: {},
   bundle: true,
   minify: true,
   format: "iife",
   target: "es2022",
-  sourcemap: "external",
   legalComments: "eof",
   logLevel: "warning",
 });

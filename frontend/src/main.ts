@@ -41,7 +41,7 @@ function start(page: Page): void {
 }
 
 function shared(page: Page, url: string, store: Store): Tabs {
-  const tabs: Tabs = new Tabs(
+  return new Tabs(
     page.cursor,
     realClock,
     {
@@ -50,17 +50,10 @@ function shared(page: Page, url: string, store: Store): Tabs {
       lock: openLock(page.session),
       isHidden: () => document.hidden,
       openStream: (cursor, listener) => stream(url, cursor, listener),
-      told(message) {
-        if (message.kind === "shown") {
-          if (document.hidden) store.toaster.forget(message.id);
-        } else {
-          tabs.quit();
-        }
-      },
+      shown: (id) => document.hidden && store.toaster.forget(id),
     },
     store,
   );
-  return tabs;
 }
 
 function stream(url: string, cursor: string | null, listener: Listener): Stream {

@@ -43,8 +43,8 @@ export interface Room {
   lock: Lock;
   isHidden(): boolean;
   openStream(cursor: string | null, listener: Listener): Stream;
-  /** Another tab was signed out, or showed a toast. */
-  told(message: Extract<Post, { kind: "signed-out" | "shown" }>): void;
+  /** Another tab showed the toast of an event. */
+  shown(id: string): void;
 }
 
 export class Tabs {
@@ -86,9 +86,9 @@ export class Tabs {
 
   start(): void {
     this.#heardAt = this.#changedAt = this.#clock.now();
+    this.#lookAgain();
     this.#ask(false);
     this.#greet();
-    this.#lookAgain();
   }
 
   stop(): void {
@@ -110,13 +110,7 @@ export class Tabs {
   /** The session has ended, here and in every other tab. */
   end(): void {
     this.#room.wire.post({ kind: "signed-out" });
-    this.quit();
-  }
-
-  /** The session has ended, as another tab says. */
-  quit(): void {
-    this.stop();
-    this.#show("signed-out");
+    this.#quit();
   }
 
   /** Tells followers whether this tab's timers are throttled. */
@@ -127,6 +121,11 @@ export class Tabs {
   /** This tab showed the toast of an event where the person could see it. */
   tellShown(id: string): void {
     this.#room.wire.post({ kind: "shown", id });
+  }
+
+  #quit(): void {
+    this.stop();
+    this.#show("signed-out");
   }
 
   #ask(isForced: boolean): void {
@@ -190,7 +189,8 @@ export class Tabs {
   }
 
   #take(message: Post): void {
-    if (message.kind === "signed-out" || message.kind === "shown") this.#room.told(message);
+    if (message.kind === "shown") this.#room.shown(message.id);
+    else if (message.kind === "signed-out") this.#quit();
     else if (this.#stream) this.#takeAsLeader(message);
     else this.#takeAsFollower(message);
   }
