@@ -12,7 +12,7 @@ interface Context {
 /** htmx as the pages need it. Must run before the document is ready, when htmx looks at it. */
 export function configureHtmx(): void {
   htmx.config.history = "reload"; // a page from the server has its own cursor
-  htmx.config.noSwap = [204, 304, 401, "5xx"] as unknown as number[]; // an error page is no fragment
+  htmx.config.noSwap = [204, 304, 401, "5xx"] as unknown as number[]; // no error pages
   htmx.config.extensions = "";
   htmx.registerExtension("no-eval", {
     init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {

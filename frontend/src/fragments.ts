@@ -41,7 +41,8 @@ export interface FragmentWorld {
 }
 
 export function matches(pattern: string, type: string): boolean {
-  return pattern === "*" || pattern === type || (pattern.endsWith(".*") && type.startsWith(pattern.slice(0, -1)));
+  if (pattern.endsWith(".*")) return type.startsWith(pattern.slice(0, -1));
+  return pattern === "*" || pattern === type;
 }
 
 /** Whether `spot` shows something that `happening` changed. */

@@ -37,15 +37,19 @@ export function parseFrame(name: string, id: string, data: string): Frame | null
   if (!told) return null;
   if (name !== "message") return { name, id, told } as unknown as Frame;
   if (told["type"] === "connected") return { name: "connected", id, told } as unknown as Frame;
-  const isEvent = typeof told["type"] === "string" && typeof told["data"] === "object";
+  const isEvent = typeof told["type"] === "string" && isObject(told["data"]);
   return isEvent ? ({ name: "event", id, told } as unknown as Frame) : null;
 }
 
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -50,5 +50,6 @@ function fitsStatus(rules: ListRules, row: Row): boolean {
 }
 
 function isAfter(place: Place | undefined, next: Place): boolean {
-  return place !== undefined && (place.at > next.at || (place.at === next.at && place.id > next.id));
+  if (place === undefined) return false;
+  return place.at > next.at || (place.at === next.at && place.id > next.id);
 }

@@ -3,7 +3,7 @@
 import type { Clock } from "./clock";
 import type { Line } from "./generated/events";
 import { takeAway, words } from "./held";
-import { judge, type ListRules, placeByActivity, placeInTimeline } from "./lists";
+import { judge, type ListRules, type Place, placeByActivity, placeInTimeline } from "./lists";
 import type { Change, Row } from "./reducers";
 import { cloneOf, fill } from "./slots";
 import { freshenTimes } from "./times";
@@ -116,7 +116,7 @@ export class Screen {
     fill(root, { line }, this.#clock.now());
     freshenTimes(root, this.#clock.now());
     const lines = [...list.querySelectorAll<HTMLElement>(":scope > [data-line]")];
-    const places = lines.map(({ dataset }) => ({ at: Number(dataset["at"]), id: dataset["line"] ?? "" }));
+    const places = lines.map(placeOf);
     const next = lines[placeInTimeline(places, { at: line.at, id: line.id })];
     if (next) next.before(root);
     else list.append(root);
@@ -158,6 +158,10 @@ function rulesOf({ dataset }: HTMLElement): ListRules {
   };
 }
 
+function placeOf({ dataset }: HTMLElement): Place {
+  return { at: Number(dataset["at"]), id: dataset["line"] ?? "" };
+}
+
 function moveByActivity(list: HTMLElement, root: HTMLElement): void {
   const others = [...list.querySelectorAll<HTMLElement>(":scope > [data-row]")].filter(
     (row) => row !== root,
@@ -165,7 +169,8 @@ function moveByActivity(list: HTMLElement, root: HTMLElement): void {
   const times = others.map((row) => Number(row.dataset["at"] ?? 0));
   const next = others[placeByActivity(times, Number(root.dataset["at"] ?? 0))] ?? null;
   const after = next ?? others[others.length - 1]?.nextElementSibling ?? null;
-  if (root.nextElementSibling !== after || root.parentElement !== list) moveBefore(list, root, after);
+  const isThere = root.parentElement === list && root.nextElementSibling === after;
+  if (!isThere) moveBefore(list, root, after);
 }
 
 /** Moves without losing focus or state where the browser can. */

@@ -2,7 +2,7 @@
 
 import type { Clock } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
-import type { Frame } from "./frames";
+import type { Connected, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
 import { Held, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
@@ -74,6 +74,7 @@ export class Store implements Listener {
     this.#freshAt = this.#clock.now();
     switch (frame.name) {
       case "connected":
+        this.#outlook.log(greeting(frame.told));
         this.#follow(this.#held.replace(frame.told.channels));
         if (frame.told.verdict === "reset") this.fragments.refresh();
         break;
@@ -127,13 +128,18 @@ export class Store implements Listener {
   #hearEvent(id: string, event: Envelope): void {
     if (this.#page.isDebug) this.#outlook.log(`${event.type} at ${id}`);
     this.#journal.add(event, this.#clock.now());
-    this.#apply(event);
     this.fragments.hear(happeningOf(event));
+    this.#apply(event);
     this.#toast(id, event);
   }
 
   #apply(event: Envelope): void {
-    for (const change of changesOf(event.type, event.data)) this.#screen.apply(change);
+    try {
+      for (const change of changesOf(event.type, event.data)) this.#screen.apply(change);
+    } catch (error) {
+      console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
+      this.fragments.refresh();
+    }
   }
 
   #toast(id: string, event: Envelope): void {
@@ -176,6 +182,10 @@ export class Store implements Listener {
       this.#keepTimes();
     });
   }
+}
+
+function greeting({ verdict, because, position }: Connected): string {
+  return `connected (${verdict}${because ? ` because ${because}` : ""}) at ${position}`;
 }
 
 function happeningOf({ type, data }: Envelope): Happening {

@@ -142,6 +142,7 @@ export class Stream {
   #take(source: Source, name: string, event: SourceEvent): void {
     if (source !== this.#source) return;
     this.#heardAt = this.#clock.now();
+    if (event.lastEventId) this.#cursor = event.lastEventId;
     const frame = parseFrame(name, event.lastEventId ?? "", event.data ?? "");
     if (!frame) {
       this.#outside.log("skipped a frame that cannot be read");
@@ -150,15 +151,12 @@ export class Stream {
     } else {
       this.#pass(frame);
     }
-    if (event.lastEventId && source === this.#source) this.#cursor = event.lastEventId;
   }
 
   #pass(frame: Frame): void {
     if (frame.name === "connected") {
       this.#connectedAt = this.#clock.now();
       this.#connectedOnce = true;
-      const why = frame.told.because ? ` because ${frame.told.because}` : "";
-      this.#outside.log(`connected (${frame.told.verdict}${why}) at ${frame.told.position}`);
       this.#show("live");
     }
     this.#listener.hear(frame);

@@ -179,7 +179,8 @@ export class Tabs {
     }
     if (frame.name === "granted") this.#held.grant(frame.told.channels);
     if (frame.name === "revoked") this.#held.revoke(frame.told.channels);
-    if (frame.name === "revoked" || (frame.name === "connected" && frame.told.verdict === "reset")) {
+    const isReset = frame.name === "connected" && frame.told.verdict === "reset";
+    if (frame.name === "revoked" || isReset) {
       this.#ring = []; // nobody may be handed what was taken away meanwhile
       this.#ringFrom = this.#cursor;
     }

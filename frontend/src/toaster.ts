@@ -114,7 +114,8 @@ export class Toaster {
   }
 
   #age(): void {
-    if (document.hidden || this.#cards.some(({ root }) => root.matches(":hover, :focus-within"))) return;
+    const isRead = this.#cards.some(({ root }) => root.matches(":hover, :focus-within"));
+    if (document.hidden || isRead) return;
     for (const card of [...this.#cards]) {
       card.left -= STEP;
       if (card.left <= 0) this.#drop(card);

@@ -126,7 +126,8 @@ function plural({ workspace }: TicketData): "requests" | "tickets" {
 }
 
 function role(name: string, done: string): Toast {
-  return { title: `Team role ${name} ${done}`, tone: "info", many: (n) => `${n} team roles ${done}` };
+  const many = (n: number): string => `${n} team roles ${done}`;
+  return { title: `Team role ${name} ${done}`, tone: "info", many };
 }
 
 function withText(text: string | undefined): { text?: string } {

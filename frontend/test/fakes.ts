@@ -73,7 +73,8 @@ export class FakeSource implements Source {
   }
 
   connect(id: string, verdict = "live", channels: string[] = []): void {
-    this.say("message", id, { type: "connected", verdict, position: id, seat: "s", because: null, channels });
+    const told = { verdict, position: id, seat: "s", because: null, channels };
+    this.say("message", id, { type: "connected", ...told });
   }
 
   tick(id: string): void {

@@ -22,7 +22,9 @@ export function ticketNow(changed: Partial<TicketNow> = {}): TicketNow {
 
 export const LINE: Line = { id: "l1", kind: "reply", html: "<p>Hello</p>", at: 2000 };
 
-export function created(changed: Partial<EventData["ticket.created"]> = {}): EventData["ticket.created"] {
+export function created(
+  changed: Partial<EventData["ticket.created"]> = {},
+): EventData["ticket.created"] {
   return {
     workspace: GUILD,
     actor: "discord:5",
