@@ -66,6 +66,7 @@ export class Fragments {
   readonly #clock: Clock;
   readonly #world: FragmentWorld;
   readonly #stale = new Set<string>();
+  readonly #failed = new Set<string>(); // given up for now; the next occasion takes them along
   #cancel: Cancel | null = null;
   #isFetching = false;
   #tries = 0;
@@ -94,9 +95,9 @@ export class Fragments {
     for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#mark(id);
   }
 
-  /** The tab can be seen again: what waited for that is asked for now. */
+  /** The tab can be seen again, or the server is back: what waited for that is asked for now. */
   wake(): void {
-    if (this.#stale.size > 0) this.#schedule(BURST);
+    if (this.#stale.size + this.#failed.size > 0) this.#schedule(BURST);
   }
 
   #mark(id: string): void {
@@ -113,8 +114,9 @@ export class Fragments {
   }
 
   async #fetch(): Promise<void> {
-    const ids = outermost([...this.#stale]);
+    const ids = outermost([...this.#stale, ...this.#failed]);
     this.#stale.clear();
+    this.#failed.clear();
     if (ids.length === 0) return;
     const since = this.#clock.now();
     this.#isFetching = true;
@@ -146,6 +148,7 @@ export class Fragments {
     this.#tries += 1;
     if (this.#tries >= TRIES) {
       this.#tries = 0;
+      ids.forEach((id) => this.#failed.add(id));
       this.#world.failed();
       return;
     }

@@ -77,6 +77,7 @@ export class Store implements Listener {
         this.#outlook.log(greeting(frame.told));
         this.#follow(this.#held.replace(frame.told.channels));
         if (frame.told.verdict === "reset") this.fragments.refresh();
+        this.fragments.wake();
         break;
       case "granted":
         this.#follow(this.#held.grant(frame.told.channels));
