@@ -134,9 +134,7 @@ class House:
     def move(self, number: int, word: str, actor: Actor = ADA, guild: str = HARBOUR) -> None:
         self._move("ticket.status_changed", word, number, actor, guild)
 
-    def change(
-        self, number: int, actor: Actor = ADA, guild: str = HARBOUR, **changes: Any
-    ) -> None:
+    def change(self, number: int, actor: Actor = ADA, guild: str = HARBOUR, **changes: Any) -> None:
         told = {"changes": changes, "actorId": actor.discord}
         self.tell("ticket.updated", **_ticket(guild, number), **told)
 

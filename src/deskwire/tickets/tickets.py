@@ -116,9 +116,7 @@ def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: i
     return with_names(tx, [read_visible_row(tx, viewer, workspace, number)])[0]
 
 
-def read_visible_row(
-    tx: Connection, viewer: Viewer, workspace: Workspace, number: int
-) -> Row[Any]:
+def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Row[Any]:
     """The row of `read_visible`, for who reads the names of a whole page at once."""
     row = tx.execute(
         select(tickets).where(

@@ -14,8 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader, StrictUndefined, Template
-from jinja2 import Undefined
+from jinja2 import (
+    ChainableUndefined,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    Undefined,
+)
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 

@@ -31,7 +31,6 @@ from deskwire.events.catalogue import (
     MemberRoleChanged,
     TeamMemberAssigned,
     TeamMemberUnassigned,
-    Who,
 )
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
