@@ -18,6 +18,7 @@ from deskwire.events.stream import Stream
 from deskwire.integrations.discord.source import BotSource
 from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
+from deskwire.web.errors import handlers
 from deskwire.web.guards import guard
 from deskwire.web.login import Login
 from deskwire.web.render import Renderer
@@ -50,6 +51,9 @@ class Application:
         if self._services is None:
             raise RuntimeError("the application has not started")
         return self._services
+
+    async def _find_problems(self) -> list[str]:
+        return await self._running.find_problems()
 
     def _intake(self) -> Intake:
         return self._running.intake
@@ -88,7 +92,8 @@ class Application:
             title="Deskwire",
             version=__version__,
             lifespan=lifespan,
-            routes=routes(site, renderer, login, streams),
+            routes=routes(site, renderer, login, streams, self._find_problems),
+            exception_handlers=dict(handlers(site, renderer.render)),
             docs_url=None,  # its page loads scripts from elsewhere
             redoc_url=None,
             openapi_url=None,

@@ -205,8 +205,12 @@ def permit(
 @webhook.command("send")
 def send_webhook(
     type_: Annotated[str, typer.Argument(metavar="TYPE", help="e.g. ticket.created")],
-    guild: Annotated[str, typer.Option(help="the server's Discord id")] = "800000000000000001",
+    guild: Annotated[str, typer.Option(help="the server's Discord id")] = "",
     owner: Annotated[str, typer.Option(help="the server owner's Discord id")] = "",
+    user: Annotated[str, typer.Option(help="the Discord id of who writes, joins, leaves")] = "",
+    ticket: Annotated[int, typer.Option(help="the ticket's id and number")] = 0,
+    role: Annotated[str, typer.Option(help="the team role's Discord id")] = "",
+    role_name: Annotated[str, typer.Option(help="e.g. 'Tickets Support'")] = "",
     data: Annotated[str, typer.Option(help="JSON whose fields replace the sample's")] = "{}",
     url: Annotated[str, typer.Option(help="where Deskwire is")] = "",
     secret: Annotated[str, typer.Option(help="instead of BOT_WEBHOOK_SECRET")] = "",
@@ -220,8 +224,10 @@ def send_webhook(
     keys = [secret] if secret else settings.bot_secrets
     if not keys:
         raise _invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET or give --secret.")
-    known = {"guild": guild, **({"owner": owner} if owner else {})}
-    answer = send(base, keys[0], type_, {**sample(type_, **known), **_object(data)})
+    scene: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
+    scene |= {"number": ticket, "role": role, "role_name": role_name}
+    told = {name: value for name, value in scene.items() if value}
+    answer = send(base, keys[0], type_, {**sample(type_, **told), **_object(data)})
     print(f"{answer.status} {answer.message}")
     raise typer.Exit(0 if 200 <= answer.status < 300 else 1)
 

@@ -32,6 +32,8 @@ from deskwire.workspaces.organizations import staff_grants
 
 WINDOW_ENTRIES = 30_000  # read at start; about what the window's bytes hold
 PURGE_EVERY = 3600  # s
+PATIENCE = 2.0  # s the database has to answer whether we are ready
+MAX_LAG = 1000  # events between the log and the streams; more, and something is stuck
 RESTART_AFTER = 1.0  # s before a service that broke is started again
 
 logger = logging.getLogger(__name__)
@@ -43,9 +45,23 @@ ACCESS = Access([personal_grants, guild_grants, ticket_grants, staff_grants], re
 class Services:
     """The running parts a request may need."""
 
+    db: Database
     hub: Hub
     intake: Intake
-    worker: Worker
+    broken: set[str]  # services that fell over and are about to be started again
+
+    async def find_problems(self) -> list[str]:
+        """What keeps this process from doing its work, as sentences."""
+        problems = [f"{name} broke and is being started again" for name in sorted(self.broken)]
+        try:
+            async with asyncio.timeout(PATIENCE):
+                head = await self.db.read(log.read_head)
+        except Exception:
+            logger.exception("the database did not answer")
+            return [*problems, "the database does not answer"]
+        if head > self.hub.window.head + MAX_LAG:
+            problems.append(f"streams are {head - self.hub.window.head} events behind the log")
+        return problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +102,13 @@ async def running(
     worker = Worker(db, sources)
     control = ControlServer(opened.lock, partial(_run_command, db))
     await control.start()
+    broken: set[str] = set()
     tasks = [
-        asyncio.create_task(_keep_running(name, service), name=name)
+        asyncio.create_task(_keep_running(name, service, broken), name=name)
         for name, service in (("hub", hub.run), ("worker", worker.run), ("purge", _purger(db)))
     ]
     try:
-        yield Services(hub, Intake(db, worker.ring), worker)
+        yield Services(db, hub, Intake(db, worker.ring), broken)
     finally:
         await control.stop()
         for task in tasks:
@@ -138,10 +155,14 @@ def _purger(db: Database) -> Callable[[], Awaitable[None]]:
     return run
 
 
-async def _keep_running(name: str, service: Callable[[], Awaitable[None]]) -> None:
+async def _keep_running(
+    name: str, service: Callable[[], Awaitable[None]], broken: set[str]
+) -> None:
     while True:
         try:
             await service()
         except Exception:
             logger.exception("%s broke and is started again", name)
+        broken.add(name)
         await asyncio.sleep(RESTART_AFTER)
+        broken.discard(name)

@@ -148,6 +148,7 @@ class Login:
             password=lambda: parse_password(form.get("password", ""), email),
         )
         visit, at = self.browsers.visit_of(request), self.clock()
+        # Counted whatever comes of it: neither many accounts nor many questions from one source.
         await self.db.write(throttle.count, None, visit.address, at, self.limits)
         # Hashed before the address is looked up, so that a taken one takes as long.
         hash_ = await self.hasher.hash(typed["password"])

@@ -1,4 +1,4 @@
-"""The bot's signature: HMAC-SHA256 over `{timestamp}.{raw body}`, lower-case hex.
+"""Where the bot posts and how it signs: HMAC-SHA256 over `{timestamp}.{raw body}`, lower-case hex.
 
 Wire formats, section 1. Pure: secrets and the time come in as arguments.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from deskwire.kit.clock import MINUTE, Millis
 
+PATH = "/api/webhooks/bot/events"
 MAX_AGE = 5 * MINUTE  # either way: a message from the future is as suspicious as an old one
 
 _TIMESTAMP = re.compile(rb"\d{13}")

@@ -10,11 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import is_signed
+from deskwire.integrations.discord.signature import PATH, is_signed
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import Arrived, Delivery, Refused
 
-PATH = "/api/webhooks/bot/events"
 MAX_ID = 200  # characters of a sender's own id
 
 

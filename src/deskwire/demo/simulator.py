@@ -1,0 +1,153 @@
+"""The simulator: a bot that posts the demo's story to a Deskwire, until it is told to stop.
+
+    python -m deskwire.demo.simulator --url http://127.0.0.1:8000 [--state FILE] [--verbose]
+
+It knows only the address and the secret (BOT_WEBHOOK_SECRET in the environment), like any bot. It
+waits for the server, outlives its restarts, and ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import NoReturn
+
+from deskwire.demo.memory import Memory, begin_memory, begin_unremembered, parse_memory
+from deskwire.demo.story import Beat, Story
+from deskwire.integrations.discord.sender import Answer, send
+from deskwire.kit.clock import SECOND, Millis, now
+from deskwire.kit.errors import Invalid, Refusal, Upstream
+
+PATIENCE = 600.0  # s without an answer; a server away for longer is not coming back by itself
+FIRST_WAIT, MAX_WAIT = 0.2, 5.0  # s between tries
+SLICE = 0.5  # s; how long the end of the parent may go unnoticed
+LATER = frozenset({408, 429, 500, 502, 503, 504})  # statuses that are different next time
+
+Post = Callable[[Beat, str], Answer]
+Wait = Callable[[float], None]
+
+
+def run(story: Story, post: Post, wait: Wait, save: Callable[[Memory], None]) -> NoReturn:
+    """Tell the story for ever. Raises Upstream when the server refuses or stays away."""
+    while True:
+        beat = story.tell()
+        wait(beat.delay / SECOND)
+        deliver(beat, post, wait)
+        save(story.memory)
+
+
+def deliver(beat: Beat, post: Post, wait: Wait) -> None:
+    """Post one beat until it is taken; under one id, so that two tries are one event."""
+    id_, waited, pause = secrets.token_hex(8), 0.0, FIRST_WAIT
+    while (trouble := _try(beat, id_, post)) is not None:
+        if waited >= PATIENCE:
+            raise Upstream(f"Gave up after {waited:.0f} s. {trouble}", permanent=True)
+        wait(pause)
+        waited, pause = waited + pause, min(2 * pause, MAX_WAIT)
+
+
+def _try(beat: Beat, id_: str, post: Post) -> str | None:
+    """None if it was taken, else why it is worth another try."""
+    try:
+        answer = post(beat, id_)
+    except Upstream as error:
+        return str(error)
+    if answer.is_kept:
+        return None
+    if answer.status in LATER:
+        return f"The server answered {answer.status}: {answer.message}"
+    raise Upstream(
+        f"The server refused {beat.type} with {answer.status}: {answer.message}. "
+        "It must be a Deskwire, with the same BOT_WEBHOOK_SECRET as the simulator.",
+        permanent=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The process; its exit status."""
+    parser = argparse.ArgumentParser("deskwire.demo.simulator", description="Posts a demo story.")
+    parser.add_argument("--url", required=True, help="the server, like http://127.0.0.1:8000")
+    parser.add_argument("--state", type=Path, help="a file to remember the story in")
+    parser.add_argument("--verbose", action="store_true", help="a line for each event")
+    chosen = parser.parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    try:
+        secret = _read_secret()
+        story = Story(Random(), now, read_memory(chosen.state, now()))  # noqa: S311  no secret
+        run(story, _poster(chosen.url, secret, chosen.verbose), _Waiter(), _saver(chosen.state))
+    except Refusal as refusal:
+        sys.stderr.write(f"simulator: {refusal}\n")
+        return 1
+
+
+def read_memory(path: Path | None, at: Millis) -> Memory:
+    """What the file remembers; a new beginning where there is none or it cannot be read."""
+    if path is None:
+        return begin_unremembered(at)
+    try:
+        return parse_memory(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return begin_memory(at)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"simulator: begins anew, {path} cannot be read: {error}\n")
+        return begin_memory(at)
+
+
+def write_memory(path: Path, memory: Memory) -> None:
+    """Keep `memory` in the file; whoever reads it finds the old or the new one, never half."""
+    half = path.with_name(f"{path.name}.new")
+    half.write_text(memory.to_json(), "utf-8")
+    half.replace(path)
+
+
+def _read_secret() -> str:
+    """The first of the secrets, as the server's setting lists them."""
+    listed = os.environ.get("BOT_WEBHOOK_SECRET", "").replace(",", " ").split()
+    if not listed:
+        raise Invalid("BOT_WEBHOOK_SECRET is not set; give it the server's.")
+    return listed[0]
+
+
+def _poster(url: str, secret: str, verbose: bool) -> Post:
+    def post(beat: Beat, id_: str) -> Answer:
+        answer = send(url, secret, beat.type, beat.data, id_=id_)
+        if verbose:
+            sys.stderr.write(f"{answer.status} {beat.type} {beat.data['guildId']}\n")
+        return answer
+
+    return post
+
+
+def _saver(path: Path | None) -> Callable[[Memory], None]:
+    return lambda memory: write_memory(path, memory) if path is not None else None
+
+
+class _Waiter:
+    """Waits, and leaves when the process that started us is gone."""
+
+    def __init__(self) -> None:
+        self._parent = os.getppid()
+
+    def __call__(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, SLICE))
+            if os.getppid() != self._parent:
+                raise SystemExit(0)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)  # from wherever it is: nothing here takes harm from being interrupted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The bot's side of the hop: an event put into its envelope, signed, and posted.
+
+Wire formats, section 1. For the shell, the demo and the tests; a bot written for the sketch sends
+the same bytes. The secret appears in no repr, error or URL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from deskwire.integrations.discord.signature import PATH, sign
+from deskwire.kit.clock import Clock, Millis, iso, now
+from deskwire.kit.errors import Invalid, Upstream
+
+if TYPE_CHECKING:
+    from httpx2 import HTTPError, Response
+
+TIMEOUT = 10.0  # s for each of connecting, writing, reading; the door answers in milliseconds
+LONGEST_MESSAGE = 300  # characters of an answer that is not the door's own; enough to recognise it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the HTTP status and the sentence beside it."""
+
+    status: int
+    message: str
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the event was taken; a sender of the sketch reads nothing else."""
+        return 200 <= self.status < 300
+
+
+def envelope(type_: str, data: Mapping[str, Any], at: Millis, id_: str | None = None) -> bytes:
+    """The body of one event. `id_`: the same over all tries, so that a second one does nothing."""
+    event = {"event": {"type": type_, "data": data}, "timestamp": iso(at)}
+    whole = event if id_ is None else {"id": id_, **event}
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def headers(secret: str, timestamp: Millis, body: bytes) -> dict[str, str]:
+    """What goes with `body`: the time it is signed at, and the signature over both."""
+    return {
+        "content-type": "application/json",
+        "x-webhook-timestamp": str(timestamp),
+        "x-webhook-signature": sign(secret, timestamp, body),
+    }
+
+
+def send(
+    url: str,
+    secret: str,
+    type_: str,
+    data: Mapping[str, Any],
+    *,
+    id_: str | None = None,
+    clock: Clock = now,
+) -> Answer:
+    """Post one event to the Deskwire at `url` (its address, such as http://127.0.0.1:8000); once.
+
+    Whatever it answers is returned. Invalid: it cannot be sent like this. Upstream: no answer.
+    """
+    if not secret:
+        raise Invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET to the server's.")
+    at = clock()
+    body = envelope(type_, data, at, id_)
+    return _post(_parse_address(url), headers(secret, at, body), body)
+
+
+def _post(address: SplitResult, head: Mapping[str, str], body: bytes) -> Answer:
+    import httpx2  # 0.2 s; every command of the shell imports this module
+
+    shown = f"{address.scheme}://{address.netloc}"
+    target = shown + (address.path.rstrip("/") or PATH)
+    # A proxy of the environment is for the world outside, never for a server on this machine.
+    outside = address.hostname not in ("127.0.0.1", "::1", "localhost")
+    try:
+        answer = httpx2.post(
+            target, content=body, headers=dict(head), timeout=TIMEOUT, trust_env=outside
+        )
+    except httpx2.HTTPError as error:
+        raise Upstream(_unreached(shown, error), permanent=False) from None
+    return Answer(answer.status_code, _message(answer))
+
+
+def _parse_address(url: str) -> SplitResult:
+    if "@" in url:  # not shown: what stands before it may be a password
+        raise Invalid("An address takes no user or password. Write it like http://127.0.0.1:8000.")
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that stays open
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise Invalid(f"{url!r} is not an address. Write it like http://127.0.0.1:8000.")
+    return parts
+
+
+def _unreached(shown: str, error: HTTPError) -> str:
+    import httpx2
+
+    if isinstance(error, httpx2.ConnectError):
+        what = f"Nothing answers at {shown} ({error})."
+    elif isinstance(error, httpx2.TimeoutException):
+        what = f"{shown} did not answer within {TIMEOUT:.0f} s."
+    else:
+        what = f"The connection to {shown} broke ({type(error).__name__})."
+    return f"{what} Start the server with `deskwire serve`, or name the address it listens on."
+
+
+def _message(answer: Response) -> str:
+    """The door's sentence, or the beginning of whatever answered in its place."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(answer.text.split())[:LONGEST_MESSAGE]
