@@ -49,6 +49,13 @@ def test_a_participant_sees_their_own_ticket_and_no_other(site: WholeSite) -> No
     assert browser.get(f"/guilds/{HARBOUR}").status_code == 404
 
 
+def test_tickets_in_servers_one_cannot_open_stand_under_the_servers_name(site: WholeSite) -> None:
+    page = browse(site, BO).get("/guilds").text
+
+    assert f'<a class="hover:underline" href="{LIST}">The Harbour</a>' in page
+    assert page.index("Tickets you take part in") < page.index("The Harbour") < page.index("crane")
+
+
 def test_tabs_count_only_what_the_viewer_may_see(site: WholeSite) -> None:
     page = browse(site, BO).get(LIST).text
 
