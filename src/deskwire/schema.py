@@ -14,17 +14,33 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from deskwire.accounts import identities, people
+from deskwire.accounts import identities, links, passwords, people, sessions, throttle
 from deskwire.events import log
 from deskwire.kit.db import Database, metadata
 from deskwire.kit.errors import Conflict
 from deskwire.tickets import messages, tickets
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import guilds, members, names, roles
+from deskwire.workspaces import guilds, members, names, organizations, roles
 
 __all__ = ["TABLES", "metadata", "migrate", "read_state"]
 
-TABLES = (deliveries, guilds, identities, log, members, messages, names, people, roles, tickets)
+TABLES = (
+    deliveries,
+    guilds,
+    identities,
+    links,
+    log,
+    members,
+    messages,
+    names,
+    organizations,
+    passwords,
+    people,
+    roles,
+    sessions,
+    throttle,
+    tickets,
+)
 
 _FOLDER = Path(__file__).parent / "migrations"
 

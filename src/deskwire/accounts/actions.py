@@ -63,12 +63,13 @@ def admit(
 
     None if the password was changed meanwhile: then what matched is the old one.
     """
-    if knock.person is None or passwords.read_hash(tx, knock.person) != knock.hash:
+    person_id = _proven(tx, knock)
+    if person_id is None:
         return None
     throttle.forgive(tx, knock.attempt, knock.email)
     if better_hash is not None:
-        passwords.renew_hash(tx, knock.person, better_hash)
-    return _open(tx, knock.person, visit, at)
+        passwords.renew_hash(tx, person_id, better_hash)
+    return _open(tx, person_id, visit, at)
 
 
 def sign_up(tx: Connection, name: str, email: str, hash_: str, visit: Visit, at: Millis) -> Opened:
@@ -102,16 +103,24 @@ def change_password(
 
     All their sessions end and a new one begins. None if somebody was faster.
     """
-    if knock.person is None or passwords.read_hash(tx, knock.person) != knock.hash:
+    person_id = _proven(tx, knock)
+    if person_id is None:
         return None
     throttle.forgive(tx, knock.attempt, knock.email)
-    return _renew_password(tx, knock.person, hash_, visit, at)
+    return _renew_password(tx, person_id, hash_, visit, at)
 
 
 def sign_out(tx: Connection, token: str, at: Millis) -> bool:
     """End the session of this secret. False if there is none."""
     session = sessions.find(tx, token, at)
     return session is not None and sessions.end(tx, session.id, at=at)
+
+
+def _proven(tx: Connection, knock: Knock) -> PersonId | None:
+    if knock.person is None or knock.hash is None:
+        return None
+    # The password may have been changed while the old one was being checked.
+    return knock.person if passwords.read_hash(tx, knock.person) == knock.hash else None
 
 
 def _renew_password(

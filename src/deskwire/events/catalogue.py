@@ -82,12 +82,14 @@ class Event(BaseModel):
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="allow"
     )
     type: ClassVar[str]
+    audience: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent to
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
     actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")
 
 
 class GuildEvent(Event):
+    audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
     revision: int = Field(description="of the guild's row")
     now: GuildNow
@@ -96,6 +98,7 @@ class GuildEvent(Event):
 class GuildJoined(GuildEvent):
     """The bot was added to a Discord server."""
 
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.joined"
     guild_name: str
     owner_id: str
@@ -119,6 +122,7 @@ class GuildSetupComplete(GuildEvent):
 
 
 class TicketEvent(Event):
+    audience: ClassVar[tuple[str, ...]] = ("tickets:guild:ID", "ticket:ID")
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
     ticket_id: int | None = Field(default=None, description="the sender's own id")
     ticket_number: int | None = Field(default=None, description="the sender's own number")
@@ -219,6 +223,7 @@ class TicketClosed(TicketMoved):
 
 
 class TeamRoleEvent(Event):
+    audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
     role_id: str
     role_name: str
@@ -246,6 +251,7 @@ class TeamRoleDeleted(TeamRoleEvent):
 
 
 class TeamMemberEvent(Event):
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     guild_id: str
     user_id: str
     username: str
@@ -270,6 +276,7 @@ class TeamMemberUnassigned(TeamMemberEvent):
 class MemberLeft(Event):
     """A Discord user left the server, and with it every role there."""
 
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "member.left"
     guild_id: str
     user_id: str
@@ -282,6 +289,7 @@ class MemberLeft(Event):
 class MemberRoleChanged(Event):
     """What one person may do in a workspace changed (an individual permission)."""
 
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "member.role_changed"
     member: Who
     permissions: list[str]
@@ -291,6 +299,7 @@ class MemberRoleChanged(Event):
 class PersonChanged(Event):
     """A person's name or identities changed (a Discord account was linked, say)."""
 
+    audience: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "person.changed"
     person: str
     name: str
@@ -300,6 +309,7 @@ class PersonChanged(Event):
 class SessionRevoked(Event):
     """A session ended: by sign-out, by a new password, or from afar. Its streams end with it."""
 
+    audience: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "session.revoked"
     session: str = Field(description="the session's public id")
 

@@ -15,6 +15,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from deskwire.events.channels import Channel, Grant, PersonId, is_personal
 from deskwire.events.cursor import Cursor, parse_cursor
@@ -28,6 +29,7 @@ from deskwire.kit.ids import new_id
 MAX_BEHIND = 1000  # visible entries; further behind, reloading the page is cheaper than replaying
 MAX_SCAN = 50_000  # entries read from the log for one return; bounds the work, not the right
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
+PAGE = 1000  # entries read from the log at once
 SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
 SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
 BEATS = 27  # s between two ticks of a seat; under the 30 s after which proxies cut idle streams
@@ -92,8 +94,8 @@ class Hub:
         self._listeners: dict[PersonId, _Listener] = {}
         self._beats: list[dict[Seat, None]] = [{} for _ in range(BEATS)]
         self._joined = 0
-        self._wanted: dict[PersonId, _Listener] = {}  # to be asked about, or asked about again
-        self._in_flight: dict[PersonId, _Listener] = {}
+        self._wanted: dict[PersonId, None] = {}  # to be asked about, or asked about again
+        self._in_flight: frozenset[PersonId] = frozenset()
         self._question = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
         self._slow: OrderedDict[str, None] = OrderedDict()
@@ -127,7 +129,7 @@ class Hub:
         self._beats[self._joined % BEATS][seat] = None
         for oldest in listener.seats[: -self._streams_per_person]:
             self._dismiss(oldest, "too-many-streams")
-        self._want(listener)
+        self._want(caller.person)
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -173,16 +175,16 @@ class Hub:
 
     def pump(self, seat: Seat) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
-        if seat.closed or seat.live or seat.paused or seat.loading or self._is_asking(seat):
+        if seat.closed or seat.paused or seat.loading or self._is_asking(seat):
             return
-        if seat.told != seat.channels:
+        if seat.told != seat.channels:  # also live: an answer may be newer than what was dispatched
             self._tell(seat)
-        if seat.paused:
+        if seat.live or seat.paused:
             return
-        if not seat.backlog and self._is_lost(seat):
+        if self._is_lost(seat):
             self._let_go(seat)
         elif seat.position >= self.window.head:
-            seat.live, seat.write = True, seat.outlet.write
+            seat.live, seat.write, seat.resuming = True, seat.outlet.write, False
         else:
             part = self._next_slice(seat)
             if part:
@@ -221,16 +223,17 @@ class Hub:
         elif cursor.position > self.window.head:
             self._reset(seat, "future")
         else:
-            seat.verdict, seat.position = "resumed", cursor.position
+            seat.verdict, seat.position, seat.resuming = "resumed", cursor.position, True
 
     def _reset(self, seat: Seat, because: Because) -> None:
-        seat.verdict, seat.position, seat.backlog = "reset", self.window.head, ()
+        seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
         seat.because = seat.because or because
+        if seat.told is not None:  # it is connected already, so the first frame cannot say it
+            seat.outlet.write(self._reset_frame(seat))
 
     def _is_too_far(self, seat: Seat) -> bool:
         visible = 0
-        here = seat.backlog_end if seat.backlog else seat.position
-        for entries in (seat.backlog, self.window.after(here)):
+        for entries in (seat.backlog, self.window.after(max(seat.position, seat.backlog_end))):
             for entry in entries:
                 visible += not seat.channels.isdisjoint(entry.channels)
                 if visible > self._max_behind:
@@ -239,52 +242,57 @@ class Hub:
 
     async def _load(self, seat: Seat) -> None:
         """Read what lies between the seat and the window from the log, then let it go on."""
-        reached, scanned, found = seat.position, 0, list[Entry]()
+        channels = seat.channels
         try:
-            while reached < self.window.floor:
-                page = await self._read_after(reached, 1000)
-                if not page or page[0].position != reached + 1 or scanned > MAX_SCAN:
-                    self._reset(seat, "behind")  # trimmed away, or too far to read
-                    break
-                scanned, reached = scanned + len(page), page[-1].position
-                found += [e for e in page if not seat.channels.isdisjoint(e.channels)]
-                if len(found) > self._max_behind:
-                    self._reset(seat, "behind")
-                    break
-            else:
-                seat.backlog, seat.backlog_end = found, reached
-                seat.position = seat.position if found else reached
+            found, reached = await self._read_backlog(seat)
         except Exception:
             logger.exception("reading the log for a returning stream failed; it reloads instead")
-            self._reset(seat, "behind")
+            found, reached = [], 0
         seat.loading = False
+        if reached == 0:
+            self._reset(seat, "behind")
+        elif seat.channels <= channels:  # else what it gained was filtered away: read again
+            seat.backlog, seat.backlog_end = found, reached
         self._start(seat)
+
+    async def _read_backlog(self, seat: Seat) -> tuple[list[Entry], int]:
+        """What the seat may hear from its position to the window, and the position reached.
+
+        Position 0 where that is too far: trimmed away, too much to read, or too much to replay.
+        """
+        reached, scanned, found = seat.position, 0, list[Entry]()
+        while reached < self.window.floor:
+            page = await self._read_after(reached, min(PAGE, self.window.floor - reached))
+            if not page or page[0].position != reached + 1 or scanned > MAX_SCAN:
+                return [], 0
+            scanned, reached = scanned + len(page), page[-1].position
+            found += [e for e in page if not seat.channels.isdisjoint(e.channels)]
+            if len(found) > self._max_behind:
+                return [], 0
+        return found, reached
 
     # Access
 
-    def _want(self, listener: _Listener) -> None:
-        self._wanted[listener.id] = listener
+    def _want(self, person: PersonId) -> None:
+        self._wanted[person] = None
         self._question.set()
 
     def _is_asking(self, seat: Seat) -> bool:
         return seat.caller.person in self._wanted or seat.caller.person in self._in_flight
 
     def _touch(self, entry: Entry) -> None:
-        touched: dict[PersonId, _Listener] = {}
+        """Silence everyone whose access `entry` may have changed, and ask again for them."""
+        touched: set[PersonId] = set()
         for channel in entry.touches:
-            for seat in self._channels.get(channel, ()):
-                touched[seat.caller.person] = self._listeners[seat.caller.person]
+            touched.update(seat.caller.person for seat in self._channels.get(channel, ()))
             if is_personal(channel):
-                person = channel.partition(":")[2]
-                if person in self._listeners:  # also before its first answer
-                    touched[person] = self._listeners[person]
+                touched.add(channel.partition(":")[2])  # also before the first answer
             else:
                 touched.update(self._in_flight)  # they may turn out to hold it
-        for listener in touched.values():
-            if listener.id in self._listeners:
-                self._want(listener)
-                for seat in listener.seats:
-                    self._silence(seat)
+        for person in touched & self._listeners.keys():
+            self._want(person)
+            for seat in self._listeners[person].seats:
+                self._silence(seat)
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
@@ -296,31 +304,37 @@ class Hub:
             await self._question.wait()
             self._question.clear()
             while self._wanted:
-                batch = dict(list(self._wanted.items())[:ASK_BATCH])
-                self._in_flight = batch
-                for person in batch:
-                    del self._wanted[person]
-                sessions = {s.caller.session for each in batch.values() for s in each.seats}
-                try:
-                    answer = await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
-                    failures = 0
-                except Exception:
+                answer = await self._ask_once()
+                if answer is None:
                     failures += 1
-                    logger.exception("asking for access failed; the streams wait in silence")
-                    for listener in batch.values():
-                        if listener.seats:
-                            self._want(listener)
-                    self._in_flight = {}
                     await asyncio.sleep(min(30.0, 0.1 * 2**failures))  # s
                     continue
-                self._in_flight = {}
-                for person, listener in batch.items():
-                    if person not in self._wanted:  # else it came again meanwhile: ask again
-                        self._apply(listener, answer)
+                failures = 0
+                batch, self._in_flight = self._in_flight, frozenset()
+                for person in batch - self._wanted.keys():  # else it came again meanwhile
+                    self._apply(person, answer)
 
-    def _apply(self, listener: _Listener, answer: Answer) -> None:
-        grants = answer.grants.get(listener.id, ())
-        for seat in list(listener.seats):
+    async def _ask_once(self) -> Answer | None:
+        """Ask about some who wait; None where it failed, and they wait on."""
+        batch = self._in_flight = frozenset(islice(self._wanted, ASK_BATCH))
+        for person in batch:
+            del self._wanted[person]
+        seats = [s for p in batch if p in self._listeners for s in self._listeners[p].seats]
+        sessions = {seat.caller.session for seat in seats}
+        try:
+            return await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
+        except Exception:
+            logger.exception("asking for access failed; the streams wait in silence")
+            self._in_flight = frozenset()
+            for person in batch & self._listeners.keys():
+                self._want(person)
+            return None
+
+    def _apply(self, person: PersonId, answer: Answer) -> None:
+        if person not in self._listeners:  # gone meanwhile
+            return
+        grants = answer.grants.get(person, ())
+        for seat in list(self._listeners[person].seats):
             expires_at = answer.sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
                 self._dismiss(seat, "signed-out")
@@ -330,17 +344,16 @@ class Hub:
             self._start(seat)
 
     def _start(self, seat: Seat) -> None:
-        if seat.told is None and seat.verdict == "resumed" and not seat.closed:
-            if seat.loading:
-                return
-            if not seat.backlog and self._is_lost(seat):
-                seat.loading = True
-                task = asyncio.get_running_loop().create_task(self._load(seat))
-                self._loads.add(task)
-                task.add_done_callback(self._loads.discard)
-                return
-            if self._is_too_far(seat):
-                self._reset(seat, "behind")
+        if seat.closed or seat.loading:
+            return
+        if seat.resuming and self._is_lost(seat):
+            seat.loading = True
+            task = asyncio.get_running_loop().create_task(self._load(seat))
+            self._loads.add(task)
+            task.add_done_callback(self._loads.discard)
+            return
+        if seat.resuming and seat.told is None and self._is_too_far(seat):
+            self._reset(seat, "behind")
         self.pump(seat)
 
     def _retune(self, seat: Seat, channels: frozenset[Channel]) -> None:
@@ -351,6 +364,8 @@ class Hub:
                 del self._channels[channel]
         for channel in channels - seat.channels:
             self._channels.setdefault(channel, set()).add(seat)
+        if not channels <= seat.channels:  # the backlog was filtered without what is gained now
+            seat.backlog, seat.backlog_end = (), 0
         seat.channels = channels
 
     # Writing
@@ -368,7 +383,7 @@ class Hub:
                 channels=seat.channels,
             )
             if seat.verdict == "reset":
-                frame += control_frame("reset", here, because=seat.because, position=str(here))
+                frame += self._reset_frame(seat)
             seat.outlet.write(frame)
             return
         if lost := told - seat.channels:
@@ -376,10 +391,15 @@ class Hub:
         if gained := seat.channels - told:
             seat.outlet.write(control_frame("granted", channels=sorted(gained)))
 
+    def _reset_frame(self, seat: Seat) -> bytes:
+        here = Cursor(self.epoch, seat.position)
+        return control_frame("reset", here, because=seat.because, position=str(here))
+
     def _next_slice(self, seat: Seat) -> bytes:
         """The next frames the seat may hear; moves its position past what was looked at."""
         parts, size = list[bytes](), 0
-        source: Iterable[Entry] = seat.backlog or self.window.after(seat.position)
+        in_backlog = seat.backlog_end > seat.position
+        source: Iterable[Entry] = seat.backlog if in_backlog else self.window.after(seat.position)
         for looked, entry in enumerate(source, 1):
             seat.position = entry.position
             if not seat.channels.isdisjoint(entry.channels):
@@ -387,7 +407,7 @@ class Hub:
                 size += len(entry.frame)
             if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
                 break
-        if seat.backlog:
+        if in_backlog:
             seat.backlog = [e for e in seat.backlog if e.position > seat.position]
             if not seat.backlog:  # it was filtered when it was read: the rest is not for this seat
                 seat.position = seat.backlog_end
@@ -453,19 +473,22 @@ class Hub:
             if seat.live:
                 if seat.caller.expires_at <= moment:
                     self._silence(seat)
-                    self._want(self._listeners[seat.caller.person])
+                    self._want(seat.caller.person)
                 else:
                     seat.write(frame)
-            elif not (seat.closed or seat.loading or seat.backlog) and self._is_lost(seat):
+            elif not (seat.closed or seat.loading or seat.resuming) and self._is_lost(seat):
                 self._let_go(seat)
 
     # Endings
 
     def _is_lost(self, seat: Seat) -> bool:
-        return seat.position < self.window.floor
+        return max(seat.position, seat.backlog_end) < self.window.floor
 
     def _let_go(self, seat: Seat) -> None:
         """The seat fell out of the window. It comes back with its cursor and is told why."""
+        if seat.resuming:
+            self._start(seat)  # the window moved on while it caught up: read again
+            return
         if seat.told is None:  # it never connected: it only waited too long for access
             self._reset(seat, "behind")
             self.pump(seat)

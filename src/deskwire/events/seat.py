@@ -62,6 +62,7 @@ class Seat:
         "outlet",
         "paused",
         "position",
+        "resuming",
         "scope",
         "told",
         "verdict",
@@ -83,6 +84,7 @@ class Seat:
         self.because: Because | None = None
         self.live = False
         self.paused = False
+        self.resuming = False  # came back with a cursor and has not reached the head yet
         self.loading = False  # its backlog is being read
         self.closed = False
 

@@ -18,7 +18,7 @@ from deskwire.events.seat import Caller, Scope, Seat
 OUTLET_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
 
 HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # nginx would hold frames back
     (b"connection", b"close"),

@@ -131,6 +131,7 @@ def _engine(path: Path, *, writer: bool) -> Engine:
         f"sqlite:///{path}",
         pool_size=1 if writer else READERS,
         max_overflow=0,
+        hide_parameters=True,  # or an error's text would hold password and token hashes
         pool_timeout=30,  # s; a read that cannot start in this time is an error, not a hang
         connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
     )

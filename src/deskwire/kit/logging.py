@@ -20,7 +20,11 @@ def set_up(level: str, redact: Redact) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     plain = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
-    render: Any = plain if sys.stderr.isatty() else structlog.processors.JSONRenderer(default=str)
+    render: Any = (
+        plain
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+    )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
@@ -35,6 +39,7 @@ def set_up(level: str, redact: Redact) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel("WARNING")  # it narrates every step
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
@@ -44,7 +49,8 @@ def _redactor(redact: Redact) -> structlog.typing.Processor:
     def apply(
         _logger: object, _method: str, line: MutableMapping[str, object]
     ) -> MutableMapping[str, object]:
-        line["event"] = redact(str(line["event"]))
-        return line
+        return {
+            key: redact(value) if isinstance(value, str) else value for key, value in line.items()
+        }
 
     return apply

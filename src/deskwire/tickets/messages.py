@@ -7,7 +7,7 @@ ticket's state is folded from.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from deskwire.events.catalogue import Line, LineKind, Side
+from deskwire.events.catalogue import Line, LineKind, Side, Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
@@ -109,13 +109,17 @@ def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
 
 def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> list[Line]:
     """The entries of a ticket, oldest first; internal notes only where `notes` allows."""
+    return _lines(tx, read_rows(tx, ticket_id, notes=notes))
+
+
+def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequence[Row[Any]]:
+    """The rows of `read_timeline`, for who reads the names of a whole page at once."""
     kinds = ("reply", "note", "system") if notes else ("reply", "system")
-    rows = tx.execute(
+    return tx.execute(
         select(messages)
         .where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
         .order_by(messages.c.at, messages.c.id)
     ).all()
-    return _lines(tx, rows)
 
 
 def read_line(tx: Connection, message_id: str) -> Line:
@@ -133,7 +137,11 @@ def _is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
 
 def _lines(tx: Connection, rows: Iterable[Row[Any]]) -> list[Line]:
     found = list(rows)
-    names = read_names(tx, [row.author for row in found])
+    return lines_of(found, read_names(tx, [row.author for row in found]))
+
+
+def lines_of(rows: Iterable[Row[Any]], names: Mapping[Principal, Who]) -> list[Line]:
+    """Rows of `messages` as entries of a timeline."""
     return [
         Line(
             id=row.id,
@@ -143,7 +151,7 @@ def _lines(tx: Connection, rows: Iterable[Row[Any]]) -> list[Line]:
             html=row.html,
             at=row.at,
         )
-        for row in found
+        for row in rows
     ]
 
 

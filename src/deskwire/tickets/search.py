@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
-from deskwire.tickets.statuses import STATUSES, Status
+from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.tickets import Ticket, tickets, visible_to, with_names
 from deskwire.workspaces.names import discord_users
 
@@ -89,6 +89,15 @@ def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Fo
 def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:
     """How many tickets of `workspace` the viewer may see, by status."""
     return _counts(tx, and_(visible_to(viewer), tickets.c.workspace == workspace))
+
+
+def count_open(tx: Connection, viewer: Viewer) -> dict[Workspace, int]:
+    """How many tickets the viewer may see are not ended, by workspace; none: left out."""
+    unended = and_(visible_to(viewer), tickets.c.status.not_in(ENDED))
+    rows = tx.execute(
+        select(tickets.c.workspace, func.count()).where(unended).group_by(tickets.c.workspace)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _counts(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]:

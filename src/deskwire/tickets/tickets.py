@@ -36,6 +36,8 @@ from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 
+OWN = 50  # rows; who takes part in more has a reason to be given a role
+
 tickets = Table(
     "tickets",
     metadata,
@@ -111,6 +113,11 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 
 def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Ticket:
     """One ticket the viewer may open; NotFound otherwise, whether it exists or not."""
+    return with_names(tx, [read_visible_row(tx, viewer, workspace, number)])[0]
+
+
+def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Row[Any]:
+    """The row of `read_visible`, for who reads the names of a whole page at once."""
     row = tx.execute(
         select(tickets).where(
             visible_to(viewer), tickets.c.workspace == workspace, tickets.c.number == number
@@ -118,23 +125,29 @@ def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: i
     ).one_or_none()
     if row is None:
         raise NotFound("There is no such ticket, or it is not shared with you.")
-    return with_names(tx, [row])[0]
+    return row
 
 
-def read_participants(tx: Connection, ticket_id: str) -> list[tuple[Who, str]]:
-    """Who takes part in a ticket, with their role in it; the opener first."""
+def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
+    """The newest tickets the viewer takes part in, outside the workspaces `but_in`."""
+    if not any(channel.startswith("ticket:") for channel in viewer.channels):
+        return []
     rows = tx.execute(
-        select(participants.c.principal, participants.c.role)
-        .where(participants.c.ticket == ticket_id)
-        .order_by(participants.c.role != "opener", participants.c.principal)
+        select(tickets)
+        .where(visible_to(viewer), tickets.c.workspace.not_in(but_in))
+        .order_by(tickets.c.active_at.desc(), tickets.c.id.desc())
+        .limit(OWN)
     ).all()
-    names = read_names(tx, [row.principal for row in rows])
-    return [(names[row.principal], row.role) for row in rows]
+    return with_names(tx, rows)
 
 
 def with_names(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
     """Rows of `tickets` as tickets; the names of all of them are read together."""
-    names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
+    return named(rows, read_names(tx, [p for row in rows for p in (row.opener, row.assignee)]))
+
+
+def named(rows: Collection[Row[Any]], names: Mapping[Principal, Who]) -> list[Ticket]:
+    """Rows of `tickets` as tickets, with names read before."""
     return [
         Ticket(row.id, row.workspace, row.revision, row.closed_at, _now(row, names)) for row in rows
     ]

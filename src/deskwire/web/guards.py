@@ -79,7 +79,9 @@ class SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE and not _is_signed(scope):
             headers = Headers(scope=scope)
-            own = self._own or normal_origin(f"{scope['scheme']}://{headers.get('host', '')}")
+            own = self._own or normal_origin(
+                f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
+            )
             reason = why_foreign(headers, own)
             if reason is not None:
                 await _refuse(send, 403, reason)
@@ -141,8 +143,8 @@ def why_foreign(headers: Headers, own: str | None) -> str | None:
         if own is not None and [normal_origin(each) for each in origins] == [own]:
             return None
         return (
-            f"This request came from {', '.join(origins)[:200]}, and only {own} may send it. "
-            "If that is this desk's own address, PUBLIC_URL must say so."
+            f"This request came from {', '.join(origins)[:200]}, not from {own or 'this desk'}. "
+            "If both are this desk's own address, PUBLIC_URL must name the one that people use."
         )
     if sites:
         if set(sites) <= {"same-origin", "none"}:

@@ -148,6 +148,7 @@ class Login:
             password=lambda: parse_password(form.get("password", ""), email),
         )
         visit, at = self.browsers.visit_of(request), self.clock()
+        # Counted whatever comes of it: neither many accounts nor many questions from one source.
         await self.db.write(throttle.count, None, visit.address, at, self.limits)
         # Hashed before the address is looked up, so that a taken one takes as long.
         hash_ = await self.hasher.hash(typed["password"])
@@ -286,7 +287,7 @@ class Login:
     ) -> Response:
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
         alert = str(refusal) if refusal is not None and not errors else None
-        typed = {field: value for field, value in form.items() if field in ("name", "email")}
+        typed = {field: form.get(field, "") for field in ("name", "email")}
         context = {"values": typed, "errors": errors, "alert": alert, **more}
         status = 200 if refusal is None else STATUSES[type(refusal)]
         page = self.render(request, name, context, status=status)

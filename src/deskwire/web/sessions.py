@@ -50,7 +50,9 @@ class BrowserSessions:
         if token is None:
             return None
         session = await self._db.read(sessions.find, token, self._clock())
-        return session and Caller(session.person, session.id, session.expires_at)
+        if session is None:
+            return None
+        return Caller(session.person, session.id, session.expires_at)
 
     async def current(self, request: HTTPConnection) -> SignedIn | None:
         """Who looks at this page. Using a session prolongs it, at most once an hour."""
@@ -118,7 +120,7 @@ class RenewCookies:
 
         async def send_renewed(message: Message) -> None:
             if renewed and message["type"] == "http.response.start":
-                message = {**message, "headers": list(message["headers"])}
+                message = {**message, "headers": list(message.get("headers", ()))}
                 self._browsers.renew(MutableHeaders(scope=message), renewed[0])
             await send(message)
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -36,6 +36,7 @@ from deskwire.kit.errors import Conflict, NotFound
 from deskwire.webhooks.source import Arrived
 
 State = Literal["pending", "done", "parked", "repeat", "refused"]
+STATES: tuple[State, ...] = get_args(State)
 
 deliveries = Table(
     "deliveries",

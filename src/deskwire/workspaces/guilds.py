@@ -6,7 +6,7 @@ size) and setup are each last-writer by the sender's signed time, so every order
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -167,6 +167,14 @@ def read_place(tx: Connection, guild_id: str) -> Guild | None:
     """A guild for showing where something belongs; says nothing about who may see it."""
     row = _find(tx, guild_id)
     return _guild(row) if row is not None else None
+
+
+def read_place_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, str]:
+    """Names of guilds for showing where something belongs, as `read_place`."""
+    if not guild_ids:
+        return {}
+    rows = tx.execute(select(guilds).where(guilds.c.id.in_(guild_ids)))
+    return {guild.id: guild.name for guild in map(_guild, rows)}
 
 
 def _find(tx: Connection, guild_id: str) -> Row[tuple[object, ...]] | None:

@@ -31,7 +31,6 @@ from deskwire.events.catalogue import (
     MemberRoleChanged,
     TeamMemberAssigned,
     TeamMemberUnassigned,
-    Who,
 )
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
@@ -129,7 +128,7 @@ def permit(
     _append(tx, event, principal, origin.cause)
 
 
-def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Who]]]:
+def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]]:
     """The active roles of a guild, by name, with who holds them."""
     held = tx.execute(
         select(roles.c.discord_role, roles.c.name, role_members.c.principal)
@@ -143,12 +142,11 @@ def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Who]]]:
         )
         .where(roles.c.guild == guild_id, roles.c.active)
         .order_by(roles.c.name, roles.c.discord_role, role_members.c.principal)
-    ).all()
-    names = read_names(tx, [row.principal for row in held])
-    team: dict[str, tuple[str, list[Who]]] = {}
+    )
+    team: dict[str, tuple[str, list[Principal]]] = {}
     for role, name, principal in held:
-        people = team.setdefault(role, (name, []))[1]
-        people += [names[principal]] if principal else []
+        holders = team.setdefault(role, (name, []))[1]
+        holders += [principal] if principal else []
     return list(team.values())
 
 

@@ -1,0 +1,13 @@
+// Bundles the store and the theme switch into what the server serves.
+import { build } from "esbuild";
+
+await build({
+  entryPoints: { app: "src/main.ts", theme: "src/theme.ts" },
+  outdir: "../src/deskwire/web/static/dist",
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: "es2022",
+  legalComments: "eof",
+  logLevel: "warning",
+});

@@ -1,0 +1,21 @@
+// Bundles the tests and runs them with node's own runner.
+import { spawnSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+
+const out = "build/test";
+rmSync(out, { recursive: true, force: true });
+const tests = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
+await build({
+  entryPoints: tests.map((name) => `test/${name}`),
+  outdir: out,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  logLevel: "warning",
+});
+const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);
+const run = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" });
+process.exit(run.status ?? 1);

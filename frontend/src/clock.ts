@@ -1,0 +1,20 @@
+// Time and chance as arguments, so that tests own both.
+
+export type Cancel = () => void;
+
+export interface Clock {
+  /** Milliseconds since 1970. The wall clock: unlike `performance.now` it runs on in sleep. */
+  now(): number;
+  after(ms: number, act: () => void): Cancel;
+  /** In [0, 1). */
+  random(): number;
+}
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  after(ms, act) {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+};

@@ -1,0 +1,81 @@
+// What the reader starts: htmx, forms, keys. No eval, and no style that the page's policy refuses.
+
+import htmx from "htmx.org";
+import type { Clock } from "./clock";
+import type { Store } from "./store";
+
+interface Context {
+  sourceElement: Element;
+  response?: { status: number };
+}
+
+/** htmx as the pages need it. Must run before the document is ready, when htmx looks at it. */
+export function configureHtmx(): void {
+  htmx.config.history = "reload"; // a page from the server has its own cursor
+  htmx.config.noSwap = [204, 304, 401, "5xx"] as unknown as number[]; // no error pages
+  htmx.config.extensions = "";
+  htmx.registerExtension("no-eval", {
+    init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {
+      api.initSecurity(null, RefuseEval, RefuseEval);
+    },
+  });
+}
+
+/** htmx takes up what was put in without it. */
+export function processHtmx(element: Element): void {
+  htmx.process(element);
+}
+
+/** Follows htmx's requests: rows older than an event already seen are mended, forms emptied. */
+export function watchForms(store: Store, clock: Clock, isLive: () => boolean): void {
+  const begun = new WeakMap<Context, number>();
+  document.addEventListener("htmx:before:request", (event) => {
+    begun.set(contextOf(event), clock.now());
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    store.settle(begun.get(contextOf(event)) ?? clock.now(), []);
+  });
+  document.addEventListener("htmx:after:request", (event) => {
+    const { sourceElement, response } = contextOf(event);
+    if (response?.status === 401) store.signOut();
+    else if (response && response.status < 400) succeed(store, sourceElement, isLive());
+    else if (response && response.status >= 500) tellFailure(store, clock);
+  });
+  document.addEventListener("htmx:error", (event) => {
+    if (contextOf(event)) tellFailure(store, clock);
+  });
+  document.addEventListener("keydown", submitByKeys);
+}
+
+function succeed(store: Store, element: Element, isLive: boolean): void {
+  const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
+  if (after.includes("reset") && element instanceof HTMLFormElement) element.reset();
+  if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.refresh();
+}
+
+function tellFailure(store: Store, clock: Clock): void {
+  store.toaster.add("", `failure ${clock.now()}`, [], {
+    title: "That did not reach the server",
+    text: "Nothing you wrote is lost. Please try again.",
+    tone: "danger",
+    many: (n) => `${n} requests did not reach the server`,
+  });
+}
+
+function submitByKeys(event: KeyboardEvent): void {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  const { target } = event;
+  if (!(target instanceof HTMLTextAreaElement) || !target.form?.hasAttribute("data-after")) return;
+  event.preventDefault();
+  target.form.requestSubmit();
+}
+
+function contextOf(event: Event): Context {
+  return (event as CustomEvent<{ ctx: Context }>).detail.ctx;
+}
+
+class RefuseEval {
+  constructor() {
+    throw new Error("This page evaluates no text: write it in TypeScript instead of hx-on or js:.");
+  }
+}

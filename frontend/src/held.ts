@@ -1,0 +1,77 @@
+// The channels this viewer holds, and what must go from the page when one is lost.
+
+import { cloneOf } from "./slots";
+
+export interface Difference {
+  lost: string[];
+  gained: string[];
+}
+
+/** What `after` has less and more than `before`. */
+export function difference(before: ReadonlySet<string>, after: ReadonlySet<string>): Difference {
+  return {
+    lost: [...before].filter((channel) => !after.has(channel)),
+    gained: [...after].filter((channel) => !before.has(channel)),
+  };
+}
+
+/** Whether an element marked `data-held="…"` may still be seen. */
+export function mayStay(mark: string, held: ReadonlySet<string>): boolean {
+  return words(mark).some((channel) => held.has(channel));
+}
+
+/** The words of a space-separated attribute. */
+export function words(text: string | null | undefined): string[] {
+  return (text ?? "").split(/\s+/).filter((word) => word !== "");
+}
+
+/** The set of channels held, or null while nothing is known yet. */
+export class Held {
+  #channels: ReadonlySet<string> | null;
+
+  constructor(channels: Iterable<string> | null) {
+    this.#channels = channels && new Set(channels);
+  }
+
+  get channels(): ReadonlySet<string> | null {
+    return this.#channels;
+  }
+
+  /** Hold exactly `channels` from now on. */
+  replace(channels: Iterable<string>): Difference {
+    const after = new Set(channels);
+    const changed = difference(this.#channels ?? after, after);
+    this.#channels = after;
+    return changed;
+  }
+
+  grant(channels: Iterable<string>): Difference {
+    return this.replace([...(this.#channels ?? []), ...channels]);
+  }
+
+  revoke(channels: Iterable<string>): Difference {
+    const gone = new Set(channels);
+    return this.replace([...(this.#channels ?? [])].filter((channel) => !gone.has(channel)));
+  }
+}
+
+/** Takes everything out of `root` that none of the channels `held` shows. */
+export function purge(root: ParentNode, held: ReadonlySet<string> | null): void {
+  if (!held) return;
+  for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
+    if (!mayStay(element.dataset["held"] ?? "", held)) takeAway(element);
+  }
+}
+
+/** Removes `element`, or leaves what its `data-gone` template says in its place. */
+export function takeAway(element: HTMLElement): void {
+  const stand = element.dataset["gone"] && cloneOf(element.dataset["gone"]);
+  if (!stand) {
+    element.remove();
+    return;
+  }
+  for (const name of ["gone", "held", "ticket", "revision", "live", "refresh"]) {
+    delete element.dataset[name];
+  }
+  element.replaceChildren(stand);
+}

@@ -1,0 +1,44 @@
+// Says how fresh the page is: live, or since when not.
+
+import type { StreamState } from "./stream";
+import { span } from "./times";
+
+export type Freshness = "live" | "connecting" | "reconnecting" | "offline" | "stale" | "signed-out";
+
+/** What the indicator shows for a stream in `state`; `isStale`: a part could not be reloaded. */
+export function freshnessOf(state: StreamState, isStale: boolean): Freshness {
+  if (state === "parked") return "offline";
+  return state === "live" && isStale ? "stale" : state;
+}
+
+/** Its words. `freshAt`: when the page was last known to be current (ms). */
+export function wordsFor(freshness: Freshness, freshAt: number, now: number): string {
+  const age = span(now - freshAt);
+  switch (freshness) {
+    case "live":
+      return `Live · updated ${age} ago`;
+    case "connecting":
+      return "Connecting…";
+    case "reconnecting":
+      return `Reconnecting… data is ${age} old`;
+    case "offline":
+      return `Offline · data is ${age} old`;
+    case "stale":
+      return "Live, but a part of this page could not be reloaded";
+    case "signed-out":
+      return `Signed out · data is ${age} old`;
+    default:
+      return freshness satisfies never;
+  }
+}
+
+/** Writes them into `#live`, touching the page only where something changed. */
+export function showFreshness(freshness: Freshness, freshAt: number, now: number): void {
+  const root = document.getElementById("live");
+  if (!root) return;
+  const text = wordsFor(freshness, freshAt, now);
+  const slot = root.querySelector<HTMLElement>('[data-field="text"]');
+  if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
+  if (slot && slot.textContent !== text) slot.textContent = text;
+  if (root.title !== text) root.title = text;
+}

@@ -1,0 +1,17 @@
+// The newest events, so that an answer rendered before them can be mended after it is shown.
+
+const KEPT = 300; // events; no request is under way for longer than these take
+
+export class Journal<T> {
+  #entries: { at: number; entry: T }[] = [];
+
+  add(entry: T, at: number): void {
+    this.#entries.push({ at, entry });
+    if (this.#entries.length > KEPT) this.#entries.shift();
+  }
+
+  /** What came at or after `at` (ms), oldest first. */
+  since(at: number): T[] {
+    return this.#entries.filter((one) => one.at >= at).map((one) => one.entry);
+  }
+}

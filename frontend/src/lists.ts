@@ -1,0 +1,55 @@
+// What a list does with a row it is told of: decided here, done in `screen.ts`.
+
+import type { Row } from "./reducers";
+
+/** A list's own rules, as its attributes state them. */
+export interface ListRules {
+  workspace: string; // "*": every one
+  statuses: readonly string[]; // empty: every one
+  isExact: boolean; // false: what is shown cannot be known here (search, another page or sort)
+}
+
+/** `stale`: the list's fragment must be asked of the server. */
+export type Verdict = "keep" | "update" | "insert" | "remove" | "stale" | "update-stale";
+
+/** What to do with `row` in a list that shows it at revision `present` (null: does not show it). */
+export function judge(rules: ListRules, row: Row, present: number | null): Verdict {
+  if (!isInWorkspace(rules, row)) return "keep";
+  const fits = fitsStatus(rules, row);
+  if (present === null) return fits ? (rules.isExact ? "insert" : "stale") : "keep";
+  if (present >= row.revision) return "keep";
+  if (!fits) return rules.isExact ? "remove" : "update-stale";
+  return rules.isExact ? "update" : "update-stale";
+}
+
+/** A place in an order by time, then id. */
+export interface Place {
+  at: number;
+  id: string;
+}
+
+/** The index at which `next` belongs in `places`, oldest first. */
+export function placeInTimeline(places: readonly Place[], next: Place): number {
+  let index = places.length;
+  while (index > 0 && isAfter(places[index - 1], next)) index -= 1;
+  return index;
+}
+
+/** The index at which something active at `at` belongs in `times`, newest first. */
+export function placeByActivity(times: readonly number[], at: number): number {
+  const index = times.findIndex((time) => time <= at);
+  return index < 0 ? times.length : index;
+}
+
+function isInWorkspace(rules: ListRules, row: Row): boolean {
+  return rules.workspace === "*" || row.workspace === null || rules.workspace === row.workspace;
+}
+
+function fitsStatus(rules: ListRules, row: Row): boolean {
+  return rules.statuses.length === 0 || row.status === null || rules.statuses.includes(row.status);
+}
+
+function isAfter(place: Place | undefined, next: Place): boolean {
+  if (place === undefined) return false;
+  return place.at > next.at || (place.at === next.at && place.id > next.id);
+}

@@ -1,0 +1,23 @@
+// What the server says about this page, on its root element.
+
+import { words } from "./held";
+
+export interface Page {
+  stream: string | null; // null: nobody is signed in
+  cursor: string | null;
+  session: string;
+  person: string | null;
+  channels: string[] | null;
+  isDebug: boolean;
+}
+
+export function readPage({ dataset }: HTMLElement): Page {
+  return {
+    stream: dataset["stream"] || null,
+    cursor: dataset["cursor"] || null,
+    session: dataset["session"] ?? "",
+    person: dataset["person"] || null,
+    channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
+    isDebug: dataset["debug"] === "1",
+  };
+}

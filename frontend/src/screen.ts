@@ -1,0 +1,198 @@
+// Carries changes out on the page: rows, headers, timelines. It decides nothing it can ask.
+
+import type { Clock } from "./clock";
+import type { Line } from "./generated/events";
+import { takeAway, words } from "./held";
+import { judge, type ListRules, type Place, placeByActivity, placeInTimeline } from "./lists";
+import type { Change, Row } from "./reducers";
+import { cloneOf, fill } from "./slots";
+import { freshenTimes } from "./times";
+
+const NEAR_BOTTOM = 160; // px; whoever is this close to the end is reading along
+const REMEMBERED = 500; // rows known to be deleted; none of them is put in again
+
+export class Screen {
+  readonly #clock: Clock;
+  readonly #markStale: (element: Element) => void;
+  readonly #deleted = new Set<string>();
+
+  /** `markStale` is called with an element whose fragment has to be asked of the server. */
+  constructor(clock: Clock, markStale: (element: Element) => void) {
+    this.#clock = clock;
+    this.#markStale = markStale;
+  }
+
+  apply(change: Change): void {
+    switch (change.kind) {
+      case "upsert":
+        for (const list of listsOf(change.row)) this.#upsert(list, change.row);
+        break;
+      case "remove":
+        this.#remove(change.key);
+        break;
+      case "header":
+        this.#fillHeader(change.ticket, change.revision, change.state);
+        break;
+      case "line":
+        this.#addLine(change.ticket, change.line);
+        break;
+      case "gone":
+        pageOf(change.ticket).forEach(takeAway);
+        break;
+      default:
+        change satisfies never;
+    }
+    showEmptiness();
+  }
+
+  #upsert(list: HTMLElement, row: Row): void {
+    if (this.#deleted.has(row.key)) return;
+    const shown = rowIn(list, row.key);
+    const verdict = judge(rulesOf(list), row, shown && revisionOf(shown));
+    if (verdict === "insert") this.#insert(list, row);
+    if (verdict === "remove") shown?.remove();
+    if (shown && (verdict === "update" || verdict === "update-stale")) {
+      this.#update(shown, row);
+      if (verdict === "update" && list.dataset["sort"] === "active") moveByActivity(list, shown);
+    }
+    if (verdict === "stale" || verdict === "update-stale") this.#markStale(list);
+  }
+
+  #insert(list: HTMLElement, row: Row): void {
+    const root = cloneOf(row.template);
+    if (!root) {
+      this.#markStale(list);
+      return;
+    }
+    root.dataset["row"] = row.key;
+    root.dataset["held"] = row.held.join(" ");
+    this.#update(root, row);
+    if (row.at === null) list.append(root);
+    else moveByActivity(list, root);
+    markFresh(root);
+    trim(list);
+  }
+
+  #update(root: HTMLElement, row: Row): void {
+    root.dataset["revision"] = String(row.revision);
+    if (row.at !== null) root.dataset["at"] = String(row.at);
+    fill(root, row.state, this.#clock.now());
+    freshenTimes(root, this.#clock.now());
+  }
+
+  #remove(key: string): void {
+    this.#deleted.add(key);
+    for (const oldest of this.#deleted) {
+      if (this.#deleted.size <= REMEMBERED) break;
+      this.#deleted.delete(oldest);
+    }
+    const selector = `[data-row="${CSS.escape(key)}"]`;
+    document.querySelectorAll<HTMLElement>(selector).forEach((row) => row.remove());
+  }
+
+  #fillHeader(ticket: string, revision: number, state: unknown): void {
+    for (const page of pageOf(ticket)) {
+      if (revisionOf(page) >= revision) continue;
+      page.dataset["revision"] = String(revision);
+      fill(page, state, this.#clock.now());
+      freshenTimes(page, this.#clock.now());
+    }
+  }
+
+  #addLine(ticket: string, line: Line): void {
+    for (const page of pageOf(ticket)) {
+      const list = page.querySelector<HTMLElement>('[data-list="timeline"]');
+      if (!list || list.querySelector(`[data-line="${CSS.escape(line.id)}"]`)) continue;
+      const root = cloneOf(`line-${line.kind}`);
+      if (root) this.#insertLine(list, root, line);
+      else this.#markStale(list);
+    }
+  }
+
+  #insertLine(list: HTMLElement, root: HTMLElement, line: Line): void {
+    const isReadAlong = isNearBottom();
+    root.dataset["line"] = line.id;
+    root.dataset["at"] = String(line.at);
+    fill(root, { line }, this.#clock.now());
+    freshenTimes(root, this.#clock.now());
+    const lines = [...list.querySelectorAll<HTMLElement>(":scope > [data-line]")];
+    const places = lines.map(placeOf);
+    const next = lines[placeInTimeline(places, { at: line.at, id: line.id })];
+    if (next) next.before(root);
+    else list.append(root);
+    markFresh(root);
+    if (isReadAlong && !next) root.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** Shows each `data-empty-for` while the list it names has no rows. */
+export function showEmptiness(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-empty-for]")) {
+    const list = document.getElementById(element.dataset["emptyFor"] ?? "");
+    if (list) element.hidden = list.querySelector("[data-row], [data-line]") !== null;
+  }
+}
+
+/** The revision an element shows; 0 where it states none. */
+export function revisionOf(element: HTMLElement): number {
+  return Number(element.dataset["revision"] ?? 0) || 0;
+}
+
+function listsOf(row: Row): Iterable<HTMLElement> {
+  return document.querySelectorAll<HTMLElement>(`[data-list="${row.list}"]`);
+}
+
+function pageOf(ticket: string): NodeListOf<HTMLElement> {
+  return document.querySelectorAll<HTMLElement>(`[data-ticket="${CSS.escape(ticket)}"]`);
+}
+
+function rowIn(list: HTMLElement, key: string): HTMLElement | null {
+  return list.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`);
+}
+
+function rulesOf({ dataset }: HTMLElement): ListRules {
+  return {
+    workspace: dataset["workspace"] ?? "*",
+    statuses: words(dataset["filterStatus"]),
+    isExact: dataset["exact"] !== "no",
+  };
+}
+
+function placeOf({ dataset }: HTMLElement): Place {
+  return { at: Number(dataset["at"]), id: dataset["line"] ?? "" };
+}
+
+function moveByActivity(list: HTMLElement, root: HTMLElement): void {
+  const others = [...list.querySelectorAll<HTMLElement>(":scope > [data-row]")].filter(
+    (row) => row !== root,
+  );
+  const times = others.map((row) => Number(row.dataset["at"] ?? 0));
+  const next = others[placeByActivity(times, Number(root.dataset["at"] ?? 0))] ?? null;
+  const after = next ?? others[others.length - 1]?.nextElementSibling ?? null;
+  const isThere = root.parentElement === list && root.nextElementSibling === after;
+  if (!isThere) moveBefore(list, root, after);
+}
+
+/** Moves without losing focus or state where the browser can. */
+export function moveBefore(parent: Element, node: Node, next: Node | null): void {
+  const mover = parent as Element & { moveBefore?: (node: Node, next: Node | null) => void };
+  if (mover.moveBefore && node.parentNode?.isConnected) mover.moveBefore(node, next);
+  else parent.insertBefore(node, next);
+}
+
+function trim(list: HTMLElement): void {
+  const limit = Number(list.dataset["limit"] ?? 0);
+  if (!limit) return;
+  const rows = [...list.querySelectorAll(":scope > [data-row]")];
+  for (const row of rows.slice(limit)) row.remove();
+}
+
+function markFresh(root: HTMLElement): void {
+  root.classList.add("is-fresh");
+  root.addEventListener("animationend", () => root.classList.remove("is-fresh"), { once: true });
+}
+
+function isNearBottom(): boolean {
+  const page = document.documentElement;
+  return page.scrollHeight - window.scrollY - window.innerHeight < NEAR_BOTTOM;
+}

@@ -1,0 +1,122 @@
+// Fills the slots of the server's templates from the state an event carries.
+
+import { LINE_KINDS, SIDES, STATUS_WORDS } from "./generated/events";
+import { textOf } from "./times";
+
+/** The words an attribute may take; anything else removes it. Styles hang on these. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  status: STATUS_WORDS,
+  kind: LINE_KINDS,
+  side: SIDES,
+  priority: ["low", "normal", "high", "urgent"],
+  tone: ["info", "success", "warning", "danger"],
+  "bot-installed": ["true", "false"],
+};
+const HTML_PATH = "line.html"; // the only value that is markup; the server has sanitised it
+const OTHERS = "[data-list], [data-row], [data-line]"; // filled from their own state
+
+/** A clone of the root element in `<template data-of="name">`, or null where there is none. */
+export function cloneOf(name: string): HTMLElement | null {
+  const selector = `template[data-of="${CSS.escape(name)}"]`;
+  const root = document.querySelector<HTMLTemplateElement>(selector)?.content.firstElementChild;
+  return root ? (document.importNode(root, true) as HTMLElement) : null;
+}
+
+/** Fills the slots of `root` and below it; rows and lists inside it are left alone. */
+export function fill(root: HTMLElement, state: unknown, now: number): void {
+  fillOne(root, state, now);
+  if (isLeaf(root)) return;
+  for (const child of root.children) {
+    if (child instanceof HTMLElement && !child.matches(OTHERS)) fill(child, state, now);
+  }
+}
+
+/** What stands at `path` (`assignee.name`; `.` is the state itself). */
+export function valueAt(state: unknown, path: string): unknown {
+  if (path === ".") return state;
+  return path.split(".").reduce<unknown>((value, name) => {
+    const isOwn = typeof value === "object" && value !== null && Object.hasOwn(value, name);
+    return isOwn ? (value as Record<string, unknown>)[name] : undefined;
+  }, state);
+}
+
+/** The text of a value: a list is joined, what is missing is empty. */
+export function textFor(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textFor).join(", ");
+  return value === undefined || value === null ? "" : String(value);
+}
+
+/** Whether there is nothing to show. */
+export function isMissing(value: unknown): boolean {
+  return !value || (Array.isArray(value) && value.length === 0);
+}
+
+/** `Ada Lovelace` → `AL`. */
+export function initials(name: string): string {
+  const parts = name.trim().split(/\s+/);
+  const ends = parts.length > 1 ? [parts[0], parts[parts.length - 1]] : [parts[0]];
+  return ends.map((part) => [...(part ?? "")][0] ?? "").join("").toUpperCase();
+}
+
+/** A path of this site, or null for anything that leads elsewhere. */
+export function localPath(value: unknown): string | null {
+  return typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : null;
+}
+
+/** The attributes `data-set="status side=line.side"` asks for; null removes one. */
+export function attributesOf(spec: string, state: unknown): [string, string | null][] {
+  return spec.split(/\s+/).filter(Boolean).map((part) => {
+    const [name = "", path = name] = part.split("=");
+    const word = textFor(valueAt(state, path));
+    return [name, WORDS[name]?.includes(word) ? word : null];
+  });
+}
+
+/** What has been given content of its own: nothing in it is a slot of this state. */
+function isLeaf({ dataset }: HTMLElement): boolean {
+  return "field" in dataset || "html" in dataset || "each" in dataset || "initials" in dataset;
+}
+
+function fillOne(element: HTMLElement, state: unknown, now: number): void {
+  const at = (name: string): unknown => {
+    const path = element.dataset[name];
+    return path === undefined ? undefined : valueAt(state, path);
+  };
+  const { field, set, each, html, time } = element.dataset;
+  if (field !== undefined) element.textContent = textFor(at("field"));
+  if (element.dataset["initials"] !== undefined) {
+    element.textContent = initials(textFor(at("initials")));
+  }
+  if (html === HTML_PATH) element.innerHTML = textFor(at("html"));
+  if (each !== undefined) repeat(element, at("each"), now);
+  if (element.dataset["if"] !== undefined) element.hidden = isMissing(at("if"));
+  if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(at("unless"));
+  if (element.dataset["href"] !== undefined) put(element, "href", localPath(at("href")));
+  if (element.dataset["title"] !== undefined) put(element, "title", textFor(at("title")));
+  if (time !== undefined) setTime(element, at("time"), now);
+  for (const [name, word] of attributesOf(set ?? "", state)) put(element, `data-${name}`, word);
+}
+
+function repeat(element: HTMLElement, values: unknown, now: number): void {
+  const template = element.querySelector<HTMLTemplateElement>(":scope > template");
+  const sample = template?.content.firstElementChild;
+  if (!template || !sample) return;
+  const clones = (Array.isArray(values) ? values : []).map((value) => {
+    const clone = document.importNode(sample, true) as HTMLElement;
+    fill(clone, value, now);
+    return clone;
+  });
+  element.replaceChildren(template, ...clones);
+}
+
+function setTime(element: HTMLElement, value: unknown, now: number): void {
+  const date = typeof value === "number" ? new Date(value) : null;
+  put(element, "datetime", date && date.toISOString());
+  const text = date && textOf(element, date, now);
+  if (text !== null) element.textContent = text;
+}
+
+function put(element: HTMLElement, name: string, value: string | null): void {
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}

@@ -1,0 +1,201 @@
+// The client store: takes every frame, and lets each part of the page know what concerns it.
+
+import type { Clock } from "./clock";
+import { Fragments, type FragmentWorld, type Happening } from "./fragments";
+import type { Connected, Frame } from "./frames";
+import type { Envelope } from "./generated/events";
+import { Held, purge } from "./held";
+import { freshnessOf, showFreshness } from "./indicator";
+import { Journal } from "./journal";
+import type { Page } from "./page";
+import { changesOf } from "./reducers";
+import { Screen, showEmptiness } from "./screen";
+import type { Listener, StreamState } from "./stream";
+import { freshenTimes } from "./times";
+import { Toaster } from "./toaster";
+import { toastOf } from "./toasts";
+
+const SHOW_AGE = 2_000; // ms between two looks at the indicator
+const SHOW_TIMES = 60_000; // ms between two looks at relative times
+
+export interface Outlook {
+  fetchFragment: FragmentWorld["fetch"];
+  process(element: Element): void; // htmx takes up what was put in
+  leave(): void; // to the sign-in page
+  isVisible(): boolean;
+  /** A toast was shown where the person could see it. */
+  shown(id: string): void;
+  log(line: string): void;
+}
+
+export class Store implements Listener {
+  readonly toaster: Toaster;
+  readonly fragments: Fragments;
+  readonly #page: Page;
+  readonly #clock: Clock;
+  readonly #outlook: Outlook;
+  readonly #held: Held;
+  readonly #journal = new Journal<Envelope>();
+  readonly #screen: Screen;
+  #state: StreamState = "connecting";
+  #isStale = false;
+  #freshAt: number;
+
+  constructor(page: Page, clock: Clock, outlook: Outlook) {
+    this.#page = page;
+    this.#clock = clock;
+    this.#outlook = outlook;
+    this.#held = new Held(page.channels);
+    this.#freshAt = clock.now();
+    this.toaster = new Toaster(clock);
+    this.#screen = new Screen(clock, (element) => this.fragments.mark(element));
+    this.fragments = new Fragments(clock, {
+      fetch: outlook.fetchFragment,
+      isHidden: () => !outlook.isVisible(),
+      settled: (since, changed) => this.settle(since, changed),
+      failed: () => this.#setStale(true),
+      recovered: () => this.#setStale(false),
+      signedOut: () => this.signOut(),
+    });
+  }
+
+  start(): void {
+    freshenTimes(document, this.#clock.now());
+    if (this.#page.stream) this.#showAge();
+    this.#keepTimes();
+  }
+
+  get state(): Readonly<Record<string, unknown>> {
+    const channels = [...(this.#held.channels ?? [])];
+    return { state: this.#state, isStale: this.#isStale, freshAt: this.#freshAt, channels };
+  }
+
+  hear(frame: Frame): void {
+    this.#freshAt = this.#clock.now();
+    switch (frame.name) {
+      case "connected":
+        this.#outlook.log(greeting(frame.told));
+        this.#follow(this.#held.replace(frame.told.channels));
+        if (frame.told.verdict === "reset") this.fragments.refresh();
+        this.fragments.wake();
+        break;
+      case "granted":
+        this.#follow(this.#held.grant(frame.told.channels));
+        break;
+      case "revoked":
+        this.#follow(this.#held.revoke(frame.told.channels));
+        break;
+      case "reset":
+        this.fragments.refresh();
+        break;
+      case "goodbye":
+        if (frame.told.reason === "signed-out") this.#outlook.leave();
+        break;
+      case "event":
+        this.#hearEvent(frame.id, frame.told);
+        break;
+      case "tick":
+        break;
+      default:
+        frame satisfies never;
+    }
+    this.#showFreshness();
+  }
+
+  show(state: StreamState): void {
+    if (state === "live" || this.#state === "live") this.#freshAt = this.#clock.now();
+    this.#state = state;
+    if (state === "signed-out") this.signOut();
+    this.#showFreshness();
+  }
+
+  /** After an answer asked for at `since` (ms) was put in: mends what it did not know yet. */
+  settle(since: number, changed: readonly Element[]): void {
+    for (const event of this.#journal.since(since)) this.#apply(event);
+    purge(document, this.#held.channels);
+    changed.forEach((element) => this.#outlook.process(element));
+    freshenTimes(document, this.#clock.now());
+    showEmptiness();
+  }
+
+  /** The session has ended: says so, with a way back in. */
+  signOut(): void {
+    const banner = document.getElementById("signed-out");
+    if (banner) banner.hidden = false;
+    this.#state = "signed-out";
+    this.#showFreshness();
+  }
+
+  #hearEvent(id: string, event: Envelope): void {
+    if (this.#page.isDebug) this.#outlook.log(`${event.type} at ${id}`);
+    this.#journal.add(event, this.#clock.now());
+    this.fragments.hear(happeningOf(event));
+    this.#apply(event);
+    this.#toast(id, event);
+  }
+
+  #apply(event: Envelope): void {
+    try {
+      for (const change of changesOf(event.type, event.data)) this.#screen.apply(change);
+    } catch (error) {
+      console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
+      this.fragments.refresh();
+    }
+  }
+
+  #toast(id: string, event: Envelope): void {
+    const toast = toastOf(event.type, event.data, this.#page.person);
+    if (!toast) return;
+    const kind = `${event.type} ${event.data.workspace ?? ""}`;
+    this.toaster.add(id, kind, channelsOf(happeningOf(event)), toast);
+    if (this.#outlook.isVisible()) this.#outlook.shown(id);
+  }
+
+  #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {
+    if (lost.length > 0) {
+      purge(document, this.#held.channels);
+      showEmptiness();
+    }
+    if (lost.length + gained.length > 0) {
+      this.#outlook.log(`channels: ${lost.length} lost, ${gained.length} gained`);
+    }
+    if (gained.length > 0) this.fragments.refresh();
+  }
+
+  #setStale(isStale: boolean): void {
+    this.#isStale = isStale;
+    this.#showFreshness();
+  }
+
+  #showFreshness(): void {
+    if (!this.#page.stream) return;
+    showFreshness(freshnessOf(this.#state, this.#isStale), this.#freshAt, this.#clock.now());
+  }
+
+  #showAge(): void {
+    this.#showFreshness();
+    this.#clock.after(SHOW_AGE, () => this.#showAge());
+  }
+
+  #keepTimes(): void {
+    this.#clock.after(SHOW_TIMES, () => {
+      freshenTimes(document, this.#clock.now());
+      this.#keepTimes();
+    });
+  }
+}
+
+function greeting({ verdict, because, position }: Connected): string {
+  return `connected (${verdict}${because ? ` because ${because}` : ""}) at ${position}`;
+}
+
+function happeningOf({ type, data }: Envelope): Happening {
+  const ticket = "ticket" in data ? data.ticket : null;
+  return { type, workspace: data.workspace ?? null, ticket };
+}
+
+/** The channels that show what happened, for marks on toasts. */
+function channelsOf({ workspace, ticket }: Happening): string[] {
+  if (ticket !== null) return [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${ticket}`];
+  return workspace ? [workspace] : [];
+}

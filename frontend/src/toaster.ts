@@ -1,0 +1,129 @@
+// Shows toasts: at most four, gone after six seconds unless somebody is reading them.
+
+import { Bursts, Seen } from "./bursts";
+import type { Clock } from "./clock";
+import { cloneOf, fill } from "./slots";
+import type { Toast } from "./toasts";
+
+const LIFE = 6_000; // ms a toast stays, counted only while it can be read
+const STEP = 250; // ms between two looks at the toasts
+const MOST = 4; // toasts at a time; more is a wall
+const REMEMBERED = 500; // event ids
+
+interface Card {
+  root: HTMLElement;
+  id: string;
+  kind: string;
+  left: number; // ms
+  isGroup: boolean;
+}
+
+export class Toaster {
+  readonly #clock: Clock;
+  readonly #bursts = new Bursts();
+  readonly #seen = new Seen(REMEMBERED);
+  #cards: Card[] = [];
+  #isTicking = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `id` is the event's, `kind` what is grouped together, `held` the channels that show it. */
+  add(id: string, kind: string, held: readonly string[], toast: Toast): void {
+    const container = document.getElementById("toasts");
+    if (!container || !this.#seen.isNew(id)) return;
+    const { count, isGrouped } = this.#bursts.add(kind, this.#clock.now());
+    if (isGrouped) {
+      const { text: _one, ...rest } = toast;
+      this.#regroup(container, id, kind, held, { ...rest, title: toast.many(count) });
+    } else {
+      this.#put(container, id, kind, held, toast);
+    }
+  }
+
+  /** Another tab showed this one where the person could see it. */
+  forget(id: string): void {
+    this.#seen.isNew(id);
+    this.#cards.filter((card) => card.id === id).forEach((card) => this.#drop(card));
+  }
+
+  /** Removes the toast `element` is in. */
+  dismiss(element: Element): void {
+    const card = this.#cards.find(({ root }) => root.contains(element));
+    if (card) this.#drop(card);
+  }
+
+  /** Removes the newest; whether there was one. */
+  dismissNewest(): boolean {
+    const newest = this.#cards[this.#cards.length - 1];
+    if (newest) this.#drop(newest);
+    return newest !== undefined;
+  }
+
+  #regroup(
+    container: HTMLElement,
+    id: string,
+    kind: string,
+    held: readonly string[],
+    toast: Toast,
+  ): void {
+    const group = this.#cards.find((card) => card.kind === kind && card.isGroup);
+    if (group) {
+      group.left = LIFE;
+      this.#fill(group.root, held, toast);
+      return;
+    }
+    this.#cards.filter((card) => card.kind === kind).forEach((card) => this.#drop(card));
+    const card = this.#put(container, id, kind, held, toast);
+    if (card) card.isGroup = true;
+  }
+
+  #put(
+    container: HTMLElement,
+    id: string,
+    kind: string,
+    held: readonly string[],
+    toast: Toast,
+  ): Card | null {
+    const root = cloneOf("toast");
+    if (!root) return null;
+    this.#fill(root, held, toast);
+    container.append(root);
+    const card = { root, id, kind, left: LIFE, isGroup: false };
+    this.#cards.push(card);
+    while (this.#cards.length > MOST && this.#cards[0]) this.#drop(this.#cards[0]);
+    if (!this.#isTicking) this.#tick();
+    return card;
+  }
+
+  #fill(root: HTMLElement, held: readonly string[], toast: Toast): void {
+    fill(root, toast, this.#clock.now());
+    const before = (root.dataset["held"] ?? "").split(" ");
+    root.dataset["held"] = [...new Set([...before, ...held])].filter(Boolean).join(" ");
+  }
+
+  #tick(): void {
+    this.#isTicking = true;
+    this.#clock.after(STEP, () => {
+      this.#cards = this.#cards.filter(({ root }) => root.isConnected);
+      this.#age();
+      this.#isTicking = false;
+      if (this.#cards.length > 0) this.#tick();
+    });
+  }
+
+  #age(): void {
+    const isRead = this.#cards.some(({ root }) => root.matches(":hover, :focus-within"));
+    if (document.hidden || isRead) return;
+    for (const card of [...this.#cards]) {
+      card.left -= STEP;
+      if (card.left <= 0) this.#drop(card);
+    }
+  }
+
+  #drop(card: Card): void {
+    card.root.remove();
+    this.#cards = this.#cards.filter((other) => other !== card);
+  }
+}

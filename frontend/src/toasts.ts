@@ -1,0 +1,139 @@
+// What each event says to the person in front of the screen: one row of the table per type.
+
+import type { EventData, EventType, TicketNow } from "./generated/events";
+
+export interface Toast {
+  title: string;
+  tone: "info" | "success" | "warning" | "danger";
+  text?: string;
+  href?: string;
+  /** The title when `n` of its kind come in one burst. */
+  many(n: number): string;
+}
+
+type Teller<T extends EventType> = (data: EventData[T]) => Toast;
+
+interface TicketData {
+  workspace?: string;
+  now: TicketNow;
+}
+
+/** Every event, or `null` where a toast would only disturb. */
+export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
+  "guild.joined": ({ now }) => ({
+    title: `Bot installed in ${now.name}!`,
+    tone: "success",
+    href: now.href,
+    many: (n) => `Bot installed in ${n} servers`,
+  }),
+  "guild.left": ({ now }) => ({
+    title: `Bot removed from ${now.name}`,
+    tone: "warning",
+    href: now.href,
+    many: (n) => `Bot removed from ${n} servers`,
+  }),
+  "guild.setup_complete": ({ now }) => ({
+    title: "Bot setup completed!",
+    text: now.name,
+    tone: "success",
+    href: now.href,
+    many: (n) => `Bot setup completed ${n} times`,
+  }),
+  "ticket.created": (data) => ({
+    ...about(data, "created"),
+    title: `New ${named(data)} created`,
+    text: `Subject: ${data.subject}`,
+    many: (n) => `${n} new ${plural(data)}`,
+  }),
+  "ticket.updated": (data) => ({
+    ...about(data, "updated"),
+    text: `Changed: ${Object.keys(data.changes).join(", ")}`,
+  }),
+  "ticket.deleted": ({ reason, ...data }) => {
+    const { href: _gone, ...toast } = about(data, "deleted");
+    return { ...toast, tone: "warning", ...withText(reason) };
+  },
+  "ticket.message_sent": (data) => ({
+    ...about(data, "message"),
+    title: `New message in ${named(data)}`,
+    text: `From: ${data.messageType}`,
+    many: (n) => `${n} new messages`,
+  }),
+  "ticket.status_changed": (data) => ({
+    ...about(data, "changed"),
+    title: `${capital(named(data))} changed to ${data.now.statusLabel}`,
+    many: (n) => `${n} status changes`,
+  }),
+  "ticket.claimed": (data) => ({
+    ...about(data, "claimed"),
+    ...withText(data.now.assignee && `By ${data.now.assignee.name}`),
+  }),
+  "ticket.closed": ({ reason, ...data }) => ({
+    ...about(data, "closed"),
+    tone: "success",
+    ...withText(reason),
+  }),
+  "team.role_created": (data) => role(data.roleName, "created"),
+  "team.role_updated": (data) => role(data.roleName, "updated"),
+  "team.role_deleted": (data) => role(data.roleName, "deleted"),
+  "team.member_assigned": ({ username, roleName }) => ({
+    title: `${username} assigned to ${roleName}`,
+    tone: "info",
+    many: (n) => `${n} team roles assigned`,
+  }),
+  "team.member_unassigned": ({ username, roleName }) => ({
+    title: `${username} removed from ${roleName}`,
+    tone: "info",
+    many: (n) => `${n} team roles taken`,
+  }),
+  "member.left": ({ username }) => ({
+    title: `${username} left the server`,
+    tone: "warning",
+    many: (n) => `${n} people left the server`,
+  }),
+  "member.role_changed": null,
+  "person.changed": null,
+  "session.revoked": null,
+};
+
+/** The toast of an event, or null: none is due, or it is the viewer's own doing. */
+export function toastOf<T extends EventType>(
+  type: T,
+  data: EventData[T],
+  person: string | null,
+): Toast | null {
+  if (!Object.hasOwn(TOASTS, type)) return null;
+  if (person !== null && data.actor === person) return null;
+  return TOASTS[type]?.(data) ?? null;
+}
+
+function about(data: TicketData, done: string): Toast {
+  return {
+    title: `${capital(named(data))} ${done}`,
+    tone: "info",
+    href: data.now.href,
+    many: (n) => `${n} ${plural(data)} ${done}`,
+  };
+}
+
+/** An organization's ticket is called a request in every text. */
+function named(data: TicketData): string {
+  return `${plural(data).slice(0, -1)} #${data.now.number}`;
+}
+
+function plural({ workspace }: TicketData): "requests" | "tickets" {
+  return workspace?.startsWith("org:") ? "requests" : "tickets";
+}
+
+function role(name: string, done: string): Toast {
+  const many = (n: number): string => `${n} team roles ${done}`;
+  return { title: `Team role ${name} ${done}`, tone: "info", many };
+}
+
+function withText(text: string | undefined): { text?: string } {
+  return text ? { text } : {};
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,289 @@
+// What the store decides before it touches the page: places, rows, rights, parts, words.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fullJitter } from "../src/backoff";
+import { isReached, streamUrl } from "../src/cursor";
+import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
+import { parseFrame } from "../src/frames";
+import { EVENT_TYPES } from "../src/generated/events";
+import { difference, Held, mayStay } from "../src/held";
+import { freshnessOf, wordsFor } from "../src/indicator";
+import { Journal } from "../src/journal";
+import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/lists";
+import { match } from "../src/morph";
+import { changesOf, REDUCERS, type Row } from "../src/reducers";
+import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/slots";
+import { ago, span } from "../src/times";
+import { created, GUILD, LINE, messageSent, ticketNow } from "./samples";
+
+const EVERYTHING: ListRules = { workspace: "*", statuses: [], isExact: true };
+
+function row(changed: Partial<Row> = {}): Row {
+  const change = changesOf("ticket.created", created())[0];
+  assert.ok(change?.kind === "upsert");
+  return { ...change.row, ...changed };
+}
+
+test("backoff is full jitter below a cap", () => {
+  assert.equal(fullJitter(0, 0), 0);
+  assert.equal(fullJitter(0, 1), 500);
+  assert.equal(fullJitter(3, 0.5), 2_000);
+  assert.equal(fullJitter(1_000, 1), 30_000);
+});
+
+test("cursors are compared within one epoch only", () => {
+  assert.equal(isReached("aaaaaaaa-9", "aaaaaaaa-10"), true);
+  assert.equal(isReached("aaaaaaaa-10", "aaaaaaaa-10"), true);
+  assert.equal(isReached("aaaaaaaa-11", "aaaaaaaa-10"), false);
+  assert.equal(isReached("bbbbbbbb-1", "aaaaaaaa-10"), null);
+  assert.equal(isReached("nonsense", "aaaaaaaa-10"), null);
+});
+
+test("the cursor joins a query that is there already", () => {
+  assert.equal(streamUrl("/api/events?x=1", "aaaaaaaa-1"), "/api/events?x=1&after=aaaaaaaa-1");
+});
+
+test("frames are told apart by name and shape", () => {
+  const event = JSON.stringify({ type: "ticket.created", data: {}, timestamp: 1 });
+  assert.equal(parseFrame("message", "e-1", event)?.name, "event");
+  assert.equal(parseFrame("message", "e-1", '{"type":"connected"}')?.name, "connected");
+  assert.equal(parseFrame("tick", "e-1", '{"position":"e-1","time":1}')?.name, "tick");
+  assert.equal(parseFrame("message", "e-1", "{"), null);
+  assert.equal(parseFrame("message", "e-1", "null"), null);
+  assert.equal(parseFrame("message", "e-1", '{"type":"x","data":null}'), null);
+  assert.equal(parseFrame("message", "e-1", '{"type":"ticket.created"}'), null);
+});
+
+test("every event has a reducer or an explicit none", () => {
+  assert.deepEqual(Object.keys(REDUCERS).sort(), [...EVENT_TYPES].sort());
+});
+
+test("an event of a type this page does not know changes nothing", () => {
+  for (const type of ["ticket.teleported", "constructor", "__proto__"]) {
+    assert.deepEqual(changesOf(type as "ticket.created", created()), []);
+  }
+});
+
+test("a ticket's event changes its row, its page and its timeline", () => {
+  const kinds = changesOf("ticket.message_sent", messageSent()).map(({ kind }) => kind);
+
+  assert.deepEqual(kinds, ["upsert", "header", "line"]);
+});
+
+test("a ticket's row carries the channels that show it", () => {
+  assert.deepEqual(row().held, ["tickets:guild:1", "ticket:t1"]);
+});
+
+test("a deleted ticket leaves rows and page", () => {
+  const data = { ...created(), deletedBy: "5" };
+
+  assert.deepEqual(changesOf("ticket.deleted", data), [
+    { kind: "remove", key: "ticket:t1" },
+    { kind: "gone", ticket: "t1" },
+  ]);
+});
+
+test("a row is changed by a higher revision only", () => {
+  assert.equal(judge(EVERYTHING, row({ revision: 5 }), 4), "update");
+  assert.equal(judge(EVERYTHING, row({ revision: 5 }), 5), "keep");
+  assert.equal(judge(EVERYTHING, row({ revision: 5 }), 6), "keep");
+});
+
+test("a list takes only its own workspace", () => {
+  assert.equal(judge({ ...EVERYTHING, workspace: GUILD }, row(), null), "insert");
+  assert.equal(judge({ ...EVERYTHING, workspace: "guild:2" }, row(), null), "keep");
+});
+
+test("a row that no longer fits the filter leaves, one that fits comes in", () => {
+  const active: ListRules = { ...EVERYTHING, statuses: ["active", "review"] };
+
+  assert.equal(judge(active, row({ status: "active" }), null), "insert");
+  assert.equal(judge(active, row({ status: "new" }), null), "keep");
+  assert.equal(judge(active, row({ status: "done" }), 0), "remove");
+});
+
+test("a searched list changes what it shows and asks the server for the rest", () => {
+  const searched: ListRules = { ...EVERYTHING, statuses: ["active"], isExact: false };
+
+  assert.equal(judge(searched, row({ status: "active" }), null), "stale");
+  assert.equal(judge(searched, row({ status: "active" }), 0), "update-stale");
+  assert.equal(judge(searched, row({ status: "done" }), 0), "update-stale");
+  assert.equal(judge(searched, row({ status: "done" }), null), "keep");
+});
+
+test("a timeline is ordered by time, then id, whatever comes when", () => {
+  const places = [
+    { at: 1, id: "a" },
+    { at: 2, id: "b" },
+    { at: 2, id: "d" },
+    { at: 5, id: "e" },
+  ];
+
+  assert.equal(placeInTimeline(places, { at: 9, id: "x" }), 4);
+  assert.equal(placeInTimeline(places, { at: 2, id: "c" }), 2);
+  assert.equal(placeInTimeline(places, { at: 0, id: "x" }), 0);
+  assert.equal(placeInTimeline([], { at: 0, id: "x" }), 0);
+});
+
+test("the most recently active ticket is on top", () => {
+  assert.equal(placeByActivity([9, 5, 1], 10), 0);
+  assert.equal(placeByActivity([9, 5, 1], 5), 1);
+  assert.equal(placeByActivity([9, 5, 1], 0), 3);
+});
+
+test("an element stays while one of its channels is held", () => {
+  const held = new Set(["ticket:t1", "user:p"]);
+
+  assert.equal(mayStay("tickets:guild:1 ticket:t1", held), true);
+  assert.equal(mayStay("tickets:guild:1", held), false);
+  assert.equal(mayStay("", held), false);
+});
+
+test("what is lost and gained is what differs", () => {
+  const changed = difference(new Set(["a", "b"]), new Set(["b", "c"]));
+
+  assert.deepEqual(changed, { lost: ["a"], gained: ["c"] });
+});
+
+test("what was lost while away is noticed when connected", () => {
+  const held = new Held(["guild:1", "guild:2"]);
+
+  const changed = held.replace(["guild:2", "guild:3"]);
+
+  assert.deepEqual(changed, { lost: ["guild:1"], gained: ["guild:3"] });
+});
+
+test("a page that did not say what it held learns it without losing anything", () => {
+  const held = new Held(null);
+
+  assert.deepEqual(held.replace(["guild:1"]), { lost: [], gained: [] });
+  assert.deepEqual(held.revoke(["guild:1", "guild:9"]), { lost: ["guild:1"], gained: [] });
+});
+
+test("a channel granted twice is gained once", () => {
+  const held = new Held([]);
+
+  assert.deepEqual(held.grant(["guild:1"]).gained, ["guild:1"]);
+  assert.deepEqual(held.grant(["guild:1"]).gained, []);
+});
+
+test("patterns name a type, a family, or everything", () => {
+  assert.equal(matches("ticket.*", "ticket.created"), true);
+  assert.equal(matches("ticket.*", "tickets.created"), false);
+  assert.equal(matches("ticket.created", "ticket.created"), true);
+  assert.equal(matches("*", "member.left"), true);
+});
+
+test("a part of the page is touched by its own workspace and its own ticket", () => {
+  const spot: Spot = { id: "x", patterns: ["ticket.*"], workspace: GUILD, ticket: "t1" };
+  const happening = { type: "ticket.closed", workspace: GUILD, ticket: "t1" };
+
+  assert.equal(isTouched(spot, happening), true);
+  assert.equal(isTouched(spot, { ...happening, workspace: "guild:2" }), false);
+  assert.equal(isTouched(spot, { ...happening, ticket: "t2" }), false);
+  assert.equal(isTouched({ ...spot, ticket: null }, { ...happening, ticket: "t2" }), true);
+  assert.equal(isTouched({ ...spot, workspace: null }, { ...happening, workspace: "org:1" }), true);
+  assert.equal(isTouched(spot, { ...happening, type: "team.role_created" }), false);
+});
+
+test("a fragment is asked of the page's own address", () => {
+  const url = fragmentUrl("http://x.test/tickets?status=new&page=2#top", ["tickets", "counts"]);
+
+  assert.equal(url, "http://x.test/tickets?status=new&page=2&fragment=tickets%2Ccounts");
+});
+
+test("an answer is mended with what came after it was asked for", () => {
+  const journal = new Journal<string>();
+  journal.add("before", 10);
+  journal.add("during", 20);
+
+  assert.deepEqual(journal.since(20), ["during"]);
+});
+
+test("the journal forgets", () => {
+  const journal = new Journal<number>();
+  for (let index = 0; index < 1_000; index += 1) journal.add(index, index);
+
+  assert.equal(journal.since(0).length, 300);
+});
+
+test("children are matched by key, then by kind", () => {
+  const key = (name: string): string | null => (name.startsWith("#") ? name : null);
+  const kind = (name: string): string => name.slice(0, 1);
+
+  assert.deepEqual(match(["#a", "p1", "#b", "p2"], ["#b", "p3", "#c", "p4", "p5"], key, kind), [
+    "#b",
+    "p1",
+    null,
+    "p2",
+    null,
+  ]);
+});
+
+test("paths reach into the state and no further", () => {
+  const state = ticketNow({ assignee: { id: "p", name: "Ada" } });
+
+  assert.equal(valueAt(state, "assignee.name"), "Ada");
+  assert.equal(valueAt(state, "opener.name"), undefined);
+  assert.equal(valueAt(state, "constructor.name"), undefined);
+  assert.equal(valueAt("vip", "."), "vip");
+});
+
+test("values become text", () => {
+  assert.equal(textFor(0), "0");
+  assert.equal(textFor(undefined), "");
+  assert.equal(textFor(["a", "b"]), "a, b");
+});
+
+test("missing is nothing, no, zero and an empty list", () => {
+  assert.deepEqual([undefined, "", 0, false, []].map(isMissing), [true, true, true, true, true]);
+  assert.deepEqual(["a", 1, true, ["a"], {}].map(isMissing), [false, false, false, false, false]);
+});
+
+test("initials", () => {
+  assert.equal(initials("Ada Lovelace"), "AL");
+  assert.equal(initials("ada"), "A");
+  assert.equal(initials("Ada of  Lovelace "), "AL");
+  assert.equal(initials(""), "");
+  assert.equal(initials("😀 smile"), "😀S");
+});
+
+test("links lead within this site", () => {
+  assert.equal(localPath("/guilds/1"), "/guilds/1");
+  for (const away of ["//evil.test", "/\\evil.test", "javascript:alert(1)", "https://e.test", 5]) {
+    assert.equal(localPath(away), null);
+  }
+});
+
+test("attributes take words of their closed list only", () => {
+  const state = { ...ticketNow({ status: "active", priority: "gold" }), line: LINE };
+
+  assert.deepEqual(attributesOf("status priority kind=line.kind onclick=subject", state), [
+    ["status", "active"],
+    ["priority", null],
+    ["kind", "reply"],
+    ["onclick", null],
+  ]);
+});
+
+test("times are told as a person would", () => {
+  const at = new Date(2026, 10, 22, 10, 0);
+  const after = (ms: number): string => ago(at, at.getTime() + ms);
+
+  assert.equal(after(-5_000), "just now");
+  assert.equal(after(59_000), "just now");
+  assert.equal(after(5 * 60_000), "5 min ago");
+  assert.equal(after(3 * 3_600_000), "3 h ago");
+  assert.equal(after(2 * 86_400_000), "2 d ago");
+  assert.match(after(8 * 86_400_000), /22/);
+  assert.deepEqual([3_400, 130_000, 7_200_000, -9].map(span), ["3 s", "2 min", "2 h", "0 s"]);
+});
+
+test("the indicator says how old the page is", () => {
+  assert.equal(wordsFor("live", 1_000, 4_200), "Live · updated 3 s ago");
+  assert.equal(wordsFor("reconnecting", 0, 125_000), "Reconnecting… data is 2 min old");
+  assert.equal(freshnessOf("live", true), "stale");
+  assert.equal(freshnessOf("reconnecting", true), "reconnecting");
+  assert.equal(freshnessOf("parked", false), "offline");
+});

@@ -1,0 +1,126 @@
+// What people are told, and how often.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Bursts, Seen } from "../src/bursts";
+import { EVENT_TYPES } from "../src/generated/events";
+import { TOASTS, toastOf } from "../src/toasts";
+import { created, GUILD, messageSent, ticketNow } from "./samples";
+
+const MOVED = { ...created(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
+const TEAM = { actor: "bot", guildId: "1", revision: 1, roleId: "3", roleName: "Tickets Support" };
+
+test("every event has a toast or an explicit none", () => {
+  assert.deepEqual(Object.keys(TOASTS).sort(), [...EVENT_TYPES].sort());
+});
+
+test("a new ticket names its number and subject", () => {
+  const toast = toastOf("ticket.created", created(), null);
+
+  assert.equal(toast?.title, "New ticket #7 created");
+  assert.equal(toast?.text, "Subject: The printer is on fire");
+  assert.equal(toast?.href, "/guilds/1/tickets/7");
+});
+
+test("an organization's ticket is called a request", () => {
+  const toast = toastOf("ticket.created", created({ workspace: "org:1" }), null);
+
+  assert.equal(toast?.title, "New request #7 created");
+  assert.equal(toast?.many(5), "5 new requests");
+});
+
+test("a message says from which side it came", () => {
+  const toast = toastOf("ticket.message_sent", messageSent(), null);
+
+  assert.equal(toast?.title, "New message in ticket #7");
+  assert.equal(toast?.text, "From: customer");
+  assert.equal(toast?.many(12), "12 new messages");
+});
+
+test("a status is told in its own words", () => {
+  const data = { ...MOVED, now: ticketNow({ status: "waiting", statusLabel: "Action Required" }) };
+
+  assert.equal(
+    toastOf("ticket.status_changed", data, null)?.title,
+    "Ticket #7 changed to Action Required",
+  );
+});
+
+test("claimed, closed, updated and deleted", () => {
+  const now = ticketNow({ assignee: { id: "p", name: "Ada" } });
+  const claimed = toastOf("ticket.claimed", { ...MOVED, now }, null);
+  const closed = toastOf("ticket.closed", { ...MOVED, reason: "Solved" }, null);
+  const changes = { subject: { old: "a", new: "b" }, tags: { added: ["x"], removed: [] } };
+  const updated = toastOf("ticket.updated", { ...created(), changes, actorId: "9" }, null);
+  const deleted = toastOf("ticket.deleted", { ...created(), deletedBy: "9" }, null);
+
+  assert.deepEqual([claimed?.title, claimed?.text], ["Ticket #7 claimed", "By Ada"]);
+  assert.deepEqual([closed?.title, closed?.text], ["Ticket #7 closed", "Solved"]);
+  assert.equal(updated?.title, "Ticket #7 updated");
+  assert.equal(updated?.text, "Changed: subject, tags");
+  assert.deepEqual([deleted?.title, deleted?.href], ["Ticket #7 deleted", undefined]);
+});
+
+test("guilds, roles and members", () => {
+  const now = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
+  const guild = { actor: "bot", guildId: "1", revision: 1, now };
+  const joined = { ...guild, guildName: "Cats", ownerId: "2", memberCount: 3 };
+  const member = { ...TEAM, userId: "8", username: "bo" };
+  const left = { userId: "8", username: "bo", hadOpenTickets: false, wasTeamMember: true };
+
+  assert.equal(toastOf("guild.joined", joined, null)?.title, "Bot installed in Cats!");
+  assert.equal(toastOf("guild.setup_complete", guild, null)?.title, "Bot setup completed!");
+  assert.equal(
+    toastOf("team.role_created", { ...TEAM, action: "created" }, null)?.title,
+    "Team role Tickets Support created",
+  );
+  assert.equal(
+    toastOf("team.member_assigned", { ...member, action: "assigned" }, null)?.title,
+    "bo assigned to Tickets Support",
+  );
+  assert.equal(toastOf("member.left", { ...TEAM, ...left }, null)?.title, "bo left the server");
+});
+
+test("my own doing makes no toast", () => {
+  const data = created({ actor: "p1" });
+
+  assert.equal(toastOf("ticket.created", data, "p1"), null);
+  assert.notEqual(toastOf("ticket.created", data, "p2"), null);
+});
+
+test("an event of a type this page does not know makes no toast", () => {
+  assert.equal(toastOf("toString" as "ticket.created", created(), null), null);
+});
+
+test("more than three in one burst become one", () => {
+  const bursts = new Bursts();
+  const kind = `ticket.message_sent ${GUILD}`;
+
+  const shown = [0, 300, 600, 900, 1_200].map((at) => bursts.add(kind, at));
+
+  assert.deepEqual(shown.map(({ isGrouped }) => isGrouped), [false, false, false, true, true]);
+  assert.equal(shown[4]?.count, 5);
+});
+
+test("what comes after a pause is a new burst, and kinds do not mix", () => {
+  const bursts = new Bursts();
+  [0, 1, 2, 3].forEach((at) => bursts.add("a", at));
+
+  assert.equal(bursts.add("b", 4).count, 1);
+  assert.equal(bursts.add("a", 1_100).count, 1);
+});
+
+test("an event is told once, however often it comes", () => {
+  const seen = new Seen(2);
+
+  assert.deepEqual(["e-1", "e-1", "e-2"].map((id) => seen.isNew(id)), [true, false, true]);
+  assert.deepEqual(["", ""].map((id) => seen.isNew(id)), [true, true]);
+});
+
+test("what was seen is forgotten in time", () => {
+  const seen = new Seen(2);
+  ["e-1", "e-2", "e-3"].forEach((id) => seen.isNew(id));
+
+  assert.equal(seen.isNew("e-1"), true);
+  assert.equal(seen.isNew("e-3"), false);
+});

@@ -1,0 +1,103 @@
+"""The only wiring: settings in, one ASGI application out.
+
+request → Door (signed webhooks) → guards (headers, origin, size) → cookies → pages and API
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from deskwire import __version__
+from deskwire.accounts.passwords import Hasher
+from deskwire.events.hub import Hub
+from deskwire.events.stream import Stream
+from deskwire.integrations.discord.source import BotSource
+from deskwire.services import ACCESS, Opened, Services, running
+from deskwire.settings import Settings
+from deskwire.web.errors import handlers
+from deskwire.web.guards import guard
+from deskwire.web.login import Login
+from deskwire.web.render import Renderer
+from deskwire.web.routes import routes
+from deskwire.web.sessions import BrowserSessions, RenewCookies
+from deskwire.web.site import Site
+from deskwire.webhooks.door import Door, Intake
+
+
+class Application:
+    """One process of Deskwire: call it as ASGI; `hub` is there once it has started."""
+
+    def __init__(self, settings: Settings, opened: Opened) -> None:
+        self.settings = settings
+        self._opened = opened
+        self._services: Services | None = None
+        self.asgi = self._build()
+
+    @property
+    def hub(self) -> Hub:
+        return self._running.hub
+
+    def drain(self) -> None:
+        """End every stream; the process is going down."""
+        if self._services is not None:
+            self._services.hub.drain()
+
+    @property
+    def _running(self) -> Services:
+        if self._services is None:
+            raise RuntimeError("the application has not started")
+        return self._services
+
+    async def _find_problems(self) -> list[str]:
+        return await self._running.find_problems()
+
+    def _intake(self) -> Intake:
+        return self._running.intake
+
+    def _build(self) -> ASGIApp:
+        settings, db = self.settings, self._opened.db
+        sources = [BotSource(settings.bot_secrets)]
+        browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
+        hasher = Hasher()
+
+        @asynccontextmanager
+        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+            async with running(settings, self._opened, sources) as services:
+                self._services = services
+                yield
+            self._services = None
+            hasher.close()
+
+        site = Site(
+            db=db,
+            access=ACCESS,
+            hub=lambda: self.hub,
+            current=browsers.current,
+            public_url=settings.public_url,
+            sign_up=settings.sign_up,
+            debug=settings.sse_debug,
+            version=__version__,
+        )
+        renderer = Renderer(site)
+        login = Login(db, browsers, hasher, renderer.render, settings.sign_up)
+        streams = {
+            "all": Stream("all", lambda: self.hub, browsers.identify),
+            "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
+        }
+        app = FastAPI(
+            title="Deskwire",
+            version=__version__,
+            lifespan=lifespan,
+            routes=routes(site, renderer, login, streams, self._find_problems),
+            exception_handlers=dict(handlers(site, renderer.render)),
+            docs_url=None,  # its page loads scripts from elsewhere
+            redoc_url=None,
+            openapi_url=None,
+        )
+        app.state.site = site
+        guarded = guard(RenewCookies(app, browsers), settings.public_url or None)
+        return Door(guarded, sources, self._intake)

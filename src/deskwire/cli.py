@@ -1,0 +1,362 @@
+"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1).
+
+Heavy parts are imported by the commands that need them: `deskwire --version` must be quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deskwire import __version__
+
+if TYPE_CHECKING:
+    from deskwire.kit.db import Database
+    from deskwire.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+people = typer.Typer(no_args_is_help=True, help="Who may sign in, and who they are at Discord.")
+guilds = typer.Typer(no_args_is_help=True, help="Single permissions in a Discord server.")
+webhook = typer.Typer(no_args_is_help=True, help="Post events as the bot does.")
+deliveries = typer.Typer(no_args_is_help=True, help="What senders posted, and what became of it.")
+events = typer.Typer(no_args_is_help=True, help="The log of everything that happened.")
+for group, name in (
+    (people, "people"),
+    (guilds, "guilds"),
+    (webhook, "webhook"),
+    (deliveries, "deliveries"),
+    (events, "events"),
+):
+    app.add_typer(group, name=name)
+
+Email = Annotated[str, typer.Argument(help="their e-mail address")]
+Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 to 20 digits")]
+
+
+def main() -> None:
+    """The entry point."""
+    with sentences():
+        app()
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn what is refused into one sentence on standard error."""
+    from deskwire.kit.errors import Refusal
+    from deskwire.settings import Unusable
+
+    try:
+        yield
+    except (Refusal, Unusable) as refusal:
+        print(f"deskwire: {refusal}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+@app.callback(invoke_without_command=True)
+def version_or_help(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Deskwire: a self-hosted, real-time support desk."""
+    if version:
+        print(f"deskwire {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve() -> None:
+    """Serve until Ctrl-C or SIGTERM, with the settings of the environment."""
+    from deskwire.serve import serve as run
+
+    run(_settings())
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
+) -> None:
+    """Serve a desk full of believable data, with a simulated bot that keeps it busy."""
+    from deskwire.demo.run import run
+
+    run(folder)
+
+
+@app.command()
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Only say; exit 1 if behind.")] = False,
+) -> None:
+    """Bring the database to the schema this version needs (`serve` does it by itself)."""
+    from deskwire.schema import read_state
+    from deskwire.services import open_database
+
+    settings = _settings()
+    if check:
+        before, after = _database(settings).read_here(read_state)
+        print(f"database at {before or 'nothing'}, this version needs {after}")
+        raise typer.Exit(0 if before == after else 1)
+    opened = open_database(settings.database_url)
+    print(f"database at {opened.db.read_here(read_state)[0]}: {settings.database_path}")
+    opened.close()
+
+
+@app.command()
+def backup(target: Annotated[Path, typer.Argument(help="a file that does not exist yet")]) -> None:
+    """Copy the database, also while it is being served. The copy gets an epoch of its own, so
+    that browsers reload instead of skipping what happened after it was made."""
+    from deskwire.events.log import begin_epoch
+    from deskwire.kit.db import Database
+    from deskwire.kit.errors import Conflict
+
+    if target.exists():
+        raise Conflict(f"{target} exists already; choose another name.")
+    _database(_settings()).backup_to(target)
+    copy = Database(f"sqlite:///{target}")
+    copy.write_here(begin_epoch)
+    copy.close()
+    for leftover in (target.with_name(target.name + end) for end in ("-wal", "-shm")):
+        leftover.unlink(missing_ok=True)
+    print(f"{target}: {target.stat().st_size:,} bytes")
+
+
+@app.command()
+def doctor() -> None:
+    """Look at settings, database and server, and say what needs attention (exit 1 if anything)."""
+    from deskwire.doctor import examine
+
+    findings = examine(_settings())
+    for finding in findings:
+        print(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.sentence}")
+    raise typer.Exit(0 if all(finding.fine for finding in findings) else 1)
+
+
+@people.command("create")
+def create_person(
+    email: Email,
+    name: Annotated[str, typer.Option(help="what they are called")] = "",
+    role: Annotated[
+        str, typer.Option(help="super_admin, operations_manager or support_analyst")
+    ] = "",
+) -> None:
+    """Add a person and print a link (1 h, once) with which they choose their password."""
+    arguments = {"email": email, "name": name or None, "role": role or None}
+    settings = _settings()
+    made = _write(settings, "people.create", arguments)
+    print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
+
+
+@people.command("reset-password")
+def reset_password(email: Email) -> None:
+    """Print a link (1 h, once) with which a person sets a new password."""
+    settings = _settings()
+    made = _write(settings, "people.reset-password", {"email": email})
+    print(f"{made['email']} can choose a new password within an hour:")
+    print(_welcome(settings, made))
+
+
+@people.command("link")
+def link_person(email: Email, discord: Snowflake) -> None:
+    """Say that a Discord user is this person; their open pages follow at once."""
+    made = _write(_settings(), "people.link", {"email": email, "discord": discord})
+    print(f"{made['name']} is Discord user {discord}")
+
+
+@people.command("unlink")
+def unlink_person(email: Email) -> None:
+    """Forget who a person is at Discord, and all it let them see."""
+    made = _write(_settings(), "people.unlink", {"email": email})
+    print(f"{made['name']} is no Discord user any more")
+
+
+@people.command("list")
+def list_people() -> None:
+    """Everybody, with their identities."""
+    from deskwire.accounts.shell import list_people as listed
+
+    for each in _database(_settings()).read_here(listed):
+        identities = ", ".join(each.principals) or "-"
+        print(f"{each.person.email or '-':32}  {each.person.name:24}  {identities}")
+
+
+@guilds.command("permit")
+def permit(
+    guild: Annotated[str, typer.Argument(help="the server's Discord id")],
+    discord: Snowflake,
+    permission: Annotated[
+        list[str] | None, typer.Option(help="e.g. TICKET_VIEW_ALL; none takes all away")
+    ] = None,
+) -> None:
+    """Give a Discord user exactly these individual permissions in a server."""
+    arguments = {"guild": guild, "discord": discord, "permissions": permission or []}
+    made = _write(_settings(), "guilds.permit", arguments)
+    print(f"{discord} may now: {', '.join(made['permissions']) or 'nothing'}")
+
+
+@webhook.command("send")
+def send_webhook(
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="e.g. ticket.created")],
+    guild: Annotated[str, typer.Option(help="the server's Discord id")] = "",
+    owner: Annotated[str, typer.Option(help="the server owner's Discord id")] = "",
+    user: Annotated[str, typer.Option(help="the Discord id of who writes, joins, leaves")] = "",
+    ticket: Annotated[int, typer.Option(help="the ticket's id and number")] = 0,
+    role: Annotated[str, typer.Option(help="the team role's Discord id")] = "",
+    role_name: Annotated[str, typer.Option(help="e.g. 'Tickets Support'")] = "",
+    data: Annotated[str, typer.Option(help="JSON whose fields replace the sample's")] = "{}",
+    url: Annotated[str, typer.Option(help="where Deskwire is")] = "",
+    secret: Annotated[str, typer.Option(help="instead of BOT_WEBHOOK_SECRET")] = "",
+) -> None:
+    """Post one event as the bot does; exit code 1 on any answer but 2xx."""
+    from deskwire.integrations.discord.samples import sample
+    from deskwire.integrations.discord.sender import send
+
+    settings = _settings()
+    base = url or settings.public_url or f"http://{settings.host}:{settings.port}"
+    keys = [secret] if secret else settings.bot_secrets
+    if not keys:
+        raise _invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET or give --secret.")
+    scene: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
+    scene |= {"number": ticket, "role": role, "role_name": role_name}
+    told = {name: value for name, value in scene.items() if value}
+    answer = send(base, keys[0], type_, {**sample(type_, **told), **_object(data)})
+    print(f"{answer.status} {answer.message}")
+    raise typer.Exit(0 if 200 <= answer.status < 300 else 1)
+
+
+@deliveries.command("list")
+def list_deliveries(
+    state: Annotated[str, typer.Option(help="pending, done, parked, repeat or refused")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 30,
+) -> None:
+    """The newest deliveries, newest first."""
+    from deskwire.webhooks.deliveries import STATES, read_newest
+
+    if state and state not in STATES:
+        raise _invalid(f"There is no state {state!r}; choose one of {', '.join(STATES)}.")
+    chosen = next((known for known in STATES if known == state), None)
+    for each in _database(_settings()).read_here(read_newest, limit, chosen):
+        reasons = "; ".join(each.reasons)
+        print(f"{each.id:>8}  {_local(each.received_at)}  {each.state:8}  {each.type}  {reasons}")
+
+
+@deliveries.command("show")
+def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """One delivery: what arrived, what became of it, and the events it brought about."""
+    from deskwire.events.log import read_caused_by
+    from deskwire.webhooks.deliveries import read_one
+
+    db = _database(_settings())
+    kept = db.read_here(read_one, id_)
+    print(f"delivery {kept.id} from {kept.source}: {kept.type}")
+    print(f"signed   {_local(kept.signed_at)}")
+    print(f"received {_local(kept.received_at)}")
+    print(f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}")
+    print(f"body     {kept.body.decode('utf-8', 'replace')}")
+    for entry in db.read_here(read_caused_by, f"delivery:{id_}"):
+        print(f"event    {entry.type} at position {entry.position} → {', '.join(entry.channels)}")
+
+
+@deliveries.command("replay")
+def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Have a parked delivery understood once more; what was applied is not applied twice."""
+    _write(_settings(), "deliveries.replay", {"id": id_})
+    print(f"delivery {id_} will be understood again within a second")
+
+
+@events.command("tail")
+def tail(
+    after: Annotated[int, typer.Option(help="start after this position")] = -1,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f")] = True,
+) -> None:
+    """Print events as they are written to the log (until Ctrl-C)."""
+    import time
+
+    from deskwire.events.log import read_after, read_head
+
+    db = _database(_settings())
+    position = db.read_here(read_head) if after < 0 else after
+    try:
+        while True:
+            entries = db.read_here(read_after, position, 500)
+            for entry in entries:
+                position = entry.position
+                print(f"{position:>8}  {_local(entry.at)}  {entry.type}  {_body(entry.frame)}")
+            if not entries and not follow:
+                return
+            if not entries:
+                sys.stdout.flush()
+                time.sleep(0.2)
+    except KeyboardInterrupt:
+        return
+
+
+def _settings() -> Settings:
+    from deskwire.settings import load
+
+    return load()
+
+
+def _database(settings: Settings) -> Database:
+    from deskwire.kit.db import Database
+    from deskwire.kit.errors import NotFound
+
+    if not settings.database_path.exists():
+        raise NotFound(
+            f"There is no database at {settings.database_path} yet: run `deskwire serve` or "
+            "`deskwire migrate`, or set DATABASE_URL."
+        )
+    return Database(settings.database_url)
+
+
+def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Run a command in the serving process, or here if nobody serves."""
+    from deskwire import commands
+    from deskwire.control import ask_server
+    from deskwire.services import open_database
+
+    reply = ask_server(settings.database_path, command, arguments)
+    if reply is not None:
+        return reply["result"]
+    opened = open_database(settings.database_url)
+    try:
+        return opened.db.write_here(commands.run, command, arguments)
+    finally:
+        opened.close()
+
+
+def _welcome(settings: Settings, made: dict[str, Any]) -> str:
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return f"{base}/welcome/{made['token']}"
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise _invalid(f"--data must be a JSON object, not {text!r}")
+    return value
+
+
+def _invalid(sentence: str) -> Exception:
+    from deskwire.kit.errors import Invalid
+
+    return Invalid(sentence)
+
+
+def _local(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _body(frame: bytes) -> str:
+    return frame.decode().partition("\ndata: ")[2].strip()

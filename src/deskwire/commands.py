@@ -1,0 +1,79 @@
+"""What the shell can change: commands by name, each one transaction over plain arguments.
+
+The serving process runs them for the shell (`control`); without one the shell runs them itself.
+Arguments and results are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from deskwire.accounts import shell as accounts
+from deskwire.kit.clock import now
+from deskwire.kit.errors import Invalid, NotFound
+from deskwire.webhooks import deliveries
+from deskwire.workspaces import members
+from deskwire.workspaces.organizations import employ
+from deskwire.workspaces.origin import Origin, discord
+from deskwire.workspaces.permissions import NONE, Permission
+
+Arguments = dict[str, Any]
+Command = Callable[[Connection, Arguments], Any]
+
+
+def run(tx: Connection, name: str, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
+    """Run the command `name`; raises NotFound where there is none."""
+    if name not in COMMANDS:
+        raise NotFound(f"The server knows no command {name!r}; is it older than this shell?")
+    return COMMANDS[name](tx, arguments)
+
+
+def _create_person(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person, token = accounts.create_person(tx, arguments["email"], arguments.get("name"))
+    if role := arguments.get("role"):
+        employ(tx, person.id, role, now())
+    return {"id": person.id, "email": person.email, "token": token}
+
+
+def _reset_password(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person, token = accounts.reset_password(tx, arguments["email"])
+    return {"id": person.id, "email": person.email, "token": token}
+
+
+def _link(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.link_discord(tx, arguments["email"], arguments["discord"])
+    return {"id": person.id, "name": person.name}
+
+
+def _unlink(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.unlink_discord(tx, arguments["email"])
+    return {"id": person.id, "name": person.name}
+
+
+def _replay(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    deliveries.replay(tx, int(arguments["id"]))
+    return {"id": arguments["id"]}
+
+
+def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    permissions = NONE
+    for name in arguments["permissions"]:
+        if name not in Permission.__members__:
+            raise Invalid(f"There is no permission {name!r}; see docs/permissions.md.")
+        permissions |= Permission[name]
+    principal = discord(arguments["discord"])
+    members.permit(tx, Origin("shell", now()), arguments["guild"], principal, permissions)
+    return {"permissions": arguments["permissions"]}
+
+
+COMMANDS: dict[str, Command] = {
+    "people.create": _create_person,
+    "people.reset-password": _reset_password,
+    "people.link": _link,
+    "people.unlink": _unlink,
+    "deliveries.replay": _replay,
+    "guilds.permit": _permit,
+}

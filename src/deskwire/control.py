@@ -1,0 +1,153 @@
+"""How the shell reaches a running server: the one process that may write to an SQLite file.
+
+The server holds a lock on `DATABASE.lock` and writes its address and a secret into it, readable
+by its owner only. A command that writes goes through that address if somebody holds the lock, and
+opens the database itself if nobody does. One line of JSON each way, over loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hmac
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from deskwire.kit.errors import Conflict, Refusal, Upstream
+from deskwire.kit.ids import new_secret
+
+TIMEOUT = 30.0  # s for one command
+MAX_LINE = 1024 * 1024  # bytes
+
+Answer = Callable[[str, dict[str, Any]], Awaitable[Any]]
+
+
+class Lock:
+    """Held by the process that writes to the database; released when it ends, however it ends."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        """Raises Conflict while another process holds it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.fdopen(descriptor, "r+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise Conflict(
+                f"Another process is serving this database ({self.path.with_suffix('')}). "
+                "Stop it first, or use another DATABASE_URL."
+            ) from None
+        self._file = file
+        self._write("")
+
+    def publish(self, address: dict[str, Any]) -> None:
+        """Say where the holder can be reached."""
+        self._write(json.dumps(address))
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        if self._file is not None:
+            self._write("")
+            self._file.close()
+            self._file = None
+
+    def _write(self, text: str) -> None:
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(text)
+            self._file.flush()
+
+
+class ControlServer:
+    """Answers the shell's commands in the serving process."""
+
+    def __init__(self, lock: Lock, answer: Answer) -> None:
+        self._lock = lock
+        self._answer = answer
+        self._secret = new_secret()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=MAX_LINE)
+        port = self._server.sockets[0].getsockname()[1]
+        self._lock.publish({"port": port, "secret": self._secret, "pid": os.getpid()})
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                asked = json.loads(await reader.readline())
+                writer.write(json.dumps(await self._reply(asked)).encode() + b"\n")
+                await writer.drain()
+        except (ValueError, TimeoutError, ConnectionError):
+            pass  # not one of our commands, or the shell has gone
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _reply(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if not hmac.compare_digest(str(asked.get("secret", "")), self._secret):
+            return {"refused": "wrong secret"}
+        try:
+            return {"result": await self._answer(asked["command"], asked["arguments"])}
+        except Refusal as refusal:
+            return {"refused": str(refusal)}
+
+
+def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any | None:  # noqa: ANN401
+    """What the serving process answers, as {"result": …}; None where nobody serves.
+
+    Raises Conflict with the server's own sentence where it refuses.
+    """
+    address = _read_address(database)
+    if address is None:
+        return None
+    line = {"secret": address["secret"], "command": command, "arguments": arguments}
+    try:
+        with socket.create_connection(("127.0.0.1", address["port"]), TIMEOUT) as connection:
+            connection.sendall(json.dumps(line).encode() + b"\n")
+            with connection.makefile("rb") as file:
+                reply = json.loads(file.readline())
+    except (OSError, ValueError) as error:
+        raise Upstream(
+            f"The server (process {address['pid']}) holds the database but does not answer: "
+            f"{error}. Try again, or stop it first.",
+            permanent=False,
+        ) from None
+    if "refused" in reply:
+        raise Conflict(reply["refused"])
+    return reply
+
+
+def _read_address(database: Path) -> dict[str, Any] | None:
+    lock = Lock(database)
+    if not lock.path.exists():
+        return None
+    try:
+        lock.take()
+    except Conflict:
+        text = lock.path.read_text()
+        if not text:
+            raise Upstream(
+                "A server is just starting on this database; try again in a moment.",
+                permanent=False,
+            ) from None
+        found: dict[str, Any] = json.loads(text)
+        return found
+    lock.release()
+    return None

@@ -1,0 +1,91 @@
+"""Doctor: what an operator would look at first, said in sentences."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from deskwire.control import Lock
+from deskwire.events.log import read_epoch, read_head
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Conflict
+from deskwire.schema import read_state
+from deskwire.settings import Settings
+from deskwire.webhooks.deliveries import count_by_state
+
+SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
+ANSWER_WITHIN = 3.0  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    fine: bool
+    sentence: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything that can be seen from outside the running server."""
+    found = [*_settings(settings), *_database(settings)]
+    return [*found, _server(settings)]
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    found = [Finding(False, weakness) for weakness in settings.weaknesses]
+    if not settings.bot_secrets:
+        found.append(Finding(False, "BOT_WEBHOOK_SECRET is not set: the bot is answered 503"))
+    if not settings.public_url:
+        found.append(Finding(True, "PUBLIC_URL is not set: links use HOST and PORT"))
+    return found or [Finding(True, "settings are usable")]
+
+
+def _database(settings: Settings) -> list[Finding]:
+    if not settings.database_path.exists():
+        return [Finding(False, f"no database at {settings.database_path}: `deskwire migrate`")]
+    db = Database(settings.database_url)
+    before, after = db.read_here(read_state)
+    if before != after:
+        return [Finding(False, f"database at {before}, needed {after}: `deskwire migrate`")]
+    check = db.read_here(lambda tx: tx.exec_driver_sql("PRAGMA quick_check").scalar_one())
+    head, epoch = db.read_here(read_head), db.read_here(read_epoch)
+    states = db.read_here(count_by_state)
+    parked = states.get("parked", 0)
+    return [
+        Finding(check == "ok", f"database {settings.database_path}: {check}, revision {after}"),
+        Finding(True, f"log at position {head} of epoch {epoch}"),
+        Finding(parked == 0, f"deliveries: {json.dumps(states)} (`deskwire deliveries list`)"),
+        _sqlite(),
+    ]
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info >= SAFE_SQLITE:
+        return Finding(True, f"SQLite {version}")
+    return Finding(True, f"SQLite {version}: write to the file through `deskwire` only")
+
+
+def _server(settings: Settings) -> Finding:
+    lock = Lock(settings.database_path)
+    try:
+        if lock.path.exists():
+            lock.take()
+            lock.release()
+        return Finding(True, "no server is running on this database")
+    except Conflict:
+        return _readiness(settings)
+
+
+def _readiness(settings: Settings) -> Finding:
+    url = f"http://{settings.host}:{settings.port}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:
+            return Finding(True, f"the server answers at {url}: {answer.status}")
+    except urllib.error.HTTPError as error:
+        return Finding(False, f"the server at {url} is not ready: {error.code}")
+    except OSError as error:
+        return Finding(False, f"a server holds the database, but {url} does not answer: {error}")

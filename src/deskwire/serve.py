@@ -1,0 +1,100 @@
+"""Serving: one process, one listening socket, an end within two seconds."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from deskwire.app import Application
+from deskwire.kit.errors import Conflict
+from deskwire.kit.logging import set_up
+from deskwire.services import Opened, open_database
+from deskwire.settings import Settings
+from deskwire.web.redaction import redact
+
+BACKLOG = 4096  # connections; a restart brings every stream back at once
+FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+logger = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
+    set_up(settings.log_level, redact)
+    for weakness in settings.weaknesses:
+        logger.warning(weakness)
+    listening = listen(settings.host, settings.port)
+    try:
+        serve_on(listening, settings, open_database(settings.database_url))
+    finally:
+        listening.close()
+
+
+def serve_on(listening: socket.socket, settings: Settings, opened: Opened) -> None:
+    """Serve an opened database on a bound socket; closes the database at the end."""
+    application = Application(settings, opened)
+    server = _Server(_config(settings, application), application)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        opened.close()
+
+
+def _config(settings: Settings, application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application.asgi,
+        log_config=None,
+        access_log=settings.log_level in ("debug", "info"),
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=FINISH,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams before it waits for connections; otherwise it would wait for ever."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises the signal again at the end, which would skip every `finally` above us.
+        before = {each: signal.signal(each, self.handle_exit) for each in SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._application.drain()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises Conflict with what to do if it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Conflict(
+            f"Cannot listen on {host}:{port}: {error.strerror}. "
+            f"Stop what uses it, or choose another port: PORT={port + 1}"
+        ) from None
+    return listening

@@ -1,0 +1,174 @@
+"""Every refusal as an answer: the one map from what went wrong to what is sent.
+
+Browsers get a page, programs a problem (RFC 9457). Nothing of the request is repeated, so that
+"not yours" and "does not exist" are the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from deskwire.kit.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refusal,
+    TooMany,
+    Unauthenticated,
+    Upstream,
+)
+from deskwire.kit.ids import new_id
+from deskwire.web.redaction import redact
+from deskwire.web.render import FRAGMENT_HEADER, Render
+from deskwire.web.site import Site, begin_visit, visit_of
+
+STATUSES: dict[type[Refusal], int] = {
+    Invalid: 422,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooMany: 429,
+    Upstream: 502,
+}
+SENTENCES = {
+    404: "There is nothing at this address, or it is not shared with you.",
+    405: "This address does not take that kind of request.",
+    413: "That was larger than this desk takes.",
+    500: "Something on our side broke. It was written down; trying again may help.",
+}
+TITLES = {
+    401: "Sign in first",
+    403: "Not allowed",
+    404: "Nothing here",
+    405: "Not like this",
+    409: "That does not fit",
+    413: "Too large",
+    422: "That cannot be accepted",
+    429: "One moment",
+    500: "Something broke",
+    502: "Another system did not answer",
+}
+JSON_KINDS = ("application/json", "application/problem+json")
+
+Answer = Callable[[Request, Exception], Awaitable[Response]]
+
+logger = logging.getLogger(__name__)
+
+
+def handlers(site: Site, render: Render) -> Mapping[type[Exception], Answer]:
+    """What the application does with exceptions; give it as its `exception_handlers`."""
+    return Answers(site, render).table
+
+
+class Answers:
+    """Turns exceptions into answers."""
+
+    def __init__(self, site: Site, render: Render) -> None:
+        self._site = site
+        self._render = render
+        self.table: dict[type[Exception], Answer] = {
+            Refusal: self._refused,
+            HTTPException: self._refused_by_http,
+            Exception: self._crashed,
+        }
+
+    async def _refused(self, request: Request, refusal: Exception) -> Response:
+        status, more = status_of(refusal), dict[str, object]()
+        if status == 401 and not wants_program_answer(request):
+            return RedirectResponse(sign_in_address(request), 303)
+        if isinstance(refusal, Invalid) and refusal.fields:
+            more["fields"] = refusal.fields
+        headers = {}
+        if isinstance(refusal, TooMany):
+            headers["retry-after"] = str(refusal.retry_after)
+        return await self._answer(request, status, str(refusal), headers, more)
+
+    async def _refused_by_http(self, request: Request, refusal: Exception) -> Response:
+        if not isinstance(refusal, HTTPException):
+            raise TypeError(type(refusal).__name__)
+        status = refusal.status_code
+        sentence = SENTENCES.get(status, refusal.detail)
+        return await self._answer(request, status, sentence, dict(refusal.headers or {}), {})
+
+    async def _crashed(self, request: Request, error: Exception) -> Response:
+        reference = new_id()
+        path = redact(request.url.path)
+        logger.error("%s %s broke (reference %s)", request.method, path, reference, exc_info=error)
+        return await self._answer(request, 500, SENTENCES[500], {}, {"reference": reference})
+
+    async def _answer(
+        self,
+        request: Request,
+        status: int,
+        sentence: str,
+        headers: dict[str, str],
+        more: dict[str, object],
+    ) -> Response:
+        if wants_json(request):
+            response = problem(status, sentence, more)
+        else:
+            if status == 404:
+                await self._see_who(request)
+            context = {"title": title_of(status), "sentence": sentence, "status": status, **more}
+            response = self._render(
+                request, "error.html", {"reference": None, **context}, status=status
+            )
+        response.headers.update(headers)
+        return response
+
+    async def _see_who(self, request: Request) -> None:
+        """An unknown address has no policy, so nobody asked yet who is there."""
+        if visit_of(request).signed_in is None:
+            begin_visit(request, await self._site.current(request), None)
+
+
+def status_of(refusal: Exception) -> int:
+    """The HTTP status of a refusal."""
+    return next((status for kind, status in STATUSES.items() if isinstance(refusal, kind)), 400)
+
+
+def title_of(status: int) -> str:
+    """A few words for people."""
+    return TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def problem(status: int, sentence: str, more: Mapping[str, object]) -> Response:
+    """A problem document (RFC 9457, section 3)."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    return JSONResponse(
+        {**body, "detail": sentence, **more},
+        status,
+        {"cache-control": "no-store"},
+        "application/problem+json",
+    )
+
+
+def wants_json(request: HTTPConnection) -> bool:
+    """Whether a program asks: by the address, or because it says so and no page would do."""
+    if request.url.path.startswith("/api/"):
+        return True
+    accept = request.headers.get("accept", "")
+    return "text/html" not in accept and any(kind in accept for kind in JSON_KINDS)
+
+
+def wants_program_answer(request: HTTPConnection) -> bool:
+    """Whether a redirect to the sign-in page would be put where it does not belong."""
+    is_part = FRAGMENT_HEADER in request.headers or "hx-request" in request.headers
+    return is_part or wants_json(request)
+
+
+def sign_in_address(request: Request) -> str:
+    """Where to sign in, and back to this page afterwards (not to what a form posted to)."""
+    if request.method not in ("GET", "HEAD"):
+        return "/sign-in"
+    query = request.url.query
+    return "/sign-in?" + urlencode({"next": request.url.path + (f"?{query}" if query else "")})

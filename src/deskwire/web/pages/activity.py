@@ -1,0 +1,197 @@
+"""Recent activity: entries of the log as sentences. Pure; one row per event type.
+
+A deed reads: WHO did · OBJECT · more. The object may be a link.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deskwire.events.catalogue import Who
+from deskwire.events.channels import Channel
+from deskwire.kit.clock import Millis
+from deskwire.tickets.messages import sentence
+from deskwire.workspaces.names import stand_in
+from deskwire.workspaces.origin import Principal
+
+Fields = Mapping[str, Any]
+
+ACTORS = {"bot": "The bot", "shell": "The operator", "sql": "Somebody in the database"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What happened, without who did it and when."""
+
+    did: str
+    object: str = ""
+    href: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One entry, as a sentence."""
+
+    position: int
+    type: str
+    who: str
+    told: Told
+    at: Millis
+    held: str  # the channels the viewer heard it by, separated by spaces
+
+
+def deeds_of(
+    entries: Iterable[Any], names: Mapping[Principal, Who], heard: frozenset[Channel]
+) -> list[Deed]:
+    """Entries as `log.read_of_workspace` gives them, newest first, as sentences.
+
+    What a deleted ticket was about is not told any more, only that it is gone.
+    """
+    gone: set[str] = set()
+    deeds = []
+    for entry in entries:
+        fields = json.loads(entry.data)
+        if entry.type == "ticket.deleted":
+            gone.add(fields["ticket"])
+        elif fields.get("ticket") in gone:
+            continue
+        held = " ".join(sorted(heard.intersection(json.loads(entry.channels))))
+        who = _name(fields["actor"], names)
+        deeds.append(
+            Deed(entry.position, entry.type, who, tell(entry.type, fields, who), entry.at, held)
+        )
+    return deeds
+
+
+def actor_of(data: str) -> Principal:
+    """Who did it, of an entry's data."""
+    return str(json.loads(data)["actor"])
+
+
+def tell(type_: str, fields: Fields, who: str = "") -> Told:
+    """An event as a sentence; one that has no row here says its own name."""
+    say = SENTENCES.get(type_)
+    return say(fields, who) if say is not None else Told(type_.replace(".", " ").replace("_", " "))
+
+
+def _name(actor: Principal, names: Mapping[Principal, Who]) -> str:
+    if actor in ACTORS:
+        return ACTORS[actor]
+    return names[actor].name if actor in names else stand_in(actor)
+
+
+def _guild_joined(fields: Fields, _who: str) -> Told:
+    members = fields.get("memberCount")
+    return Told("added the bot", more=f"for {members} members" if members else "")
+
+
+def _guild_left(_fields: Fields, _who: str) -> Told:
+    return Told("left the server", more="everything is kept, read-only")
+
+
+def _guild_setup(_fields: Fields, _who: str) -> Told:
+    return Told("finished setting up")
+
+
+def _ticket(did: str, fields: Fields, more: str = "") -> Told:
+    now = fields["now"]
+    return Told(did, f"#{now['number']} {now['subject']}", now["href"], more)
+
+
+def _ticket_created(fields: Fields, _who: str) -> Told:
+    return _ticket("opened", fields)
+
+
+def _ticket_updated(fields: Fields, _who: str) -> Told:
+    changes = sentence("ticket.updated", dict(fields))
+    return _ticket("changed", fields, "" if changes == "updated the ticket" else changes)
+
+
+def _ticket_deleted(fields: Fields, _who: str) -> Told:
+    return Told("deleted", f"#{fields['now']['number']}", more=fields.get("reason") or "")
+
+
+def _ticket_message(fields: Fields, _who: str) -> Told:
+    return _ticket("replied in", fields)
+
+
+def _ticket_status(fields: Fields, _who: str) -> Told:
+    return _ticket("moved", fields, f"to {fields['now']['statusLabel']}{_reason(fields)}")
+
+
+def _ticket_claimed(fields: Fields, _who: str) -> Told:
+    return _ticket("claimed", fields)
+
+
+def _ticket_closed(fields: Fields, _who: str) -> Told:
+    return _ticket("closed", fields, _reason(fields).removeprefix(": "))
+
+
+def _reason(fields: Fields) -> str:
+    return f": {fields['reason']}" if fields.get("reason") else ""
+
+
+def _role_created(fields: Fields, _who: str) -> Told:
+    return Told("created the role", fields["roleName"])
+
+
+def _role_updated(fields: Fields, _who: str) -> Told:
+    return Told("changed the role", fields["roleName"])
+
+
+def _role_deleted(fields: Fields, _who: str) -> Told:
+    return Told("deleted the role", fields["roleName"])
+
+
+def _assigned(fields: Fields, _who: str) -> Told:
+    return Told("gave", fields["username"], more=f"the role {fields['roleName']}")
+
+
+def _unassigned(fields: Fields, _who: str) -> Told:
+    return Told("took from", fields["username"], more=f"the role {fields['roleName']}")
+
+
+def _member_left(fields: Fields, who: str) -> Told:
+    user = fields["username"]
+    return Told("left the server") if who == user else Told("left the server", more=f"as {user}")
+
+
+def _permissions(fields: Fields, _who: str) -> Told:
+    count = len(fields["permissions"])
+    what = f"{count} permission{'' if count == 1 else 's'} of their own" if count else "none now"
+    return Told("set the permissions of", fields["member"]["name"], more=what)
+
+
+def _person(fields: Fields, _who: str) -> Told:
+    return Told("updated the account of", fields["name"])
+
+
+def _session(_fields: Fields, _who: str) -> Told:
+    return Told("ended a session")
+
+
+SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {
+    "guild.joined": _guild_joined,
+    "guild.left": _guild_left,
+    "guild.setup_complete": _guild_setup,
+    "ticket.created": _ticket_created,
+    "ticket.updated": _ticket_updated,
+    "ticket.deleted": _ticket_deleted,
+    "ticket.message_sent": _ticket_message,
+    "ticket.status_changed": _ticket_status,
+    "ticket.claimed": _ticket_claimed,
+    "ticket.closed": _ticket_closed,
+    "team.role_created": _role_created,
+    "team.role_updated": _role_updated,
+    "team.role_deleted": _role_deleted,
+    "team.member_assigned": _assigned,
+    "team.member_unassigned": _unassigned,
+    "member.left": _member_left,
+    "member.role_changed": _permissions,
+    "person.changed": _person,
+    "session.revoked": _session,
+}

@@ -1,0 +1,129 @@
+"""The tickets of a server: its list, and one of them.
+
+Open to whoever may open the server, and to who takes part in a ticket there; everybody sees only
+the tickets that are theirs to see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deskwire.events import channels
+from deskwire.events.access import Access, Viewer
+from deskwire.events.channels import PersonId, Workspace
+from deskwire.kit.errors import NotFound
+from deskwire.tickets import search
+from deskwire.tickets.conversation import Conversation, read_conversation
+from deskwire.tickets.search import Found, Sort, Wish, parse_wish
+from deskwire.web.render import Render
+from deskwire.web.site import Site, person_of
+from deskwire.workspaces import guilds
+from deskwire.workspaces.guilds import Guild
+
+NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
+SORT_LABELS: Mapping[Sort, str] = {
+    "active": "Latest activity",
+    "newest": "Newest",
+    "oldest": "Oldest",
+    "number": "Number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPages:
+    """`/guilds/{id}/tickets` and `/guilds/{id}/tickets/{number}`."""
+
+    site: Site
+    render: Render
+
+    async def index(self, request: Request) -> Response:
+        """GET …/tickets?status=&q=&sort=&page=: the whole state of the list is in the URL."""
+        wish, guild_id = parse_wish(request.query_params), request.path_params["guild"]
+        person, access = person_of(request), self.site.access
+        viewer, guild, found = await self.site.db.read(read_list, access, person.id, guild_id, wish)
+        context = {"viewer": viewer, "guild": guild, "found": found, "wish": wish}
+        links = Links(f"/guilds/{guild.id}/tickets", wish)
+        may_open = guild.workspace in viewer.channels
+        more = {"links": links, "sorts": SORT_LABELS, "may_open": may_open}
+        held = held_of(viewer, guild.workspace)
+        return self.render(request, "tickets.html", {**context, **more, "held": held})
+
+    async def show(self, request: Request) -> Response:
+        """GET …/tickets/{number}."""
+        person, access = person_of(request), self.site.access
+        guild_id, number = request.path_params["guild"], parse_number(request)
+        viewer, guild, found = await self.site.db.read(
+            read_one, access, person.id, guild_id, number
+        )
+        may_open = guild.workspace in viewer.channels
+        context = {"viewer": viewer, "guild": guild, "found": found, "may_open": may_open}
+        return self.render(request, "ticket.html", {**context, "ticket": found.ticket})
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses of the same list with one thing changed; what is as usual is left out."""
+
+    path: str
+    wish: Wish
+
+    def status(self, status: str | None) -> str:
+        """Another tab, from its first page."""
+        return self._to(status=status)
+
+    def page(self, page: int) -> str:
+        return self._to(status=self.wish.status, page=page)
+
+    def _to(self, *, status: str | None, page: int = 1) -> str:
+        sort = "" if self.wish.sort == "active" else self.wish.sort
+        fields = {"status": status, "q": self.wish.query, "sort": sort}
+        said = {name: value for name, value in fields.items() if value}
+        query = urlencode(said | ({"page": str(page)} if page > 1 else {}))
+        return f"{self.path}?{query}" if query else self.path
+
+
+def read_list(
+    tx: Connection, access: Access, person: PersonId, guild_id: str, wish: Wish
+) -> tuple[Viewer, Guild, Found]:
+    """Five statements. NotFound for who can neither open the server nor has a ticket there."""
+    viewer = access.read_viewer(tx, person)
+    guild = read_guild(tx, viewer, guild_id)
+    return viewer, guild, search.find(tx, viewer, guild.workspace, wish)
+
+
+def read_one(
+    tx: Connection, access: Access, person: PersonId, guild_id: str, number: int
+) -> tuple[Viewer, Guild, Conversation]:
+    """Six statements. NotFound for a ticket that is not there or not the viewer's to see."""
+    viewer = access.read_viewer(tx, person)
+    found = read_conversation(tx, viewer, channels.guild(guild_id), number)
+    return viewer, read_guild(tx, viewer, guild_id), found
+
+
+def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
+    """The server as a place: for who may open it, or takes part in a ticket there."""
+    guild = guilds.read_place(tx, guild_id) if held_of(viewer, f"guild:{guild_id}") else None
+    if guild is None:
+        raise NotFound("There is no such server, or it is not shared with you.")
+    return guild
+
+
+def held_of(viewer: Viewer, workspace: Workspace) -> str:
+    """Channels by which somebody sees a list, separated by spaces; empty: they do not."""
+    held = {grant.channel for grant in viewer.grants if grant.workspace == workspace}
+    return " ".join(sorted(held))
+
+
+def parse_number(request: Request) -> int:
+    """The ticket's number in the path; NotFound where it cannot be one."""
+    text = request.path_params["number"]
+    if NUMBER.fullmatch(text) is None:
+        raise NotFound("There is no such ticket, or it is not shared with you.")
+    return int(text)

@@ -1,0 +1,157 @@
+"""Pages from templates. A row, a line, a badge exists once, as a macro in `templates/macros`.
+
+A page declares its fragments as blocks: the element with the id `ticket-list` is all there is in
+`{% block live_ticket_list %}`. A request that names fragments gets those blocks and nothing else,
+rendered from the same context as the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import (
+    ChainableUndefined,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    Undefined,
+)
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from deskwire.events.access import Viewer
+from deskwire.kit.clock import Millis, iso
+from deskwire.tickets.statuses import LABELS, STATUSES
+from deskwire.web import assets
+from deskwire.web.site import Person, Session, Site, visit_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+MACROS = ("icons", "bits", "guilds", "tickets", "lines")  # each may use those before it
+FRAGMENT_HEADER = "x-deskwire-fragment"
+MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
+PRIORITIES = ("low", "normal", "high", "urgent")  # that have a colour; others are shown plainly
+EMPTY = ChainableUndefined(name="a state")  # what a macro gets inside `<template data-of>`
+
+
+class Render(Protocol):
+    """Makes a page of a template."""
+
+    def __call__(
+        self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
+    ) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the layout shows and tells the client store."""
+
+    person: Person | None
+    session: Session | None
+    cursor: str | None
+    channels: str | None  # separated by spaces; None: not known here
+    debug: bool
+    version: str
+    sign_up_open: bool
+
+
+class Renderer:
+    """The templates of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._environment = _environment()
+
+    def render(
+        self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
+    ) -> Response:
+        """The page `name`, or those of its fragments that the request asks for.
+
+        A `viewer` in the context tells the layout which channels the page was rendered for.
+        """
+        template = self._environment.get_template(name)
+        values = {**context, "page": self._page(request, context, status)}
+        wanted = fragments_wanted(request) if status == 200 else None
+        html = template.render(values) if wanted is None else _fragments(template, values, wanted)
+        return HTMLResponse(html, status, {"cache-control": "no-store"})
+
+    def _page(self, request: Request, context: Mapping[str, object], status: int) -> Page:
+        visit, viewer = visit_of(request), context.get("viewer")
+        return Page(
+            visit.person,
+            visit.session,
+            # An error page must not differ from another by when it was made.
+            visit.cursor if status == 200 else None,
+            " ".join(sorted(viewer.channels)) if isinstance(viewer, Viewer) else None,
+            self._site.debug,
+            self._site.version,
+            self._site.sign_up == "open",
+        )
+
+
+def fragments_wanted(request: Request) -> list[str] | None:
+    """The ids a request asks for (`?fragment=a,b` with its header); None: the whole page."""
+    if FRAGMENT_HEADER not in request.headers:
+        return None
+    return request.query_params.get("fragment", "").split(",")[:MAX_FRAGMENTS]
+
+
+def _fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:
+    context = template.new_context(values)
+    blocks = [template.blocks.get(block_of(id_)) for id_ in dict.fromkeys(ids)]
+    return "".join(part for block in blocks if block is not None for part in block(context))
+
+
+def block_of(element_id: str) -> str:
+    """The block that holds the element with this id."""
+    return "live_" + element_id.replace("-", "_")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters |= {"iso": _iso, "utc": utc, "initials": person_initials, "day": _day}
+    environment.globals |= {
+        "EMPTY": EMPTY,
+        "LABELS": LABELS,
+        "STATUSES": STATUSES,
+        "PRIORITIES": PRIORITIES,
+        "asset": assets.address,
+    }
+    # Globals, because a block rendered alone does not see what its template imports.
+    for name in MACROS:
+        environment.globals[name] = environment.get_template(f"macros/{name}.html").module
+    return environment
+
+
+def utc(at: Millis | Undefined) -> str:
+    """A time as people read it where no script puts it in their own words."""
+    if isinstance(at, Undefined):
+        return ""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def person_initials(name: str | Undefined) -> str:
+    """`Ada Lovelace` → `AL`; the same letters the client store writes into `data-initials`."""
+    words = re.split(r"\s+", str(name).strip())
+    ends = [words[0], words[-1]] if len(words) > 1 else words
+    return "".join(word[:1] for word in ends).upper()
+
+
+def _iso(at: Millis | Undefined) -> str:
+    return "" if isinstance(at, Undefined) else iso(at)
+
+
+def _day(at: Millis) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%-d %B %Y")

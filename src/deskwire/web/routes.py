@@ -1,0 +1,124 @@
+"""Every URL there is, and who may ask for it. What is not on this page does not exist.
+
+    public       anybody; who they are is not asked
+    anyone       anybody; a page that greets whoever is signed in
+    signed-in    people who are signed in; others are sent to sign in, programs get 401
+    session      as signed-in, asked by the stream itself (it holds nothing else of the request)
+    signature    senders of webhooks, proven by the door in front of this application
+
+"signed-in" says who may ask; what they see is decided by `access` and the domains' `visible_to`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from deskwire.kit.errors import Unauthenticated
+from deskwire.web.assets import Assets
+from deskwire.web.login import Login
+from deskwire.web.pages.guilds import GuildPages
+from deskwire.web.pages.health import Health, Problems
+from deskwire.web.pages.people import PersonPages
+from deskwire.web.pages.tickets import TicketPages
+from deskwire.web.render import Renderer
+from deskwire.web.site import Site, begin_visit
+
+Policy = Literal["public", "anyone", "signed-in", "session", "signature"]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """One address: what answers each method, or the ASGI application that answers all."""
+
+    path: str
+    policy: Policy
+    get: Endpoint | None = None
+    post: Endpoint | None = None
+    app: ASGIApp | None = None  # None beside no endpoint: answered before this application
+    methods: Mapping[str, Endpoint] = field(init=False)
+
+    def __post_init__(self) -> None:
+        given = {"GET": self.get, "POST": self.post}
+        object.__setattr__(self, "methods", {m: e for m, e in given.items() if e is not None})
+
+
+def urls(
+    site: Site,
+    renderer: Renderer,
+    login: Login,
+    streams: Mapping[str, ASGIApp],
+    find_problems: Problems,
+) -> tuple[Url, ...]:
+    """The table."""
+    people = PersonPages(site, renderer.render)
+    guilds = GuildPages(site, renderer.render)
+    tickets = TicketPages(site, renderer.render)
+    health = Health(find_problems)
+    return (
+        Url("/", "anyone", people.landing),
+        Url("/guilds", "signed-in", guilds.index),
+        Url("/guilds/{guild}", "signed-in", guilds.overview),
+        Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
+        Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
+        Url("/settings", "signed-in", people.settings),
+        Url("/settings/password", "signed-in", login.password_form, login.password),
+        Url("/sign-in", "public", login.sign_in_form, login.sign_in),
+        Url("/sign-up", "public", login.sign_up_form, login.sign_up),
+        Url("/sign-out", "public", post=login.sign_out),
+        Url("/welcome/{token}", "public", login.welcome_form, login.welcome),
+        Url("/api/events", "session", app=streams["all"]),
+        Url("/api/guilds/events", "session", app=streams["guilds"]),
+        Url("/api/webhooks/bot/events", "signature"),
+        Url("/healthz", "public", health.alive),
+        Url("/readyz", "public", health.ready),
+        Url("/static", "public", app=Assets()),
+    )
+
+
+def routes(
+    site: Site,
+    renderer: Renderer,
+    login: Login,
+    streams: Mapping[str, ASGIApp],
+    find_problems: Problems,
+) -> list[BaseRoute]:
+    """The table as routes that keep its policies."""
+    table = urls(site, renderer, login, streams, find_problems)
+    return [route for url in table for route in _routes_of(site, url)]
+
+
+def _routes_of(site: Site, url: Url) -> Sequence[BaseRoute]:
+    if url.path == "/static":
+        return [Mount(url.path, url.app)]
+    if url.app is not None:
+        return [Route(url.path, url.app)]
+    if url.methods:
+        return [Route(url.path, keep_policy(site, url), methods=list(url.methods))]
+    return []
+
+
+def keep_policy(site: Site, url: Url) -> Endpoint:
+    """The endpoints of `url` behind its policy. The cursor is read here, before any row."""
+
+    async def answer(request: Request) -> Response:
+        match url.policy:
+            case "anyone" | "signed-in":
+                begin_visit(request, await site.current(request), str(site.hub().cursor))
+            case "public" | "session" | "signature":
+                pass
+            case _:
+                assert_never(url.policy)
+        if url.policy == "signed-in" and request.state.visit.signed_in is None:
+            raise Unauthenticated("Sign in to see this page.")
+        method = "GET" if request.method == "HEAD" else request.method
+        return await url.methods[method](request)
+
+    return answer

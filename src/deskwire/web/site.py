@@ -1,0 +1,85 @@
+"""What pages need of the running process, and who is looking at one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from starlette.requests import HTTPConnection, Request
+
+from deskwire.events.access import Access
+from deskwire.events.hub import Hub
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Unauthenticated
+
+
+class Person(Protocol):
+    """Somebody with an account."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+
+
+class Session(Protocol):
+    """One browser that is signed in; its id is public."""
+
+    @property
+    def id(self) -> str: ...
+
+
+SignedIn = tuple[Person, Session]
+Current = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything pages may use. `hub` is a function, because it is there only once we run."""
+
+    db: Database
+    access: Access
+    hub: Callable[[], Hub]
+    current: Current
+    public_url: str
+    sign_up: Literal["open", "invited", "closed"]
+    debug: bool
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request to a page: who is there, and the cursor as it was before any row was read."""
+
+    signed_in: SignedIn | None = None
+    cursor: str | None = None
+
+    @property
+    def person(self) -> Person | None:
+        return self.signed_in and self.signed_in[0]
+
+    @property
+    def session(self) -> Session | None:
+        return self.signed_in and self.signed_in[1]
+
+
+def begin_visit(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:
+    """Note on the request who is there; done once, before the page runs."""
+    request.state.visit = Visit(signed_in, cursor)
+
+
+def visit_of(request: Request) -> Visit:
+    """Who is there; a stranger where nobody asked."""
+    visit = getattr(request.state, "visit", None)
+    return visit if isinstance(visit, Visit) else Visit()
+
+
+def person_of(request: Request) -> Person:
+    """Who is there, on pages that are only for people who are signed in."""
+    person = visit_of(request).person
+    if person is None:
+        raise Unauthenticated("Sign in to see this page.")
+    return person

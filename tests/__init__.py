@@ -1,0 +1,1 @@
+"""Deskwire's tests."""

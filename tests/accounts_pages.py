@@ -1,0 +1,126 @@
+"""The pages of the door over a database, with browsers in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import httpx2
+from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+import deskwire.web
+from deskwire.accounts import passwords
+from deskwire.accounts.passwords import Hasher
+from deskwire.accounts.people import Person
+from deskwire.kit.db import Database
+from deskwire.web.guards import guard
+from deskwire.web.login import Login, SignUp
+from deskwire.web.sessions import BrowserSessions, RenewCookies
+from tests.accounts_house import (
+    CHEAP,
+    NOON,
+    RIGHT,
+    ToldClock,
+    move_in,
+    new_database,
+)
+
+DESK = "https://desk.test"
+COOKIE = "__Host-deskwire"
+FRAME = "<title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}"
+TEMPLATES = Environment(
+    loader=ChoiceLoader(
+        [
+            DictLoader({"base.html": FRAME}),
+            FileSystemLoader(Path(str(deskwire.web.__file__)).parent / "templates"),
+        ]
+    ),
+    autoescape=True,
+    undefined=StrictUndefined,
+)
+
+
+def render(
+    _request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
+) -> Response:
+    return HTMLResponse(TEMPLATES.get_template(name).render(context), status)
+
+
+@dataclass
+class House:
+    """The pages over a database, with a browser in front."""
+
+    db: Database
+    clock: ToldClock
+    browsers: BrowserSessions
+    login: Login
+    hasher: Hasher
+
+    def browser(
+        self, login: Login | None = None, address: str = "192.0.2.7", desk: str = DESK
+    ) -> httpx2.AsyncClient:
+        door = login or self.login
+
+        async def who(request: Request) -> PlainTextResponse:
+            signed_in = await door.browsers.current(request)
+            return PlainTextResponse(signed_in.person.name if signed_in else "nobody")
+
+        app = Starlette(
+            routes=[
+                Route("/", who),
+                Route("/sign-in", door.sign_in_form, methods=["GET"]),
+                Route("/sign-in", door.sign_in, methods=["POST"]),
+                Route("/sign-up", door.sign_up_form, methods=["GET"]),
+                Route("/sign-up", door.sign_up, methods=["POST"]),
+                Route("/sign-out", door.sign_out, methods=["POST"]),
+                Route("/welcome/{token}", door.welcome_form, methods=["GET"]),
+                Route("/welcome/{token}", door.welcome, methods=["POST"]),
+                Route("/settings/password", door.password_form, methods=["GET"]),
+                Route("/settings/password", door.password, methods=["POST"]),
+            ]
+        )
+        transport = httpx2.ASGITransport(
+            guard(RenewCookies(app, door.browsers), desk), client=(address, 1)
+        )
+        return httpx2.AsyncClient(transport=transport, base_url=desk, headers={"origin": desk})
+
+    def mode(self, mode: SignUp) -> Login:
+        return replace(self.login, sign_up_mode=mode)
+
+    async def move_in(self, name: str = "Ada") -> Person:
+        """A person with the right password."""
+        person = move_in(self.db, name)
+        self.db.write_here(passwords.store, person.id, await self.hasher.hash(RIGHT), NOON)
+        return person
+
+
+@asynccontextmanager
+async def open_house(folder: Path) -> AsyncIterator[House]:
+    """A house of its own, with sign-up open."""
+    db, clock, hasher = new_database(folder), ToldClock(), Hasher(CHEAP)
+    browsers = BrowserSessions(db, secure=True, clock=clock)
+    login = Login(db, browsers, hasher, render, sign_up_mode="open", clock=clock)
+    yield House(db, clock, browsers, login, hasher)
+    hasher.close()
+    db.close()
+
+
+def sign_in_form(
+    password: str = RIGHT, email: str = "ada@desk.test", **more: str
+) -> dict[str, str]:
+    return {"email": email, "password": password, **more}
+
+
+def cookie_of(answer: httpx2.Response) -> dict[str, str]:
+    """The attributes of the one cookie an answer sets, its value under `value`."""
+    [line] = answer.headers.get_list("set-cookie")
+    [(name, morsel)] = SimpleCookie(line).items()
+    given = {key: str(value) for key, value in morsel.items() if value}
+    return {"name": name, "value": morsel.value, **given}

@@ -1,0 +1,100 @@
+"""A whole site over the standing cast: real routes, pages and database; only the cookie is not.
+
+`browse(site, ADA)` is a browser in which Ada is signed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.testclient import TestClient
+
+from deskwire.accounts.passwords import Cost, Hasher
+from deskwire.events import log
+from deskwire.events.hub import Answer, Hub
+from deskwire.events.stream import Stream
+from deskwire.events.window import Window
+from deskwire.services import ACCESS
+from deskwire.web.errors import handlers
+from deskwire.web.login import Login
+from deskwire.web.render import Renderer
+from deskwire.web.routes import Url, routes, urls
+from deskwire.web.sessions import BrowserSessions
+from deskwire.web.site import SignedIn, Site
+from tests.cast import CAST, Actor, House
+
+AS = "x-signed-in-as"  # what stands in for a cookie: the actor's e-mail address
+
+
+@dataclass(frozen=True)
+class Known:
+    """A person, or a session, as pages need them."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+
+
+class WholeSite:
+    """The application, and what it was built from."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.problems: list[str] = []
+        self.hub = _hub(house)
+        self.site = Site(
+            db=house.db,
+            access=ACCESS,
+            hub=lambda: self.hub,
+            current=self._current,
+            public_url="http://testserver",
+            sign_up="invited",
+            debug=False,
+            version="0",
+        )
+        renderer = Renderer(self.site)
+        browsers = BrowserSessions(house.db, secure=False)
+        hasher = Hasher(Cost(memory_kib=8, passes=1, lanes=1))
+        login = Login(house.db, browsers, hasher, renderer.render)
+        streams = {
+            "all": Stream("all", lambda: self.hub, browsers.identify),
+            "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
+        }
+        parts = (self.site, renderer, login, streams, self._find_problems)
+        self.urls: Sequence[Url] = urls(*parts)
+        self.app = Starlette(
+            routes=routes(*parts), exception_handlers=handlers(self.site, renderer.render)
+        )
+        self.app.state.site = self.site
+
+    async def _current(self, request: HTTPConnection) -> SignedIn | None:
+        actor = next((a for a in CAST if a.email == request.headers.get(AS)), None)
+        if actor is None:
+            return None
+        person = Known(self.house.id_of(actor), actor.name, actor.email)
+        return person, Known(f"session-of-{actor.name}")
+
+    async def _find_problems(self) -> list[str]:
+        return self.problems
+
+
+def browse(site: WholeSite, actor: Actor | None = None, **headers: str) -> TestClient:
+    """A browser; somebody is signed in, or nobody."""
+    own = {"accept": "text/html", **headers} | ({AS: actor.email} if actor else {})
+    return TestClient(site.app, headers=own, follow_redirects=False, raise_server_exceptions=False)
+
+
+def _hub(house: House) -> Hub:
+    window = Window()
+    window.start([], house.db.read_here(log.read_head))
+
+    async def authorise(_people: Collection[str], _sessions: Collection[str]) -> Answer:
+        return Answer({}, {})
+
+    async def read_after(_position: int, _limit: int) -> list[log.Entry]:
+        return []
+
+    return Hub(house.db.read_here(log.read_epoch), window, authorise, read_after)

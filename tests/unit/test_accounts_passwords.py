@@ -1,0 +1,160 @@
+"""Passwords and names: what is acceptable, and hashing that stays out of the way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+from argon2 import extract_parameters
+
+from deskwire.accounts.passwords import OWASP, Cost, Hasher, parse_password
+from deskwire.accounts.people import normal_email, parse_email, parse_name
+from deskwire.kit.errors import Invalid, TooMany
+from tests.accounts_house import CHEAP, RIGHT
+
+
+@pytest.fixture
+def hasher() -> Iterator[Hasher]:
+    made = Hasher(CHEAP)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("password", ["x" * 10, "x" * 128, "ada@desk.tes1", "пароль из слов"])
+def test_a_password_of_ten_to_128_characters_is_taken(password: str) -> None:
+    assert parse_password(password, "ada@desk.test") == password
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("", "at least 10"),
+        ("x" * 9, "at least 10"),
+        ("x" * 129, "at most 128"),
+        ("Ada.Lovelace@Desk.test", "other than your e-mail"),
+        ("ADA.LOVELACE", "other than your e-mail"),
+    ],
+)
+def test_other_passwords_are_refused_with_the_rule(password: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence) as refused:
+        parse_password(password, "ada.lovelace@desk.test")
+
+    assert list(refused.value.fields) == ["password"]
+
+
+def test_hashes_are_made_at_the_cost_that_is_advised() -> None:
+    hasher = Hasher()
+    stored = asyncio.run(hasher.hash(RIGHT))
+    hasher.close()
+
+    found = extract_parameters(stored)
+    assert (found.memory_cost, found.time_cost, found.parallelism) == (19_456, 2, 1)
+    assert Cost(19_456, 2, 1) == OWASP
+
+
+async def test_only_the_right_password_matches(hasher: Hasher) -> None:
+    stored = await hasher.hash(RIGHT)
+
+    assert await hasher.is_right(stored, RIGHT)
+    assert not await hasher.is_right(stored, RIGHT + " ")
+
+
+async def test_the_same_keys_match_on_every_system(hasher: Hasher) -> None:
+    stored = await hasher.hash("cafe\u0301 au lait")
+
+    assert await hasher.is_right(stored, "caf\u00e9 au lait")
+
+
+async def test_nobody_has_no_right_password(hasher: Hasher) -> None:
+    assert not await hasher.is_right(None, RIGHT)
+
+
+async def test_nobody_is_checked_as_long_as_somebody(
+    hasher: Hasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def note(stored: str, _password: str) -> bool:
+        checked.append(stored)
+        return True
+
+    monkeypatch.setattr(hasher, "_matches", note)
+
+    assert not await hasher.is_right(None, RIGHT)
+
+    [stored] = checked
+    assert not hasher.is_outdated(stored)  # the same parameters as anybody's
+
+
+async def test_a_broken_hash_matches_nothing(hasher: Hasher) -> None:
+    assert not await hasher.is_right("not a hash", RIGHT)
+
+
+async def test_a_hash_of_another_cost_is_outdated(hasher: Hasher) -> None:
+    stored = await hasher.hash(RIGHT)
+    dearer = Hasher(Cost(memory_kib=16, passes=1, lanes=1))
+
+    assert dearer.is_outdated(stored)
+    assert not hasher.is_outdated(stored)
+    dearer.close()
+
+
+async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
+    hasher = Hasher(CHEAP, threads=1, waiting=1)
+    go_on = threading.Event()
+    hasher._threads.submit(go_on.wait)  # the one thread is busy
+
+    served = [asyncio.ensure_future(hasher.hash(RIGHT)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooMany):
+        await hasher.hash(RIGHT)
+
+    go_on.set()
+    assert len(await asyncio.gather(*served)) == 2
+    assert await hasher.hash(RIGHT)
+    hasher.close()
+
+
+async def test_a_cancelled_wait_gives_its_place_back() -> None:
+    hasher = Hasher(CHEAP, threads=1, waiting=0)
+    go_on = threading.Event()
+    hasher._threads.submit(go_on.wait)
+
+    waiting = asyncio.ensure_future(hasher.hash(RIGHT))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    go_on.set()
+    assert await hasher.hash(RIGHT)
+    hasher.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Ada@DESK.test\n", "ada@desk.test"),
+        ("a\u0301da@example.org", "\u00e1da@example.org"),
+        ("ada@xn--bcher-kva.example", "ada@bücher.example"),
+    ],
+)
+def test_an_address_has_one_form(typed: str, kept: str) -> None:
+    assert parse_email(typed) == normal_email(typed) == kept
+
+
+@pytest.mark.parametrize("typed", ["", "ada", "ada@", "a b@desk.test", "ada@desk.test, bo@x.test"])
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(Invalid, match=r"name@example\.org"):
+        parse_email(typed)
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "x" * 81, "Ada\u202eadA", "Ada\x07", "\u2066Ada"])
+def test_a_name_that_would_break_lines_is_refused(typed: str) -> None:
+    with pytest.raises(Invalid, match="1 to 80"):
+        parse_name(typed)
+
+
+def test_a_name_is_kept_on_one_line() -> None:
+    assert parse_name(" Ada \n  Lovelace ") == "Ada Lovelace"
