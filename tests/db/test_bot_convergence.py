@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, select
 
@@ -17,7 +17,7 @@ from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
 from deskwire.workspaces.names import discord_users
 from deskwire.workspaces.roles import role_members, roles
-from tests.bot_house import NOON, Told, imagine, new_database, posted, understand
+from tests.bot_house import NOON, Told, imagine, new_database, outcomes, posted, understand
 
 STATE = (tickets, participants, messages, roles, role_members, guild_members, guilds, discord_users)
 OURS = {"id", "ticket", "revision", "created_at"}  # follow the order of arrival; they tell nothing
@@ -106,7 +106,6 @@ def rows_of(tx: Connection, table: Table) -> list[tuple[object, ...]]:
     return sorted((tuple(row) for row in tx.execute(select(*shown))), key=repr)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=histories(), data=st.data())
 def test_the_order_of_arrival_does_not_matter(db, history, data):
     shuffled = data.draw(st.permutations(history))
@@ -121,7 +120,6 @@ def test_the_order_of_arrival_does_not_matter(db, history, data):
     assert state_after(shuffled) == state_after(history)
 
 
-@settings(max_examples=40, deadline=None)
 @given(history=histories(), data=st.data())
 def test_what_arrives_again_changes_nothing(db, history, data):
     again = data.draw(st.permutations(history))
@@ -134,3 +132,46 @@ def test_what_arrives_again_changes_nothing(db, history, data):
 
     once, twice = imagine(db, live)
     assert once == twice
+
+
+def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
+    words = ["CLAIMED", "OPEN", "PENDING", "CLOSED"] * 5
+    told = [
+        Told(NOON, "ticket.status_changed", sample("ticket.status_changed") | new)
+        for new in ({"newStatus": word, "reason": str(nth)} for nth, word in enumerate(words))
+    ]
+
+    def live(tx: Connection):
+        understand(db, tx, map(posted, told))
+        return tx.execute(select(tickets.c.status)).scalar_one()
+
+    assert imagine(db, live) == "done"
+
+
+def test_a_retry_under_the_senders_own_id_changes_nothing(db):
+    data = sample("ticket.message_sent", at=NOON)
+    first = posted(Told(NOON, "ticket.message_sent", data), id_="a")
+    retry = posted(Told(NOON + 9, "ticket.message_sent", data), id_="a")
+
+    def live(tx: Connection):
+        understand(db, tx, [first])
+        once = state_of(tx)
+        understand(db, tx, [retry])
+        return once, state_of(tx), outcomes(tx)
+
+    once, twice, states = imagine(db, live)
+    assert once == twice
+    assert states == [("done", "[]"), ("repeat", "[]")]
+
+
+def test_an_id_that_comes_again_with_another_event_is_parked(db):
+    told = [Told(NOON, "guild.left", {"guildId": each}) for each in ("1", "2")]
+
+    def live(tx: Connection):
+        understand(db, tx, [posted(each, id_="a") for each in told])
+        return outcomes(tx)
+
+    first, second = imagine(db, live)
+    assert first == ("done", "[]")
+    assert second[0] == "parked"
+    assert "id 'a' was used by delivery" in second[1]
