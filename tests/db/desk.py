@@ -18,7 +18,7 @@ from deskwire.events.seat import Caller
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
 from deskwire.services import Services, open_database, running
-from deskwire.settings import Settings
+from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
 from tests.unit.fakes import Outlet
 
@@ -96,7 +96,9 @@ async def running_desk(folder: Path) -> AsyncIterator[Desk]:
     url = f"sqlite:///{folder}/desk.db"
     opened = open_database(url)
     try:
-        async with running(Settings(database_url=url), opened, [BotSource(["-" * 32])]) as services:
+        async with running(
+            load({"database_url": url}), opened, [BotSource(["-" * 32])]
+        ) as services:
             yield Desk(services)
     finally:
         opened.close()
