@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, select
 
 from deskwire.events.log import log
 from deskwire.integrations.discord.samples import TYPES, sample
-from deskwire.tickets.messages import messages
+from deskwire.tickets.messages import messages, read_facts
 from deskwire.tickets.tickets import participants, tickets
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
@@ -134,7 +134,8 @@ def test_what_arrives_again_changes_nothing(db, history, data):
     assert once == twice
 
 
-def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
+def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db, monkeypatch):
+    monkeypatch.setattr("deskwire.kit.ids.time.time_ns", lambda: NOON * 1_000_000)
     words = ["CLAIMED", "OPEN", "PENDING", "CLOSED"] * 5
     told = [
         Told(NOON, "ticket.status_changed", sample("ticket.status_changed") | new)
@@ -143,9 +144,11 @@ def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
 
     def live(tx: Connection):
         understand(db, tx, map(posted, told))
-        return tx.execute(select(tickets.c.status)).scalar_one()
+        [ticket] = tx.execute(select(tickets)).all()
+        facts = read_facts(tx, ticket.id)
+        return ticket.status, [fact.data["reason"] for fact in facts]
 
-    assert imagine(db, live) == "done"
+    assert imagine(db, live) == ("done", [str(nth) for nth in range(len(words))])
 
 
 def test_a_retry_under_the_senders_own_id_changes_nothing(db):
