@@ -27,7 +27,13 @@ PAGE = "docs/events.md"
 TOASTS = "frontend/src/toasts.ts"
 
 Schema = dict[str, Any]
-PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
+PLAIN = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "null": "null",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -129,7 +135,7 @@ def page(shapes: dict[str, Schema], silent: set[str]) -> str:
 
 
 def _tidied(shape: Schema) -> Schema:
-    """`shape` without titles, and with absent instead of null, as events are written."""
+    """`shape` without titles; what may be null may also be absent."""
     tidy = {key: value for key, value in shape.items() if key != "title"}
     fields = tidy.get("properties", {})
     absent = {name for name, field in fields.items() if {"type": "null"} in field.get("anyOf", [])}
@@ -141,10 +147,7 @@ def _tidied(shape: Schema) -> Schema:
 
 def _tidied_field(field: Schema) -> Schema:
     plain = {key: value for key, value in field.items() if key not in ("title", "default")}
-    choices = [choice for choice in plain.pop("anyOf", []) if choice != {"type": "null"}]
-    if len(choices) == 1:
-        return {**choices[0], **plain}
-    return {**({"anyOf": choices} if choices else {}), **plain}
+    return plain
 
 
 def _interface(name: str, shape: Schema) -> str:
