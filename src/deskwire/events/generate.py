@@ -118,13 +118,16 @@ def page(shapes: dict[str, Schema], silent: set[str]) -> str:
         "",
         "Written by `python -m deskwire.events.generate` from `events/catalogue.py`. Names are",
         "those on the wire; a field marked `?` may be absent; times are milliseconds since 1970.",
+        "Who hears an event is a list of [channels](glossary.md); any of them is enough.",
         "",
-        "| event | what happened | toast |",
-        "|---|---|---|",
+        "| event | what happened | heard on | toast |",
+        "|---|---|---|---|",
     ]
     for event in CATALOGUE:
         toast = "none" if event.type in silent else "yes"
-        lines.append(f"| [`{event.type}`](#{_anchor(event.type)}) | {_sentence(event)} | {toast} |")
+        heard = ", ".join(f"`{channel}`" for channel in event.audience)
+        link = f"[`{event.type}`](#{_anchor(event.type)})"
+        lines.append(f"| {link} | {_sentence(event)} | {heard} | {toast} |")
     for event in CATALOGUE:
         lines += ["", f"## {event.type}", "", _sentence(event), "", *_field_table(event, shapes)]
     names = {event.__name__ for event in CATALOGUE}
