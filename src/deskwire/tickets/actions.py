@@ -169,10 +169,7 @@ def _append(
     if not issubclass(kind, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")
     event = kind.model_validate({**origin.wire, **ours})
-    log.append(
-        tx,
-        event,
-        channels=audience(ticket.workspace, ticket.id),
-        touches=touched,
-        cause=origin.cause,
-    )
+    # What is told late about a deleted ticket is kept, but would put it back on every screen.
+    is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
+    hearers = [] if is_gone else audience(ticket.workspace, ticket.id)
+    log.append(tx, event, channels=hearers, touches=touched, cause=origin.cause)
