@@ -1,0 +1,126 @@
+"""One of every event, as the log holds it: the bot's samples through the real worker, and our own.
+
+Ids that differ from run to run are numbered in the order they appear: `‹1›`, `‹2›`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from deskwire import commands
+from deskwire.accounts import people, sessions
+from deskwire.events.log import log
+from deskwire.integrations.discord.samples import sample
+from deskwire.kit.clock import MINUTE
+from deskwire.kit.db import Database
+from tests.bot_house import NOON, Told, new_database, posted, understand
+
+OWNER, USER, GUILD = "182345678901234567", "318456789012345678", "1046123456789012345"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+Step = Callable[[Connection], None]
+Recorded = dict[str, Any]  # type, channels, touches, workspace, data
+
+STORY = (
+    "guild.joined",
+    "guild.setup_complete",
+    "team.role_created",
+    "team.role_updated",
+    "team.member_assigned",
+    "ticket.created",
+    "ticket.message_sent",
+    "ticket.claimed",
+    "ticket.updated",
+    "ticket.status_changed",
+    "ticket.closed",
+    "ticket.deleted",
+    "team.member_unassigned",
+    "member.left",
+    "team.role_deleted",
+    "guild.left",
+    "guild.joined",  # again: those who were there hear it too
+)
+
+
+def record() -> dict[str, Recorded]:
+    """Every step of the story by its name: the event's type, `-again` where it comes twice."""
+    with TemporaryDirectory() as folder:
+        db = new_database(Path(folder))
+        try:
+            ids: dict[str, str] = {}
+            found: dict[str, Recorded] = {}
+            for step in _steps(db):
+                before = _count(db)
+                db.write_here(step)
+                for entry in _entries(db, before):
+                    name = entry["type"]
+                    found[f"{name}-again" if name in found else name] = _numbered(entry, ids)
+            return found
+        finally:
+            db.close()
+
+
+def _steps(db: Database) -> Iterator[Step]:
+    yield lambda tx: _move_in(tx, "Olga Owner", OWNER)
+    for minute, type_ in enumerate(STORY):
+        at = NOON + minute * MINUTE
+        told = Told(at, type_, sample(type_, at=at))
+        yield lambda tx, told=told: understand(db, tx, [posted(told)])
+        if type_ == "team.role_updated":  # from here on what happens to the member is theirs too
+            yield lambda tx: _move_in(tx, "Mira Member", USER)
+            permit = {"guild": GUILD, "discord": USER, "permissions": ["TICKET_EXPORT"]}
+            yield lambda tx: _run(tx, "guilds.permit", permit)
+    yield _sign_in_and_out
+
+
+def _move_in(tx: Connection, name: str, snowflake: str) -> None:
+    email = f"{name.split()[0].lower()}@desk.test"
+    people.create(tx, name=name, email=email, at=NOON)
+    commands.run(tx, "people.link", {"email": email, "discord": snowflake})
+
+
+def _run(tx: Connection, name: str, arguments: dict[str, Any]) -> None:
+    commands.run(tx, name, arguments)
+
+
+def _sign_in_and_out(tx: Connection) -> None:
+    person = people.find_by_email(tx, "olga@desk.test")
+    assert person is not None
+    opened = sessions.begin(tx, person.id, user_agent="a browser", address=None, at=NOON)
+    sessions.end(tx, opened.session.id, at=NOON)
+
+
+def _count(db: Database) -> int:
+    return db.read_here(lambda tx: len(tx.execute(select(log.c.position)).all()))
+
+
+def _entries(db: Database, before: int) -> list[Recorded]:
+    def read(tx: Connection) -> list[Recorded]:
+        rows = tx.execute(select(log).where(log.c.position > before).order_by(log.c.position))
+        return [
+            {
+                "type": row.type,
+                "workspace": row.workspace,
+                "channels": json.loads(row.channels),
+                "touches": json.loads(row.touches),
+                "data": json.loads(row.data),
+            }
+            for row in rows
+        ]
+
+    return db.read_here(read)
+
+
+def _numbered(entry: Recorded, ids: dict[str, str]) -> Recorded:
+    def number(match: re.Match[str]) -> str:
+        return ids.setdefault(match[0], f"‹{len(ids) + 1}›")
+
+    numbered: Recorded = json.loads(UUID.sub(number, json.dumps(entry)))
+    return numbered

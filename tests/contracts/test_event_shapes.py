@@ -1,0 +1,69 @@
+"""Events keep their shape: what was sent once is sent the same way for ever, fields are only added.
+
+A change that is meant is written down with
+
+    UPDATE_SNAPSHOTS=1 make test ARGS=tests/contracts/test_event_shapes.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import Any
+
+import pytest
+
+from deskwire.events.catalogue import EVENTS
+from tests.contracts.recorded import Recorded, record
+from tests.contracts.sources import ROOT
+
+SNAPSHOTS = ROOT / "tests/contracts/snapshots"
+COMMITTED = {path.stem: path for path in sorted(SNAPSHOTS.glob("*.json"))}
+
+
+@cache
+def recorded() -> dict[str, Recorded]:
+    found = record()
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        for name, entry in found.items():
+            text = json.dumps(entry, indent=2, ensure_ascii=False, sort_keys=True)
+            (SNAPSHOTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    return found
+
+
+def test_every_event_has_a_snapshot_and_no_snapshot_is_left_over() -> None:
+    assert set(recorded()) == set(COMMITTED), (
+        "tests/contracts/snapshots does not hold what tests/contracts/recorded.py records"
+    )
+    missing = set(EVENTS) - set(COMMITTED)
+    assert not missing, f"add a step to tests/contracts/recorded.py for {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_an_event_is_sent_as_it_was_before(name: str) -> None:
+    before = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
+
+    assert recorded()[name] == before, (
+        f"{name} has changed. If that is meant, see the top of this file; if fields are gone, it "
+        "is not: src/deskwire/events/catalogue.py may only grow"
+    )
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_snapshot_fits_the_catalogue(name: str) -> None:
+    entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
+    kind = EVENTS[entry["type"]]
+
+    event = kind.model_validate(entry["data"])
+
+    assert json.loads(event.model_dump_json(by_alias=True, exclude_unset=True)) == entry["data"]
+    undeclared = set(entry["data"]) - aliases(kind) - OF_THE_SENDER
+    assert not undeclared, f"{name} has fields the catalogue does not name: {undeclared}"
+
+
+OF_THE_SENDER: set[str] = set()  # the samples hold nothing the catalogue does not name
+
+
+def aliases(kind: type[Any]) -> set[str]:
+    return {field.alias or name for name, field in kind.model_fields.items()}

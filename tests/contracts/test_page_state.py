@@ -1,0 +1,227 @@
+"""What a page shows, plus the events that follow, is what the page would show afterwards.
+
+The store's rules (frontend/README.md) in a few lines of Python: a row is replaced by a higher
+revision, a line is added once, a deleted ticket goes, gained or lost channels reload.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, select
+
+from deskwire.events.access import Viewer
+from deskwire.events.log import log
+from deskwire.integrations.discord import translate
+from deskwire.integrations.discord.payloads import PAYLOADS
+from deskwire.kit.clock import MINUTE
+from deskwire.kit.db import Database
+from deskwire.services import ACCESS
+from deskwire.tickets import messages, search
+from deskwire.tickets.search import Wish
+from deskwire.webhooks.source import Delivery
+from deskwire.workspaces import guilds
+from tests.bot_house import imagine
+from tests.cast import ADA, ATTIC, BO, CY, DEE, HARBOUR, MO, NOON, ROLES, UNA, Actor, build
+
+VIEWERS = (ADA, BO, CY, DEE, MO, UNA)
+
+
+@dataclass
+class Screen:
+    """All that the pages of one person show: rows with their revisions, lines by ticket."""
+
+    channels: frozenset[str]
+    guilds: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    tickets: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Story:
+    """What the bot tells within one transaction, and what everybody's pages make of it."""
+
+    def __init__(self, tx: Connection, ids: dict[Actor, str]) -> None:
+        self.tx = tx
+        self.ids = ids
+        self.told = 10_000
+        self.screens = {actor: self.look(actor) for actor in VIEWERS}
+
+    def check(self, type_: str, at: int, data: dict[str, Any]) -> None:
+        entries = self.tell(type_, at, data)
+        for actor in VIEWERS:
+            shown, now = self.screens[actor], self.look(actor)
+            self.screens[actor] = now
+            if shown.channels != now.channels:
+                self._was_announced(actor, shown, entries)
+                continue  # the store reloads what it shows
+            for entry in entries:
+                follow(shown, entry, now)
+            assert shown == now, f"{actor.name}'s page is wrong after {type_} {data}"
+
+    def tell(self, type_: str, at: int, data: dict[str, Any]) -> list[Any]:
+        self.told += 1
+        head = self._head()
+        body = {"event": {"type": type_, "data": data}, "timestamp": "2026-11-22T12:00:00Z"}
+        translate.apply(self.tx, Delivery(self.told, at, body))
+        return list(self.tx.execute(select(log).where(log.c.position > head)))
+
+    def look(self, actor: Actor) -> Screen:
+        viewer = ACCESS.read_viewer(self.tx, self.ids[actor])
+        screen = Screen(viewer.channels)
+        for guild in guilds.visible_to(self.tx, viewer):
+            screen.guilds[guild.id] = (guild.revision, dumped(guild.now))
+        for workspace in workspaces_of(viewer):
+            for ticket in search.find(self.tx, viewer, workspace, Wish()).tickets:
+                screen.tickets[ticket.id] = (ticket.revision, dumped(ticket.now))
+                lines = messages.read_timeline(self.tx, ticket.id)
+                screen.lines[ticket.id] = {line.id: dumped(line) for line in lines}
+        return screen
+
+    def _was_announced(self, actor: Actor, shown: Screen, entries: list[Any]) -> None:
+        """Who gains or loses a channel is touched by the entry, or their stream would not ask."""
+        touched = {channel for entry in entries for channel in json.loads(entry.touches)}
+        own = {f"user:{self.ids[actor]}", *shown.channels}
+        assert touched & own, f"{actor.name}'s access changed and no entry touches them"
+
+    def _head(self) -> int:
+        found = select(log.c.position).order_by(log.c.position.desc()).limit(1)
+        return int(self.tx.execute(found).scalar() or 0)
+
+
+def follow(screen: Screen, entry: Any, fresh: Screen) -> None:
+    """What the store does with one event it hears."""
+    if screen.channels.isdisjoint(json.loads(entry.channels)):
+        return
+    data = json.loads(entry.data)
+    if entry.type.startswith("guild."):
+        upsert(screen.guilds, data["guildId"], data)
+    elif entry.type == "ticket.deleted":
+        screen.tickets.pop(data["ticket"], None)
+        screen.lines.pop(data["ticket"], None)
+    elif entry.type.startswith("ticket."):
+        is_new = data["ticket"] not in screen.tickets
+        upsert(screen.tickets, data["ticket"], data)
+        if is_new:  # nobody can have its page open; who opens it now reads all of it
+            screen.lines[data["ticket"]] = fresh.lines.get(data["ticket"], {})
+        elif data.get("line"):
+            screen.lines[data["ticket"]].setdefault(data["line"]["id"], data["line"])
+
+
+def upsert(rows: dict[str, tuple[int, Any]], key: str, data: dict[str, Any]) -> None:
+    if key not in rows or data["revision"] > rows[key][0]:
+        rows[key] = (data["revision"], data["now"])
+
+
+def workspaces_of(viewer: Viewer) -> set[str]:
+    return {grant.workspace for grant in viewer.grants if grant.workspace is not None}
+
+
+def dumped(state: Any) -> Any:
+    return state.model_dump(by_alias=True, mode="json")
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[tuple[Database, dict[Actor, str]]]:
+    """The standing cast, each of whom has spoken once, so that names are known."""
+    with TemporaryDirectory() as folder:
+        house = build(Path(folder))
+        house.open_ticket(1, "The crane is stuck")
+        for actor in VIEWERS:
+            house.say(1, actor, "Hello")
+        house.open_ticket(1, "A squeak", CY, guild=ATTIC)
+        yield house.db, {actor: house.id_of(actor) for actor in VIEWERS}
+        house.db.close()
+
+
+def said(type_: str, draw: st.DrawFn) -> dict[str, Any]:
+    """The data of one event of `type_` about the cast and a few tickets."""
+    actor = draw(st.sampled_from(VIEWERS))
+    here = {"guildId": draw(st.sampled_from([HARBOUR, ATTIC]))}
+    number = draw(st.integers(1, 3))
+    ticket = here | {"ticketId": 1000 + number, "ticketNumber": number}
+    role = draw(st.sampled_from(sorted(ROLES)))
+    team = here | {"roleId": ROLES[role], "roleName": role}
+    who = {"userId": actor.discord, "username": actor.name}
+    words = {"oldStatus": "OPEN", "actorId": actor.discord}
+    match type_:
+        case "guild.joined":
+            owner = {HARBOUR: MO, ATTIC: CY}[here["guildId"]]
+            return here | {"guildName": "A new name", "ownerId": owner.discord, "memberCount": 7}
+        case "ticket.created":
+            return ticket | {
+                "subject": draw(st.sampled_from(["Crane", "Rope"])),
+                "openerId": actor.discord,
+                "openerUsername": actor.name,
+            }
+        case "ticket.updated":
+            changes = {
+                "subject": {"old": "a", "new": draw(st.sampled_from(["b", "c"]))},
+                "priority": {"old": None, "new": draw(st.sampled_from(["high", None]))},
+                "tags": {"added": draw(st.sampled_from([["x"], ["y"]])), "removed": ["x"]},
+            }
+            return ticket | {"changes": changes, "actorId": actor.discord}
+        case "ticket.deleted":
+            return ticket | {"deletedBy": actor.discord}
+        case "ticket.message_sent":
+            return ticket | {
+                "messageId": str(draw(st.integers(1, 4))),
+                "authorId": actor.discord,
+                "authorUsername": actor.name,
+                "messageType": "customer",
+                "hasAttachments": False,
+                "messageLength": 5,
+                "content": "Hello",
+            }
+        case "ticket.status_changed":
+            status = draw(st.sampled_from(["OPEN", "CLAIMED", "PENDING", "CLOSED"]))
+            return ticket | words | {"newStatus": status}
+        case "ticket.claimed" | "ticket.closed":
+            return ticket | words | {"newStatus": type_.removeprefix("ticket.").upper()}
+        case "team.role_created" | "team.role_updated" | "team.role_deleted":
+            changes = {"permissions": {"added": ["TICKET_VIEW_ALL"], "removed": []}}
+            return team | {"action": type_.removeprefix("team.role_"), "changes": changes}
+        case "team.member_assigned" | "team.member_unassigned":
+            return team | who | {"action": type_.removeprefix("team.member_")}
+        case "member.left":
+            return here | who | {"hadOpenTickets": False, "wasTeamMember": True}
+        case _:
+            return here
+
+
+@st.composite
+def events(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
+    """An event of the bot, signed within an hour, in no order."""
+    type_ = draw(st.sampled_from(sorted(PAYLOADS)))
+    return type_, NOON + draw(st.integers(1, 60)) * MINUTE, said(type_, draw)
+
+
+@pytest.mark.parametrize("type_", sorted(PAYLOADS))
+@settings(max_examples=settings().max_examples // 10)
+@given(data=st.data())
+def test_one_event_brings_every_page_up_to_date(
+    desk: tuple[Database, dict[Actor, str]], type_: str, data: st.DataObject
+) -> None:
+    told = data.draw(st.composite(lambda draw: said(type_, draw))())
+
+    imagine(desk[0], lambda tx: Story(tx, desk[1]).check(type_, NOON + MINUTE, told))
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(history=st.lists(events(), min_size=2, max_size=8))
+def test_a_history_in_any_order_keeps_every_page_up_to_date(
+    desk: tuple[Database, dict[Actor, str]], history: list[tuple[str, int, dict[str, Any]]]
+) -> None:
+    def live(tx: Connection) -> None:
+        story = Story(tx, desk[1])
+        for type_, at, data in history:
+            story.check(type_, at, data)
+
+    imagine(desk[0], live)
