@@ -149,8 +149,7 @@ def _tidied(shape: Schema) -> Schema:
 
 
 def _tidied_field(field: Schema) -> Schema:
-    plain = {key: value for key, value in field.items() if key not in ("title", "default")}
-    return plain
+    return {key: value for key, value in field.items() if key not in ("title", "default")}
 
 
 def _interface(name: str, shape: Schema) -> str:
