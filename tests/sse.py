@@ -34,6 +34,11 @@ class Sent:
         return self.fields.get("id", "")
 
     @property
+    def is_beat(self) -> bool:
+        """Whether it only says that the stream is alive."""
+        return self.name == "tick" or self.comment == "heartbeat"
+
+    @property
     def told(self) -> dict[str, Any]:
         """The data; nothing where there is none."""
         told: dict[str, Any] = json.loads(self.fields.get("data", "{}"))
@@ -69,20 +74,29 @@ class Stream:
         self._read_head()
 
     def next(self, within: float = PATIENCE) -> Sent:
-        """The next block. Ended: there is none; TimeoutError: not within that many seconds."""
-        text = self._take(b"\n\n", within).decode()
-        sent = _parse(text)
+        """The next block but heartbeats and ticks, which may come at any time.
+
+        Ended: there is none; TimeoutError: not within that many seconds.
+        """
+        return self.until(lambda sent: not sent.is_beat, within)[-1]
+
+    def until(self, matches: Callable[[Sent], bool], within: float = PATIENCE) -> list[Sent]:
+        """The blocks up to and with the first that matches; beats only where one does."""
+        found: list[Sent] = []
+        deadline = time.monotonic() + within
+        while True:
+            sent = self.read(deadline - time.monotonic())
+            if matches(sent):
+                return [*found, sent]
+            if not sent.is_beat:
+                found.append(sent)
+
+    def read(self, within: float = PATIENCE) -> Sent:
+        """The next block, whatever it is."""
+        sent = _parse(self._take(b"\n\n", within).decode())
         self.cursor = sent.id or self.cursor
         self.heard.append(sent)
         return sent
-
-    def until(self, matches: Callable[[Sent], bool], within: float = PATIENCE) -> list[Sent]:
-        """The blocks up to and with the first that matches."""
-        found: list[Sent] = []
-        deadline = time.monotonic() + within
-        while not found or not matches(found[-1]):
-            found.append(self.next(max(deadline - time.monotonic(), 0.001)))
-        return found
 
     def until_named(self, name: str, within: float = PATIENCE) -> Sent:
         """The next frame with `event: name`."""
@@ -98,7 +112,7 @@ class Stream:
         deadline = time.monotonic() + within
         while True:
             try:
-                found.append(self.next(max(deadline - time.monotonic(), 0.001)))
+                found.append(self.next(deadline - time.monotonic()))
             except Ended:
                 return found
 

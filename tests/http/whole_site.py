@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from deskwire.accounts.passwords import Cost, Hasher
 from deskwire.events import log
-from deskwire.events.hub import Answer, Hub
+from deskwire.events.hub import Hub
+from deskwire.events.questions import Answer
 from deskwire.events.stream import Stream
 from deskwire.events.window import Window
 from deskwire.services import ACCESS

@@ -17,7 +17,6 @@ from deskwire.demo.script import TALK, Script
 from deskwire.demo.story import KEPT_CLOSED, LONGEST, RUNNING, SHORTEST, Story
 from deskwire.demo.world import (
     DEE,
-    LANTERN_HILL,
     LOGINS,
     MIRA,
     NIGHT_SHIFT,
@@ -25,6 +24,7 @@ from deskwire.demo.world import (
     PLACES,
     QUILL,
     TICKETS_EACH,
+    WILLOW_STREET,
     role_of,
 )
 from deskwire.integrations.discord.payloads import PAYLOADS
@@ -166,9 +166,9 @@ def test_what_it_takes_away_it_gives_back_within_two_minutes():
                 absent["dee"] = at
             case "team.member_unassigned", {"userId": DEE.id, "roleId": viewer.id}:
                 del absent["dee"]
-            case "guild.joined", {"guildId": LANTERN_HILL.id}:
+            case "guild.joined", {"guildId": WILLOW_STREET.id}:
                 absent["lantern"] = at
-            case "guild.left", {"guildId": LANTERN_HILL.id}:
+            case "guild.left", {"guildId": WILLOW_STREET.id}:
                 del absent["lantern"]
             case "team.role_created", {"roleId": NIGHT_SHIFT.id}:
                 absent["night"] = at
