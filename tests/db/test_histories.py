@@ -197,7 +197,8 @@ class History:
             del self.oracle.openers[number]
 
     async def _ticket_event(self, number: int, type_: str, **data: Any) -> None:
-        audience = {"tickets", f"ticket:{number}"}
+        is_gone = type_ == "ticket.message_sent" and number not in self.oracle.openers
+        audience = set() if is_gone else {"tickets", f"ticket:{number}"}
         await self._post(audience, type_, ticketId=number, ticketNumber=number, **data)
 
     async def _link(self, name: str | None = None) -> None:
