@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -68,26 +69,29 @@ def record() -> dict[str, Recorded]:
 
 
 def _steps(db: Database) -> Iterator[Step]:
-    yield lambda tx: _move_in(tx, "Olga Owner", OWNER)
+    yield partial(_move_in, name="Olga Owner", snowflake=OWNER)
     for minute, type_ in enumerate(STORY):
         at = NOON + minute * MINUTE
-        told = Told(at, type_, sample(type_, at=at))
-        yield lambda tx, told=told: understand(db, tx, [posted(told)])
+        yield partial(_post, db=db, told=Told(at, type_, sample(type_, at=at)))
         if type_ == "team.role_updated":  # from here on what happens to the member is theirs too
-            yield lambda tx: _move_in(tx, "Mira Member", USER)
-            permit = {"guild": GUILD, "discord": USER, "permissions": ["TICKET_EXPORT"]}
-            yield lambda tx: _run(tx, "guilds.permit", permit)
+            yield partial(_move_in, name="Mira Member", snowflake=USER)
+            yield _permit
     yield _sign_in_and_out
 
 
-def _move_in(tx: Connection, name: str, snowflake: str) -> None:
+def _post(tx: Connection, *, db: Database, told: Told) -> None:
+    understand(db, tx, [posted(told)])
+
+
+def _move_in(tx: Connection, *, name: str, snowflake: str) -> None:
     email = f"{name.split()[0].lower()}@desk.test"
     people.create(tx, name=name, email=email, at=NOON)
     commands.run(tx, "people.link", {"email": email, "discord": snowflake})
 
 
-def _run(tx: Connection, name: str, arguments: dict[str, Any]) -> None:
-    commands.run(tx, name, arguments)
+def _permit(tx: Connection) -> None:
+    permit = {"guild": GUILD, "discord": USER, "permissions": ["TICKET_EXPORT"]}
+    commands.run(tx, "guilds.permit", permit)
 
 
 def _sign_in_and_out(tx: Connection) -> None:

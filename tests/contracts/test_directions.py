@@ -90,13 +90,12 @@ def test_no_two_modules_import_each_other() -> None:
 
 def test_imports_stand_at_the_top() -> None:
     for module in modules():
-        late = [node for node in ast.walk(module.tree) if is_import(node) and node.col_offset > 0]
-        late = [node for node in late if node not in typing_only(module.tree)]
+        late = all_imports(module.tree) - typing_only(module.tree) - set(module.tree.body)
         if late and module.name not in LATE_IMPORTS:
-            line = late[0].lineno
+            lines = ", ".join(sorted(ast.unparse(node) for node in late))
             raise AssertionError(
-                f"{module.path}:{line} imports inside a function: move it to the top, or name "
-                "the reason in LATE_IMPORTS in tests/contracts/test_directions.py"
+                f"{module.path} imports inside a function ({lines}): move it to the top, or "
+                "name the reason in LATE_IMPORTS in tests/contracts/test_directions.py"
             )
         assert late or module.name not in LATE_IMPORTS, f"LATE_IMPORTS: {module.name} has none"
 
@@ -126,8 +125,8 @@ def imports(module: Module, *, at_run_time: bool = False) -> Iterator[tuple[int,
                     yield node.lineno, alias.name.removeprefix("deskwire.")
 
 
-def is_import(node: ast.AST) -> bool:
-    return isinstance(node, ast.Import | ast.ImportFrom)
+def all_imports(tree: ast.AST) -> set[ast.AST]:
+    return {node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)}
 
 
 def typing_only(tree: ast.Module) -> set[ast.AST]:
@@ -139,7 +138,7 @@ def typing_only(tree: ast.Module) -> set[ast.AST]:
         and isinstance(node.test, ast.Name)
         and node.test.id == "TYPE_CHECKING"
     ]
-    return {each for block in blocks for each in ast.walk(block) if is_import(each)}
+    return {node for block in blocks for node in all_imports(block)}
 
 
 def path_back(start: str, edges: dict[str, set[str]]) -> list[str] | None:
