@@ -96,7 +96,8 @@ def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
         ]
     )
 
-    assert (state.priority, state.tags) == (None, {"b"})
+    assert state.priority is None
+    assert state.tags == {"b"}
 
 
 def test_nothing_told_is_a_new_ticket() -> None:
