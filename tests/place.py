@@ -1,16 +1,13 @@
-"""One real server for the whole session, and a place of its own on it for each test."""
+"""A place of its own on a shared server: a guild and a cast that no other test knows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-import pytest
-
 from tests import sse
 from tests.cast import ADA, BO, DEE, MO, Actor, Bot
-from tests.server import Server, running
+from tests.server import Server
 
 _numbers = count(1)
 
@@ -55,14 +52,3 @@ class Place(Bot):
 def _twin(actor: Actor, number: int) -> Actor:
     first, last = actor.name.split()
     return Actor(f"{first}{number} {last}", str(int(actor.discord) + 1000 * number))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("server")) as started:
-        yield started
-
-
-@pytest.fixture
-def place(server: Server) -> Place:
-    return Place(server)
