@@ -24,7 +24,8 @@ class Place(Bot):
         self.guild = str(710_000_000_000_000_000 + number)
         self.workspace = f"guild:{self.guild}"
         self.ada, self.bo, self.dee, self.mo = (_twin(each, number) for each in (ADA, BO, DEE, MO))
-        self.open_guild(self.guild, f"Harbour {number}", self.mo)
+        self.name = f"Harbour {number}"
+        self.open_guild(self.guild, self.name, self.mo)
 
     def tell(self, type_: str, **data: Any) -> None:
         """Post an event, and wait until it is in the log: a yes only means that it is kept."""
