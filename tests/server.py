@@ -69,7 +69,7 @@ class Server(Bot):
         self.log = Log(folder / "server.log")
         self._process: subprocess.Popen[str] | None = None
         self._sources = count(1)
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(SOURCES),
             "PORT": str(self.port),
@@ -86,7 +86,7 @@ class Server(Bot):
         process = subprocess.Popen(
             [sys.executable, "-m", "deskwire", "serve"],
             cwd=self.folder,  # no .env of the developer's
-            env=self._environment,
+            env=self.environment,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -204,7 +204,7 @@ class Server(Bot):
         done = subprocess.run(
             [sys.executable, "-m", "deskwire", *arguments],
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=START,

@@ -38,7 +38,7 @@ def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     known = tx.execute(select(table.c.name, table.c.named_at).where(_is(principal))).one_or_none()
     if known is None:
         tx.execute(insert(table).values(principal=principal, name=name, named_at=at))
-    elif known.name != name and known.named_at <= at:
+    elif known.named_at <= at:
         tx.execute(update(table).where(_is(principal)).values(name=name, named_at=at))
 
 

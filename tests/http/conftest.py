@@ -1,0 +1,22 @@
+"""One site per test with tickets that every story needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cast import CY, build
+from tests.http.whole_site import WholeSite
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[WholeSite]:
+    """Bo has a ticket in the Harbour that Ada has claimed; Cy has one there too."""
+    house = build(tmp_path)
+    house.open_ticket(1, "The crane is stuck")
+    house.claim(1)
+    house.open_ticket(2, "Where is my container?", CY)
+    yield WholeSite(house)
+    house.db.close()
