@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Table,
     Text,
+    bindparam,
     insert,
     select,
     update,
@@ -34,12 +34,17 @@ discord_users = Table(
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    table = discord_users
-    known = tx.execute(select(table.c.name, table.c.named_at).where(_is(principal))).one_or_none()
+    known = tx.execute(_KNOWN, {"of": principal}).one_or_none()
     if known is None:
-        tx.execute(insert(table).values(principal=principal, name=name, named_at=at))
+        tx.execute(insert(discord_users).values(principal=principal, name=name, named_at=at))
     elif known.name != name and known.named_at <= at:
-        tx.execute(update(table).where(_is(principal)).values(name=name, named_at=at))
+        tx.execute(_RENAME, {"of": principal, "name": name, "named_at": at})
+
+
+_KNOWN = select(discord_users.c.name, discord_users.c.named_at).where(
+    discord_users.c.principal == bindparam("of")
+)
+_RENAME = update(discord_users).where(discord_users.c.principal == bindparam("of"))
 
 
 def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[Principal, Who]:
@@ -72,16 +77,16 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
-def _is(principal: Principal) -> ColumnElement[bool]:
-    return discord_users.c.principal == principal
-
-
 def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
     if not wanted:
         return {}
-    table = discord_users
-    rows = tx.execute(select(table.c.principal, table.c.name).where(table.c.principal.in_(wanted)))
+    rows = tx.execute(_NAMES, {"wanted": list(wanted)})
     return {row[0]: row[1] for row in rows}
+
+
+_NAMES = select(discord_users.c.principal, discord_users.c.name).where(
+    discord_users.c.principal.in_(bindparam("wanted", expanding=True))
+)
 
 
 def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
