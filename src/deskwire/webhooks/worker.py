@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, part
 from deskwire.kit.errors import Refusal
 from deskwire.webhooks.deliveries import (
     State,
@@ -82,7 +82,7 @@ class Worker:
 
     def _handle(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
         try:
-            with tx.begin_nested():
+            with part(tx):
                 return self._apply(tx, row), []
         except Unfit as unfit:
             return "parked", unfit.reasons
