@@ -58,41 +58,14 @@ UNA = Actor("Una Fairweather", "900000000000000007")
 CAST = (ADA, BO, CY, DEE, EVE, MO, UNA)
 
 
-class House:
-    """A database with people in it, to whom the bot tells what happens, a second apart."""
+class Bot:
+    """What the bot tells, by the cast's names. `tell` says how it reaches the desk."""
 
-    def __init__(self, folder: Path) -> None:
-        self.db = Database(f"sqlite:///{folder / 'desk.db'}")
-        self.at = NOON
-        self._told = 0
-        self._ids: dict[Actor, PersonId] = {}
-        self.db.write_here(_create)
-
-    def move_in(self, actor: Actor, *, linked: bool = True) -> PersonId:
-        """Give an actor an account, linked to their Discord user."""
-        person = self.db.write_here(people.create, name=actor.name, email=actor.email, at=self.at)
-        self._ids[actor] = person.id
-        if linked:
-            self.db.write_here(
-                identities.link, person.id, "discord", actor.discord, actor="shell", at=self.at
-            )
-        return person.id
-
-    def id_of(self, actor: Actor) -> PersonId:
-        return self._ids[actor]
-
-    def viewer(self, actor: Actor) -> Viewer:
-        """The actor with all they may hear now."""
-        return self.db.read_here(ACCESS.read_viewer, self.id_of(actor))
+    told = 0  # events so far
 
     def tell(self, type_: str, **data: Any) -> None:
         """The bot sends an event; `data` is the wire's own."""
-        self._told += 1
-        self.at += SECOND
-        body = {"event": {"type": type_, "data": data}, "timestamp": "2026-11-22T12:00:00Z"}
-        self.db.write_here(translate.apply, Delivery(self._told, self.at, body))
-
-    # What the bot tells, by the cast's names
+        raise NotImplementedError
 
     def open_guild(self, guild: str, name: str, owner: Actor, members: int = 1200) -> None:
         self.tell(
@@ -148,7 +121,7 @@ class House:
         self.tell(
             "ticket.message_sent",
             **_ticket(guild, number),
-            messageId=str(800_000_000_000_000_000 + self._told),
+            messageId=str(800_000_000_000_000_000 + self.told),
             authorId=actor.discord,
             authorUsername=actor.name,
             messageType=side or ("customer" if actor == BO else "staff"),
@@ -162,6 +135,39 @@ class House:
     ) -> None:
         words = {"oldStatus": "OPEN", "newStatus": word, "actorId": actor.discord}
         self.tell(type_, **_ticket(guild, number), **words, **more)
+
+
+class House(Bot):
+    """A database with people in it, to whom the bot tells what happens, a second apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.db = Database(f"sqlite:///{folder / 'desk.db'}")
+        self.at = NOON
+        self._ids: dict[Actor, PersonId] = {}
+        self.db.write_here(_create)
+
+    def move_in(self, actor: Actor, *, linked: bool = True) -> PersonId:
+        """Give an actor an account, linked to their Discord user."""
+        person = self.db.write_here(people.create, name=actor.name, email=actor.email, at=self.at)
+        self._ids[actor] = person.id
+        if linked:
+            self.db.write_here(
+                identities.link, person.id, "discord", actor.discord, actor="shell", at=self.at
+            )
+        return person.id
+
+    def id_of(self, actor: Actor) -> PersonId:
+        return self._ids[actor]
+
+    def viewer(self, actor: Actor) -> Viewer:
+        """The actor with all they may hear now."""
+        return self.db.read_here(ACCESS.read_viewer, self.id_of(actor))
+
+    def tell(self, type_: str, **data: Any) -> None:
+        self.told += 1
+        self.at += SECOND
+        body = {"event": {"type": type_, "data": data}, "timestamp": "2026-11-22T12:00:00Z"}
+        self.db.write_here(translate.apply, Delivery(self.told, self.at, body))
 
 
 def build(folder: Path) -> House:

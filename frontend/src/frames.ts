@@ -18,7 +18,7 @@ export interface Goodbye {
   retry?: number; // ms
 }
 
-/** One frame, as plain data: it can be posted to another tab. `id` is the cursor it moves to. */
+/** One frame, as plain data. `id` is the cursor it moves to. */
 export type Frame = { id: string } & (
   | { name: "connected"; told: Connected }
   | { name: "event"; told: Envelope }

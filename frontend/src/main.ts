@@ -4,78 +4,49 @@ import { realClock } from "./clock";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
 import { type Page, readPage } from "./page";
-import { canShare, openLock, openWire } from "./room";
 import { Store } from "./store";
-import { type Listener, Stream } from "./stream";
-import { Tabs } from "./tabs";
+import { type Live, type Outside, Stream } from "./stream";
 
 const SIGN_IN = "/sign-in";
+
+const outside: Outside = {
+  open: (url) => new EventSource(url),
+  probe: async (url) => (await fetch(url, { method: "HEAD", cache: "no-store" })).status,
+  isOnline: () => navigator.onLine,
+  log,
+};
 
 configureHtmx();
 start(readPage(document.documentElement));
 
 function start(page: Page): void {
-  let live: Tabs | Stream | null = null;
   const store = new Store(page, realClock, {
     fetchFragment,
     process: processHtmx,
     leave: () => location.assign(SIGN_IN),
     isVisible: () => document.visibilityState === "visible",
-    shown: (id) => live instanceof Tabs && live.tellShown(id),
     log,
   });
+  const live = page.stream ? listen(page.stream, page.cursor, store) : null;
   store.start();
   watchForms(store, realClock, () => live?.state === "live");
   watchReader(store);
-  if (page.stream) {
-    live = canShare() ? shared(page, page.stream, store) : stream(page.stream, page.cursor, store);
-    live.start();
-    watchBrowser(live, store);
-  }
-  const look = (): object => ({
-    ...store.state,
-    cursor: live?.cursor ?? null,
-    isLeader: !(live instanceof Tabs) || live.isLeader,
-  });
-  Object.defineProperty(window, "deskwire", { value: Object.freeze({ state: look }) });
+  if (live) watchBrowser(live, store);
+  live?.start();
 }
 
-function shared(page: Page, url: string, store: Store): Tabs {
-  return new Tabs(
-    page.cursor,
-    realClock,
-    {
-      tab: crypto.randomUUID?.() ?? String(Math.random()), // no UUIDs over plain http
-      wire: openWire(page.session),
-      lock: openLock(page.session),
-      isHidden: () => document.hidden,
-      openStream: (cursor, listener) => stream(url, cursor, listener),
-      shown: (id) => document.hidden && store.toaster.forget(id),
-    },
-    store,
-  );
+/** Where frames come from. A stream that several tabs share would take its place here. */
+function listen(url: string, cursor: string | null, store: Store): Live {
+  return new Stream(url, cursor, realClock, outside, store);
 }
 
-function stream(url: string, cursor: string | null, listener: Listener): Stream {
-  const outside = {
-    open: (from: string) => new EventSource(from),
-    probe: async (at: string) => (await fetch(at, { method: "HEAD", cache: "no-store" })).status,
-    isOnline: () => navigator.onLine,
-    log,
-  };
-  return new Stream(url, cursor, realClock, outside, listener);
-}
-
-function watchBrowser(live: Tabs | Stream, store: Store): void {
+function watchBrowser(live: Live, store: Store): void {
   const wake = (): void => {
     if (document.hidden) return;
     live.wake();
     store.fragments.wake();
   };
-  document.addEventListener("visibilitychange", () => {
-    if (live instanceof Tabs) live.tellVisibility();
-    wake();
-  });
+  document.addEventListener("visibilitychange", wake);
   addEventListener("focus", wake);
   addEventListener("online", () => live.wake());
   addEventListener("offline", () => live.sleep());

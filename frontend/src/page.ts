@@ -5,7 +5,6 @@ import { words } from "./held";
 export interface Page {
   stream: string | null; // null: nobody is signed in
   cursor: string | null;
-  session: string;
   person: string | null;
   channels: string[] | null;
   isDebug: boolean;
@@ -15,7 +14,6 @@ export function readPage({ dataset }: HTMLElement): Page {
   return {
     stream: dataset["stream"] || null,
     cursor: dataset["cursor"] || null,
-    session: dataset["session"] ?? "",
     person: dataset["person"] || null,
     channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
     isDebug: dataset["debug"] === "1",

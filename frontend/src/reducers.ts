@@ -25,11 +25,11 @@ export interface Row {
 type Reducer<T extends EventType> = (data: EventData[T]) => Change[];
 
 interface TicketData {
-  workspace?: string;
+  workspace?: string | null;
   ticket: string;
   revision: number;
   now: TicketNow;
-  line?: Line;
+  line?: Line | null;
 }
 
 interface GuildData {

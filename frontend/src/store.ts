@@ -23,8 +23,6 @@ export interface Outlook {
   process(element: Element): void; // htmx takes up what was put in
   leave(): void; // to the sign-in page
   isVisible(): boolean;
-  /** A toast was shown where the person could see it. */
-  shown(id: string): void;
   log(line: string): void;
 }
 
@@ -63,11 +61,6 @@ export class Store implements Listener {
     freshenTimes(document, this.#clock.now());
     if (this.#page.stream) this.#showAge();
     this.#keepTimes();
-  }
-
-  get state(): Readonly<Record<string, unknown>> {
-    const channels = [...(this.#held.channels ?? [])];
-    return { state: this.#state, isStale: this.#isStale, freshAt: this.#freshAt, channels };
   }
 
   hear(frame: Frame): void {
@@ -148,7 +141,6 @@ export class Store implements Listener {
     if (!toast) return;
     const kind = `${event.type} ${event.data.workspace ?? ""}`;
     this.toaster.add(id, kind, channelsOf(happeningOf(event)), toast);
-    if (this.#outlook.isVisible()) this.#outlook.shown(id);
   }
 
   #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {

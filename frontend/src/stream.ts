@@ -45,12 +45,22 @@ export interface Outside {
   log(line: string): void;
 }
 
+/** Whoever is told what is heard: the store, and all it needs to know of a stream. */
 export interface Listener {
   hear(frame: Frame): void;
   show(state: StreamState): void;
 }
 
-export class Stream {
+/** What the page does with a stream, whether it is its own or not. */
+export interface Live {
+  readonly state: StreamState;
+  start(): void;
+  stop(): void;
+  wake(): void;
+  sleep(): void;
+}
+
+export class Stream implements Live {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #outside: Outside;
@@ -115,12 +125,6 @@ export class Stream {
     this.#retryIn(this.#wait(), "offline");
   }
 
-  /** The session has ended; there is nothing to come back to. */
-  end(): void {
-    this.stop();
-    this.#show("signed-out");
-  }
-
   #connect(): void {
     this.#close();
     this.#cancelRetry?.();
@@ -168,7 +172,7 @@ export class Stream {
     this.#listener.hear(frame);
     switch (goodbye.reason) {
       case "signed-out":
-        this.end();
+        this.#end();
         break;
       case "too-many-streams":
         this.#show("parked");
@@ -195,7 +199,13 @@ export class Stream {
     const status = await this.#outside.probe(this.#url).catch(() => 0);
     if (status !== 401 || this.#state === "live") return;
     this.#outside.log("signed out: the server knows no session for this tab");
-    this.end();
+    this.#end();
+  }
+
+  /** The session has ended; there is nothing to come back to. */
+  #end(): void {
+    this.stop();
+    this.#show("signed-out");
   }
 
   #wait(): number {

@@ -12,7 +12,6 @@ const REMEMBERED = 500; // event ids
 
 interface Card {
   root: HTMLElement;
-  id: string;
   kind: string;
   left: number; // ms
   isGroup: boolean;
@@ -36,16 +35,10 @@ export class Toaster {
     const { count, isGrouped } = this.#bursts.add(kind, this.#clock.now());
     if (isGrouped) {
       const { text: _one, ...rest } = toast;
-      this.#regroup(container, id, kind, held, { ...rest, title: toast.many(count) });
+      this.#regroup(container, kind, held, { ...rest, title: toast.many(count) });
     } else {
-      this.#put(container, id, kind, held, toast);
+      this.#put(container, kind, held, toast);
     }
-  }
-
-  /** Another tab showed this one where the person could see it. */
-  forget(id: string): void {
-    this.#seen.isNew(id);
-    this.#cards.filter((card) => card.id === id).forEach((card) => this.#drop(card));
   }
 
   /** Removes the toast `element` is in. */
@@ -61,13 +54,7 @@ export class Toaster {
     return newest !== undefined;
   }
 
-  #regroup(
-    container: HTMLElement,
-    id: string,
-    kind: string,
-    held: readonly string[],
-    toast: Toast,
-  ): void {
+  #regroup(container: HTMLElement, kind: string, held: readonly string[], toast: Toast): void {
     const group = this.#cards.find((card) => card.kind === kind && card.isGroup);
     if (group) {
       group.left = LIFE;
@@ -75,13 +62,12 @@ export class Toaster {
       return;
     }
     this.#cards.filter((card) => card.kind === kind).forEach((card) => this.#drop(card));
-    const card = this.#put(container, id, kind, held, toast);
+    const card = this.#put(container, kind, held, toast);
     if (card) card.isGroup = true;
   }
 
   #put(
     container: HTMLElement,
-    id: string,
     kind: string,
     held: readonly string[],
     toast: Toast,
@@ -90,7 +76,7 @@ export class Toaster {
     if (!root) return null;
     this.#fill(root, held, toast);
     container.append(root);
-    const card = { root, id, kind, left: LIFE, isGroup: false };
+    const card = { root, kind, left: LIFE, isGroup: false };
     this.#cards.push(card);
     while (this.#cards.length > MOST && this.#cards[0]) this.#drop(this.#cards[0]);
     if (!this.#isTicking) this.#tick();

@@ -14,7 +14,7 @@ export interface Toast {
 type Teller<T extends EventType> = (data: EventData[T]) => Toast;
 
 interface TicketData {
-  workspace?: string;
+  workspace?: string | null;
   now: TicketNow;
 }
 
@@ -130,7 +130,7 @@ function role(name: string, done: string): Toast {
   return { title: `Team role ${name} ${done}`, tone: "info", many };
 }
 
-function withText(text: string | undefined): { text?: string } {
+function withText(text: string | null | undefined): { text?: string } {
   return text ? { text } : {};
 }
 

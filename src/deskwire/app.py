@@ -94,6 +94,7 @@ class Application:
             lifespan=lifespan,
             routes=routes(site, renderer, login, streams, self._find_problems),
             exception_handlers=dict(handlers(site, renderer.render)),
+            redirect_slashes=False,  # `/guilds/` does not exist, and says so plainly
             docs_url=None,  # its page loads scripts from elsewhere
             redoc_url=None,
             openapi_url=None,

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import hmac
 import json
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,8 @@ from deskwire.kit.ids import new_secret
 
 TIMEOUT = 30.0  # s for one command
 MAX_LINE = 1024 * 1024  # bytes
+
+logger = logging.getLogger(__name__)
 
 Answer = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
@@ -107,6 +110,9 @@ class ControlServer:
             return {"result": await self._answer(asked["command"], asked["arguments"])}
         except Refusal as refusal:
             return {"refused": str(refusal)}
+        except Exception:
+            logger.exception("the shell's command %r broke", asked.get("command"))
+            return {"refused": "The command broke in the server; its log says how."}
 
 
 def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any | None:  # noqa: ANN401

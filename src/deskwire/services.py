@@ -17,7 +17,8 @@ from deskwire.control import ControlServer, Lock
 from deskwire.events import log
 from deskwire.events.access import Access
 from deskwire.events.bus.memory import MemoryBus
-from deskwire.events.hub import Answer, Hub
+from deskwire.events.hub import Hub
+from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
 from deskwire.kit.clock import now
 from deskwire.kit.db import Database

@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection
 from deskwire.events.channels import Channel, Grant
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.hub import Answer, Hub
+from deskwire.events.hub import Hub
 from deskwire.events.log import Entry
+from deskwire.events.questions import Answer
 from deskwire.events.seat import Caller, Seat
 from deskwire.events.window import Window
 

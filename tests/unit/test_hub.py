@@ -302,7 +302,7 @@ async def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return
 async def test_a_failed_question_is_asked_again_and_meanwhile_nothing_is_heard():
     async with running(Bench()) as bench:
         bench.access = {"ada": {"guild:1"}}
-        answer = bench.hub._authorise
+        answer = bench.hub._questions._authorise
         failures = iter([True])
 
         async def fail_once(people, sessions):
@@ -310,7 +310,7 @@ async def test_a_failed_question_is_asked_again_and_meanwhile_nothing_is_heard()
                 raise OSError("database is gone")
             return await answer(people, sessions)
 
-        bench.hub._authorise = fail_once
+        bench.hub._questions._authorise = fail_once
         ada = bench.join("ada")
         await bench.settle()
         bench.say("guild:1")
@@ -355,6 +355,6 @@ async def test_nothing_is_left_of_a_stream_that_ended():
         bench.hub.leave(ada.seat)
 
         assert bench.hub.seats == []
-        assert bench.hub._channels == {}
-        assert bench.hub._listeners == {}
+        assert bench.hub._audience._seats == {}
+        assert bench.hub._people == {}
         assert not any(bench.hub._beats)

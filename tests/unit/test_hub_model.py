@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskwire.events.channels import Channel, Grant
-from deskwire.events.hub import Answer, Hub
+from deskwire.events.hub import Hub
 from deskwire.events.log import Entry
+from deskwire.events.questions import Answer
 from deskwire.events.seat import Caller
 from deskwire.events.window import Window
 from tests.unit.fakes import EPOCH, FOREVER, Outlet, entry

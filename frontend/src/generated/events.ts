@@ -10,7 +10,7 @@ export interface AddedRemoved {
 /** The bot was added to a Discord server. */
 export interface GuildJoined {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
@@ -25,7 +25,7 @@ export interface GuildJoined {
 /** The bot was removed from a Discord server. Everything is kept, read-only. */
 export interface GuildLeft {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
@@ -39,7 +39,7 @@ export interface GuildNow {
   id: string;
   name: string;
   initials: string;
-  members?: number;
+  members?: number | null;
   botInstalled: boolean;
   href: string;
 }
@@ -47,25 +47,25 @@ export interface GuildNow {
 /** The bot was set up in a Discord server. */
 export interface GuildSetupComplete {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
   /** of the guild's row */
   revision: number;
   now: GuildNow;
-  supportCategoryId?: string;
-  transcriptsChannelId?: string;
-  logChannelId?: string;
-  defaultRoleId?: string;
+  supportCategoryId?: string | null;
+  transcriptsChannelId?: string | null;
+  logChannelId?: string | null;
+  defaultRoleId?: string | null;
 }
 
 /** One entry of a ticket's timeline. */
 export interface Line {
   id: string;
   kind: "reply" | "note" | "system";
-  side?: "customer" | "staff" | "bot";
-  author?: Who;
+  side?: "customer" | "staff" | "bot" | null;
+  author?: Who | null;
   /** sanitised; safe to insert */
   html: string;
   /** ms */
@@ -75,7 +75,7 @@ export interface Line {
 /** A Discord user left the server, and with it every role there. */
 export interface MemberLeft {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
@@ -90,7 +90,7 @@ export interface MemberLeft {
 /** What one person may do in a workspace changed (an individual permission). */
 export interface MemberRoleChanged {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   member: Who;
@@ -101,14 +101,14 @@ export interface MemberRoleChanged {
 
 /** A value before and after. */
 export interface OldNew {
-  old?: string;
-  new?: string;
+  old?: string | null;
+  new?: string | null;
 }
 
 /** A person's name or identities changed (a Discord account was linked, say). */
 export interface PersonChanged {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   person: string;
@@ -120,7 +120,7 @@ export interface PersonChanged {
 /** A session ended: by sign-out, by a new password, or from afar. Its streams end with it. */
 export interface SessionRevoked {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** the session's public id */
@@ -130,7 +130,7 @@ export interface SessionRevoked {
 /** Somebody was given a team role. */
 export interface TeamMemberAssigned {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
@@ -146,7 +146,7 @@ export interface TeamMemberAssigned {
 /** A team role was taken from somebody. */
 export interface TeamMemberUnassigned {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
@@ -162,14 +162,14 @@ export interface TeamMemberUnassigned {
 /** A team role appeared in a Discord server. */
 export interface TeamRoleCreated {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
   roleId: string;
   roleName: string;
   action: "created" | "updated" | "deleted";
-  changes?: Readonly<Record<string, unknown>>;
+  changes?: Readonly<Record<string, unknown>> | null;
   /** of the role's row */
   revision: number;
 }
@@ -177,14 +177,14 @@ export interface TeamRoleCreated {
 /** A team role was deleted; it grants nothing from this event on. */
 export interface TeamRoleDeleted {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
   roleId: string;
   roleName: string;
   action: "created" | "updated" | "deleted";
-  changes?: Readonly<Record<string, unknown>>;
+  changes?: Readonly<Record<string, unknown>> | null;
   /** of the role's row */
   revision: number;
 }
@@ -192,154 +192,154 @@ export interface TeamRoleDeleted {
 /** A team role's name or permissions changed. */
 export interface TeamRoleUpdated {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   guildId: string;
   roleId: string;
   roleName: string;
   action: "created" | "updated" | "deleted";
-  changes?: Readonly<Record<string, unknown>>;
+  changes?: Readonly<Record<string, unknown>> | null;
   /** of the role's row */
   revision: number;
 }
 
 /** What `ticket.updated` changed. */
 export interface TicketChanges {
-  subject?: OldNew;
-  priority?: OldNew;
-  tags?: AddedRemoved;
+  subject?: OldNew | null;
+  priority?: OldNew | null;
+  tags?: AddedRemoved | null;
 }
 
 /** Somebody of the team took the ticket on. */
 export interface TicketClaimed {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
   newStatus: string;
   actorId: string;
-  reason?: string;
+  reason?: string | null;
 }
 
 /** A ticket was closed. */
 export interface TicketClosed {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
   newStatus: string;
   actorId: string;
-  reason?: string;
+  reason?: string | null;
 }
 
 /** A ticket was opened. */
 export interface TicketCreated {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   subject: string;
   openerId: string;
   openerUsername: string;
-  panelId?: string;
-  categoryId?: string;
+  panelId?: string | null;
+  categoryId?: string | null;
 }
 
 /** A ticket was deleted; it is gone from every list and page. */
 export interface TicketDeleted {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   deletedBy: string;
-  reason?: string;
+  reason?: string | null;
 }
 
 /** Somebody wrote in a ticket. `content` is there if the sender sent the text. */
 export interface TicketMessageSent {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   messageId: string;
   authorId: string;
   authorUsername: string;
   messageType: "customer" | "staff" | "bot";
   hasAttachments: boolean;
   messageLength: number;
-  content?: string;
+  content?: string | null;
 }
 
 /** A ticket's state after the event: all a row or a header shows. */
@@ -349,9 +349,9 @@ export interface TicketNow {
   subject: string;
   status: "new" | "active" | "waiting" | "review" | "done" | "canceled";
   statusLabel: string;
-  opener?: Who;
-  assignee?: Who;
-  priority?: string;
+  opener?: Who | null;
+  assignee?: Who | null;
+  priority?: string | null;
   tags: ReadonlyArray<string>;
   /** public replies so far */
   messages: number;
@@ -365,49 +365,49 @@ export interface TicketNow {
 /** A ticket's status changed. */
 export interface TicketStatusChanged {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
   newStatus: string;
   actorId: string;
-  reason?: string;
+  reason?: string | null;
 }
 
 /** A ticket's subject, priority or tags changed. */
 export interface TicketUpdated {
   /** `guild:ID` or `org:ID` */
-  workspace?: string;
+  workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   /** absent for an organization's ticket */
-  guildId?: string;
+  guildId?: string | null;
   /** the sender's own id */
-  ticketId?: number;
+  ticketId?: number | null;
   /** the sender's own number */
-  ticketNumber?: number;
+  ticketNumber?: number | null;
   /** our id */
   ticket: string;
   /** of the ticket's row */
   revision: number;
   now: TicketNow;
   /** what the timeline gains */
-  line?: Line;
+  line?: Line | null;
   changes: TicketChanges;
   actorId: string;
 }

@@ -17,8 +17,11 @@ from deskwire.kit.clock import DAY, HOUR, MINUTE, SECOND, Millis
 
 LENGTH = 10 * DAY
 QUIET = 2 * MINUTE  # before now nothing happens any more, so that the present begins by itself
+LATELY = 2 * HOUR  # before now, so that the first screen is not of yesterday
+FRESH = 4  # tickets of each place are opened lately
 PAUSE = 22 * MINUTE  # between the steps of a ticket, on average
-SHARE_STALLED = 0.2  # of tickets nobody goes on with: they stay open or waiting
+SHARE_STALLED = 0.25  # of tickets nobody goes on with: they stay open or waiting
+SHARE_THOROUGH = 0.3  # of tickets are waited for, sorted and all
 SHARE_DELETED = 0.08  # of closed tickets
 
 GUS = User("556677889900112233", "gus_was_here")  # left long ago
@@ -63,8 +66,11 @@ def _team_life(since: Millis) -> Iterator[Told]:
 
 def _tickets(rng: Random, since: Millis, until: Millis) -> Iterator[Told]:
     """The tickets of all places in the order they were opened, as the bot counts them."""
-    places = [place for place in PLACES for _ in range(TICKETS_EACH[place.id])]
-    opened = [(rng.randrange(since, until), place) for place in places]
+    opened = [
+        (rng.randrange(until - LATELY if nth < FRESH else since, until), place)
+        for place in PLACES
+        for nth in range(TICKETS_EACH[place.id])
+    ]
     numbers = dict.fromkeys(TICKETS_EACH, 0)
     deck = Deck(rng)
     for ticket, (at, place) in enumerate(sorted(opened, key=itemgetter(0)), 1):
@@ -77,6 +83,7 @@ def _tickets(rng: Random, since: Millis, until: Millis) -> Iterator[Told]:
             deck.draw(place),
             rng.choice(place.customers),
             rng.choice(place.staff),
+            thorough=rng.random() < SHARE_THOROUGH,
         )
         yield from _lived(rng, script, at, until)
 

@@ -20,7 +20,7 @@ from deskwire.demo.world import LOGINS, PASSWORD, Login
 from deskwire.events.log import log
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.clock import DAY, Clock, Millis, now
+from deskwire.kit.clock import DAY, MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_secret
 from deskwire.webhooks.deliveries import deliveries, keep
@@ -42,8 +42,8 @@ async def seed(db: Database, hasher: Hasher, clock: Clock = now) -> bool:
 def _settle(tx: Connection, db: Database, hashes: Sequence[str], at: Millis) -> bool:
     if not _is_empty(tx):  # somebody was faster
         return False
-    for login, hash_ in zip(LOGINS, hashes, strict=True):
-        _move_in(tx, login, hash_, at - LENGTH - DAY)
+    for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=True)):
+        _move_in(tx, login, hash_, at - LENGTH - DAY + nth * MINUTE)
     _live(tx, db, past(Random(SEED), at))  # noqa: S311  nothing secret is drawn
     return True
 

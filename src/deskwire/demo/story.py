@@ -16,11 +16,11 @@ from deskwire.demo.memory import Memory, Owed, Running
 from deskwire.demo.script import Deck, Script, Step
 from deskwire.demo.world import (
     DEE,
-    LANTERN_HILL,
     NIGHT_SHIFT,
     NORTHWIND,
     PIXEL_FORGE,
     QUILL,
+    WILLOW_STREET,
     Place,
     role_of,
 )
@@ -137,9 +137,9 @@ class Story:
 
     def _guest_server(self, at: Millis) -> Step:
         """The bot is added to Ada's other server, set up, and removed again."""
-        self._owe(at + 8 * SECOND, team.set_up(LANTERN_HILL))
-        self._owe(at + 75 * SECOND, team.left(LANTERN_HILL))
-        return team.joined(LANTERN_HILL)
+        self._owe(at + 8 * SECOND, team.set_up(WILLOW_STREET))
+        self._owe(at + 75 * SECOND, team.left(WILLOW_STREET))
+        return team.joined(WILLOW_STREET)
 
     def _deputy(self, at: Millis) -> Step:
         """Dee may see the tickets for a minute."""

@@ -125,9 +125,9 @@ PIXEL_FORGE = Place(
 PLACES = (NORTHWIND, PIXEL_FORGE)
 
 # Comes and goes while the simulator runs; the past knows nothing of it.
-LANTERN_HILL = Place(
+WILLOW_STREET = Place(
     id="1187654321098765432",
-    name="Lantern Hill Books",
+    name="Willow Street Books",
     owner=ADA,
     members=87,
     roles=(),

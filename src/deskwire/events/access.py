@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, union_all
 
 from deskwire.events.channels import Channel, Grant, PersonId
-from deskwire.events.hub import Answer
+from deskwire.events.questions import Answer
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
 

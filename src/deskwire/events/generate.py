@@ -27,7 +27,13 @@ PAGE = "docs/events.md"
 TOASTS = "frontend/src/toasts.ts"
 
 Schema = dict[str, Any]
-PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
+PLAIN = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "null": "null",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -112,13 +118,16 @@ def page(shapes: dict[str, Schema], silent: set[str]) -> str:
         "",
         "Written by `python -m deskwire.events.generate` from `events/catalogue.py`. Names are",
         "those on the wire; a field marked `?` may be absent; times are milliseconds since 1970.",
+        "Who hears an event is a list of [channels](glossary.md); any of them is enough.",
         "",
-        "| event | what happened | toast |",
-        "|---|---|---|",
+        "| event | what happened | heard on | toast |",
+        "|---|---|---|---|",
     ]
     for event in CATALOGUE:
         toast = "none" if event.type in silent else "yes"
-        lines.append(f"| [`{event.type}`](#{_anchor(event.type)}) | {_sentence(event)} | {toast} |")
+        heard = ", ".join(f"`{channel}`" for channel in event.audience)
+        link = f"[`{event.type}`](#{_anchor(event.type)})"
+        lines.append(f"| {link} | {_sentence(event)} | {heard} | {toast} |")
     for event in CATALOGUE:
         lines += ["", f"## {event.type}", "", _sentence(event), "", *_field_table(event, shapes)]
     names = {event.__name__ for event in CATALOGUE}
@@ -129,7 +138,7 @@ def page(shapes: dict[str, Schema], silent: set[str]) -> str:
 
 
 def _tidied(shape: Schema) -> Schema:
-    """`shape` without titles, and with absent instead of null, as events are written."""
+    """`shape` without titles; what may be null may also be absent."""
     tidy = {key: value for key, value in shape.items() if key != "title"}
     fields = tidy.get("properties", {})
     absent = {name for name, field in fields.items() if {"type": "null"} in field.get("anyOf", [])}
@@ -140,11 +149,7 @@ def _tidied(shape: Schema) -> Schema:
 
 
 def _tidied_field(field: Schema) -> Schema:
-    plain = {key: value for key, value in field.items() if key not in ("title", "default")}
-    choices = [choice for choice in plain.pop("anyOf", []) if choice != {"type": "null"}]
-    if len(choices) == 1:
-        return {**choices[0], **plain}
-    return {**({"anyOf": choices} if choices else {}), **plain}
+    return {key: value for key, value in field.items() if key not in ("title", "default")}
 
 
 def _interface(name: str, shape: Schema) -> str:

@@ -1,6 +1,6 @@
 """The hub: every open stream of this process, and the one place that writes to them.
 
-The order of steps that does not leak (decision 0013): a seat is registered under its person,
+The order of steps that does not leak (decision 0006): a seat is registered under its person,
 silent, before access is asked; dispatching an entry that touches access silences at once, without
 await, everyone it touches, and ends the burst; access is asked for all of them in one query, and
 again if another such entry came meanwhile; then `pump`, the only writer of anything not live,
@@ -13,29 +13,26 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
-from deskwire.events.channels import Channel, Grant, PersonId, is_personal
+from deskwire.events.audience import Audience
+from deskwire.events.backlog import MAX_BEHIND, ReadAfter, TooFar, has_more_than, read_backlog
+from deskwire.events.channels import Channel, PersonId, is_personal
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import HEARTBEAT, connected_frame, control_frame, retry_frame
 from deskwire.events.log import Entry
+from deskwire.events.questions import Answer, Authorise, Questions
 from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
 from deskwire.events.window import Window
-from deskwire.kit.clock import Clock, Millis, now
+from deskwire.kit.clock import Clock, now
 from deskwire.kit.ids import new_id
 
-MAX_BEHIND = 1000  # visible entries; further behind, reloading the page is cheaper than replaying
-MAX_SCAN = 50_000  # entries read from the log for one return; bounds the work, not the right
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
-PAGE = 1000  # entries read from the log at once
 SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
 SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
 BEATS = 27  # s between two ticks of a seat; under the 30 s after which proxies cut idle streams
 BEAT_SLICE = 1_000  # seats per turn of the loop while a beat is written
-ASK_TIMEOUT = 10.0  # s; then it is asked again
-ASK_BATCH = 500  # people per query
 ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
 FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
 REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
@@ -43,30 +40,8 @@ REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What access says: the grants of each person, and until when each session lives."""
-
-    grants: Mapping[PersonId, Collection[Grant]]
-    sessions: Mapping[str, Millis]
-
-
-Authorise = Callable[[Collection[PersonId], Collection[str]], Awaitable[Answer]]
-ReadAfter = Callable[[int, int], Awaitable[list[Entry]]]
-
-
 class Draining(Exception):
     """This process is going down and takes no more streams."""
-
-
-class _Listener:
-    """A person with open streams here, oldest first."""
-
-    __slots__ = ("id", "seats")
-
-    def __init__(self, id_: PersonId) -> None:
-        self.id = id_
-        self.seats: list[Seat] = []
 
 
 class Hub:
@@ -85,18 +60,15 @@ class Hub:
     ) -> None:
         self.epoch = epoch
         self.window = window
-        self._authorise = authorise
         self._read_after = read_after
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._channels: dict[Channel, set[Seat]] = {}
-        self._listeners: dict[PersonId, _Listener] = {}
+        self._audience = Audience()
+        self._questions = Questions(authorise, self._sessions_of, self._apply)
+        self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
         self._beats: list[dict[Seat, None]] = [{} for _ in range(BEATS)]
         self._joined = 0
-        self._wanted: dict[PersonId, None] = {}  # to be asked about, or asked about again
-        self._in_flight: frozenset[PersonId] = frozenset()
-        self._question = asyncio.Event()
         self._loads: set[asyncio.Task[None]] = set()
         self._slow: OrderedDict[str, None] = OrderedDict()
         self._draining = False
@@ -111,7 +83,7 @@ class Hub:
     @property
     def seats(self) -> list[Seat]:
         """Every open stream, by person."""
-        return [seat for listener in self._listeners.values() for seat in listener.seats]
+        return [seat for seats in self._people.values() for seat in seats]
 
     def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
         """Seat a stream, silent until access has answered.
@@ -123,13 +95,13 @@ class Hub:
             raise Draining
         seat = Seat(new_id(), caller, scope, outlet)
         self._place(seat, after)
-        listener = self._listeners.setdefault(caller.person, _Listener(caller.person))
-        listener.seats.append(seat)
+        seats = self._people.setdefault(caller.person, [])
+        seats.append(seat)
         self._joined += 1
         self._beats[self._joined % BEATS][seat] = None
-        for oldest in listener.seats[: -self._streams_per_person]:
+        for oldest in seats[: -self._streams_per_person]:
             self._dismiss(oldest, "too-many-streams")
-        self._want(caller.person)
+        self._questions.raise_for(caller.person)
         return seat
 
     def leave(self, seat: Seat) -> None:
@@ -140,11 +112,11 @@ class Hub:
         self._retune(seat, frozenset())
         for beat in self._beats:
             beat.pop(seat, None)
-        listener = self._listeners[seat.caller.person]
-        listener.seats.remove(seat)
-        if not listener.seats:
-            del self._listeners[listener.id]
-            self._wanted.pop(listener.id, None)
+        person = seat.caller.person
+        self._people[person].remove(seat)
+        if not self._people[person]:
+            del self._people[person]
+            self._questions.withdraw(person)
 
     def pause(self, seat: Seat) -> None:
         """Called by an outlet that is full: the seat stands where it is."""
@@ -167,17 +139,22 @@ class Hub:
             self.window.append(entry)
             run.append(entry)
             if entry.touches:
-                self._write(run)
+                self._audience.write(run)
                 run = []
                 self._touch(entry)
         if run:
-            self._write(run)
+            self._audience.write(run)
 
     def pump(self, seat: Seat) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
-        if seat.closed or seat.paused or seat.loading or self._is_asking(seat):
+        if (
+            seat.closed
+            or seat.paused
+            or seat.loading
+            or self._questions.is_open(seat.caller.person)
+        ):
             return
-        if seat.told != seat.channels:  # also live: an answer may be newer than what was dispatched
+        if seat.told != seat.channels:  # live too: an answer may be newer than the dispatched
             self._tell(seat)
         if seat.live or seat.paused:
             return
@@ -204,7 +181,7 @@ class Hub:
     async def run(self) -> None:
         """Ask access and keep the heart beating until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._ask_access())
+            tasks.create_task(self._questions.run())
             tasks.create_task(self._beat())
 
     # Placing a seat
@@ -231,110 +208,54 @@ class Hub:
         if seat.told is not None:  # it is connected already, so the first frame cannot say it
             seat.outlet.write(self._reset_frame(seat))
 
-    def _is_too_far(self, seat: Seat) -> bool:
-        visible = 0
-        for entries in (seat.backlog, self.window.after(max(seat.position, seat.backlog_end))):
-            for entry in entries:
-                visible += not seat.channels.isdisjoint(entry.channels)
-                if visible > self._max_behind:
-                    return True
-        return False
-
     async def _load(self, seat: Seat) -> None:
         """Read what lies between the seat and the window from the log, then let it go on."""
-        channels = seat.channels
+        channels, window = seat.channels, self.window
         try:
-            found, reached = await self._read_backlog(seat)
+            found, reached = await read_backlog(
+                self._read_after, window, seat.position, channels, self._max_behind
+            )
+        except TooFar:
+            self._reset(seat, "behind")
         except Exception:
             logger.exception("reading the log for a returning stream failed; it reloads instead")
-            found, reached = [], 0
-        seat.loading = False
-        if reached == 0:
             self._reset(seat, "behind")
-        elif seat.channels <= channels:  # else what it gained was filtered away: read again
-            seat.backlog, seat.backlog_end = found, reached
+        else:
+            if seat.channels <= channels:  # else what it gained was filtered away: read again
+                seat.backlog, seat.backlog_end = found, reached
+        seat.loading = False
         self._start(seat)
 
-    async def _read_backlog(self, seat: Seat) -> tuple[list[Entry], int]:
-        """What the seat may hear from its position to the window, and the position reached.
-
-        Position 0 where that is too far: trimmed away, too much to read, or too much to replay.
-        """
-        reached, scanned, found = seat.position, 0, list[Entry]()
-        while reached < self.window.floor:
-            page = await self._read_after(reached, min(PAGE, self.window.floor - reached))
-            if not page or page[0].position != reached + 1 or scanned > MAX_SCAN:
-                return [], 0
-            scanned, reached = scanned + len(page), page[-1].position
-            found += [e for e in page if not seat.channels.isdisjoint(e.channels)]
-            if len(found) > self._max_behind:
-                return [], 0
-        return found, reached
+    def _is_too_far(self, seat: Seat) -> bool:
+        newer = self.window.after(max(seat.position, seat.backlog_end))
+        return has_more_than(self._max_behind, seat.channels, seat.backlog, newer)
 
     # Access
-
-    def _want(self, person: PersonId) -> None:
-        self._wanted[person] = None
-        self._question.set()
-
-    def _is_asking(self, seat: Seat) -> bool:
-        return seat.caller.person in self._wanted or seat.caller.person in self._in_flight
 
     def _touch(self, entry: Entry) -> None:
         """Silence everyone whose access `entry` may have changed, and ask again for them."""
         touched: set[PersonId] = set()
         for channel in entry.touches:
-            touched.update(seat.caller.person for seat in self._channels.get(channel, ()))
+            touched.update(seat.caller.person for seat in self._audience.on(channel))
             if is_personal(channel):
                 touched.add(channel.partition(":")[2])  # also before the first answer
             else:
-                touched.update(self._in_flight)  # they may turn out to hold it
-        for person in touched & self._listeners.keys():
-            self._want(person)
-            for seat in self._listeners[person].seats:
+                touched.update(self._questions.in_flight)  # they may turn out to hold it
+        for person in touched & self._people.keys():
+            self._questions.raise_for(person)
+            for seat in self._people[person]:
                 self._silence(seat)
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
             seat.live, seat.write, seat.position = False, skip, self.window.head
 
-    async def _ask_access(self) -> None:
-        failures = 0
-        while True:
-            await self._question.wait()
-            self._question.clear()
-            while self._wanted:
-                answer = await self._ask_once()
-                if answer is None:
-                    failures += 1
-                    await asyncio.sleep(min(30.0, 0.1 * 2**failures))  # s
-                    continue
-                failures = 0
-                batch, self._in_flight = self._in_flight, frozenset()
-                for person in batch - self._wanted.keys():  # else it came again meanwhile
-                    self._apply(person, answer)
-
-    async def _ask_once(self) -> Answer | None:
-        """Ask about some who wait; None where it failed, and they wait on."""
-        batch = self._in_flight = frozenset(islice(self._wanted, ASK_BATCH))
-        for person in batch:
-            del self._wanted[person]
-        seats = [s for p in batch if p in self._listeners for s in self._listeners[p].seats]
-        sessions = {seat.caller.session for seat in seats}
-        try:
-            return await asyncio.wait_for(self._authorise(batch, sessions), ASK_TIMEOUT)
-        except Exception:
-            logger.exception("asking for access failed; the streams wait in silence")
-            self._in_flight = frozenset()
-            for person in batch & self._listeners.keys():
-                self._want(person)
-            return None
+    def _sessions_of(self, person: PersonId) -> Collection[str]:
+        return {seat.caller.session for seat in self._people.get(person, ())}
 
     def _apply(self, person: PersonId, answer: Answer) -> None:
-        if person not in self._listeners:  # gone meanwhile
-            return
         grants = answer.grants.get(person, ())
-        for seat in list(self._listeners[person].seats):
+        for seat in list(self._people.get(person, ())):  # they may be gone meanwhile
             expires_at = answer.sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
                 self._dismiss(seat, "signed-out")
@@ -357,16 +278,9 @@ class Hub:
         self.pump(seat)
 
     def _retune(self, seat: Seat, channels: frozenset[Channel]) -> None:
-        for channel in seat.channels - channels:
-            listening = self._channels[channel]
-            listening.discard(seat)
-            if not listening:
-                del self._channels[channel]
-        for channel in channels - seat.channels:
-            self._channels.setdefault(channel, set()).add(seat)
         if not channels <= seat.channels:  # the backlog was filtered without what is gained now
             seat.backlog, seat.backlog_end = (), 0
-        seat.channels = channels
+        self._audience.tune(seat, channels)
 
     # Writing
 
@@ -413,49 +327,6 @@ class Hub:
                 seat.position = seat.backlog_end
         return b"".join(parts)
 
-    def _write(self, run: Sequence[Entry]) -> None:
-        """One write per seat for the whole run; entries of several channels count once."""
-        if logger.isEnabledFor(logging.INFO):
-            for entry in run:
-                self._announce(entry)
-        if len(run) == 1:
-            frame = run[0].frame
-            for seat in self._audience(run[0]):
-                seat.write(frame)
-            return
-        masks: dict[Channel, int] = {}
-        for bit, entry in enumerate(run):
-            for channel in entry.channels:
-                if channel in self._channels:
-                    masks[channel] = masks.get(channel, 0) | 1 << bit
-        heard: dict[Seat, int] = {}
-        for channel, mask in masks.items():
-            for seat in self._channels[channel]:
-                heard[seat] = heard.get(seat, 0) | mask
-        joined: dict[int, bytes] = {}
-        for seat, mask in heard.items():
-            frames = joined.get(mask)
-            if frames is None:
-                frames = b"".join(e.frame for bit, e in enumerate(run) if mask >> bit & 1)
-                joined[mask] = frames
-            seat.write(frames)
-
-    def _audience(self, entry: Entry) -> Collection[Seat]:
-        sets = [self._channels[name] for name in entry.channels if name in self._channels]
-        # A copy: an outlet that fails may leave its seat while we write.
-        return set().union(*sets) if len(sets) != 1 else list(sets[0])
-
-    def _announce(self, entry: Entry) -> None:
-        count = len(self._audience(entry))
-        logger.info(
-            "Broadcasting update to %d client%s (%s → %s, position %s)",
-            count,
-            "" if count == 1 else "s",
-            entry.type,
-            ", ".join(entry.channels),
-            entry.position,
-        )
-
     async def _beat(self) -> None:
         turn = 0
         while True:
@@ -473,7 +344,7 @@ class Hub:
             if seat.live:
                 if seat.caller.expires_at <= moment:
                     self._silence(seat)
-                    self._want(seat.caller.person)
+                    self._questions.raise_for(seat.caller.person)
                 else:
                     seat.write(frame)
             elif not (seat.closed or seat.loading or seat.resuming) and self._is_lost(seat):

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from uuid import UUID
 
 
 def new_id(at_ms: int | None = None) -> str:
-    """A UUIDv7 as 36 characters; later ids sort after earlier ones (RFC 9562, section 5.7)."""
-    stamp = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    number = (stamp & (1 << 48) - 1) << 80 | secrets.randbits(80)
-    number = number & ~(0xF << 76) | 0x7 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=number))
+    """A UUIDv7 as 36 characters; later ids of a process sort after earlier ones, also within a
+    millisecond (RFC 9562, sections 5.7 and 6.2). With `at_ms`, it sorts by that time only."""
+    if at_ms is not None:
+        return _uuid7(_first_of(at_ms))
+    global _newest
+    with _lock:
+        _newest = max(_newest + 1, _first_of(time.time_ns() // 1_000_000))
+        return _uuid7(_newest)
+
+
+_newest = 0  # the last id given out, as 48 bits of time and 74 that rise within it
+_lock = threading.Lock()
+
+
+def _first_of(at_ms: int) -> int:
+    # The highest random bit stays 0, so that those that follow have room to rise.
+    return (at_ms & (1 << 48) - 1) << 74 | secrets.randbits(73)
+
+
+def _uuid7(number: int) -> str:
+    time_ms, high, low = number >> 74, number >> 62 & 0xFFF, number & (1 << 62) - 1
+    return str(UUID(int=time_ms << 80 | 0x7 << 76 | high << 64 | 0x2 << 62 | low))
 
 
 def new_secret() -> str:

@@ -7,8 +7,9 @@ Browsers get a page, programs a problem (RFC 9457). Nothing of the request is re
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -59,12 +60,12 @@ TITLES = {
 }
 JSON_KINDS = ("application/json", "application/problem+json")
 
-Answer = Callable[[Request, Exception], Awaitable[Response]]
+Answer = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 logger = logging.getLogger(__name__)
 
 
-def handlers(site: Site, render: Render) -> Mapping[type[Exception], Answer]:
+def handlers(site: Site, render: Render) -> dict[int | type[Exception], Answer]:
     """What the application does with exceptions; give it as its `exception_handlers`."""
     return Answers(site, render).table
 
@@ -75,13 +76,13 @@ class Answers:
     def __init__(self, site: Site, render: Render) -> None:
         self._site = site
         self._render = render
-        self.table: dict[type[Exception], Answer] = {
+        self.table: dict[int | type[Exception], Answer] = {
             Refusal: self._refused,
             HTTPException: self._refused_by_http,
             Exception: self._crashed,
         }
 
-    async def _refused(self, request: Request, refusal: Exception) -> Response:
+    async def _refused(self, request: Request, refusal: Refusal) -> Response:
         status, more = status_of(refusal), dict[str, object]()
         if status == 401 and not wants_program_answer(request):
             return RedirectResponse(sign_in_address(request), 303)
@@ -92,9 +93,7 @@ class Answers:
             headers["retry-after"] = str(refusal.retry_after)
         return await self._answer(request, status, str(refusal), headers, more)
 
-    async def _refused_by_http(self, request: Request, refusal: Exception) -> Response:
-        if not isinstance(refusal, HTTPException):
-            raise TypeError(type(refusal).__name__)
+    async def _refused_by_http(self, request: Request, refusal: HTTPException) -> Response:
         status = refusal.status_code
         sentence = SENTENCES.get(status, refusal.detail)
         return await self._answer(request, status, sentence, dict(refusal.headers or {}), {})
@@ -131,7 +130,7 @@ class Answers:
             begin_visit(request, await self._site.current(request), None)
 
 
-def status_of(refusal: Exception) -> int:
+def status_of(refusal: Refusal) -> int:
     """The HTTP status of a refusal."""
     return next((status for kind, status in STATUSES.items() if isinstance(refusal, kind)), 400)
 

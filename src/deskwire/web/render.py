@@ -121,7 +121,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    environment.filters |= {"iso": _iso, "utc": utc, "initials": person_initials, "day": _day}
+    environment.filters |= {"iso": _iso, "utc": utc, "initials": person_initials}
     environment.globals |= {
         "EMPTY": EMPTY,
         "LABELS": LABELS,
@@ -151,7 +151,3 @@ def person_initials(name: str | Undefined) -> str:
 
 def _iso(at: Millis | Undefined) -> str:
     return "" if isinstance(at, Undefined) else iso(at)
-
-
-def _day(at: Millis) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%-d %B %Y")

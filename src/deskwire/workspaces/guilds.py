@@ -124,7 +124,7 @@ def record_left(tx: Connection, origin: Origin, guild_id: str) -> None:
 
 
 def record_setup(tx: Connection, origin: Origin, guild_id: str, ids: Mapping[str, object]) -> None:
-    """The bot was set up; `ids` are the Discord channels and roles it told."""
+    """The bot was set up; `ids` are all its Discord channels and roles (None: it has none)."""
     row = ensure(tx, guild_id, origin.at)
     values = {**ids, "setup_at": origin.at} if origin.at >= row.setup_at else {}
     guild = _change(tx, row, values)

@@ -11,9 +11,8 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    insert,
     select,
-    update,
+    text,
 )
 
 from deskwire.accounts.identities import identities
@@ -34,17 +33,14 @@ discord_users = Table(
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    known = tx.execute(_KNOWN, {"of": principal}).one_or_none()
-    if known is None:
-        tx.execute(insert(discord_users).values(principal=principal, name=name, named_at=at))
-    elif known.name != name and known.named_at <= at:
-        tx.execute(_RENAME, {"of": principal, "name": name, "named_at": at})
+    tx.execute(_LEARN, {"principal": principal, "name": name, "named_at": at})
 
 
-_KNOWN = select(discord_users.c.name, discord_users.c.named_at).where(
-    discord_users.c.principal == bindparam("of")
+_LEARN = text(
+    "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
+    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
+    "WHERE discord_users.named_at <= excluded.named_at"  # SQLite and PostgreSQL alike
 )
-_RENAME = update(discord_users).where(discord_users.c.principal == bindparam("of"))
 
 
 def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[Principal, Who]:

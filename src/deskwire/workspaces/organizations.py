@@ -86,5 +86,5 @@ def _ensure_internal(tx: Connection, at: Millis) -> str:
         return str(found)
     id_ = new_id()
     row = {"id": id_, "slug": "team", "name": "Team", "internal": True, "created_at": at}
-    tx.execute(insert(organizations).values(row, revision=1))
+    tx.execute(insert(organizations).values(**row, revision=1))
     return id_

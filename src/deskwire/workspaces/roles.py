@@ -109,7 +109,7 @@ def ensure_role(
     row = tx.execute(found).one_or_none()
     if row is None:
         tx.execute(insert(roles).values(_first(guild_id, role_id, name, at)))
-    elif row.name != name and at >= row.named_at:
+    elif at >= row.named_at:
         values = {"name": name, "named_at": at, "permissions": _permissions(name, row.bits)}
         tx.execute(update(roles).where(_is(guild_id, role_id)).values(values))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,9 @@ def _arrived(timestamp: bytes, body: bytes, now: Millis) -> Arrived:
 def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
     """The envelope and None, or what is wrong with it in the wire's own words."""
     try:
-        payload = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        payload = json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
+        )
         json.dumps(payload, ensure_ascii=False).encode() if b"\\u" in body else None
     except (ValueError, RecursionError):  # UnicodeError is a ValueError: lone surrogates
         return {}, "Invalid JSON payload"
@@ -88,6 +91,13 @@ def _has_type_and_data(event: Mapping[str, Any]) -> bool:
 def _own_id(envelope: Mapping[str, Any]) -> str | None:
     own = envelope.get("id")
     return str(own)[:MAX_ID] if isinstance(own, str | int) and own != "" else None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # 1e999: there is no JSON to keep it in
+        raise ValueError(f"{digits} is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

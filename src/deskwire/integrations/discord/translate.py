@@ -70,7 +70,7 @@ def _guild(tx: Connection, origin: Origin, payload: Payload) -> None:
         case bot.GuildLeft():
             guilds.record_left(tx, origin, payload.guild_id)
         case bot.GuildSetupComplete():
-            ids = payload.model_dump(include=_SETUP, exclude_none=True)
+            ids = payload.model_dump(include=_SETUP)
             guilds.record_setup(tx, origin, payload.guild_id, ids)
         case _:
             raise TypeError(f"{type(payload).__name__} has no action")

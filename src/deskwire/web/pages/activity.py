@@ -90,7 +90,7 @@ def _guild_joined(fields: Fields, _who: str) -> Told:
 
 
 def _guild_left(_fields: Fields, _who: str) -> Told:
-    return Told("left the server", more="everything is kept, read-only")
+    return Told("left the server", more="– everything is kept, read-only")
 
 
 def _guild_setup(_fields: Fields, _who: str) -> Told:
@@ -108,11 +108,11 @@ def _ticket_created(fields: Fields, _who: str) -> Told:
 
 def _ticket_updated(fields: Fields, _who: str) -> Told:
     changes = sentence("ticket.updated", dict(fields))
-    return _ticket("changed", fields, "" if changes == "updated the ticket" else changes)
+    return _ticket("changed", fields, "" if changes == "updated the ticket" else f"– {changes}")
 
 
 def _ticket_deleted(fields: Fields, _who: str) -> Told:
-    return Told("deleted", f"#{fields['now']['number']}", more=fields.get("reason") or "")
+    return Told("deleted", f"#{fields['now']['number']}", more=_reason(fields))
 
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
@@ -120,7 +120,7 @@ def _ticket_message(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_status(fields: Fields, _who: str) -> Told:
-    return _ticket("moved", fields, f"to {fields['now']['statusLabel']}{_reason(fields)}")
+    return _ticket("moved", fields, f"to {fields['now']['statusLabel']} {_reason(fields)}")
 
 
 def _ticket_claimed(fields: Fields, _who: str) -> Told:
@@ -128,11 +128,11 @@ def _ticket_claimed(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_closed(fields: Fields, _who: str) -> Told:
-    return _ticket("closed", fields, _reason(fields).removeprefix(": "))
+    return _ticket("closed", fields, _reason(fields))
 
 
 def _reason(fields: Fields) -> str:
-    return f": {fields['reason']}" if fields.get("reason") else ""
+    return f"– {fields['reason']}" if fields.get("reason") else ""
 
 
 def _role_created(fields: Fields, _who: str) -> Told:

@@ -71,7 +71,7 @@ class GuildPages:
 
 
 def read_index(tx: Connection, access: Access, person: PersonId) -> Index:
-    """At most seven statements, however many servers there are."""
+    """At most six statements, however many servers there are."""
     viewer = access.read_viewer(tx, person)
     visible = guilds.visible_to(tx, viewer)
     own = read_own(tx, viewer, but_in=[guild.workspace for guild in visible])

@@ -1,0 +1,52 @@
+# Everything a newcomer types. Needs Python 3.11 or newer; uses Node 20 or newer where it is there.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test bench lint generate lock clean distclean
+
+help:
+	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by a simulated bot"
+	@echo "make test       every test (ARGS='-k door' chooses)"
+	@echo "make bench      measure this machine"
+	@echo "make lint       style, types, generated files"
+	@echo "make generate   write what is derived from the event catalogue"
+	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
+	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
+	@echo "make distclean  also .venv and node_modules"
+
+# The recipe becomes the demo itself, so that Ctrl-C and SIGTERM reach it and nothing else.
+run:
+	@scripts/set_up run
+	@exec .venv/bin/deskwire demo
+
+test:
+	@scripts/set_up dev
+	@scripts/set_up npm test
+	@exec .venv/bin/python scripts/run_tests.py $(ARGS)
+
+bench:
+	@scripts/set_up dev
+	@exec .venv/bin/python -m bench $(ARGS)
+
+lint:
+	@scripts/set_up dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	@scripts/set_up npm check
+	.venv/bin/python -m deskwire.events.generate --check
+
+generate:
+	@scripts/set_up dev
+	.venv/bin/python -m deskwire.events.generate
+
+lock:
+	@scripts/lock.sh
+
+clean:
+	rm -rf .demo build dist .stamps .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf frontend/build src/deskwire/web/static/dist
+	find src tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv frontend/node_modules

@@ -1,0 +1,165 @@
+"""The demo's past: true deliveries, believable times, and only ever once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from random import Random
+
+import pytest
+from sqlalchemy import select
+
+from deskwire.accounts import passwords
+from deskwire.accounts.passwords import Cost, Hasher, parse_password
+from deskwire.accounts.people import find_by_email, people
+from deskwire.accounts.shell import list_people
+from deskwire.demo.past import LENGTH, past
+from deskwire.demo.seed import seed
+from deskwire.demo.world import LOGINS, NORTHWIND, PASSWORD, PIXEL_FORGE, TICKETS_EACH
+from deskwire.events.log import log
+from deskwire.kit.clock import DAY, HOUR
+from deskwire.services import ACCESS
+from deskwire.tickets import search
+from deskwire.tickets.messages import messages
+from deskwire.tickets.tickets import tickets
+from deskwire.webhooks.deliveries import deliveries
+from tests.bot_house import NOON, new_database
+
+CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory):
+    db = new_database(tmp_path_factory.mktemp("demo"))
+    hasher = Hasher(CHEAP)
+    assert asyncio.run(seed(db, hasher, lambda: NOON))
+    yield db, hasher
+    hasher.close()
+    db.close()
+
+
+def rows(db, *columns):
+    return db.read_here(lambda tx: tx.execute(select(*columns)).all())
+
+
+def test_every_delivery_of_the_past_was_understood(seeded):
+    db, _ = seeded
+
+    assert set(rows(db, deliveries.c.state, deliveries.c.reasons)) == {("done", "[]")}
+
+
+def test_the_past_lies_before_now_and_everywhere_alike(seeded):
+    db, _ = seeded
+    kept = rows(db, deliveries.c.id, deliveries.c.signed_at, deliveries.c.received_at)
+    handled = rows(db, deliveries.c.handled_at)
+    dated = rows(db, log.c.cause, log.c.at)
+    by_cause = {f"delivery:{id_}": signed for id_, signed, _ in kept}
+
+    assert all(signed == received for _, signed, received in kept)
+    assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
+    assert {cause: at for cause, at in dated if cause} == by_cause
+    assert min(at for _, at in dated) > NOON - LENGTH - 2 * DAY
+    assert NOON - HOUR < max(at for _, at in dated) < NOON
+
+
+def test_the_log_is_in_order_of_time(seeded):
+    db, _ = seeded
+    times = [at for (at,) in rows(db, log.c.at)]
+
+    assert times == sorted(times)
+
+
+def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
+    db, _ = seeded
+    found: Counter[tuple[str, str]] = Counter()
+    deleted = 0
+    for workspace, status, gone in rows(
+        db, tickets.c.workspace, tickets.c.status, tickets.c.deleted_at
+    ):
+        found[workspace, status] += gone is None
+        deleted += gone is not None
+
+    assert deleted >= 3
+    for place in (NORTHWIND, PIXEL_FORGE):
+        for status in ("active", "waiting", "done"):
+            assert found[f"guild:{place.id}", status] > 0, (place.name, status, found)
+
+
+def test_messages_have_text_with_markdown_and_some_have_none(seeded):
+    db, _ = seeded
+    texts = [text for text, kind in rows(db, messages.c.text, messages.c.kind) if kind == "reply"]
+
+    assert 0.02 < texts.count(None) / len(texts) < 0.3
+    assert any("**" in text for text in texts if text)
+
+
+@pytest.mark.parametrize(
+    ("email", "northwind", "pixel"),
+    [
+        ("ada@example.org", "all", "nothing"),
+        ("bo@example.org", "all", "nothing"),
+        ("cy@example.org", "own", "all"),
+        ("dee@example.org", "none", "nothing"),
+        ("eve@example.org", "nothing", "nothing"),
+    ],
+)
+def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
+    db, _ = seeded
+
+    def look(tx):
+        person = find_by_email(tx, email)
+        assert person is not None
+        viewer = ACCESS.read_viewer(tx, person.id)
+        return [
+            (
+                f"guild:{place.id}" in viewer.channels,
+                sum(search.count(tx, viewer, f"guild:{place.id}").values()),
+            )
+            for place in (NORTHWIND, PIXEL_FORGE)
+        ]
+
+    for (opens, seen), expected, place in zip(
+        db.read_here(look), (northwind, pixel), (NORTHWIND, PIXEL_FORGE), strict=True
+    ):
+        whole = TICKETS_EACH[place.id]
+        match expected:
+            case "all":
+                assert opens
+                assert 0.8 * whole < seen <= whole
+            case "own":
+                assert not opens
+                assert 0 < seen < 0.5 * whole
+            case "none":
+                assert (opens, seen) == (True, 0)
+            case "nothing":
+                assert (opens, seen) == (False, 0)
+
+
+def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
+    db, hasher = seeded
+
+    for login in LOGINS:
+        assert parse_password(PASSWORD, login.email) == PASSWORD
+        person = db.read_here(find_by_email, login.email)
+        assert person.email_verified_at is not None
+        stored = db.read_here(passwords.read_hash, person.id)
+        assert asyncio.run(hasher.is_right(stored, PASSWORD))
+    listed = db.read_here(list_people)
+    assert [(each.person.name, each.principals) for each in listed] == [
+        (login.name, (f"discord:{login.user.id}",)) for login in LOGINS
+    ]
+
+
+def test_a_second_time_does_nothing(seeded):
+    db, hasher = seeded
+    before = rows(db, log.c.position), rows(db, people.c.id, people.c.revision)
+
+    assert not asyncio.run(seed(db, hasher, lambda: NOON + DAY))
+
+    assert (rows(db, log.c.position), rows(db, people.c.id, people.c.revision)) == before
+
+
+def test_the_past_is_always_the_same():
+    assert past(Random(3), NOON) == past(Random(3), NOON)
+    json.dumps(past(Random(4), NOON))

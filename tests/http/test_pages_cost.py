@@ -1,0 +1,53 @@
+"""A page costs a fixed number of statements, however much it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.cast import ADA, BO, CY, HARBOUR, Actor
+from tests.http.whole_site import WholeSite, browse
+
+MOST = 6  # statements; each is a round trip where the database is another machine
+LIST = f"/guilds/{HARBOUR}/tickets"
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """What was sent to any database meanwhile."""
+    sent: list[str] = []
+
+    def remember(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", remember)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", remember)
+
+
+@pytest.mark.parametrize(
+    ("actor", "address"),
+    [
+        (ADA, "/guilds"),
+        (BO, "/guilds"),
+        (ADA, f"/guilds/{HARBOUR}"),
+        (ADA, LIST),
+        (ADA, f"{LIST}?q=crane+ada+stuck&sort=oldest&status=active"),
+        (ADA, f"{LIST}/1"),
+        (BO, f"{LIST}/1"),
+    ],
+)
+def test_a_page_costs_at_most_six_statements(
+    site: WholeSite, statements: list[str], actor: Actor, address: str
+) -> None:
+    for number in range(10, 20):
+        site.house.open_ticket(number, f"The crane, part {number}", (BO, CY)[number % 2])
+        site.house.say(1, (ADA, BO)[number % 2], "Again.")
+    statements.clear()
+
+    assert browse(site, actor).get(address).status_code == 200
+
+    asked = [each for each in statements if not each.startswith(("BEGIN", "PRAGMA"))]
+    assert 0 < len(asked) <= MOST, "\n\n".join(asked)

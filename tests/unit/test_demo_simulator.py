@@ -1,0 +1,197 @@
+"""The simulator: patient with a server that is away, gone when it is told to go."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from deskwire.demo import simulator
+from deskwire.demo.memory import begin_memory
+from deskwire.demo.simulator import PATIENCE, deliver, main, read_memory, run, write_memory
+from deskwire.demo.story import Beat, Story
+from deskwire.integrations.discord.sender import Answer
+from deskwire.kit.errors import Upstream
+from tests.bot_house import NOON, SECRET, check
+from tests.receiver import Receiver
+
+SOURCE = Path(simulator.__file__).parents[2]
+BEAT = Beat(500, "guild.left", {"guildId": "1"})
+KEPT = Answer(200, "Event guild.left processed successfully")
+AWAY = Upstream("Nothing answers at http://127.0.0.1:8000.", permanent=False)
+
+
+class Server:
+    """Gives its answers one after the other, the last one for ever; notes what it was sent."""
+
+    def __init__(self, *answers: Answer | Upstream) -> None:
+        self._answers = list(answers)
+        self.ids: list[str] = []
+
+    def __call__(self, _beat: Beat, id_: str) -> Answer:
+        self.ids.append(id_)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Upstream):
+            raise answer
+        return answer
+
+
+def test_a_beat_is_posted_until_it_is_taken_under_one_id():
+    server = Server(AWAY, Answer(503, "The delivery could not be kept"), AWAY, KEPT)
+    waits: list[float] = []
+
+    deliver(BEAT, server, waits.append)
+
+    assert len(server.ids) == 4
+    assert len(set(server.ids)) == 1
+    assert waits == [0.2, 0.4, 0.8]
+
+
+def test_two_beats_have_two_ids():
+    server = Server(KEPT)
+
+    deliver(BEAT, server, lambda _: None)
+    deliver(BEAT, server, lambda _: None)
+
+    assert len(set(server.ids)) == 2
+
+
+def test_a_server_that_stays_away_is_given_up_in_the_end():
+    waits: list[float] = []
+
+    with pytest.raises(Upstream, match=r"Gave up after 60\d s. Nothing answers at") as caught:
+        deliver(BEAT, Server(AWAY), waits.append)
+
+    assert caught.value.permanent
+    assert PATIENCE <= sum(waits) < PATIENCE + max(waits)
+    assert max(waits) == 5.0
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413])
+def test_a_refusal_is_not_argued_with(status):
+    server = Server(Answer(status, "Invalid webhook signature"))
+
+    with pytest.raises(Upstream, match="the same BOT_WEBHOOK_SECRET") as caught:
+        deliver(BEAT, server, lambda _: None)
+
+    assert caught.value.permanent
+    assert len(server.ids) == 1
+
+
+def test_what_was_told_is_remembered_only_once_it_was_taken():
+    story = Story(Random(1), lambda: NOON, begin_memory(NOON))
+    saved: list[str] = []
+    server = Server(KEPT, KEPT, Answer(401, "no"))
+
+    with pytest.raises(Upstream):
+        run(story, server, lambda _: None, lambda memory: saved.append(memory.to_json()))
+
+    assert len(saved) == 2
+    assert saved[0] != saved[1]
+
+
+def test_a_memory_is_read_as_it_was_written(tmp_path):
+    memory = begin_memory(NOON)
+    story = Story(Random(1), lambda: NOON, memory)
+    for _ in range(30):
+        story.tell()
+
+    write_memory(tmp_path / "story.json", memory)
+
+    assert read_memory(tmp_path / "story.json", NOON) == memory
+    assert [each.name for each in tmp_path.iterdir()] == ["story.json"]
+
+
+def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
+    (tmp_path / "story.json").write_text("{")
+
+    assert read_memory(tmp_path / "story.json", NOON) == begin_memory(NOON)
+    assert "begins anew" in capsys.readouterr().err
+    assert read_memory(tmp_path / "none.json", NOON) == begin_memory(NOON)
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_secret_it_says_which_variable_is_missing(monkeypatch, capsys):
+    monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    try:
+        status = main(["--url", "http://127.0.0.1:1"])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    assert status == 1
+    assert capsys.readouterr().err.startswith("simulator: BOT_WEBHOOK_SECRET is not set")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
+    state = tmp_path / "story.json"
+    with Receiver() as receiver:
+        process = start(receiver.url, "--state", str(state), "--verbose")
+        _, sent, body = receiver.noted.get(timeout=10)
+
+        process.send_signal(number)
+        told = time.monotonic()
+        _, errors = process.communicate(timeout=10)
+        took = time.monotonic() - told
+
+    assert check(sent, body, now=int(sent["x-webhook-timestamp"])).type == "ticket.created"
+    assert process.returncode == 0
+    assert took < 3  # s; it promises one, the rest is for a busy machine
+    assert SECRET.encode() not in errors
+    assert b"Traceback" not in errors
+
+
+def test_the_process_ends_with_the_one_that_started_it():
+    with Receiver() as receiver:
+        # A parent that starts the simulator, says its number, and is gone when we say so.
+        script = (
+            "import subprocess, sys;"
+            f"child = subprocess.Popen({command(receiver.url)!r});"
+            "print(child.pid, flush=True); sys.stdin.read()"
+        )
+        parent = subprocess.Popen(
+            [sys.executable, "-c", script],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        receiver.noted.get(timeout=10)
+
+        parent.stdin.close()
+        parent.wait(timeout=10)
+
+        assert has_ended(child, within=5)
+        parent.stdout.close()
+
+
+def command(url: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "deskwire.demo.simulator", "--url", url, *more]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "BOT_WEBHOOK_SECRET": SECRET, "PYTHONPATH": str(SOURCE)}
+
+
+def start(url: str, *more: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command(url, *more), env=environment(), stderr=subprocess.PIPE)
+
+
+def has_ended(pidfd: int, within: float) -> bool:
+    """Whether the process ends in that many seconds."""
+    try:
+        return bool(select.select([pidfd], [], [], within)[0])
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,67 @@
+"""Sentences for everything that can happen."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from deskwire.events.catalogue import EVENTS, Who
+from deskwire.web.pages.activity import SENTENCES, deeds_of, tell
+
+NOW = {"number": 7, "subject": "Stuck", "href": "/guilds/1/tickets/7", "statusLabel": "Reviewing"}
+HEARD = frozenset({"guild:1", "tickets:guild:1"})
+
+
+def test_every_stored_event_has_a_sentence() -> None:
+    assert set(SENTENCES) == set(EVENTS), "add the type to web/pages/activity.py"
+
+
+def test_a_move_names_the_status_as_screens_do() -> None:
+    told = tell("ticket.status_changed", {"now": NOW, "newStatus": "OPEN", "reason": "look"})
+
+    assert (told.did, told.object, told.more) == ("moved", "#7 Stuck", "to Reviewing – look")
+
+
+def test_an_event_without_a_sentence_says_its_name() -> None:
+    assert tell("panel.shown_again", {}).did == "panel shown again"
+
+
+def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
+    entries = [
+        entry(3, "ticket.deleted", ticket="t", now=NOW, actor="discord:1"),
+        entry(2, "ticket.claimed", ticket="t", now=NOW, actor="discord:1"),
+        entry(1, "ticket.claimed", ticket="u", now=NOW, actor="discord:1"),
+    ]
+
+    deeds = deeds_of(entries, {}, HEARD)
+
+    assert [deed.position for deed in deeds] == [3, 1]
+    assert "Stuck" not in deeds[0].told.object
+
+
+def test_actors_are_named_as_far_as_they_are_known() -> None:
+    names = {"discord:1": Who(id="discord:1", name="Ada")}
+    entries = [
+        entry(3, "ticket.claimed", now=NOW, actor="discord:1"),
+        entry(2, "ticket.claimed", now=NOW, actor="discord:90002"),
+        entry(1, "guild.left", actor="bot"),
+    ]
+
+    who = [deed.who for deed in deeds_of(entries, names, HEARD)]
+
+    assert who == ["Ada", "Discord user …0002", "The bot"]
+
+
+def test_a_deed_is_held_by_the_viewers_channels_only() -> None:
+    (deed,) = deeds_of([entry(1, "guild.left", actor="bot")], {}, frozenset({"guild:1"}))
+
+    assert deed.held == "guild:1"
+
+
+def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
+    """A row of the log; its audience is a guild, its ticket readers and somebody else."""
+    channels = json.dumps(["user:somebody", "guild:1", "tickets:guild:1"])
+    return SimpleNamespace(
+        position=position, type=type_, data=json.dumps(data), at=0, channels=channels
+    )

@@ -1,0 +1,106 @@
+"""Settings: which source wins, what is refused, and that no value is ever repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deskwire.settings import MIN_SECRET, Unusable, load
+
+GOOD = "s" * MIN_SECRET
+
+
+@pytest.fixture(autouse=True)
+def an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "BOT_WEBHOOK_SECRET", "PUBLIC_URL", "ENVIRONMENT", "SIGN_UP"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_the_environment_beats_both_files_and_the_demo(
+    an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = {"port": 1}
+    assert load(demo).port == 1
+
+    (an_empty_folder / ".env").write_text("PORT=2\n")
+    assert load(demo).port == 2
+
+    (an_empty_folder / ".env.local").write_text("PORT=3\n")
+    assert load(demo).port == 3
+
+    monkeypatch.setenv("PORT", "4")
+    assert load(demo).port == 4
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+
+    assert load({"port": 5}).port == 5
+
+
+def test_all_problems_are_told_at_once_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "ninety")
+    monkeypatch.setenv("SIGN_UP", "sometimes")
+
+    with pytest.raises(Unusable) as refused:
+        load()
+
+    assert sorted(line.partition(":")[0] for line in refused.value.problems) == ["PORT", "SIGN_UP"]
+
+
+def test_a_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "tiny-secret")
+
+    with pytest.raises(Unusable) as refused:
+        load()
+
+    assert "tiny-secret" not in str(refused.value)
+    assert "openssl rand -hex 32" in str(refused.value)
+
+
+@pytest.mark.parametrize("secret", ["your-secret-here", "s" * (MIN_SECRET - 1), f"{GOOD},short"])
+def test_production_refuses_a_weak_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", secret)
+
+    with pytest.raises(Unusable, match="BOT_WEBHOOK_SECRET"):
+        load()
+
+
+def test_development_only_warns_of_a_weak_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "short")
+
+    assert load().weaknesses
+
+
+def test_production_needs_a_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+
+    with pytest.raises(Unusable, match="PUBLIC_URL"):
+        load()
+
+
+@pytest.mark.parametrize("url", ["desk.example.org", "ftp://x", "https://x/path", "https://"])
+def test_a_public_url_is_an_origin(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_URL", url)
+
+    with pytest.raises(Unusable, match="PUBLIC_URL"):
+        load()
+
+
+def test_several_secrets_may_be_valid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", f" {GOOD}, other ")
+
+    assert load().bot_secrets == [GOOD, "other"]
+
+
+def test_secrets_are_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", GOOD)
+
+    assert GOOD not in repr(load())

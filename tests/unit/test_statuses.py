@@ -1,0 +1,104 @@
+"""The statuses, row by row: what a sender's word does, and what we call it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from deskwire.tickets.facts import Fact, State, fold
+from deskwire.tickets.statuses import LABELS, STATUSES, Status, WireStatus, from_wire, to_wire
+
+ADA, BO = "discord:1", "discord:2"
+
+
+@pytest.mark.parametrize(
+    ("status", "assigned", "word"),
+    [
+        ("new", False, "OPEN"),
+        ("active", True, "CLAIMED"),
+        ("active", False, "OPEN"),
+        ("review", True, "CLAIMED"),
+        ("review", False, "OPEN"),
+        ("waiting", True, "PENDING"),
+        ("waiting", False, "PENDING"),
+        ("done", True, "CLOSED"),
+        ("canceled", False, "CLOSED"),
+    ],
+)
+def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireStatus) -> None:
+    assert to_wire(status, assigned=assigned) == word
+
+
+@pytest.mark.parametrize(
+    ("before", "claimed", "word", "after", "assignee"),
+    [
+        ("new", False, "CLAIMED", "active", BO),
+        ("active", True, "CLAIMED", "active", BO),
+        ("review", True, "CLAIMED", "review", BO),
+        ("waiting", True, "CLAIMED", "waiting", BO),  # being claimed is not a status
+        ("done", True, "CLAIMED", "active", BO),  # nobody works on an ended ticket
+        ("canceled", True, "CLAIMED", "active", BO),
+        *((status, True, "PENDING", "waiting", ADA) for status in STATUSES),
+        *((status, True, "CLOSED", "done", ADA) for status in STATUSES),
+        *((status, True, "OPEN", "active", None) for status in STATUSES),
+        *((status, False, "OPEN", "new", None) for status in STATUSES),
+    ],
+)
+def test_what_a_senders_word_does(
+    before: Status, claimed: bool, word: WireStatus, after: Status, assignee: str | None
+) -> None:
+    done = from_wire(word, status=before, assignee=ADA, claimed=claimed, actor=BO)
+
+    assert done == (after, assignee)
+
+
+def test_every_status_has_a_label() -> None:
+    assert set(LABELS) == set(STATUSES)
+
+
+def moved(at: int, word: str, actor: str = ADA) -> Fact:
+    return Fact("ticket.status_changed", at, actor, {"newStatus": word})
+
+
+def test_a_late_fact_takes_the_place_it_would_have_had() -> None:
+    closed, claimed = moved(20, "CLOSED"), moved(10, "CLAIMED")
+
+    assert fold([closed, claimed]) == fold([claimed, closed])
+    assert fold([closed, claimed]).status == "done"
+
+
+def test_a_deleted_ticket_is_not_revived() -> None:
+    deleted = Fact("ticket.deleted", 20, ADA, {})
+
+    assert fold([deleted, moved(10, "OPEN"), moved(30, "OPEN")]).deleted_at == 20
+
+
+def test_a_reopened_ticket_is_not_closed_any_more() -> None:
+    state = fold([moved(10, "CLAIMED"), moved(20, "CLOSED"), moved(30, "OPEN")])
+
+    assert (state.status, state.assignee, state.closed_at) == ("active", None, None)
+
+
+def test_a_subject_changed_before_the_ticket_was_told_stays_changed() -> None:
+    created = Fact("ticket.created", 10, ADA, {"subject": "Old", "openerId": "1"})
+    changed = Fact("ticket.updated", 20, BO, {"changes": {"subject": {"new": "New"}}})
+
+    assert fold([changed, created]).subject == "New"
+
+
+def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
+    def updated(at: int, **changes: object) -> Fact:
+        return Fact("ticket.updated", at, ADA, {"changes": changes})
+
+    state = fold(
+        [
+            updated(1, priority={"old": None, "new": "high"}, tags={"added": ["a", "b"]}),
+            updated(2, priority={"old": "high", "new": None}, tags={"removed": ["a"]}),
+        ]
+    )
+
+    assert state.priority is None
+    assert state.tags == {"b"}
+
+
+def test_nothing_told_is_a_new_ticket() -> None:
+    assert fold([]) == State()
