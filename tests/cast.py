@@ -33,7 +33,12 @@ NOON = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 HARBOUR = "700000000000000001"
 ATTIC = "700000000000000002"
 NOWHERE = "799999999999999999"  # no such guild
-ROLES = {"Tickets Support": "600000000000000001", "Greeters": "600000000000000002"}
+ROLES = {
+    "Tickets Support": "600000000000000001",
+    "Greeters": "600000000000000002",
+    "Tickets Viewer": "600000000000000003",
+    "Tickets Admin": "600000000000000004",
+}
 
 
 @dataclass(frozen=True, slots=True)

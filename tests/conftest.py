@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.place import Place
+from tests.server import Server, running
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
@@ -33,3 +37,16 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server for all tests that do not need one of their own."""
+    with running(tmp_path_factory.mktemp("server"), SSE_DEBUG="true") as started:
+        yield started
+
+
+@pytest.fixture
+def place(server: Server) -> Place:
+    """A guild of its own on that server."""
+    return Place(server)

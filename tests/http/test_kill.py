@@ -7,7 +7,7 @@ at moments nobody chose. A sender who was not answered sends the same message ag
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -22,7 +22,7 @@ from deskwire.integrations.discord.samples import sample
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import deliveries
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import Server, running
 
 KILLS = 50
@@ -157,9 +157,9 @@ def message_id(sender: int, count: int) -> str:
 def read_states(tx: Connection) -> dict[str, Counter[str]]:
     """For each id a sender used, how many deliveries ended in which state."""
     chosen = select(deliveries.c.envelope_id, deliveries.c.state)
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in tx.execute(chosen.where(deliveries.c.envelope_id.is_not(None))):
-        found.setdefault(row.envelope_id, Counter())[row.state] += 1
+        found[row.envelope_id][row.state] += 1
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 
 SIGNED_OUT = ["session.revoked", "goodbye"]  # what a stream hears last when its session ends
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import Server
 
 STREAMS = ("/api/events", "/api/guilds/events")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import PASSWORD, running
 
 MOST = 8  # STREAMS_PER_PERSON where nothing is set

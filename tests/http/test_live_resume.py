@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import Server, running
 
 FAR = 5  # entries; MAX_BEHIND of the server that forgets quickly

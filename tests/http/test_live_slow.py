@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import sse
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import running
 
 WINDOW = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind

@@ -14,7 +14,7 @@ from deskwire.control import ask_server
 from deskwire.kit.errors import Conflict
 from tests import sse
 from tests.cast import ADA
-from tests.http.conftest import Place
+from tests.place import Place
 from tests.server import PASSWORD, Server, running
 
 GUILD = "800000000000000001"

@@ -123,8 +123,11 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
-    position = tx.execute(insert(log).values(row).returning(log.c.position)).scalar_one()
+    position = tx.execute(_APPEND, row).scalar_one()
     note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
+
+
+_APPEND = insert(log).returning(log.c.position)
 
 
 def read_epoch(tx: Connection) -> str:
@@ -180,6 +183,11 @@ def read_caused_by(tx: Connection, cause: str) -> list[Entry]:
     """The entries that `cause` brought about."""
     rows = tx.execute(select(log).where(log.c.cause == cause).order_by(log.c.position))
     return _entries(tx, rows)
+
+
+def is_caused_by(tx: Connection, cause: str) -> bool:
+    """Whether `cause` has brought about anything yet."""
+    return tx.execute(select(log.c.position).where(log.c.cause == cause)).first() is not None
 
 
 def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:

@@ -3,14 +3,18 @@
 Work is a plain function over a `Connection`, run off the event loop: a whole transaction costs
 one hop, not one per statement (decision 0002). What a transaction `note`s is handed to the
 subscriber after its commit, in commit order, and is forgotten if it rolls back.
+
+Statements on an event's road are built once, at import, with named parameters: building one and
+finding it in SQLAlchemy's cache costs four times what running it does (docs/performance.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -51,6 +55,22 @@ Subscriber = Callable[[Sequence[Any]], None]
 def note(tx: Connection, thing: object) -> None:
     """Hand `thing` to the database's subscriber once this transaction has committed."""
     tx.info.setdefault("noted", []).append(thing)
+
+
+@contextmanager
+def part(tx: Connection) -> Iterator[None]:
+    """A part of a transaction; if it raises, it alone is undone, with what it noted."""
+    noted = tx.info.setdefault("noted", [])
+    before = len(noted)
+    tx.exec_driver_sql("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        del noted[before:]  # or readers would hear of what never happened
+        tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+        raise
+    finally:
+        tx.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
 def insert_new(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

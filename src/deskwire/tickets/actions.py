@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from deskwire.events import channels, log
 from deskwire.events.catalogue import EVENTS, Side, TicketEvent
@@ -15,9 +15,9 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import State, fold
 from deskwire.tickets.messages import Draft
-from deskwire.tickets.tickets import audience, participants, tickets, with_names
+from deskwire.tickets.tickets import audience, named, participants, tickets
 from deskwire.workspaces import guilds
-from deskwire.workspaces.names import read_people
+from deskwire.workspaces.names import read_names, read_people
 from deskwire.workspaces.origin import Origin, Principal
 
 
@@ -30,8 +30,8 @@ def record_fact(
     line = messages.add(tx, draft)
     state = fold(messages.read_facts(tx, row.id))
     touched = _seat_opener(tx, row, state)
-    _write_state(tx, row, state, origin.at)
-    _append(tx, origin, type_, row.id, line, touched)
+    changed = _write_state(tx, row, state, origin.at)
+    _append(tx, origin, type_, changed, line, touched)
 
 
 def record_message(
@@ -47,6 +47,8 @@ def record_message(
 ) -> None:
     """Somebody wrote in a guild's ticket; the same message again changes nothing."""
     row = _ensure(tx, origin.at, guild_id, sender_id, number)
+    if messages.is_known(tx, row.id, message_id):
+        return
     draft = Draft(
         row.id,
         "reply",
@@ -59,24 +61,27 @@ def record_message(
         text,
     )
     line = messages.add(tx, draft)
-    if line is None:
-        return
-    values = {"messages": tickets.c.messages + 1, "active_at": max(row.active_at, origin.at)}
+    values = {"of": row.id, "active_at": max(row.active_at, origin.at)}
     if row.opener is None:  # nothing has told yet when it was opened
         values["opened_at"] = min(row.opened_at, origin.at)
-    _change(tx, row.id, values)
-    _append(tx, origin, "ticket.message_sent", row.id, line, [])
+    _append(tx, origin, "ticket.message_sent", tx.execute(_COUNT, values).one(), line, [])
+
+
+_CHANGE = (
+    update(tickets)
+    .where(tickets.c.id == bindparam("of"))
+    .values(revision=tickets.c.revision + 1)
+    .returning(tickets)
+)
+_COUNT = _CHANGE.values(messages=tickets.c.messages + 1)
 
 
 def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: int) -> Row[Any]:
     """The ticket's row, made from the little we know if this is the first we hear of it."""
-    guilds.ensure(tx, guild_id, at)
     workspace = channels.guild(guild_id)
-    found = select(tickets).where(
-        tickets.c.workspace == workspace, tickets.c.sender_id == sender_id
-    )
-    if (row := tx.execute(found).one_or_none()) is not None:
+    if (row := _find(tx, workspace, sender_id)) is not None:
         return row
+    guilds.ensure(tx, guild_id, at)
     tx.execute(
         insert(tickets).values(
             id=new_id(),
@@ -91,7 +96,16 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
             revision=0,
         )
     )
-    return tx.execute(found).one()
+    return tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one()
+
+
+def _find(tx: Connection, workspace: Workspace, sender_id: int) -> Row[Any] | None:
+    return tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one_or_none()
+
+
+_OF_SENDER = select(tickets).where(
+    tickets.c.workspace == bindparam("here"), tickets.c.sender_id == bindparam("senders")
+)
 
 
 def _free_number(tx: Connection, workspace: Workspace, number: int) -> int:
@@ -121,9 +135,10 @@ def _participants(tx: Connection, ticket_id: str) -> list[Principal]:
     return list(tx.execute(chosen).scalars())
 
 
-def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> None:
+def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[Any]:
     opened_at = state.opened_at if state.opened_at is not None else min(row.opened_at, at)
     values = {
+        "of": row.id,
         "subject": state.subject,
         "opener": state.opener,
         "status": state.status,
@@ -135,36 +150,27 @@ def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Non
         "closed_at": state.closed_at,
         "deleted_at": state.deleted_at,
     }
-    _change(tx, row.id, values)
-
-
-def _change(tx: Connection, ticket_id: str, values: dict[str, Any]) -> None:
-    tx.execute(
-        update(tickets)
-        .where(tickets.c.id == ticket_id)
-        .values({**values, "revision": tickets.c.revision + 1})
-    )
+    return tx.execute(_CHANGE, values).one()
 
 
 def _append(
     tx: Connection,
     origin: Origin,
     type_: str,
-    ticket_id: str,
-    line: str | None,
+    row: Row[Any],
+    line: Row[Any],
     touched: list[Channel],
 ) -> None:
-    row = tx.execute(select(tickets).where(tickets.c.id == ticket_id)).one()
-    ticket = with_names(tx, [row])[0]
+    names = read_names(tx, [row.opener, row.assignee, line.author])
+    ticket = named([row], names)[0]
     ours: dict[str, Any] = {
         "workspace": ticket.workspace,
         "actor": origin.actor,
         "ticket": ticket.id,
         "revision": ticket.revision,
         "now": ticket.now,
+        "line": messages.lines_of([line], names)[0],
     }
-    if line is not None:
-        ours["line"] = messages.read_line(tx, line)
     kind = EVENTS[type_]
     if not issubclass(kind, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")

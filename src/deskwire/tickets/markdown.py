@@ -34,13 +34,14 @@ _parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
 _parser.enable(["table", "strikethrough"])
 _parser.add_render_rule("image", _image_as_link)
 
+_cleaner = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    url_schemes=_SCHEMES,
+    link_rel="noopener noreferrer nofollow",
+)
+
 
 def render(text: str) -> str:
     """`text` as sanitised HTML."""
-    return nh3.clean(
-        _parser.render(text),
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        url_schemes=_SCHEMES,
-        link_rel="noopener noreferrer nofollow",
-    ).strip()
+    return _cleaner.clean(_parser.render(text)).strip()

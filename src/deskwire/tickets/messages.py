@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     insert,
     select,
 )
@@ -72,44 +73,57 @@ class Draft:
     text: str | None = None
 
 
-def add(tx: Connection, draft: Draft) -> str | None:
-    """Add a message; its id, or None where the sender's id is in the ticket already."""
-    if draft.sender_id is not None and _is_known(tx, draft.ticket, draft.sender_id):
-        return None
-    id_ = new_id()
-    tx.execute(
-        insert(messages).values(
-            id=id_,
-            ticket=draft.ticket,
-            kind=draft.kind,
-            type=draft.type,
-            origin="discord",
-            sender_id=draft.sender_id,
-            author=draft.author,
-            side=draft.side,
-            at=draft.at,
-            data=json.dumps(draft.data, ensure_ascii=False),
-            text=draft.text,
-            html=_html(draft),
-            revision=1,
-        )
-    )
-    return id_
+def is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
+    """Whether the sender's message is in the ticket already."""
+    known = tx.execute(_KNOWN, {"ticket_id": ticket_id, "senders": sender_id})
+    return known.first() is not None
+
+
+_KNOWN = select(messages.c.id).where(
+    messages.c.ticket == bindparam("ticket_id"), messages.c.sender_id == bindparam("senders")
+)
+
+
+_ADD = insert(messages).returning(messages)
+
+
+def add(tx: Connection, draft: Draft) -> Row[Any]:
+    """Add a message; its row."""
+    row = {
+        "id": new_id(),
+        "ticket": draft.ticket,
+        "kind": draft.kind,
+        "type": draft.type,
+        "origin": "discord",
+        "sender_id": draft.sender_id,
+        "author": draft.author,
+        "side": draft.side,
+        "at": draft.at,
+        "data": json.dumps(draft.data, ensure_ascii=False),
+        "text": draft.text,
+        "html": _html(draft),
+        "revision": 1,
+    }
+    return tx.execute(_ADD, row).one()
 
 
 def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
     """What senders told about a ticket, in order of arrival."""
-    rows = tx.execute(
-        select(messages.c.type, messages.c.at, messages.c.author, messages.c.data)
-        .where(messages.c.ticket == ticket_id, messages.c.kind == "system")
-        .order_by(messages.c.id)
-    )
+    rows = tx.execute(_FACTS, {"of": ticket_id})
     return [Fact(row.type, row.at, row.author, json.loads(row.data)) for row in rows]
+
+
+_FACTS = (
+    select(messages.c.type, messages.c.at, messages.c.author, messages.c.data)
+    .where(messages.c.ticket == bindparam("of"), messages.c.kind == "system")
+    .order_by(messages.c.id)
+)
 
 
 def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> list[Line]:
     """The entries of a ticket, oldest first; internal notes only where `notes` allows."""
-    return _lines(tx, read_rows(tx, ticket_id, notes=notes))
+    rows = read_rows(tx, ticket_id, notes=notes)
+    return lines_of(rows, read_names(tx, [row.author for row in rows]))
 
 
 def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequence[Row[Any]]:
@@ -120,24 +134,6 @@ def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequenc
         .where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
         .order_by(messages.c.at, messages.c.id)
     ).all()
-
-
-def read_line(tx: Connection, message_id: str) -> Line:
-    """One entry, as events carry it."""
-    row = tx.execute(select(messages).where(messages.c.id == message_id)).one()
-    return _lines(tx, [row])[0]
-
-
-def _is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
-    known = select(messages.c.id).where(
-        messages.c.ticket == ticket_id, messages.c.sender_id == sender_id
-    )
-    return tx.execute(known).first() is not None
-
-
-def _lines(tx: Connection, rows: Iterable[Row[Any]]) -> list[Line]:
-    found = list(rows)
-    return lines_of(found, read_names(tx, [row.author for row in found]))
 
 
 def lines_of(rows: Iterable[Row[Any]], names: Mapping[Principal, Who]) -> list[Line]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     func,
     select,
     update,
@@ -96,42 +97,46 @@ def _row(arrived: Arrived) -> dict[str, Any]:
     }
 
 
-def read_pending(tx: Connection, limit: int) -> list[Row[Any]]:
-    """The oldest deliveries nothing was done about yet."""
-    chosen = select(deliveries).where(deliveries.c.state == "pending")
-    return list(tx.execute(chosen.order_by(deliveries.c.id).limit(limit)))
-
-
-def find_earlier(tx: Connection, row: Row[Any]) -> Row[Any] | None:
-    """An earlier delivery under the same id of the sender's, if there is one."""
-    if row.envelope_id is None:
-        return None
-    return tx.execute(
-        select(deliveries)
+_earlier = deliveries.alias("earlier")
+_PENDING = (
+    select(
+        deliveries,
+        select(func.min(_earlier.c.id))
         .where(
-            deliveries.c.source == row.source,
-            deliveries.c.envelope_id == row.envelope_id,
-            deliveries.c.id < row.id,
+            _earlier.c.source == deliveries.c.source,
+            _earlier.c.envelope_id == deliveries.c.envelope_id,
+            _earlier.c.id < deliveries.c.id,
         )
-        .order_by(deliveries.c.id)
-        .limit(1)
-    ).one_or_none()
+        .scalar_subquery()
+        .label("earlier"),
+    )
+    .where(deliveries.c.state == "pending")
+    .order_by(deliveries.c.id)
+    .limit(bindparam("at_most", type_=Integer))
+)
+
+
+def read_pending(tx: Connection, limit: int) -> Sequence[Row[Any]]:
+    """The oldest deliveries nothing was done about yet.
+
+    `earlier`: the id of the first delivery under the same id of the sender's, if there is one.
+    """
+    return tx.execute(_PENDING, {"at_most": limit}).all()
+
+
+_SETTLE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("settled"))
+    .values(attempts=deliveries.c.attempts + 1)
+)
 
 
 def settle(
     tx: Connection, delivery_id: int, state: State, reasons: Sequence[str], at: Millis
 ) -> None:
     """Say what became of a delivery."""
-    tx.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(
-            state=state,
-            reasons=json.dumps(list(reasons), ensure_ascii=False),
-            handled_at=at,
-            attempts=deliveries.c.attempts + 1,
-        )
-    )
+    told = json.dumps(list(reasons), ensure_ascii=False)
+    tx.execute(_SETTLE, {"settled": delivery_id, "state": state, "reasons": told, "handled_at": at})
 
 
 def replay(tx: Connection, delivery_id: int) -> None:

@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import OperationalError
 
-from deskwire.events.log import read_caused_by
+from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, part
 from deskwire.kit.errors import Refusal
 from deskwire.webhooks.deliveries import (
     State,
-    find_earlier,
     fingerprint,
+    read_one,
     read_pending,
     settle,
 )
@@ -82,7 +82,7 @@ class Worker:
 
     def _understand(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
         try:
-            with tx.begin_nested():
+            with part(tx):
                 return self._apply(tx, row), []
         except Unfit as unfit:
             return "parked", unfit.reasons
@@ -96,14 +96,15 @@ class Worker:
 
     def _apply(self, tx: Connection, row: Row[Any]) -> State:
         body = json.loads(row.body)
-        earlier = find_earlier(tx, row)
-        if earlier is not None:
-            if fingerprint(json.loads(earlier.body)["event"]) == fingerprint(body["event"]):
+        if row.earlier is not None:
+            earlier = json.loads(read_one(tx, row.earlier).body)
+            if fingerprint(earlier["event"]) == fingerprint(body["event"]):
                 return "repeat"
             raise Unfit(
-                f"id {row.envelope_id!r} was used by delivery {earlier.id} for another event"
+                f"id {row.envelope_id!r} was used by delivery {row.earlier} for another event"
             )
         delivery = Delivery(row.id, row.signed_at, body)
-        if not read_caused_by(tx, delivery.cause):  # a replay of what was done changes nothing
+        # A replay of what was done changes nothing.
+        if row.attempts == 0 or not is_caused_by(tx, delivery.cause):
             self._sources[row.source].apply(tx, delivery)
         return "done"

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    bindparam,
     insert,
     select,
     update,
@@ -178,7 +179,10 @@ def read_place_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, st
 
 
 def _find(tx: Connection, guild_id: str) -> Row[tuple[object, ...]] | None:
-    return tx.execute(select(guilds).where(guilds.c.id == guild_id)).one_or_none()
+    return tx.execute(_BY_ID, {"guild": guild_id}).one_or_none()
+
+
+_BY_ID = select(guilds).where(guilds.c.id == bindparam("guild"))
 
 
 def _change(tx: Connection, row: Row[tuple[object, ...]], values: Mapping[str, object]) -> Guild:

@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Connection,
     Table,
     Text,
-    insert,
+    bindparam,
     select,
-    update,
+    text,
 )
 
 from deskwire.accounts.identities import identities
@@ -34,12 +33,14 @@ discord_users = Table(
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    table = discord_users
-    known = tx.execute(select(table.c.name, table.c.named_at).where(_is(principal))).one_or_none()
-    if known is None:
-        tx.execute(insert(table).values(principal=principal, name=name, named_at=at))
-    elif known.named_at <= at:
-        tx.execute(update(table).where(_is(principal)).values(name=name, named_at=at))
+    tx.execute(_LEARN, {"principal": principal, "name": name, "named_at": at})
+
+
+_LEARN = text(
+    "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
+    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
+    "WHERE discord_users.named_at <= excluded.named_at"  # SQLite and PostgreSQL alike
+)
 
 
 def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[Principal, Who]:
@@ -72,16 +73,16 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
-def _is(principal: Principal) -> ColumnElement[bool]:
-    return discord_users.c.principal == principal
-
-
 def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
     if not wanted:
         return {}
-    table = discord_users
-    rows = tx.execute(select(table.c.principal, table.c.name).where(table.c.principal.in_(wanted)))
+    rows = tx.execute(_NAMES, {"wanted": list(wanted)})
     return {row[0]: row[1] for row in rows}
+
+
+_NAMES = select(discord_users.c.principal, discord_users.c.name).where(
+    discord_users.c.principal.in_(bindparam("wanted", expanding=True))
+)
 
 
 def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:

@@ -1,0 +1,33 @@
+"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. See bench/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from bench import door, latency
+from bench.machine import facts
+from bench.report import Part, save, show
+
+PARTS: dict[str, Callable[[], Part]] = {"door": door.measure, "latency": latency.measure}
+
+
+def main() -> None:
+    """Measure, print the table, write the results."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    chosen = parser.parse_args().parts or list(PARTS)
+    if unknown := [name for name in chosen if name not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    machine, began = facts(), time.monotonic()
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    for name in chosen:
+        part = PARTS[name]()
+        print(show(part), flush=True)
+        save(part, machine)
+    print(f"\n{time.monotonic() - began:.0f} s; value, then lowest–highest of the rounds")
+
+
+if __name__ == "__main__":
+    main()

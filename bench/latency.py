@@ -1,0 +1,123 @@
+"""From the webhook to an open stream, idle: what passes before a screen can know.
+
+The clock runs from just before the request is written until the frame with that message's id was
+read by a client on a bare socket, on the same machine; both commits lie between. One event at a
+time, at a low rate, against the least that could be done.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+
+from bench.bodies import messages, post
+from bench.desk import listen, sign_in
+from bench.machine import Noise
+from bench.report import Figure, Part, of_rounds, percentile
+from bench.servers import BARE_LIVE, DESKWIRE, Server, fill, running, scratch
+from bench.sockets import connect, fetch, read_until, request
+
+ROUNDS = 8
+EVENTS = 75  # per turn: 600 of each contestant
+WARM_UP = 50
+PAUSE = 0.015  # s between two events; long enough for everything to be idle again
+
+P50_BAR = 4.0  # × the bare contestant's p50
+P99_BAR = 4.0  # × the own p50
+
+HOW = f"one event at a time, {ROUNDS} × {EVENTS} each, from before the POST until the frame is read"
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server with a stream open and a connection to post over."""
+
+    server: Server
+    stream: socket.socket
+    sender: socket.socket
+
+
+def measure() -> Part:
+    """Run both contestants in turn."""
+    with ExitStack() as stack:
+        contestants = {
+            "bare": _bare(stack.enter_context(running(BARE_LIVE))),
+            "ours": _deskwire(stack),
+        }
+        for each in contestants.values():
+            stack.enter_context(each.stream)
+            stack.enter_context(each.sender)
+            _take_turn(each, "warm-up", WARM_UP)
+        noise = Noise(lambda: sum(each.server.cpu() for each in contestants.values()))
+        waits: dict[str, list[list[float]]] = {name: [] for name in contestants}
+        for number in range(ROUNDS):
+            for name, each in contestants.items():
+                waits[name].append(list(_take_turn(each, f"{name}-{number}", EVENTS)))
+        return Part("latency", HOW, _ratios(waits), _figures(waits), noise.share())
+
+
+def _bare(server: Server) -> Contestant:
+    stream = connect(server.port)
+    stream.sendall(request("GET", "/events", {}))
+    read_until(stream, b"data: connected")
+    return Contestant(server, stream, connect(server.port))
+
+
+def _deskwire(stack: ExitStack) -> Contestant:
+    folder = stack.enter_context(scratch())
+    token = sign_in(folder)
+    server = stack.enter_context(running(DESKWIRE, folder))
+    fill(server)
+    return Contestant(server, listen(server.port, token), connect(server.port))
+
+
+def _take_turn(contestant: Contestant, run: str, count: int) -> list[float]:
+    return list(_waits(contestant, run, count))
+
+
+def _waits(contestant: Contestant, run: str, count: int) -> Iterator[float]:
+    """Milliseconds from before each request until its frame."""
+    rest = b""
+    for id_, body in messages(run, count):
+        asked = post(body)
+        time.sleep(PAUSE)
+        began = time.perf_counter()
+        contestant.sender.sendall(asked)
+        rest = read_until(contestant.stream, f'"messageId":"{id_}"'.encode(), rest)
+        yield (time.perf_counter() - began) * 1000
+        status, answer = fetch(contestant.sender, b"")
+        if status != 200:
+            raise RuntimeError(f"refused: {answer!r}\n{contestant.server.log()}")
+
+
+def _ratios(waits: dict[str, list[list[float]]]) -> list[Figure]:
+    p50 = {name: [percentile(turn, 0.5) for turn in turns] for name, turns in waits.items()}
+    every = list(chain.from_iterable(waits["ours"]))
+    of_bare = [ours / bare for ours, bare in zip(p50["ours"], p50["bare"], strict=True)]
+    tails = [percentile(turn, 0.99) / percentile(turn, 0.5) for turn in waits["ours"]]
+    tail = percentile(every, 0.99) / percentile(every, 0.5)
+    return [
+        of_rounds("p50, of the bare contestant's", of_bare, "×", P50_BAR),
+        Figure("p99, of the own p50", tail, "×", min(tails), max(tails), P99_BAR),
+    ]
+
+
+_NAMES = {"bare": "bare, two commits", "ours": "Deskwire"}
+
+
+def _figures(waits: dict[str, list[list[float]]]) -> list[Figure]:
+    return [
+        Figure(
+            f"{_NAMES[name]}: p{share:.0f}",
+            percentile(list(chain.from_iterable(turns)), share / 100),
+            "ms",
+            min(percentile(turn, share / 100) for turn in turns),
+            max(percentile(turn, share / 100) for turn in turns),
+        )
+        for name, turns in waits.items()
+        for share in (50.0, 99.0)
+    ]

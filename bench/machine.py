@@ -1,0 +1,52 @@
+"""What a reader must know of the machine to judge a run: versions, cores, and how noisy it was.
+
+No names, no paths: results are published.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "starlette")
+TICK = os.sysconf("SC_CLK_TCK")  # of /proc per second
+
+
+def facts() -> dict[str, object]:
+    """Cores and versions."""
+    return {
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+class Noise:
+    """How much of the machine others use while this run measures."""
+
+    def __init__(self, cpu_of_servers: Callable[[], float]) -> None:
+        self._cpu_of_servers = cpu_of_servers
+        self._began = time.monotonic()
+        self._before = self._others()
+
+    def share(self) -> float:
+        """The share of all cores (0 to 1) used since the beginning by processes not of this run."""
+        elapsed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return max(0.0, (self._others() - self._before) / elapsed)
+
+    def _others(self) -> float:
+        # Servers count for us only once they have ended; load clients have.
+        return _machine_cpu() - sum(os.times()[:4]) - self._cpu_of_servers()
+
+
+def _machine_cpu() -> float:
+    fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    idle = fields[3] + fields[4]  # idle and waiting for the disk
+    return (sum(fields[:8]) - idle) / TICK

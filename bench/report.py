@@ -1,0 +1,117 @@
+"""A figure, a part of the run, the table on the screen, and the file in `results/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number with its spread over the rounds, and the bar it is held to, if there is one."""
+
+    what: str
+    value: float
+    unit: str  # "×" for ratios
+    low: float
+    high: float
+    bar: float | None = None
+    good: Literal["below", "above"] = "below"
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the bar is met; None where there is none."""
+        if self.bar is None:
+            return None
+        return self.value <= self.bar if self.good == "below" else self.value >= self.bar
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the run found: ratios, which travel, before figures, which do not."""
+
+    name: str
+    how: str
+    ratios: list[Figure]
+    figures: list[Figure] = field(default_factory=list)
+    others: float | None = None  # share of all cores used by processes not of this run
+    not_measured: str | None = None  # why, where there is nothing
+
+
+def of_rounds(
+    what: str,
+    values: Sequence[float],
+    unit: str,
+    bar: float | None = None,
+    good: Literal["below", "above"] = "below",
+) -> Figure:
+    """The median of the rounds."""
+    return Figure(what, median(values), unit, min(values), max(values), bar, good)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that `share` (0 to 1) of `values` do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def show(part: Part) -> str:
+    """The part as lines of the table."""
+    lines = [f"\n{part.name}: {part.how}"]
+    if part.not_measured is not None:
+        return "\n".join([*lines, f"  not measured: {part.not_measured}"])
+    lines += [_line(each) for each in (*part.ratios, *part.figures)]
+    if part.others is not None:
+        lines.append(f"  other processes used {part.others:.0%} of the machine meanwhile")
+    return "\n".join(lines)
+
+
+def save(part: Part, machine: dict[str, object], folder: Path = RESULTS) -> None:
+    """Write the part to `results/NAME.json`."""
+    folder.mkdir(exist_ok=True)
+    told = {
+        "part": part.name,
+        "how": part.how,
+        "not_measured": part.not_measured,
+        "ratios": [_told(each) for each in part.ratios],
+        "figures": [_told(each) for each in part.figures],
+        "share_of_machine_used_by_others": _rounded(part.others),
+        "machine": machine,
+    }
+    kept = {name: value for name, value in told.items() if value not in (None, [])}
+    text = json.dumps(kept, indent=2, ensure_ascii=False)
+    (folder / f"{part.name}.json").write_text(text + "\n")
+
+
+def _told(figure: Figure) -> dict[str, object]:
+    told = asdict(figure) | {"met": figure.is_met}
+    if figure.bar is None:
+        del told["bar"], told["good"], told["met"]
+    return {k: _rounded(v) if isinstance(v, float) else v for k, v in told.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
+
+
+def _line(figure: Figure) -> str:
+    value = f"{_short(figure.value)} {figure.unit}"
+    spread = f"{_short(figure.low)}–{_short(figure.high)}"
+    return f"  {figure.what:<62} {value:>12}   {spread:>15}   {_verdict(figure)}".rstrip()
+
+
+def _verdict(figure: Figure) -> str:
+    if figure.bar is None:
+        return ""
+    sign = "≤" if figure.good == "below" else "≥"
+    return f"bar {sign} {figure.bar:g}: {'met' if figure.is_met else 'MISSED'}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,158 @@
+"""Contestants: server processes in folders of their own, and the CPU they have used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.bodies import SECRET, opening, post
+from bench.sockets import HOST, connect, fetch, request
+
+ROOT = Path(__file__).parent.parent
+START_TIMEOUT = 30.0  # s until a server answers
+STOP_TIMEOUT = 10.0  # s from SIGTERM to the end
+DRAIN_TIMEOUT = 120.0  # s for a backlog of deliveries
+STEP = 0.05  # s between two looks at something that is waited for
+DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
+TICK = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat per second
+
+DESKWIRE = ("-c", "from deskwire.cli import main; main()", "serve")  # as shipped
+HELD_WORKER = ("-m", "bench.held_worker", "serve")
+BARE_DOOR = ("-m", "bench.bare_door")
+BARE_LIVE = ("-m", "bench.bare_live")
+
+
+class Server:
+    """A running contestant."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+        self.port = port
+        self.folder = folder
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def cpu(self) -> float:
+        """Seconds of CPU used so far, user and system, by all its threads (Linux)."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def wait_until_ready(self) -> None:
+        """Wait for /readyz to say yes."""
+        wait_for(self._is_ready, START_TIMEOUT, "the server to answer", self.log)
+
+    def wait_until_worked_off(self) -> None:
+        """Wait until nothing the door kept is left to be worked on."""
+        database = sqlite3.connect(f"file:{self.folder / DATABASE}?mode=ro", uri=True)
+        ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
+        wait_for(lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.log)
+        database.close()
+
+    def log(self) -> str:
+        """The end of what the server wrote."""
+        return (self.folder / "server.log").read_text(errors="replace")[-2000:]
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _is_ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"a server ended at once:\n{self.log()}")
+        try:
+            with connect(self.port) as connection:
+                return fetch(connection, request("GET", "/readyz", {}))[0] == 200
+        except OSError:
+            return False
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty folder, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="deskwire-bench-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path | None = None, **environment: str
+) -> Iterator[Server]:
+    """Run `python COMMAND` in a folder (else an empty one) until the block ends; it is ready."""
+    with scratch() as empty:
+        server = start(command, folder or empty, **environment)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+def start(command: Sequence[str], folder: Path, **environment: str) -> Server:
+    """Start `python COMMAND` in `folder`; it may not answer yet."""
+    port = _free_port()
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,  # no .env of the checkout changes what is measured
+            env=_environment(port) | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    return Server(process, port, folder)
+
+
+def fill(server: Server) -> None:
+    """Tell Deskwire of the Discord server and its tickets, and wait until it knows them."""
+    with connect(server.port) as connection:
+        for body in opening():
+            status, answer = fetch(connection, post(body))
+            if status != 200:
+                raise RuntimeError(f"the door refused: {answer!r}\n{server.log()}")
+    server.wait_until_worked_off()
+
+
+def wait_for(
+    is_true: Callable[[], bool], timeout: float, what: str, log: Callable[[], str]
+) -> None:
+    """Look again and again until it is true; an error with the server's log after `timeout`."""
+    deadline = time.monotonic() + timeout
+    while not is_true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout:.0f} s for {what}:\n{log()}")
+        time.sleep(STEP)
+
+
+def _environment(port: int) -> dict[str, str]:
+    known = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    paths = [str(ROOT), *(str(Path(each).absolute()) for each in known)]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PORT": str(port),
+        "BOT_WEBHOOK_SECRET": SECRET,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,103 @@
+"""Somebody with a browser: what they open, what they see, and what their console says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    Response,
+    expect,
+)
+
+PATIENCE = 10_000  # ms for what must come; a reconnect alone may take seconds
+expect.set_options(timeout=PATIENCE)
+
+# What a browser says of its own accord when a server is away.
+AWAY = re.compile(r"net::ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|NETWORK_CHANGED|ABORTED)")
+
+
+class Visitor:
+    """One browser context with one page; `complaints` is what nobody should ever see."""
+
+    def __init__(
+        self, context: BrowserContext, cookie: str, url: str, *, javascript: bool = True
+    ) -> None:
+        self.context = context
+        self.javascript = javascript
+        self.complaints: list[str] = []
+        self.lines: list[str] = []  # of the store, without their mark
+        self.fragments: list[str] = []  # ids asked for, one entry per request
+        if cookie:
+            name, _, value = cookie.partition("=")
+            context.add_cookies([{"name": name, "value": value, "url": url}])
+        self.page = self.new_tab()
+
+    def new_tab(self) -> Page:
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", self._note_line)
+        page.on("pageerror", self._note_error)
+        page.on("request", self._note_request)
+        return page
+
+    def open(self, path: str, *, live: bool = True) -> Response:
+        """Go to a page, and wait until it is live where somebody is signed in."""
+        answer = self.page.goto(path)
+        assert answer is not None
+        if live and self.javascript and self.find("html[data-stream]").count():
+            self.expect_live()
+        return answer
+
+    def expect_live(self) -> None:
+        self.expect_state("live")
+
+    def expect_state(self, state: str) -> None:
+        """The connection indicator says so."""
+        expect(self.find("#live")).to_have_attribute("data-state", state)
+
+    def find(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    def row(self, subject: str) -> Locator:
+        """The row of a ticket in a list."""
+        link = self.page.get_by_role("link", name=subject, exact=True)
+        return self.page.locator("#tickets > [data-row]").filter(has=link)
+
+    def toast(self, title: str) -> Locator:
+        """The toast with exactly this title."""
+        return self.find(".toast-card").filter(has=self.page.get_by_text(title, exact=True))
+
+    def tab_count(self, label: str) -> Locator:
+        """The number beside a status above the list."""
+        return self.page.locator("#status-tabs a").filter(has_text=label).locator(".num")
+
+    def expect_line(self, pattern: str) -> None:
+        """The store wrote a line that matches, or does within PATIENCE."""
+        if not any(re.search(pattern, line) for line in self.lines):
+            self.page.wait_for_event(
+                "console", lambda said: re.search(pattern, said.text) is not None, timeout=PATIENCE
+            )
+
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        return self.page.evaluate(script, argument)
+
+    def _note_line(self, said: ConsoleMessage) -> None:
+        if said.text.startswith("[SSE] "):
+            self.lines.append(said.text.removeprefix("[SSE] "))
+        if said.type in ("error", "warning") and not AWAY.search(said.text):
+            self.complaints.append(f"{said.type} at {self.page.url}: {said.text}")
+
+    def _note_error(self, error: Error) -> None:
+        self.complaints.append(f"exception at {self.page.url}: {error}")
+
+    def _note_request(self, request: Request) -> None:
+        ids = request.headers.get("x-deskwire-fragment")
+        if ids is not None:
+            self.fragments.append(ids)
