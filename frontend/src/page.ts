@@ -5,7 +5,7 @@ import { words } from "./held";
 export interface Page {
   stream: string | null; // null: nobody is signed in
   cursor: string | null;
-  person: string | null;
+  actors: ReadonlySet<string>; // names under which events know the reader
   channels: string[] | null;
   isDebug: boolean;
 }
@@ -14,7 +14,7 @@ export function readPage({ dataset }: HTMLElement): Page {
   return {
     stream: dataset["stream"] || null,
     cursor: dataset["cursor"] || null,
-    person: dataset["person"] || null,
+    actors: new Set(words(dataset["actors"])),
     channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
     isDebug: dataset["debug"] === "1",
   };

@@ -137,7 +137,7 @@ export class Store implements Listener {
   }
 
   #toast(id: string, event: Envelope): void {
-    const toast = toastOf(event.type, event.data, this.#page.person);
+    const toast = toastOf(event.type, event.data, this.#page.actors);
     if (!toast) return;
     const kind = `${event.type} ${event.data.workspace ?? ""}`;
     this.toaster.add(id, kind, channelsOf(happeningOf(event)), toast);

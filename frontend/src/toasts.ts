@@ -96,14 +96,17 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "session.revoked": null,
 };
 
-/** The toast of an event, or null: none is due, or it is the viewer's own doing. */
+// The wire names the owner of the server, not who added the bot to it.
+const OWN_TOO: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
+
+/** The toast of an event, or null: none is due, or one of `own` (the reader) did it. */
 export function toastOf<T extends EventType>(
   type: T,
   data: EventData[T],
-  person: string | null,
+  own: ReadonlySet<string>,
 ): Toast | null {
   if (!Object.hasOwn(TOASTS, type)) return null;
-  if (person !== null && data.actor === person) return null;
+  if (own.has(data.actor) && !OWN_TOO.has(type)) return null;
   return TOASTS[type]?.(data) ?? null;
 }
 

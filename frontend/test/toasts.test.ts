@@ -8,6 +8,10 @@ import { TOASTS, toastOf } from "../src/toasts";
 import { created, GUILD, messageSent, ticketNow } from "./samples";
 
 const MOVED = { ...created(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
+const CATS = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
+const SETUP = { actor: "bot", guildId: "1", revision: 1, now: CATS };
+const JOINED = { ...SETUP, guildName: "Cats", ownerId: "2", memberCount: 3 };
+const NOBODY = new Set<string>();
 const TEAM = { actor: "bot", guildId: "1", revision: 1, roleId: "3", roleName: "Tickets Support" };
 
 test("every event has a toast or an explicit none", () => {
@@ -15,7 +19,7 @@ test("every event has a toast or an explicit none", () => {
 });
 
 test("a new ticket names its number and subject", () => {
-  const toast = toastOf("ticket.created", created(), null);
+  const toast = toastOf("ticket.created", created(), NOBODY);
 
   assert.equal(toast?.title, "New ticket #7 created");
   assert.equal(toast?.text, "Subject: The printer is on fire");
@@ -23,14 +27,14 @@ test("a new ticket names its number and subject", () => {
 });
 
 test("an organization's ticket is called a request", () => {
-  const toast = toastOf("ticket.created", created({ workspace: "org:1" }), null);
+  const toast = toastOf("ticket.created", created({ workspace: "org:1" }), NOBODY);
 
   assert.equal(toast?.title, "New request #7 created");
   assert.equal(toast?.many(5), "5 new requests");
 });
 
 test("a message says from which side it came", () => {
-  const toast = toastOf("ticket.message_sent", messageSent(), null);
+  const toast = toastOf("ticket.message_sent", messageSent(), NOBODY);
 
   assert.equal(toast?.title, "New message in ticket #7");
   assert.equal(toast?.text, "From: customer");
@@ -41,18 +45,18 @@ test("a status is told in its own words", () => {
   const data = { ...MOVED, now: ticketNow({ status: "waiting", statusLabel: "Action Required" }) };
 
   assert.equal(
-    toastOf("ticket.status_changed", data, null)?.title,
+    toastOf("ticket.status_changed", data, NOBODY)?.title,
     "Ticket #7 changed to Action Required",
   );
 });
 
 test("claimed, closed, updated and deleted", () => {
   const now = ticketNow({ assignee: { id: "p", name: "Ada" } });
-  const claimed = toastOf("ticket.claimed", { ...MOVED, now }, null);
-  const closed = toastOf("ticket.closed", { ...MOVED, reason: "Solved" }, null);
+  const claimed = toastOf("ticket.claimed", { ...MOVED, now }, NOBODY);
+  const closed = toastOf("ticket.closed", { ...MOVED, reason: "Solved" }, NOBODY);
   const changes = { subject: { old: "a", new: "b" }, tags: { added: ["x"], removed: [] } };
-  const updated = toastOf("ticket.updated", { ...created(), changes, actorId: "9" }, null);
-  const deleted = toastOf("ticket.deleted", { ...created(), deletedBy: "9" }, null);
+  const updated = toastOf("ticket.updated", { ...created(), changes, actorId: "9" }, NOBODY);
+  const deleted = toastOf("ticket.deleted", { ...created(), deletedBy: "9" }, NOBODY);
 
   assert.deepEqual([claimed?.title, claimed?.text], ["Ticket #7 claimed", "By Ada"]);
   assert.deepEqual([closed?.title, closed?.text], ["Ticket #7 closed", "Solved"]);
@@ -62,34 +66,37 @@ test("claimed, closed, updated and deleted", () => {
 });
 
 test("guilds, roles and members", () => {
-  const now = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
-  const guild = { actor: "bot", guildId: "1", revision: 1, now };
-  const joined = { ...guild, guildName: "Cats", ownerId: "2", memberCount: 3 };
   const member = { ...TEAM, userId: "8", username: "bo" };
   const left = { userId: "8", username: "bo", hadOpenTickets: false, wasTeamMember: true };
 
-  assert.equal(toastOf("guild.joined", joined, null)?.title, "Bot installed in Cats!");
-  assert.equal(toastOf("guild.setup_complete", guild, null)?.title, "Bot setup completed!");
+  assert.equal(toastOf("guild.joined", JOINED, NOBODY)?.title, "Bot installed in Cats!");
+  assert.equal(toastOf("guild.setup_complete", SETUP, NOBODY)?.title, "Bot setup completed!");
   assert.equal(
-    toastOf("team.role_created", { ...TEAM, action: "created" }, null)?.title,
+    toastOf("team.role_created", { ...TEAM, action: "created" }, NOBODY)?.title,
     "Team role Tickets Support created",
   );
   assert.equal(
-    toastOf("team.member_assigned", { ...member, action: "assigned" }, null)?.title,
+    toastOf("team.member_assigned", { ...member, action: "assigned" }, NOBODY)?.title,
     "bo assigned to Tickets Support",
   );
-  assert.equal(toastOf("member.left", { ...TEAM, ...left }, null)?.title, "bo left the server");
+  assert.equal(toastOf("member.left", { ...TEAM, ...left }, NOBODY)?.title, "bo left the server");
 });
 
 test("my own doing makes no toast", () => {
   const data = created({ actor: "p1" });
 
-  assert.equal(toastOf("ticket.created", data, "p1"), null);
-  assert.notEqual(toastOf("ticket.created", data, "p2"), null);
+  assert.equal(toastOf("ticket.created", data, new Set(["p1", "discord:1"])), null);
+  assert.notEqual(toastOf("ticket.created", data, new Set(["p2", "discord:2"])), null);
+});
+
+test("the owner is told of the bot, whoever added it", () => {
+  const toast = toastOf("guild.joined", { ...JOINED, actor: "discord:1" }, new Set(["discord:1"]));
+
+  assert.equal(toast?.title, "Bot installed in Cats!");
 });
 
 test("an event of a type this page does not know makes no toast", () => {
-  assert.equal(toastOf("toString" as "ticket.created", created(), null), null);
+  assert.equal(toastOf("toString" as "ticket.created", created(), NOBODY), null);
 });
 
 test("more than three in one burst become one", () => {

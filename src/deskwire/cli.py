@@ -37,6 +37,8 @@ for group, name in (
 ):
     app.add_typer(group, name=name)
 
+MAX_ID = 2**63 - 1  # the largest number a database column holds
+
 Email = Annotated[str, typer.Argument(help="their e-mail address")]
 Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 to 20 digits")]
 
@@ -249,7 +251,7 @@ def list_deliveries(
 
 
 @deliveries.command("show")
-def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
     """One delivery: what arrived, what became of it, and the events it brought about."""
     from deskwire.events.log import read_caused_by
     from deskwire.webhooks.deliveries import read_one
@@ -266,7 +268,7 @@ def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
 
 @deliveries.command("replay")
-def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
     """Have a parked delivery understood once more; what was applied is not applied twice."""
     _write(_settings(), "deliveries.replay", {"id": id_})
     print(f"delivery {id_} will be understood again within a second")
@@ -274,7 +276,7 @@ def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 
 @events.command("tail")
 def tail(
-    after: Annotated[int, typer.Option(help="start after this position")] = -1,
+    after: Annotated[int, typer.Option(max=MAX_ID, help="start after this position")] = -1,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f")] = True,
 ) -> None:
     """Print events as they are written to the log (until Ctrl-C)."""
@@ -340,7 +342,8 @@ def _welcome(settings: Settings, made: dict[str, Any]) -> str:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=lambda name: None)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate cannot be sent
     except ValueError:
         value = None
     if not isinstance(value, dict):

@@ -12,13 +12,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from deskwire.accounts import shell as accounts
+from deskwire.accounts.identities import SUBJECTS, parse_principal
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import members
 from deskwire.workspaces.organizations import employ
-from deskwire.workspaces.origin import Origin, discord
+from deskwire.workspaces.origin import Origin
 from deskwire.workspaces.permissions import NONE, Permission
+
+SNOWFLAKE = SUBJECTS["discord"]
 
 Arguments = dict[str, Any]
 Command = Callable[[Connection, Arguments], Any]
@@ -64,8 +67,11 @@ def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
         if name not in Permission.__members__:
             raise Invalid(f"There is no permission {name!r}; see docs/permissions.md.")
         permissions |= Permission[name]
-    principal = discord(arguments["discord"])
-    members.permit(tx, Origin("shell", now()), arguments["guild"], principal, permissions)
+    principal = parse_principal("discord", arguments["discord"])
+    guild = arguments["guild"]
+    if not SNOWFLAKE.fullmatch(guild):
+        raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
+    members.permit(tx, Origin("shell", now()), guild, principal, permissions)
     return {"permissions": arguments["permissions"]}
 
 

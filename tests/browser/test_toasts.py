@@ -49,7 +49,7 @@ def tell(place: Place, type_: str) -> None:
         type_,
         guild=place.guild,
         guild_name=place.name,
-        owner=place.ada.discord if type_ == "ticket.deleted" else place.mo.discord,
+        owner=place.mo.discord,
         user=place.bo.discord,
         username=place.bo.name,
         ticket=1005,
@@ -90,15 +90,24 @@ def test_the_toast_of_an_event(place: Place, watcher: Visitor, type_: str) -> No
     expect(shown).to_have_text(text) if text else expect(shown).to_be_hidden()
 
 
-def test_ones_own_doing_makes_no_toast(place: Place, watcher: Visitor) -> None:
-    place.open_ticket(1, "Claimed twice")
+def test_ones_own_doing_in_discord_makes_no_toast(place: Place, watcher: Visitor) -> None:
+    place.open_ticket(1, "Claimed by Ada herself")
     watcher.open("/guilds")
 
     place.claim(1, place.ada)
     place.close(1, place.mo)
 
     expect(watcher.toast("Ticket #1 closed")).to_be_visible()
-    expect(watcher.toast("Ticket #1 claimed")).to_have_count(0)
+    assert watcher.toast("Ticket #1 claimed").count() == 0
+
+
+def test_the_owner_is_told_of_the_bot_whoever_added_it(place: Place, visit: Visit) -> None:
+    owner = visit(place.server.move_in(place.mo), "/guilds")
+
+    place.leave_guild(place.guild)
+    place.open_guild(place.guild, place.name, place.mo)
+
+    expect(owner.toast(f"Bot installed in {place.name}!")).to_be_visible()
 
 
 def test_a_flood_of_a_kind_becomes_one_toast(place: Place, watcher: Visitor) -> None:
@@ -122,7 +131,7 @@ def test_there_are_never_more_toasts_than_one_can_read(place: Place, watcher: Vi
 
     expect(watcher.toast("Ticket #1 closed")).to_be_visible()
     expect(watcher.find(".toast-card")).to_have_count(4)
-    expect(watcher.toast("New ticket #1 created")).to_have_count(0)
+    assert watcher.toast("New ticket #1 created").count() == 0
 
 
 def test_a_toast_leads_to_what_it_tells_of_and_can_be_dismissed(

@@ -16,11 +16,12 @@ from playwright.sync_api import (
     expect,
 )
 
-PATIENCE = 10_000  # ms for what must come; a reconnect alone may take seconds
+PATIENCE = 10_000  # ms for what must come
+RETURN = 40_000  # ms for a stream that has to come back; it waits up to 30 s between two tries
 expect.set_options(timeout=PATIENCE)
 
-# What a browser says of its own accord when a server is away.
-AWAY = re.compile(r"net::ERR_(CONNECTION_\w+|INCOMPLETE_CHUNKED_ENCODING|NETWORK_CHANGED|ABORTED)")
+# What a browser says of its own accord when nothing answers; a page that is missing says more.
+AWAY = re.compile(r"^Failed to load resource: net::ERR_")
 
 
 class Visitor:
@@ -56,11 +57,12 @@ class Visitor:
         return answer
 
     def expect_live(self) -> None:
-        self.expect_state("live")
+        """The page is live, or comes back by itself."""
+        self.expect_state("live", within=RETURN)
 
-    def expect_state(self, state: str) -> None:
+    def expect_state(self, state: str, within: float = PATIENCE) -> None:
         """The connection indicator says so."""
-        expect(self.find("#live")).to_have_attribute("data-state", state)
+        expect(self.find("#live")).to_have_attribute("data-state", state, timeout=within)
 
     def find(self, selector: str) -> Locator:
         return self.page.locator(selector)

@@ -322,3 +322,16 @@ async def test_strangers_are_sent_to_sign_in_and_back(house: House) -> None:
     for answer in (looked, posted):
         assert answer.status_code == 303
         assert answer.headers["location"] == "/sign-in?next=%2Fsettings%2Fpassword"
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "punycode", "undefined"])
+async def test_a_form_with_a_charset_of_its_own_is_an_empty_form(
+    house: House, charset: str
+) -> None:
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    part = b'--x\r\nContent-Disposition: form-data; name="email"\r\n\r\n+2D8-\\ud800\r\n--x--\r\n'
+
+    async with house.browser() as browser:
+        answer = await browser.post("/sign-up", content=part, headers=kind)
+
+    assert answer.status_code == 422

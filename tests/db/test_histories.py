@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ USERS = {
 }
 ROLES = {"700000000000000001": "Tickets Support", "700000000000000002": "Helpers"}
 STEPS = (
-    "assign", "assign", "unassign", "delete_role", "create_role", "change_bits", "leave_server",
-    "new_owner", "open_ticket", "open_ticket", "write", "write", "write", "delete_ticket",
-    "link", "unlink", "permit", "reconnect", "disconnect",
+    "assign", "assign", "unassign", "rename", "rename", "delete_role", "create_role",
+    "change_bits", "leave_server", "new_owner", "open_ticket", "open_ticket", "write", "write",
+    "write", "delete_ticket", "link", "unlink", "permit", "reconnect", "disconnect",
 )  # fmt: skip
 
 
@@ -34,8 +35,9 @@ class Oracle:
 
     def __init__(self) -> None:
         self.owner = USERS["ada"]
-        self.roles: dict[str, bool] = {}  # active ones → may see all tickets
-        self.deleted: dict[str, bool] = {}  # the same of deleted ones
+        self.names: dict[str, str] = {}  # of the roles told so far
+        self.deleted: set[str] = set()
+        self.bits: dict[str, bool] = {}  # role → TICKET_VIEW_ALL, where an event set it
         self.members: set[tuple[str, str]] = set()  # role, user
         self.permissions: dict[str, set[str]] = {}
         self.openers: dict[int, str] = {}
@@ -46,14 +48,17 @@ class Oracle:
         user = self.linked.get(person)
         if user is None:
             return held
-        mine = [r for r in self.roles if (r, user) in self.members]
+        mine = [r for r in self.names if (r, user) in self.members and r not in self.deleted]
         permissions = self.permissions.get(user, set())
         owns = user == self.owner
         if owns or mine or permissions:
             held.add("guild")
-        if owns or any(self.roles[r] for r in mine) or "TICKET_VIEW_ALL" in permissions:
+        if owns or any(map(self.sees_all, mine)) or "TICKET_VIEW_ALL" in permissions:
             held.add("tickets")
         return held | {f"ticket:{n}" for n, opener in self.openers.items() if opener == user}
+
+    def sees_all(self, role: str) -> bool:
+        return self.bits.get(role, self.names[role] == "Tickets Support")
 
     def person_of(self, user: str) -> set[str]:
         return {f"user:{p}" for p, u in self.linked.items() if u == user}
@@ -113,46 +118,51 @@ class History:
     def _role(self) -> str:
         return self.random.choice(list(ROLES))
 
-    async def _membership(self, role: str, user: str, action: str) -> None:
-        data = {"userId": user, "username": "u", "roleId": role, "roleName": ROLES[role]}
+    async def _membership(self, action: str, names: Sequence[str] = ()) -> None:
+        """Somebody is given or loses a role; with `names`, the role's name changes by the way."""
+        role, user = self._role(), self._user()
+        name = self.random.choice(names) if names else self._name(role)
+        data = {"userId": user, "username": "u", "roleId": role, "roleName": name}
         audience = {"guild"} | self.oracle.person_of(user)
         await self._post(audience, f"team.member_{action}", **data, action=action)
+        self.oracle.names[role] = name
+        change = self.oracle.members.add if action == "assigned" else self.oracle.members.discard
+        change((role, user))
+
+    def _name(self, role: str) -> str:
+        return self.oracle.names.get(role, ROLES[role])
 
     async def _assign(self) -> None:
-        role, user = self._role(), self._user()
-        await self._membership(role, user, "assigned")
-        if role not in self.oracle.deleted:
-            self.oracle.roles.setdefault(role, ROLES[role] == "Tickets Support")
-        self.oracle.members.add((role, user))
+        await self._membership("assigned")
 
     async def _unassign(self) -> None:
-        role, user = self._role(), self._user()
-        await self._membership(role, user, "unassigned")
-        if role not in self.oracle.deleted:
-            self.oracle.roles.setdefault(role, ROLES[role] == "Tickets Support")
-        self.oracle.members.discard((role, user))
+        await self._membership("unassigned")
+
+    async def _rename(self) -> None:
+        action = self.random.choice(["assigned", "unassigned"])
+        await self._membership(action, list(ROLES.values()))
 
     async def _role_event(self, role: str, action: str, **more: Any) -> None:
-        data = {"roleId": role, "roleName": ROLES[role], "action": action, **more}
+        name = self._name(role)
+        data = {"roleId": role, "roleName": name, "action": action, **more}
         await self._post({"guild"}, f"team.role_{action}", **data)
+        self.oracle.names[role] = name
 
     async def _delete_role(self) -> None:
         role = self._role()
         await self._role_event(role, "deleted")
-        sees = self.oracle.roles.pop(role, self.oracle.deleted.get(role))
-        self.oracle.deleted[role] = ROLES[role] == "Tickets Support" if sees is None else sees
+        self.oracle.deleted.add(role)
 
     async def _create_role(self) -> None:
         role = self._role()
         await self._role_event(role, "created")
-        sees = self.oracle.deleted.pop(role, ROLES[role] == "Tickets Support")
-        self.oracle.roles.setdefault(role, sees)
+        self.oracle.deleted.discard(role)
 
     async def _change_bits(self) -> None:
         role, sees = self._role(), self.random.random() < 0.5
         change = {"added" if sees else "removed": ["TICKET_VIEW_ALL", "NOT_A_BIT"]}
         await self._role_event(role, "updated", changes={"permissions": change})
-        (self.oracle.deleted if role in self.oracle.deleted else self.oracle.roles)[role] = sees
+        self.oracle.bits[role] = sees
 
     async def _leave_server(self) -> None:
         user = self._user()

@@ -87,7 +87,7 @@ def test_a_page_names_the_cursor_and_the_channels_it_was_rendered_for(site: Whol
     page = browse(site, ADA).get(LIST).text
 
     assert f'data-cursor="{site.hub.cursor}"' in page
-    assert f'data-person="{site.house.id_of(ADA)}"' in page
+    assert f'data-actors="{site.house.id_of(ADA)} discord:{ADA.discord}"' in page
     held = re.search(r'data-channels="([^"]*)"', page)
     assert held is not None
     assert set(held[1].split()) == set(site.house.viewer(ADA).channels)

@@ -83,6 +83,40 @@ def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
     server.log.wait_for("ticket.sneezed", after=mark)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("guilds", "permit", "nonsense<script>", "--discord", ADA.discord),
+        ("guilds", "permit", GUILD, "--discord", "abc"),
+        ("guilds", "permit", GUILD, "--discord", ADA.discord, "--permission", "FLY"),
+        ("people", "link", "nobody@example.org", "--discord", ADA.discord),
+        ("people", "create", "not an address"),
+        ("webhook", "send", "ticket.sneezed"),
+        ("webhook", "send", "guild.left", "--data", '{"x": "\\ud800"}'),
+        ("webhook", "send", "guild.left", "--data", "[]"),
+        ("webhook", "send", "guild.left", "--url", "http://127.0.0.1:9"),
+        ("deliveries", "list", "--state", "lost"),
+    ],
+    ids=" ".join,
+)
+def test_nonsense_is_refused_with_a_sentence(server: Server, arguments: tuple[str, ...]) -> None:
+    assert refused(server, *arguments).startswith("deskwire: ")
+
+
+def test_a_number_no_database_holds_is_refused(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deskwire", "deliveries", "show", "9" * 20],
+        cwd=server.folder,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_a_delivery_that_is_not_there_is_a_sentence(server: Server) -> None:
     assert "There is no delivery 999999" in refused(server, "deliveries", "show", "999999")
 

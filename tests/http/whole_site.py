@@ -77,7 +77,7 @@ class WholeSite:
         if actor is None:
             return None
         person = Known(self.house.id_of(actor), actor.name, actor.email)
-        return person, Known(f"session-of-{actor.name}")
+        return person, Known(f"session-of-{actor.name}"), (f"discord:{actor.discord}",)
 
     async def _find_problems(self) -> list[str]:
         return self.problems

@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
 )
 
+from deskwire.accounts.identities import principals_of
 from deskwire.accounts.people import Person, people
 from deskwire.events import channels, log
 from deskwire.events.catalogue import SessionRevoked
@@ -102,13 +103,13 @@ def find(tx: Connection, token: str, at: Millis | None = None) -> Session | None
 
 def find_with_person(
     tx: Connection, token: str, at: Millis | None = None
-) -> tuple[Person, Session] | None:
-    """`find`, with whose session it is."""
+) -> tuple[Person, Session, tuple[str, ...]] | None:
+    """`find`, with whose session it is and who they are elsewhere (principals)."""
     session = find(tx, token, at)
     if session is None:
         return None
     row = tx.execute(select(people).where(people.c.id == session.person)).one()
-    return Person(*row), session
+    return Person(*row), session, tuple(principals_of(tx, session.person))
 
 
 def is_due(session: Session, at: Millis) -> bool:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Dialect,
     Engine,
     Integer,
     MetaData,
@@ -73,10 +75,24 @@ def part(tx: Connection) -> Iterator[None]:
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
-def insert_new(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows that are not there yet; those that break a unique rule are left out."""
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    tx.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+def insert_new(
+    tx: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert the rows that are not there yet; those that break a unique rule are left out.
+
+    The rows go to the driver as they are, so their values must be of the driver's own types.
+    """
+    tx.exec_driver_sql(_insert_new(tx.dialect, table, columns), list(rows))
+
+
+@cache
+def _insert_new(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+    kind = postgresql if dialect.name == "postgresql" else sqlite
+    statement = kind.insert(table).on_conflict_do_nothing()
+    compiled = statement.compile(dialect=dialect, column_keys=columns)
+    if tuple(compiled.positiontup or ()) != columns:
+        raise ValueError(f"name the columns in the order of {table.name}: {compiled.positiontup}")
+    return str(compiled)
 
 
 class Database:

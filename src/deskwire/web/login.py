@@ -36,6 +36,7 @@ from deskwire.web.sessions import BrowserSessions, SignedIn
 
 SignUp = Literal["open", "invited", "closed"]
 
+FORM_KIND = "application/x-www-form-urlencoded"  # what a form without files is sent as
 FIELDS = 20  # of a form; the largest of ours has five
 NEXT_CHARACTERS = 2000  # longer URLs are cut somewhere on the way
 WRONG = "That e-mail address and password do not belong together. Check both and try again."
@@ -309,8 +310,11 @@ def safe_next(text: str | None) -> str:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The text fields of a posted form; files are not wanted here."""
-    async with request.form(max_files=0, max_fields=FIELDS) as form:
+    """The fields of a posted form; none of what our own pages would not send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != FORM_KIND:  # a multipart form may name a charset that breaks its own parser
+        return {}
+    async with request.form(max_fields=FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}
 
 

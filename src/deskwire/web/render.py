@@ -53,6 +53,7 @@ class Page:
 
     person: Person | None
     session: Session | None
+    actors: str  # separated by spaces; whose doings the person knows of anyway
     cursor: str | None
     channels: str | None  # separated by spaces; None: not known here
     debug: bool
@@ -85,6 +86,7 @@ class Renderer:
         return Page(
             visit.person,
             visit.session,
+            " ".join(visit.actors),
             # An error page must not differ from another by when it was made.
             visit.cursor if status == 200 else None,
             " ".join(sorted(viewer.channels)) if isinstance(viewer, Viewer) else None,

@@ -25,10 +25,11 @@ RENEWED = "deskwire.renewed_session"  # key in the ASGI scope; the tokens to sen
 
 
 class SignedIn(NamedTuple):
-    """Who is there, and by which session."""
+    """Who is there, by which session, and who they are elsewhere."""
 
     person: Person
     session: Session
+    principals: tuple[str, ...]
 
 
 class BrowserSessions:

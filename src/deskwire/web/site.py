@@ -32,7 +32,7 @@ class Session(Protocol):
     def id(self) -> str: ...
 
 
-SignedIn = tuple[Person, Session]
+SignedIn = tuple[Person, Session, tuple[str, ...]]  # and who the person is elsewhere
 Current = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
 
 
@@ -64,6 +64,11 @@ class Visit:
     @property
     def session(self) -> Session | None:
         return self.signed_in and self.signed_in[1]
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The names under which events know the person as the one who acted."""
+        return (self.signed_in[0].id, *self.signed_in[2]) if self.signed_in else ()
 
 
 def begin_visit(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:

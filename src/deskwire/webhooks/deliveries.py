@@ -54,7 +54,8 @@ deliveries = Table(
     Column("reasons", Text, nullable=False),  # JSON list of sentences
     Column("handled_at", BigInteger),  # ms
     Column("attempts", Integer, nullable=False),
-    UniqueConstraint("source", "digest"),
+    # The time first: rows then join the index at its end, not at a random page of it.
+    UniqueConstraint("source", "signed_at", "digest"),
     Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
     Index("ix_deliveries_state_id", "state", "id"),
     sqlite_autoincrement=True,
@@ -79,22 +80,36 @@ class Kept:
 
 def keep(tx: Connection, arrived: Sequence[Arrived]) -> None:
     """Keep what arrived; the same signed bytes again are left out."""
-    insert_new(tx, deliveries, [_row(each) for each in arrived])
+    insert_new(tx, deliveries, _KEPT, [_row(each) for each in arrived])
 
 
-def _row(arrived: Arrived) -> dict[str, Any]:
-    return {
-        "source": arrived.source,
-        "digest": arrived.digest,
-        "envelope_id": arrived.envelope_id,
-        "type": arrived.type,
-        "signed_at": arrived.signed_at,
-        "received_at": arrived.received_at,
-        "body": arrived.body,
-        "state": "pending" if arrived.problem is None else "refused",
-        "reasons": json.dumps([arrived.problem] if arrived.problem else []),
-        "attempts": 0,
-    }
+_KEPT = (
+    "source",
+    "digest",
+    "envelope_id",
+    "type",
+    "signed_at",
+    "received_at",
+    "body",
+    "state",
+    "reasons",
+    "attempts",
+)
+
+
+def _row(arrived: Arrived) -> tuple[Any, ...]:
+    return (
+        arrived.source,
+        arrived.digest,
+        arrived.envelope_id,
+        arrived.type,
+        arrived.signed_at,
+        arrived.received_at,
+        arrived.body,
+        "pending" if arrived.problem is None else "refused",
+        json.dumps([arrived.problem]) if arrived.problem else "[]",
+        0,
+    )
 
 
 _earlier = deliveries.alias("earlier")

@@ -60,7 +60,8 @@ class Door:
         if not source.is_ready():
             return 503, "Webhook secret is not configured"
         try:
-            body = await asyncio.wait_for(_read(receive), BODY_TIMEOUT)
+            async with asyncio.timeout(BODY_TIMEOUT):  # wait_for would make a task of it
+                body = await _read(receive)
         except TimeoutError:
             return 408, "The body did not arrive in time"
         if body is None:

@@ -74,13 +74,13 @@ class Worker:
         """Handle up to `limit` pending deliveries; how many there were."""
         rows = read_pending(tx, limit)
         for row in rows:
-            state, reasons = self._handle(tx, row)
+            state, reasons = self._understand(tx, row)
             settle(tx, row.id, state, reasons, self._clock())
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
         return len(rows)
 
-    def _handle(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
+    def _understand(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
         try:
             with part(tx):
                 return self._apply(tx, row), []

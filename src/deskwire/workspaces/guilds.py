@@ -98,14 +98,16 @@ def record_joined(
     before = _find(tx, guild_id)
     row = before or ensure(tx, guild_id, origin.at)
     values: dict[str, object] = {}
-    if origin.at >= row.details_at:
+    is_newest = origin.at >= row.details_at
+    if is_newest:
         values |= {"name": name, "owner": discord(owner), "member_count": members}
         values["details_at"] = origin.at
     if origin.at >= row.presence_at:
         values |= {"bot_installed": True, "presence_at": origin.at}
     guild = _change(tx, row, values)
     people = read_people(tx, {p for p in (row.owner, guild.owner, discord(owner)) if p})
-    audience = [channels.user(people[p]) for p in [discord(owner)] if p in people]
+    # A late delivery may name somebody who owns it no more: the state is not theirs to hear.
+    audience = [channels.user(people[p]) for p in [discord(owner)] if p in people and is_newest]
     if before is not None or not audience:
         audience.append(guild.workspace)
     event = _event(GuildJoined, origin, guild)

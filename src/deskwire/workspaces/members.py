@@ -32,13 +32,14 @@ from deskwire.events.catalogue import (
     TeamMemberAssigned,
     TeamMemberUnassigned,
 )
+from deskwire.events.channels import Channel
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.workspaces import guilds
 from deskwire.workspaces.names import learn, read_names, read_people
 from deskwire.workspaces.origin import Origin, Principal, discord
 from deskwire.workspaces.permissions import Permission, names_of
-from deskwire.workspaces.roles import ensure_role, role_members, roles
+from deskwire.workspaces.roles import meet_role, role_members, roles
 
 guild_members = Table(
     "guild_members",
@@ -67,7 +68,7 @@ def record_membership(
     """A team role was given to somebody, or taken away."""
     principal = discord(user_id)
     guilds.ensure(tx, guild_id, origin.at)
-    ensure_role(tx, guild_id, role_id, role_name, origin.at)
+    touched = meet_role(tx, guild_id, role_id, role_name, origin.at)
     learn(tx, principal, username, origin.at)
     revision = _merge_membership(tx, guild_id, role_id, principal, assigned, origin.at)
     kind = TeamMemberAssigned if assigned else TeamMemberUnassigned
@@ -79,7 +80,7 @@ def record_membership(
             "revision": revision,
         }
     )
-    _append(tx, event, principal, origin.cause)
+    _append(tx, event, principal, origin.cause, touched)
 
 
 def record_member_left(
@@ -206,9 +207,10 @@ def _append(
     event: TeamMemberAssigned | TeamMemberUnassigned | MemberLeft | MemberRoleChanged,
     principal: Principal,
     cause: str | None,
+    touched: Sequence[Channel] = (),
 ) -> None:
     """To the person, if there is one, and to the guild; their access may have changed."""
     people: Sequence[str] = list(read_people(tx, [principal]).values())
     personal = [channels.user(person) for person in people]
     audience = [*personal, str(event.workspace)]
-    log.append(tx, event, channels=audience, touches=personal, cause=cause)
+    log.append(tx, event, channels=audience, touches=[*personal, *touched], cause=cause)

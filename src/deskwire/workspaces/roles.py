@@ -101,6 +101,18 @@ def record_role(
     log.append(tx, event, channels=[workspace], touches=touched, cause=origin.cause)
 
 
+def meet_role(tx: Connection, guild_id: str, role_id: str, name: str, at: Millis) -> list[Channel]:
+    """Know a role by the name an event gave it; the channels of those whose access that changes.
+
+    A new name may carry other rights, for everybody who holds the role.
+    """
+    before = tx.execute(select(roles.c.permissions).where(_is(guild_id, role_id))).scalar()
+    row = ensure_role(tx, guild_id, role_id, name, at)
+    if before is None or before == row.permissions:
+        return []
+    return [channels.guild(guild_id), *_holders(tx, guild_id, role_id)]
+
+
 def ensure_role(
     tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
 ) -> Row[tuple[Any, ...]]:

@@ -69,9 +69,7 @@ def _arrived(timestamp: bytes, body: bytes, now: Millis) -> Arrived:
 def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
     """The envelope and None, or what is wrong with it in the wire's own words."""
     try:
-        payload = json.loads(
-            body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
-        )
+        payload = _read_json(body.decode("utf-8"))
         json.dumps(payload, ensure_ascii=False).encode() if b"\\u" in body else None
     except (ValueError, RecursionError):  # UnicodeError is a ValueError: lone surrogates
         return {}, "Invalid JSON payload"
@@ -102,3 +100,6 @@ def _finite(digits: str) -> float:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_read_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode

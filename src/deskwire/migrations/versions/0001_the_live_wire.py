@@ -33,7 +33,9 @@ def upgrade() -> None:
         sa.Column("handled_at", sa.BigInteger(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("source", "digest", name=op.f("uq_deliveries_source_digest")),
+        sa.UniqueConstraint(
+            "source", "signed_at", "digest", name=op.f("uq_deliveries_source_signed_at_digest")
+        ),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:

@@ -1,0 +1,245 @@
+"""Who may see what, declared once and asked in every way there is.
+
+A cell that differs between live, replay, list, address, search and fragment is a leak or a loss.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select
+
+from deskwire.accounts import people, sessions
+from deskwire.control import Lock
+from deskwire.events import channels, log
+from deskwire.events.catalogue import PersonChanged
+from deskwire.events.hub import Hub
+from deskwire.events.seat import Caller
+from deskwire.kit.clock import now
+from deskwire.services import Opened, running
+from deskwire.settings import load
+from deskwire.tickets.tickets import tickets
+from deskwire.workspaces.organizations import employ
+from tests.cast import ADA, ATTIC, BO, CAST, CY, DEE, EVE, HARBOUR, MO, UNA, Actor, House, build
+from tests.http.whole_site import WholeSite, browse
+from tests.unit.fakes import FOREVER, Outlet
+
+SERVER = ("live", "replay", "list", "address", "fragment")
+TICKET = ("live", "replay", "list", "address", "search", "fragment")
+EVENT = ("live", "replay")
+
+# The one matrix. Whoever is not named sees nothing of it, in any way.
+#   Ada holds Tickets Support in the Harbour and is employed here; Mo owns the Harbour; Una has a
+#   role there without a permission; Bo and Cy opened a ticket each; Cy owns the Attic; Dee had
+#   Ada's role until it was taken away; Eve has nothing.
+MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
+    "the Harbour": (SERVER, {ADA, MO, UNA}),
+    "Bo's ticket in the Harbour": (TICKET, {ADA, MO, BO}),
+    "Cy's ticket in the Harbour": (TICKET, {ADA, MO, CY}),
+    "a ticket in the Harbour whose opener has no account": (TICKET, {ADA, MO}),
+    "the Attic": (SERVER, {CY}),
+    "a ticket in the Attic": (TICKET, {CY}),
+    "Bo's own channel": (EVENT, {BO}),
+    "what is for staff": (EVENT, {ADA}),
+    "an organization nobody belongs to": (EVENT, set()),
+}
+CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    guild: str
+    number: int
+    word: str  # of its subject
+
+
+SERVERS = {"the Harbour": HARBOUR, "the Attic": ATTIC}
+TICKETS = {
+    "Bo's ticket in the Harbour": Ticket(HARBOUR, 1, "crane"),
+    "Cy's ticket in the Harbour": Ticket(HARBOUR, 2, "container"),
+    "a ticket in the Harbour whose opener has no account": Ticket(HARBOUR, 3, "lighthouse"),
+    "a ticket in the Attic": Ticket(ATTIC, 1, "squeak"),
+}
+STRANGER = Actor("Sam Stranger", "900000000000000099")
+
+
+@pytest.mark.parametrize(("thing", "way"), CELLS)
+def test_exactly_these_people_see_it(seen: Seen, thing: str, way: str) -> None:
+    meant = {actor.name for actor in MATRIX[thing][1]}
+
+    assert seen.by(thing, way) == meant, (
+        f"{thing} by {way}: if that is meant, edit MATRIX in this file; if not, "
+        "src/deskwire/workspaces/grants.py and the `visible_to` of the domains decide"
+    )
+
+
+@pytest.mark.parametrize("thing", [*SERVERS, *TICKETS])
+def test_who_is_not_signed_in_sees_nothing(seen: Seen, thing: str) -> None:
+    for address in seen.addresses(thing):
+        answer = browse(seen.site).get(address)
+        assert (answer.status_code, answer.text) == (303, "")
+
+
+def test_every_one_of_the_cast_is_in_the_matrix_or_is_eve() -> None:
+    named = {actor for _, actors in MATRIX.values() for actor in actors}
+
+    assert set(CAST) - named == {DEE, EVE}
+
+
+class Seen:
+    """The house after one of everything has happened, and what each stream was told."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.site = WholeSite(house)
+        self.positions: dict[str, int] = {}
+        self.live: dict[Actor, set[int]] = {}
+        self.replayed: dict[Actor, set[int]] = {}
+
+    def by(self, thing: str, way: str) -> set[str]:
+        """The names of those who see `thing` in one way."""
+        return {actor.name for actor in CAST if self._sees(actor, thing, way)}
+
+    def _sees(self, actor: Actor, thing: str, way: str) -> bool:
+        if way in EVENT:
+            heard = self.live if way == "live" else self.replayed
+            return self.positions[thing] in heard[actor]
+        if thing in SERVERS:
+            return self._sees_server(actor, SERVERS[thing], way)
+        return self._sees_ticket(actor, TICKETS[thing], way)
+
+    def _sees_server(self, actor: Actor, guild: str, way: str) -> bool:
+        match way:
+            case "list":
+                return f'data-row="guild:{guild}"' in self._get(actor, "/guilds")
+            case "fragment":
+                part = self._get(actor, f"/guilds/{guild}", fragment="overview")
+                return f'data-held="guild:{guild}"' in part
+            case _:
+                return f'data-held="guild:{guild}"' in self._get(actor, f"/guilds/{guild}")
+
+    def _sees_ticket(self, actor: Actor, ticket: Ticket, way: str) -> bool:
+        id_ = self.house.db.read_here(_id_of, ticket)
+        index = f"/guilds/{ticket.guild}/tickets"
+        match way:
+            case "list":
+                return f'data-row="ticket:{id_}"' in self._get(actor, index)
+            case "search":
+                return f'data-row="ticket:{id_}"' in self._get(actor, f"{index}?q={ticket.word}")
+            case "fragment":
+                part = self._get(actor, f"{index}/{ticket.number}", fragment="ticket")
+                row = self._get(actor, index, fragment="ticket-list")
+                assert (f'data-ticket="{id_}"' in part) == (f"ticket:{id_}" in row)
+                return ticket.word in part
+            case _:
+                return f'data-ticket="{id_}"' in self._get(actor, f"{index}/{ticket.number}")
+
+    def addresses(self, thing: str) -> list[str]:
+        if thing in SERVERS:
+            return ["/guilds", f"/guilds/{SERVERS[thing]}"]
+        ticket = TICKETS[thing]
+        index = f"/guilds/{ticket.guild}/tickets"
+        return [index, f"{index}?q={ticket.word}", f"{index}/{ticket.number}"]
+
+    def _get(self, actor: Actor, address: str, fragment: str = "") -> str:
+        headers = {"x-deskwire-fragment": fragment} if fragment else {}
+        asked = f"{address}?fragment={fragment}" if fragment else address
+        return browse(self.site, actor).get(asked, headers=headers).text
+
+    async def stream(self) -> None:
+        """Let one of everything happen before open streams, then have everybody come back."""
+        callers = {actor: self._sign_in(actor) for actor in CAST}
+        async with self._hub() as hub:
+            outlets = {actor: _join(hub, caller, None) for actor, caller in callers.items()}
+            await _settled(hub)
+            self._happen()
+            await _settled(hub, self.positions["an organization nobody belongs to"])
+            self.live = {actor: _positions(outlet) for actor, outlet in outlets.items()}
+            start = f"{hub.epoch}-0"  # from before Dee lost her role
+            again = {actor: _join(hub, caller, start) for actor, caller in callers.items()}
+            await _settled(hub)
+            self.replayed = {actor: _positions(outlet) for actor, outlet in again.items()}
+
+    def _happen(self) -> None:
+        for thing, guild in SERVERS.items():
+            self.house.tell("guild.setup_complete", guildId=guild)
+            self._note(thing)
+        for thing, ticket in TICKETS.items():
+            self.house.say(ticket.number, STRANGER, "Anything new?", guild=ticket.guild)
+            self._note(thing)
+        self.house.db.write_here(people.change, self.house.id_of(BO), name=BO.name)
+        self._note("Bo's own channel")
+        for thing, channel in (
+            ("what is for staff", channels.STAFF),
+            ("an organization nobody belongs to", channels.organization("none")),
+        ):
+            self.house.db.write_here(_say_on, channel)
+            self._note(thing)
+
+    def _note(self, thing: str) -> None:
+        self.positions[thing] = self.house.db.read_here(log.read_head)
+
+    def _sign_in(self, actor: Actor) -> Caller:
+        person = self.house.id_of(actor)
+
+        def begin(tx: Connection) -> str:
+            opened = sessions.begin(tx, person, user_agent="", address=None, at=now())
+            return opened.session.id
+
+        return Caller(person, self.house.db.write_here(begin), FOREVER)
+
+    @asynccontextmanager
+    async def _hub(self) -> AsyncIterator[Hub]:
+        db = self.house.db
+        settings = load({"database_url": f"sqlite:///{db.path}"})
+        async with running(settings, Opened(db, Lock(db.path)), []) as services:
+            yield services.hub
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    house = build(Path(tmp_path_factory.mktemp("matrix")))
+    house.db.write_here(employ, house.id_of(ADA), "support_analyst", house.at)
+    house.open_ticket(1, "The crane is stuck")
+    house.open_ticket(2, "Where is my container?", CY)
+    house.open_ticket(3, "The lighthouse is dark", STRANGER)
+    house.open_ticket(1, "There is a squeak", STRANGER, guild=ATTIC)
+    found = Seen(house)
+    asyncio.run(found.stream())
+    yield found
+    house.db.close()
+
+
+def _join(hub: Hub, caller: Caller, after: str | None) -> Outlet:
+    outlet = Outlet(hub)
+    outlet.seat = hub.join(caller, "all", outlet, after)
+    return outlet
+
+
+async def _settled(hub: Hub, position: int = 0) -> None:
+    async with asyncio.timeout(20):
+        while hub.window.head < position or not all(seat.live for seat in hub.seats):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+def _positions(outlet: Outlet) -> set[int]:
+    """The positions of the events that were written (the first frame is none)."""
+    found = re.findall(rb'^id: \w+-(\d+)\ndata: {"type":"(?!connected)', outlet.data, re.MULTILINE)
+    return {int(each) for each in found}
+
+
+def _say_on(tx: Connection, channel: str) -> None:
+    event = PersonChanged(actor="shell", person="-", name="-", revision=1)
+    log.append(tx, event, channels=[channel])
+
+
+def _id_of(tx: Connection, ticket: Ticket) -> str:
+    here = tickets.c.workspace == channels.guild(ticket.guild)
+    chosen = select(tickets.c.id).where(here, tickets.c.number == ticket.number)
+    return str(tx.execute(chosen).scalar_one())

@@ -1,0 +1,161 @@
+"""What the versions make of a database is what the tables say, and an upgrade loses nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from deskwire import schema
+from deskwire.accounts import people
+from deskwire.events import log
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Conflict
+from tests.contracts.sources import modules
+
+NEXT = '''
+"""A version that adds a column, as the next one might."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("people", sa.Column("motto", sa.Text()))
+'''
+
+
+def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> None:
+    db = migrated(tmp_path / "desk.db")
+
+    differences = db.read_here(
+        lambda tx: compare_metadata(MigrationContext.configure(tx), schema.metadata)
+    )
+    db.close()
+
+    assert differences == [], (
+        "tables and versions differ: add a version to src/deskwire/migrations/versions"
+    )
+
+
+def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
+    """`compare_metadata` does not see all: AUTOINCREMENT, what foreign keys do, key order."""
+    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
+    made.write_here(schema.metadata.create_all)
+    db = migrated(tmp_path / "desk.db")
+
+    expected, found = made.read_here(as_sqlite_sees_it), db.read_here(as_sqlite_sees_it)
+    made.close()
+    db.close()
+
+    for table in schema.metadata.tables:
+        assert found[table] == expected[table], f"{table}: correct its version"
+
+
+def test_every_module_with_a_table_is_known_to_the_schema() -> None:
+    known = {module.__name__.removeprefix("deskwire.") for module in schema.TABLES}
+    declaring = {module.name for module in modules() if re.search(r"= Table\(", module.text)}
+
+    assert known == declaring, "src/deskwire/schema.py: TABLES is not complete"
+
+
+def test_the_versions_are_one_line() -> None:
+    script = ScriptDirectory.from_config(schema._config())
+
+    assert len(script.get_heads()) == 1, "two versions claim to be the newest: merge them"
+    assert len(script.get_bases()) == 1
+
+
+def test_an_upgrade_keeps_what_is_there_and_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = migrated(tmp_path / "desk.db")
+    db.write_here(people.create, name="Ada", email="ada@desk.test", at=1)
+    epoch, head = db.read_here(log.read_epoch), schema._newest()
+    add_a_version(tmp_path, monkeypatch)
+
+    assert schema.migrate(db) == (head, "9999")
+
+    assert names_in(db) == ["Ada"]
+    assert db.read_here(lambda tx: columns(tx)) >= {"motto", "name"}
+    assert db.read_here(log.read_epoch) == epoch, "cursors must live through an upgrade"
+    [copy] = tmp_path.glob("desk.db.before-9999-*")
+    before = Database(f"sqlite:///{copy}")
+    assert (before.read_here(schema.read_state)[0], names_in(before)) == (head, ["Ada"])
+    before.close()
+    db.close()
+
+
+def test_a_second_start_migrates_and_copies_nothing(tmp_path: Path) -> None:
+    db = migrated(tmp_path / "desk.db")
+
+    before, after = schema.migrate(db)
+    db.close()
+
+    assert before == after
+    assert not list(tmp_path.glob("*.before-*"))
+
+
+def test_a_database_of_a_newer_version_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as newer:
+        add_a_version(tmp_path, newer)
+        db = migrated(tmp_path / "desk.db")
+
+    with pytest.raises(Conflict, match="newer Deskwire"):
+        schema.migrate(db)
+
+    db.close()
+
+
+def migrated(path: Path) -> Database:
+    db = Database(f"sqlite:///{path}")
+    schema.migrate(db)
+    return db
+
+
+def add_a_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the code of this test know one version more than there is."""
+    head = schema._newest()
+    copy = folder / "migrations"
+    shutil.copytree(schema._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "versions" / "9999_next.py").write_text(NEXT.format(head=head))
+    monkeypatch.setattr(schema, "_FOLDER", copy)
+
+
+def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
+    """Columns, keys, indexes and AUTOINCREMENT of every table."""
+    found: dict[str, list[object]] = {}
+    for table in schema.metadata.tables:
+        made = "SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE name = ?"
+        found[table] = [tx.exec_driver_sql(made, (table,)).scalar_one()]
+        for pragma in ("table_info", "foreign_key_list"):
+            rows = tx.exec_driver_sql(f"PRAGMA {pragma}({table})").all()
+            found[table] += sorted(str(tuple(row)[1:]) for row in rows)
+        for _, index, unique, origin, *_ in tx.exec_driver_sql(f"PRAGMA index_list({table})").all():
+            parts = [row[2] for row in tx.exec_driver_sql(f"PRAGMA index_info({index})")]
+            name = index if origin == "c" else ""
+            found[table].append(str((name, unique, origin, parts)))
+        found[table][1:] = sorted(str(each) for each in found[table][1:])
+    return found
+
+
+def names_in(db: Database) -> list[str]:
+    rows = db.read_here(lambda tx: tx.exec_driver_sql("SELECT name FROM people").all())
+    return [row[0] for row in rows]
+
+
+def columns(tx: Connection) -> set[str]:
+    return {row[1] for row in tx.exec_driver_sql("PRAGMA table_info(people)")}
