@@ -44,9 +44,9 @@ def test_each_thing_is_one_line_of_json(lines: io.StringIO) -> None:
 
 def test_no_line_holds_a_link_that_signs_somebody_in(lines: io.StringIO) -> None:
     try:
-        raise ValueError(f"GET {LINK}")
+        int(f"GET {LINK}")
     except ValueError:
         logging.getLogger("deskwire.test").exception("GET %s", LINK)
 
     assert "a-secret" not in lines.getvalue()
-    assert "ValueError: GET /welcome/…" in read(lines)[0]["exception"]
+    assert "GET /welcome/…" in read(lines)[0]["exception"]
