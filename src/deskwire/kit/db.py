@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Connection,
     Dialect,
@@ -31,7 +32,6 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
 
 READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
 BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
@@ -102,11 +102,8 @@ class Database:
     connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        if self.url.get_backend_name() != "sqlite" or not self.url.database:
-            raise ValueError(f"DATABASE_URL must look like sqlite:///path/to/file.db, not {url!r}")
-        self.path = Path(self.url.database)
+    def __init__(self, where: str | Path) -> None:
+        self.path = where if isinstance(where, Path) else Path(where.removeprefix("sqlite:///"))
         self._writer = _engine(self.path, writer=True)
         self._readers = _engine(self.path, writer=False)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
@@ -149,6 +146,7 @@ class Database:
 
     def backup_to(self, target: Path) -> None:
         """Copy the database to `target`, consistent, while others use it."""
+        keep_private(target)
         with sqlite3.connect(self.path) as source, sqlite3.connect(target) as copy:
             source.backup(copy)
         source.close()
@@ -162,9 +160,15 @@ class Database:
         self._writer.dispose()  # last: the last connection to close checkpoints the WAL
 
 
+def keep_private(path: Path) -> None:
+    """Make the file, if there is none, for its owner only: it will hold hashes and messages."""
+    if not path.exists():
+        path.touch(mode=0o600)
+
+
 def _engine(path: Path, *, writer: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         pool_size=1 if writer else READERS,
         max_overflow=0,
         hide_parameters=True,  # or an error's text would hold password and token hashes

@@ -1,0 +1,169 @@
+"""Paths, commands, links and values that the docs name exist as they are named."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import typer
+
+from deskwire.cli import app
+from tests.contracts.sources import ROOT, modules, read, tracked
+
+PAGES = [path for path in tracked() if path.endswith(".md")]
+BASES = ("", "src/deskwire/", "frontend/", "frontend/src/", "docs/", "tests/", "web/templates/")
+PATH = re.compile(
+    r"(?:[\w.*-]+/)*[\w.*-]+\.(?:py|ts|css|html|md|json|lock|sh|mjs|db|toml)|(?:[\w.-]+/)+"
+)
+MADE_LATER = (".demo/", "data/", ".env.local", ".venv/", "node_modules/", "web/static/dist/")
+NOT_PATHS = ("line.html",)  # a field of an event, of all things
+PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", without_code(read(page))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (ROOT / page).parent / name if name else ROOT / page
+        assert path.exists(), f"{page}: [{text}]({target}) leads nowhere"
+        if anchor and path.suffix == ".md":
+            assert anchor in anchors_of(path.read_text(encoding="utf-8")), (
+                f"{page}: {target} has no such heading"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_exists(page: str) -> None:
+    for quoted in code_of(read(page)):
+        path, _, rest = quoted.partition(": ")
+        if not PATH.fullmatch(path) or path.startswith(MADE_LATER) or path in NOT_PATHS:
+            continue
+        found = [base + path for base in BASES if list(ROOT.glob(base + path))]
+        assert found, f"{page} names {path}, which is not there"
+        if rest and path.endswith(".py"):
+            assert defines(found[0], rest), f"{page} names {rest}, which {path} does not define"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_can_be_typed(page: str) -> None:
+    for quoted in commands_of(read(page)):
+        words = quoted.split("#")[0].split()
+        if words[:1] == ["deskwire"]:
+            problem = mistyped(words[1:])
+            assert problem is None, f"{page}: `{quoted}`: {problem}"
+        if words[:1] == ["make"] and len(words) > 1:
+            target = words[1]
+            assert re.search(rf"^{target}:", read("Makefile"), re.MULTILINE), (
+                f"{page}: the Makefile has no {target}"
+            )
+        if words[:2] == ["npm", "run"]:
+            assert f'"{words[2]}":' in read("frontend/package.json"), f"{page}: `{quoted}`"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
+    for quoted in code_of(read(page)):
+        name, is_valued, value = quoted.partition("=")
+        name = name.strip()
+        if not re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", name):
+            continue
+        assert name in everything_written(), f"{page} names {name}, which nothing here knows"
+        if is_valued and name in constants() and re.fullmatch(r"[\d_]+", value.strip()):
+            assert int(value) == constants()[name], f"{page}: {name} is {constants()[name]}"
+
+
+def code_of(text: str) -> Iterator[str]:
+    """What stands between backticks, fences apart."""
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def commands_of(text: str) -> Iterator[str]:
+    """Lines of code that begin with a command, and quoted commands."""
+    lines = [line.strip().removeprefix("$ ") for line in text.splitlines() if line[:4] == "    "]
+    lines += [
+        line.strip().removeprefix("$ ")
+        for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    for line in [*lines, *code_of(text)]:
+        words = re.sub(r"^([A-Z_]+=\S+ )+", "", line)
+        if re.match(r"(deskwire|make|npm run) [a-z]", words):
+            yield re.split(r"  +|[→;|]| && ", words)[0].strip()
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def anchors_of(text: str) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in kept}
+
+
+def mistyped(words: list[str]) -> str | None:
+    """What is wrong with the words after `deskwire`, if anything is."""
+    command: Any = typer.main.get_command(app)
+    options: set[str] = set()
+    for word in words:
+        below = getattr(command, "commands", None)  # only groups have some
+        if word.startswith("--"):
+            options.add(word.partition("=")[0])
+        elif below is not None:
+            if PLACEHOLDER.fullmatch(word):
+                return None
+            if word.rstrip(",.") not in below:
+                return f"there is no command {word!r}"
+            command = below[word.rstrip(",.")]
+    known = {option for each in command.params for option in [*each.opts, *each.secondary_opts]}
+    unknown = options - known - {"--help", "--version"}
+    return f"{command.name} has no {', '.join(sorted(unknown))}" if unknown else None
+
+
+@cache
+def constants() -> dict[str, int]:
+    """Plain numbers that our modules name, and the defaults of settings."""
+    found: dict[str, int] = {}
+    for module in modules():
+        for node in module.tree.body:
+            match node:
+                case ast.Assign([ast.Name(name)], ast.Constant(int(value))):
+                    found[name] = value
+                case _:
+                    pass
+    return found
+
+
+@cache
+def everything_written() -> frozenset[str]:
+    """Every name in capitals in code, settings, Makefile and scripts."""
+    texts = [read(path) for path in tracked() if not path.endswith((".md", ".lock", ".png"))]
+    return frozenset(re.findall(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", "\n".join(texts)))
+
+
+def defines(path: str, name: str) -> bool:
+    """Whether a Python file defines `name`, which may be `Class.method`."""
+    body: list[ast.stmt] = ast.parse(read(path)).body
+    for part in name.split("."):
+        found = [node for node in body if part in names_of(node)]
+        if not found:
+            return False
+        body = found[0].body if isinstance(found[0], ast.ClassDef) else []
+    return True
+
+
+def names_of(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Assign):
+        return {target.id for target in node.targets if isinstance(target, ast.Name)}
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return {node.target.id}
+    return set()

@@ -1,0 +1,362 @@
+"""One test per attack: those that have a home elsewhere are named, the others follow below."""
+
+from __future__ import annotations
+
+import ast
+import json
+import stat
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from deskwire.app import Application
+from deskwire.control import Lock
+from deskwire.events.cursor import Cursor
+from deskwire.events.frames import event_frame
+from deskwire.events.log import log
+from deskwire.integrations.discord.samples import sample
+from deskwire.integrations.discord.sender import envelope, headers
+from deskwire.integrations.discord.signature import PATH
+from deskwire.integrations.discord.source import BotSource
+from deskwire.kit.clock import now
+from deskwire.serve import _config as server_config
+from deskwire.services import open_database
+from deskwire.settings import load
+from deskwire.tickets.markdown import render
+from deskwire.webhooks import door as door_module
+from deskwire.webhooks.deliveries import deliveries
+from deskwire.webhooks.door import Door, Intake
+from tests.bot_house import SECRET, new_database
+from tests.cast import ATTIC, BO, HARBOUR, House, build
+from tests.contracts.sources import ROOT, functions
+
+ELSEWHERE = {
+    # The door for webhooks
+    "a forged body": "unit/test_bot_source.py::test_a_body_that_was_tampered_with_is_refused",
+    "a signature in a form that another parser would take": (
+        "unit/test_bot_source.py::test_a_signature_in_another_form_is_refused"
+    ),
+    "an old delivery played again, or one from the future": (
+        "unit/test_bot_source.py::test_five_minutes_either_way_are_let_in"
+    ),
+    "the same delivery again": (
+        "db/test_bot_convergence.py::test_what_arrives_again_changes_nothing"
+    ),
+    "another event under a known id": (
+        "db/test_bot_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
+    ),
+    "JSON made to break parsers": "unit/test_bot_source.py::test_what_is_not_json_is_told_so",
+    # The door for people
+    "guessing one person's password": (
+        "db/test_accounts_throttle.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
+    ),
+    "guessing from many places": (
+        "db/test_accounts_throttle.py::test_changing_the_source_does_not_help_with_one_address"
+    ),
+    "guessing many people's passwords": (
+        "db/test_accounts_throttle.py::test_changing_the_address_does_not_help_one_source"
+    ),
+    "guessing from a whole IPv6 network": (
+        "db/test_accounts_throttle.py::test_one_ipv6_customer_is_one_source"
+    ),
+    "asking who has an account": (
+        "db/test_accounts_sign_in.py::test_unknown_and_wrong_are_answered_alike"
+    ),
+    "telling it by the clock": (
+        "unit/test_accounts_passwords.py::test_nobody_is_checked_as_long_as_somebody"
+    ),
+    "a session planted before sign-in": (
+        "db/test_accounts_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
+    ),
+    "a password stolen and since changed": (
+        "db/test_accounts_actions.py::test_a_password_changed_meanwhile_keeps_the_old_one_out"
+    ),
+    "a link used twice": "db/test_accounts_links.py::test_of_eight_at_once_one_redeems",
+    "a link read from a Referer": (
+        "db/test_accounts_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
+    ),
+    "a form posted by another site": (
+        "unit/test_accounts_guards.py::test_only_our_own_pages_may_change_something"
+    ),
+    "a way back that leads elsewhere": (
+        "db/test_accounts_sign_in.py::test_anything_else_leads_home"
+    ),
+    "a name that turns the text around it": (
+        "unit/test_accounts_passwords.py::test_a_name_that_would_break_lines_is_refused"
+    ),
+    "a form of many megabytes": (
+        "unit/test_accounts_guards.py::test_a_body_without_a_length_is_counted_while_it_is_read"
+    ),
+    # Pages
+    "the address of somebody else's ticket": (
+        "http/test_pages_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
+    ),
+    "learning from refusals that something happened": (
+        "http/test_pages_visibility.py"
+        "::test_a_refusal_does_not_change_when_something_happens_elsewhere"
+    ),
+    "markup in names, subjects and messages": (
+        "http/test_pages_hostile.py::test_markup_in_subjects_names_tags_and_messages_is_text"
+    ),
+    "a search that is a query": (
+        "http/test_pages_hostile.py::test_no_search_text_breaks_the_list_or_finds_too_much"
+    ),
+    "a script that got in all the same": (
+        "http/test_pages_hostile.py::test_pages_carry_no_inline_script_style_or_handler"
+    ),
+    "a page in somebody else's frame": (
+        "unit/test_accounts_guards.py::test_every_answer_says_what_a_browser_may_do"
+    ),
+    "a file outside the static folder": (
+        "http/test_pages_routes.py"
+        "::test_static_files_are_kept_for_ever_only_under_the_address_of_their_content"
+    ),
+    # Streams
+    "a stream without a session": (
+        "http/test_live_answer.py::test_without_a_session_there_is_no_stream"
+    ),
+    "a cookie that was made up": (
+        "http/test_live_answer.py::test_a_cookie_nobody_gave_out_is_no_session"
+    ),
+    "listening on after losing a role": (
+        "http/test_live_access.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
+    ),
+    "listening on after signing out": (
+        "http/test_live_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
+    ),
+    "a cursor collected while still a member": (
+        "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
+    ),
+    "a cursor that was made up": (
+        "http/test_live_resume.py"
+        "::test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from"
+    ),
+    "any interleaving of the above": "unit/test_hub_model.py::test_no_history_leaks_or_starves",
+    "streams without end": (
+        "http/test_live_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
+    ),
+    "a reader who does not read": (
+        "http/test_live_slow.py"
+        "::test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return"
+    ),
+    # Secrets
+    "a stolen database: sessions": (
+        "db/test_accounts_sessions.py::test_the_secret_is_neither_stored_nor_shown"
+    ),
+    "a stolen database: links": (
+        "db/test_accounts_links.py::test_the_secret_of_a_link_is_not_stored"
+    ),
+    "a stolen log": "unit/test_accounts_guards.py::test_the_secret_of_a_link_is_not_written_down",
+    "an error that shows settings": "unit/test_settings.py::test_a_value_is_never_repeated",
+    "commands from another program on this machine": (
+        "http/test_shell.py::test_a_stranger_on_loopback_cannot_give_commands"
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ELSEWHERE)
+def test_an_attack_has_its_test(attack: str) -> None:
+    path, _, name = ELSEWHERE[attack].partition("::")
+    tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+
+    assert name in {function.name for function in functions(tree)}, (
+        f"against “{attack}” there is no {name} in tests/{path} any more: name its new place here"
+    )
+
+
+class Gate:
+    """The door of a desk, and what was kept behind it."""
+
+    def __init__(self, folder: Path, secrets: tuple[str, ...] = (SECRET,)) -> None:
+        self.db = new_database(folder)
+        intake = Intake(self.db, lambda: None)
+        self.asgi = Door(nothing_there, [BotSource(secrets)], lambda: intake)
+
+    async def post(self, body: Any, sent: dict[str, str]) -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=self.asgi)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://desk.test") as client:
+            return await client.post(PATH, content=body, headers=sent)
+
+    def kept(self) -> int:
+        return self.db.read_here(lambda tx: len(tx.execute(select(deliveries.c.id)).all()))
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    found = Gate(tmp_path)
+    yield found
+    found.db.close()
+
+
+async def test_a_signed_body_of_many_megabytes_is_not_read(gate: Gate) -> None:
+    body = envelope("guild.left", {"guildId": "1", "more": "x" * door_module.MAX_BODY}, now())
+
+    answer = await gate.post(body, headers(SECRET, now(), body))
+
+    assert (answer.status_code, gate.kept()) == (413, 0)
+
+
+async def test_a_body_without_end_is_cut_off(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door_module, "BODY_TIMEOUT", 0.05)
+
+    async def trickle() -> Any:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    answer = await gate.post(trickle(), headers(SECRET, now(), b"{"))
+
+    assert (answer.status_code, gate.kept()) == (408, 0)
+
+
+async def test_without_a_secret_nobody_is_let_in(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, secrets=())
+    body = envelope("guild.left", {"guildId": "1"}, now())
+
+    answer = await gate.post(body, headers("", now(), body))
+
+    assert (answer.status_code, gate.kept()) == (503, 0)
+    assert int(answer.headers["retry-after"]) > 0
+    gate.db.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    built = build(tmp_path)
+    yield built
+    built.db.close()
+
+
+def newest(house: House) -> tuple[list[str], dict[str, Any]]:
+    """Channels and data of the newest event."""
+    chosen = select(log.c.channels, log.c.data).order_by(log.c.position.desc()).limit(1)
+    row = house.db.read_here(lambda tx: tx.execute(chosen).one())
+    return json.loads(row.channels), json.loads(row.data)
+
+
+def test_a_tickets_id_means_nothing_in_another_server(house: House) -> None:
+    house.open_ticket(1, "The crane is stuck")
+    theirs = newest(house)[1]["ticket"]
+
+    house.close(1, guild=ATTIC)
+
+    told = newest(house)[1]
+    assert told["ticket"] != theirs
+    assert told["workspace"] == f"guild:{ATTIC}"
+
+
+def test_a_sender_cannot_speak_in_our_fields(house: House) -> None:
+    house.open_ticket(1, "The crane is stuck")
+    real = newest(house)[1]["ticket"]
+    forged = {
+        "workspace": f"guild:{ATTIC}",
+        "actor": house.id_of(BO),
+        "ticket": "somebody-elses",
+        "revision": 10**9,
+        "now": {"subject": "<script>alert(1)</script>"},
+        "line": {"html": "<script>alert(1)</script>"},
+        "channels": ["staff"],
+    }
+
+    data = sample("ticket.message_sent", guild=HARBOUR, ticket=1001, number=1)
+    house.tell("ticket.message_sent", **{**data, **forged})
+
+    channels, told = newest(house)
+    assert channels == [f"tickets:guild:{HARBOUR}", f"ticket:{real}"]
+    assert (told["ticket"], told["workspace"]) == (real, f"guild:{HARBOUR}")
+    assert told["revision"] < 10
+    assert told["actor"] == f"discord:{data['authorId']}"
+    assert "<script" not in json.dumps([told["now"], told["line"]])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[a](javascript:alert(1))",
+        "[a](JaVaScRiPt&#58;alert(1))",
+        "[a](data:text/html;base64,PHNjcmlwdD4=)",
+        "![a](https://tracker.test/pixel.png)",
+        '<a href="x" style="position:fixed">a</a>',
+        "<svg><animate onbegin=alert(1)>",
+        "```\n</code></pre><script>alert(1)</script>\n```",
+        "| a |\n|---|\n| <iframe src=x> |",
+    ],
+)
+def test_no_text_becomes_script_style_or_a_beacon(text: str) -> None:
+    seen = Elements()
+    seen.feed(render(text))
+
+    assert {tag for tag, _ in seen.found} <= {"p", "a", "pre", "code"} | TABLE
+    for _, attributes in seen.found:
+        assert attributes.keys() <= {"href", "rel", "title"}
+        assert attributes.get("href", "https:").startswith(("https:", "http:", "mailto:"))
+
+
+TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a text: its elements with their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\n\n", "\u2028", "\x85", "\x0b", "\x00"])
+def test_no_text_can_end_its_frame(end: str) -> None:
+    data = json.dumps({"subject": f"a{end}event: goodbye{end}data: x{end}{end}"})
+
+    frame = event_frame(Cursor("0123abcd", 1), "ticket.created", data, 1)
+
+    assert frame.endswith(b"\n\n")
+    assert len(frame.decode().splitlines()) == 3  # id, data, and the end of the frame
+
+
+def test_what_the_log_stores_is_one_line(house: House) -> None:
+    house.open_ticket(1, "One\nline\r\n\r\nevent: goodbye\u2028end")
+
+    chosen = select(log.c.data).order_by(log.c.position.desc()).limit(1)
+    stored = house.db.read_here(lambda tx: tx.execute(chosen).scalar_one())
+
+    assert not set("\n\r") & set(stored)
+
+
+def test_nobody_is_believed_about_their_address_unless_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRUSTED_PROXIES", raising=False)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'desk.db'}")
+    settings = load()
+    opened = open_database(settings.database_url)
+
+    config = server_config(settings, Application(settings, opened))
+    opened.close()
+
+    assert not config.proxy_headers
+
+
+def test_the_shells_secret_is_its_owners_alone(tmp_path: Path) -> None:
+    lock = Lock(tmp_path / "desk.db")
+    lock.take()
+    lock.publish({"secret": "s"})
+
+    mode = stat.S_IMODE(lock.path.stat().st_mode)
+    lock.release()
+
+    assert mode == 0o600
+    assert lock.path.read_text() == ""
+
+
+async def nothing_there(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise AssertionError("the door passed a webhook on")

@@ -1,0 +1,105 @@
+"""Every address has a policy, keeps it, stands in the docs, and is asked for here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, assert_never
+
+import pytest
+from starlette.testclient import TestClient
+
+from deskwire.integrations.discord.source import BotSource
+from deskwire.web.routes import Url
+from deskwire.webhooks.door import Door, Intake
+from tests.cast import ADA, HARBOUR, build
+from tests.contracts.sources import read
+from tests.http.whole_site import AS, WholeSite
+
+PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out"}
+EXAMPLES = {"/static": "/static/favicon.svg"}
+NOT_THERE = {"/welcome/{token}": 404}  # without a link that was given out
+ELSEWHERE = {"/": 303}  # where somebody who is signed in is sent on
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSite]:
+    house = build(Path(tmp_path_factory.mktemp("routes")))
+    house.open_ticket(1, "The crane is stuck")
+    yield WholeSite(house)
+    house.db.close()
+
+
+def test_the_docs_list_every_address_with_its_methods_and_policy(site: WholeSite) -> None:
+    rows = re.findall(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \| ([a-z-]+) \|", read("docs/urls.md"), re.M)
+
+    assert rows == [(url.path, ", ".join(methods_of(url)), url.policy) for url in site.urls], (
+        "docs/urls.md is not the table of src/deskwire/web/routes.py"
+    )
+
+
+def test_every_address_can_be_asked_for_here(site: WholeSite) -> None:
+    for url in site.urls:
+        unknown = set(re.findall(r"{(\w+)}", url.path)) - PARTS.keys()
+        assert not unknown, f"{url.path}: add {unknown} to PARTS in this file"
+
+
+def test_strangers_are_answered_as_the_policy_says(site: WholeSite) -> None:
+    for url in site.urls:
+        for method in methods_of(url):
+            answer = ask(site, url, method)
+            where = f"{method} {url.path} ({url.policy}) answered {answer.status_code}"
+            match url.policy:
+                case "signed-in":
+                    assert answer.status_code == 303, where
+                    assert answer.headers["location"].startswith("/sign-in"), where
+                    program = ask(site, url, method, accept="application/json")
+                    assert program.status_code in (303, 401), where
+                    assert method == "POST" or program.status_code == 401, where
+                case "session" | "signature":
+                    assert answer.status_code == 401, where
+                case "anyone" | "public":
+                    assert answer.status_code in stranger_gets(url, method), where
+                case _:
+                    assert_never(url.policy)
+
+
+def test_people_who_are_signed_in_get_the_page(site: WholeSite) -> None:
+    for url in site.urls:
+        if url.policy in ("signed-in", "anyone") and "GET" in methods_of(url):
+            answer = ask(site, url, "GET", **{AS: ADA.email})
+            meant = {ELSEWHERE.get(url.path, 200)}
+            if url.path == "/settings/password":  # asks the cookie itself, which is not there
+                meant = {303}
+            assert answer.status_code in meant, f"{url.path}: {answer.status_code}"
+
+
+def test_other_methods_are_refused(site: WholeSite) -> None:
+    for url in site.urls:
+        for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - set(methods_of(url)):
+            answer = ask(site, url, method)
+            assert answer.status_code == 405, f"{method} {url.path}: {answer.status_code}"
+
+
+def methods_of(url: Url) -> list[str]:
+    if url.policy == "signature":
+        return ["POST"]
+    return list(url.methods) or ["GET"]
+
+
+def stranger_gets(url: Url, method: str) -> set[int]:
+    """What a public page, or an empty form, is answered: no crash, and nobody is let in."""
+    if method == "GET":
+        return {NOT_THERE.get(url.path, 200)}
+    return {403} if url.path == "/sign-up" else {303} if url.path == "/sign-out" else {404, 422}
+
+
+def ask(site: WholeSite, url: Url, method: str, **headers: str) -> Any:
+    """One request through the door, as the whole application is asked."""
+    path = EXAMPLES.get(url.path, url.path)
+    for part, value in PARTS.items():
+        path = path.replace(f"{{{part}}}", value)
+    door = Door(site.app, [BotSource(["-" * 32])], lambda: Intake(site.house.db, lambda: None))
+    own = {"accept": "text/html", **headers}
+    return TestClient(door, follow_redirects=False).request(method, path, headers=own)
