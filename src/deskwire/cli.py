@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,10 +61,18 @@ def sentences() -> Iterator[None]:
     except (Refusal, Unusable) as refusal:
         print(f"deskwire: {refusal}", file=sys.stderr)
         raise SystemExit(1) from None
-    except BrokenPipeError:
+    except (OSError, sqlite3.Error) as error:
+        if not isinstance(error, BrokenPipeError):
+            print(f"deskwire: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
         # The reader of our output has gone (`| head`); nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception as error:
+        if type(error).__module__ != "sqlalchemy.exc":
+            raise
+        print(f"deskwire: the database refused: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 @app.callback(invoke_without_command=True)
@@ -114,20 +123,13 @@ def migrate(
 
 @app.command()
 def backup(target: Annotated[Path, typer.Argument(help="a file that does not exist yet")]) -> None:
-    """Copy the database, also while it is being served. The copy gets an epoch of its own, so
-    that browsers reload instead of skipping what happened after it was made."""
-    from deskwire.events.log import begin_epoch
-    from deskwire.kit.db import Database
+    """Copy the database, also while it is being served."""
     from deskwire.kit.errors import Conflict
+    from deskwire.schema import copy_to
 
     if target.exists():
         raise Conflict(f"{target} exists already; choose another name.")
-    _database(_settings()).backup_to(target)
-    copy = Database(f"sqlite:///{target}")
-    copy.write_here(begin_epoch)
-    copy.close()
-    for leftover in (target.with_name(target.name + end) for end in ("-wal", "-shm")):
-        leftover.unlink(missing_ok=True)
+    copy_to(_database(_settings()), target)
     print(f"{target}: {target.stat().st_size:,} bytes")
 
 

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from deskwire.kit.errors import Conflict, Refusal, Upstream
 from deskwire.kit.ids import new_secret
 
 TIMEOUT = 30.0  # s for one command
+PATIENCE = 3.0  # s; another shell's command, or a server that just starts, is over by then
+RETRY = 0.02  # s between two looks at the lock
 MAX_LINE = 1024 * 1024  # bytes
 
 logger = logging.getLogger(__name__)
@@ -37,21 +40,28 @@ class Lock:
         self.path = database.with_name(database.name + ".lock")
         self._file: IO[str] | None = None
 
-    def take(self) -> None:
-        """Raises Conflict while another process holds it."""
+    def take(self, patience: float = PATIENCE) -> None:
+        """Raises Conflict while another process holds it for longer than `patience` seconds."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "r+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise Conflict(
-                f"Another process is serving this database ({self.path.with_suffix('')}). "
-                "Stop it first, or use another DATABASE_URL."
-            ) from None
+        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        deadline = time.monotonic() + patience
+        while not _locks(file, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline:
+                file.close()
+                raise Conflict(
+                    f"Another process is serving this database ({self.path.with_suffix('')}). "
+                    "Stop it first, or use another DATABASE_URL."
+                )
+            time.sleep(RETRY)
         self._file = file
         self._write("")
+
+    def is_held(self) -> bool:
+        """Whether some process holds it. Looking does not keep another from taking it for long."""
+        if not self.path.exists():
+            return False
+        with self.path.open() as file:
+            return not _locks(file, fcntl.LOCK_SH)
 
     def publish(self, address: dict[str, Any]) -> None:
         """Say where the holder can be reached."""
@@ -141,19 +151,25 @@ def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any |
 
 
 def _read_address(database: Path) -> dict[str, Any] | None:
+    """Where the holder of the lock listens; None where nobody holds it."""
     lock = Lock(database)
-    if not lock.path.exists():
-        return None
-    try:
-        lock.take()
-    except Conflict:
-        text = lock.path.read_text()
-        if not text:
+    deadline = time.monotonic() + PATIENCE
+    while lock.is_held():
+        if text := lock.path.read_text():
+            address: dict[str, Any] = json.loads(text)
+            return address
+        if time.monotonic() >= deadline:
             raise Upstream(
                 "A server is just starting on this database; try again in a moment.",
                 permanent=False,
-            ) from None
-        found: dict[str, Any] = json.loads(text)
-        return found
-    lock.release()
+            )
+        time.sleep(RETRY)
     return None
+
+
+def _locks(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

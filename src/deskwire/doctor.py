@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from deskwire.control import Lock
 from deskwire.events.log import read_epoch, read_head
 from deskwire.kit.db import Database
-from deskwire.kit.errors import Conflict
 from deskwire.schema import read_state
 from deskwire.settings import Settings
 from deskwire.webhooks.deliveries import count_by_state
@@ -70,14 +69,9 @@ def _sqlite() -> Finding:
 
 
 def _server(settings: Settings) -> Finding:
-    lock = Lock(settings.database_path)
-    try:
-        if lock.path.exists():
-            lock.take()
-            lock.release()
+    if not Lock(settings.database_path).is_held():
         return Finding(True, "no server is running on this database")
-    except Conflict:
-        return _readiness(settings)
+    return _readiness(settings)
 
 
 def _readiness(settings: Settings) -> Finding:

@@ -67,9 +67,20 @@ def migrate(db: Database) -> tuple[str | None, str]:
         )
     if before is not None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        db.backup_to(db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
+        copy_to(db, db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
     db.write_here(_upgrade)
     return before, after
+
+
+def copy_to(db: Database, target: Path) -> None:
+    """Copy the database, also while it is served. The copy gets an epoch of its own, so that
+    browsers reload instead of skipping what happened after it was made."""
+    db.backup_to(target)
+    copy = Database(target)
+    copy.write_here(log.begin_epoch)
+    copy.close()
+    for leftover in (target.with_name(target.name + end) for end in ("-wal", "-shm")):
+        leftover.unlink(missing_ok=True)
 
 
 def _upgrade(tx: Connection) -> None:

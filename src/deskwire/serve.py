@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.app import Application
+from deskwire.events.stream import CONNECTION
 from deskwire.kit.errors import Conflict
 from deskwire.kit.logging import set_up
 from deskwire.services import Opened, open_database
@@ -50,6 +54,7 @@ def serve_on(listening: socket.socket, settings: Settings, opened: Opened) -> No
 def _config(settings: Settings, application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application.asgi,
+        http=_Protocol,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
         proxy_headers=bool(settings.proxies),
@@ -60,6 +65,16 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH,
     )
+
+
+class _Protocol(HttpToolsProtocol):
+    """Offers each request its connection, so that a reader who stopped reading can be cut off."""
+
+    def on_headers_complete(self) -> None:
+        here = weakref.ref(self)  # a strong one would leave a ring for the collector per request
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        super().on_headers_complete()
+        scope["extensions"] = {CONNECTION: lambda: (self_ := here()) and self_.transport}
 
 
 class _Server(uvicorn.Server):

@@ -81,13 +81,15 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://desk.example.org")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError("must be an origin without a path")
-        return value.rstrip("/")
+        return value.rstrip("/").lower()  # scheme and host are, and are compared as text
 
     @field_validator("database_url")
     @classmethod
     def _is_sqlite(cls, value: str) -> str:
         if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
             raise ValueError("must look like sqlite:///path/to/file.db")
+        if set("?%#") & set(value):
+            raise ValueError("must be a plain path, without ?, % or #")
         return value
 
     @model_validator(mode="after")

@@ -12,7 +12,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     Request,
-    Response,
     expect,
 )
 
@@ -35,6 +34,7 @@ class Visitor:
         self.complaints: list[str] = []
         self.lines: list[str] = []  # of the store, without their mark
         self.fragments: list[str] = []  # ids asked for, one entry per request
+        self.expect_status(200)
         if cookie:
             name, _, value = cookie.partition("=")
             context.add_cookies([{"name": name, "value": value, "url": url}])
@@ -48,13 +48,18 @@ class Visitor:
         page.on("request", self._note_request)
         return page
 
-    def open(self, path: str, *, live: bool = True) -> Response:
+    def open(self, path: str, *, status: int = 200) -> None:
         """Go to a page, and wait until it is live where somebody is signed in."""
+        self.expect_status(status)
         answer = self.page.goto(path)
         assert answer is not None
-        if live and self.javascript and self.find("html[data-stream]").count():
+        assert answer.status == status
+        if self.javascript and self.find("html[data-stream]").count():
             self.expect_live()
-        return answer
+
+    def expect_status(self, status: int) -> None:
+        """The next pages answer this, and the browser's note of it is no complaint."""
+        self._expected = f"the server responded with a status of {status} "
 
     def expect_live(self) -> None:
         """The page is live, or comes back by itself."""
@@ -93,7 +98,8 @@ class Visitor:
     def _note_line(self, said: ConsoleMessage) -> None:
         if said.text.startswith("[SSE] "):
             self.lines.append(said.text.removeprefix("[SSE] "))
-        if said.type in ("error", "warning") and not AWAY.search(said.text):
+        is_known = self._expected in said.text or AWAY.search(said.text)
+        if said.type in ("error", "warning") and not is_known:
             self.complaints.append(f"{said.type} at {self.page.url}: {said.text}")
 
     def _note_error(self, error: Error) -> None:

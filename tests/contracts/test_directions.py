@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}
     | DOMAINS,
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"},
-    "serve": {"kit", "app", "services", "settings", "web"},
+    "serve": {"events", "kit", "app", "services", "settings", "web"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},

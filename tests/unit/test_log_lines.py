@@ -49,4 +49,4 @@ def test_no_line_holds_a_link_that_signs_somebody_in(lines: io.StringIO) -> None
         logging.getLogger("deskwire.test").exception("GET %s", LINK)
 
     assert "a-secret" not in lines.getvalue()
-    assert "ValueError: GET /welcome/…" in read(lines)[0]["exception"]
+    assert "GET /welcome/…" in read(lines)[0]["exception"]

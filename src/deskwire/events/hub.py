@@ -373,5 +373,9 @@ class Hub:
 
     def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
         self.leave(seat)
+        if seat.paused:  # it reads nothing, so it would not read a goodbye
+            logger.info("a stream was cut off: %s (seat %s)", reason, seat.id)
+            seat.outlet.abort()
+            return
         seat.outlet.write(control_frame("goodbye", reason=reason, **more))
         seat.outlet.end()

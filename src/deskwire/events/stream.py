@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Send
@@ -15,6 +16,7 @@ from starlette.types import Scope as Request
 from deskwire.events.hub import Draining, Hub
 from deskwire.events.seat import Caller, Scope, Seat
 
+END_WITHIN = 5.0  # s for a reader to take its goodbye; then the connection is cut
 OUTLET_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
 
 HEADERS = [
@@ -23,6 +25,16 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),  # nginx would hold frames back
     (b"connection", b"close"),
 ]
+
+CONNECTION = "deskwire.connection"  # key in the scope's extensions: a function that finds it
+
+
+class Connection(Protocol):
+    """The connection below ASGI, where the server offers it."""
+
+    def abort(self) -> None: ...
+    def is_closing(self) -> bool: ...
+
 
 Identify = Callable[[Request], Awaitable[Caller | None]]
 
@@ -47,7 +59,7 @@ class Stream:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
             await send({"type": "http.response.body"})
             return
-        outlet = AsgiOutlet(self._hub(), send)
+        outlet = AsgiOutlet(self._hub(), send, connection_of(request))
         try:
             outlet.seat = self._hub().join(caller, self._scope, outlet, _cursor_of(request))
         except Draining:
@@ -63,16 +75,16 @@ class Stream:
 class AsgiOutlet:
     """The way out over ASGI `send`, which waits while the connection is full."""
 
-    def __init__(self, hub: Hub, send: Send) -> None:
+    def __init__(self, hub: Hub, send: Send, connection: Connection | None = None) -> None:
         self.seat: Seat | None = None
         self._hub = hub
         self._send = send
+        self._connection = connection
         self._parts: list[bytes] = []
         self._size = 0
         self._filled = asyncio.Event()
         self._ended = False
-        self._sender: asyncio.Task[None] | None = None
-        self._aborted = False
+        self._closed = asyncio.Event()  # it shall not wait for its reader any longer
 
     def write(self, data: bytes) -> None:
         """Take `data`, and stand still once too much waits."""
@@ -85,24 +97,24 @@ class AsgiOutlet:
     def end(self) -> None:
         self._ended = True
         self._filled.set()
+        asyncio.get_running_loop().call_later(END_WITHIN, self.abort)
 
     def abort(self) -> None:
-        self._aborted = True
-        if self._sender is not None:
-            self._sender.cancel()
+        self._closed.set()
 
     async def run(self, receive: Receive) -> None:
         """Send until the stream is ended, aborted, or the client has gone."""
-        self._sender = asyncio.create_task(self._forward())
-        if self._aborted:
-            self._sender.cancel()
-        gone = asyncio.create_task(_wait_until_gone(receive))
+        sender = asyncio.create_task(self._forward())
+        endings = (_wait_until_gone(receive), self._closed.wait())
+        others = [asyncio.create_task(ending) for ending in endings]
         try:
-            await asyncio.wait({self._sender, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sender, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._sender.cancel()
-            gone.cancel()
-            await asyncio.gather(self._sender, gone, return_exceptions=True)
+            if not sender.done() and self._connection is not None:
+                self._connection.abort()  # or what was sent and not read would hold it open
+            for task in (sender, *others):
+                task.cancel()
+            await asyncio.gather(sender, *others, return_exceptions=True)
 
     async def _forward(self) -> None:
         while True:
@@ -113,6 +125,8 @@ class AsgiOutlet:
                 self._parts.clear()
                 self._size = 0
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                if self._connection is not None and self._connection.is_closing():
+                    return  # a pipelined request keeps the server from telling us so
                 if self.seat is not None and self.seat.paused and not self.seat.closed:
                     self._hub.resume(self.seat)
             if self._ended:
@@ -123,6 +137,12 @@ class AsgiOutlet:
 async def _wait_until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def connection_of(request: Request) -> Connection | None:
+    """The connection of a request, if the server offers it."""
+    find: Callable[[], Connection | None] | None = (request.get("extensions") or {}).get(CONNECTION)
+    return find() if find is not None else None
 
 
 def _cursor_of(request: Request) -> str | None:

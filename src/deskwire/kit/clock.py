@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Millis = int
 Clock = Callable[[], Millis]
@@ -22,5 +23,10 @@ def now() -> Millis:
 
 def iso(at: Millis) -> str:
     """`at` as ISO 8601 in UTC with milliseconds, e.g. `2026-11-22T10:00:00.000Z`."""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, millis = divmod(at, 1000)
+    return f"{_iso_second(seconds)}.{millis:03}Z"
+
+
+@lru_cache(4)  # every line of a busy log and every answer of the door asks for the same second
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")

@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Connection,
     Dialect,
@@ -31,9 +33,9 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
 
 READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
+ROWS = 64  # in one INSERT, or the largest power of two there is: seven statements to be prepared
 BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
 
 metadata = MetaData(
@@ -80,19 +82,23 @@ def insert_new(
 ) -> None:
     """Insert the rows that are not there yet; those that break a unique rule are left out.
 
-    The rows go to the driver as they are, so their values must be of the driver's own types.
+    Many rows go in one statement: the driver lets go of the interpreter at each, and it takes long
+    to get it back from a busy event loop. Values must be of the driver's own types.
     """
-    tx.exec_driver_sql(_insert_new(tx.dialect, table, columns), list(rows))
+    done = 0
+    while left := len(rows) - done:
+        count = min(ROWS, 1 << left.bit_length() - 1)
+        statement = _insert_new(tx.dialect, table, columns, count)
+        tx.exec_driver_sql(statement, tuple(chain.from_iterable(rows[done : done + count])))
+        done += count
 
 
 @cache
-def _insert_new(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> str:
+def _insert_new(dialect: Dialect, table: Table, columns: tuple[str, ...], count: int) -> str:
     kind = postgresql if dialect.name == "postgresql" else sqlite
-    statement = kind.insert(table).on_conflict_do_nothing()
-    compiled = statement.compile(dialect=dialect, column_keys=columns)
-    if tuple(compiled.positiontup or ()) != columns:
-        raise ValueError(f"name the columns in the order of {table.name}: {compiled.positiontup}")
-    return str(compiled)
+    row = dict.fromkeys(columns)
+    statement = kind.insert(table).values([row] * count).on_conflict_do_nothing()
+    return str(statement.compile(dialect=dialect))
 
 
 class Database:
@@ -102,11 +108,8 @@ class Database:
     connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        if self.url.get_backend_name() != "sqlite" or not self.url.database:
-            raise ValueError(f"DATABASE_URL must look like sqlite:///path/to/file.db, not {url!r}")
-        self.path = Path(self.url.database)
+    def __init__(self, where: str | Path) -> None:
+        self.path = where if isinstance(where, Path) else Path(where.removeprefix("sqlite:///"))
         self._writer = _engine(self.path, writer=True)
         self._readers = _engine(self.path, writer=False)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
@@ -149,6 +152,7 @@ class Database:
 
     def backup_to(self, target: Path) -> None:
         """Copy the database to `target`, consistent, while others use it."""
+        keep_private(target)
         with sqlite3.connect(self.path) as source, sqlite3.connect(target) as copy:
             source.backup(copy)
         source.close()
@@ -162,9 +166,15 @@ class Database:
         self._writer.dispose()  # last: the last connection to close checkpoints the WAL
 
 
+def keep_private(path: Path) -> None:
+    """Make the file, if there is none, for its owner only: it will hold hashes and messages."""
+    if not path.exists():
+        path.touch(mode=0o600)
+
+
 def _engine(path: Path, *, writer: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         pool_size=1 if writer else READERS,
         max_overflow=0,
         hide_parameters=True,  # or an error's text would hold password and token hashes
@@ -180,7 +190,9 @@ def _engine(path: Path, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
-        tx.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        driver = tx.connection.driver_connection  # a third of an empty transaction's price
+        if driver is not None:
+            driver.execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
 

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -44,6 +45,7 @@ SENTENCES = {
     404: "There is nothing at this address, or it is not shared with you.",
     405: "This address does not take that kind of request.",
     413: "That was larger than this desk takes.",
+    503: "The database takes nothing at this moment. Try again in a little.",
     500: "Something on our side broke. It was written down; trying again may help.",
 }
 TITLES = {
@@ -56,6 +58,7 @@ TITLES = {
     422: "That cannot be accepted",
     429: "One moment",
     500: "Something broke",
+    503: "Not now",
     502: "Another system did not answer",
 }
 JSON_KINDS = ("application/json", "application/problem+json")
@@ -79,6 +82,7 @@ class Answers:
         self.table: dict[int | type[Exception], Answer] = {
             Refusal: self._refused,
             HTTPException: self._refused_by_http,
+            OperationalError: self._database_refused,
             Exception: self._crashed,
         }
 
@@ -97,6 +101,10 @@ class Answers:
         status = refusal.status_code
         sentence = SENTENCES.get(status, refusal.detail)
         return await self._answer(request, status, sentence, dict(refusal.headers or {}), {})
+
+    async def _database_refused(self, request: Request, error: OperationalError) -> Response:
+        logger.error("the database refused", exc_info=error)
+        return await self._answer(request, 503, SENTENCES[503], {"retry-after": "5"}, {})
 
     async def _crashed(self, request: Request, error: Exception) -> Response:
         reference = new_id()
