@@ -16,14 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deskwire.kit.clock import Clock, iso, now
 from deskwire.kit.db import Database
-from deskwire.webhooks.deliveries import keep
+from deskwire.webhooks.deliveries import AT_ONCE, keeping
 from deskwire.webhooks.source import Arrived, Refused, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DRAINED = 16 * MAX_BODY  # bytes of a body too large that are read for politeness
 MAX_READING = 64  # bodies read at once; a MiB each is what strangers may make us hold
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles is cut off
-MAX_BATCH = 500  # deliveries in one transaction
 RETRY_AFTER = 5  # s; told with a 503
 
 logger = logging.getLogger(__name__)
@@ -110,7 +109,7 @@ class Intake:
     async def _write_all(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 failure = await self._write([arrived for arrived, _ in batch])
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
@@ -121,7 +120,7 @@ class Intake:
 
     async def _write(self, batch: list[Arrived]) -> Exception | None:
         try:
-            await self._db.write(keep, batch)
+            await self._db.write_alone(*keeping(batch))
         except Exception as error:
             return error
         return None
