@@ -7,7 +7,7 @@ import { isReached, streamUrl } from "../src/cursor";
 import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
 import { parseFrame } from "../src/frames";
 import { EVENT_TYPES } from "../src/generated/events";
-import { difference, Held, mayStay } from "../src/held";
+import { channelsOf, difference, Held, mayStay } from "../src/held";
 import { freshnessOf, wordsFor } from "../src/indicator";
 import { Journal } from "../src/journal";
 import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/lists";
@@ -15,7 +15,7 @@ import { match } from "../src/morph";
 import { changesOf, REDUCERS, type Row } from "../src/reducers";
 import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/slots";
 import { ago, span } from "../src/times";
-import { created, GUILD, LINE, messageSent, ticketNow } from "./samples";
+import { created, envelope, GUILD, LINE, messageSent, ticketNow } from "./samples";
 
 const EVERYTHING: ListRules = { workspace: "*", statuses: [], isExact: true };
 
@@ -206,6 +206,27 @@ test("the journal forgets", () => {
   for (let index = 0; index < 1_000; index += 1) journal.add(index, index);
 
   assert.equal(journal.since(0).length, 300);
+});
+
+test("what may no longer be seen leaves the journal", () => {
+  const journal = new Journal<string>();
+  journal.add("lost", 10);
+  journal.add("held", 20);
+
+  journal.retain((entry) => entry === "held");
+
+  assert.deepEqual(journal.since(0), ["held"]);
+});
+
+test("an event is shown by its channels, and to whom it is about by their own", () => {
+  const own = new Set(["p", "discord:5"]);
+  const left = { actor: "bot", guildId: "1", userId: "5", username: "Dee" };
+  const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
+  const event = { type: "member.left", data: { ...about, revision: 1 }, timestamp: 1 } as const;
+
+  assert.deepEqual(channelsOf(envelope(), own), ["tickets:guild:1", "ticket:t1"]);
+  assert.deepEqual(channelsOf(event, own), ["user:p", "guild:1"]);
+  assert.deepEqual(channelsOf(event, new Set(["q", "discord:6"])), ["guild:1"]);
 });
 
 test("children are matched by key, then by kind", () => {
