@@ -40,6 +40,11 @@ test("cursors are compared within one epoch only", () => {
   assert.equal(isReached("nonsense", "aaaaaaaa-10"), null);
 });
 
+test("a cursor that is not there is not sent", () => {
+  assert.equal(streamUrl("/api/events", null), "/api/events");
+  assert.equal(streamUrl("/api/events", ""), "/api/events");
+});
+
 test("the cursor joins a query that is there already", () => {
   assert.equal(streamUrl("/api/events?x=1", "aaaaaaaa-1"), "/api/events?x=1&after=aaaaaaaa-1");
 });
@@ -306,5 +311,7 @@ test("the indicator says how old the page is", () => {
   assert.equal(wordsFor("reconnecting", 0, 125_000), "Reconnecting… data is 2 min old");
   assert.equal(freshnessOf("live", true), "stale");
   assert.equal(freshnessOf("reconnecting", true), "reconnecting");
-  assert.equal(freshnessOf("parked", false), "offline");
+  assert.equal(freshnessOf("parked", true), "parked");
+  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other tabs; look at/);
+  assert.match(wordsFor("restarting", 0, 5_000), /^The server restarts, reconnecting… data is 5 s/);
 });
