@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from deskwire.events.catalogue import GuildNow, Line, TicketNow, Who
 from deskwire.web import render
-from tests.browser.conftest import Visit
 from tests.browser.likeness import LIKENESS
 
 TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"
@@ -82,14 +82,15 @@ COMPARE = f"""([page, events, now]) => {{
 }}"""
 
 
-@pytest.fixture
-def blank(visit: Visit) -> Page:
+@pytest.fixture(scope="module")
+def blank(browser: Browser) -> Iterator[Page]:
     """An empty page with the store's own code in it."""
     assert TELLER.exists(), "run `npm test` in frontend/ first: it builds what this test needs"
-    page = visit().page
+    page = browser.new_page()
     page.set_content("<!doctype html><title>Blank</title>")
     page.add_script_tag(path=TELLER)
-    return page
+    yield page
+    page.close()
 
 
 def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: Any) -> None:
