@@ -5,7 +5,6 @@ Heavy parts are imported by the commands that need them: `deskwire --version` mu
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import sys
@@ -71,7 +70,7 @@ def sentences() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__ != "sqlalchemy.exc":
             raise
-        print(f"deskwire: the database refused: {error}", file=sys.stderr)
+        print(f"deskwire: the database refused: {getattr(error, 'orig', error)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -311,13 +310,9 @@ def _settings() -> Settings:
 
 def _database(settings: Settings) -> Database:
     from deskwire.kit.db import Database
-    from deskwire.kit.errors import NotFound
+    from deskwire.place import check_written
 
-    if not settings.database_path.exists():
-        raise NotFound(
-            f"There is no database at {settings.database_path} yet: run `deskwire serve` or "
-            "`deskwire migrate`, or set DATABASE_URL."
-        )
+    check_written(settings.database_path)
     return Database(settings.database_url)
 
 
@@ -343,13 +338,15 @@ def _welcome(settings: Settings, made: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
+    from deskwire.kit.errors import Invalid
+    from deskwire.kit.strict_json import parse_json
+
     try:
-        value = json.loads(text, parse_constant=lambda name: None)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate cannot be sent
-    except ValueError:
-        value = None
+        value = parse_json(text)
+    except Invalid as reason:
+        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}: {reason}") from None
     if not isinstance(value, dict):
-        raise _invalid(f"--data must be a JSON object, not {text!r}")
+        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}")
     return value
 
 
