@@ -40,6 +40,7 @@ for group, name in (
 MAX_ID = 2**63 - 1  # the largest number a database column holds
 
 Email = Annotated[str, typer.Argument(help="their e-mail address")]
+ROLES = "super_admin, operations_manager or support_analyst"
 Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 to 20 digits")]
 
 
@@ -147,15 +148,22 @@ def doctor() -> None:
 def create_person(
     email: Email,
     name: Annotated[str, typer.Option(help="what they are called")] = "",
-    role: Annotated[
-        str, typer.Option(help="super_admin, operations_manager or support_analyst")
-    ] = "",
+    role: Annotated[str, typer.Option(help=ROLES)] = "",
 ) -> None:
     """Add a person and print a link (1 h, once) with which they choose their password."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = _settings()
     made = _write(settings, "people.create", arguments)
     print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
+
+
+@people.command("employ")
+def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) -> None:
+    """Give somebody who has an account a role in the team, or another one."""
+    made = _write(_settings(), "people.employ", {"email": email, "role": role})
+    print(f"{made['name']} is {role} now")
+    if not made["proven"]:
+        print("Nobody has proven that this address is theirs: ask them whether they signed up.")
 
 
 @people.command("reset-password")
@@ -183,12 +191,16 @@ def unlink_person(email: Email) -> None:
 
 @people.command("list")
 def list_people() -> None:
-    """Everybody, with their identities."""
+    """Everybody, with their role in the team and their identities."""
     from deskwire.accounts.shell import list_people as listed
+    from deskwire.workspaces.organizations import read_employed
 
-    for each in _database(_settings()).read_here(listed):
-        identities = ", ".join(each.principals) or "-"
-        print(f"{each.person.email or '-':32}  {each.person.name:24}  {identities}")
+    db = _database(_settings())
+    roles = db.read_here(read_employed)
+    for each in db.read_here(listed):
+        person, identities = each.person, ", ".join(each.principals) or "-"
+        role = roles.get(person.id, "-")
+        print(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
 
 
 @guilds.command("permit")

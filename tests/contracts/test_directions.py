@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
-    | {"demo", "doctor", "place", "schema", "serve", "services", "settings"},
+    | {"workspaces", "demo", "doctor", "place", "schema", "serve", "services", "settings"},
     "__main__": {"cli"},
     "__init__": set(),
 }
