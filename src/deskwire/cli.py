@@ -5,7 +5,6 @@ Heavy parts are imported by the commands that need them: `deskwire --version` mu
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import sys
@@ -41,6 +40,7 @@ for group, name in (
 MAX_ID = 2**63 - 1  # the largest number a database column holds
 
 Email = Annotated[str, typer.Argument(help="their e-mail address")]
+ROLES = "super_admin, operations_manager or support_analyst"
 Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 to 20 digits")]
 
 
@@ -71,7 +71,7 @@ def sentences() -> Iterator[None]:
     except Exception as error:
         if type(error).__module__ != "sqlalchemy.exc":
             raise
-        print(f"deskwire: the database refused: {error}", file=sys.stderr)
+        print(f"deskwire: the database refused: {getattr(error, 'orig', error)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -148,15 +148,22 @@ def doctor() -> None:
 def create_person(
     email: Email,
     name: Annotated[str, typer.Option(help="what they are called")] = "",
-    role: Annotated[
-        str, typer.Option(help="super_admin, operations_manager or support_analyst")
-    ] = "",
+    role: Annotated[str, typer.Option(help=ROLES)] = "",
 ) -> None:
     """Add a person and print a link (1 h, once) with which they choose their password."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = _settings()
     made = _write(settings, "people.create", arguments)
     print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
+
+
+@people.command("employ")
+def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) -> None:
+    """Give somebody who has an account a role in the team, or another one."""
+    made = _write(_settings(), "people.employ", {"email": email, "role": role})
+    print(f"{made['name']} is {role} now")
+    if not made["proven"]:
+        print("Nobody has proven that this address is theirs: ask them whether they signed up.")
 
 
 @people.command("reset-password")
@@ -184,12 +191,16 @@ def unlink_person(email: Email) -> None:
 
 @people.command("list")
 def list_people() -> None:
-    """Everybody, with their identities."""
+    """Everybody, with their role in the team and their identities."""
     from deskwire.accounts.shell import list_people as listed
+    from deskwire.workspaces.organizations import read_employed
 
-    for each in _database(_settings()).read_here(listed):
-        identities = ", ".join(each.principals) or "-"
-        print(f"{each.person.email or '-':32}  {each.person.name:24}  {identities}")
+    db = _database(_settings())
+    roles = db.read_here(read_employed)
+    for each in db.read_here(listed):
+        person, identities = each.person, ", ".join(each.principals) or "-"
+        role = roles.get(person.id, "-")
+        print(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
 
 
 @guilds.command("permit")
@@ -311,13 +322,9 @@ def _settings() -> Settings:
 
 def _database(settings: Settings) -> Database:
     from deskwire.kit.db import Database
-    from deskwire.kit.errors import NotFound
+    from deskwire.place import check_written
 
-    if not settings.database_path.exists():
-        raise NotFound(
-            f"There is no database at {settings.database_path} yet: run `deskwire serve` or "
-            "`deskwire migrate`, or set DATABASE_URL."
-        )
+    check_written(settings.database_path)
     return Database(settings.database_url)
 
 
@@ -343,13 +350,15 @@ def _welcome(settings: Settings, made: dict[str, Any]) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
+    from deskwire.kit.errors import Invalid
+    from deskwire.kit.strict_json import parse_json
+
     try:
-        value = json.loads(text, parse_constant=lambda name: None)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate cannot be sent
-    except ValueError:
-        value = None
+        value = parse_json(text)
+    except Invalid as reason:
+        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}: {reason}") from None
     if not isinstance(value, dict):
-        raise _invalid(f"--data must be a JSON object, not {text!r}")
+        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}")
     return value
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from deskwire.control import Lock
 from deskwire.events.log import read_epoch, read_head
 from deskwire.kit.db import Database
-from deskwire.schema import read_state
+from deskwire.kit.errors import Refusal
+from deskwire.place import check_written
+from deskwire.schema import is_newer, read_state
 from deskwire.settings import Settings
 from deskwire.webhooks.deliveries import count_by_state
 
@@ -43,10 +45,14 @@ def _settings(settings: Settings) -> list[Finding]:
 
 
 def _database(settings: Settings) -> list[Finding]:
-    if not settings.database_path.exists():
-        return [Finding(False, f"no database at {settings.database_path}: `deskwire migrate`")]
+    try:
+        check_written(settings.database_path)
+    except Refusal as refusal:
+        return [Finding(False, str(refusal))]
     db = Database(settings.database_url)
     before, after = db.read_here(read_state)
+    if is_newer(before):
+        return [Finding(False, f"database at {before}, newer than this Deskwire: upgrade Deskwire")]
     if before != after:
         return [Finding(False, f"database at {before}, needed {after}: `deskwire migrate`")]
     check = db.read_here(lambda tx: tx.exec_driver_sql("PRAGMA quick_check").scalar_one())
