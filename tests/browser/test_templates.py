@@ -20,7 +20,7 @@ GUILD = "710000000000000001"
 HOSTILE = "<b>\"'&amp;</b><script>alert(1)</script> & ${x} {{ y }}"
 LONG = "Donaudampfschifffahrtsgesellschaft " * 20
 
-TICKETS = {
+TICKETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "everything": {
         "opener": Who(id="discord:1", name="Bo Castellanos"),
@@ -52,7 +52,7 @@ TICKETS = {
     "old": {"active_at": NOW - 400 * 24 * 3_600_000},
     "from the future": {"active_at": NOW + 60_000},
 }
-GUILDS = {
+GUILDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "without the bot": {"bot_installed": False},
     "nulls": {"members": None},
@@ -61,7 +61,7 @@ GUILDS = {
     "crowded": {"members": 12_345_678, "name": LONG},
 }
 ADA = Who(id="2", name="Ada Lindqvist")
-LINES = {
+LINES: dict[str, dict[str, Any]] = {
     "a customer": {"side": "customer", "author": ADA, "html": "<p>Hello <em>you</em></p>"},
     "staff": {"side": "staff", "author": ADA, "html": "<pre><code>x\n  y</code></pre>"},
     "a bot": {"side": "bot", "author": ADA, "html": "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"},
