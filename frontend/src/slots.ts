@@ -51,9 +51,9 @@ export function isMissing(value: unknown): boolean {
   return !value || (Array.isArray(value) && value.length === 0);
 }
 
-/** `Ada Lovelace` → `AL`. */
+/** `Ada Lovelace` → `AL`; the mark in `Discord user …1234`, who is not known yet, is no letter. */
 export function initials(name: string): string {
-  const parts = name.trim().split(/\s+/);
+  const parts = name.replaceAll("…", "").trim().split(/\s+/);
   const ends = parts.length > 1 ? [parts[0], parts[parts.length - 1]] : [parts[0]];
   return ends.map((part) => [...(part ?? "")][0] ?? "").join("").toUpperCase();
 }

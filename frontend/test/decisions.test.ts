@@ -272,6 +272,7 @@ test("initials", () => {
   assert.equal(initials("ada"), "A");
   assert.equal(initials("Ada of  Lovelace "), "AL");
   assert.equal(initials(""), "");
+  assert.equal(initials("Discord user …1234"), "D1");
   assert.equal(initials("😀 smile"), "😀S");
 });
 

@@ -10,7 +10,14 @@ from deskwire.web.render import EMPTY, block_of, person_initials, utc
 
 @pytest.mark.parametrize(
     ("name", "letters"),
-    [("Ada Lovelace", "AL"), ("ada", "A"), ("  jean luc  picard ", "JP"), ("", ""), ("élan", "É")],
+    [
+        ("Discord user …1234", "D1"),
+        ("Ada Lovelace", "AL"),
+        ("ada", "A"),
+        ("  jean luc  picard ", "JP"),
+        ("", ""),
+        ("élan", "É"),
+    ],
 )
 def test_initials_are_those_the_client_store_writes(name: str, letters: str) -> None:
     assert person_initials(name) == letters

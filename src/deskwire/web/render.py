@@ -146,7 +146,7 @@ def utc(at: Millis | Undefined) -> str:
 
 def person_initials(name: str | Undefined) -> str:
     """`Ada Lovelace` → `AL`; the same letters the client store writes into `data-initials`."""
-    words = re.split(r"\s+", str(name).strip())
+    words = re.split(r"\s+", str(name).replace("…", "").strip())
     ends = [words[0], words[-1]] if len(words) > 1 else words
     return "".join(word[:1] for word in ends).upper()
 
