@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -35,7 +35,10 @@ def crowded(place: Place) -> Place:
     place.open_ticket(1, LONG)
     place.open_ticket(2, WORDS)
     tags = ["urgent", "a-rather-long-tag-nobody-asked-for", "login", "billing", LONG[:40]]
-    changes = {"priority": {"old": None, "new": "urgent"}, "tags": {"added": tags, "removed": []}}
+    changes: dict[str, Any] = {
+        "priority": {"old": None, "new": "urgent"},
+        "tags": {"added": tags, "removed": []},
+    }
     place.change(2, place.mo, **changes)
     place.claim(2, place.ada)
     place.say(2, place.bo, f"{LONG * 3}\n\n```\n{'x = 1; ' * 60}\n```\n\n> {LONG}", side="customer")
