@@ -51,7 +51,7 @@ class Server:
 
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""
-        wait_for(self._is_ready, START_TIMEOUT, "the server to answer", self.log)
+        wait_for(self.is_ready, START_TIMEOUT, "the server to answer", self.log)
 
     def wait_until_worked_off(self) -> None:
         """Wait until nothing the door kept is left to be worked on."""
@@ -73,7 +73,8 @@ class Server:
             self._process.kill()
             self._process.wait()
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether /readyz says yes; an error if the server has ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"a server ended at once:\n{self.log()}")
         try:
