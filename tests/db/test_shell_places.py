@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deskwire import schema
 from deskwire.events import log
 from deskwire.kit.db import Database
 from tests.shell import Shell
@@ -107,7 +106,7 @@ def test_half_a_copy_is_removed(
     def break_off(tx: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(schema.log, "begin_epoch", break_off)
+    monkeypatch.setattr(log, "begin_epoch", break_off)
 
     assert "disk is full" in shell.refuse("backup", "copy.db")
     assert not list(folder.glob("copy.db*"))
