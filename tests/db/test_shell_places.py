@@ -106,7 +106,21 @@ def test_half_a_copy_is_removed(
     def break_off(tx: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("deskwire.events.log.begin_epoch", break_off)
+    monkeypatch.setattr(log, "begin_epoch", break_off)
 
     assert "disk is full" in shell.refuse("backup", "copy.db")
     assert not list(folder.glob("copy.db*"))
+
+
+def test_the_doctor_says_to_upgrade_where_the_database_is_newer(folder: Path, shell: Shell) -> None:
+    shell.do("migrate")
+    with closing(sqlite3.connect(folder / "desk.db")) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer.commit()
+
+    said = shell.run("doctor")
+
+    assert said.code == 1
+    assert "upgrade Deskwire" in said.out
+    assert "deskwire migrate" not in said.out
+    assert shell.run("migrate", "--check").code == 1

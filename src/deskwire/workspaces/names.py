@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Table,
     Text,
+    and_,
     bindparam,
+    or_,
     select,
     text,
 )
@@ -21,25 +24,33 @@ from deskwire.accounts.people import people
 from deskwire.events.catalogue import Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
+from deskwire.kit.text import folded
 from deskwire.workspaces.origin import Principal
+
+UNNAMED = "Discord user …"
+SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
 
 discord_users = Table(
     "discord_users",
     metadata,
     Column("principal", Text, primary_key=True),  # "discord:ID"
     Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),  # what search compares
     Column("named_at", BigInteger, nullable=False),  # ms; the newest name wins
 )
 
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    tx.execute(_LEARN, {"principal": principal, "name": name, "named_at": at})
+    row = {"principal": principal, "name": name, "name_folded": folded(name), "named_at": at}
+    tx.execute(_LEARN, row)
 
 
 _LEARN = text(
-    "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
-    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
+    "INSERT INTO discord_users (principal, name, name_folded, named_at) "
+    "VALUES (:principal, :name, :name_folded, :named_at) "
+    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, "
+    "name_folded = excluded.name_folded, named_at = excluded.named_at "
     "WHERE discord_users.named_at <= excluded.named_at"  # SQLite and PostgreSQL alike
 )
 
@@ -65,7 +76,23 @@ def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Princ
 def stand_in(principal: Principal) -> str:
     """What somebody is called until an event names them."""
     source, _, id_ = principal.partition(":")
-    return f"Discord user …{id_[-4:]}" if source == "discord" else (principal or "Somebody")
+    if source == "discord":
+        return UNNAMED + id_[-SHOWN_DIGITS:]
+    return principal or "Somebody"
+
+
+def is_called(principal: ColumnElement[str | None], word: str) -> ColumnElement[bool]:
+    """Whether `word`, folded, occurs in what screens call the Discord user in a column."""
+    users = select(discord_users.c.principal)
+    named = users.where(discord_users.c.name_folded.contains(word, autoescape=True))
+    ending = word.removeprefix(folded("…"))
+    if word in folded(UNNAMED):
+        pattern = "discord:%"
+    elif ending.isascii() and ending.isdigit() and len(ending) == SHOWN_DIGITS:
+        pattern = f"discord:%{ending}"
+    else:
+        return principal.in_(named)
+    return or_(principal.in_(named), and_(principal.like(pattern), principal.not_in(users)))
 
 
 def initials(name: str) -> str:
