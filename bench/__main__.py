@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import browser, door, latency, start
+from bench import browser, door, latency, profiles, start
 from bench.machine import facts
 from bench.report import Part, save, show
 
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], Part]] = {
     "latency": latency.measure,
     "browser": browser.measure,
     "start": start.measure,
+    "profile": profiles.measure,
 }
 
 

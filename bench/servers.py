@@ -64,9 +64,13 @@ class Server:
         """The end of what the server wrote."""
         return (self.folder / "server.log").read_text(errors="replace")[-2000:]
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it as an operator would."""
-        self._process.send_signal(signal.SIGTERM)
+        self.tell(signal.SIGTERM)
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
