@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -22,6 +23,7 @@ from deskwire.settings import Settings
 from deskwire.web.redaction import redact
 
 BACKLOG = 4096  # connections; a restart brings every stream back at once
+MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -106,16 +108,30 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises Conflict with what to do if it is taken."""
+    """A socket bound to the address. Raises Conflict with what to do if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name too long to be asked for
         listening.close()
+        reason = getattr(error, "strerror", None) or "this is no name"
         raise Conflict(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f"Stop what uses it, or choose another port: PORT={port + 1}"
+            f"Cannot listen on {host}:{port}: {reason}. {_advice(error, port)}"
         ) from None
     return listening
+
+
+def _advice(error: Exception, port: int) -> str:
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            other = port + 1 if port < MAX_PORT else port - 1
+            return f"Stop what uses it, or choose another port: PORT={other}"
+        case errno.EACCES:
+            return "Ports below 1024 are not for everybody; choose a higher one: PORT=8000"
+        case _:
+            return (
+                "HOST must be an address of this machine: 127.0.0.1 is reached from here only, "
+                "0.0.0.0 from everywhere."
+            )

@@ -183,6 +183,20 @@ async def test_asking_for_many_addresses_is_slow(house: House) -> None:
     assert statuses == [409, 409, 409, 429]
 
 
+async def test_an_office_that_signs_up_can_still_sign_in(house: House) -> None:
+    await house.move_in()
+    few = replace(house.login, limits=Limits(per_source=3))
+
+    for number in range(3):
+        async with house.browser(few) as browser:
+            form = sign_up_form(email=f"new{number}@desk.test")
+            assert (await browser.post("/sign-up", data=form)).status_code == 303
+    async with house.browser(few) as ada:
+        answer = await ada.post("/sign-in", data=sign_in_form())
+
+    assert answer.status_code == 303
+
+
 @pytest.mark.parametrize(
     ("mode", "sentence"), [("invited", "by invitation"), ("closed", "no new accounts")]
 )

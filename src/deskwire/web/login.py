@@ -150,7 +150,7 @@ class Login:
         )
         visit, at = self.browsers.visit_of(request), self.clock()
         # Counted whatever comes of it: neither many accounts nor many questions from one source.
-        await self.db.write(throttle.count, None, visit.address, at, self.limits)
+        await self.db.write(throttle.count_sign_up, visit.address, at, self.limits)
         # Hashed before the address is looked up, so that a taken one takes as long.
         hash_ = await self.hasher.hash(typed["password"])
         try:
