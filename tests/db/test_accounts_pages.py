@@ -12,7 +12,7 @@ from deskwire.accounts import actions, links, passwords, people, sessions
 from deskwire.accounts.throttle import Limits
 from deskwire.events.seat import Caller
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.web.login import SignUp
+from deskwire.web.site import SignUp
 from tests.accounts_house import (
     NOON,
     RIGHT,
