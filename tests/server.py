@@ -36,7 +36,7 @@ from deskwire.kit.db import Database
 from tests.cast import Actor, Bot
 
 SOURCES = Path(__file__).parent.parent / "src"
-START = 20.0  # s a server may take until it serves; it takes one
+START = 60.0  # s a server may take until it serves; it takes one, on a busy machine more
 PATIENCE = 10.0  # s for an answer, or for a line of the log
 # Below the ephemeral ports: a client that tries again and again while nobody listens could
 # otherwise be given the very port it tries, and be connected with itself.
