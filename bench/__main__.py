@@ -6,11 +6,17 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import door, latency
+from bench import browser, door, latency, profiles, start
 from bench.machine import facts
 from bench.report import Part, save, show
 
-PARTS: dict[str, Callable[[], Part]] = {"door": door.measure, "latency": latency.measure}
+PARTS: dict[str, Callable[[], Part]] = {
+    "door": door.measure,
+    "latency": latency.measure,
+    "browser": browser.measure,
+    "start": start.measure,
+    "profile": profiles.measure,
+}
 
 
 def main() -> None:

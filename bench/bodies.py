@@ -43,7 +43,23 @@ def messages(run: str, count: int) -> Iterator[tuple[str, bytes]]:
     start = time.time_ns() // 1_000_000
     for index in range(count):
         id_ = snowflake(start + (index >> 12), index & 0xFFF)
-        yield id_, _message(f"{run}-{index}", id_, index, start)
+        text = SENTENCES[index % len(SENTENCES)]
+        yield id_, message(f"{run}-{index}", id_, index % TICKETS + 1, text, start)
+
+
+def message(delivery: str, id_: str, ticket: int, text: str, at: int) -> bytes:
+    """The body of one message in one ticket."""
+    author = int(id_) % AUTHORS
+    data = sample(
+        "ticket.message_sent",
+        guild=GUILD,
+        ticket=ticket,
+        number=ticket,
+        user=_author(author),
+        username=f"member.{author}",
+        content=text,
+    )
+    return envelope("ticket.message_sent", {**data, "messageId": id_}, at, delivery)
 
 
 def _created(number: int, at: int) -> bytes:
@@ -56,21 +72,6 @@ def _created(number: int, at: int) -> bytes:
         username=f"member.{number % AUTHORS}",
     )
     return envelope("ticket.created", data, at)
-
-
-def _message(delivery: str, id_: str, index: int, at: int) -> bytes:
-    text = SENTENCES[index % len(SENTENCES)]
-    number = index % TICKETS + 1
-    data = sample(
-        "ticket.message_sent",
-        guild=GUILD,
-        ticket=number,
-        number=number,
-        user=_author(index),
-        username=f"member.{index % AUTHORS}",
-        content=text,
-    )
-    return envelope("ticket.message_sent", {**data, "messageId": id_}, at, delivery)
 
 
 def _author(index: int) -> str:

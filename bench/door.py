@@ -63,16 +63,17 @@ def measure() -> Part:
         }
         fill(contestants["whole"].server)
         for contestant in contestants.values():
-            _take_turn(contestant, "warm-up")
+            take_turn(contestant, "warm-up")
         noise = Noise(lambda: sum(each.server.cpu() for each in contestants.values()))
         turns: dict[str, list[Turn]] = {name: [] for name in contestants}
         for number in range(ROUNDS):
             for name, contestant in contestants.items():
-                turns[name].append(_take_turn(contestant, f"{name}-{number}"))
+                turns[name].append(take_turn(contestant, f"{name}-{number}"))
         return Part("door", HOW, _ratios(turns), _figures(turns), noise.share())
 
 
-def _take_turn(contestant: Contestant, run: str) -> Turn:
+def take_turn(contestant: Contestant, run: str) -> Turn:
+    """Put one contestant under load once; `run` keeps its deliveries apart from all others."""
     server, count = contestant.server, contestant.requests
     command = [sys.executable, "-m", "bench.load", *map(str, (server.port, CONNECTIONS, count))]
     with subprocess.Popen(

@@ -1,9 +1,8 @@
-"""Deskwire under Python's profiler: one profile per thread, written when the server ends.
+"""Deskwire under Python's profiler, from SIGUSR1 until it ends: one profile for each thread.
 
-    python -m bench.profiled MODULE serve      MODULE: deskwire.cli, or bench.held_worker
+    python -m bench.profiled MODULE serve      MODULE: deskwire, or bench.held_worker
 
-PROFILES names the folder. The profiler makes every Python call dearer (two to three times in all),
-so these figures say what dominates and how often it is called, not how long it takes.
+PROFILES names the folder they are written to. Times are CPU of the thread.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import cProfile
 import os
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -20,21 +20,30 @@ _profiles: dict[str, cProfile.Profile] = {}
 
 
 def main() -> None:
+    """Run MODULE as a program."""
     module = sys.argv.pop(1)
-    threading.setprofile(_begin)
+    signal.signal(signal.SIGUSR1, _begin)
+    threading.setprofile(_begin_thread)
     try:
-        _begin_here("loop").runcall(runpy.run_module, module, run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     finally:
         for name, profile in _profiles.items():
             profile.dump_stats(Path(os.environ["PROFILES"]) / f"{name}.prof")
 
 
-def _begin(*_event: object) -> None:
+def _begin(*_signal: object) -> None:
+    """Profile the event loop from here on, and forget what the other threads did before."""
+    for profile in _profiles.values():
+        profile.clear()
+    _profile_of("loop").enable()
+
+
+def _begin_thread(*_event: object) -> None:
     """Called at a new thread's first step; from then on the thread's own profile takes over."""
-    _begin_here(threading.current_thread().name).enable()
+    _profile_of(threading.current_thread().name).enable()
 
 
-def _begin_here(name: str) -> cProfile.Profile:
+def _profile_of(name: str) -> cProfile.Profile:
     return _profiles.setdefault(name, cProfile.Profile(time.thread_time))
 
 

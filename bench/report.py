@@ -102,7 +102,7 @@ def _rounded(value: float | None) -> float | None:
 
 def _line(figure: Figure) -> str:
     value = f"{_short(figure.value)} {figure.unit}"
-    spread = f"{_short(figure.low)}–{_short(figure.high)}"
+    spread = f"{_short(figure.low)}–{_short(figure.high)}" if figure.high else ""
     return f"  {figure.what:<62} {value:>12}   {spread:>15}   {_verdict(figure)}".rstrip()
 
 

@@ -51,7 +51,7 @@ class Server:
 
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""
-        wait_for(self._is_ready, START_TIMEOUT, "the server to answer", self.log)
+        wait_for(self.is_ready, START_TIMEOUT, "the server to answer", self.log)
 
     def wait_until_worked_off(self) -> None:
         """Wait until nothing the door kept is left to be worked on."""
@@ -64,16 +64,21 @@ class Server:
         """The end of what the server wrote."""
         return (self.folder / "server.log").read_text(errors="replace")[-2000:]
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it as an operator would."""
-        self._process.send_signal(signal.SIGTERM)
+        self.tell(signal.SIGTERM)
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether /readyz says yes; an error if the server has ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"a server ended at once:\n{self.log()}")
         try:

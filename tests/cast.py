@@ -90,6 +90,16 @@ class Bot:
     def unassign(self, actor: Actor, role: str = "Tickets Support", guild: str = HARBOUR) -> None:
         self.tell("team.member_unassigned", **_membership("unassigned", actor, role, guild))
 
+    def role(self, type_: str, name: str = "Greeters", guild: str = HARBOUR) -> None:
+        """A team role was made, changed or deleted."""
+        role = {"guildId": guild, "roleId": ROLES[name], "roleName": name}
+        self.tell(type_, **role, action=type_.partition("_")[2])
+
+    def depart(self, actor: Actor, guild: str = HARBOUR) -> None:
+        """Somebody left the server."""
+        who = {"guildId": guild, "userId": actor.discord, "username": actor.name}
+        self.tell("member.left", **who, hadOpenTickets=False, wasTeamMember=False)
+
     def open_ticket(
         self, number: int, subject: str, opener: Actor = BO, guild: str = HARBOUR
     ) -> None:

@@ -1,4 +1,4 @@
-// Bundles the tests and runs them with node's own runner.
+// Bundles the tests and runs them with node's own runner; and what the browser tests put into pages.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
@@ -14,6 +14,14 @@ await build({
   platform: "node",
   format: "esm",
   target: "node20",
+  logLevel: "warning",
+});
+await build({
+  entryPoints: ["test/browser/teller.ts"],
+  outfile: "build/browser/teller.js",
+  bundle: true,
+  format: "iife",
+  target: "es2022",
   logLevel: "warning",
 });
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);

@@ -2,12 +2,13 @@
 
 import { fullJitter } from "./backoff";
 import type { Cancel, Clock } from "./clock";
-import { words } from "./held";
+import { GONE, words } from "./held";
 import { morph } from "./morph";
 
 const BURST = 200; // ms; what arrives within it is one request
 const SPREAD = 300; // ms; so that everyone who heard the same event does not ask at once
 const TRIES = 3; // the request and two more
+const MISSING = 404; // what a proxy also says of a server that restarts: it takes nothing away
 
 /** What an event must match to make an element stale. */
 export interface Spot {
@@ -135,13 +136,19 @@ export class Fragments {
   #take(answer: FragmentAnswer, ids: readonly string[], since: number): void {
     if (answer.status === 401 || answer.isElsewhere) {
       this.#world.signedOut();
+    } else if (answer.status === MISSING && areGone(ids)) {
+      this.#succeed(since, []);
     } else if (answer.status !== 200) {
       this.#fail(ids);
     } else {
-      this.#tries = 0;
-      this.#world.settled(since, show(answer.text, ids));
-      this.#world.recovered();
+      this.#succeed(since, show(answer.text, ids));
     }
+  }
+
+  #succeed(since: number, changed: HTMLElement[]): void {
+    this.#tries = 0;
+    this.#world.settled(since, changed);
+    this.#world.recovered();
   }
 
   #fail(ids: readonly string[]): void {
@@ -172,6 +179,11 @@ function outermost(ids: readonly string[]): string[] {
   const isInner = (one: Element): boolean =>
     elements.some((other) => other !== one && other.contains(one));
   return elements.filter((one) => !isInner(one)).map((one) => one.id);
+}
+
+/** Whether only what was taken away already was asked for: it simply stays so. */
+function areGone(ids: readonly string[]): boolean {
+  return ids.every((id) => document.getElementById(id)?.matches(GONE) ?? true);
 }
 
 function show(text: string, ids: readonly string[]): HTMLElement[] {

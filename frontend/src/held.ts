@@ -1,6 +1,9 @@
 // The channels this viewer holds, and what must go from the page when one is lost.
 
+import type { Envelope } from "./generated/events";
 import { cloneOf } from "./slots";
+
+export const GONE = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
 
 export interface Difference {
   lost: string[];
@@ -18,6 +21,20 @@ export function difference(before: ReadonlySet<string>, after: ReadonlySet<strin
 /** Whether an element marked `data-held="…"` may still be seen. */
 export function mayStay(mark: string, held: ReadonlySet<string>): boolean {
   return words(mark).some((channel) => held.has(channel));
+}
+
+/** The channels that show `event` to who is known as `own`: what is about oneself, one keeps. */
+export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string[] {
+  const { workspace } = data;
+  const personal = isAbout(data, own) ? [...own].filter((name) => !name.includes(":")) : [];
+  const mark = personal.map((person) => `user:${person}`);
+  if (!("ticket" in data)) return [...mark, ...(workspace ? [workspace] : [])];
+  return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
+}
+
+/** Whether `data` tells of the Discord user who is known as one of `own`. */
+export function isAbout(data: object, own: ReadonlySet<string>): boolean {
+  return "userId" in data && own.has(`discord:${String(data.userId)}`);
 }
 
 /** The words of a space-separated attribute. */
@@ -63,15 +80,17 @@ export function purge(root: ParentNode, held: ReadonlySet<string> | null): void 
   }
 }
 
-/** Removes `element`, or leaves what its `data-gone` template says in its place. */
+/** Removes `element`, or leaves what its `data-gone` template says in its place.
+ *
+ * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.
+ */
 export function takeAway(element: HTMLElement): void {
-  const stand = element.dataset["gone"] && cloneOf(element.dataset["gone"]);
-  if (!stand) {
+  const name = element.dataset["gone"];
+  const stand = name ? cloneOf(name) : null;
+  if (name === undefined || (name && !stand)) {
     element.remove();
     return;
   }
-  for (const name of ["gone", "held", "ticket", "revision", "live", "refresh"]) {
-    delete element.dataset[name];
-  }
-  element.replaceChildren(stand);
+  for (const shown of ["held", "ticket", "revision", "live"]) delete element.dataset[shown];
+  element.replaceChildren(...(stand ? [stand] : []));
 }

@@ -3,11 +3,10 @@
 import type { StreamState } from "./stream";
 import { span } from "./times";
 
-export type Freshness = "live" | "connecting" | "reconnecting" | "offline" | "stale" | "signed-out";
+export type Freshness = StreamState | "stale";
 
 /** What the indicator shows for a stream in `state`; `isStale`: a part could not be reloaded. */
 export function freshnessOf(state: StreamState, isStale: boolean): Freshness {
-  if (state === "parked") return "offline";
   return state === "live" && isStale ? "stale" : state;
 }
 
@@ -21,6 +20,10 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
       return "Connecting…";
     case "reconnecting":
       return `Reconnecting… data is ${age} old`;
+    case "restarting":
+      return `The server restarts, reconnecting… data is ${age} old`;
+    case "parked":
+      return `Paused: open in too many other tabs; look at this tab to resume · ${age} old`;
     case "offline":
       return `Offline · data is ${age} old`;
     case "stale":

@@ -10,6 +10,11 @@ export class Journal<T> {
     if (this.#entries.length > KEPT) this.#entries.shift();
   }
 
+  /** Forgets what `isKept` does not hold true of. */
+  retain(isKept: (entry: T) => boolean): void {
+    this.#entries = this.#entries.filter((one) => isKept(one.entry));
+  }
+
   /** What came at or after `at` (ms), oldest first. */
   since(at: number): T[] {
     return this.#entries.filter((one) => one.at >= at).map((one) => one.entry);

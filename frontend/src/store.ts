@@ -4,7 +4,7 @@ import type { Clock } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
 import type { Connected, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
-import { Held, purge } from "./held";
+import { channelsOf, Held, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
 import { Journal } from "./journal";
 import type { Page } from "./page";
@@ -105,10 +105,22 @@ export class Store implements Listener {
   /** After an answer asked for at `since` (ms) was put in: mends what it did not know yet. */
   settle(since: number, changed: readonly Element[]): void {
     for (const event of this.#journal.since(since)) this.#apply(event);
-    purge(document, this.#held.channels);
+    this.#forget();
     changed.forEach((element) => this.#outlook.process(element));
     freshenTimes(document, this.#clock.now());
     showEmptiness();
+  }
+
+  /** Takes off the page, and out of memory, what none of the channels held shows. */
+  #forget(): void {
+    const held = this.#held.channels;
+    if (!held) return;
+    purge(document, held);
+    this.toaster.sweep();
+    this.#journal.retain((event) => {
+      const mark = channelsOf(event, this.#page.actors);
+      return mark.length === 0 || mark.some((channel) => held.has(channel));
+    });
   }
 
   /** The session has ended: says so, with a way back in. */
@@ -140,12 +152,12 @@ export class Store implements Listener {
     const toast = toastOf(event.type, event.data, this.#page.actors);
     if (!toast) return;
     const kind = `${event.type} ${event.data.workspace ?? ""}`;
-    this.toaster.add(id, kind, channelsOf(happeningOf(event)), toast);
+    this.toaster.add(id, kind, channelsOf(event, this.#page.actors), toast);
   }
 
   #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {
     if (lost.length > 0) {
-      purge(document, this.#held.channels);
+      this.#forget();
       showEmptiness();
     }
     if (lost.length + gained.length > 0) {
@@ -184,10 +196,4 @@ function greeting({ verdict, because, position }: Connected): string {
 function happeningOf({ type, data }: Envelope): Happening {
   const ticket = "ticket" in data ? data.ticket : null;
   return { type, workspace: data.workspace ?? null, ticket };
-}
-
-/** The channels that show what happened, for marks on toasts. */
-function channelsOf({ workspace, ticket }: Happening): string[] {
-  if (ticket !== null) return [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${ticket}`];
-  return workspace ? [workspace] : [];
 }

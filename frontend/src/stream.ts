@@ -1,6 +1,7 @@
 // The one EventSource: its cursor, its reconnection, and the proof that it is still alive.
 //
 //   start → connecting → live → (error, silence, goodbye) → reconnecting → connecting …
+//                                goodbye restart          → restarting → connecting …
 //                                goodbye too-many-streams → parked, until the tab is looked at
 //                                goodbye signed-out, 401  → signed-out, for good
 //
@@ -22,6 +23,7 @@ export type StreamState =
   | "connecting"
   | "live"
   | "reconnecting"
+  | "restarting"
   | "offline"
   | "parked"
   | "signed-out";
@@ -178,7 +180,7 @@ export class Stream implements Live {
         this.#show("parked");
         break;
       case "restart":
-        this.#retryIn(goodbye.retry ?? this.#wait(), "reconnecting");
+        this.#retryIn(goodbye.retry ?? this.#wait(), "restarting");
         break;
       default:
         this.#retryIn(this.#wait(), "reconnecting");
@@ -212,7 +214,7 @@ export class Stream implements Live {
     return fullJitter(Math.max(0, this.#failures - 1), this.#clock.random());
   }
 
-  #retryIn(ms: number, state: "reconnecting" | "offline"): void {
+  #retryIn(ms: number, state: "reconnecting" | "restarting" | "offline"): void {
     this.#close();
     this.#cancelRetry?.();
     this.#cancelRetry = this.#clock.after(ms, () => this.#connect());

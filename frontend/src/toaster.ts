@@ -41,6 +41,11 @@ export class Toaster {
     }
   }
 
+  /** Forgets the toasts that were taken off the page from elsewhere. */
+  sweep(): void {
+    this.#cards = this.#cards.filter(({ root }) => root.isConnected);
+  }
+
   /** Removes the toast `element` is in. */
   dismiss(element: Element): void {
     const card = this.#cards.find(({ root }) => root.contains(element));
@@ -92,7 +97,7 @@ export class Toaster {
   #tick(): void {
     this.#isTicking = true;
     this.#clock.after(STEP, () => {
-      this.#cards = this.#cards.filter(({ root }) => root.isConnected);
+      this.sweep();
       this.#age();
       this.#isTicking = false;
       if (this.#cards.length > 0) this.#tick();

@@ -1,5 +1,6 @@
 // What each event says to the person in front of the screen: one row of the table per type.
 
+import { isAbout } from "./held";
 import type { EventData, EventType, TicketNow } from "./generated/events";
 
 export interface Toast {
@@ -98,6 +99,8 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
 
 // The wire names the owner of the server, not who added the bot to it.
 const OWN_TOO: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
+// Nor does it tell leaving from being removed; either way this is why the page went.
+const OWN_IF_ABOUT: ReadonlySet<EventType> = new Set<EventType>(["member.left"]);
 
 /** The toast of an event, or null: none is due, or one of `own` (the reader) did it. */
 export function toastOf<T extends EventType>(
@@ -106,7 +109,8 @@ export function toastOf<T extends EventType>(
   own: ReadonlySet<string>,
 ): Toast | null {
   if (!Object.hasOwn(TOASTS, type)) return null;
-  if (own.has(data.actor) && !OWN_TOO.has(type)) return null;
+  const isTold = OWN_TOO.has(type) || (OWN_IF_ABOUT.has(type) && isAbout(data, own));
+  if (own.has(data.actor) && !isTold) return null;
   return TOASTS[type]?.(data) ?? null;
 }
 

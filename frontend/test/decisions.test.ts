@@ -7,7 +7,7 @@ import { isReached, streamUrl } from "../src/cursor";
 import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
 import { parseFrame } from "../src/frames";
 import { EVENT_TYPES } from "../src/generated/events";
-import { difference, Held, mayStay } from "../src/held";
+import { channelsOf, difference, Held, mayStay } from "../src/held";
 import { freshnessOf, wordsFor } from "../src/indicator";
 import { Journal } from "../src/journal";
 import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/lists";
@@ -15,7 +15,8 @@ import { match } from "../src/morph";
 import { changesOf, REDUCERS, type Row } from "../src/reducers";
 import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/slots";
 import { ago, span } from "../src/times";
-import { created, GUILD, LINE, messageSent, ticketNow } from "./samples";
+import INITIALS from "../../tests/initials.json";
+import { created, envelope, GUILD, LINE, messageSent, ticketNow } from "./samples";
 
 const EVERYTHING: ListRules = { workspace: "*", statuses: [], isExact: true };
 
@@ -38,6 +39,11 @@ test("cursors are compared within one epoch only", () => {
   assert.equal(isReached("aaaaaaaa-11", "aaaaaaaa-10"), false);
   assert.equal(isReached("bbbbbbbb-1", "aaaaaaaa-10"), null);
   assert.equal(isReached("nonsense", "aaaaaaaa-10"), null);
+});
+
+test("a cursor that is not there is not sent", () => {
+  assert.equal(streamUrl("/api/events", null), "/api/events");
+  assert.equal(streamUrl("/api/events", ""), "/api/events");
 });
 
 test("the cursor joins a query that is there already", () => {
@@ -208,6 +214,27 @@ test("the journal forgets", () => {
   assert.equal(journal.since(0).length, 300);
 });
 
+test("what may no longer be seen leaves the journal", () => {
+  const journal = new Journal<string>();
+  journal.add("lost", 10);
+  journal.add("held", 20);
+
+  journal.retain((entry) => entry === "held");
+
+  assert.deepEqual(journal.since(0), ["held"]);
+});
+
+test("an event is shown by its channels, and to whom it is about by their own", () => {
+  const own = new Set(["p", "discord:5"]);
+  const left = { actor: "bot", guildId: "1", userId: "5", username: "Dee" };
+  const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
+  const event = { type: "member.left", data: { ...about, revision: 1 }, timestamp: 1 } as const;
+
+  assert.deepEqual(channelsOf(envelope(), own), ["tickets:guild:1", "ticket:t1"]);
+  assert.deepEqual(channelsOf(event, own), ["user:p", "guild:1"]);
+  assert.deepEqual(channelsOf(event, new Set(["q", "discord:6"])), ["guild:1"]);
+});
+
 test("children are matched by key, then by kind", () => {
   const key = (name: string): string | null => (name.startsWith("#") ? name : null);
   const kind = (name: string): string => name.slice(0, 1);
@@ -241,12 +268,8 @@ test("missing is nothing, no, zero and an empty list", () => {
   assert.deepEqual(["a", 1, true, ["a"], {}].map(isMissing), [false, false, false, false, false]);
 });
 
-test("initials", () => {
-  assert.equal(initials("Ada Lovelace"), "AL");
-  assert.equal(initials("ada"), "A");
-  assert.equal(initials("Ada of  Lovelace "), "AL");
-  assert.equal(initials(""), "");
-  assert.equal(initials("😀 smile"), "😀S");
+test("initials are those the server writes", () => {
+  for (const [name, letters] of Object.entries(INITIALS)) assert.equal(initials(name), letters);
 });
 
 test("links lead within this site", () => {
@@ -285,5 +308,7 @@ test("the indicator says how old the page is", () => {
   assert.equal(wordsFor("reconnecting", 0, 125_000), "Reconnecting… data is 2 min old");
   assert.equal(freshnessOf("live", true), "stale");
   assert.equal(freshnessOf("reconnecting", true), "reconnecting");
-  assert.equal(freshnessOf("parked", false), "offline");
+  assert.equal(freshnessOf("parked", true), "parked");
+  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other tabs; look at/);
+  assert.match(wordsFor("restarting", 0, 5_000), /^The server restarts, reconnecting… data is 5 s/);
 });

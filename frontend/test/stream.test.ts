@@ -186,6 +186,7 @@ test("goodbye restart waits for its own slot", () => {
   outside.newest.connect("aaaaaaaa-10");
 
   outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "restart", retry: 7_300 });
+  assert.equal(listener.state, "restarting");
 
   clock.pass(7_299);
   assert.equal(outside.sources.length, 1);
@@ -306,6 +307,16 @@ test("a frame that cannot be read is skipped", () => {
 
   assert.deepEqual(listener.names, ["connected", "event"]);
   assert.equal(stream.cursor, "aaaaaaaa-12");
+});
+
+test("a frame without a cursor leaves the cursor where it was", () => {
+  outside.newest.connect("aaaaaaaa-10");
+  outside.newest.tick("");
+
+  stream.stop();
+  stream.start();
+
+  assert.equal(outside.newest.url, "/api/events?after=aaaaaaaa-10");
 });
 
 test("a stopped stream opens nothing more, and can be started again", () => {

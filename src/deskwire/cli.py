@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
+from deskwire.kit.errors import Refusal
 
 if TYPE_CHECKING:
     from deskwire.kit.db import Database
@@ -46,6 +47,9 @@ Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 
 
 def main() -> None:
     """The entry point."""
+    if sys.argv[1:] == ["--version"]:  # Typer would first load what understands arguments: 0.1 s
+        print(f"deskwire {__version__}")
+        return
     with sentences():
         app()
 
@@ -53,12 +57,9 @@ def main() -> None:
 @contextmanager
 def sentences() -> Iterator[None]:
     """Turn what is refused into one sentence on standard error."""
-    from deskwire.kit.errors import Refusal
-    from deskwire.settings import Unusable
-
     try:
         yield
-    except (Refusal, Unusable) as refusal:
+    except Refusal as refusal:
         print(f"deskwire: {refusal}", file=sys.stderr)
         raise SystemExit(1) from None
     except (OSError, sqlite3.Error) as error:

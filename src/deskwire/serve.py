@@ -23,7 +23,7 @@ from deskwire.settings import Settings
 from deskwire.web.redaction import redact
 
 BACKLOG = 4096  # connections; a restart brings every stream back at once
-MAX_PORT = 65535  # the largest number a port can have
+MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deskwire.kit.errors import Invalid
+
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
-class Unusable(Exception):
+class Unusable(Invalid):
     """Settings that cannot be used; `problems` are sentences that name the setting."""
 
     def __init__(self, problems: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -35,7 +35,10 @@ def crowded(place: Place) -> Place:
     place.open_ticket(1, LONG)
     place.open_ticket(2, WORDS)
     tags = ["urgent", "a-rather-long-tag-nobody-asked-for", "login", "billing", LONG[:40]]
-    changes = {"priority": {"old": None, "new": "urgent"}, "tags": {"added": tags, "removed": []}}
+    changes: dict[str, Any] = {
+        "priority": {"old": None, "new": "urgent"},
+        "tags": {"added": tags, "removed": []},
+    }
     place.change(2, place.mo, **changes)
     place.claim(2, place.ada)
     place.say(2, place.bo, f"{LONG * 3}\n\n```\n{'x = 1; ' * 60}\n```\n\n> {LONG}", side="customer")
@@ -75,6 +78,16 @@ def test_no_page_sticks_out_or_complains(
         assert_fits(ada)
     ada.find("summary").click()
     assert_fits(ada)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("linked", [True, False])
+def test_nothing_to_show_fits_too(place: Place, visit: Visit, width: int, linked: bool) -> None:
+    newcomer = visit(place.server.move_in(place.dee, linked=linked), width=width)
+
+    for path in ("/guilds", "/settings"):
+        newcomer.open(path)
+        assert_fits(newcomer)
 
 
 @pytest.mark.parametrize("width", [360, 390, 1280])

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrations": {"kit", "events", "webhooks"} | DOMAINS,
     "web": {"kit", "events"} | DOMAINS,
     # How it is put together and run. Nothing above may import these.
-    "settings": set(),
+    "settings": {"kit"},
     "control": {"kit"},
     "place": {"kit"},
     "schema": {"kit", "events", "webhooks"} | DOMAINS,

@@ -21,6 +21,12 @@ PATH = re.compile(
 )
 MADE_LATER = (".demo/", "data/", ".env.local", ".venv/", "node_modules/", "web/static/dist/")
 NOT_PATHS = ("line.html",)  # a field of an event, of all things
+OF_OTHERS = (
+    *("broadcaster.emit", "useGuildListRefresh", "useTicketListEvents", "useTicketDetailEvents"),
+    *("useSSEEvent", "useGuildSSEEvents", "notifyUser", "notifyGuild", "notifyTicket"),  # sketch
+    *("outerMorph", "innerMorph"),  # htmx
+    *("HttpOnly", "SameSite", "alembic.ini", "TIMESTAMP.BODY"),
+)
 PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")
 
 
@@ -76,6 +82,20 @@ def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
         assert name in everything_written(), f"{page} names {name}, which nothing here knows"
         if is_valued and name in constants() and re.fullmatch(r"[\d_]+", value.strip()):
             assert int(value) == constants()[name], f"{page}: {name} is {constants()[name]}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_of_code_is_written_in_code(page: str) -> None:
+    for quoted in code_of(read(page)):
+        name = quoted.removesuffix("()")
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or not re.search(r"[a-z][A-Z._]", name):
+            continue
+        if quoted in OF_OTHERS or name.endswith("_"):
+            continue
+        owner, _, attribute = name.rpartition(".")
+        assert set(name.split(".")) <= words_of_code(), f"{page} names {quoted}, which is nowhere"
+        if owner in methods():
+            assert attribute in methods()[owner], f"{page}: {owner} has no {attribute}"
 
 
 def code_of(text: str) -> Iterator[str]:
@@ -139,6 +159,25 @@ def constants() -> dict[str, int]:
                 case _:
                     pass
     return found
+
+
+@cache
+def methods() -> dict[str, set[str]]:
+    """The names each of our classes defines, by the class's name."""
+    return {
+        node.name: {name for each in node.body for name in names_of(each)}
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+@cache
+def words_of_code() -> frozenset[str]:
+    """Every word in a source file of ours."""
+    kinds = (".py", ".ts", ".mjs", ".toml", ".html")
+    texts = [read(path) for path in tracked() if path.endswith(kinds)]
+    return frozenset(re.findall(r"[A-Za-z_]\w*", "\n".join(texts)))
 
 
 @cache

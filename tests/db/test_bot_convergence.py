@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -177,4 +178,4 @@ def test_an_id_that_comes_again_with_another_event_is_parked(db):
     first, second = imagine(db, live)
     assert first == ("done", "[]")
     assert second[0] == "parked"
-    assert "id 'a' was used by delivery" in second[1]
+    assert 'id "a" was used by delivery' in json.loads(second[1])[0]

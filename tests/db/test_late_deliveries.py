@@ -43,3 +43,19 @@ async def test_a_late_role_name_moves_the_rights_of_everybody_who_holds_it(tmp_p
         )
 
         assert stream.names == ["revoked"]
+
+
+async def test_who_has_left_hears_nothing_by_a_late_role(tmp_path: Path) -> None:
+    async with running_desk(tmp_path) as desk:
+        dee = await desk.person("dee")
+        await desk.command("people.link", email="dee@example.org", discord=DEE)
+        stream = await desk.open(dee)
+        who: dict[str, Any] = {"guildId": GUILD, "userId": DEE, "username": "dee"}
+
+        await desk.post("member.left", **who, hadOpenTickets=False, wasTeamMember=True)
+        heard = list(stream.heard)
+        role = {"roleId": "700000000000000001", "roleName": "Secret", "action": "assigned"}
+        await desk.post("team.member_assigned", at=1_000, **who, **role)
+
+        assert stream.heard == heard
+        assert b"Secret" not in stream.data

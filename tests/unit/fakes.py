@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 
 from deskwire.events.channels import Channel, Grant
 from deskwire.events.cursor import Cursor
@@ -153,3 +154,13 @@ class Bench:
         """Let everything that can happen without a new event happen."""
         for _ in range(60):
             await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[Bench]:
+    task = asyncio.create_task(bench.hub.run())
+    try:
+        yield bench
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -9,8 +9,9 @@ import pytest
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.signature import MAX_AGE, is_signed, sign
 from deskwire.integrations.discord.source import MAX_ID, BotSource, parse_envelope
+from deskwire.integrations.discord.translate import parse_payload
 from deskwire.kit.clock import MINUTE
-from deskwire.webhooks.source import Arrived, Refused
+from deskwire.webhooks.source import Arrived, Refused, Unfit
 from tests.bot_house import NOON, SECRET, check
 
 OTHER = "fedcba9876543210fedcba9876543210"
@@ -172,7 +173,6 @@ def test_what_is_not_json_is_told_so(body):
         told(timestamp=0),
         b'{"timestamp": "t"}',
         b'{"event": null, "timestamp": "t"}',
-        b'{"event": {}, "timestamp": "t"}',
         b'{"event": {"type": "guild.left", "data": {"guildId": "1"}}}',
     ],
 )
@@ -189,17 +189,37 @@ def test_what_is_no_envelope_is_told_so(body):
         {"data": {"guildId": "1"}},
         {"type": "", "data": {"guildId": "1"}},
         {"type": None, "data": {"guildId": "1"}},
-        {"type": 7, "data": {"guildId": "1"}},
-        {"type": ["guild.left"], "data": {"guildId": "1"}},
-        {"type": "guild.left", "data": {}},
-        {"type": "guild.left", "data": []},
-        {"type": "guild.left", "data": [{"guildId": "1"}]},
-        {"type": "guild.left", "data": "1"},
+        {"type": 0, "data": {"guildId": "1"}},
         {"type": "guild.left", "data": None},
+        {"type": "guild.left", "data": False},
+        {"type": "guild.left", "data": ""},
     ],
 )
 def test_what_is_no_event_is_told_so(event):
     assert parse_envelope(told(event)) == ({}, "Invalid event structure")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": 7, "data": {"guildId": "1"}},
+        {"type": ["guild.left"], "data": {"guildId": "1"}},
+        {"type": "guild.left", "data": {}},
+        {"type": "guild.left", "data": [{"guildId": "1"}]},
+        {"type": "guild.left", "data": "1"},
+    ],
+)
+def test_what_is_there_but_does_not_fit_is_let_in_and_parked_later(event):
+    assert parse_envelope(told(event))[1] is None
+    with pytest.raises(Unfit):
+        parse_payload(event["type"], event["data"])
+
+
+def test_data_too_deep_to_be_told_again_is_parked():
+    wire = {"guildId": "1", "more": json.loads("[" * 100 + "]" * 100)}
+
+    with pytest.raises(Unfit, match="nested deeper"):
+        parse_payload("guild.left", wire)
 
 
 def test_an_envelope_is_read_whole_with_what_we_do_not_know():
@@ -217,16 +237,25 @@ def test_a_proven_body_that_says_nothing_arrives_with_its_problem():
     assert (arrived.problem, arrived.type) == ("Invalid payload structure", None)
 
 
+def test_long_ids_that_differ_at_the_end_are_two():
+    arrived = []
+    for end in "ab":
+        body = told(id="x" * 300 + end)
+        arrived.append(asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),)))
+
+    assert arrived[0].envelope_id != arrived[1].envelope_id
+    assert len(arrived[0].envelope_id) <= MAX_ID
+
+
 @pytest.mark.parametrize(
     ("id_", "kept"),
     [
-        ("abc", "abc"),
+        ("abc", '"abc"'),
         (17, "17"),
+        ("17", '"17"'),
         ("", None),
         (None, None),
-        ({"a": 1}, None),
-        (1.5, None),
-        ("x" * (MAX_ID + 50), "x" * MAX_ID),
+        ({"b": 1, "a": 2}, '{"a": 2, "b": 1}'),
     ],
 )
 def test_a_senders_own_id_is_kept(id_, kept):

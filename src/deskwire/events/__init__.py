@@ -1,5 +1,5 @@
 """What can happen, who may hear it, and how it reaches them.
 
-Read in this order: channels, catalogue, log, frames, window, seat, audience, questions, hub,
-access, stream.
+Read in this order: channels, catalogue, log, frames, window, seat, audience, questions, heart,
+hub, access, stream.
 """

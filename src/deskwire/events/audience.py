@@ -7,7 +7,7 @@ write per seat: a bit mask says which of them a seat hears, one join is made per
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from deskwire.events.channels import Channel
 from deskwire.events.log import Entry
@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 class Audience:
     """Seats by channel. A seat that is not live is here too; its `write` skips."""
 
-    def __init__(self) -> None:
+    def __init__(self, drop: Callable[[Seat], None]) -> None:
         self._seats: dict[Channel, set[Seat]] = {}
+        self._drop = drop  # a seat whose outlet broke
 
     def tune(self, seat: Seat, channels: frozenset[Channel]) -> None:
         """Let the seat listen to exactly these channels."""
@@ -51,7 +52,10 @@ class Audience:
         if len(run) == 1:
             frame = run[0].frame
             for seat in self.of(run[0]):
-                seat.write(frame)
+                try:
+                    seat.write(frame)
+                except Exception:
+                    self._drop(seat)  # one broken stream must not silence the others
         else:
             self._write_joined(run)
 
@@ -66,7 +70,10 @@ class Audience:
             if frames is None:
                 frames = b"".join(e.frame for bit, e in enumerate(run) if mask >> bit & 1)
                 joined[mask] = frames
-            seat.write(frames)
+            try:
+                seat.write(frames)
+            except Exception:
+                self._drop(seat)
 
     def _masks(self, run: Sequence[Entry]) -> Iterator[tuple[Channel, int]]:
         masks: dict[Channel, int] = {}

@@ -43,6 +43,11 @@ def control_frame(name: str, cursor: Cursor | None = None, /, **told: object) ->
     return f"event: {name}\n{place}data: {_dump(told)}\n\n".encode()
 
 
+def reset_frame(cursor: Cursor, because: str | None) -> bytes:
+    """Tells a page to load its state again and go on from `cursor`."""
+    return control_frame("reset", cursor, because=because, position=str(cursor))
+
+
 def retry_frame(wait_ms: int) -> bytes:
     """Tells an EventSource how long to wait before it comes back."""
     return f"retry: {wait_ms}\n\n".encode()

@@ -17,10 +17,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from deskwire.events.audience import Audience
-from deskwire.events.backlog import MAX_BEHIND, ReadAfter, TooFar, has_more_than, read_backlog
+from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, has_more_than, read_backlog
 from deskwire.events.channels import Channel, PersonId, is_personal
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import HEARTBEAT, connected_frame, control_frame, retry_frame
+from deskwire.events.frames import connected_frame, control_frame, reset_frame, retry_frame
+from deskwire.events.heart import Heart
 from deskwire.events.log import Entry
 from deskwire.events.questions import Answer, Authorise, Questions
 from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
@@ -31,8 +32,6 @@ from deskwire.kit.ids import new_id
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
 SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
 SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
-BEATS = 27  # s between two ticks of a seat; under the 30 s after which proxies cut idle streams
-BEAT_SLICE = 1_000  # seats per turn of the loop while a beat is written
 ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
 FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
 REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
@@ -64,13 +63,14 @@ class Hub:
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._audience = Audience()
+        self._audience = Audience(self._drop)
         self._questions = Questions(authorise, self._sessions_of, self._apply)
         self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
-        self._beats: list[dict[Seat, None]] = [{} for _ in range(BEATS)]
-        self._joined = 0
+        self._heart = Heart(clock, lambda: self.cursor, self._visit, self._expire)
+        self._is_behind = False  # the bus named an entry before the ones it follows
+        self._filling: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
-        self._slow: OrderedDict[str, None] = OrderedDict()
+        self._slow: OrderedDict[str, int] = OrderedDict()  # session → where its stream stood
         self._draining = False
 
     # What the rest of the process sees
@@ -97,8 +97,7 @@ class Hub:
         self._place(seat, after)
         seats = self._people.setdefault(caller.person, [])
         seats.append(seat)
-        self._joined += 1
-        self._beats[self._joined % BEATS][seat] = None
+        self._heart.add(seat)
         for oldest in seats[: -self._streams_per_person]:
             self._dismiss(oldest, "too-many-streams")
         self._questions.raise_for(caller.person)
@@ -110,8 +109,7 @@ class Hub:
             return
         seat.closed, seat.live, seat.write = True, False, skip
         self._retune(seat, frozenset())
-        for beat in self._beats:
-            beat.pop(seat, None)
+        self._heart.remove(seat)
         person = seat.caller.person
         self._people[person].remove(seat)
         if not self._people[person]:
@@ -136,6 +134,11 @@ class Hub:
         """
         run: list[Entry] = []
         for entry in entries:
+            if entry.position <= self.window.head:
+                continue  # read from the log already
+            if entry.position > self.window.head + 1:
+                self._fill_gap()
+                break
             self.window.append(entry)
             run.append(entry)
             if entry.touches:
@@ -182,7 +185,25 @@ class Hub:
         """Ask access and keep the heart beating until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._questions.run())
-            tasks.create_task(self._beat())
+            tasks.create_task(self._heart.run())
+
+    # A gap in what the bus told
+
+    def _fill_gap(self) -> None:
+        """Read from the log what the bus lost; it may lose, the log may not."""
+        self._is_behind = True
+        if self._filling is None:
+            logger.warning("events after position %s are read from the log", self.window.head)
+            self._filling = asyncio.get_running_loop().create_task(self._fill())
+
+    async def _fill(self) -> None:
+        try:
+            while self._is_behind:
+                self._is_behind = False
+                while page := await self._read_after(self.window.head, PAGE):
+                    self.dispatch(page)
+        finally:
+            self._filling = None
 
     # Placing a seat
 
@@ -191,7 +212,6 @@ class Hub:
         if after is None:
             seat.verdict = "live"
             return
-        seat.because = "slow" if self._slow.pop(seat.caller.session, 0) is None else None
         cursor = parse_cursor(after)
         if cursor is None:
             self._reset(seat, "unreadable")
@@ -201,12 +221,16 @@ class Hub:
             self._reset(seat, "future")
         else:
             seat.verdict, seat.position, seat.resuming = "resumed", cursor.position, True
+            # Another tab of the session that comes back first stood further on.
+            if cursor.position <= self._slow.get(seat.caller.session, -1):
+                seat.because = "slow"
+                del self._slow[seat.caller.session]
 
     def _reset(self, seat: Seat, because: Because) -> None:
         seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
         seat.because = seat.because or because
         if seat.told is not None:  # it is connected already, so the first frame cannot say it
-            seat.outlet.write(self._reset_frame(seat))
+            seat.outlet.write(reset_frame(Cursor(self.epoch, seat.position), seat.because))
 
     async def _load(self, seat: Seat) -> None:
         """Read what lies between the seat and the window from the log, then let it go on."""
@@ -261,6 +285,7 @@ class Hub:
                 self._dismiss(seat, "signed-out")
                 continue
             seat.caller = replace(seat.caller, expires_at=expires_at)
+            self._heart.expect(expires_at)
             self._retune(seat, frozenset(g.channel for g in grants if seat.wants(g.workspace)))
             self._start(seat)
 
@@ -297,17 +322,13 @@ class Hub:
                 channels=seat.channels,
             )
             if seat.verdict == "reset":
-                frame += self._reset_frame(seat)
+                frame += reset_frame(Cursor(self.epoch, seat.position), seat.because)
             seat.outlet.write(frame)
             return
         if lost := told - seat.channels:
             seat.outlet.write(control_frame("revoked", channels=sorted(lost)))
         if gained := seat.channels - told:
             seat.outlet.write(control_frame("granted", channels=sorted(gained)))
-
-    def _reset_frame(self, seat: Seat) -> bytes:
-        here = Cursor(self.epoch, seat.position)
-        return control_frame("reset", here, because=seat.because, position=str(here))
 
     def _next_slice(self, seat: Seat) -> bytes:
         """The next frames the seat may hear; moves its position past what was looked at."""
@@ -327,28 +348,19 @@ class Hub:
                 seat.position = seat.backlog_end
         return b"".join(parts)
 
-    async def _beat(self) -> None:
-        turn = 0
-        while True:
-            await asyncio.sleep(1)
-            turn = (turn + 1) % BEATS
-            seats = list(self._beats[turn])
-            for first in range(0, len(seats), BEAT_SLICE):
-                self._tick(seats[first : first + BEAT_SLICE])
-                await asyncio.sleep(0)
-
-    def _tick(self, seats: Sequence[Seat]) -> None:
-        moment, here = self._clock(), self.cursor
-        frame = HEARTBEAT + control_frame("tick", here, position=str(here), time=moment)
+    def _visit(self, seats: Sequence[Seat], tick: bytes) -> None:
         for seat in seats:
             if seat.live:
-                if seat.caller.expires_at <= moment:
-                    self._silence(seat)
-                    self._questions.raise_for(seat.caller.person)
-                else:
-                    seat.write(frame)
+                try:
+                    seat.write(tick)
+                except Exception:
+                    self._drop(seat)
             elif not (seat.closed or seat.loading or seat.resuming) and self._is_lost(seat):
                 self._let_go(seat)
+
+    def _expire(self, seat: Seat) -> None:
+        self._silence(seat)
+        self._questions.raise_for(seat.caller.person)
 
     # Endings
 
@@ -364,10 +376,16 @@ class Hub:
             self._reset(seat, "behind")
             self.pump(seat)
             return
-        self._slow[seat.caller.session] = None
+        self._slow[seat.caller.session] = seat.position
         if len(self._slow) > REMEMBERED:
             self._slow.popitem(last=False)
         logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
+        self.leave(seat)
+        seat.outlet.abort()
+
+    def _drop(self, seat: Seat) -> None:
+        """A seat whose outlet broke: whoever reads it comes back with its cursor."""
+        logger.exception("a stream broke (seat %s)", seat.id)
         self.leave(seat)
         seat.outlet.abort()
 

@@ -85,13 +85,19 @@ class Questions:
         sessions = {session for person in batch for session in self._sessions_of(person)}
         try:
             answer = await asyncio.wait_for(self._authorise(batch, sessions), TIMEOUT)
+            self._in_flight = frozenset()
+            for person in batch - self._wanted.keys():  # else it was raised again meanwhile
+                self._apply(person, answer)
         except Exception:
             logger.exception("asking for access failed; the streams wait in silence")
-            for person in batch:
-                self.raise_for(person)
+            self._ask_again(batch)
             return False
-        finally:
-            self._in_flight = frozenset()
-        for person in batch - self._wanted.keys():  # else it was raised again meanwhile
-            self._apply(person, answer)
+        except BaseException:
+            self._ask_again(batch)  # a question cut off is a question without an answer
+            raise
         return True
+
+    def _ask_again(self, batch: frozenset[PersonId]) -> None:
+        for person in batch:
+            self.raise_for(person)
+        self._in_flight = frozenset()

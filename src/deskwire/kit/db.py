@@ -15,27 +15,23 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from functools import cache
-from itertools import chain
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import (
     URL,
     BigInteger,
     Connection,
-    Dialect,
     Engine,
     Integer,
     MetaData,
-    Table,
+    PoolProxiedConnection,
     create_engine,
     event,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
-ROWS = 64  # in one INSERT, or the largest power of two there is: seven statements to be prepared
+STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
 BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
 
 metadata = MetaData(
@@ -77,30 +73,6 @@ def part(tx: Connection) -> Iterator[None]:
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
-def insert_new(
-    tx: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert the rows that are not there yet; those that break a unique rule are left out.
-
-    Many rows go in one statement: the driver lets go of the interpreter at each, and it takes long
-    to get it back from a busy event loop. Values must be of the driver's own types.
-    """
-    done = 0
-    while left := len(rows) - done:
-        count = min(ROWS, 1 << left.bit_length() - 1)
-        statement = _insert_new(tx.dialect, table, columns, count)
-        tx.exec_driver_sql(statement, tuple(chain.from_iterable(rows[done : done + count])))
-        done += count
-
-
-@cache
-def _insert_new(dialect: Dialect, table: Table, columns: tuple[str, ...], count: int) -> str:
-    kind = postgresql if dialect.name == "postgresql" else sqlite
-    row = dict.fromkeys(columns)
-    statement = kind.insert(table).values([row] * count).on_conflict_do_nothing()
-    return str(statement.compile(dialect=dialect))
-
-
 class Database:
     """An embedded SQLite file. `write` and `read` run work in its threads.
 
@@ -128,6 +100,13 @@ class Database:
             self._write_thread, lambda: self.write_here(work, *args, **kwargs)
         )
 
+    async def write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Run one statement in a transaction of its own, straight in the driver; committed when
+        this returns. Half the price of `write`, for where very many arrive (docs/performance.md).
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._write_thread, self._write_alone, statement, values)
+
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(tx, …)` over one consistent snapshot; it cannot write."""
         loop = asyncio.get_running_loop()
@@ -145,6 +124,10 @@ class Database:
             if noted and self._subscriber is not None:
                 self._subscriber(noted)
         return result
+
+    def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+        with closing(self._writer.raw_connection()) as connection:
+            _driver(connection).execute(statement, values)
 
     def read_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` in the calling thread."""
@@ -180,7 +163,11 @@ def _engine(path: Path, *, writer: bool) -> Engine:
         max_overflow=0,
         hide_parameters=True,  # or an error's text would hold password and token hashes
         pool_timeout=30,  # s; a read that cannot start in this time is an error, not a hang
-        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
+        connect_args={
+            "timeout": BUSY_MS / 1000,
+            "check_same_thread": False,
+            "cached_statements": STATEMENTS,
+        },
     )
 
     @event.listens_for(engine, "connect")
@@ -191,11 +178,14 @@ def _engine(path: Path, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
-        driver = tx.connection.driver_connection  # a third of an empty transaction's price
-        if driver is not None:
-            driver.execute("BEGIN IMMEDIATE" if writer else "BEGIN")
+        # Not through SQLAlchemy: its way is a third of what an empty transaction costs.
+        _driver(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def _driver(connection: PoolProxiedConnection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.driver_connection)
 
 
 _PRAGMAS = {

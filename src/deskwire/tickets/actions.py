@@ -176,7 +176,7 @@ def _append(
     kind = EVENTS[type_]
     if not issubclass(kind, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")
-    event = kind.model_validate({**origin.wire, **ours})
+    event = kind.model_validate({**origin.wire, **ours}, by_alias=True, by_name=False)
     # What is told late about a deleted ticket is kept, but would put it back on every screen.
     is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
     hearers = [] if is_gone else audience(ticket.workspace, ticket.id)

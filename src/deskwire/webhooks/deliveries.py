@@ -12,6 +12,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import Any, Literal, get_args
 
 from sqlalchemy import (
@@ -32,9 +34,11 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, insert_new, metadata
+from deskwire.kit.db import BigId, metadata
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.webhooks.source import Arrived
+
+AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
 
 State = Literal["pending", "done", "parked", "repeat", "refused"]
 STATES: tuple[State, ...] = get_args(State)
@@ -80,20 +84,28 @@ class Kept:
 
 def keep(tx: Connection, arrived: Sequence[Arrived]) -> None:
     """Keep what arrived; the same signed bytes again are left out."""
-    insert_new(tx, deliveries, _KEPT, [_row(each) for each in arrived])
+    for first in range(0, len(arrived), AT_ONCE):
+        tx.exec_driver_sql(*keeping(arrived[first : first + AT_ONCE]))
 
 
-_KEPT = (
-    "source",
-    "digest",
-    "envelope_id",
-    "type",
-    "signed_at",
-    "received_at",
-    "body",
-    "state",
-    "reasons",
-    "attempts",
+def keeping(arrived: Sequence[Arrived]) -> tuple[str, tuple[Any, ...]]:
+    """The statement that keeps up to AT_ONCE deliveries, with its values.
+
+    One statement for all of them: the driver lets go of the interpreter at each, and has to win
+    it back from a busy event loop.
+    """
+    return _statement(len(arrived)), tuple(chain.from_iterable(map(_row, arrived)))
+
+
+@cache
+def _statement(count: int) -> str:
+    row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    return f"{_INSERT} {', '.join([row] * count)} ON CONFLICT DO NOTHING"
+
+
+_INSERT = (
+    "INSERT INTO deliveries (source, digest, envelope_id, type, signed_at, received_at, body, "
+    "state, reasons, attempts) VALUES"
 )
 
 

@@ -16,12 +16,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deskwire.kit.clock import Clock, iso, now
 from deskwire.kit.db import Database
-from deskwire.webhooks.deliveries import keep
+from deskwire.webhooks.deliveries import AT_ONCE, keeping
 from deskwire.webhooks.source import Arrived, Refused, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
+MAX_DRAINED = 16 * MAX_BODY  # bytes of a body too large that are read for politeness
+MAX_READING = 64  # bodies read at once; a MiB each is what strangers may make us hold
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles is cut off
-MAX_BATCH = 500  # deliveries in one transaction
 RETRY_AFTER = 5  # s; told with a 503
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Door:
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
+        self._reading = 0  # bodies under way
         self.answers: Counter[tuple[str, int]] = Counter()  # (source, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,14 +66,22 @@ class Door:
             return 405, "Method not allowed: send a POST"
         if not source.is_ready():
             return 503, "Webhook secret is not configured"
+        headers = _by_name(scope["headers"])
+        if (stranger := source.refuse_early(headers)) is not None:
+            return stranger.status, stranger.message
+        if self._reading >= MAX_READING:
+            return 503, "Too many bodies are being read; send it again"
+        self._reading += 1
         try:
             async with asyncio.timeout(BODY_TIMEOUT):  # wait_for would make a task of it
                 body = await _read(receive)
         except TimeoutError:
             return 408, "The body did not arrive in time"
+        finally:
+            self._reading -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
-        checked = source.check(_by_name(scope["headers"]), body, self._clock())
+        checked = source.check(headers, body, self._clock())
         if isinstance(checked, Refused):
             return checked.status, checked.message
         try:
@@ -104,7 +114,7 @@ class Intake:
     async def _write_all(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 failure = await self._write([arrived for arrived, _ in batch])
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
@@ -115,7 +125,7 @@ class Intake:
 
     async def _write(self, batch: list[Arrived]) -> Exception | None:
         try:
-            await self._db.write(keep, batch)
+            await self._db.write_alone(*keeping(batch))
         except Exception as error:
             return error
         return None
@@ -130,17 +140,18 @@ def _settle(kept: asyncio.Future[None], failure: Exception | None) -> None:
 
 async def _read(receive: Receive) -> bytes | None:
     """The whole body, or None where it is too large."""
-    parts, size = [], 0
+    parts, size = list[bytes](), 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return b""
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY:
-            return None
-        if not message.get("more_body", False):
-            return b"".join(parts)
+        size += len(message.get("body", b""))
+        if size <= MAX_BODY:
+            parts.append(message.get("body", b""))
+        else:
+            parts.clear()  # what follows is read and dropped, or the sender would miss our answer
+        if not message.get("more_body", False) or size > MAX_DRAINED:
+            return b"".join(parts) if size <= MAX_BODY else None
 
 
 def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, list[bytes]]:

@@ -67,6 +67,9 @@ class Source(Protocol):
     def is_ready(self) -> bool:
         """Whether a secret is configured."""
 
+    def refuse_early(self, headers: Mapping[bytes, list[bytes]]) -> Refused | None:
+        """What can be refused before a body is read: a stranger costs no memory."""
+
     def check(
         self, headers: Mapping[bytes, list[bytes]], body: bytes, now: Millis
     ) -> Arrived | Refused:

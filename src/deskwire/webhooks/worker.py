@@ -101,7 +101,7 @@ class Worker:
             if fingerprint(earlier["event"]) == fingerprint(body["event"]):
                 return "repeat"
             raise Unfit(
-                f"id {row.envelope_id!r} was used by delivery {row.earlier} for another event"
+                f"id {row.envelope_id} was used by delivery {row.earlier} for another event"
             )
         delivery = Delivery(row.id, row.signed_at, body)
         # A replay of what was done changes nothing.

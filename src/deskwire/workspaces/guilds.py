@@ -215,4 +215,4 @@ def _event(kind: type[GuildEvent], origin: Origin, guild: Guild) -> GuildEvent:
         "revision": guild.revision,
         "now": guild.now,
     }
-    return kind.model_validate({**origin.wire, **ours})
+    return kind.model_validate({**origin.wire, **ours}, by_alias=True, by_name=False)

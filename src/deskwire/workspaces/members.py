@@ -70,7 +70,7 @@ def record_membership(
     guilds.ensure(tx, guild_id, origin.at)
     touched = meet_role(tx, guild_id, role_id, role_name, origin.at)
     learn(tx, principal, username, origin.at)
-    revision = _merge_membership(tx, guild_id, role_id, principal, assigned, origin.at)
+    revision, counts = _merge_membership(tx, guild_id, role_id, principal, assigned, origin.at)
     kind = TeamMemberAssigned if assigned else TeamMemberUnassigned
     event = kind.model_validate(
         {
@@ -78,9 +78,11 @@ def record_membership(
             "workspace": channels.guild(guild_id),
             "actor": origin.actor,
             "revision": revision,
-        }
+        },
+        by_alias=True,
+        by_name=False,
     )
-    _append(tx, event, principal, origin.cause, touched)
+    _append(tx, event, principal, origin.cause, touched, told=counts)
 
 
 def record_member_left(
@@ -107,9 +109,11 @@ def record_member_left(
             "workspace": channels.guild(guild_id),
             "actor": origin.actor,
             "revision": row.revision + 1,
-        }
+        },
+        by_alias=True,
+        by_name=False,
     )
-    _append(tx, event, principal, origin.cause)
+    _append(tx, event, principal, origin.cause, told=origin.at >= row.left_at)
 
 
 def permit(
@@ -153,25 +157,26 @@ def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]
 
 def _merge_membership(
     tx: Connection, guild_id: str, role_id: str, principal: Principal, assigned: bool, at: Millis
-) -> int:
+) -> tuple[int, bool]:
+    """The revision, and whether the fact counts: nothing newer is known, they are here."""
     table = role_members
     here = and_(
         table.c.guild == guild_id, table.c.discord_role == role_id, table.c.principal == principal
     )
     row = tx.execute(select(table).where(here)).one_or_none()
-    active = assigned and at > _left_at(tx, guild_id, principal)
-    values = {"assigned": assigned, "changed_at": at, "active": active}
+    is_here = at > _left_at(tx, guild_id, principal)
+    values = {"assigned": assigned, "changed_at": at, "active": assigned and is_here}
     if row is None:
         key = {"guild": guild_id, "discord_role": role_id, "principal": principal}
         tx.execute(insert(table).values(**key, **values, revision=1))
-        return 1
+        return 1, is_here
     # At the same time, taking away wins: the order of arrival must not decide over rights.
     newer = (at, not assigned) >= (row.changed_at, not row.assigned)
     revision = int(row.revision) + 1
     tx.execute(
         update(table).where(here).values({**(values if newer else {}), "revision": revision})
     )
-    return revision
+    return revision, newer and is_here
 
 
 def _left_at(tx: Connection, guild_id: str, principal: Principal) -> Millis:
@@ -208,9 +213,12 @@ def _append(
     principal: Principal,
     cause: str | None,
     touched: Sequence[Channel] = (),
+    *,
+    told: bool = True,
 ) -> None:
-    """To the person, if there is one, and to the guild; their access may have changed."""
+    """To the guild and, if there is one and it is news, to the person: their access may change."""
     people: Sequence[str] = list(read_people(tx, [principal]).values())
     personal = [channels.user(person) for person in people]
-    audience = [*personal, str(event.workspace)]
+    # What comes late is not for somebody who has lost the place since.
+    audience = [*(personal if told else ()), str(event.workspace)]
     log.append(tx, event, channels=audience, touches=[*personal, *touched], cause=cause)

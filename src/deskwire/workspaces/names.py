@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import (
@@ -95,9 +96,18 @@ def is_called(principal: ColumnElement[str | None], word: str) -> ColumnElement[
 
 
 def initials(name: str) -> str:
-    """One or two letters for an avatar."""
-    words = [word for word in name.replace("-", " ").split() if word[0].isalnum()]
-    return "".join(word[0] for word in words[:2]).upper() or "?"
+    """The first letter or digit of the first and of the last word that has one, in upper case.
+
+    `Ada Lovelace` → `AL`, `Discord user …0006` → `D0`, a name without any → `?`, no name → nothing.
+    The client store has the same rule in `slots.ts`.
+    """
+    found = [letter for word in name.split() if (letter := _first_letter(word))]
+    ends = [found[0], found[-1]] if len(found) > 1 else found
+    return "".join(ends).upper() or ("?" if name.strip() else "")
+
+
+def _first_letter(word: str) -> str:
+    return next((char for char in word if unicodedata.category(char)[0] in "LN"), "")
 
 
 def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:

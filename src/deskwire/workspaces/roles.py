@@ -95,7 +95,9 @@ def record_role(
             "workspace": workspace,
             "actor": origin.actor,
             "revision": row.revision + 1,
-        }
+        },
+        by_alias=True,
+        by_name=False,
     )
     touched = [workspace, *_holders(tx, guild_id, role_id)]
     log.append(tx, event, channels=[workspace], touches=touched, cause=origin.cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,9 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.strict_json import parse_json
 from deskwire.webhooks.source import Arrived, Delivery, Refused
 
-MAX_ID = 200  # characters of a sender's own id
+TIMESTAMP = b"x-webhook-timestamp"
+SIGNATURE = b"x-webhook-signature"
+MAX_ID = 200  # characters of a sender's own id, or of a type, that are kept as they are
 
 
 class BotSource:
@@ -30,14 +33,19 @@ class BotSource:
     def is_ready(self) -> bool:
         return bool(self._secrets)
 
+    def refuse_early(self, headers: Mapping[bytes, list[bytes]]) -> Refused | None:
+        """Who does not even claim to have signed."""
+        if any(headers.get(TIMESTAMP, ())) and any(headers.get(SIGNATURE, ())):
+            return None
+        return Refused(401, "Missing webhook headers")
+
     def check(
         self, headers: Mapping[bytes, list[bytes]], body: bytes, now: Millis
     ) -> Arrived | Refused:
         """Prove the bytes, then read the envelope; the order and the texts are the wire's."""
-        timestamps = headers.get(b"x-webhook-timestamp", [])
-        signatures = headers.get(b"x-webhook-signature", [])
-        if not any(timestamps) or not any(signatures):
-            return Refused(401, "Missing webhook headers")
+        if (stranger := self.refuse_early(headers)) is not None:
+            return stranger
+        timestamps, signatures = headers[TIMESTAMP], headers[SIGNATURE]
         if not body:
             return Refused(401, "Empty request body")
         if len(timestamps) > 1 or len(signatures) > 1:
@@ -58,7 +66,7 @@ def _arrived(timestamp: bytes, body: bytes, now: Millis) -> Arrived:
         source=BotSource.name,
         digest=hashlib.sha256(timestamp + b"." + body).hexdigest(),
         envelope_id=_own_id(envelope) if problem is None else None,
-        type=event["type"] if event else None,
+        type=_shown(event["type"]) if event else None,
         signed_at=int(timestamp),
         received_at=now,
         body=body,
@@ -72,19 +80,29 @@ def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
         payload = parse_json(body.decode("utf-8"))
     except (Invalid, UnicodeError):
         return {}, "Invalid JSON payload"
-    if not isinstance(payload, dict) or not payload.get("event") or not payload.get("timestamp"):
+    if not isinstance(payload, dict) or not _are_there(payload, "event", "timestamp"):
         return {}, "Invalid payload structure"
     event = payload["event"]
-    if not isinstance(event, dict) or not _has_type_and_data(event):
+    if not isinstance(event, dict) or not _are_there(event, "type", "data"):
         return {}, "Invalid event structure"
     return payload, None
 
 
-def _has_type_and_data(event: Mapping[str, Any]) -> bool:
-    type_, data = event.get("type"), event.get("data")
-    return bool(type_ and data) and isinstance(type_, str) and isinstance(data, dict)
+def _are_there(holder: Mapping[str, Any], *fields: str) -> bool:
+    """Whether the sketch would have seen every field: `{}` and `[]` are there, 0 and "" are not.
+
+    Of the wrong kind is not missing: such a delivery is kept, and parked with its reasons.
+    """
+    return all(holder.get(field) not in (None, False, 0, "") for field in fields)
+
+
+def _shown(type_: object) -> str:
+    return type_[:MAX_ID] if isinstance(type_, str) else json.dumps(type_)[:MAX_ID]
 
 
 def _own_id(envelope: Mapping[str, Any]) -> str | None:
-    own = envelope.get("id")
-    return str(own)[:MAX_ID] if isinstance(own, str | int) and own != "" else None
+    """The sender's own id, as JSON tells it (1 is not "1"); long ones by their digest."""
+    if envelope.get("id") in (None, ""):
+        return None
+    told = json.dumps(envelope["id"], sort_keys=True)
+    return told if len(told) <= MAX_ID else hashlib.sha256(told.encode()).hexdigest()

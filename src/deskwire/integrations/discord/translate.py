@@ -17,6 +17,8 @@ from deskwire.workspaces import guilds, members, roles
 from deskwire.workspaces.names import learn
 from deskwire.workspaces.origin import Origin, discord
 
+MAX_DEPTH = 64  # of objects and lists in an event; the serialiser gives up at some 250
+
 
 def apply(tx: Connection, delivery: Delivery) -> None:
     """Do what the delivery says. Raises Unfit where it is not understood."""
@@ -48,12 +50,22 @@ def apply(tx: Connection, delivery: Delivery) -> None:
 
 def parse_payload(type_: str, wire: Mapping[str, Any]) -> Payload:
     """The event's data, checked. Raises Unfit with a sentence for each thing that is wrong."""
-    if type_ not in PAYLOADS:
+    if not isinstance(type_, str) or type_ not in PAYLOADS:
         raise Unfit(f"unknown event type {type_!r}")
+    if not isinstance(wire, dict):
+        raise Unfit(f"data must be an object, not {type(wire).__name__}")
+    if _is_deeper(wire, MAX_DEPTH):
+        raise Unfit(f"data is nested deeper than {MAX_DEPTH} levels")
     try:
         return PAYLOADS[type_].model_validate(wire)
     except ValidationError as error:
         raise Unfit(*(_sentence(each) for each in error.errors(include_url=False))) from None
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether objects and lists lie in each other deeper than so many levels."""
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in held)
 
 
 def _guild(tx: Connection, origin: Origin, payload: Payload) -> None:
