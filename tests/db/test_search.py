@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskwire.events import channels
-from deskwire.tickets.search import find, parse_wish
+from deskwire.tickets.search import MAX_WORDS, _matching, find, parse_wish
 from tests.cast import ADA, BO, CY, HARBOUR, Actor, House, build
 
 NOBODY_YET = Actor("Nobody Yet", "900000000000001337")
@@ -84,6 +84,11 @@ def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: P
 @given(st.text(st.characters(), max_size=250))
 def test_no_query_breaks_it(house: House, query: str) -> None:
     assert numbers(house, query) <= {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("query", ["ﷺ" * 200, " ".join("abcdefghijklmnopqrstuvwxyz"), "a " * 100])
+def test_a_query_has_no_more_words_than_are_searched_quickly(query: str) -> None:
+    assert len(_matching(query)) <= MAX_WORDS
 
 
 @pytest.mark.parametrize("query", ["% " * 100, "a " * 100, "9" * 200, "\ud800", "\0", "ﷺ" * 200])

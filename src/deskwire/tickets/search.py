@@ -23,6 +23,7 @@ Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 PAGE = 50  # rows; more than two screens are searched, not scrolled
 MAX_PAGE = 10_000  # pages; an offset beyond is a mistake, not a wish
+MAX_WORDS = 12  # each is three scans of names; nobody remembers more of a subject
 MAX_QUERY = 200  # characters; longer ones are cut
 
 _ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {
@@ -116,7 +117,8 @@ def _counts(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]
 
 def _matching(query: str) -> list[ColumnElement[bool]]:
     """Every word must occur in the subject, the number, or a name of opener or assignee."""
-    return [_word_matches(word) for word in folded(query).split()]
+    words = folded(query)[:MAX_QUERY].split()  # one ligature may unfold into 18 characters
+    return [_word_matches(word) for word in list(dict.fromkeys(words))[:MAX_WORDS]]
 
 
 def _word_matches(word: str) -> ColumnElement[bool]:
