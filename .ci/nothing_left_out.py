@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree  # our own report, written a moment ago
 
 LEFT_OUT = re.compile(r"\b[1-9][0-9]* (skipped|deselected|xfailed|xpassed)\b")
-LEFT_OUT_BY_NODE = re.compile(r"^\W+ (cancelled|skipped|todo) [1-9]")
+LEFT_OUT_BY_NODE = re.compile(r"^\S+ (cancelled|skipped|todo) [1-9]")
 
 
 def problems_of(report: str, log: str) -> list[str]:

@@ -21,8 +21,9 @@ from deskwire.accounts.passwords import Hasher
 from deskwire.accounts.people import Person
 from deskwire.kit.db import Database
 from deskwire.web.guards import guard
-from deskwire.web.login import Login, SignUp
+from deskwire.web.login import Login
 from deskwire.web.sessions import BrowserSessions, RenewCookies
+from deskwire.web.site import SignUp
 from tests.accounts_house import (
     CHEAP,
     NOON,

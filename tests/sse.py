@@ -66,12 +66,16 @@ class Stream:
         if receive_bytes is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.settimeout(PATIENCE)
-        self._socket.connect(("127.0.0.1", port))
-        self._socket.sendall(head)
         self._raw = b""  # received
         self._buffer = b""  # of it, the body without its chunks
         self._is_chunked = False
-        self._read_head()
+        try:
+            self._socket.connect(("127.0.0.1", port))
+            self._socket.sendall(head)
+            self._read_head()
+        except BaseException:
+            self._socket.close()
+            raise
 
     def next(self, within: float = PATIENCE) -> Sent:
         """The next block but heartbeats and ticks, which may come at any time.

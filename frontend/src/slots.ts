@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   "bot-installed": ["true", "false"],
 };
 const HTML_PATH = "line.html"; // the only value that is markup; the server has sanitised it
+const SPACE = /[\p{White_Space}\x1c-\x1f]+/u; // what Python's `str.split` splits at
 const OTHERS = "[data-list], [data-row], [data-line]"; // filled from their own state
 
 /** A clone of the root element in `<template data-of="name">`, or null where there is none. */
@@ -51,11 +52,12 @@ export function isMissing(value: unknown): boolean {
   return !value || (Array.isArray(value) && value.length === 0);
 }
 
-/** `Ada Lovelace` → `AL`. */
+/** `Ada Lovelace` → `AL`; the rule of `initials` in `deskwire/workspaces/names.py`. */
 export function initials(name: string): string {
-  const parts = name.trim().split(/\s+/);
-  const ends = parts.length > 1 ? [parts[0], parts[parts.length - 1]] : [parts[0]];
-  return ends.map((part) => [...(part ?? "")][0] ?? "").join("").toUpperCase();
+  const words = name.split(SPACE).filter(Boolean);
+  const found = words.flatMap((word) => /[\p{L}\p{N}]/u.exec(word)?.[0] ?? []);
+  const ends = found.length > 1 ? [found[0], found[found.length - 1]] : found;
+  return ends.join("").toUpperCase() || (words.length > 0 ? "?" : "");
 }
 
 /** A path of this site, or null for anything that leads elsewhere. */

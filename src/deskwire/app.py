@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
@@ -42,7 +41,8 @@ class Application:
         return self._running.hub
 
     def drain(self) -> None:
-        """End every stream; the process is going down."""
+        """End every stream, and sum up the door; the process is going down."""
+        self.asgi.log_answers()
         if self._services is not None:
             self._services.hub.drain()
 
@@ -58,7 +58,7 @@ class Application:
     def _intake(self) -> Intake:
         return self._running.intake
 
-    def _build(self) -> ASGIApp:
+    def _build(self) -> Door:
         settings, db = self.settings, self._opened.db
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))

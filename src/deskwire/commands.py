@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from deskwire.accounts import people
 from deskwire.accounts import shell as accounts
 from deskwire.accounts.identities import SUBJECTS, parse_principal
 from deskwire.kit.clock import now
@@ -39,6 +40,15 @@ def _create_person(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     if role := arguments.get("role"):
         employ(tx, person.id, role, now())
     return {"id": person.id, "email": person.email, "token": token}
+
+
+def _employ(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person, at = accounts.find_person(tx, arguments["email"]), now()
+    employ(tx, person.id, arguments["role"], at)
+    # What they may hear has grown; their open pages follow.
+    people.change(tx, person.id, touches_access=True, actor=accounts.ACTOR, at=at)
+    proven = person.email_verified_at is not None
+    return {"id": person.id, "name": person.name, "proven": proven}
 
 
 def _reset_password(tx: Connection, arguments: Arguments) -> dict[str, Any]:
@@ -77,6 +87,7 @@ def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
 
 COMMANDS: dict[str, Command] = {
     "people.create": _create_person,
+    "people.employ": _employ,
     "people.reset-password": _reset_password,
     "people.link": _link,
     "people.unlink": _unlink,

@@ -106,23 +106,31 @@ class ControlServer:
                 asked = json.loads(await reader.readline())
                 writer.write(json.dumps(await self._reply(asked)).encode() + b"\n")
                 await writer.drain()
-        except (ValueError, TimeoutError, ConnectionError):
+        except (ValueError, RecursionError, TimeoutError, ConnectionError):
             pass  # not one of our commands, or the shell has gone
         finally:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _reply(self, asked: dict[str, Any]) -> dict[str, Any]:
-        if not hmac.compare_digest(str(asked.get("secret", "")), self._secret):
+    async def _reply(self, asked: object) -> dict[str, Any]:
+        # Any process of this machine can connect, so nothing is believed before the secret is.
+        if not isinstance(asked, dict) or not self._is_secret(asked.get("secret")):
             return {"refused": "wrong secret"}
+        command, arguments = asked.get("command"), asked.get("arguments")
+        if not isinstance(command, str) or not isinstance(arguments, dict):
+            return {"refused": "not a command"}
         try:
-            return {"result": await self._answer(asked["command"], asked["arguments"])}
+            return {"result": await self._answer(command, arguments)}
         except Refusal as refusal:
             return {"refused": str(refusal)}
         except Exception:
-            logger.exception("the shell's command %r broke", asked.get("command"))
+            logger.exception("the shell's command %r broke", command)
             return {"refused": "The command broke in the server; its log says how."}
+
+    def _is_secret(self, given: object) -> bool:
+        text = given if isinstance(given, str) else ""
+        return hmac.compare_digest(text.encode("utf-8", "replace"), self._secret.encode())
 
 
 def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any | None:  # noqa: ANN401
@@ -155,8 +163,7 @@ def _read_address(database: Path) -> dict[str, Any] | None:
     lock = Lock(database)
     deadline = time.monotonic() + PATIENCE
     while lock.is_held():
-        if text := lock.path.read_text():
-            address: dict[str, Any] = json.loads(text)
+        if (address := _parse_address(lock.path.read_bytes())) is not None:
             return address
         if time.monotonic() >= deadline:
             raise Upstream(
@@ -165,6 +172,16 @@ def _read_address(database: Path) -> dict[str, Any] | None:
             )
         time.sleep(RETRY)
     return None
+
+
+def _parse_address(text: bytes) -> dict[str, Any] | None:
+    """What `publish` wrote; None for nothing yet, and for what a killed process left unfinished."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    is_whole = isinstance(found, dict) and {"port", "secret", "pid"} <= found.keys()
+    return found if is_whole else None
 
 
 def _locks(file: IO[str], kind: int) -> bool:

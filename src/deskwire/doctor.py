@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from deskwire.control import Lock
 from deskwire.events.log import read_epoch, read_head
 from deskwire.kit.db import Database
-from deskwire.schema import read_state
-from deskwire.settings import Settings
+from deskwire.kit.errors import Refusal
+from deskwire.place import check_written
+from deskwire.schema import is_newer, read_state
+from deskwire.settings import MIN_SECRET, Settings
 from deskwire.webhooks.deliveries import count_by_state
 
 SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
 ANSWER_WITHIN = 3.0  # s
+SHORT_PART = (
+    f"BOT_WEBHOOK_SECRET: a part between commas has under {MIN_SECRET} characters, and is valid "
+    "only as part of the whole"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +43,22 @@ def _settings(settings: Settings) -> list[Finding]:
     found = [Finding(False, weakness) for weakness in settings.weaknesses]
     if not settings.bot_secrets:
         found.append(Finding(False, "BOT_WEBHOOK_SECRET is not set: the bot is answered 503"))
+    if settings.has_short_part:
+        found.append(Finding(True, SHORT_PART))
     if not settings.public_url:
         found.append(Finding(True, "PUBLIC_URL is not set: links use HOST and PORT"))
     return found or [Finding(True, "settings are usable")]
 
 
 def _database(settings: Settings) -> list[Finding]:
-    if not settings.database_path.exists():
-        return [Finding(False, f"no database at {settings.database_path}: `deskwire migrate`")]
+    try:
+        check_written(settings.database_path)
+    except Refusal as refusal:
+        return [Finding(False, str(refusal))]
     db = Database(settings.database_url)
     before, after = db.read_here(read_state)
+    if is_newer(before):
+        return [Finding(False, f"database at {before}, newer than this Deskwire: upgrade Deskwire")]
     if before != after:
         return [Finding(False, f"database at {before}, needed {after}: `deskwire migrate`")]
     check = db.read_here(lambda tx: tx.exec_driver_sql("PRAGMA quick_check").scalar_one())

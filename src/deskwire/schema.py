@@ -17,12 +17,12 @@ from sqlalchemy import Connection, inspect
 from deskwire.accounts import identities, links, passwords, people, sessions, throttle
 from deskwire.events import log
 from deskwire.kit.db import Database, metadata
-from deskwire.kit.errors import Conflict
+from deskwire.kit.errors import Conflict, Invalid
 from deskwire.tickets import messages, tickets
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members, names, organizations, roles
 
-__all__ = ["TABLES", "metadata", "migrate", "read_state"]
+__all__ = ["TABLES", "copy_to", "is_newer", "metadata", "migrate", "read_state"]
 
 TABLES = (
     deliveries,
@@ -54,13 +54,15 @@ def migrate(db: Database) -> tuple[str | None, str]:
     """Bring the database to the newest revision, after copying a file that holds data.
 
     Returns the revisions before and after. Raises Conflict where the database is of a newer
-    Deskwire than this one.
+    Deskwire than this one, or of another program.
     """
     db.path.parent.mkdir(parents=True, exist_ok=True)
     before, after = db.write_here(read_state)
     if before == after:
         return before, after
-    if before is not None and before not in _all():
+    if before is None and db.read_here(_has_tables):
+        raise Conflict(f"{db.path} is another program's database; set DATABASE_URL to a new file.")
+    if is_newer(before):
         raise Conflict(
             f"The database was written by a newer Deskwire (revision {before}); "
             f"install that version, or restore a backup from before the upgrade."
@@ -72,15 +74,40 @@ def migrate(db: Database) -> tuple[str | None, str]:
     return before, after
 
 
+def is_newer(revision: str | None) -> bool:
+    """Whether a database at `revision` was written by a Deskwire that came after this one."""
+    return revision is not None and revision not in _all()
+
+
 def copy_to(db: Database, target: Path) -> None:
     """Copy the database, also while it is served. The copy gets an epoch of its own, so that
-    browsers reload instead of skipping what happened after it was made."""
-    db.backup_to(target)
-    copy = Database(target)
-    copy.write_here(log.begin_epoch)
-    copy.close()
-    for leftover in (target.with_name(target.name + end) for end in ("-wal", "-shm")):
-        leftover.unlink(missing_ok=True)
+    browsers reload instead of skipping what happened after it was made. Where it cannot be
+    finished nothing is left of it; Invalid where it cannot be begun."""
+    try:
+        target.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        raise Invalid(f"{target} cannot be made: {error.strerror}.") from None
+    try:
+        db.backup_to(target)
+        _part_ways(target)
+    except BaseException:
+        _remove(target)  # half a copy is worse than none
+        raise
+    finally:
+        _remove(*(target.with_name(target.name + end) for end in ("-wal", "-shm")))
+
+
+def _part_ways(path: Path) -> None:
+    copy = Database(path)
+    try:
+        copy.write_here(log.begin_epoch)
+    finally:
+        copy.close()
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _upgrade(tx: Connection) -> None:
@@ -105,6 +132,5 @@ def _all() -> set[str]:
     return {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
-def has_tables(tx: Connection) -> bool:
-    """Whether anything was ever created in this database."""
+def _has_tables(tx: Connection) -> bool:
     return bool(inspect(tx).get_table_names())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import signal
 import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,6 +22,7 @@ from deskwire.settings import Settings
 from deskwire.web.redaction import redact
 
 BACKLOG = 4096  # connections; a restart brings every stream back at once
+MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -70,11 +71,14 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
 class _Protocol(HttpToolsProtocol):
     """Offers each request its connection, so that a reader who stopped reading can be cut off."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        here = weakref.ref(self)  # a strong one would leave a ring for the collector
+        self._extensions = {CONNECTION: lambda: (self_ := here()) and self_.transport}
+
     def on_headers_complete(self) -> None:
-        here = weakref.ref(self)  # a strong one would leave a ring for the collector per request
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         super().on_headers_complete()
-        scope["extensions"] = {CONNECTION: lambda: (self_ := here()) and self_.transport}
 
 
 class _Server(uvicorn.Server):
@@ -106,16 +110,30 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises Conflict with what to do if it is taken."""
+    """A socket bound to the address. Raises Conflict with what to do if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name too long to be asked for
         listening.close()
+        reason = getattr(error, "strerror", None) or "this is no name"
         raise Conflict(
-            f"Cannot listen on {host}:{port}: {error.strerror}. "
-            f"Stop what uses it, or choose another port: PORT={port + 1}"
+            f"Cannot listen on {host}:{port}: {reason}. {_advice(error, port)}"
         ) from None
     return listening
+
+
+def _advice(error: Exception, port: int) -> str:
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            other = port + 1 if port < MAX_PORT else port - 1
+            return f"Stop what uses it, or choose another port: PORT={other}"
+        case errno.EACCES:
+            return "Ports below 1024 are not for everybody; choose a higher one: PORT=8000"
+        case _:
+            return (
+                "HOST must be an address of this machine: 127.0.0.1 is reached from here only, "
+                "0.0.0.0 from everywhere."
+            )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from deskwire import commands
@@ -23,8 +21,8 @@ from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
 from deskwire.kit.clock import now
-from deskwire.kit.db import Database, keep_private
-from deskwire.kit.errors import Invalid
+from deskwire.kit.db import Database
+from deskwire.place import check_place
 from deskwire.schema import migrate
 from deskwire.settings import Settings
 from deskwire.tickets.tickets import ticket_grants
@@ -34,7 +32,6 @@ from deskwire.webhooks.worker import Worker
 from deskwire.workspaces.grants import guild_grants, personal_grants
 from deskwire.workspaces.organizations import staff_grants
 
-SQLITE_FILE = b"SQLite format 3\0"  # how every such file begins
 WINDOW_ENTRIES = 30_000  # read at start; about what the window's bytes hold
 PURGE_EVERY = 3600  # s
 PATIENCE = 2.0  # s the database has to answer whether we are ready
@@ -80,23 +77,6 @@ class Opened:
         """Let the next process have it."""
         self.db.close()
         self.lock.release()
-
-
-def check_place(path: Path) -> None:
-    """Raises Invalid where no database can be, before anything is written beside it."""
-    if path.is_dir():
-        raise Invalid(f"DATABASE_URL: {path} is a folder; name a file in it.")
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(len(SQLITE_FILE)) != SQLITE_FILE:
-                raise Invalid(f"DATABASE_URL: {path} is not an SQLite database.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keep_private(path)
-    except OSError as error:
-        raise Invalid(f"DATABASE_URL: {path} cannot be used: {error.strerror}.") from None
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise Invalid(f"DATABASE_URL: {path} may not be written by this user.")
 
 
 def open_database(url: str) -> Opened:

@@ -7,7 +7,6 @@ All problems are reported at once, by name, never by value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from deskwire.kit.errors import Invalid
 
-PLACEHOLDER = "your-secret-here"
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 MAKE_ONE = "make one with: openssl rand -hex 32"
 
@@ -57,7 +55,8 @@ class Settings(BaseSettings):
     )
     bot_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="The secret the bot signs with; several, separated by commas, are all valid.",
+        description="The secret the bot signs with. The whole text is valid; where it holds "
+        "commas, so is each part of 32 characters or more.",
     )
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
@@ -74,6 +73,15 @@ class Settings(BaseSettings):
     sse_debug: bool = Field(
         False, description="Write every received event to the browser's console."
     )
+
+    @field_validator("bot_webhook_secret")
+    @classmethod
+    def _is_text(cls, value: SecretStr) -> SecretStr:
+        try:
+            value.get_secret_value().encode()
+        except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
+            raise ValueError(f"must be text in UTF-8; {MAKE_ONE}") from None
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -116,9 +124,21 @@ class Settings(BaseSettings):
 
     @property
     def bot_secrets(self) -> list[str]:
-        """The secrets that are valid for the bot now."""
-        text = self.bot_webhook_secret.get_secret_value()
-        return [secret for secret in re.split(r"[,\s]+", text) if secret]
+        """The secrets that are valid for the bot now; the first is the one to sign with.
+
+        A comma may be part of one secret as well as between two, so both readings are valid. A
+        short part is not: whoever guessed the beginning of a long secret would be the bot.
+        """
+        whole = self.bot_webhook_secret.get_secret_value().strip()
+        parts = [part.strip() for part in whole.split(",")]
+        long = [part for part in parts if len(part) >= MIN_SECRET]
+        return list(dict.fromkeys([*long, whole])) if whole else []
+
+    @property
+    def has_short_part(self) -> bool:
+        """Whether somebody may take a part of the bot's secret for a secret that is none."""
+        parts = self.bot_webhook_secret.get_secret_value().split(",")
+        return len(parts) > 1 and any(len(part.strip()) < MIN_SECRET for part in parts)
 
     @property
     def proxies(self) -> list[str]:
@@ -132,7 +152,7 @@ class Settings(BaseSettings):
     def weaknesses(self) -> list[str]:
         """What is refused in production and warned about elsewhere."""
         problems = []
-        if any(len(s) < MIN_SECRET or s == PLACEHOLDER for s in self.bot_secrets):
+        if any(len(secret) < MIN_SECRET for secret in self.bot_secrets):  # so is the placeholder
             problems.append(
                 f"BOT_WEBHOOK_SECRET: shorter than {MIN_SECRET} characters or the placeholder; "
                 f"{MAKE_ONE}"

@@ -80,6 +80,16 @@ def test_no_page_sticks_out_or_complains(
     assert_fits(ada)
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("linked", [True, False])
+def test_nothing_to_show_fits_too(place: Place, visit: Visit, width: int, linked: bool) -> None:
+    newcomer = visit(place.server.move_in(place.dee, linked=linked), width=width)
+
+    for path in ("/guilds", "/settings"):
+        newcomer.open(path)
+        assert_fits(newcomer)
+
+
 @pytest.mark.parametrize("width", [360, 390, 1280])
 def test_no_page_for_strangers_sticks_out_or_complains(
     place: Place, visit: Visit, width: int

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from deskwire.events.catalogue import GuildNow, Line, TicketNow, Who
 from deskwire.web import render
-from tests.browser.conftest import Visit
 from tests.browser.likeness import LIKENESS
 
 TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"
@@ -20,7 +20,7 @@ GUILD = "710000000000000001"
 HOSTILE = "<b>\"'&amp;</b><script>alert(1)</script> & ${x} {{ y }}"
 LONG = "Donaudampfschifffahrtsgesellschaft " * 20
 
-TICKETS = {
+TICKETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "everything": {
         "opener": Who(id="discord:1", name="Bo Castellanos"),
@@ -52,7 +52,7 @@ TICKETS = {
     "old": {"active_at": NOW - 400 * 24 * 3_600_000},
     "from the future": {"active_at": NOW + 60_000},
 }
-GUILDS = {
+GUILDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "without the bot": {"bot_installed": False},
     "nulls": {"members": None},
@@ -61,7 +61,7 @@ GUILDS = {
     "crowded": {"members": 12_345_678, "name": LONG},
 }
 ADA = Who(id="2", name="Ada Lindqvist")
-LINES = {
+LINES: dict[str, dict[str, Any]] = {
     "a customer": {"side": "customer", "author": ADA, "html": "<p>Hello <em>you</em></p>"},
     "staff": {"side": "staff", "author": ADA, "html": "<pre><code>x\n  y</code></pre>"},
     "a bot": {"side": "bot", "author": ADA, "html": "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"},
@@ -82,14 +82,15 @@ COMPARE = f"""([page, events, now]) => {{
 }}"""
 
 
-@pytest.fixture
-def blank(visit: Visit) -> Page:
+@pytest.fixture(scope="module")
+def blank(browser: Browser) -> Iterator[Page]:
     """An empty page with the store's own code in it."""
     assert TELLER.exists(), "run `npm test` in frontend/ first: it builds what this test needs"
-    page = visit().page
+    page = browser.new_page()
     page.set_content("<!doctype html><title>Blank</title>")
     page.add_script_tag(path=TELLER)
-    return page
+    yield page
+    page.close()
 
 
 def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: Any) -> None:

@@ -65,6 +65,10 @@ class Visitor:
         """The page is live, or comes back by itself."""
         self.expect_state("live", within=RETURN)
 
+    def expect_away(self) -> None:
+        """The page has noticed that it is not live any more."""
+        expect(self.find("#live")).not_to_have_attribute("data-state", "live")
+
     def expect_state(self, state: str, within: float = PATIENCE) -> None:
         """The connection indicator says so."""
         expect(self.find("#live")).to_have_attribute("data-state", state, timeout=within)
@@ -81,15 +85,31 @@ class Visitor:
         """The toast with exactly this title."""
         return self.find(".toast-card").filter(has=self.page.get_by_text(title, exact=True))
 
+    def remember_toasts(self) -> None:
+        """From now on `toasted` tells every title that was shown on this page."""
+        self.evaluate("""() => {
+            window.toasted = [];
+            new MutationObserver(records => {
+                for (const card of records.flatMap(record => [...record.addedNodes])) {
+                    window.toasted.push(card.querySelector("strong").textContent);
+                }
+            }).observe(document.querySelector("#toasts"), { childList: true });
+        }""")
+
+    @property
+    def toasted(self) -> list[str]:
+        titles: list[str] = self.evaluate("() => window.toasted")
+        return titles
+
     def tab_count(self, label: str) -> Locator:
         """The number beside a status above the list."""
         return self.page.locator("#status-tabs a").filter(has_text=label).locator(".num")
 
-    def expect_line(self, pattern: str) -> None:
-        """The store wrote a line that matches, or does within PATIENCE."""
+    def expect_line(self, pattern: str, within: float = PATIENCE) -> None:
+        """The store wrote a line that matches, or does within that time (ms)."""
         if not any(re.search(pattern, line) for line in self.lines):
             self.page.wait_for_event(
-                "console", lambda said: re.search(pattern, said.text) is not None, timeout=PATIENCE
+                "console", lambda said: re.search(pattern, said.text) is not None, timeout=within
             )
 
     def evaluate(self, script: str, argument: Any = None) -> Any:

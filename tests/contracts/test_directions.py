@@ -22,18 +22,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     # How it is put together and run. Nothing above may import these.
     "settings": {"kit"},
     "control": {"kit"},
+    "place": {"kit"},
     "schema": {"kit", "events", "webhooks"} | DOMAINS,
     "migrations": {"schema"},
     "commands": {"kit", "accounts", "workspaces", "webhooks"},
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}
+    | {"place"}
     | DOMAINS,
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"},
     "serve": {"events", "kit", "app", "services", "settings", "web"},
-    "doctor": {"kit", "events", "webhooks", "control", "schema", "settings"},
+    "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
-    | {"demo", "doctor", "schema", "serve", "services", "settings"},
+    | {"workspaces", "demo", "doctor", "place", "schema", "serve", "services", "settings"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -175,7 +175,8 @@ def methods() -> dict[str, set[str]]:
 @cache
 def words_of_code() -> frozenset[str]:
     """Every word in a source file of ours."""
-    texts = [read(path) for path in tracked() if path.endswith((".py", ".ts", ".mjs", ".toml"))]
+    kinds = (".py", ".ts", ".mjs", ".toml", ".html")
+    texts = [read(path) for path in tracked() if path.endswith(kinds)]
     return frozenset(re.findall(r"[A-Za-z_]\w*", "\n".join(texts)))
 
 

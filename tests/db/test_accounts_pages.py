@@ -12,7 +12,7 @@ from deskwire.accounts import actions, links, passwords, people, sessions
 from deskwire.accounts.throttle import Limits
 from deskwire.events.seat import Caller
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.web.login import SignUp
+from deskwire.web.site import SignUp
 from tests.accounts_house import (
     NOON,
     RIGHT,
@@ -181,6 +181,20 @@ async def test_asking_for_many_addresses_is_slow(house: House) -> None:
         statuses = [(await eve.post("/sign-up", data=form)).status_code for _ in range(4)]
 
     assert statuses == [409, 409, 409, 429]
+
+
+async def test_an_office_that_signs_up_can_still_sign_in(house: House) -> None:
+    await house.move_in()
+    few = replace(house.login, limits=Limits(per_source=3))
+
+    for number in range(3):
+        async with house.browser(few) as browser:
+            form = sign_up_form(email=f"new{number}@desk.test")
+            assert (await browser.post("/sign-up", data=form)).status_code == 303
+    async with house.browser(few) as ada:
+        answer = await ada.post("/sign-in", data=sign_in_form())
+
+    assert answer.status_code == 303
 
 
 @pytest.mark.parametrize(

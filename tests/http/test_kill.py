@@ -6,6 +6,7 @@ at moments nobody chose. A sender who was not answered sends the same message ag
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -159,7 +160,7 @@ def read_states(tx: Connection) -> dict[str, Counter[str]]:
     chosen = select(deliveries.c.envelope_id, deliveries.c.state)
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in tx.execute(chosen.where(deliveries.c.envelope_id.is_not(None))):
-        found[row.envelope_id][row.state] += 1
+        found[json.loads(row.envelope_id)][row.state] += 1  # kept as JSON tells it
     return found
 
 

@@ -38,7 +38,7 @@ def test_several_fragments_come_in_one_answer_once_each(site: WholeSite) -> None
 
 
 def test_an_unknown_fragment_is_left_out(site: WholeSite) -> None:
-    assert fragment(site, f"/guilds/{HARBOUR}", "nothing,title,__class__") == ""
+    assert fragment(site, f"/guilds/{HARBOUR}", "nothing,main,__class__") == ""
 
 
 def test_without_its_header_the_address_is_the_whole_page(site: WholeSite) -> None:

@@ -51,6 +51,17 @@ def test_a_list_says_what_the_client_may_put_into_it(site: WholeSite) -> None:
     assert 'data-exact="no"' in searched
 
 
+def test_a_list_names_no_more_of_ones_tickets_than_it_shows(site: WholeSite) -> None:
+    for number in range(10, 74):
+        site.house.open_ticket(number, f"Crate {number}", BO)
+
+    page = browse(site, BO).get(LIST).text
+    main = page.partition('<div id="content"')[2]
+
+    assert main.partition('data-held="')[2].partition('"')[0].count("ticket:") == 50
+    assert main.count("data-held=") == 1 + main.count("data-row=")
+
+
 def test_a_conversation_is_complete_without_a_script(site: WholeSite) -> None:
     site.house.say(1, BO, "It is **really** stuck.")
     site.house.say(1, ADA, None)

@@ -192,6 +192,18 @@ def test_without_a_server_the_shell_writes_by_itself(tmp_path: Path) -> None:
         assert "solo@example.org" in server.command("people", "list")
 
 
+def test_a_server_that_ends_says_how_the_door_answered(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        server.post("guild.left", {"guildId": GUILD})
+        server.post("guild.left", {"guildId": GUILD}, secret="f" * 64)
+        server.post("guild.left", {"guildId": GUILD}, secret="f" * 64)
+
+        server.stop()
+
+        assert server.log.lines("webhooks from bot: 1 answered 200")
+        assert server.log.lines("webhooks from bot: 2 answered 401")
+
+
 def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
     lock = server.database.with_name(server.database.name + ".lock")
     assert lock.stat().st_mode & 0o077 == 0

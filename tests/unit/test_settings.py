@@ -63,13 +63,20 @@ def test_a_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "openssl rand -hex 32" in str(refused.value)
 
 
-@pytest.mark.parametrize("secret", ["your-secret-here", "s" * (MIN_SECRET - 1), f"{GOOD},short"])
+@pytest.mark.parametrize("secret", ["your-secret-here", "s" * (MIN_SECRET - 1), "new,old", ","])
 def test_production_refuses_a_weak_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", secret)
 
     with pytest.raises(Unusable, match="BOT_WEBHOOK_SECRET"):
+        load()
+
+
+def test_a_secret_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "\udcff" * MIN_SECRET)
+
+    with pytest.raises(Unusable, match="BOT_WEBHOOK_SECRET: must be text"):
         load()
 
 
@@ -94,10 +101,36 @@ def test_a_public_url_is_an_origin(url: str, monkeypatch: pytest.MonkeyPatch) ->
         load()
 
 
-def test_several_secrets_may_be_valid_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BOT_WEBHOOK_SECRET", f" {GOOD}, other ")
+OTHER = "o" * MIN_SECRET
 
-    assert load().bot_secrets == [GOOD, "other"]
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        (GOOD, [GOOD]),
+        (f" {GOOD}, {OTHER} ", [GOOD, OTHER, f"{GOOD}, {OTHER}"]),
+        (f"{GOOD} {OTHER}", [f"{GOOD} {OTHER}"]),
+        (f"ab,{GOOD}", [GOOD, f"ab,{GOOD}"]),
+        (f"half of it,{GOOD[:-1]}", [f"half of it,{GOOD[:-1]}"]),
+        ("short", ["short"]),
+        (" ", []),
+    ],
+)
+def test_the_whole_is_valid_and_so_is_each_long_part(
+    text: str, secrets: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", text)
+
+    assert load().bot_secrets == secrets
+
+
+def test_production_takes_a_long_secret_with_a_comma_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", f"half of it,{GOOD[:-1]}")
+
+    assert load().bot_secrets
+    assert load().has_short_part
 
 
 def test_secrets_are_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import new_id
+from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
 
@@ -116,18 +116,12 @@ def normal_email(text: str) -> str:
 
 
 def parse_name(text: str) -> str:
-    """A name on one line, 1 to 80 characters, that cannot turn the text around it."""
+    """A name on one line, 1 to 80 characters, that is seen and cannot turn the text around it."""
     name = " ".join(text.split())
-    if not name or len(name) > NAME_CHARACTERS or any(_is_disruptive(sign) for sign in name):
+    if is_blank(name) or len(name) > NAME_CHARACTERS or any(map(is_disruptive, name)):
         sentence = f"Write a name of 1 to {NAME_CHARACTERS} ordinary characters."
         raise Invalid(sentence, {"name": sentence})
     return name
-
-
-def _is_disruptive(sign: str) -> bool:
-    # Direction overrides let a name pretend to end and something else to begin.
-    turns = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-    return unicodedata.category(sign) == "Cc" or unicodedata.bidirectional(sign) in turns
 
 
 def person_from(row: Row[*tuple[Any, ...]] | None) -> Person | None:

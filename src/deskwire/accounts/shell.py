@@ -37,14 +37,15 @@ def create_person(tx: Connection, email: str, name: str | None = None) -> tuple[
     elif passwords.read_hash(tx, person.id) is not None:
         raise Conflict(
             f"{address} already belongs to {person.name}, who has a password. "
-            "If it is forgotten, make a reset link instead."
+            "If it is forgotten, make a reset link instead; "
+            "`deskwire people employ` gives them a role."
         )
     return person, links.issue(tx, person.id, "sign-in")
 
 
 def reset_password(tx: Connection, email: str) -> tuple[Person, str]:
     """A link (its secret) with which a person sets a new password; the old one holds until then."""
-    person = _person(tx, email)
+    person = find_person(tx, email)
     return person, links.issue(tx, person.id, "reset")
 
 
@@ -61,19 +62,20 @@ def list_people(tx: Connection) -> list[Listed]:
 
 def link_discord(tx: Connection, email: str, snowflake: str) -> Person:
     """Say that a Discord user is this person; what they may see there is theirs at once."""
-    person = _person(tx, email)
+    person = find_person(tx, email)
     identities.link(tx, person.id, "discord", snowflake.strip(), actor=ACTOR)
     return person
 
 
 def unlink_discord(tx: Connection, email: str) -> Person:
     """Forget who a person is at Discord, and all it let them see."""
-    person = _person(tx, email)
+    person = find_person(tx, email)
     identities.unlink(tx, person.id, "discord", actor=ACTOR)
     return person
 
 
-def _person(tx: Connection, email: str) -> Person:
+def find_person(tx: Connection, email: str) -> Person:
+    """Whoever has this address; NotFound with what to do where nobody has."""
     person = people.find_by_email(tx, people.normal_email(email))
     if person is None:
         raise NotFound(

@@ -27,6 +27,7 @@ from deskwire.kit.db import BigId, metadata
 from deskwire.kit.errors import TooMany
 from deskwire.kit.ids import digest
 
+SIGN_UP = "sign-up "  # before a source that signs up; no address begins like it
 SOURCE_CHARACTERS = 64  # an address is shorter; what a broken proxy sends may not be
 SUBSCRIBER_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
 
@@ -46,7 +47,7 @@ failures = Table(
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many failures are borne within a window."""
+    """How many failures are borne within a window, and as many sign-ups of a source."""
 
     per_email: int = 5  # a person who mistypes needs three
     per_source: int = 30  # an office behind one address
@@ -57,24 +58,30 @@ LIMITS = Limits()
 
 
 def count(
-    tx: Connection, email: str | None, address: str | None, at: Millis, limits: Limits = LIMITS
+    tx: Connection, email: str, address: str | None, at: Millis, limits: Limits = LIMITS
 ) -> int:
-    """Count an attempt as a failure until `forgive` or `withdraw`; gives its id.
+    """Count an attempt to sign in as a failure until `forgive` or `withdraw`; gives its id.
 
-    `email`: as `normal_email` gives it (known here or not), None where only the source counts.
-    TooMany, and nothing counted, while the window is full.
+    `email`: as `normal_email` gives it, known here or not. TooMany, and nothing counted, while a
+    window is full.
     """
-    source = source_of(address)
-    key = None if email is None else digest(email)
+    source, key = source_of(address), digest(email)
+    waits = (
+        _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
+        _wait(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
+    )
+    _refuse_early(max(waits), "Too many failed attempts.")
+    return _write(tx, key, source, at)
+
+
+def count_sign_up(tx: Connection, address: str | None, at: Millis, limits: Limits = LIMITS) -> None:
+    """Count an attempt to sign up, whatever comes of it, beside those to sign in: an office that
+    makes thirty accounts must not lock itself out. TooMany while the window is full.
+    """
+    source = f"{SIGN_UP}{source_of(address)}"
     wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
-    if key is not None:
-        mine = failures.c.email_hash == key
-        wait = max(wait, _wait(tx, mine, limits.per_email, at, limits.window))
-    if wait > 0:
-        seconds = -(-wait // 1000)
-        raise TooMany(f"Too many failed attempts. Try again {_in_words(seconds)}.", seconds)
-    row = insert(failures).values(email_hash=key, source=source, at=at)
-    return int(tx.execute(row.returning(failures.c.id)).scalar_one())
+    _refuse_early(wait, "Too many people signed up from where you are.")
+    _write(tx, None, source, at)
 
 
 def forgive(tx: Connection, attempt: int, email: str) -> None:
@@ -109,6 +116,17 @@ def _wait(
     recent = select(failures.c.at).where(same, failures.c.at > at - window)
     oldest = tx.execute(recent.order_by(failures.c.at.desc()).limit(1).offset(limit - 1)).scalar()
     return 0 if oldest is None else oldest + window - at
+
+
+def _refuse_early(wait: Millis, sentence: str) -> None:
+    if wait > 0:
+        seconds = -(-wait // 1000)
+        raise TooMany(f"{sentence} Try again {_in_words(seconds)}.", seconds)
+
+
+def _write(tx: Connection, key: str | None, source: str, at: Millis) -> int:
+    row = insert(failures).values(email_hash=key, source=source, at=at)
+    return int(tx.execute(row.returning(failures.c.id)).scalar_one())
 
 
 def _in_words(seconds: int) -> str:

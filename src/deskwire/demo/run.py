@@ -9,7 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from deskwire.services import Opened, open_database
 from deskwire.settings import Settings, load
 from deskwire.web.redaction import redact
 
+STARTING = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # what the interpreter may need
 END_WITHIN = 3.0  # s the simulator has to go by itself
 
 
@@ -89,10 +90,17 @@ def _announce(address: str, folder: Path) -> None:
     print(text, flush=True)
 
 
+def bot_environment(settings: Settings, ours: Mapping[str, str]) -> dict[str, str]:
+    """What the simulated bot is told: how to start, and the secret; nothing else that we know."""
+    known = {name: ours[name] for name in STARTING if name in ours}
+    if settings.bot_secrets:
+        known["BOT_WEBHOOK_SECRET"] = settings.bot_secrets[0]
+    return known
+
+
 @contextmanager
 def _simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]:
     """The bot, as a process of its own that knows only the address and the secret."""
-    known = {"BOT_WEBHOOK_SECRET": settings.bot_secrets[0]} if settings.bot_secrets else {}
     command = [
         sys.executable,
         "-m",
@@ -102,7 +110,8 @@ def _simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]
         "--state",
         str(folder / "story.json"),
     ]
-    process = subprocess.Popen(command, env={**os.environ, **known}, stdin=subprocess.DEVNULL)  # noqa: S603
+    known = bot_environment(settings, os.environ)
+    process = subprocess.Popen(command, env=known, stdin=subprocess.DEVNULL)  # noqa: S603
     try:
         yield
     finally:

@@ -110,11 +110,11 @@ def write_memory(path: Path, memory: Memory) -> None:
 
 
 def _read_secret() -> str:
-    """The first of the secrets, as the server's setting lists them."""
-    listed = os.environ.get("BOT_WEBHOOK_SECRET", "").replace(",", " ").split()
-    if not listed:
+    """The whole text, which is always valid where the server has the same."""
+    secret = os.environ.get("BOT_WEBHOOK_SECRET", "").strip()
+    if not secret:
         raise Invalid("BOT_WEBHOOK_SECRET is not set; give it the server's.")
-    return listed[0]
+    return secret
 
 
 def _poster(url: str, secret: str, verbose: bool) -> Post:

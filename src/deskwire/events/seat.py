@@ -17,7 +17,7 @@ from deskwire.kit.clock import Millis
 Scope = Literal["all", "guilds"]
 Verdict = Literal["live", "resumed", "reset"]
 Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
-Farewell = Literal["signed-out", "too-many-streams", "restart", "slow"]
+Farewell = Literal["signed-out", "too-many-streams", "restart"]
 
 
 class Outlet(Protocol):

@@ -82,7 +82,8 @@ class Database:
     """
 
     def __init__(self, where: str | Path) -> None:
-        self.path = where if isinstance(where, Path) else Path(where.removeprefix("sqlite:///"))
+        path = where if isinstance(where, Path) else Path(where.removeprefix("sqlite:///"))
+        self.path = path.absolute()  # SQLite reads `file:…` and `:memory:` as something else
         self._writer = _engine(self.path, writer=True)
         self._readers = _engine(self.path, writer=False)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
@@ -136,11 +137,11 @@ class Database:
 
     def backup_to(self, target: Path) -> None:
         """Copy the database to `target`, consistent, while others use it."""
-        keep_private(target)
-        with sqlite3.connect(self.path) as source, sqlite3.connect(target) as copy:
+        with (
+            closing(sqlite3.connect(self.path)) as source,
+            closing(sqlite3.connect(target.absolute())) as copy,
+        ):
             source.backup(copy)
-        source.close()
-        copy.close()
 
     def close(self) -> None:
         """Wait for what runs, then let go of every connection."""

@@ -15,7 +15,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import State, fold
 from deskwire.tickets.messages import Added, Draft
-from deskwire.tickets.tickets import audience, named, participants, tickets
+from deskwire.tickets.tickets import audience, fold_subject, named, participants, tickets
 from deskwire.workspaces import guilds
 from deskwire.workspaces.names import read_names, read_people
 from deskwire.workspaces.origin import Origin, Principal
@@ -88,6 +88,7 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
             workspace=workspace,
             number=_free_number(tx, workspace, number),
             sender_id=sender_id,
+            subject_folded=fold_subject(None),
             status="new",
             tags="[]",
             messages=0,
@@ -140,6 +141,7 @@ def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row
     values = {
         "of": row.id,
         "subject": state.subject,
+        "subject_folded": fold_subject(state.subject),
         "opener": state.opener,
         "status": state.status,
         "assignee": state.assignee,

@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
+from deskwire.kit.text import folded
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.tickets import Ticket, tickets, visible_to, with_names
-from deskwire.workspaces.names import discord_users
+from deskwire.workspaces.names import is_called
 
 Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -66,8 +67,13 @@ def parse_wish(fields: Mapping[str, str]) -> Wish:
     sort: Sort = next((word for word in SORTS if word == fields.get("sort")), "active")
     page = fields.get("page", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-    query = " ".join(fields.get("q", "").replace("\0", "").split())[:MAX_QUERY]
+    query = " ".join(_storable(fields.get("q", "")).split())[:MAX_QUERY]
     return Wish(status, query, sort, min(max(number, 1), MAX_PAGE))
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL, and half characters."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:
@@ -110,17 +116,14 @@ def _counts(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]
 
 def _matching(query: str) -> list[ColumnElement[bool]]:
     """Every word must occur in the subject, the number, or a name of opener or assignee."""
-    return [_word_matches(word) for word in query.split()]
+    return [_word_matches(word) for word in folded(query).split()]
 
 
 def _word_matches(word: str) -> ColumnElement[bool]:
-    named = select(discord_users.c.principal).where(
-        discord_users.c.name.icontains(word, autoescape=True)
-    )
     conditions = [
-        tickets.c.subject.icontains(word, autoescape=True),
-        tickets.c.opener.in_(named),
-        tickets.c.assignee.in_(named),
+        tickets.c.subject_folded.contains(word, autoescape=True),
+        is_called(tickets.c.opener, word),
+        is_called(tickets.c.assignee, word),
     ]
     digits = word.removeprefix("#")
     if digits.isascii() and digits.isdigit() and len(digits) < 10:

@@ -13,7 +13,6 @@ Status = StatusWord
 WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
 
 STATUSES: tuple[Status, ...] = get_args(StatusWord)
-WIRE_STATUSES: tuple[WireStatus, ...] = get_args(WireStatus)
 
 LABELS: dict[Status, str] = {
     "new": "Submitted",
@@ -25,11 +24,6 @@ LABELS: dict[Status, str] = {
 }
 
 ENDED: frozenset[Status] = frozenset({"done", "canceled"})
-
-
-def is_wire(word: str) -> bool:
-    """Whether a sender's word is one we know; any other changes nothing."""
-    return word in WIRE_STATUSES
 
 
 def to_wire(status: Status, *, assigned: bool) -> WireStatus:

@@ -32,6 +32,7 @@ from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.errors import NotFound
+from deskwire.kit.text import folded
 from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
@@ -46,6 +47,7 @@ tickets = Table(
     Column("number", Integer, nullable=False),  # the sender's where it is free
     Column("sender_id", BigInteger),  # the sender's own id
     Column("subject", Text),  # None until an event tells it
+    Column("subject_folded", Text, nullable=False),  # what search compares; see `fold_subject`
     Column("status", Text, nullable=False),
     Column("opener", Text),  # principal
     Column("assignee", Text),  # principal
@@ -170,6 +172,11 @@ def _now(row: Row[Any], names: Mapping[Principal, Who]) -> TicketNow:
         active_at=row.active_at,
         href=address(row.workspace, row.number),
     )
+
+
+def fold_subject(subject: str | None) -> str:
+    """What search compares of a subject; without one, of what screens show in its place."""
+    return folded(subject or "Ticket")  # its number has a column
 
 
 def address(workspace: Workspace, number: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -32,9 +31,10 @@ from deskwire.kit.errors import (
     TooMany,
     Unauthenticated,
 )
+from deskwire.web.errors import status_of
+from deskwire.web.render import Render
 from deskwire.web.sessions import BrowserSessions, SignedIn
-
-SignUp = Literal["open", "invited", "closed"]
+from deskwire.web.site import SignUp
 
 FORM_KIND = "application/x-www-form-urlencoded"  # what a form without files is sent as
 FIELDS = 20  # of a form; the largest of ours has five
@@ -44,27 +44,11 @@ NOT_OPEN = {
     "invited": "Accounts here are by invitation. Ask whoever runs this desk to invite you.",
     "closed": "This desk takes no new accounts. Ask whoever runs it if you think you need one.",
 }
-STATUSES: dict[type[Refusal], int] = {
-    Invalid: 422,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    NotFound: 404,
-    Conflict: 409,
-    TooMany: 429,
-}
 
 # The link's secret is in the page's path, so no Referer may carry it. `no-referrer` would do that
 # too, but makes browsers post the page's own form with `Origin: null` (Fetch, "append a request
 # Origin header"), which the guard rightly refuses. `strict-origin` names the site and no path.
 WELCOME_HEADERS = {"referrer-policy": "strict-origin"}
-
-
-class Render(Protocol):
-    """Makes a page of a template."""
-
-    def __call__(
-        self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
-    ) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +134,7 @@ class Login:
         )
         visit, at = self.browsers.visit_of(request), self.clock()
         # Counted whatever comes of it: neither many accounts nor many questions from one source.
-        await self.db.write(throttle.count, None, visit.address, at, self.limits)
+        await self.db.write(throttle.count_sign_up, visit.address, at, self.limits)
         # Hashed before the address is looked up, so that a taken one takes as long.
         hash_ = await self.hasher.hash(typed["password"])
         try:
@@ -290,7 +274,7 @@ class Login:
         alert = str(refusal) if refusal is not None and not errors else None
         typed = {field: form.get(field, "") for field in ("name", "email")}
         context = {"values": typed, "errors": errors, "alert": alert, **more}
-        status = 200 if refusal is None else STATUSES[type(refusal)]
+        status = 200 if refusal is None else status_of(refusal)
         page = self.render(request, name, context, status=status)
         if isinstance(refusal, TooMany):
             page.headers["retry-after"] = str(refusal.retry_after)

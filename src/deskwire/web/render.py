@@ -7,7 +7,6 @@ rendered from the same context as the page.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from deskwire.kit.clock import Millis, iso
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.site import Person, Session, Site, visit_of
+from deskwire.workspaces.names import initials
 
 TEMPLATES = Path(__file__).parent / "templates"
 MACROS = ("icons", "bits", "guilds", "tickets", "lines")  # each may use those before it
@@ -145,10 +145,8 @@ def utc(at: Millis | Undefined) -> str:
 
 
 def person_initials(name: str | Undefined) -> str:
-    """`Ada Lovelace` → `AL`; the same letters the client store writes into `data-initials`."""
-    words = re.split(r"\s+", str(name).strip())
-    ends = [words[0], words[-1]] if len(words) > 1 else words
-    return "".join(word[:1] for word in ends).upper()
+    """`initials`, also of a name that an empty template lacks."""
+    return initials(str(name))
 
 
 def _iso(at: Millis | Undefined) -> str:

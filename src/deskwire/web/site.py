@@ -32,6 +32,7 @@ class Session(Protocol):
     def id(self) -> str: ...
 
 
+SignUp = Literal["open", "invited", "closed"]  # as `settings` has it; `app` hands it over
 SignedIn = tuple[Person, Session, tuple[str, ...]]  # and who the person is elsewhere
 Current = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
 
@@ -45,7 +46,7 @@ class Site:
     hub: Callable[[], Hub]
     current: Current
     public_url: str
-    sign_up: Literal["open", "invited", "closed"]
+    sign_up: SignUp
     debug: bool
     version: str
 

@@ -56,6 +56,11 @@ class Door:
             logger.warning("webhook from %s: %d %s", source.name, status, message)
         await _respond(send, status, message, iso(self._clock()))
 
+    def log_answers(self) -> None:
+        """Say what was answered since the start, refusals above all: nothing else keeps those."""
+        for (source, status), times in sorted(self.answers.items()):
+            logger.info("webhooks from %s: %d answered %d", source, times, status)
+
     async def _answer(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
         if scope["method"] != "POST":
             return 405, "Method not allowed: send a POST"

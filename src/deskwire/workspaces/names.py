@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Table,
     Text,
+    and_,
     bindparam,
+    or_,
     select,
     text,
 )
@@ -20,25 +24,33 @@ from deskwire.accounts.people import people
 from deskwire.events.catalogue import Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
+from deskwire.kit.text import folded
 from deskwire.workspaces.origin import Principal
+
+UNNAMED = "Discord user …"
+SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
 
 discord_users = Table(
     "discord_users",
     metadata,
     Column("principal", Text, primary_key=True),  # "discord:ID"
     Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),  # what search compares
     Column("named_at", BigInteger, nullable=False),  # ms; the newest name wins
 )
 
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    tx.execute(_LEARN, {"principal": principal, "name": name, "named_at": at})
+    row = {"principal": principal, "name": name, "name_folded": folded(name), "named_at": at}
+    tx.execute(_LEARN, row)
 
 
 _LEARN = text(
-    "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
-    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
+    "INSERT INTO discord_users (principal, name, name_folded, named_at) "
+    "VALUES (:principal, :name, :name_folded, :named_at) "
+    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, "
+    "name_folded = excluded.name_folded, named_at = excluded.named_at "
     "WHERE discord_users.named_at <= excluded.named_at"  # SQLite and PostgreSQL alike
 )
 
@@ -64,13 +76,38 @@ def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Princ
 def stand_in(principal: Principal) -> str:
     """What somebody is called until an event names them."""
     source, _, id_ = principal.partition(":")
-    return f"Discord user …{id_[-4:]}" if source == "discord" else (principal or "Somebody")
+    if source == "discord":
+        return UNNAMED + id_[-SHOWN_DIGITS:]
+    return principal or "Somebody"
+
+
+def is_called(principal: ColumnElement[str | None], word: str) -> ColumnElement[bool]:
+    """Whether `word`, folded, occurs in what screens call the Discord user in a column."""
+    users = select(discord_users.c.principal)
+    named = users.where(discord_users.c.name_folded.contains(word, autoescape=True))
+    ending = word.removeprefix(folded("…"))
+    if word in folded(UNNAMED):
+        pattern = "discord:%"
+    elif ending.isascii() and ending.isdigit() and len(ending) == SHOWN_DIGITS:
+        pattern = f"discord:%{ending}"
+    else:
+        return principal.in_(named)
+    return or_(principal.in_(named), and_(principal.like(pattern), principal.not_in(users)))
 
 
 def initials(name: str) -> str:
-    """One or two letters for an avatar."""
-    words = [word for word in name.replace("-", " ").split() if word[0].isalnum()]
-    return "".join(word[0] for word in words[:2]).upper() or "?"
+    """The first letter or digit of the first and of the last word that has one, in upper case.
+
+    `Ada Lovelace` → `AL`, `Discord user …0006` → `D0`, a name without any → `?`, no name → nothing.
+    The client store has the same rule in `slots.ts`.
+    """
+    found = [letter for word in name.split() if (letter := _first_letter(word))]
+    ends = [found[0], found[-1]] if len(found) > 1 else found
+    return "".join(ends).upper() or ("?" if name.strip() else "")
+
+
+def _first_letter(word: str) -> str:
+    return next((char for char in word if unicodedata.category(char)[0] in "LN"), "")
 
 
 def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:

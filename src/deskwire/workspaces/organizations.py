@@ -70,6 +70,17 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
         tx.execute(insert(table).values(row))
 
 
+def read_employed(tx: Connection) -> dict[PersonId, str]:
+    """The role of every member of the internal organization."""
+    member = organization_members
+    rows = tx.execute(
+        select(member.c.person, member.c.role)
+        .join(organizations, organizations.c.id == member.c.organization)
+        .where(organizations.c.internal)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def staff_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
     """`staff` for members of the internal organization."""
     member = organization_members

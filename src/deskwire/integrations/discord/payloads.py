@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from deskwire.tickets.statuses import WireStatus
+
 
 def _no_nul(text: str) -> str:
     if "\0" in text:
@@ -22,7 +24,6 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 Number = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
 
 
 class Payload(BaseModel):

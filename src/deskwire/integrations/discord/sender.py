@@ -68,8 +68,14 @@ def send(
     if not secret:
         raise Invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET to the server's.")
     at = clock()
-    body = envelope(type_, data, at, id_)
-    return _post(_parse_address(url), headers(secret, at, body), body)
+    try:
+        body = envelope(type_, data, at, id_)
+        head = headers(secret, at, body)
+    except UnicodeError:
+        raise Invalid("The secret, or what is to be sent, is not text in UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"This cannot be written as JSON: {error}.") from None
+    return _post(_parse_address(url), head, body)
 
 
 def _post(address: SplitResult, head: Mapping[str, str], body: bytes) -> Answer:
@@ -83,6 +89,8 @@ def _post(address: SplitResult, head: Mapping[str, str], body: bytes) -> Answer:
         answer = httpx2.post(
             target, content=body, headers=dict(head), timeout=TIMEOUT, trust_env=outside
         )
+    except (httpx2.InvalidURL, UnicodeError):  # a name no resolver can be asked for
+        raise _no_address(target) from None
     except httpx2.HTTPError as error:
         raise Upstream(_unreached(shown, error), permanent=False) from None
     return Answer(answer.status_code, _message(answer))
@@ -97,8 +105,12 @@ def _parse_address(url: str) -> SplitResult:
     except ValueError:  # a port that is no number, a bracket that stays open
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise Invalid(f"{url!r} is not an address. Write it like http://127.0.0.1:8000.")
+        raise _no_address(url)
     return parts
+
+
+def _no_address(url: str) -> Invalid:
+    return Invalid(f"{url!r} is not an address. Write it like http://127.0.0.1:8000.")
 
 
 def _unreached(shown: str, error: HTTPError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ from sqlalchemy import Connection
 from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.signature import PATH, is_signed
 from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Invalid
+from deskwire.kit.strict_json import parse_json
 from deskwire.webhooks.source import Arrived, Delivery, Refused
 
 TIMESTAMP = b"x-webhook-timestamp"
@@ -76,9 +77,8 @@ def _arrived(timestamp: bytes, body: bytes, now: Millis) -> Arrived:
 def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
     """The envelope and None, or what is wrong with it in the wire's own words."""
     try:
-        payload = _read_json(body.decode("utf-8"))
-        json.dumps(payload, ensure_ascii=False).encode() if b"\\u" in body else None
-    except (ValueError, RecursionError):  # UnicodeError is a ValueError: lone surrogates
+        payload = parse_json(body.decode("utf-8"))
+    except (Invalid, UnicodeError):
         return {}, "Invalid JSON payload"
     if not isinstance(payload, dict) or not _are_there(payload, "event", "timestamp"):
         return {}, "Invalid payload structure"
@@ -106,17 +106,3 @@ def _own_id(envelope: Mapping[str, Any]) -> str | None:
         return None
     told = json.dumps(envelope["id"], sort_keys=True)
     return told if len(told) <= MAX_ID else hashlib.sha256(told.encode()).hexdigest()
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):  # 1e999: there is no JSON to keep it in
-        raise ValueError(f"{digits} is too large")
-    return number
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_read_json = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode

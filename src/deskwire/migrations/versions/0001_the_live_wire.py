@@ -48,6 +48,7 @@ def upgrade() -> None:
         "discord_users",
         sa.Column("principal", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name_folded", sa.Text(), nullable=False),
         sa.Column("named_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("principal", name=op.f("pk_discord_users")),
     )
@@ -223,6 +224,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("sender_id", sa.BigInteger(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("subject_folded", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("opener", sa.Text(), nullable=True),
         sa.Column("assignee", sa.Text(), nullable=True),

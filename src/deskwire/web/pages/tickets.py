@@ -7,7 +7,7 @@ the tickets that are theirs to see.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -17,11 +17,12 @@ from starlette.responses import Response
 
 from deskwire.events import channels
 from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import PersonId, Workspace
+from deskwire.events.channels import Channel, PersonId, Workspace
 from deskwire.kit.errors import NotFound
 from deskwire.tickets import search
 from deskwire.tickets.conversation import Conversation, read_conversation
-from deskwire.tickets.search import Found, Sort, Wish, parse_wish
+from deskwire.tickets.search import PAGE, Found, Sort, Wish, parse_wish
+from deskwire.tickets.tickets import Ticket
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces import guilds
@@ -52,8 +53,11 @@ class TicketPages:
         links = Links(f"/guilds/{guild.id}/tickets", wish)
         may_open = guild.workspace in viewer.channels
         more = {"links": links, "sorts": SORT_LABELS, "may_open": may_open}
-        held = held_of(viewer, guild.workspace)
-        return self.render(request, "tickets.html", {**context, **more, "held": held})
+        held = " ".join(mark_of(viewer, guild.workspace, found.tickets))
+        whole = channels.tickets(guild.workspace)
+        # Counts of every ticket go with that right; a participant's go with the list around them.
+        marks = {"held": held, "counts_held": whole if whole in viewer.channels else ""}
+        return self.render(request, "tickets.html", {**context, **more, **marks})
 
     async def show(self, request: Request) -> Response:
         """GET …/tickets/{number}."""
@@ -109,16 +113,22 @@ def read_one(
 
 def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     """The server as a place: for who may open it, or takes part in a ticket there."""
-    guild = guilds.read_place(tx, guild_id) if held_of(viewer, f"guild:{guild_id}") else None
+    is_shared = any(grant.workspace == f"guild:{guild_id}" for grant in viewer.grants)
+    guild = guilds.read_place(tx, guild_id) if is_shared else None
     if guild is None:
         raise NotFound("There is no such server, or it is not shared with you.")
     return guild
 
 
-def held_of(viewer: Viewer, workspace: Workspace) -> str:
-    """Channels by which somebody sees a list, separated by spaces; empty: they do not."""
+def mark_of(viewer: Viewer, workspace: Workspace, shown: Sequence[Ticket]) -> list[Channel]:
+    """The channels by which somebody sees a list: of the workspace, of the tickets shown, of more.
+
+    No more than a page of them: who takes part in thousands would be sent all their names.
+    """
     held = {grant.channel for grant in viewer.grants if grant.workspace == workspace}
-    return " ".join(sorted(held))
+    whole = sorted(held & {workspace, channels.tickets(workspace)})
+    own = [one for ticket in shown if (one := channels.ticket(ticket.id)) in held]
+    return [*whole, *own, *sorted(held.difference(whole, own))][:PAGE]
 
 
 def parse_number(request: Request) -> int:

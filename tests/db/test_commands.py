@@ -1,0 +1,78 @@
+"""What the shell changes, as the serving process runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deskwire import commands
+from deskwire.events.channels import STAFF
+from deskwire.kit.errors import Conflict, Invalid, NotFound
+from tests.cast import ADA, BO, House, build
+from tests.shell import Shell
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    built = build(tmp_path)
+    yield built
+    built.db.close()
+
+
+def test_somebody_with_an_account_can_be_employed(house: House) -> None:
+    assert STAFF not in house.viewer(ADA).channels
+
+    house.db.write_here(
+        commands.run, "people.employ", {"email": ADA.email, "role": "support_analyst"}
+    )
+
+    assert STAFF in house.viewer(ADA).channels
+    assert STAFF not in house.viewer(BO).channels
+
+
+def test_open_pages_of_the_employed_ask_again_what_they_may_hear(house: House) -> None:
+    touched: list[str] = []
+    house.db.subscribe(lambda noted: touched.extend(c for entry in noted for c in entry.touches))
+
+    house.db.write_here(commands.run, "people.employ", {"email": ADA.email, "role": "super_admin"})
+
+    assert touched == [f"user:{house.id_of(ADA)}"]
+
+
+@pytest.mark.parametrize(
+    ("email", "role", "kind"),
+    [("nobody@desk.test", "super_admin", NotFound), (ADA.email, "boss", Invalid)],
+)
+def test_only_somebody_known_gets_a_role_there_is(
+    house: House, email: str, role: str, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        house.db.write_here(commands.run, "people.employ", {"email": email, "role": role})
+
+
+def test_making_somebody_who_is_there_names_the_way_to_employ_them(house: House) -> None:
+    arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
+    made = house.db.write_here(commands.run, "people.create", arguments)
+    house.db.write_here(
+        lambda tx: tx.exec_driver_sql("INSERT INTO passwords VALUES (?, 'x', 1)", (made["id"],))
+    )
+
+    with pytest.raises(Conflict, match="deskwire people employ"):
+        house.db.write_here(commands.run, "people.create", arguments)
+
+
+def test_the_list_shows_who_is_employed_as_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = Shell(monkeypatch, capsys, DATABASE_URL=f"sqlite:///{tmp_path}/desk.db")
+    shell.do("people", "create", "root@desk.test", "--role", "super_admin")
+    shell.do("people", "create", "bo@desk.test")
+    said = shell.do("people", "employ", "bo@desk.test", "--role", "support_analyst")
+    assert "ask them whether they signed up" in said
+
+    rows = shell.do("people", "list").splitlines()
+
+    assert [row.split()[0] for row in rows if "super_admin" in row] == ["root@desk.test"]
+    assert [row.split()[0] for row in rows if "support_analyst" in row] == ["bo@desk.test"]

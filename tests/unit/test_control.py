@@ -1,0 +1,86 @@
+"""The shell's entrance: what strangers say to it, and what a killed process leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deskwire import control
+from deskwire.control import ControlServer, Lock, ask_server
+from deskwire.kit.errors import Upstream
+
+pytestmark = pytest.mark.anyio
+
+
+async def run(name: str, arguments: dict[str, Any]) -> Any:
+    return [name, arguments]
+
+
+async def reply_to(tmp_path: Path, line: str) -> Any:
+    """What the entrance answers to a line in which SECRET stands for the right one."""
+    lock = Lock(tmp_path / "desk.db")
+    lock.take(0)
+    server = ControlServer(lock, run)
+    await server.start()
+    try:
+        published = json.loads(lock.path.read_text())
+        reader, writer = await asyncio.open_connection("127.0.0.1", published["port"])
+        writer.write(line.replace("SECRET", published["secret"]).encode() + b"\n")
+        answer = await reader.readline()
+        writer.close()
+        await asyncio.sleep(0)  # what broke in there is logged once its task has ended
+        return json.loads(answer) if answer else None
+    finally:
+        await server.stop()
+        lock.release()
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("[1]", {"refused": "wrong secret"}),
+        ("null", {"refused": "wrong secret"}),
+        ("{}", {"refused": "wrong secret"}),
+        ('{"secret": "übung"}', {"refused": "wrong secret"}),
+        ('{"secret": "\\ud800"}', {"refused": "wrong secret"}),
+        ('{"secret": ["SECRET"]}', {"refused": "wrong secret"}),
+        ('{"secret": "SECRET"}', {"refused": "not a command"}),
+        ('{"secret": "SECRET", "command": [], "arguments": {}}', {"refused": "not a command"}),
+        ('{"secret": "SECRET", "command": "a", "arguments": 1}', {"refused": "not a command"}),
+        ('{"secret": "SECRET", "command": "a", "arguments": {}}', {"result": ["a", {}]}),
+        ("no JSON", None),
+        ("[" * 100_000, None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_whatever_is_said_is_answered_or_dropped_without_a_noise(
+    line: str, answer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    assert await reply_to(tmp_path, line) == answer
+
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("left", [b"", b'{"port": 1', b"[1]", b"\xff", b'{"port": 1}'])
+async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
+    left: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "desk.db"
+    monkeypatch.setattr(control, "PATIENCE", 0.0)
+    lock = Lock(database)
+    lock.take(0)
+    lock.path.write_bytes(left)
+
+    with pytest.raises(Upstream, match="try again in a moment"):
+        ask_server(database, "people.create", {})
+
+    lock.release()
+    lock.path.write_bytes(left)
+    assert ask_server(database, "people.create", {}) is None
