@@ -10,6 +10,7 @@ import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 

@@ -123,7 +123,8 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
-    (position,) = tx.execute(_APPEND, row).inserted_primary_key or ()
+    key: Any = tx.execute(_APPEND, row).inserted_primary_key
+    position = key[0]
     note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
 
 
