@@ -21,6 +21,7 @@ def serve(app: ASGIApp) -> None:
         port=int(os.environ["PORT"]),
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         ws="none",
         lifespan="off",

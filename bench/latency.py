@@ -34,11 +34,10 @@ HOW = f"one event at a time, {ROUNDS} × {EVENTS} each, from before the POST unt
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server with a stream open and a connection to post over."""
+    """A server with a stream open."""
 
     server: Server
     stream: socket.socket
-    sender: socket.socket
 
 
 def measure() -> Part:
@@ -50,13 +49,12 @@ def measure() -> Part:
         }
         for each in contestants.values():
             stack.enter_context(each.stream)
-            stack.enter_context(each.sender)
             _take_turn(each, "warm-up", WARM_UP)
         noise = Noise(lambda: sum(each.server.cpu() for each in contestants.values()))
         waits: dict[str, list[list[float]]] = {name: [] for name in contestants}
         for number in range(ROUNDS):
             for name, each in contestants.items():
-                waits[name].append(list(_take_turn(each, f"{name}-{number}", EVENTS)))
+                waits[name].append(_take_turn(each, f"{name}-{number}", EVENTS))
         return Part("latency", HOW, _ratios(waits), _figures(waits), noise.share())
 
 
@@ -64,7 +62,7 @@ def _bare(server: Server) -> Contestant:
     stream = connect(server.port)
     stream.sendall(request("GET", "/events", {}))
     read_until(stream, b"data: connected")
-    return Contestant(server, stream, connect(server.port))
+    return Contestant(server, stream)
 
 
 def _deskwire(stack: ExitStack) -> Contestant:
@@ -72,24 +70,26 @@ def _deskwire(stack: ExitStack) -> Contestant:
     token = sign_in(folder)
     server = stack.enter_context(running(DESKWIRE, folder))
     fill(server)
-    return Contestant(server, listen(server.port, token), connect(server.port))
+    return Contestant(server, listen(server.port, token))
 
 
 def _take_turn(contestant: Contestant, run: str, count: int) -> list[float]:
-    return list(_waits(contestant, run, count))
+    # A connection for each turn: between turns a server may close one that is idle.
+    with connect(contestant.server.port) as sender:
+        return list(_waits(contestant, sender, run, count))
 
 
-def _waits(contestant: Contestant, run: str, count: int) -> Iterator[float]:
+def _waits(contestant: Contestant, sender: socket.socket, run: str, count: int) -> Iterator[float]:
     """Milliseconds from before each request until its frame."""
     rest = b""
     for id_, body in messages(run, count):
         asked = post(body)
         time.sleep(PAUSE)
         began = time.perf_counter()
-        contestant.sender.sendall(asked)
+        sender.sendall(asked)
         rest = read_until(contestant.stream, f'"messageId":"{id_}"'.encode(), rest)
         yield (time.perf_counter() - began) * 1000
-        status, answer = fetch(contestant.sender, b"")
+        status, answer = fetch(sender, b"")
         if status != 200:
             raise RuntimeError(f"refused: {answer!r}\n{contestant.server.log()}")
 

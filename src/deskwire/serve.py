@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import signal
@@ -9,7 +10,6 @@ import socket
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -72,11 +72,14 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
 class _Protocol(HttpToolsProtocol):
     """Offers each request its connection, so that a reader who stopped reading can be cut off."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        here = weakref.ref(self)  # a strong one would leave a ring for the collector
+        self._extensions = {CONNECTION: lambda: (self_ := here()) and self_.transport}
+
     def on_headers_complete(self) -> None:
-        here = weakref.ref(self)  # a strong one would leave a ring for the collector per request
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
         super().on_headers_complete()
-        scope["extensions"] = {CONNECTION: lambda: (self_ := here()) and self_.transport}
 
 
 class _Server(uvicorn.Server):

@@ -123,11 +123,12 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
-    position = tx.execute(_APPEND, row).scalar_one()
+    key: Any = tx.execute(_APPEND, row).inserted_primary_key
+    position = key[0]
     note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
 
 
-_APPEND = insert(log).returning(log.c.position)
+_APPEND = insert(log)
 
 
 def read_epoch(tx: Connection) -> str:

@@ -62,15 +62,16 @@ def part(tx: Connection) -> Iterator[None]:
     """A part of a transaction; if it raises, it alone is undone, with what it noted."""
     noted = tx.info.setdefault("noted", [])
     before = len(noted)
-    tx.exec_driver_sql("SAVEPOINT part")
+    driver = _driver(tx.connection)
+    driver.execute("SAVEPOINT part")
     try:
         yield
     except BaseException:
         del noted[before:]  # or readers would hear of what never happened
-        tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+        driver.execute("ROLLBACK TO SAVEPOINT part")
         raise
     finally:
-        tx.exec_driver_sql("RELEASE SAVEPOINT part")
+        driver.execute("RELEASE SAVEPOINT part")
 
 
 class Database:

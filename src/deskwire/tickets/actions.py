@@ -14,7 +14,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import State, fold
-from deskwire.tickets.messages import Draft
+from deskwire.tickets.messages import Added, Draft
 from deskwire.tickets.tickets import audience, fold_subject, named, participants, tickets
 from deskwire.workspaces import guilds
 from deskwire.workspaces.names import read_names, read_people
@@ -160,7 +160,7 @@ def _append(
     origin: Origin,
     type_: str,
     row: Row[Any],
-    line: Row[Any],
+    line: Added,
     touched: list[Channel],
 ) -> None:
     names = read_names(tx, [row.opener, row.assignee, line.author])

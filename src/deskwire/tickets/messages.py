@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -84,13 +84,25 @@ _KNOWN = select(messages.c.id).where(
 )
 
 
-_ADD = insert(messages).returning(messages)
+class Added(NamedTuple):
+    """What a timeline shows of a message that was just added."""
+
+    id: str
+    kind: LineKind
+    side: Side | None
+    author: Principal
+    html: str
+    at: Millis
 
 
-def add(tx: Connection, draft: Draft) -> Row[Any]:
-    """Add a message; its row."""
+_ADD = insert(messages)
+
+
+def add(tx: Connection, draft: Draft) -> Added:
+    """Add a message."""
+    added = Added(new_id(), draft.kind, draft.side, draft.author, _html(draft), draft.at)
     row = {
-        "id": new_id(),
+        "id": added.id,
         "ticket": draft.ticket,
         "kind": draft.kind,
         "type": draft.type,
@@ -101,10 +113,11 @@ def add(tx: Connection, draft: Draft) -> Row[Any]:
         "at": draft.at,
         "data": json.dumps(draft.data, ensure_ascii=False),
         "text": draft.text,
-        "html": _html(draft),
+        "html": added.html,
         "revision": 1,
     }
-    return tx.execute(_ADD, row).one()
+    tx.execute(_ADD, row)
+    return added
 
 
 def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
@@ -136,7 +149,7 @@ def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequenc
     ).all()
 
 
-def lines_of(rows: Iterable[Row[Any]], names: Mapping[Principal, Who]) -> list[Line]:
+def lines_of(rows: Iterable[Row[Any] | Added], names: Mapping[Principal, Who]) -> list[Line]:
     """Rows of `messages` as entries of a timeline."""
     return [
         Line(

@@ -53,19 +53,20 @@ class Worker:
         failures = 0
         while True:
             try:
-                busy = await self._db.write(self.work_off, BATCH)
+                worked = await self._db.write(self.work_off, BATCH)
                 failures = 0
             except OperationalError:
                 failures += 1
                 logger.exception("the database refused; deliveries wait")
                 await asyncio.sleep(min(MAX_WAIT, 0.1 * 2**failures))
                 continue
-            if not busy:
+            if worked < BATCH:  # that was all; what came since has rung
                 await self._wait()
 
     async def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._bell.wait(), FLOOR)
+            async with asyncio.timeout(FLOOR):
+                await self._bell.wait()
         except TimeoutError:
             return
         self._bell.clear()
