@@ -85,6 +85,11 @@ class Hub:
         """Every open stream, by person."""
         return [seat for seats in self._people.values() for seat in seats]
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process goes down and takes no more streams."""
+        return self._draining
+
     def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
         """Seat a stream, silent until access has answered.
 
