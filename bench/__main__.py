@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. See bench/README.md."""
+"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. Results go to bench/results."""
 
 from __future__ import annotations
 
