@@ -16,7 +16,7 @@ import socket
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from starlette.types import Message, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -54,7 +54,7 @@ class TakeoverProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             offer = Offer(self.transport, weakref.ref(self.cycle))
-            self.scope["extensions"] = {OFFER: offer}  # type: ignore[typeddict-item, dict-item]
+            self.scope["extensions"] = {OFFER: offer}  # type: ignore[dict-item]
 
 
 class TakenOutlet(asyncio.Protocol):
@@ -131,10 +131,11 @@ async def take(
     if transport.is_closing():
         return
     cycle.disconnected = True  # so the request's task may end with its answer unfinished
-    protocol = transport.get_protocol()
+    protocol = cast(TakeoverProtocol, transport.get_protocol())
     outlet = TakenOutlet(hub, transport)
     transport.set_protocol(outlet)
-    protocol.connections.add(_Drain(hub, protocol.connections))
+    connections = cast(set[Any], protocol.connections)
+    connections.add(_Drain(hub, connections))
     protocol.connection_lost(Taken())  # frees what the request held and does not close
     transport.set_write_buffer_limits(high=BUFFER_BYTES)
     _bound(transport.get_extra_info("socket"))
