@@ -7,5 +7,5 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from deskwire import cli, serve
 
 if __name__ == "__main__":
-    serve.TakeoverProtocol = HttpToolsProtocol  # type: ignore[misc, assignment]
+    serve.PROTOCOL = HttpToolsProtocol
     cli.main()

@@ -278,9 +278,7 @@ class Log:
 
 
 @contextmanager
-def running(
-    folder: Path, way: tuple[str, ...] = DESKWIRE, **environment: str
-) -> Iterator[Server]:
+def running(folder: Path, way: tuple[str, ...] = DESKWIRE, **environment: str) -> Iterator[Server]:
     """A server over an empty database in `folder`, with settings as capitals (MAX_BEHIND="5").
 
     `way`: what the interpreter runs.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.app import Application
 from deskwire.events.takeover import TakeoverProtocol
@@ -23,6 +24,7 @@ BACKLOG = 4096  # connections; a restart brings every stream back at once
 MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
+PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def serve_on(listening: socket.socket, settings: Settings, opened: Opened) -> No
 def _config(settings: Settings, application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application.asgi,
-        http=TakeoverProtocol,
+        http=PROTOCOL,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
         proxy_headers=bool(settings.proxies),

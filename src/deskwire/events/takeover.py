@@ -139,11 +139,23 @@ async def take(
     protocol.connection_lost(Taken())  # frees what the request held and does not close
     transport.set_write_buffer_limits(high=BUFFER_BYTES)
     _bound(transport.get_extra_info("socket"))
+    _forget_waiting(protocol)
     transport.resume_reading()  # a pipelined request had paused it: its end would not be seen
     try:
         outlet.carry(join(outlet))
     except Draining:
         outlet.end()
+
+
+def _forget_waiting(protocol: HttpToolsProtocol) -> None:
+    """Requests behind the stream will not be answered; each would be a ring for the collector."""
+    for cycle, _ in protocol.pipeline:
+        cycle.on_response = _do_nothing
+    protocol.pipeline.clear()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a stream says is the same on a socket of its own and over plain ASGI: every test runs on both."""
+"""Every test runs over a taken socket and over plain ASGI: what a stream says is the same."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def server(
-    way: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def server(way: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("server"), way) as started:
         yield started

@@ -14,7 +14,7 @@ FAR = 5  # entries; MAX_BEHIND of the server that forgets quickly
 
 
 @pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def forgetful(way: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("forgetful"), way, MAX_BEHIND=str(FAR)) as started:
         yield started
 
