@@ -7,9 +7,12 @@ write per seat: a bit mask says which of them a seat hears, one join is made per
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from time import perf_counter
 
 from deskwire.events.channels import Channel
+from deskwire.events.counts import Counts
 from deskwire.events.log import Entry
 from deskwire.events.seat import Seat
 
@@ -19,9 +22,10 @@ logger = logging.getLogger(__name__)
 class Audience:
     """Seats by channel. A seat that is not live is here too; its `write` skips."""
 
-    def __init__(self, drop: Callable[[Seat], None]) -> None:
+    def __init__(self, drop: Callable[[Seat], None], counts: Counts) -> None:
         self._seats: dict[Channel, set[Seat]] = {}
         self._drop = drop  # a seat whose outlet broke
+        self._counts = counts
 
     def tune(self, seat: Seat, channels: frozenset[Channel]) -> None:
         """Let the seat listen to exactly these channels."""
@@ -49,15 +53,18 @@ class Audience:
         if logger.isEnabledFor(logging.INFO):
             for entry in run:
                 self._announce(entry)
+        begun = perf_counter()
         if len(run) == 1:
-            frame = run[0].frame
-            for seat in self.of(run[0]):
+            frame, seats = run[0].frame, self.of(run[0])
+            self._counts.write(len(seats), 1, len(frame))
+            for seat in seats:
                 try:
                     seat.write(frame)
                 except Exception:
                     self._drop(seat)  # one broken stream must not silence the others
         else:
             self._write_joined(run)
+        self._counts.finish([entry.type for entry in run], perf_counter() - begun)
 
     def _write_joined(self, run: Sequence[Entry]) -> None:
         heard: dict[Seat, int] = {}
@@ -74,6 +81,9 @@ class Audience:
                 seat.write(frames)
             except Exception:
                 self._drop(seat)
+        # All at once, in C, and only of a burst: 20 ns a seat beside some µs for its write.
+        for mask, seats in Counter(heard.values()).items():
+            self._counts.write(seats, mask.bit_count(), len(joined[mask]))
 
     def _masks(self, run: Sequence[Entry]) -> Iterator[tuple[Channel, int]]:
         masks: dict[Channel, int] = {}

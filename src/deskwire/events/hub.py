@@ -19,12 +19,13 @@ from dataclasses import replace
 from deskwire.events.audience import Audience
 from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, has_more_than, read_backlog
 from deskwire.events.channels import Channel, PersonId, is_personal
+from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import connected_frame, control_frame, reset_frame, retry_frame
 from deskwire.events.heart import Heart
 from deskwire.events.log import Entry
 from deskwire.events.questions import Answer, Authorise, Questions
-from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
+from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat
 from deskwire.events.window import Window
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.ids import new_id
@@ -63,7 +64,8 @@ class Hub:
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._audience = Audience(self._drop)
+        self.counts = Counts()
+        self._audience = Audience(self._drop, self.counts)
         self._questions = Questions(authorise, self._sessions_of, self._apply)
         self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
         self._heart = Heart(clock, lambda: self.cursor, self._visit, self._expire)
@@ -86,6 +88,11 @@ class Hub:
         return [seat for seats in self._people.values() for seat in seats]
 
     @property
+    def waiting(self) -> int:
+        """How many streams stand still until access has answered."""
+        return sum(len(self._people.get(person, ())) for person in self._questions.open)
+
+    @property
     def is_draining(self) -> bool:
         """Whether this process goes down and takes no more streams."""
         return self._draining
@@ -98,7 +105,8 @@ class Hub:
         """
         if self._draining:
             raise Draining
-        seat = Seat(new_id(), caller, scope, outlet)
+        seat = Seat(new_id(), caller, scope, outlet, self.counts.skip)
+        self.counts.opened[scope] += 1
         self._place(seat, after)
         seats = self._people.setdefault(caller.person, [])
         seats.append(seat)
@@ -108,11 +116,12 @@ class Hub:
         self._questions.raise_for(caller.person)
         return seat
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Seat, why: Ending = "left") -> None:
         """Forget a stream whose connection has ended (again is harmless)."""
         if seat.closed:
             return
-        seat.closed, seat.live, seat.write = True, False, skip
+        self.counts.end(seat.scope, why)
+        seat.closed, seat.live, seat.write = True, False, self.counts.skip
         self._retune(seat, frozenset())
         self._heart.remove(seat)
         person = seat.caller.person
@@ -173,6 +182,7 @@ class Hub:
         else:
             part = self._next_slice(seat)
             if part:
+                self.counts.catch_up(part)
                 seat.outlet.write(part)
             asyncio.get_running_loop().call_soon(self.pump, seat)
 
@@ -235,6 +245,7 @@ class Hub:
         seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
         seat.because = seat.because or because
         if seat.told is not None:  # it is connected already, so the first frame cannot say it
+            self.counts.resets[seat.because] += 1
             seat.outlet.write(reset_frame(Cursor(self.epoch, seat.position), seat.because))
 
     async def _load(self, seat: Seat) -> None:
@@ -277,7 +288,7 @@ class Hub:
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
-            seat.live, seat.write, seat.position = False, skip, self.window.head
+            seat.live, seat.write, seat.position = False, self.counts.skip, self.window.head
 
     def _sessions_of(self, person: PersonId) -> Collection[str]:
         return {seat.caller.session for seat in self._people.get(person, ())}
@@ -319,6 +330,7 @@ class Hub:
         told, seat.told = seat.told, seat.channels
         here = Cursor(self.epoch, seat.position)
         if told is None:
+            self.counts.starts[seat.verdict or "live", seat.because] += 1
             frame = connected_frame(
                 here,
                 verdict=seat.verdict or "live",
@@ -385,17 +397,17 @@ class Hub:
         if len(self._slow) > REMEMBERED:
             self._slow.popitem(last=False)
         logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "slow")
         seat.outlet.abort()
 
     def _drop(self, seat: Seat) -> None:
         """A seat whose outlet broke: whoever reads it comes back with its cursor."""
         logger.exception("a stream broke (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "broken")
         seat.outlet.abort()
 
     def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
-        self.leave(seat)
+        self.leave(seat, reason)
         if seat.paused:  # it reads nothing, so it would not read a goodbye
             logger.info("a stream was cut off: %s (seat %s)", reason, seat.id)
             seat.outlet.abort()

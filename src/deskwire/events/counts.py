@@ -1,0 +1,65 @@
+"""Counts: what one hub has done since it began, as plain numbers that whoever wants them reads.
+
+Counting costs nothing for each send (decision 0018): sends are multiplied once per run, and a seat
+that stands still leaves the frame it did not take in a list that is counted after the run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deskwire.events.seat import Because, Farewell, Scope, Verdict
+from deskwire.kit.timing import Durations
+
+Ending = Farewell | Literal["left", "slow", "broken"]
+
+END = b"\n\n"  # of a frame, and nowhere within an event's (WHATWG HTML, 9.2.5)
+
+
+@dataclass(slots=True)
+class Counts:
+    """All of it grows only. Written and read on the event loop."""
+
+    events: Counter[str] = field(default_factory=Counter)  # dispatched, by type
+    sends: int = 0  # frames of events × seats they were written to as they happened
+    sent_bytes: int = 0
+    caught_up: int = 0  # frames of events that a seat read from the window or the log
+    caught_up_bytes: int = 0
+    fan_out: Durations = field(default_factory=Durations)  # per run
+    opened: Counter[Scope] = field(default_factory=Counter)
+    closed: Counter[Scope] = field(default_factory=Counter)
+    endings: Counter[Ending] = field(default_factory=Counter)
+    starts: Counter[tuple[Verdict, Because | None]] = field(default_factory=Counter)
+    resets: Counter[Because] = field(default_factory=Counter)  # of streams that were connected
+    skip: Callable[[bytes], None] = field(init=False)  # the `write` of a seat that stands still
+    _skipped: list[bytes] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._skipped = []
+        self.skip = self._skipped.append  # cheaper than a function of ours that does nothing
+
+    def write(self, seats: int, frames: int, size: int) -> None:
+        """So many seats are written `frames` of `size` bytes together."""
+        self.sends += seats * frames
+        self.sent_bytes += seats * size
+
+    def finish(self, types: Iterable[str], seconds: float) -> None:
+        """A run of events of these types was written in this time."""
+        for frames, seats in Counter(self._skipped).items():
+            self.write(-seats, frames.count(END), len(frames))
+        self._skipped.clear()
+        self.events.update(types)
+        self.fan_out.add(seconds)
+
+    def catch_up(self, part: bytes) -> None:
+        """A seat that was behind was written a slice."""
+        self.caught_up += part.count(END)
+        self.caught_up_bytes += len(part)
+
+    def end(self, scope: Scope, why: Ending) -> None:
+        """A stream is over."""
+        self.closed[scope] += 1
+        self.endings[why] += 1
