@@ -30,16 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"place"}
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
-    "app": {
-        "metrics",
-        "events",
-        "accounts",
-        "web",
-        "webhooks",
-        "integrations",
-        "services",
-        "settings",
-    },
+    "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
+    | {"metrics"},
     "serve": {"events", "kit", "app", "services", "settings", "web"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}

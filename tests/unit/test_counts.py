@@ -48,6 +48,26 @@ async def test_a_burst_counts_what_each_stream_hears_of_it():
         assert sum(bench.hub.counts.fan_out.read()[0]) == 1
 
 
+async def test_streams_on_several_channels_of_an_event_count_once():
+    async with running(Bench()) as bench:
+        bench.access = {
+            "ada": {"guild:1", "ticket:7", "user:ada"},
+            "bo": {"guild:1", "ticket:7"},
+            "cy": {"ticket:7", "user:ada"},
+            "mo": {"guild:1"},
+            "una": {"user:ada"},
+            "eve": {"guild:2"},
+        }
+        outlets = [bench.join(person) for person in bench.access]
+        await bench.settle()
+
+        bench.say("ticket:7", "user:ada", "guild:1")
+        bench.say("ticket:7", "guild:9", "guild:1")
+
+        assert sent(bench.hub.counts) == received(*outlets)
+        assert bench.hub.counts.sends == 5 + 4
+
+
 async def test_what_a_stream_that_stands_still_hears_later_counts_then():
     async with running(Bench()) as bench:
         bench.access = {"ada": {"guild:1"}, "bo": {"guild:1"}}
