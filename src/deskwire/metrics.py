@@ -107,30 +107,47 @@ def _read_stored(tx: Connection) -> Stored:
 def _streams(counts: Counts, waiting: int) -> Iterator[Metric]:
     open_now = {scope: n - counts.closed[scope] for scope, n in counts.opened.items()}
     starts = counts.starts.items()
-    yield _gauge("streams_open", "Streams open now.", ["scope"], _by(open_now))
-    yield _gauge("streams_waiting", "Streams that wait for access.", [], _one(waiting))
-    yield _counter("streams_opened", "Streams opened.", ["scope"], _by(counts.opened))
-    yield _counter("streams_ended", "Streams that are over.", ["reason"], _by(counts.endings))
-    yield _counter("streams_connected", "First frames.", ["verdict", "because"], starts)
-    yield _counter("streams_reset", "Open streams told to reload.", ["because"], _by(counts.resets))
+    yield _gauge("deskwire_streams_open", "Streams open now.", ["scope"], _by(open_now))
+    yield _gauge("deskwire_streams_waiting", "Streams that wait for access.", [], _one(waiting))
+    yield _counter(
+        "deskwire_streams_opened_total", "Streams opened.", ["scope"], _by(counts.opened)
+    )
+    yield _counter(
+        "deskwire_streams_ended_total", "Streams that are over.", ["reason"], _by(counts.endings)
+    )
+    yield _counter(
+        "deskwire_streams_connected_total", "First frames.", ["verdict", "because"], starts
+    )
+    yield _counter(
+        "deskwire_streams_reset_total",
+        "Open streams told to reload.",
+        ["because"],
+        _by(counts.resets),
+    )
 
 
 def _events(counts: Counts) -> Iterator[Metric]:
     sends = {"live": counts.sends, "caught-up": counts.caught_up}
     sizes = {"live": counts.sent_bytes, "caught-up": counts.caught_up_bytes}
     spread = "From the first to the last write of a run of events."
-    yield _counter("events", "Events dispatched to the streams.", ["type"], _by(counts.events))
-    yield _counter("sends", "Events written, once for each stream.", ["way"], _by(sends))
-    yield _counter("sent_bytes", "Bytes of these events.", ["way"], _by(sizes))
-    yield _histogram("fan_out_seconds", spread, [], _one(counts.fan_out))
+    yield _counter(
+        "deskwire_events_total", "Events dispatched to the streams.", ["type"], _by(counts.events)
+    )
+    yield _counter(
+        "deskwire_sends_total", "Events written, once for each stream.", ["way"], _by(sends)
+    )
+    yield _counter("deskwire_sent_bytes_total", "Bytes of these events.", ["way"], _by(sizes))
+    yield _histogram("deskwire_fan_out_seconds", spread, [], _one(counts.fan_out))
 
 
 def _positions(dispatched: int, stored: Stored | None) -> Iterator[Metric]:
     head = _one(stored.head) if stored else []
     lag = _one(max(0, stored.head - dispatched)) if stored else []
-    yield _gauge("log_position", "The newest position of the log.", [], head)
-    yield _gauge("dispatched_position", "The newest position dispatched.", [], _one(dispatched))
-    yield _gauge("log_lag", "Events of the log that are not dispatched yet.", [], lag)
+    yield _gauge("deskwire_log_position", "The newest position of the log.", [], head)
+    yield _gauge(
+        "deskwire_dispatched_position", "The newest position dispatched.", [], _one(dispatched)
+    )
+    yield _gauge("deskwire_log_lag", "Events of the log that are not dispatched yet.", [], lag)
 
 
 def _webhooks(
@@ -138,9 +155,18 @@ def _webhooks(
 ) -> Iterator[Metric]:
     by_status = [((source, str(status)), n) for (source, status), n in answers.items()]
     pending = _one(stored.pending) if stored else []
-    yield _counter("webhooks", "Answers of the door.", ["source", "status"], by_status)
-    yield _counter("deliveries", "Deliveries worked off.", ["source", "outcome"], outcomes.items())
-    yield _gauge("deliveries_pending", "Deliveries kept and not worked off yet.", [], pending)
+    yield _counter(
+        "deskwire_webhooks_total", "Answers of the door.", ["source", "status"], by_status
+    )
+    yield _counter(
+        "deskwire_deliveries_total",
+        "Deliveries worked off.",
+        ["source", "outcome"],
+        outcomes.items(),
+    )
+    yield _gauge(
+        "deskwire_deliveries_pending", "Deliveries kept and not worked off yet.", [], pending
+    )
 
 
 def _machine(services: Services) -> Iterator[Metric]:
@@ -149,10 +175,10 @@ def _machine(services: Services) -> Iterator[Metric]:
     waits = [((kind,), pool.waits) for kind, pool in threads]
     late = "How late the event loop comes to what is due."
     broken = len(services.broken)
-    yield _histogram("database_seconds", "Transactions, begin to end.", ["kind"], works)
-    yield _histogram("database_wait_seconds", "Their wait for a thread.", ["kind"], waits)
-    yield _histogram("loop_lag_seconds", late, [], _one(services.lags))
-    yield _gauge("services_broken", "Services being started again.", [], _one(broken))
+    yield _histogram("deskwire_database_seconds", "Transactions, begin to end.", ["kind"], works)
+    yield _histogram("deskwire_database_wait_seconds", "Their wait for a thread.", ["kind"], waits)
+    yield _histogram("deskwire_loop_lag_seconds", late, [], _one(services.lags))
+    yield _gauge("deskwire_services_broken", "Services being started again.", [], _one(broken))
 
 
 def _one(figure: V) -> Values[V]:
@@ -166,21 +192,21 @@ def _by(counted: Mapping[K, V]) -> Values[V]:
 
 
 def _counter(name: str, says: str, labels: list[str], values: Values[int]) -> Metric:
-    family = CounterMetricFamily(f"deskwire_{name}", says, labels=labels)
+    family = CounterMetricFamily(name, says, labels=labels)
     for own, value in values:
         family.add_metric(_written(own), value)
     return family
 
 
 def _gauge(name: str, says: str, labels: list[str], values: Values[int]) -> Metric:
-    family = GaugeMetricFamily(f"deskwire_{name}", says, labels=labels)
+    family = GaugeMetricFamily(name, says, labels=labels)
     for own, value in values:
         family.add_metric(_written(own), value)
     return family
 
 
 def _histogram(name: str, says: str, labels: list[str], values: Values[Durations]) -> Metric:
-    family = HistogramMetricFamily(f"deskwire_{name}", says, labels=labels)
+    family = HistogramMetricFamily(name, says, labels=labels)
     for own, durations in values:
         counts, total = durations.read()
         family.add_metric(_written(own), _buckets(counts), total)
