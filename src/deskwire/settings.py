@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         description="The secret the bot signs with. The whole text is valid; where it holds "
         "commas, so is each part of 32 characters or more.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="The bearer token that reads /metrics. Without one, programs on this machine "
+        "may in development, and nobody in production.",
+    )
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
     )
@@ -74,7 +79,7 @@ class Settings(BaseSettings):
         False, description="Write every received event to the browser's console."
     )
 
-    @field_validator("bot_webhook_secret")
+    @field_validator("bot_webhook_secret", "metrics_token")
     @classmethod
     def _is_text(cls, value: SecretStr) -> SecretStr:
         try:
@@ -157,6 +162,8 @@ class Settings(BaseSettings):
                 f"BOT_WEBHOOK_SECRET: shorter than {MIN_SECRET} characters or the placeholder; "
                 f"{MAKE_ONE}"
             )
+        if 0 < len(self.metrics_token.get_secret_value().strip()) < MIN_SECRET:
+            problems.append(f"METRICS_TOKEN: shorter than {MIN_SECRET} characters; {MAKE_ONE}")
         return problems
 
 

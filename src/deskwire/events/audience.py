@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from time import perf_counter
 
 from deskwire.events.channels import Channel
+from deskwire.events.counts import Counts
 from deskwire.events.log import Entry
 from deskwire.events.seat import Seat
 
@@ -22,11 +24,13 @@ logger = logging.getLogger(__name__)
 class Audience:
     """Seats by channel. A seat that is not live is here too; its `write` skips."""
 
-    def __init__(self, drop: Callable[[Seat], None], slice_: int = SLICE) -> None:
+    def __init__(self, drop: Callable[[Seat], None], counts: Counts, slice_: int = SLICE) -> None:
         self._seats: dict[Channel, set[Seat]] = {}
         self._drop = drop  # a seat whose outlet broke
+        self._counts = counts
         self._slice = slice_
         self._run: Sequence[Entry] = ()  # being written
+        self._begun = 0.0  # s; when it was
         self._waiting: dict[Seat, int] = {}  # to be written to, and which of the run they hear
         self._joined: dict[int, bytes] = {}
 
@@ -50,7 +54,9 @@ class Audience:
         if logger.isEnabledFor(logging.INFO):
             for entry in run:
                 self._announce(entry)
-        self._run, self._joined = run, {}
+        for entry in run:
+            self._counts.dispatch(entry.type, self._count(entry), len(entry.frame))
+        self._run, self._joined, self._begun = run, {}, perf_counter()
         if len(run) == 1:
             self._waiting = dict.fromkeys(self._of(run[0]), 1)
         else:
@@ -64,12 +70,18 @@ class Audience:
 
     def go_on(self) -> None:
         """Write to the next slice of those who wait."""
+        self._write_slice()
+        self._counts.take_back()
+        if not self._waiting:
+            self._counts.fan_out.add(perf_counter() - self._begun)
+
+    def _write_slice(self) -> None:
         waiting, joined = self._waiting, self._joined
         for _ in range(min(self._slice, len(waiting))):
             seat, mask = waiting.popitem()
             frames = joined.get(mask)
             if frames is None:
-                frames = joined[mask] = self._join(mask)
+                frames = self._join(mask)
             try:
                 seat.write(frames)
             except Exception:
@@ -79,8 +91,10 @@ class Audience:
 
     def take_out(self, seat: Seat) -> int | None:
         """Write to the seat no more; where it stands if the run had not reached it."""
-        if self._waiting.pop(seat, None) is None:
+        mask = self._waiting.pop(seat, None)
+        if mask is None:
             return None
+        self._counts.write(-1, mask.bit_count(), len(self._joined.get(mask) or self._join(mask)))
         return self._run[0].position - 1
 
     def is_to_come(self, seat: Seat) -> bool:
@@ -100,7 +114,9 @@ class Audience:
         return heard
 
     def _join(self, mask: int) -> bytes:
-        return b"".join(entry.frame for bit, entry in enumerate(self._run) if mask >> bit & 1)
+        frames = b"".join(entry.frame for bit, entry in enumerate(self._run) if mask >> bit & 1)
+        self._joined[mask] = frames
+        return frames
 
     def _masks(self, run: Sequence[Entry]) -> Iterator[tuple[Channel, int]]:
         masks: dict[Channel, int] = {}
@@ -110,8 +126,19 @@ class Audience:
                     masks[channel] = masks.get(channel, 0) | 1 << bit
         return iter(masks.items())
 
+    def _count(self, entry: Entry) -> int:
+        """How many seats hear an entry; the largest of its channels is not gone through."""
+        sets = [self._seats[name] for name in entry.channels if name in self._seats]
+        sets.sort(key=len, reverse=True)
+        count = 0
+        for place, listening in enumerate(sets):
+            for larger in sets[:place]:
+                listening = listening - larger
+            count += len(listening)
+        return count
+
     def _announce(self, entry: Entry) -> None:
-        count = len(self._of(entry))
+        count = self._count(entry)
         logger.info(
             "Broadcasting update to %d client%s (%s → %s, position %s)",
             count,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deskwire.events.backlog import has_more_than
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import connected_frame, control_frame, reset_frame
 from deskwire.events.log import Entry
@@ -17,6 +18,14 @@ SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer hol
 def is_lost(seat: Seat, window: Window) -> bool:
     """Whether what the seat has to hear next is in memory no more."""
     return max(seat.position, seat.backlog_end) < window.floor
+
+
+def must_reload(seat: Seat, window: Window, max_behind: int) -> bool:
+    """Whether reloading costs somebody who comes back less than all there is to hear."""
+    if not seat.resuming or seat.told is not None:
+        return False
+    newer = window.after(max(seat.position, seat.backlog_end))
+    return has_more_than(max_behind, seat.channels, seat.backlog, newer)
 
 
 def next_slice(seat: Seat, window: Window) -> bytes:

@@ -1,7 +1,7 @@
 """A seat: one open stream, as the hub sees it.
 
 Live, `write` is the outlet's own. Otherwise (joining, asking for access, catching up, paused) it
-is `skip`: nothing is written and `position` stands, so the seat goes on from there.
+is a `skip`: nothing is written and `position` stands, so the seat goes on from there.
 """
 
 from __future__ import annotations
@@ -48,10 +48,6 @@ def wants(scope: Scope, workspace: Workspace | None) -> bool:
     return scope == "all" or workspace is None or workspace.startswith("guild:")
 
 
-def skip(_frame: bytes) -> None:
-    """What a seat that is not live does with a live frame."""
-
-
 class Seat:
     """One open stream. The hub owns every field; nothing here decides anything."""
 
@@ -75,12 +71,14 @@ class Seat:
         "write",
     )
 
-    def __init__(self, id_: str, caller: Caller, scope: Scope, outlet: Outlet) -> None:
+    def __init__(
+        self, id_: str, caller: Caller, scope: Scope, outlet: Outlet, skip: Callable[[bytes], None]
+    ) -> None:
         self.id = id_
         self.caller = caller
         self.scope: Scope = scope
         self.outlet = outlet
-        self.write: Callable[[bytes], None] = skip
+        self.write = skip
         self.position = 0  # while not live: the newest entry dealt with
         self.channels: frozenset[Channel] = frozenset()  # held now
         self.told: frozenset[Channel] | None = None  # held as far as the client knows
