@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. Results go to bench/results."""
+"""The benchmarks: `python -m bench [PART …]`, all if none is named (docs/performance.md)."""
 
 from __future__ import annotations
 
