@@ -1,0 +1,166 @@
+// A browser for tabs: its locks, its channel, and tabs that can freeze, crash and be looked at.
+
+import type { Frame } from "../src/frames";
+import type { Attention, Post } from "../src/posts";
+import { type Listener, Stream } from "../src/stream";
+import { type Claim, type Lock, Tabs, type TabListener } from "../src/tabs";
+import { FakeClock, FakeListener, FakeOutside } from "./fakes";
+
+interface Asked {
+  lock: object;
+  claim: Claim;
+}
+
+/** One lock for all tabs, as the browser keeps it: taken from a tab, which may hear of it late. */
+class Locks {
+  owner: Asked | null = null;
+  isRefused = false;
+  #queue: Asked[] = [];
+
+  open(tab: () => Tab): Lock {
+    const lock = {};
+    return {
+      request: (isForced, claim) => {
+        if (this.isRefused) {
+          claim.refused();
+          return;
+        }
+        this.#withdraw(lock);
+        const before = this.owner;
+        const one = { lock, claim: { ...claim, lost: () => tab().run(() => claim.lost()) } };
+        if (before && !isForced) {
+          this.#queue.push(one);
+          return;
+        }
+        this.owner = one;
+        claim.held();
+        before?.claim.lost();
+      },
+      release: () => this.#withdraw(lock),
+    };
+  }
+
+  #withdraw(lock: object): void {
+    this.#queue = this.#queue.filter((other) => other.lock !== lock);
+    if (this.owner?.lock !== lock) return;
+    this.owner = this.#queue.shift() ?? null;
+    this.owner?.claim.held();
+  }
+}
+
+export class TabEar extends FakeListener implements TabListener {
+  told: string[] = [];
+  lost = new Set<string>(); // ids of events the reader may not be told any more
+
+  tell(frame: Frame): void {
+    this.told.push(frame.id);
+  }
+
+  mayTell(frame: Frame): boolean {
+    return !this.lost.has(frame.id);
+  }
+}
+
+export class Tab {
+  readonly ear = new TabEar();
+  readonly outside: FakeOutside;
+  readonly tabs: Tabs;
+  readonly lines: string[] = [];
+  attention: Attention = { isVisible: true, focusedAt: 0 };
+  isFrozen = false;
+  take: ((post: Post) => void) | null = null;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(
+    browser: Browser,
+    readonly name: string,
+    cursor: string,
+    channels: string[] | null,
+  ) {
+    this.outside = browser.outside;
+    this.tabs = new Tabs(
+      cursor,
+      browser.clockOf(this),
+      {
+        tab: name,
+        channels,
+        lock: browser.locks.open(() => this),
+        openWire: (take) => {
+          this.take = take;
+          return { post: (post) => browser.post(this, post), close: () => (this.take = null) };
+        },
+        openStream: (from, listener: Listener) =>
+          new Stream("/api/events", from, browser.clockOf(this), browser.outside, listener),
+        attention: () => this.attention,
+        log: (line) => this.lines.push(line),
+      },
+      this.ear,
+    );
+  }
+
+  get ids(): string[] {
+    return this.ear.frames.filter(({ name }) => name === "event").map(({ id }) => id);
+  }
+
+  get verdicts(): string[] {
+    return this.ear.frames.flatMap((frame) =>
+      frame.name === "connected" ? [frame.told.verdict] : [],
+    );
+  }
+
+  /** Runs it, or later if this tab is frozen. */
+  run(act: () => void): void {
+    if (this.isFrozen) this.#waiting.push(act);
+    else act();
+  }
+
+  thaw(): void {
+    this.isFrozen = false;
+    for (const act of this.#waiting.splice(0)) act();
+  }
+}
+
+/** All tabs of one session, one server and one clock. */
+export class Browser {
+  readonly clock = new FakeClock();
+  readonly outside = new FakeOutside();
+  readonly locks = new Locks();
+  readonly tabs: Tab[] = [];
+  /** Posts for which this is false are lost on the way. */
+  isCarried: (to: Tab, post: Post) => boolean = () => true;
+  #queue: (() => void)[] | null = null;
+
+  open(name: string, cursor: string, options: Partial<Attention> & { channels?: string[] } = {}): Tab {
+    const { channels, ...attention } = options;
+    const tab = new Tab(this, name, cursor, channels ?? null);
+    tab.attention = { isVisible: true, focusedAt: this.tabs.length, ...attention };
+    this.tabs.push(tab);
+    tab.tabs.start();
+    return tab;
+  }
+
+  /** Time for one tab: its timers wait while it is frozen. */
+  clockOf(tab: Tab): FakeClock {
+    const { clock } = this;
+    return {
+      now: () => clock.now(),
+      random: () => clock.random(),
+      after: (ms: number, act: () => void) => clock.after(ms, () => tab.run(act)),
+    } as FakeClock;
+  }
+
+  /** In order, and never inside the turn that posted. */
+  post(from: Tab, post: Post): void {
+    const copy = structuredClone(post);
+    const others = this.tabs.filter((tab) => tab !== from && tab.take !== null);
+    const sent = others.filter((tab) => this.isCarried(tab, copy));
+    const deliveries = sent.map((tab) => () => tab.run(() => tab.take?.(copy)));
+    if (this.#queue) {
+      this.#queue.push(...deliveries);
+      return;
+    }
+    this.#queue = deliveries;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next();
+    this.#queue = null;
+  }
+}
