@@ -112,13 +112,8 @@ export class Tabs implements Live {
   }
 
   stop(): void {
-    this.#cancelLook?.();
-    this.#cancelLook = null;
-    this.#wire?.post({ kind: "bye", tab: this.#room.tab });
-    this.#stepDown();
+    this.#leave();
     this.#room.lock.release();
-    this.#wire?.close();
-    this.#wire = null;
   }
 
   wake(): void {
@@ -168,6 +163,7 @@ export class Tabs implements Live {
     });
     this.#room.log("leads: this tab's stream serves every tab");
     this.#stream.start();
+    this.#show(this.#stream.state);
     this.#sayState();
   }
 
@@ -181,7 +177,7 @@ export class Tabs implements Live {
   #passState(state: StreamState): void {
     this.#show(state);
     this.#sayState();
-    if (state === "signed-out") this.stop();
+    if (state === "signed-out") this.#leave(); // and keep the lock: nobody is to lead any more
   }
 
   #takeHello(hello: Hello): void {
@@ -355,6 +351,15 @@ export class Tabs implements Live {
   }
 
   // Both
+
+  #leave(): void {
+    this.#cancelLook?.();
+    this.#cancelLook = null;
+    this.#wire?.post({ kind: "bye", tab: this.#room.tab });
+    this.#stepDown();
+    this.#wire?.close();
+    this.#wire = null;
+  }
 
   #hear(frame: Frame, isOld = false): void {
     const isKnown = !this.#stream && frame.name === "event" && this.#recent.isPast(frame.id);

@@ -63,7 +63,6 @@ export class TabEar extends FakeListener implements TabListener {
 
 export class Tab {
   readonly ear = new TabEar();
-  readonly outside: FakeOutside;
   readonly tabs: Tabs;
   readonly lines: string[] = [];
   attention: Attention = { isVisible: true, focusedAt: 0 };
@@ -72,12 +71,11 @@ export class Tab {
   readonly #waiting: (() => void)[] = [];
 
   constructor(
-    browser: Browser,
+    readonly browser: Browser,
     readonly name: string,
     cursor: string,
     channels: string[] | null,
   ) {
-    this.outside = browser.outside;
     this.tabs = new Tabs(
       cursor,
       browser.clockOf(this),
@@ -108,6 +106,26 @@ export class Tab {
     );
   }
 
+  start(): void {
+    this.browser.turn(() => this.tabs.start());
+  }
+
+  stop(): void {
+    this.browser.turn(() => this.tabs.stop());
+  }
+
+  /** Somebody looks at it now. */
+  wake(): void {
+    this.attention = { isVisible: true, focusedAt: this.browser.clock.now() };
+    this.browser.turn(() => this.tabs.wake());
+  }
+
+  /** Nobody looks at it any more. */
+  rest(): void {
+    this.attention = { ...this.attention, isVisible: false };
+    this.browser.turn(() => this.tabs.rest());
+  }
+
   /** Runs it, or later if this tab is frozen. */
   run(act: () => void): void {
     if (this.isFrozen) this.#waiting.push(act);
@@ -116,7 +134,7 @@ export class Tab {
 
   thaw(): void {
     this.isFrozen = false;
-    for (const act of this.#waiting.splice(0)) act();
+    this.browser.turn(() => this.#waiting.splice(0).forEach((act) => act()));
   }
 }
 
@@ -128,14 +146,15 @@ export class Browser {
   readonly tabs: Tab[] = [];
   /** Posts for which this is false are lost on the way. */
   isCarried: (to: Tab, post: Post) => boolean = () => true;
-  #queue: (() => void)[] | null = null;
+  readonly #queue: (() => void)[] = [];
+  #isTurning = false;
 
   open(name: string, cursor: string, options: Partial<Attention> & { channels?: string[] } = {}): Tab {
     const { channels, ...attention } = options;
     const tab = new Tab(this, name, cursor, channels ?? null);
     tab.attention = { isVisible: true, focusedAt: this.tabs.length, ...attention };
     this.tabs.push(tab);
-    tab.tabs.start();
+    tab.start();
     return tab;
   }
 
@@ -145,22 +164,27 @@ export class Browser {
     return {
       now: () => clock.now(),
       random: () => clock.random(),
-      after: (ms: number, act: () => void) => clock.after(ms, () => tab.run(act)),
+      after: (ms: number, act: () => void) => clock.after(ms, () => this.turn(() => tab.run(act))),
     } as FakeClock;
   }
 
-  /** In order, and never inside the turn that posted. */
+  /** Posts are heard in order, and never inside the turn that posted. */
   post(from: Tab, post: Post): void {
     const copy = structuredClone(post);
     const others = this.tabs.filter((tab) => tab !== from && tab.take !== null);
     const sent = others.filter((tab) => this.isCarried(tab, copy));
-    const deliveries = sent.map((tab) => () => tab.run(() => tab.take?.(copy)));
-    if (this.#queue) {
-      this.#queue.push(...deliveries);
+    for (const tab of sent) this.#queue.push(() => tab.run(() => tab.take?.(copy)));
+  }
+
+  /** Something happens, and then whatever was posted is heard. */
+  turn(act: () => void): void {
+    if (this.#isTurning) {
+      act();
       return;
     }
-    this.#queue = deliveries;
+    this.#isTurning = true;
+    act();
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next();
-    this.#queue = null;
+    this.#isTurning = false;
   }
 }

@@ -16,13 +16,25 @@ function at(position: number): string {
 }
 
 function connect(position: number, verdict = "live", channels: string[] = []): void {
-  browser.outside.newest.connect(at(position), verdict, channels);
+  browser.turn(() => browser.outside.newest.connect(at(position), verdict, channels));
 }
 
 function happen(...positions: number[]): void {
   for (const position of positions) {
-    browser.outside.newest.say("message", at(position), envelope());
+    say("message", at(position), envelope());
   }
+}
+
+function say(name: string, id: string, told: unknown): void {
+  browser.turn(() => browser.outside.newest.say(name, id, told));
+}
+
+function tick(id: string): void {
+  browser.turn(() => browser.outside.newest.tick(id));
+}
+
+function fail(): void {
+  browser.turn(() => browser.outside.newest.fail());
 }
 
 /** Two tabs at 10, the first of which leads, live. */
@@ -106,7 +118,7 @@ test("what was revoked is not handed to a tab opened later", () => {
   browser.open("a", at(10));
   connect(10, "resumed", ["guild:1", "user:a"]);
   happen(11);
-  browser.outside.newest.say("revoked", "", { channels: ["guild:1"] });
+  say("revoked", "", { channels: ["guild:1"] });
 
   const late = browser.open("b", at(10));
 
@@ -119,7 +131,7 @@ test("what was granted makes an older tab reload, for nobody heard it before", (
   browser.open("a", at(10));
   connect(10, "resumed", ["user:a"]);
   happen(12);
-  browser.outside.newest.say("granted", "", { channels: ["guild:1"] });
+  say("granted", "", { channels: ["guild:1"] });
 
   assert.deepEqual(browser.open("b", at(10)).verdicts, ["reset"]);
   assert.deepEqual(browser.open("c", at(12)).verdicts, ["resumed"]);
@@ -130,7 +142,7 @@ test("when the leader closes, another goes on from where it was", () => {
   const third = browser.open("c", at(10));
   happen(11);
 
-  first.tabs.stop();
+  first.stop();
   assert.equal(browser.outside.newest.url, `/api/events?after=${at(11)}`);
   assert.equal(browser.outside.openOnes.length, 1);
   connect(11, "resumed");
@@ -148,7 +160,7 @@ test("a leader that crashes between two tabs leaves neither with a gap or a doub
   happen(11);
   browser.isCarried = (to, post) => to !== first && (post.kind === "bye" ? false : true);
 
-  first.tabs.stop();
+  first.stop();
   connect(10, "resumed");
   happen(11, 12);
 
@@ -160,7 +172,7 @@ test("a leader that crashes between two tabs leaves neither with a gap or a doub
 test("a tab opened after the leader changed still gets what came before", () => {
   const [first] = two();
   happen(11);
-  first.tabs.stop();
+  first.stop();
   connect(11, "resumed");
 
   const late = browser.open("c", at(10));
@@ -170,7 +182,7 @@ test("a tab opened after the leader changed still gets what came before", () => 
 
 test("a reset reaches every tab", () => {
   const [, second] = two();
-  browser.outside.newest.fail();
+  fail();
   browser.clock.pass(500);
 
   connect(5000, "reset");
@@ -181,7 +193,7 @@ test("a reset reaches every tab", () => {
 test("a reconnect that lost nothing goes on in every tab", () => {
   const [first, second] = two();
   happen(11);
-  browser.outside.newest.fail();
+  fail();
   assert.deepEqual([first.tabs.state, second.tabs.state], ["reconnecting", "reconnecting"]);
   browser.clock.pass(500);
 
@@ -214,7 +226,7 @@ test("a look at a tab whose leader is frozen does not wait for silence to grow l
   const [first, second] = two();
   first.isFrozen = true;
 
-  second.tabs.wake();
+  second.wake();
   browser.clock.pass(8_000);
 
   assert.equal(second.tabs.isLeader, true);
@@ -228,7 +240,7 @@ test("words of a leader that was replaced are refused", () => {
   connect(10, "resumed");
   first.isFrozen = false; // what it was sent is not heard yet; its stream speaks first
 
-  old.say("message", at(11), envelope());
+  browser.turn(() => old.say("message", at(11), envelope()));
 
   assert.deepEqual(second.ids, []);
   happen(11);
@@ -251,7 +263,7 @@ test("a leader that answers is left alone, however quiet the server is", () => {
   const [first] = two();
   for (let beat = 0; beat < 20; beat += 1) {
     browser.clock.pass(27_000);
-    browser.outside.newest.tick(at(10));
+    tick(at(10));
   }
 
   assert.equal(first.tabs.isLeader, true);
@@ -262,7 +274,7 @@ test("a follower that stood still itself asks before it judges", () => {
   const [first, second] = two();
   second.isFrozen = true;
   browser.clock.pass(3_600_000 - 1_000);
-  browser.outside.newest.tick(at(10));
+  tick(at(10));
   browser.clock.pass(1_000);
 
   second.thaw();
@@ -289,7 +301,7 @@ test("a follower that missed the last broadcast notices without another", () => 
   happen(11);
   browser.isCarried = () => true;
 
-  second.tabs.wake();
+  second.wake();
 
   assert.deepEqual(second.ids, [at(11)]);
 });
@@ -297,10 +309,10 @@ test("a follower that missed the last broadcast notices without another", () => 
 test("a follower that missed what was revoked is told what is held now", () => {
   const [, second] = two();
   browser.isCarried = (to, post) => !(to === second && post.kind === "frame");
-  browser.outside.newest.say("revoked", "", { channels: ["guild:1"] });
+  say("revoked", "", { channels: ["guild:1"] });
   browser.isCarried = () => true;
 
-  second.tabs.wake();
+  second.wake();
 
   assert.deepEqual(second.verdicts, ["resumed", "resumed"]);
 });
@@ -308,7 +320,7 @@ test("a follower that missed what was revoked is told what is held now", () => {
 test("what a follower is shown is what the leader sees of its stream", () => {
   const [first, second] = two();
 
-  browser.outside.newest.say("goodbye", "", { reason: "restart", retry: 900 });
+  say("goodbye", "", { reason: "restart", retry: 900 });
   assert.deepEqual([first.tabs.state, second.tabs.state], ["restarting", "restarting"]);
   browser.clock.pass(900);
   assert.equal(second.tabs.state, "reconnecting");
@@ -320,19 +332,16 @@ test("what a follower is shown is what the leader sees of its stream", () => {
 test("a tab that was live does not go back to the words of the beginning", () => {
   const [first, second] = two();
 
-  first.tabs.stop();
+  first.stop();
 
   assert.equal(second.ear.state, "reconnecting");
 });
 
 test("followers that are looked at keep the time for a leader whose timers come late", () => {
   const [first] = two();
-  const late = browser.clock.after.bind(browser.clock);
-  browser.clock.after = (ms, act) => late(first.isFrozen ? ms + 60_000 : ms, act);
-  first.isFrozen = true; // while its stream sets its timer: that one is throttled
-  first.isFrozen = false;
-  browser.clock.after = (ms, act) => late(ms < 2_000 ? ms + 60_000 : ms, act);
-  browser.outside.newest.fail();
+  const after = browser.clock.after.bind(browser.clock);
+  browser.clock.after = (ms, act) => after(ms < 2_000 ? ms + 60_000 : ms, act); // the retry
+  fail();
 
   browser.clock.pass(4_000);
 
@@ -342,10 +351,10 @@ test("followers that are looked at keep the time for a leader whose timers come 
 
 test("a look at any tab wakes the stream", () => {
   const [, second] = two();
-  browser.outside.newest.say("goodbye", "", { reason: "too-many-streams" });
+  say("goodbye", "", { reason: "too-many-streams" });
   assert.equal(second.tabs.state, "parked");
 
-  second.tabs.wake();
+  second.wake();
 
   assert.equal(browser.outside.sources.length, 2);
 });
@@ -354,7 +363,7 @@ test("a toast is told once, in the tab focused last", () => {
   const [first, second] = two();
 
   happen(11);
-  first.attention = { isVisible: true, focusedAt: 99 };
+  first.wake();
   happen(12);
 
   assert.deepEqual([first.ear.told, second.ear.told], [[at(12)], [at(11)]]);
@@ -362,8 +371,7 @@ test("a toast is told once, in the tab focused last", () => {
 
 test("a toast goes to a tab that is seen before one that is not", () => {
   const [first, second] = two();
-  second.attention = { isVisible: false, focusedAt: 99 };
-  second.tabs.rest();
+  second.rest();
 
   happen(11);
 
@@ -373,14 +381,12 @@ test("a toast goes to a tab that is seen before one that is not", () => {
 test("a toast nobody could see waits for the tab looked at next", () => {
   const [first, second] = two();
   for (const tab of [first, second]) {
-    tab.attention = { isVisible: false, focusedAt: 1 };
-    tab.tabs.rest();
+    tab.rest();
   }
   happen(11);
   assert.deepEqual([first.ear.told, second.ear.told], [[], []]);
 
-  second.attention = { isVisible: true, focusedAt: 2 };
-  second.tabs.wake();
+  second.wake();
 
   assert.deepEqual([first.ear.told, second.ear.told], [[], [at(11)]]);
 });
@@ -388,18 +394,16 @@ test("a toast nobody could see waits for the tab looked at next", () => {
 test("a toast that waited too long is not told any more", () => {
   const [first, second] = two();
   for (const tab of [first, second]) {
-    tab.attention = { isVisible: false, focusedAt: 1 };
-    tab.tabs.rest();
+    tab.rest();
   }
   happen(11);
   for (let minute = 0; minute < 10; minute += 1) {
     browser.clock.pass(20_000);
-    browser.outside.newest.tick(at(11));
+    tick(at(11));
     browser.clock.pass(40_000);
-    browser.outside.newest.tick(at(11));
+    tick(at(11));
   }
-  first.attention = { isVisible: true, focusedAt: 2 };
-  first.tabs.wake();
+  first.wake();
 
   assert.deepEqual([first.ear.told, second.ear.told], [[], []]);
 });
@@ -407,14 +411,12 @@ test("a toast that waited too long is not told any more", () => {
 test("a toast that waits outlives the leader", () => {
   const [first, second] = two();
   for (const tab of [first, second]) {
-    tab.attention = { isVisible: false, focusedAt: 1 };
-    tab.tabs.rest();
+    tab.rest();
   }
   happen(11);
-  first.tabs.stop();
+  first.stop();
 
-  second.attention = { isVisible: true, focusedAt: 2 };
-  second.tabs.wake();
+  second.wake();
 
   assert.deepEqual(second.ear.told, [at(11)]);
 });
@@ -422,23 +424,20 @@ test("a toast that waits outlives the leader", () => {
 test("a toast that waits is forgotten when what it tells of is taken away", () => {
   const [first, second] = two();
   for (const tab of [first, second]) {
-    tab.attention = { isVisible: false, focusedAt: 1 };
-    tab.tabs.rest();
+    tab.rest();
     tab.ear.lost.add(at(11));
   }
   happen(11);
-  browser.outside.newest.say("revoked", "", { channels: ["guild:1"] });
+  say("revoked", "", { channels: ["guild:1"] });
 
-  second.attention = { isVisible: true, focusedAt: 2 };
-  second.tabs.wake();
+  second.wake();
 
   assert.deepEqual(second.ear.told, []);
 });
 
 test("a toast for a tab that has crashed goes to another", () => {
   const [first, second] = two();
-  second.attention = { isVisible: true, focusedAt: 99 };
-  second.tabs.wake();
+  second.wake();
   second.isFrozen = true;
 
   happen(11);
@@ -450,13 +449,11 @@ test("a toast for a tab that has crashed goes to another", () => {
 test("a toast that was told is not told again by the next leader", () => {
   const [first, second] = two();
   const third = browser.open("c", at(10));
-  second.attention = { isVisible: true, focusedAt: 99 };
-  second.tabs.wake();
+  second.wake();
   happen(11);
 
-  second.attention = { isVisible: false, focusedAt: 99 };
-  second.tabs.rest();
-  first.tabs.stop();
+  second.rest();
+  first.stop();
   connect(10, "resumed");
   happen(11);
 
@@ -477,7 +474,7 @@ test("a late tab is not told what others were told before it came", () => {
 test("signing out reaches every tab, and none comes back", () => {
   const [first, second] = two();
 
-  browser.outside.newest.say("goodbye", "", { reason: "signed-out" });
+  say("goodbye", "", { reason: "signed-out" });
 
   assert.deepEqual([first.ear.state, second.ear.state], ["signed-out", "signed-out"]);
   assert.ok(second.ear.names.includes("goodbye"));
@@ -488,7 +485,7 @@ test("signing out reaches every tab, and none comes back", () => {
 test("frames of somebody else's stream are refused in every tab", () => {
   const [first, second] = two();
   browser.outside.isOwn = false;
-  browser.outside.newest.fail();
+  fail();
   browser.clock.pass(500);
 
   connect(20, "resumed", ["user:eve"]);
@@ -502,10 +499,10 @@ test("frames of somebody else's stream are refused in every tab", () => {
 
 test("a tab that comes back from being frozen properly catches up", () => {
   const [, second] = two();
-  second.tabs.stop();
+  second.stop();
   happen(11);
 
-  second.tabs.start();
+  second.start();
   happen(12);
 
   assert.deepEqual(second.ids, [at(11), at(12)]);
@@ -513,10 +510,10 @@ test("a tab that comes back from being frozen properly catches up", () => {
 
 test("a leader that leaves and comes back follows", () => {
   const [first, second] = two();
-  first.tabs.stop();
+  first.stop();
   connect(10, "resumed");
 
-  first.tabs.start();
+  first.start();
   happen(11);
 
   assert.equal(second.tabs.isLeader, true);
@@ -527,7 +524,7 @@ test("a leader whose clock was set back is heard all the same", () => {
   const [first, second] = two();
   browser.clock.time -= 3_600_000;
 
-  first.tabs.stop();
+  first.stop();
   connect(10, "resumed");
   const third = browser.open("c", at(10));
   happen(11);
@@ -540,13 +537,13 @@ test("a leader that never heard of an earlier one is heard once it has", () => {
   browser.clock.time -= 3_600_000;
   browser.isCarried = () => false;
   const stranger = browser.open("z", at(10));
-  second.tabs.stop();
-  first.tabs.stop();
+  second.stop();
+  first.stop();
   connect(10, "resumed");
   assert.equal(stranger.tabs.isLeader, true);
   browser.isCarried = () => true;
 
-  second.tabs.start();
+  second.start();
   happen(11);
 
   assert.deepEqual(second.ids, [at(11)]);
