@@ -107,11 +107,11 @@ function watchSession({ session, stream }: Page, live: Live | null): void {
     const verdict = judgeSession(session, other);
     if (verdict === "leave") drop(live, location.pathname + location.search);
     else if (verdict === "tell") tell();
-    else if (verdict === "ask" && stream) void askWhose(stream, live);
+    else if (verdict === "ask" && stream && live?.state !== "signed-out") void ask(stream, live);
   });
 }
 
-async function askWhose(stream: string, live: Live | null): Promise<void> {
+async function ask(stream: string, live: Live | null): Promise<void> {
   const status = await probe(stream).catch(() => 0);
   if (status === 401) drop(live, SIGN_IN);
 }
