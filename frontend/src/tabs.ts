@@ -182,8 +182,12 @@ export class Tabs implements Live {
 
   #takeHello(hello: Hello): void {
     this.#roster.set(hello.tab, hello.attention);
-    // It has followed a leader that this one never heard of: go on from there, or it will not hear.
-    if (hello.term > this.#reign.term) this.#reign = { ...this.#reign, term: hello.term + 1 };
+    if (hello.term > this.#reign.term) {
+      // Either this tab was replaced and has not heard of it, or it leads under a clock set back.
+      this.#reign = { term: hello.term, leader: "" };
+      this.#giveWay();
+      return;
+    }
     if (hello.isWoken) this.#stream?.wake();
     else this.#stream?.nudge();
     const frames = hello.isWelcome ? null : this.#recent.since(hello.cursor);

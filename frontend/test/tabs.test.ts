@@ -247,6 +247,25 @@ test("words of a leader that was replaced are refused", () => {
   assert.deepEqual(second.ids, [at(11)]);
 });
 
+test("a leader that learns from a follower that it was replaced does not lead it back", () => {
+  const [first, second] = two();
+  const third = browser.open("c", at(10));
+  first.isFrozen = true;
+  browser.clock.pass(20_000);
+  connect(10, "resumed");
+  const leader = [second, third].find(({ tabs }) => tabs.isLeader);
+  const follower = leader === second ? third : second;
+  first.isFrozen = false; // what it was sent is not heard yet; a follower's word comes first
+
+  follower.wake();
+  first.thaw();
+  happen(11);
+
+  assert.equal(leader?.tabs.isLeader, true);
+  assert.equal(browser.outside.openOnes.length, 1);
+  for (const tab of [first, second, third]) assert.deepEqual(tab.ids, [at(11)]);
+});
+
 test("of several followers only one takes over", () => {
   const first = browser.open("a", at(10));
   for (const name of ["b", "c", "d"]) browser.open(name, at(10));

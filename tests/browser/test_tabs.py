@@ -317,6 +317,7 @@ def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(place: Place, d
     other = desk.open()
     desk.open_ticket(1, "Number 1")
     desk.expect_heard(other, 1)
+    session = other.locator("html").get_attribute("data-session") or ""
     cookie = place.server.move_in(place.mo)  # who owns the server, so he hears of its tickets
     name, _, value = cookie.partition("=")
 
@@ -327,8 +328,8 @@ def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(place: Place, d
     desk.visitor.context.set_offline(False)
 
     for tab in desk.tabs:
-        expect(tab).to_have_url(re.compile("/guilds$"))  # by way of /sign-in: he is signed in
-        desk.expect_said(tab, "connected")
+        expect(tab.locator("html")).not_to_have_attribute("data-session", session)
+        expect_state(tab, "live")
     assert desk.said(desk.tabs[0], "somebody else is signed in in this browser")
 
 
