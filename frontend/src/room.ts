@@ -10,7 +10,7 @@ export function canShare(): boolean {
   return "locks" in navigator && "BroadcastChannel" in window;
 }
 
-/** The name of wire and lock: a frame crosses neither from session to session nor from URL to URL. */
+/** The name of wire and lock: no frame crosses from one session, or one URL, to another. */
 export function roomName(session: string, url: string): string {
   return `${PORCH}:${session}:${url}`;
 }
@@ -74,7 +74,10 @@ export function watchAttention(): () => Attention {
 }
 
 /** Tells every tab of this browser which session this page is of, and hears it of the others. */
-export function openPorch(session: string | null, hear: (other: string | null) => void): () => void {
+export function openPorch(
+  session: string | null,
+  hear: (other: string | null) => void,
+): () => void {
   if (!("BroadcastChannel" in window)) return () => undefined;
   const channel = new BroadcastChannel(PORCH);
   channel.onmessage = (event: MessageEvent<string | null>) => hear(event.data);

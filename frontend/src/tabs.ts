@@ -7,7 +7,6 @@
 // Every tab keeps its own place and what it heard lately, so any of them can go on without a gap.
 // Timers of hidden tabs come late, messages do not: followers ask, and the leader needs no timer.
 
-import { Seen } from "./bursts";
 import type { Cancel, Clock } from "./clock";
 import type { EventFrame, Frame } from "./frames";
 import {
@@ -18,17 +17,14 @@ import {
   LOOK,
   type Post,
   type Reign,
-  whoIsLookedAt,
   type Word,
 } from "./posts";
+import { Offers } from "./offers";
 import { Recent } from "./recent";
 import type { Listener, Live, Stream, StreamState } from "./stream";
-import { Untold } from "./untold";
 
 const PATIENCE = 4_000; // ms for the leader's answer; then it is frozen, or as good as
 const SPREAD = 3_000; // ms; so that not all followers lose patience at once
-const OFFERED = 3_000; // ms for a tab to show the toasts it was offered
-const REMEMBERED = 500; // event ids whose toast was shown
 
 export interface Wire {
   post(message: Post): void;
@@ -70,9 +66,7 @@ export class Tabs implements Live {
   readonly #room: Room;
   readonly #listener: TabListener;
   readonly #recent: Recent;
-  readonly #untold = new Untold();
-  readonly #told = new Seen(REMEMBERED);
-  readonly #roster = new Map<string, Attention>(); // of the others, while this tab leads
+  readonly #offers: Offers;
   readonly #patience: number;
   #wire: Wire | null = null;
   #stream: Stream | null = null;
@@ -84,13 +78,19 @@ export class Tabs implements Live {
   #askedAt: number | null = null;
   #lookedAt = 0;
   #cancelLook: Cancel | null = null;
-  #cancelOffer: Cancel | null = null;
 
   constructor(cursor: string | null, clock: Clock, room: Room, listener: TabListener) {
     this.#clock = clock;
     this.#room = room;
     this.#listener = listener;
     this.#recent = new Recent(cursor, room.channels);
+    this.#offers = new Offers(clock, {
+      tab: room.tab,
+      attention: () => room.attention(),
+      show: (frame) => listener.tell(frame),
+      offer: (to, frames) => this.#say({ kind: "offer", to, frames }),
+      announce: (ids) => this.#wire?.post({ kind: "told", ids }),
+    });
     this.#patience = PATIENCE + clock.random() * SPREAD;
   }
 
@@ -120,7 +120,7 @@ export class Tabs implements Live {
     if (!this.#cancelLook) return;
     if (this.#stream) {
       this.#stream.wake();
-      this.#offer();
+      this.#offers.give();
     } else {
       this.#greet(true);
     }
@@ -171,7 +171,7 @@ export class Tabs implements Live {
     this.#count = (this.#count ?? 0) + 1;
     this.#say({ kind: "frame", frame });
     this.#hear(frame);
-    this.#offer();
+    this.#offers.give();
   }
 
   #passState(state: StreamState): void {
@@ -181,7 +181,7 @@ export class Tabs implements Live {
   }
 
   #takeHello(hello: Hello): void {
-    this.#roster.set(hello.tab, hello.attention);
+    this.#offers.attend(hello.tab, hello.attention);
     if (hello.term > this.#reign.term) {
       // Either this tab was replaced and has not heard of it, or it leads under a clock set back.
       this.#reign = { term: hello.term, leader: "" };
@@ -193,7 +193,7 @@ export class Tabs implements Live {
     const frames = hello.isWelcome ? null : this.#recent.since(hello.cursor);
     if (frames) this.#say({ kind: "welcome", to: hello.tab, state: this.#state, frames });
     else this.#sayState();
-    this.#offer();
+    this.#offers.give();
   }
 
   /** Another tab leads now; what this one has not told, that one will. */
@@ -211,10 +211,7 @@ export class Tabs implements Live {
     this.#count = null;
     this.#heardAt = this.#clock.now();
     this.#askedAt = null;
-    this.#roster.clear();
-    this.#untold.clear();
-    this.#cancelOffer?.();
-    this.#cancelOffer = null;
+    this.#offers.retire();
   }
 
   #sayState(): void {
@@ -234,11 +231,10 @@ export class Tabs implements Live {
         if (this.#stream) this.#takeHello(post);
         break;
       case "bye":
-        this.#roster.delete(post.tab);
+        this.#offers.attend(post.tab, null);
         break;
       case "told":
-        post.ids.forEach((id) => this.#told.isNew(id));
-        this.#untold.drop(post.ids);
+        this.#offers.drop(post.ids);
         break;
       default:
         this.#takeWord(post, post);
@@ -252,9 +248,10 @@ export class Tabs implements Live {
     this.#heardAt = this.#clock.now();
     this.#askedAt = null;
     if (word.kind === "frame") this.#takeFrame(word.frame, word.count);
-    else if (word.kind === "offer") this.#takeOffer(word.to, word.frames);
-    else if (word.kind === "welcome") this.#takeWelcome(word.to, word.frames, word);
-    else this.#takeState(word.state, word.count);
+    else if (word.kind === "state") this.#takeState(word.state, word.count);
+    else if (word.to !== this.#room.tab) return;
+    else if (word.kind === "offer") this.#offers.take(word.frames);
+    else this.#takeWelcome(word.frames, word);
   }
 
   #acknowledge({ term, leader }: Reign): void {
@@ -280,17 +277,12 @@ export class Tabs implements Live {
     if (this.#count !== null || state !== "live") this.#followState(state);
   }
 
-  #takeWelcome(to: string, frames: Frame[], now: { state: StreamState; count: number }): void {
-    if (to !== this.#room.tab || this.#count !== null) return;
+  #takeWelcome(frames: Frame[], now: { state: StreamState; count: number }): void {
+    if (this.#count !== null) return;
     this.#count = now.count;
     this.#room.log("follows: another tab's stream serves this one");
     for (const frame of frames) this.#hear(frame, true);
     this.#followState(now.state);
-  }
-
-  #takeOffer(to: string, frames: EventFrame[]): void {
-    // Whoever looked away meanwhile has said so, and the leader finds another.
-    if (to === this.#room.tab && this.#room.attention().isVisible) this.#tell(frames);
   }
 
   #followState(state: StreamState): void {
@@ -301,7 +293,7 @@ export class Tabs implements Live {
   /** Broadcasts were missed: a frozen tab, or a full one. */
   #catchUp(): void {
     this.#count = null;
-    this.#untold.clear(); // some of it may have been told in what was missed
+    this.#offers.clear();
     this.#room.log("missed something: asks the tab that leads");
     this.#greet();
   }
@@ -329,15 +321,15 @@ export class Tabs implements Live {
 
   #look(): void {
     const now = this.#clock.now();
-    const { lookedAt, heardAt, askedAt } = {
+    const verdict = judgeSilence({
+      now,
       lookedAt: this.#lookedAt,
       heardAt: this.#heardAt,
       askedAt: this.#askedAt,
-    };
+      patience: this.#patience,
+    });
     this.#lookedAt = now;
     if (this.#stream) return; // it looks after itself
-    const patience = this.#patience;
-    const verdict = judgeSilence({ now, lookedAt, heardAt, askedAt, patience });
     if (verdict === "lead") this.#takeOver();
     else if (verdict === "ask") this.#askAgain();
     else if (this.#state !== "live" && this.#room.attention().isVisible) this.#greet();
@@ -370,38 +362,10 @@ export class Tabs implements Live {
     this.#recent.take(frame);
     if (!isKnown) this.#listener.hear(frame);
     if (frame.name === "event") {
-      if (!isOld) this.#untold.add(frame, this.#clock.now());
+      if (!isOld) this.#offers.add(frame);
     } else if (frame.name === "revoked" || frame.name === "connected") {
-      this.#untold.retain((kept) => this.#listener.mayTell(kept));
+      this.#offers.retain((kept) => this.#listener.mayTell(kept));
     }
-  }
-
-  /** Gives what nobody was shown yet to the tab that is looked at, if there is one. */
-  #offer(): void {
-    const frames = this.#untold.all(this.#clock.now());
-    if (!this.#stream || frames.length === 0) return;
-    const here = this.#room.tab;
-    const to = whoIsLookedAt(new Map([...this.#roster, [here, this.#room.attention()]]));
-    if (to === here) this.#tell(frames);
-    else if (to !== null) {
-      this.#say({ kind: "offer", to, frames });
-      this.#cancelOffer ??= this.#clock.after(OFFERED, () => this.#giveUpOn(to, frames));
-    }
-  }
-
-  /** A tab that shows no toast is closed, crashed or frozen. */
-  #giveUpOn(to: string, frames: readonly EventFrame[]): void {
-    this.#cancelOffer = null;
-    const left = new Set(this.#untold.all(this.#clock.now()).map(({ id }) => id));
-    if (frames.some(({ id }) => left.has(id))) this.#roster.delete(to);
-    this.#offer();
-  }
-
-  #tell(frames: readonly EventFrame[]): void {
-    const ids = frames.map(({ id }) => id);
-    for (const frame of frames) if (this.#told.isNew(frame.id)) this.#listener.tell(frame);
-    this.#untold.drop(ids);
-    this.#wire?.post({ kind: "told", ids });
   }
 
   #show(told: StreamState): void {

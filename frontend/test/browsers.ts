@@ -149,7 +149,11 @@ export class Browser {
   readonly #queue: (() => void)[] = [];
   #isTurning = false;
 
-  open(name: string, cursor: string, options: Partial<Attention> & { channels?: string[] } = {}): Tab {
+  open(
+    name: string,
+    cursor: string,
+    options: Partial<Attention> & { channels?: string[] } = {},
+  ): Tab {
     const { channels, ...attention } = options;
     const tab = new Tab(this, name, cursor, channels ?? null);
     tab.attention = { isVisible: true, focusedAt: this.tabs.length, ...attention };

@@ -13,7 +13,7 @@ from tests.browser.visitor import RETURN, Visitor
 from tests.place import Place
 from tests.server import PASSWORD
 
-PAUSED = "open in too many other tabs; look at this tab to resume"
+PAUSED = "open in too many other places; look at this tab to resume"
 MOST = 8  # STREAMS_PER_PERSON where nothing is set
 
 
