@@ -3,6 +3,7 @@
 import type { Attention, Post } from "./posts";
 import type { Claim, Lock, Wire } from "./tabs";
 
+const POSTS = 1; // raise it with the form of posts: tabs from before an upgrade keep to themselves
 const PORCH = "deskwire"; // where every tab hears who is signed in, whoever it was made for
 
 /** Whether this browser can share a stream. Over plain http, but for localhost, it has no locks. */
@@ -12,7 +13,7 @@ export function canShare(): boolean {
 
 /** The name of wire and lock: no frame crosses from one session, or one URL, to another. */
 export function roomName(session: string, url: string): string {
-  return `${PORCH}:${session}:${url}`;
+  return `${PORCH}:${POSTS}:${session}:${url}`;
 }
 
 /** A name for this tab that no other has. */

@@ -5,6 +5,7 @@ import type { Attention, Post } from "../src/posts";
 import { type Listener, Stream } from "../src/stream";
 import { type Claim, type Lock, Tabs, type TabListener } from "../src/tabs";
 import { FakeClock, FakeListener, FakeOutside } from "./fakes";
+import { envelope } from "./samples";
 
 interface Asked {
   lock: object;
@@ -162,6 +163,13 @@ export class Browser {
     return tab;
   }
 
+  /** Two tabs at 10, the first of which leads, live. */
+  two(): [Tab, Tab] {
+    const tabs: [Tab, Tab] = [this.open("a", at(10)), this.open("b", at(10))];
+    this.connect(10, "resumed");
+    return tabs;
+  }
+
   /** Time for one tab: its timers wait while it is frozen. */
   clockOf(tab: Tab): FakeClock {
     const { clock } = this;
@@ -191,4 +199,30 @@ export class Browser {
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next();
     this.#isTurning = false;
   }
+
+  // The server, on the newest stream
+
+  connect(position: number, verdict = "live", channels: string[] = []): void {
+    this.turn(() => this.outside.newest.connect(at(position), verdict, channels));
+  }
+
+  happen(...positions: number[]): void {
+    for (const position of positions) this.say("message", at(position), envelope());
+  }
+
+  say(name: string, id: string, told: unknown): void {
+    this.turn(() => this.outside.newest.say(name, id, told));
+  }
+
+  tick(id: string): void {
+    this.turn(() => this.outside.newest.tick(id));
+  }
+
+  fail(): void {
+    this.turn(() => this.outside.newest.fail());
+  }
+}
+
+export function at(position: number): string {
+  return `aaaaaaaa-${position}`;
 }

@@ -19,8 +19,10 @@ TAKES_OVER = "the tab that leads does not answer: takes over"
 
 # What a browser does when a tab is put behind another, or in front again; headless it never does.
 SEEN = """state => {
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => state != "visible" });
+    const set = (name, value) =>
+        Object.defineProperty(document, name, { value, configurable: true });
+    set("visibilityState", state);
+    set("hidden", state != "visible");
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
