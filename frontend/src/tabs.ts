@@ -1,7 +1,7 @@
 // One stream for all tabs of a session: one of them leads, the others hear it through a channel.
 //
-//   follower ── the lock is free, or its holder does not answer ──→ leader (owns the Stream)
-//   leader   ── another tab took the lock, or stop()            ──→ follower
+//   follower ── the lock is free, or its holder is silent ──→ leader (owns the Stream)
+//   leader   ── another tab took the lock, or stop()      ──→ follower
 //
 // HTTP/1.1 allows six connections per origin: a seventh tab with a stream of its own would hang.
 // Every tab keeps its own place and what it heard lately, so any of them can go on without a gap.
