@@ -20,7 +20,7 @@ function start(page: Page): void {
   let live: Live | null = null;
   const log = (line: string): void => {
     const isHeardOf = live instanceof Tabs && !live.isLeader;
-    console.info(`[SSE] ${line}${isHeardOf ? " (through another tab)" : ""}`);
+    say(isHeardOf ? `${line} (through another tab)` : line);
   };
   const store = new Store(page, realClock, {
     fetchFragment,
@@ -59,7 +59,7 @@ function listen(page: Page, url: string, store: Store, log: Outside["log"]): Liv
     openWire: (take: Parameters<typeof room.openWire>[1]) => room.openWire(name, take),
     openStream: open,
     attention: room.watchAttention(),
-    log,
+    log: say, // of the tabs themselves, so it needs no mark
   };
   return new Tabs(page.cursor, realClock, own, store);
 }
@@ -109,6 +109,9 @@ function watchSession({ session, stream }: Page, live: Live | null): void {
     else if (verdict === "tell") tell();
     else if (verdict === "ask" && stream && live?.state !== "signed-out") void ask(stream, live);
   });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) tell();
+  });
 }
 
 async function ask(stream: string, live: Live | null): Promise<void> {
@@ -136,4 +139,8 @@ async function fetchFragment(url: string, ids: string): Promise<FragmentAnswer> 
   const headers = { "X-Deskwire-Fragment": ids, Accept: "text/html" };
   const answer = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
   return { status: answer.status, isElsewhere: answer.redirected, text: await answer.text() };
+}
+
+function say(line: string): void {
+  console.info(`[SSE] ${line}`);
 }

@@ -144,7 +144,7 @@ def test_the_console_says_which_tab_leads_and_which_follow(desk: Desk) -> None:
     assert desk.said(leader, re.escape(LEADS)) == [LEADS]
     assert desk.said(leader, r"through another tab") == []
     assert desk.said(other, r"^leads") == []
-    assert desk.said(other, r"^follows: another tab's stream serves this one")
+    assert desk.said(other, r"^follows: another tab's stream serves this one$")
     assert desk.said(other, r"^ticket\.created at \S+ \(through another tab\)$")
 
 
