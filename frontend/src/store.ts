@@ -164,6 +164,7 @@ export class Store implements Listener {
       this.#outlook.log(`channels: ${lost.length} lost, ${gained.length} gained`);
     }
     if (gained.length > 0) this.fragments.refresh();
+    else if (lost.length > 0) this.fragments.refreshRest();
   }
 
   #setStale(isStale: boolean): void {

@@ -95,6 +95,18 @@ test("the owner is told of the bot, whoever added it", () => {
   assert.equal(toast?.title, "Bot installed in Cats!");
 });
 
+test("an account that was linked or unlinked is told, a new name is not", () => {
+  const changed = { actor: "shell", person: "p1", name: "Ada", revision: 2 };
+  const own = new Set(["p1"]);
+
+  const linked = toastOf("person.changed", { ...changed, linked: "discord" }, own);
+  const unlinked = toastOf("person.changed", { ...changed, unlinked: "discord" }, own);
+
+  assert.equal(linked?.title, "Discord account linked");
+  assert.equal(unlinked?.title, "Discord account unlinked");
+  assert.equal(toastOf("person.changed", changed, own), null);
+});
+
 test("an event of a type this page does not know makes no toast", () => {
   assert.equal(toastOf("toString" as "ticket.created", created(), NOBODY), null);
 });

@@ -70,7 +70,7 @@ def link(
     moment = now() if at is None else at
     row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
     tx.execute(insert(identities).values(**row, created_at=moment))
-    people.change(tx, person_id, touches_access=True, actor=actor, at=moment)
+    people.change(tx, person_id, linked=provider, touches_access=True, actor=actor, at=moment)
 
 
 def unlink(
@@ -85,7 +85,7 @@ def unlink(
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     if tx.execute(delete(identities).where(mine)).rowcount == 0:
         raise NotFound(f"No {provider} account is linked to this person; there is nothing to undo.")
-    people.change(tx, person_id, touches_access=True, actor=actor, at=at)
+    people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
 
 
 def principals_of(tx: Connection, person_id: PersonId) -> list[str]:

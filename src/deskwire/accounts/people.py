@@ -71,12 +71,15 @@ def change(
     *,
     name: str | None = None,
     email_verified_at: Millis | None = None,
+    linked: str | None = None,
+    unlinked: str | None = None,
     touches_access: bool = False,
     actor: str | None = None,
     at: Millis | None = None,
 ) -> Person:
     """Note that something about a person changed: the row's revision rises, `person.changed` tells.
 
+    `linked`, `unlinked`: the provider of an identity that came or went.
     `touches_access`: what they may hear may have changed too, so their open streams ask again.
     `actor`: who did it, as events name them; None means the person.
     """
@@ -85,8 +88,13 @@ def change(
     mine = people.c.id == person_id
     tx.execute(people.update().where(mine).values(revision=people.c.revision + 1, **changed))
     person = Person(*tx.execute(select(people).where(mine)).one())
+    told = {"linked": linked, "unlinked": unlinked}
     fact = PersonChanged(
-        actor=actor or person_id, person=person_id, name=person.name, revision=person.revision
+        actor=actor or person_id,
+        person=person_id,
+        name=person.name,
+        revision=person.revision,
+        **{field: provider for field, provider in told.items() if provider is not None},
     )
     own = channels.user(person_id)
     log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)

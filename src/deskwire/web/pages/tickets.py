@@ -22,7 +22,7 @@ from deskwire.kit.errors import NotFound
 from deskwire.tickets import search
 from deskwire.tickets.conversation import Conversation, read_conversation
 from deskwire.tickets.search import PAGE, Found, Sort, Wish, parse_wish
-from deskwire.tickets.tickets import Ticket
+from deskwire.tickets.tickets import Ticket, may_see_any
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces import guilds
@@ -57,6 +57,7 @@ class TicketPages:
         whole = channels.tickets(guild.workspace)
         # Counts of every ticket go with that right; a participant's go with the list around them.
         marks = {"held": held, "counts_held": whole if whole in viewer.channels else ""}
+        marks["sees_none"] = not may_see_any(viewer, guild.workspace)
         return self.render(request, "tickets.html", {**context, **more, **marks})
 
     async def show(self, request: Request) -> Response:
