@@ -149,6 +149,12 @@ class Settings(BaseSettings):
         return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
+    def address(self) -> str:
+        """Where the server is reached from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def weaknesses(self) -> list[str]:
         """What is refused in production and warned about elsewhere."""
         problems = []

@@ -3,7 +3,7 @@
     Ada   owns Northwind Community          sees everything there
     Bo    Tickets Support in Northwind      sees and works on its tickets
     Cy    Tickets Viewer in Pixel Forge     sees its tickets, and their own ones in Northwind
-    Dee   Tickets Greeter in Northwind      sees the server; its tickets only while she is a Viewer
+    Dee   Tickets Greeter in Northwind      sees its tickets while the story makes her a Viewer
     Eve   nobody anywhere                   sees nothing
 
 Known to the seeding and to the simulator, which share nothing else.
@@ -73,7 +73,7 @@ LOGINS = (
         "Dee Moreau",
         "dee@example.org",
         DEE,
-        "Northwind; its tickets while the bot lends her a role, a minute at a time",
+        "Northwind; its tickets for a minute, now and then",
     ),
     Login("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
 )

@@ -114,7 +114,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
-    """Whether any ticket there is, or may come, the viewer's to see. Else a list is not just empty."""
+    """Whether the viewer may see any ticket there; else an empty list would not be the truth."""
     held = (grant.channel for grant in viewer.grants if grant.workspace == workspace)
     return any(channel.startswith(("tickets:", "ticket:")) for channel in held)
 
