@@ -36,3 +36,14 @@ def _refuse_constant(name: str) -> None:
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+
+
+def parse_object(name: str, text: str) -> dict[str, Any]:
+    """`text` as a JSON object; Invalid with a sentence that begins with `name` otherwise."""
+    try:
+        value = parse_json(text)
+    except Invalid as reason:
+        raise Invalid(f"{name} must be a JSON object, not {text[:200]!r}: {reason}") from None
+    if not isinstance(value, dict):
+        raise Invalid(f"{name} must be a JSON object, not {text[:200]!r}")
+    return value

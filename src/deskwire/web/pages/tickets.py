@@ -53,11 +53,11 @@ class TicketPages:
         links = Links(f"/guilds/{guild.id}/tickets", wish)
         may_open = guild.workspace in viewer.channels
         more = {"links": links, "sorts": SORT_LABELS, "may_open": may_open}
+        more["sees_none"] = not may_see_any(viewer, guild.workspace)
         held = " ".join(mark_of(viewer, guild.workspace, found.tickets))
         whole = channels.tickets(guild.workspace)
         # Counts of every ticket go with that right; a participant's go with the list around them.
         marks = {"held": held, "counts_held": whole if whole in viewer.channels else ""}
-        marks["sees_none"] = not may_see_any(viewer, guild.workspace)
         return self.render(request, "tickets.html", {**context, **more, **marks})
 
     async def show(self, request: Request) -> Response:
