@@ -3,6 +3,7 @@
 import { realClock } from "./clock";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
+import { closeMenus, leaveMenu } from "./menus";
 import { type Page, readPage } from "./page";
 import { Store } from "./store";
 import { type Live, type Outside, Stream } from "./stream";
@@ -58,11 +59,13 @@ function watchBrowser(live: Live, store: Store): void {
 
 function watchReader(store: Store): void {
   document.addEventListener("click", (event) => {
+    closeMenus(event.target as Node);
     const button = (event.target as Element).closest('[data-action="dismiss"]');
     if (button) store.toaster.dismiss(button);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented) store.toaster.dismissNewest();
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (!leaveMenu()) store.toaster.dismissNewest();
   });
 }
 

@@ -57,7 +57,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "ticket.message_sent": (data) => ({
     ...about(data, "message"),
     title: `New message in ${named(data)}`,
-    text: `From: ${data.messageType}`,
+    text: `From: ${data.messageType} (${data.line?.author?.name ?? data.authorUsername})`,
     many: (n) => `${n} new messages`,
   }),
   "ticket.status_changed": (data) => ({

@@ -33,11 +33,11 @@ test("an organization's ticket is called a request", () => {
   assert.equal(toast?.many(5), "5 new requests");
 });
 
-test("a message says from which side it came", () => {
+test("a message says from which side it came, and from whom", () => {
   const toast = toastOf("ticket.message_sent", messageSent(), NOBODY);
 
   assert.equal(toast?.title, "New message in ticket #7");
-  assert.equal(toast?.text, "From: customer");
+  assert.equal(toast?.text, "From: customer (bo)");
   assert.equal(toast?.many(12), "12 new messages");
 });
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, insert, select
 
 from deskwire.events import channels, log
@@ -18,6 +18,7 @@ from deskwire.kit.ids import new_id
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
+NO_MAIL = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}  # .local, .invalid, … (RFC 6761)
 
 people = Table(
     "people",
@@ -111,6 +112,11 @@ def parse_email(text: str) -> str:
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         sentence = "Write the e-mail address in full, like name@example.org."
+        ending = text.strip().lower().rpartition(".")[2]
+        if "@" in text and ending in NO_MAIL:
+            sentence = (
+                f"No e-mail reaches an address in .{ending}. Write one like name@example.org."
+            )
         raise Invalid(sentence, {"email": sentence}) from None
     return found.normalized.lower()
 
