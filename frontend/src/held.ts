@@ -33,8 +33,9 @@ export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string
   return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
 }
 
-/** Whether `data` tells of the Discord user who is known as one of `own`. */
+/** Whether `data` tells of the person, or the Discord user, who is known as one of `own`. */
 export function isAbout(data: object, own: ReadonlySet<string>): boolean {
+  if ("person" in data && own.has(String(data.person))) return true;
   return "userId" in data && own.has(`discord:${String(data.userId)}`);
 }
 

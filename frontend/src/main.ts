@@ -4,6 +4,7 @@ import { realClock } from "./clock";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
 import { isOwnStream } from "./held";
+import { closeMenus, leaveMenu } from "./menus";
 import { type Page, readPage } from "./page";
 import { judgeSession } from "./posts";
 import * as room from "./room";
@@ -127,11 +128,13 @@ function drop(live: Live | null, next: string): void {
 
 function watchReader(store: Store): void {
   document.addEventListener("click", (event) => {
+    closeMenus(event.target as Node);
     const button = (event.target as Element).closest('[data-action="dismiss"]');
     if (button) store.toaster.dismiss(button);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented) store.toaster.dismissNewest();
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (!leaveMenu()) store.toaster.dismissNewest();
   });
 }
 

@@ -38,6 +38,7 @@ export class Store implements TabListener {
   readonly #screen: Screen;
   #state: StreamState = "connecting";
   #isStale = false;
+  #isNew = true; // not connected yet since the page came
   #freshAt: number;
 
   constructor(page: Page, clock: Clock, outlook: Outlook) {
@@ -68,7 +69,8 @@ export class Store implements TabListener {
     this.#freshAt = this.#clock.now();
     switch (frame.name) {
       case "connected":
-        this.#outlook.log(greeting(frame.told));
+        this.#outlook.log(greeting(frame.told, this.#isNew));
+        this.#isNew = false;
         this.#follow(this.#held.replace(frame.told.channels));
         if (frame.told.verdict === "reset") this.fragments.refresh();
         this.fragments.wake();
@@ -174,6 +176,7 @@ export class Store implements TabListener {
       this.#outlook.log(`channels: ${lost.length} lost, ${gained.length} gained`);
     }
     if (gained.length > 0) this.fragments.refresh();
+    else if (lost.length > 0) this.fragments.refreshRest();
   }
 
   #setStale(isStale: boolean): void {
@@ -199,8 +202,10 @@ export class Store implements TabListener {
   }
 }
 
-function greeting({ verdict, because, position }: Connected): string {
-  return `connected (${verdict}${because ? ` because ${because}` : ""}) at ${position}`;
+/** To go on from where a new page was rendered is no break: `resumed` is for what had one. */
+function greeting({ verdict, because, position }: Connected, isNew: boolean): string {
+  const how = isNew && verdict === "resumed" && !because ? "live" : verdict;
+  return `connected (${how}${because ? ` because ${because}` : ""}) at ${position}`;
 }
 
 function happeningOf({ type, data }: Envelope): Happening {

@@ -230,6 +230,10 @@ test("an event is shown by its channels, and to whom it is about by their own", 
   const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
   const event = { type: "member.left", data: { ...about, revision: 1 }, timestamp: 1 } as const;
 
+  const person = { actor: "shell", person: "p", name: "Dee", revision: 2 };
+  const mine = { type: "person.changed", data: person, timestamp: 1 } as const;
+
+  assert.deepEqual(channelsOf(mine, own), ["user:p"]);
   assert.deepEqual(channelsOf(envelope(), own), ["tickets:guild:1", "ticket:t1"]);
   assert.deepEqual(channelsOf(event, own), ["user:p", "guild:1"]);
   assert.deepEqual(channelsOf(event, new Set(["q", "discord:6"])), ["guild:1"]);

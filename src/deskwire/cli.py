@@ -1,23 +1,18 @@
-"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1).
+"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1; 2: mistyped).
 
 Heavy parts are imported by the commands that need them: `deskwire --version` must be quick.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deskwire import __version__
-from deskwire.kit.errors import Refusal
+from deskwire.refusals import sentences
 
 if TYPE_CHECKING:
     from deskwire.kit.db import Database
@@ -38,6 +33,7 @@ for group, name in (
 ):
     app.add_typer(group, name=name)
 
+TAIL = 20  # events; what is shown of the log without following it
 MAX_ID = 2**63 - 1  # the largest number a database column holds
 
 Email = Annotated[str, typer.Argument(help="their e-mail address")]
@@ -51,29 +47,8 @@ def main() -> None:
         print(f"deskwire {__version__}")
         return
     with sentences():
-        app()
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Turn what is refused into one sentence on standard error."""
-    try:
-        yield
-    except Refusal as refusal:
-        print(f"deskwire: {refusal}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except (OSError, sqlite3.Error) as error:
-        if not isinstance(error, BrokenPipeError):
-            print(f"deskwire: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        # The reader of our output has gone (`| head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except Exception as error:
-        if type(error).__module__ != "sqlalchemy.exc":
-            raise
-        print(f"deskwire: the database refused: {getattr(error, 'orig', error)}", file=sys.stderr)
-        raise SystemExit(1) from None
+        code = app(standalone_mode=False)  # or Typer would draw a box around what it refuses
+        raise SystemExit(code if isinstance(code, int) else 0)
 
 
 @app.callback(invoke_without_command=True)
@@ -154,7 +129,10 @@ def create_person(
     """Add a person and print a link (1 h, once) with which they choose their password."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = _settings()
-    made = _write(settings, "people.create", arguments)
+    is_new = not settings.database_path.exists()
+    made = _write(settings, "people.create", arguments, may_begin=True)
+    if is_new:
+        print(f"Began a new database: {settings.database_path}")
     print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
 
 
@@ -216,6 +194,8 @@ def permit(
     arguments = {"guild": guild, "discord": discord, "permissions": permission or []}
     made = _write(_settings(), "guilds.permit", arguments)
     print(f"{discord} may now: {', '.join(made['permissions']) or 'nothing'}")
+    if not made["known"]:
+        print(f"No server {guild} has told of itself yet. Is the id right?", file=sys.stderr)
 
 
 @webhook.command("send")
@@ -232,80 +212,104 @@ def send_webhook(
     secret: Annotated[str, typer.Option(help="instead of BOT_WEBHOOK_SECRET")] = "",
 ) -> None:
     """Post one event as the bot does; exit code 1 on any answer but 2xx."""
+    from deskwire.control import read_url
     from deskwire.integrations.discord.samples import sample
     from deskwire.integrations.discord.sender import send
+    from deskwire.kit.ids import new_secret
+    from deskwire.kit.strict_json import parse_object
+    from deskwire.webhooks.deliveries import find_own
 
     settings = _settings()
-    base = url or settings.public_url or f"http://{settings.host}:{settings.port}"
+    base = url or _base(settings)
     keys = [secret] if secret else settings.bot_secrets
     if not keys:
         raise _invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET or give --secret.")
     scene: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
     scene |= {"number": ticket, "role": role, "role_name": role_name}
     told = {name: value for name, value in scene.items() if value}
-    answer = send(base, keys[0], type_, {**sample(type_, **told), **_object(data)})
+    data_ = {**sample(type_, **told), **parse_object("--data", data)}
+    id_ = new_secret()  # only to find it again
+    answer = send(base, keys[0], type_, data_, id_=id_)
     _say(f"{answer.status} {answer.message}")
-    raise typer.Exit(0 if 200 <= answer.status < 300 else 1)
+    if not answer.is_kept:
+        raise typer.Exit(1)
+    if not url and read_url(settings.database_path):  # else it went to a database elsewhere
+        _tell_outcome(settings, lambda tx: find_own(tx, "bot", f'"{id_}"'), quiet=True)
 
 
 @deliveries.command("list")
 def list_deliveries(
-    state: Annotated[str, typer.Option(help="pending, done, parked, repeat or refused")] = "",
+    state: Annotated[
+        str, typer.Option(help="pending, done, parked, repeat, refused or dismissed")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 30,
 ) -> None:
     """The newest deliveries, newest first."""
+    from deskwire.ledger import rows
     from deskwire.webhooks.deliveries import STATES, read_newest
 
     if state and state not in STATES:
         raise _invalid(f"There is no state {state!r}; choose one of {', '.join(STATES)}.")
     chosen = next((known for known in STATES if known == state), None)
-    for each in _database(_settings()).read_here(read_newest, limit, chosen):
-        reasons = "; ".join(each.reasons)
-        _say(f"{each.id:>8}  {_local(each.received_at)}  {each.state:8}  {each.type}  {reasons}")
+    for line in rows(_database(_settings()).read_here(read_newest, limit, chosen)):
+        _say(line)
 
 
 @deliveries.command("show")
 def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
     """One delivery: what arrived, what became of it, and the events it brought about."""
     from deskwire.events.log import read_caused_by
+    from deskwire.ledger import page
     from deskwire.webhooks.deliveries import read_one
 
     db = _database(_settings())
     kept = db.read_here(read_one, id_)
-    _say(f"delivery {kept.id} from {kept.source}: {kept.type}")
-    print(f"signed   {_local(kept.signed_at)}")
-    print(f"received {_local(kept.received_at)}")
-    _say(f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}")
-    _say(f"body     {kept.body.decode('utf-8', 'replace')}")
-    for entry in db.read_here(read_caused_by, f"delivery:{id_}"):
-        print(f"event    {entry.type} at position {entry.position} → {', '.join(entry.channels)}")
+    for line in page(kept, db.read_here(read_caused_by, f"delivery:{id_}")):
+        _say(line)
 
 
 @deliveries.command("replay")
 def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
-    """Have a parked delivery understood once more; what was applied is not applied twice."""
-    _write(_settings(), "deliveries.replay", {"id": id_})
-    print(f"delivery {id_} will be understood again within a second")
+    """Have a parked delivery understood once more; exit code 1 if it is parked again."""
+    from deskwire.webhooks.deliveries import read_one
+
+    settings = _settings()
+    _write(settings, "deliveries.replay", {"id": id_})
+    _tell_outcome(settings, lambda tx: read_one(tx, id_))
+
+
+@deliveries.command("dismiss")
+def dismiss_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
+    """Let a parked delivery be: it is kept, and `doctor` speaks of it no more."""
+    _write(_settings(), "deliveries.dismiss", {"id": id_})
+    print(f"delivery {id_} is dismissed")
 
 
 @events.command("tail")
 def tail(
-    after: Annotated[int, typer.Option(max=MAX_ID, help="start after this position")] = -1,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f")] = True,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_ID, help="start after this position; 0: from the beginning"),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", "-f", help="without: the last 20, then end")
+    ] = True,
 ) -> None:
     """Print events as they are written to the log (until Ctrl-C)."""
     import time
 
     from deskwire.events.log import read_after, read_head
+    from deskwire.ledger import local
 
     db = _database(_settings())
-    position = db.read_here(read_head) if after < 0 else after
+    head = db.read_here(read_head)
+    position = after if after is not None else head if follow else max(0, head - TAIL)
     try:
         while True:
             entries = db.read_here(read_after, position, 500)
             for entry in entries:
                 position = entry.position
-                _say(f"{position:>8}  {_local(entry.at)}  {entry.type}  {_body(entry.frame)}")
+                _say(f"{position:>8}  {local(entry.at)}  {entry.type}  {_body(entry.frame)}")
             if not entries and not follow:
                 return
             if not entries:
@@ -329,15 +333,23 @@ def _database(settings: Settings) -> Database:
     return Database(settings.database_url)
 
 
-def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Run a command in the serving process, or here if nobody serves."""
+def _write(
+    settings: Settings, command: str, arguments: dict[str, Any], *, may_begin: bool = False
+) -> Any:  # noqa: ANN401
+    """Run a command in the serving process, or here if nobody serves.
+
+    `may_begin`: where there is no database yet one is made, not taken for the wrong folder.
+    """
     from deskwire import commands
     from deskwire.control import ask_server
+    from deskwire.place import check_written
     from deskwire.services import open_database
 
     reply = ask_server(settings.database_path, command, arguments)
     if reply is not None:
         return reply["result"]
+    if not may_begin:
+        check_written(settings.database_path)
     opened = open_database(settings.database_url)
     try:
         return opened.db.write_here(commands.run, command, arguments)
@@ -346,21 +358,27 @@ def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any: 
 
 
 def _welcome(settings: Settings, made: dict[str, Any]) -> str:
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    return f"{base}/welcome/{made['token']}"
+    return f"{_base(settings)}/welcome/{made['token']}"
 
 
-def _object(text: str) -> dict[str, Any]:
-    from deskwire.kit.errors import Invalid
-    from deskwire.kit.strict_json import parse_json
+def _base(settings: Settings) -> str:
+    """The address people use, or where the running server says it listens, or where it would."""
+    from deskwire.control import read_url
 
-    try:
-        value = parse_json(text)
-    except Invalid as reason:
-        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}: {reason}") from None
-    if not isinstance(value, dict):
-        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}")
-    return value
+    return settings.public_url or read_url(settings.database_path) or settings.address
+
+
+def _tell_outcome(settings: Settings, find: Any, *, quiet: bool = False) -> None:  # noqa: ANN401
+    """Wait for what becomes of a delivery and say it; exit code 1 if it is not understood."""
+    from deskwire.ledger import await_outcome, outcome
+
+    kept = await_outcome(_database(settings), find)
+    if kept is None or (quiet and kept.state in ("done", "repeat")):
+        return
+    _say(outcome(kept))
+    if kept.state == "parked":
+        print(f"`deskwire deliveries show {kept.id}` shows all of it.")
+        raise typer.Exit(1)
 
 
 def _invalid(sentence: str) -> Exception:
@@ -374,10 +392,6 @@ def _say(line: str) -> None:
     from deskwire.kit.text import harmless
 
     print(harmless(line))
-
-
-def _local(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _body(frame: bytes) -> str:

@@ -85,16 +85,18 @@ class Lock:
 class ControlServer:
     """Answers the shell's commands in the serving process."""
 
-    def __init__(self, lock: Lock, answer: Answer) -> None:
+    def __init__(self, lock: Lock, answer: Answer, url: str = "") -> None:
         self._lock = lock
         self._answer = answer
+        self._url = url  # where the pages are
         self._secret = new_secret()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=MAX_LINE)
         port = self._server.sockets[0].getsockname()[1]
-        self._lock.publish({"port": port, "secret": self._secret, "pid": os.getpid()})
+        address = {"port": port, "secret": self._secret, "pid": os.getpid(), "url": self._url}
+        self._lock.publish(address)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -156,6 +158,13 @@ def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any |
     if "refused" in reply:
         raise Conflict(reply["refused"])
     return reply
+
+
+def read_url(database: Path) -> str | None:
+    """Where the pages of the process that serves this database are; None: nobody says so."""
+    lock = Lock(database)
+    found = _parse_address(lock.path.read_bytes()) if lock.is_held() else None
+    return (found or {}).get("url") or None
 
 
 def _read_address(database: Path) -> dict[str, Any] | None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
-from deskwire.control import Lock
+from deskwire.control import Lock, read_url
 from deskwire.events.log import read_epoch, read_head
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Refusal
 from deskwire.place import check_written
 from deskwire.schema import is_newer, read_state
 from deskwire.settings import MIN_SECRET, Settings
-from deskwire.webhooks.deliveries import count_by_state
+from deskwire.webhooks.deliveries import STATES, count_by_state
 
 SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
 ANSWER_WITHIN = 3.0  # s
@@ -64,13 +63,24 @@ def _database(settings: Settings) -> list[Finding]:
     check = db.read_here(lambda tx: tx.exec_driver_sql("PRAGMA quick_check").scalar_one())
     head, epoch = db.read_here(read_head), db.read_here(read_epoch)
     states = db.read_here(count_by_state)
-    parked = states.get("parked", 0)
     return [
         Finding(check == "ok", f"database {settings.database_path}: {check}, revision {after}"),
         Finding(True, f"log at position {head} of epoch {epoch}"),
-        Finding(parked == 0, f"deliveries: {json.dumps(states)} (`deskwire deliveries list`)"),
+        _deliveries(states),
         _sqlite(),
     ]
+
+
+def _deliveries(states: dict[str, int]) -> Finding:
+    if not states:
+        return Finding(True, "no deliveries yet")
+    told = ", ".join(f"{states[state]:,} {state}" for state in STATES if state in states)
+    if "parked" not in states:
+        return Finding(True, f"deliveries: {told}")
+    look = (
+        "`deskwire deliveries list --state parked`, then `deskwire deliveries replay` or `dismiss`"
+    )
+    return Finding(False, f"deliveries: {told} ({look})")
 
 
 def _sqlite() -> Finding:
@@ -87,11 +97,13 @@ def _server(settings: Settings) -> Finding:
 
 
 def _readiness(settings: Settings) -> Finding:
-    url = f"http://{settings.host}:{settings.port}/readyz"
+    url = f"{read_url(settings.database_path) or settings.address}/readyz"
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:  # noqa: S310
             return Finding(True, f"the server answers at {url}: {answer.status}")
     except urllib.error.HTTPError as error:
         return Finding(False, f"the server at {url} is not ready: {error.code}")
     except OSError as error:
-        return Finding(False, f"a server holds the database, but {url} does not answer: {error}")
+        reason = getattr(error, "reason", None) or error  # of urllib's own, what is behind it
+        why = getattr(reason, "strerror", None) or str(reason)
+        return Finding(False, f"a server holds the database, but {url} does not answer: {why}")

@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -44,10 +44,18 @@ def serve(settings: Settings) -> None:
         listening.close()
 
 
-def serve_on(listening: socket.socket, settings: Settings, opened: Opened) -> None:
-    """Serve an opened database on a bound socket; closes the database at the end."""
+def serve_on(
+    listening: socket.socket,
+    settings: Settings,
+    opened: Opened,
+    announce: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve an opened database on a bound socket; closes the database at the end.
+
+    `announce` is called once, when requests are answered.
+    """
     application = Application(settings, opened)
-    server = _Server(_config(settings, application), application)
+    server = _Server(_config(settings, application), application, announce)
     try:
         server.run(sockets=[listening])
     finally:
@@ -73,9 +81,12 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Ends the streams before it waits for connections; otherwise it would wait for ever."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Application, announce: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._application = application
+        self._announce = announce
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,6 +104,7 @@ class _Server(uvicorn.Server):
         for each in sockets or ():
             host, port = each.getsockname()[:2]
             logger.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.drain()

@@ -106,7 +106,8 @@ async def running(
     db = opened.db
     hub = await _open_hub(settings, db)
     worker = Worker(db, sources)
-    control = ControlServer(opened.lock, partial(_run_command, db))
+    url = settings.address if settings.port else ""  # 0: a port nobody could have known
+    control = ControlServer(opened.lock, partial(_run_command, db), url)
     await control.start()
     broken, lags = set[str](), Durations()
     runs: dict[str, Callable[[], Awaitable[None]]] = {

@@ -33,11 +33,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
     | {"metrics"},
     "serve": {"events", "kit", "app", "services", "settings", "web"},
+    "ledger": {"kit", "events", "webhooks"},
+    "refusals": {"kit"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
-    | {"workspaces", "demo", "doctor", "place", "schema", "serve", "services", "settings"},
+    | {"workspaces", "demo", "doctor", "ledger", "place", "refusals", "schema", "serve"}
+    | {"services", "settings"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -33,3 +33,14 @@ def _finite(digits: str) -> float:
     if math.isinf(number):  # 1e999: there is no JSON to keep it in
         raise ValueError(f"{digits[:20]} is too large a number")
     return number
+
+
+def parse_object(name: str, text: str) -> dict[str, Any]:
+    """`text` as a JSON object; Invalid with a sentence that begins with `name` otherwise."""
+    try:
+        value = parse_json(text)
+    except Invalid as reason:
+        raise Invalid(f"{name} must be a JSON object, not {text[:200]!r}: {reason}") from None
+    if not isinstance(value, dict):
+        raise Invalid(f"{name} must be a JSON object, not {text[:200]!r}")
+    return value
