@@ -6,11 +6,12 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import browser, door, latency, profiles, start
+from bench import browser, door, fanout, latency, profiles, start
 from bench.machine import facts
 from bench.report import Part, save, show
 
 PARTS: dict[str, Callable[[], Part]] = {
+    "fanout": fanout.measure,
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,
