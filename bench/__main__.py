@@ -6,12 +6,13 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import browser, door, fanout, latency, profiles, start
+from bench import browser, door, fanout, latency, peers, profiles, start
 from bench.machine import facts
 from bench.report import Part, save, show
 
 PARTS: dict[str, Callable[[], Part]] = {
     "fanout": fanout.measure,
+    "peers": peers.measure,
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,

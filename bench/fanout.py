@@ -72,7 +72,7 @@ def measure() -> Part:
         ours, tokens = deskwire(stack, folder, sizes[-1])
         length = keep_frame(folder, ours.server, tokens[0])
         other = limit(stack, folder, sizes[-1])
-        noise = Noise(lambda: ours.server.cpu() + other.server.cpu())
+        noise = Noise(lambda: ours.cpu() + other.cpu())
         quiet = webhooks(ours.server.port, QUIET, "quiet")
         _open(ours, FEW)
         alone = _quiet_turn(ours, quiet)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import processes
 from bench.compiled import build
 
 MARK = 'data: {"type":"ticket.'  # how an event's line begins, whoever sends it
@@ -70,6 +71,10 @@ class Listeners:
         """Close all streams."""
         self._ask("close")
         self.count = 0
+
+    def cpu(self) -> float:
+        """Seconds of CPU the readers themselves have used."""
+        return sum(processes.cpu(self._program.pid))
 
     def _ask(self, command: str) -> list[float]:
         if self._program.stdin is None or self._program.stdout is None:
