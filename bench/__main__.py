@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. Results go to bench/results."""
+"""The benchmarks: `python -m bench [PART …]`, all parts if none is named; see bench/results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import browser, door, fanout, latency, peers, profiles, start
+from bench import (
+    browser,
+    burst,
+    door,
+    fanout,
+    latency,
+    memory,
+    peers,
+    profiles,
+    start,
+    storm,
+)
 from bench.machine import facts
 from bench.report import Part, save, show
 
 PARTS: dict[str, Callable[[], Part]] = {
     "fanout": fanout.measure,
     "peers": peers.measure,
+    "burst": burst.measure,
+    "memory": memory.measure,
+    "storm": storm.measure,
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +67,17 @@ def take_turn(contestant: Contestant, seconds: float) -> Turn:
     return Turn(per_event / listeners.count, per_event, kernel / used, wall, events)
 
 
-def deskwire(stack: ExitStack, folder: Path, count: int) -> tuple[Contestant, list[str]]:
+def deskwire(
+    stack: ExitStack,
+    folder: Path,
+    count: int,
+    command: Sequence[str] = DESKWIRE,
+    **environment: str,
+) -> tuple[Contestant, list[str]]:
     """Deskwire as shipped with a crowd of `count`, no stream open yet; and their secrets."""
     tokens = gather(folder, count)
     heads = write_heads(folder / "heads", tokens)
-    server = stack.enter_context(running(DESKWIRE, folder))
+    server = stack.enter_context(running(command, folder, **environment))
     fill(server)
     listeners = stack.enter_context(listening(folder, server.port, STREAM, heads))
     return Contestant(server, listeners, webhooks(server.port)), tokens
@@ -95,29 +101,31 @@ def poster(port: int, path: str = PUBLISH, body: bytes = b"") -> Publish:
     return lambda: _post(port, request("POST", path, {}, body))
 
 
-def webhooks(port: int, guild: str = bodies.GUILD, run: str = "fan") -> Publish:
+def webhooks(
+    port: int, guild: str = bodies.GUILD, run: str = "fan", text: str = TEXT
+) -> Publish:
     """Publishes as the bot does: a signed message in a ticket of a Discord server."""
-    following = _messages(guild, run)
+    following = _messages(guild, run, text)
     return lambda: _post(port, bodies.post(next(following)))
 
 
-def keep_frame(folder: Path, server: Server, token: str) -> int:
+def keep_frame(folder: Path, server: Server, token: str, text: str = TEXT) -> int:
     """Write the bytes of one event of ours to `folder`/frame for the others; their number."""
     with connect(server.port) as stream:
         stream.sendall(request("GET", STREAM, {"cookie": f"{COOKIE}={token}"}))
         rest = read_until(stream, b"\n\n", read_until(stream, b'"type":"connected"'))
-        webhooks(server.port, run="one")()
+        webhooks(server.port, run="one", text=text)()
         while not (rest.startswith(b"id: ") and rest.endswith(b"\n\n")):
             rest += stream.recv(CHUNK)
     (folder / "frame").write_bytes(rest)
     return len(rest)
 
 
-def _messages(guild: str, run: str) -> Iterator[bytes]:
+def _messages(guild: str, run: str, text: str) -> Iterator[bytes]:
     start = time.time_ns() // 1_000_000
     for index in range(1_000_000):
         id_ = snowflake(start + (index >> 12), index & 0xFFF)
-        yield bodies.message(f"{run}-{index:06}", id_, 1, TEXT, start, guild)
+        yield bodies.message(f"{run}-{index:06}", id_, 1, text, start, guild)
 
 
 def _post(port: int, asked: bytes) -> None:

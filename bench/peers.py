@@ -65,7 +65,7 @@ class Peer:
 
 
 def measure() -> Part:
-    """Each peer in turn, alternating with Deskwire and the limit over the same number of streams."""
+    """Each peer in turn, alternating with Deskwire and the limit over as many streams."""
     how = f"one event to {' and '.join(f'{size:,}' for size in _sizes())} streams, against peers"
     if find_compiler() is None:
         return Part("peers", how, [], not_measured=NO_COMPILER)

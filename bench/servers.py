@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench import processes
 from bench.bodies import SECRET, opening, post
 from bench.sockets import HOST, connect, fetch, request
+from deskwire.control import ask_server
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 30.0  # s until a server answers
@@ -27,6 +29,7 @@ DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its fold
 
 DESKWIRE = ("-c", "from deskwire.cli import main; main()", "serve")  # as shipped
 HELD_WORKER = ("-m", "bench.held_worker", "serve")
+HOOKED = ("-m", "bench.hooked", "serve")
 BARE_DOOR = ("-m", "bench.bare_door")
 BARE_LIVE = ("-m", "bench.bare_live")
 
@@ -59,6 +62,10 @@ class Server:
         """System calls it has written with so far (`write` and its like; not `send`)."""
         return processes.writes(self._process.pid)
 
+    def descriptors(self) -> int:
+        """Files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""
         wait_for(self.is_ready, START_TIMEOUT, "the server to answer", self.log)
@@ -69,6 +76,13 @@ class Server:
         ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
         wait_for(lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.log)
         database.close()
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Give Deskwire a command of the shell's."""
+        reply = ask_server(self.folder / DATABASE, command, arguments)
+        if reply is None:
+            raise RuntimeError(f"nobody serves:\n{self.log()}")
+        return reply["result"]
 
     def log(self) -> str:
         """The end of what the server wrote."""
