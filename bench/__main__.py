@@ -20,6 +20,7 @@ from bench import (
 )
 from bench.machine import facts
 from bench.report import Part, save, show
+from deskwire.serve import raise_file_limit
 
 PARTS: dict[str, Callable[[], Part]] = {
     "fanout": fanout.measure,
@@ -42,6 +43,7 @@ def main() -> None:
     chosen = parser.parse_args().parts or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    raise_file_limit()  # the readers and the peers inherit it
     machine, began = facts(), time.monotonic()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for name in chosen:

@@ -43,7 +43,6 @@ class Turn:
 
     per_send: float  # µs of CPU
     per_event: float  # µs of CPU
-    kernel: float  # share of the CPU (0 to 1)
     last: float  # ms from before the request until the last stream had it, on average
     events: int
 
@@ -56,15 +55,15 @@ def take_turn(contestant: Contestant, seconds: float) -> Turn:
     server, listeners = contestant.server, contestant.listeners
     listeners.reset()
     events, began = 0, time.perf_counter()
-    before, kernel_before = server.cpu(), server.kernel_cpu()
+    before = server.cpu()
     while server.cpu() - before < seconds:
         contestant.publish()
         events += 1
         listeners.wait(events * listeners.count)
-    used, kernel = server.cpu() - before, server.kernel_cpu() - kernel_before
+    used = server.cpu() - before
     wall = (time.perf_counter() - began) * 1000 / events
     per_event = used / events * 1e6
-    return Turn(per_event / listeners.count, per_event, kernel / used, wall, events)
+    return Turn(per_event / listeners.count, per_event, wall, events)
 
 
 def deskwire(
@@ -101,9 +100,7 @@ def poster(port: int, path: str = PUBLISH, body: bytes = b"") -> Publish:
     return lambda: _post(port, request("POST", path, {}, body))
 
 
-def webhooks(
-    port: int, guild: str = bodies.GUILD, run: str = "fan", text: str = TEXT
-) -> Publish:
+def webhooks(port: int, guild: str = bodies.GUILD, run: str = "fan", text: str = TEXT) -> Publish:
     """Publishes as the bot does: a signed message in a ticket of a Discord server."""
     following = _messages(guild, run, text)
     return lambda: _post(port, bodies.post(next(following)))

@@ -31,7 +31,7 @@ class Counts(NamedTuple):
     live: int
     resumed: int
     ended: int  # streams the server has closed
-    reads: int  # reads that brought something
+    ticks: int  # heartbeats of Deskwire's, each a write of its own
 
 
 class Listeners:
@@ -74,7 +74,7 @@ class Listeners:
 
     def cpu(self) -> float:
         """Seconds of CPU the readers themselves have used."""
-        return sum(processes.cpu(self._program.pid))
+        return processes.cpu(self._program.pid)
 
     def _ask(self, command: str) -> list[float]:
         if self._program.stdin is None or self._program.stdout is None:

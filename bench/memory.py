@@ -1,4 +1,8 @@
-"""Memory: what an open stream costs while nothing happens, and what a reader costs who stops."""
+"""Memory: what an open stream costs while nothing happens, and what a reader costs who stops.
+
+Kernel memory is that of all TCP sockets of the machine: over loopback the readers' own buffers are
+in it, which elsewhere would be elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +31,8 @@ STOPPED_BAR = 64.0  # KiB of the process per stopped reader
 KERNEL_BAR = 256.0  # KiB of the kernel per stopped reader
 
 HOW = (
-    f"PSS per open stream in {CHANNELS} channels, plain TCP, minus none open; then {STOPPED:,} "
-    f"readers stop while {OFFERED // 1024:,} KiB are offered to each. Kernel memory is that of all "
-    "TCP sockets, so on one machine the readers' own buffers are in it"
+    f"PSS per stream in {CHANNELS} channels, minus none open; {STOPPED:,} readers that stop are "
+    f"offered {OFFERED // 1024:,} KiB each"
 )
 
 
@@ -48,12 +51,16 @@ def _measure_idle() -> list[Figure]:
         ours, _ = deskwire(stack, stack.enter_context(scratch()), sizes[-1])
         ours.listeners.open(WARM_UP)
         _close(ours)
-        before, figures = ours.server.memory(), list[Figure]()
+        held, figures = {0: ours.server.memory()}, list[Figure]()
         for size in sizes:
             ours.listeners.open(size - ours.listeners.count, IN_FLIGHT)
             time.sleep(SETTLE)
-            each = _per(ours.server.memory() - before, size)
+            held[size] = ours.server.memory()
+            each = _per(held[size] - held[0], size)
             figures.append(_figure(f"idle, {size:,} streams", each, IDLE_BAR))
+        few, many = sizes[0], sizes[-1]
+        further = _per(held[many] - held[few], many - few)
+        figures.append(_figure(f"idle, each from {few:,} to {many:,}", further))
         return figures
 
 
@@ -74,7 +81,7 @@ def _measure_stopped() -> list[Figure]:
         time.sleep(SETTLE)
         return [
             _figure(
-                "stopped reader: the process, the events it keeps for all included",
+                "stopped reader: process, with the events kept for all",
                 _per(ours.server.memory() - process, STOPPED),
                 STOPPED_BAR,
             ),
@@ -88,11 +95,11 @@ def _measure_stopped() -> list[Figure]:
 
 def _close(ours: Contestant) -> None:
     """Close all streams and wait until the server has noticed."""
-    before = ours.server.descriptors()
+    before = ours.server.sockets()
     closed = ours.listeners.count
     ours.listeners.close()
     wait_for(
-        lambda: ours.server.descriptors() <= before - closed,
+        lambda: ours.server.sockets() <= before - closed,
         SETTLE * 5,
         "the streams to be closed",
         ours.server.log,
@@ -103,5 +110,5 @@ def _per(size: int, count: int) -> float:
     return size / count / 1024
 
 
-def _figure(what: str, value: float, bar: float) -> Figure:
+def _figure(what: str, value: float, bar: float | None = None) -> Figure:
     return Figure(what, value, "KiB", value, value, bar)

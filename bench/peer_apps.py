@@ -27,12 +27,12 @@ from bench.bare import answer, is_health, serve
 FRAME = Path(os.environ["FRAME"]).read_bytes()
 TEXT = next(line for line in FRAME.decode().split("\n") if line.startswith("data: "))[6:]
 
-queues: set[asyncio.Queue[None]] = set()
+queues: set[asyncio.Queue[bytes]] = set()
 
 
-async def subscribe() -> AsyncIterator[None]:
-    """One item for each event from now on."""
-    queue: asyncio.Queue[None] = asyncio.Queue()
+async def subscribe() -> AsyncIterator[bytes]:
+    """Each event from now on."""
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
     queues.add(queue)
     try:
         while True:
@@ -51,19 +51,15 @@ async def raw(_scope: Scope, _receive: Receive, send: Send) -> None:
         }
     )
     await send({"type": "http.response.body", "body": b": hello\n\n", "more_body": True})
-    async for _ in subscribe():
-        await send({"type": "http.response.body", "body": FRAME, "more_body": True})
+    async for frame in subscribe():
+        await send({"type": "http.response.body", "body": frame, "more_body": True})
 
 
 def starlette() -> ASGIApp:
     """Starlette's StreamingResponse over ready bytes."""
 
-    async def frames() -> AsyncIterator[bytes]:
-        async for _ in subscribe():
-            yield FRAME
-
     async def events(_request: Request) -> Response:
-        return StreamingResponse(frames(), media_type="text/event-stream")
+        return StreamingResponse(subscribe(), media_type="text/event-stream")
 
     return Starlette(routes=[Route("/events", events)])
 
@@ -112,7 +108,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     if scope["method"] == "POST":
         for queue in queues:
-            queue.put_nowait(None)
+            queue.put_nowait(FRAME)
     await answer(send, 200)
 
 

@@ -187,10 +187,10 @@ def _node(stack: ExitStack, folder: Path) -> Server:
 
 
 def _granian(stack: ExitStack, folder: Path) -> Server:
-    port = str(free_port())
+    port, frame = str(free_port()), str(folder / "frame")
     command = ("-m", "granian", "--interface", "asgi", "--port", port, "--backlog", "4096")
-    settings = {"PORT": port, "PEER": "raw", "FRAME": str(folder / "frame")}
-    return stack.enter_context(running((*command, "bench.peer_apps:app"), **settings))
+    app = (*command, "bench.peer_apps:app")
+    return stack.enter_context(running(app, None, PORT=port, PEER="raw", FRAME=frame))
 
 
 def _nchan(stack: ExitStack, _folder: Path) -> Server:

@@ -48,11 +48,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU used so far, user and system, by all its threads and children (Linux)."""
-        return sum(processes.cpu(self._process.pid))
-
-    def kernel_cpu(self) -> float:
-        """The part of `cpu` that was spent in the kernel."""
-        return processes.cpu(self._process.pid)[1]
+        return processes.cpu(self._process.pid)
 
     def memory(self) -> int:
         """Bytes: its share of every page it has in memory (PSS), with its children's."""
@@ -62,9 +58,9 @@ class Server:
         """System calls it has written with so far (`write` and its like; not `send`)."""
         return processes.writes(self._process.pid)
 
-    def descriptors(self) -> int:
-        """Files and sockets it has open."""
-        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+    def sockets(self) -> int:
+        """Sockets it has open."""
+        return processes.sockets(self._process.pid)
 
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""

@@ -10,7 +10,7 @@
        open COUNT IN_FLIGHT  open so many more, so many waiting to be live at a time: live, s
        wait TOTAL SECONDS    until so many events were heard in all: heard, s
        counts                heard; least and most of a stream; again or out of order; live; resumed;
-                             ended; reads that brought something
+                             ended; heartbeats
        reset                 forget what was counted
        stop COUNT            read no more from the first so many
        close                 close all; the next `open` begins with the first line of HEADS again */
@@ -40,7 +40,7 @@ struct stream {
 
 static struct stream streams[MOST];
 static int opened, live, resumed, ended;
-static long heard, again, reads;
+static long heard, again, ticks;
 static const char *mark, *ready_mark, *path;
 static int port, poll_fd;
 static FILE *heads;
@@ -116,6 +116,8 @@ static void end_line(struct stream *stream) {
         stream->last = stream->id;
         stream->heard++;
         heard++;
+    } else if (begins(stream, "event: tick")) {
+        ticks++;
     } else if (*ready_mark && begins(stream, ready_mark)) {
         be_live(stream);
         if (memmem(stream->line, (size_t)stream->length, "\"resumed\"", 9)) {
@@ -148,7 +150,6 @@ static void hear(struct stream *stream) {
         ended++;
         return;
     }
-    reads++;
     if (!*ready_mark) be_live(stream);
     take(stream, buffer, buffer + got);
 }
@@ -160,11 +161,11 @@ static void count(void) {
         if (streams[i].heard > most) most = streams[i].heard;
     }
     printf("%ld %ld %ld %ld %d %d %d %ld\n", heard, least, most, again, live, resumed, ended,
-           reads);
+           ticks);
 }
 
 static void reset(void) {
-    heard = again = reads = 0;
+    heard = again = ticks = 0;
     for (int i = 0; i < opened; i++) streams[i].heard = 0;
     puts("0");
 }
@@ -183,7 +184,7 @@ static void close_all(void) {
         close(streams[i].fd);
     }
     opened = live = resumed = ended = 0;
-    heard = again = reads = 0;
+    heard = again = ticks = 0;
     rewind(heads);
     puts("0");
 }
