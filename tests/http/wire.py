@@ -69,11 +69,14 @@ class Wire:
         self._loop = LOOPS[loop]()
         self._listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.port = self._listening.getsockname()[1]
+        self._before: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Wire:
         self._thread.start()
         wait_until(lambda: self._server.started)
+        gc.collect()  # what other tests have left
+        self._before = self._count()
         return self
 
     def __exit__(
@@ -131,7 +134,8 @@ class Wire:
 
     def left_over(self) -> dict[str, int]:
         """What is alive of requests and streams, cycles not collected for us."""
-        return self.do(self._count)
+        now = self.do(self._count)
+        return {name: max(0, count - self._before[name]) for name, count in now.items()}
 
     def _count(self) -> dict[str, int]:
         kinds = (HttpToolsProtocol, RequestResponseCycle, TakenOutlet, Seat)

@@ -108,6 +108,12 @@ class TakenOutlet(asyncio.Protocol):
             self._seat = None  # or the two would be a ring for the collector
 
 
+def leave_out_of_access_log(request: Scope) -> None:
+    """No line for this request; whoever asks for it tells what became of it in a better way."""
+    if (offer := offer_of(request)) and (cycle := offer.cycle()):
+        cycle.access_log = False
+
+
 def offer_of(request: Scope) -> Offer | None:
     """The offer of a request, where the server makes one."""
     offer: Offer | None = (request.get("extensions") or {}).get(OFFER)
@@ -128,9 +134,9 @@ async def take(
     cycle.chunked_encoding = False
     cycle.keep_alive = False
     await send(head)
+    cycle.disconnected = True  # so the request's task may end with its answer unfinished
     if transport.is_closing():
         return
-    cycle.disconnected = True  # so the request's task may end with its answer unfinished
     protocol = cast(TakeoverProtocol, transport.get_protocol())
     outlet = TakenOutlet(hub, transport)
     transport.set_protocol(outlet)
