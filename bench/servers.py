@@ -46,6 +46,10 @@ class Server:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def cpu(self) -> float:
         """Seconds of CPU used so far, user and system, by all its threads and children (Linux)."""
         return processes.cpu(self._process.pid)
