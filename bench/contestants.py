@@ -71,6 +71,8 @@ def deskwire(
     folder: Path,
     count: int,
     command: Sequence[str] = DESKWIRE,
+    *,
+    buffer: int = 0,
     **environment: str,
 ) -> tuple[Contestant, list[str]]:
     """Deskwire as shipped with a crowd of `count`, no stream open yet; and their secrets."""
@@ -78,7 +80,7 @@ def deskwire(
     heads = write_heads(folder / "heads", tokens)
     server = stack.enter_context(running(command, folder, **environment))
     fill(server)
-    listeners = stack.enter_context(listening(folder, server.port, STREAM, heads))
+    listeners = stack.enter_context(listening(folder, server.port, STREAM, heads, buffer=buffer))
     return Contestant(server, listeners, webhooks(server.port)), tokens
 
 

@@ -89,12 +89,21 @@ class Listeners:
 
 @contextmanager
 def listening(
-    folder: Path, port: int, path: str, heads: Path, *, ready: str = CONNECTED
+    folder: Path,
+    port: int,
+    path: str,
+    heads: Path,
+    *,
+    ready: str = CONNECTED,
+    buffer: int = 0,
 ) -> Iterator[Listeners]:
-    """Listeners for one server, none of them open yet. `heads`: a line of headers for each."""
+    """Listeners for one server, none of them open yet. `heads`: a line of headers for each.
+
+    `buffer`: bytes the kernel may keep for a reader; 0: as many as it likes.
+    """
     program = build("listeners", folder)
     with subprocess.Popen(
-        [program, str(port), path, str(heads), MARK, ready],
+        [program, str(port), path, str(heads), MARK, ready, str(buffer)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,7 +1,8 @@
 """Memory: what an open stream costs while nothing happens, and what a reader costs who stops.
 
-Kernel memory is that of all TCP sockets of the machine: over loopback the readers' own buffers are
-in it, which elsewhere would be elsewhere.
+Kernel memory is that of all TCP sockets of the machine. Over loopback the readers' own buffers are
+in it, which elsewhere would be elsewhere; so it is measured with readers whose buffers are as small
+as the kernel allows, too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ IN_FLIGHT = 64  # opened at a time; a request under way takes memory the process
 SETTLE = 2.0  # s until what was opened has come to rest
 STOPPED = 1_000  # readers that stop
 OFFERED = 1024 * 1024  # bytes offered to each of them; four times what they may cost
+SMALL = 2_048  # bytes of buffer of a reader; the kernel gives the least it can
 TEXT = " ".join(SENTENCES * 6)[:2_000]  # characters; as long as Discord lets a message be
 
 IDLE_BAR = 4.0  # KiB per stream
@@ -41,8 +43,15 @@ def measure() -> Part:
     if find_compiler() is None:
         return Part("memory", HOW, [], not_measured=NO_COMPILER)
     noise = Noise(lambda: 0.0)
-    idle, stopped = _measure_idle(), _measure_stopped()
-    return Part("memory", HOW, [*idle, *stopped], [], noise.share())
+    figures = _measure_idle()
+    process, kernel = _measure_stopped(SMALL)
+    figures.append(
+        _figure("stopped reader: process, with the events kept for all", process, STOPPED_BAR)
+    )
+    figures.append(_figure("stopped reader: the kernel, the server's end", kernel, KERNEL_BAR))
+    _, kernel = _measure_stopped(0)
+    figures.append(_figure("stopped reader: the kernel, both ends", kernel))
+    return Part("memory", HOW, figures, [], noise.share())
 
 
 def _measure_idle() -> list[Figure]:
@@ -64,10 +73,11 @@ def _measure_idle() -> list[Figure]:
         return figures
 
 
-def _measure_stopped() -> list[Figure]:
+def _measure_stopped(buffer: int) -> tuple[float, float]:
+    """KiB of the process and of the kernel, per reader with that much buffer that stops."""
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
-        ours, tokens = deskwire(stack, folder, STOPPED)
+        ours, tokens = deskwire(stack, folder, STOPPED, buffer=buffer)
         length = keep_frame(folder, ours.server, tokens[0], TEXT)
         publish = webhooks(ours.server.port, text=TEXT)
         ours.listeners.open(STOPPED, IN_FLIGHT)
@@ -79,18 +89,10 @@ def _measure_stopped() -> list[Figure]:
             publish()
         ours.server.wait_until_worked_off()
         time.sleep(SETTLE)
-        return [
-            _figure(
-                "stopped reader: process, with the events kept for all",
-                _per(ours.server.memory() - process, STOPPED),
-                STOPPED_BAR,
-            ),
-            _figure(
-                "stopped reader: the kernel, both ends",
-                _per(tcp_memory() - kernel, STOPPED),
-                KERNEL_BAR,
-            ),
-        ]
+        return (
+            _per(ours.server.memory() - process, STOPPED),
+            _per(tcp_memory() - kernel, STOPPED),
+        )
 
 
 def _close(ours: Contestant) -> None:

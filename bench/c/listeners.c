@@ -1,10 +1,11 @@
 /* Thousands of readers of event streams in one thread: it opens them, reads, and counts events.
 
-       listeners PORT PATH HEADS MARK READY
+       listeners PORT PATH HEADS MARK READY BUFFER
 
    HEADS: a file with the header lines of one stream per line, a tab between two of them.
    MARK: how the line begins that is counted as an event. READY: how the line begins that says a
-   stream is live; empty: its first byte says so.
+   stream is live; empty: its first byte says so. BUFFER: bytes the kernel may keep for a reader;
+   0: as many as it likes.
 
    Commands, one line each; each is answered by one line of numbers:
        open COUNT IN_FLIGHT  open so many more, so many waiting to be live at a time: live, s
@@ -42,7 +43,7 @@ static struct stream streams[MOST];
 static int opened, live, resumed, ended;
 static long heard, again, ticks;
 static const char *mark, *ready_mark, *path;
-static int port, poll_fd;
+static int port, poll_fd, buffer_bytes;
 static FILE *heads;
 
 enum goal { NONE, OPEN, WAIT };
@@ -88,6 +89,7 @@ static void open_one(void) {
     int length = write_request(request, sizeof request);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) fail("socket");
+    if (buffer_bytes) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
     if (connect(fd, (struct sockaddr *)&there, sizeof there) < 0) fail("connect");
     if (write(fd, request, (size_t)length) != length) fail("write");
     fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -229,7 +231,7 @@ static void go_on(void) {
 }
 
 int main(int count, char **words) {
-    if (count != 6) return 2;
+    if (count != 7) return 2;
     raise_limit();
     port = atoi(words[1]);
     path = words[2];
@@ -237,6 +239,7 @@ int main(int count, char **words) {
     if (!heads) fail(words[3]);
     mark = words[4];
     ready_mark = words[5];
+    buffer_bytes = atoi(words[6]);
     poll_fd = epoll_create1(0);
     struct epoll_event commands = {.events = EPOLLIN, .data.u32 = MOST};
     epoll_ctl(poll_fd, EPOLL_CTL_ADD, 0, &commands);
