@@ -63,7 +63,7 @@ def measure() -> Part:
         turns = [_take_turn(store) for _ in range(ROUNDS)]
         share = noise.share()
     with ExitStack() as stack:
-        store = _open_store(stack, most_streams(COUNTED), HOOKED, COUNT_SQL="yes")
+        store = _open_store(stack, most_streams(COUNTED), HOOKED, "yes")
         ran = _count_statements(store)
     return Part("storm", how, _ratios(turns, ran), _figures(turns), share)
 
@@ -72,10 +72,10 @@ def _open_store(
     stack: ExitStack,
     streams: int,
     command: Sequence[str] = DESKWIRE,
-    **environment: str,
+    count_sql: str = "",
 ) -> Store:
     folder = stack.enter_context(scratch())
-    ours, tokens = deskwire(stack, folder, streams, command, **environment)
+    ours, tokens = deskwire(stack, folder, streams, command, COUNT_SQL=count_sql)
     _connect(ours, WARM_UP)
     return Store(ours, tokens, folder)
 
