@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
     set_up(settings.log_level, redact)
+    raise_file_limit()
     for weakness in settings.weaknesses:
         logger.warning(weakness)
     listening = listen(settings.host, settings.port)
@@ -60,6 +62,18 @@ def serve_on(
         server.run(sockets=[listening])
     finally:
         opened.close()
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files and sockets as the machine allows it.
+
+    A stream is an open socket; most shells start programs with a limit of 1,024.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:  # macOS refuses what it calls unlimited
+        logger.warning("the limit of open files stays as it is: %s", error)
 
 
 def _config(settings: Settings, application: Application) -> uvicorn.Config:
