@@ -72,7 +72,7 @@ def _replay(tx: Connection, arguments: Arguments) -> dict[str, Any]:
 
 
 def _dismiss(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    deliveries.dismiss(tx, int(arguments["id"]))
+    deliveries.dismiss(tx, int(arguments["id"]), now())
     return {"id": arguments["id"]}
 
 

@@ -1,4 +1,4 @@
-"""What one process runs beside its pages: the hub, the worker, the shell's entrance, the purge."""
+"""What one process runs beside its pages: hub, worker, the shell's entrance, retention."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from deskwire import commands
-from deskwire.accounts.purge import purge
 from deskwire.accounts.sessions import read_living
 from deskwire.control import ControlServer, Lock
 from deskwire.events import log
@@ -20,10 +19,10 @@ from deskwire.events.bus.memory import MemoryBus
 from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
-from deskwire.kit.clock import now
 from deskwire.kit.db import Database
 from deskwire.kit.timing import Durations, watch_loop
 from deskwire.place import check_place
+from deskwire.retention import Keep, Retention
 from deskwire.schema import migrate
 from deskwire.settings import Settings
 from deskwire.tickets.tickets import ticket_grants
@@ -34,7 +33,6 @@ from deskwire.workspaces.grants import guild_grants, personal_grants
 from deskwire.workspaces.organizations import staff_grants
 
 WINDOW_ENTRIES = 30_000  # read at start; about what the window's bytes hold
-PURGE_EVERY = 3600  # s
 PATIENCE = 2.0  # s the database has to answer whether we are ready
 MAX_LAG = 1000  # events between the log and the streams; more, and something is stuck
 RESTART_AFTER = 1.0  # s before a service that broke is started again
@@ -113,7 +111,7 @@ async def running(
     runs: dict[str, Callable[[], Awaitable[None]]] = {
         "hub": hub.run,
         "worker": worker.run,
-        "purge": _purger(db),
+        "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "lag": partial(watch_loop, lags),
     }
     tasks = [
@@ -157,15 +155,6 @@ async def _open_hub(settings: Settings, db: Database) -> Hub:
 
 async def _run_command(db: Database, name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
     return await db.write(commands.run, name, arguments)
-
-
-def _purger(db: Database) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        while True:
-            await db.write(purge, now())
-            await asyncio.sleep(PURGE_EVERY)
-
-    return run
 
 
 async def _keep_running(

@@ -73,6 +73,18 @@ class Settings(BaseSettings):
     streams_per_person: int = Field(
         8, ge=1, description="Open streams per person; the oldest makes room for a new one."
     )
+    log_days: int = Field(
+        90,
+        ge=0,
+        le=36_500,
+        description="Days the log of events is kept; 0 keeps it for ever.",
+    )
+    delivery_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="Days a webhook is kept after it was settled; 0 keeps it for ever.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the server writes to its log."
     )

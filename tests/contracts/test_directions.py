@@ -26,8 +26,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schema": {"kit", "events", "webhooks"} | DOMAINS,
     "migrations": {"schema"},
     "commands": {"kit", "accounts", "workspaces", "webhooks"},
+    "retention": {"kit", "events", "accounts", "webhooks"},
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}
-    | {"place"}
+    | {"place", "retention"}
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}

@@ -42,6 +42,11 @@ class Window:
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
 
+    def trim(self, floor: int) -> None:
+        """Forget what the log has forgotten: entries at or before its `floor`."""
+        while self.floor < min(floor, self.head):
+            self._drop_oldest()
+
     def after(self, position: int) -> Iterator[Entry]:
         """The entries after `position`, which must not lie below the floor."""
         for index in range(self._start + position - self.floor, len(self._entries)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     bindparam,
+    delete,
     func,
     select,
     update,
@@ -43,6 +44,7 @@ AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten fo
 
 State = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 STATES: tuple[State, ...] = get_args(State)
+SETTLED: tuple[State, ...] = ("done", "repeat", "refused", "dismissed")  # nothing is to be done
 
 deliveries = Table(
     "deliveries",
@@ -175,12 +177,50 @@ def replay(tx: Connection, delivery_id: int) -> None:
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
 
 
-def dismiss(tx: Connection, delivery_id: int) -> None:
+def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     """Note that somebody has seen a parked delivery, and that nothing is to be done about it."""
     state = read_one(tx, delivery_id).state
     if state != "parked":
         raise Conflict(f"Delivery {delivery_id} is {state}; only a parked one can be dismissed.")
-    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="dismissed"))
+    seen = {"state": "dismissed", "handled_at": at}
+    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(seen))
+
+
+def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
+    """Delete up to `at_most` deliveries that were settled before a moment; how many.
+
+    A parked one stays, however old: nobody has looked at it yet.
+    """
+    for source in _sources(tx):
+        chosen = tx.execute(_OVER, {"of": source, "before": before, "at_most": at_most}).scalars()
+        if over := list(chosen):
+            tx.execute(delete(deliveries).where(deliveries.c.id.in_(over)))
+            return len(over)
+    return 0
+
+
+def _sources(tx: Connection) -> Iterator[str]:
+    """Whoever sent what is kept; one step in an index for each."""
+    name: str | None = ""
+    while (name := tx.execute(_NEXT_SOURCE, {"last": name}).scalar()) is not None:
+        yield name
+
+
+_NEXT_SOURCE = select(func.min(deliveries.c.source)).where(
+    deliveries.c.source > bindparam("last", type_=Text)
+)
+# By the time of signing, because that has an index: only what is old is looked at.
+_OVER = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.source == bindparam("of"),
+        deliveries.c.signed_at < bindparam("before"),
+        deliveries.c.state.in_(SETTLED),
+        func.coalesce(deliveries.c.handled_at, deliveries.c.received_at) < bindparam("before"),
+    )
+    .order_by(deliveries.c.signed_at)
+    .limit(bindparam("at_most", type_=Integer))
+)
 
 
 def read_one(tx: Connection, delivery_id: int) -> Kept:
