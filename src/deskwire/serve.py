@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.app import Application
 from deskwire.events.takeover import TakeoverProtocol
+from deskwire.heads import LOOK_TICKS, Heads
 from deskwire.kit.errors import Conflict
 from deskwire.kit.logging import set_up
 from deskwire.services import Opened, open_database
@@ -101,6 +102,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._application = application
         self._announce = announce
+        self._heads = Heads(self.server_state.connections)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -119,6 +121,11 @@ class _Server(uvicorn.Server):
             host, port = each.getsockname()[:2]
             logger.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
         self._announce()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % LOOK_TICKS == 0:
+            self._heads.look()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.drain()

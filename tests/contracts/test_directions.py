@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"kit", "events", "webhooks", "services"},
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
     | {"metrics"},
-    "serve": {"events", "kit", "app", "services", "settings", "web"},
+    "heads": set(),
+    "serve": {"events", "kit", "app", "heads", "services", "settings", "web"},
     "ledger": {"kit", "events", "webhooks"},
     "refusals": {"kit"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},

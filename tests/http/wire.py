@@ -129,6 +129,11 @@ class Wire:
         self._loop.call_later(seconds, function)
 
     @property
+    def connections(self) -> set[Any]:
+        """uvicorn's own; to be looked at in the server's loop."""
+        return self._server.server_state.connections
+
+    @property
     def seats(self) -> list[Seat]:
         return self.do(lambda: self.bench.hub.seats)
 

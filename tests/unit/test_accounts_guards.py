@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 from starlette.applications import Starlette
@@ -212,6 +214,36 @@ async def test_a_plain_app_that_reads_too_much_is_stopped_too() -> None:
     sent = await run(BodyLimit(read_all, form=10, other=10), [b"x" * 6, b"x" * 6], "POST")
 
     assert sent[0]["status"] == 413
+
+
+async def test_a_body_that_trickles_is_refused_and_one_that_is_here_is_not_hurried() -> None:
+    never = asyncio.Event()
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not waiting:
+            await never.wait()
+        return waiting.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def read_all(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        async with asyncio.timeout(0.05):
+            await receive()  # a disconnect, which may take its time
+
+    limited = BodyLimit(read_all, within=0.01)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "scheme": "http"}
+
+    waiting = [{"type": "http.request", "body": b"x", "more_body": True}]
+    await limited(scope, receive, send)
+    assert sent[0]["status"] == 408
+
+    waiting = [{"type": "http.request", "body": b"x", "more_body": False}]
+    with pytest.raises(TimeoutError):
+        await limited(scope, receive, send)
 
 
 async def run(app, chunks: list[bytes], method: str = "GET") -> list[Message]:

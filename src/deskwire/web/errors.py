@@ -44,6 +44,7 @@ STATUSES: dict[type[Refusal], int] = {
 SENTENCES = {
     404: "There is nothing at this address, or it is not shared with you.",
     405: "This address does not take that kind of request.",
+    408: "The request did not arrive in time. Try again.",
     413: "That was larger than this desk takes.",
     503: "The database takes nothing at this moment. Try again in a little.",
     500: "Something on our side broke. It was written down; trying again may help.",
@@ -53,6 +54,7 @@ TITLES = {
     403: "Not allowed",
     404: "Nothing here",
     405: "Not like this",
+    408: "That took too long",
     409: "That does not fit",
     413: "Too large",
     422: "That cannot be accepted",

@@ -2,11 +2,12 @@
 
 SecurityHeaders   every answer says what a browser may do with it
 SameOrigin        a request that changes something comes from our own pages
-BodyLimit         a body is no larger than a form needs
+BodyLimit         a body is no larger than a form needs, and comes in time
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 SIGNED = ("/api/webhooks/",)  # prefixes whose requests carry a signature of their own
 FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 characters
 OTHER_BYTES = 1024 * 1024  # JSON of the API; never read further than this
+BODY_WITHIN = 30.0  # s for a whole body; a telephone with one bar sends a form in five
+TOO_SLOW = "The request did not arrive in time. Try again."
 HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
 PORTS = {"http": 80, "https": 443}
 
@@ -90,12 +93,22 @@ class SameOrigin:
 
 
 class BodyLimit:
-    """Reads no more of a body than FORM_BYTES of a form or OTHER_BYTES of anything else."""
+    """Reads no more of a body than FORM_BYTES of a form or OTHER_BYTES of anything else.
 
-    def __init__(self, app: ASGIApp, form: int = FORM_BYTES, other: int = OTHER_BYTES) -> None:
+    It must be here `within` so many seconds: one that trickles would hold its connection for ever.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        form: int = FORM_BYTES,
+        other: int = OTHER_BYTES,
+        within: float = BODY_WITHIN,
+    ) -> None:
         self._app = app
         self._form = form
         self._other = other
+        self._seconds = within
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE or _is_signed(scope):
@@ -109,14 +122,20 @@ class BodyLimit:
         await self._within(limit, scope, receive, send)
 
     async def _within(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
-        taken, started = 0, False
+        taken, whole, started = 0, False, False
+        deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def receive_some() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            try:
+                async with asyncio.timeout_at(None if whole else deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise _Unread(408, TOO_SLOW) from None
             taken += len(message.get("body", b""))
             if taken > limit:
-                raise HTTPException(413, _too_large(limit))  # the app's own error page, if it has
+                raise _Unread(413, _too_large(limit))
+            whole = not message.get("more_body", False)
             return message
 
         async def send_noting(message: Message) -> None:
@@ -126,10 +145,14 @@ class BodyLimit:
 
         try:
             await self._app(scope, receive_some, send_noting)
-        except HTTPException as refusal:
-            if started or taken <= limit:
+        except _Unread as refusal:
+            if started:
                 raise
             await _refuse(send, refusal.status_code, refusal.detail)
+
+
+class _Unread(HTTPException):
+    """The rest of a body is not read. The app may answer it with an error page of its own."""
 
 
 def why_foreign(headers: Headers, own: str | None) -> str | None:
