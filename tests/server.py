@@ -118,6 +118,11 @@ class Server(Bot):
     def is_running(self) -> bool:
         return self._process is not None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server is not running"
+        return self._process.pid
+
     def _end(self, number: int) -> int:
         process, self._process = self._process, None
         assert process is not None, "the server is not running"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 
 from deskwire.control import Lock, read_url
 from deskwire.events.log import read_epoch, read_head
@@ -17,6 +20,8 @@ from deskwire.settings import MIN_SECRET, Settings
 from deskwire.webhooks.deliveries import STATES, count_by_state
 
 SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
+MIB = 1024 * 1024  # bytes
+LITTLE = 512 * MIB  # bytes; a migration copies the file, and the WAL may take 64 MiB beside it
 ANSWER_WITHIN = 3.0  # s
 SHORT_PART = (
     f"BOT_WEBHOOK_SECRET: a part between commas has under {MIN_SECRET} characters, and is valid "
@@ -35,7 +40,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Everything that can be seen from outside the running server."""
     found = [*_settings(settings), *_database(settings)]
-    return [*found, _server(settings)]
+    return [*found, _disk(settings.database_path.absolute().parent), _server(settings)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -90,10 +95,28 @@ def _sqlite() -> Finding:
     return Finding(True, f"SQLite {version}: write to the file through `deskwire` only")
 
 
+def _disk(folder: Path) -> Finding:
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    said = f"{free // MIB:,} MiB are free for the database in {folder}"
+    if free < LITTLE:
+        return Finding(False, f"{said}: make room before webhooks are answered 503")
+    return Finding(True, said)
+
+
 def _server(settings: Settings) -> Finding:
     if not Lock(settings.database_path).is_held():
         return Finding(True, "no server is running on this database")
     return _readiness(settings)
+
+
+def _problems(error: urllib.error.HTTPError) -> str:
+    """What the server says is wrong, or the bare status of whatever answered instead."""
+    try:
+        return "; ".join(str(each) for each in json.loads(error.read())["problems"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return str(error.code)
 
 
 def _readiness(settings: Settings) -> Finding:
@@ -102,7 +125,7 @@ def _readiness(settings: Settings) -> Finding:
         with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:  # noqa: S310
             return Finding(True, f"the server answers at {url}: {answer.status}")
     except urllib.error.HTTPError as error:
-        return Finding(False, f"the server at {url} is not ready: {error.code}")
+        return Finding(False, f"the server at {url} is not ready: {_problems(error)}")
     except OSError as error:
         reason = getattr(error, "reason", None) or error  # of urllib's own, what is behind it
         why = getattr(reason, "strerror", None) or str(reason)

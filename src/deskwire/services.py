@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from deskwire import commands
 from deskwire.accounts.sessions import read_living
 from deskwire.control import ControlServer, Lock
@@ -62,9 +64,22 @@ class Services:
         except Exception:
             logger.exception("the database did not answer")
             return [*problems, "the database does not answer"]
+        if self.intake.refused is not None:  # the last one was; would the next one be?
+            problems += await self._try_to_write()
         if head > self.hub.window.head + MAX_LAG:
             problems.append(f"streams are {head - self.hub.window.head} events behind the log")
         return problems
+
+    async def _try_to_write(self) -> list[str]:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.db.write(log.touch)
+        except TimeoutError:
+            return ["the database takes nothing: it is locked, or too busy"]
+        except OperationalError as error:
+            return [f"the database takes nothing: {error.orig}"]
+        self.intake.refused = None
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -160,6 +161,18 @@ def test_half_a_copy_is_removed(
 
     assert "disk is full" in shell.refuse("backup", "copy.db")
     assert not list(folder.glob("copy.db*"))
+
+
+def test_the_doctor_warns_before_the_disk_is_full(
+    folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 100 * 1024 * 1024
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: Mock(free=left))
+
+    said = shell.run("doctor")
+
+    assert f"LOOK  100 MiB are free for the database in {folder}: make room" in said.out
+    assert said.code == 1
 
 
 def test_the_doctor_says_to_upgrade_where_the_database_is_newer(folder: Path, shell: Shell) -> None:

@@ -144,6 +144,15 @@ def begin_epoch(tx: Connection) -> str:
     return epoch
 
 
+def touch(tx: Connection) -> None:
+    """Write something and take it back: it fails where nothing can be written.
+
+    An update that changes nothing would not do; SQLite writes no page for it.
+    """
+    tx.execute(insert(log_state).values(id=0, epoch="", floor=0))
+    tx.execute(log_state.delete().where(log_state.c.id == 0))
+
+
 def read_head(tx: Connection) -> int:
     """The position of the newest entry, 0 in an empty log."""
     newest = tx.execute(select(func.max(log.c.position))).scalar_one()

@@ -69,10 +69,21 @@ def part(tx: Connection) -> Iterator[None]:
         yield
     except BaseException:
         del noted[before:]  # or readers would hear of what never happened
-        driver.execute("ROLLBACK TO SAVEPOINT part")
+        if not _is_undone(driver):
+            driver.execute("ROLLBACK TO SAVEPOINT part")
         raise
     finally:
-        driver.execute("RELEASE SAVEPOINT part")
+        if not _is_undone(driver):
+            driver.execute("RELEASE SAVEPOINT part")
+
+
+def _is_undone(driver: object) -> bool:
+    """Whether the error has ended the transaction already, savepoints and all.
+
+    SQLite does that where the disk is full. To be told then that there is no such savepoint would
+    hide the cause, and what is written next would be in no transaction at all.
+    """
+    return not getattr(driver, "in_transaction", True)
 
 
 class Database:

@@ -103,6 +103,7 @@ class Intake:
     def __init__(self, db: Database, ring: Callable[[], None]) -> None:
         self._db = db
         self._ring = ring
+        self.refused: Exception | None = None  # why the last batch could not be kept
         self._waiting: list[tuple[Arrived, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -118,7 +119,7 @@ class Intake:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                failure = await self._write([arrived for arrived, _ in batch])
+                failure = self.refused = await self._write([arrived for arrived, _ in batch])
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
                         _settle(kept, failure)

@@ -58,9 +58,9 @@ class Worker:
                 worked = await self._db.write(self.work_off, BATCH)
                 failures = 0
                 self.outcomes.update(worked)
-            except OperationalError:
+            except OperationalError as error:
                 failures += 1
-                logger.exception("the database refused; deliveries wait")
+                logger.error("the database refused, deliveries wait: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(min(MAX_WAIT, 0.1 * 2**failures))
                 continue
             if len(worked) < BATCH:  # that was all; what came since has rung

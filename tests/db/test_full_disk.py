@@ -1,0 +1,135 @@
+"""A disk that is full: nothing is lost, nothing is told that did not happen, and it goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
+
+from deskwire.events import log
+from deskwire.webhooks.deliveries import count_by_state, keep
+from deskwire.webhooks.source import Arrived
+from tests.bot_house import Told, posted
+from tests.db.desk import Desk, running_desk
+from tests.unit.fakes import wait_until
+
+GUILD, MO = "800000000000000001", "900000000000000006"
+TICKET: dict[str, Any] = {"guildId": GUILD, "ticketId": 1001, "ticketNumber": 1}
+MANY = 20  # the worker's batch
+ROOM = 2**30  # pages; SQLite's own limit
+
+
+def limit(tx: Connection, pages: int) -> None:
+    """No more than that many pages, and no fewer than there are: the next one is refused."""
+    tx.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+def keep_without_room(tx: Connection, arrived: list[Arrived]) -> None:
+    """Deliveries that were kept with the last page there was."""
+    keep(tx, arrived)
+    limit(tx, 1)
+
+
+def message(number: int, at: int) -> Arrived:
+    said = {
+        **TICKET,
+        "messageId": str(number),
+        "authorId": MO,
+        "authorUsername": "mo",
+        "messageType": "staff",
+        "hasAttachments": False,
+        "messageLength": 3000,
+        "content": f"{number} " + "x" * 3000,
+    }
+    return posted(Told(at, "ticket.message_sent", said), id_=str(number))
+
+
+def read_messages(desk: Desk) -> list[str]:
+    """Ids of the messages in the log, in order."""
+
+    def read(tx: Connection) -> list[Any]:
+        rows = tx.execute(select(log.log.c.data).where(log.log.c.type == "ticket.message_sent"))
+        return [row.data.partition('"messageId":"')[2].partition('"')[0] for row in rows]
+
+    return desk.db.read_here(read)
+
+
+async def opened(desk: Desk) -> Any:
+    """A stream of the owner, and a ticket to write in."""
+    mo = await desk.person("mo")
+    await desk.command("people.link", email="mo@example.org", discord=MO)
+    await desk.post("guild.joined", guildId=GUILD, guildName="Harbour", ownerId=MO, memberCount=3)
+    await desk.post("ticket.created", **TICKET, subject="Help", openerId=MO, openerUsername="mo")
+    return await desk.open(mo)
+
+
+async def test_deliveries_that_find_no_room_wait_and_are_understood_once_there_is_some(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_desk(tmp_path) as desk:
+        stream = await opened(desk)
+        before = await desk.db.read(log.read_head)
+        arrived = [message(number, desk.clock + number) for number in range(1, MANY + 1)]
+
+        await desk.db.write(keep_without_room, arrived)
+        await wait_until(lambda: caplog.text.count("deliveries wait") >= 2)
+
+        assert (await desk.db.read(count_by_state))["pending"] == MANY
+        assert await desk.db.read(log.read_head) == before == desk.hub.window.head
+        assert stream.heard == []
+
+        await desk.db.write(limit, ROOM)
+        await desk.settle()
+
+        assert await desk.db.read(count_by_state) == {"done": MANY + 2}
+        assert read_messages(desk) == [str(number) for number in range(1, MANY + 1)]
+        assert len(stream.heard) == MANY
+        assert await desk.db.read(log.read_head) == before + MANY == desk.hub.window.head
+
+
+async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: Path) -> None:
+    async with running_desk(tmp_path) as desk:
+        await opened(desk)
+        await desk.db.write(limit, 1)
+
+        kept = 0
+
+        async def keep_on() -> None:
+            nonlocal kept
+            while True:
+                await desk.services.intake.keep(message(kept + 1, desk.clock + kept))
+                kept += 1
+
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            await keep_on()
+
+        assert str(desk.services.intake.refused) == "database or disk is full"
+        await desk.db.write(limit, ROOM)
+        assert await desk.services.find_problems() == []
+        assert desk.services.intake.refused is None
+        await desk.settle()
+        assert read_messages(desk) == [str(number) for number in range(1, kept + 1)]
+
+
+async def test_a_page_that_finds_no_room_is_undone_as_a_whole(tmp_path: Path) -> None:
+    async with running_desk(tmp_path) as desk:
+        await opened(desk)
+        await desk.db.write(limit, 1)
+
+        invited = 0
+
+        async def invite_on() -> None:
+            nonlocal invited
+            while True:
+                await desk.person(f"guest{invited}")
+                invited += 1
+
+        with pytest.raises(OperationalError, match="full"):
+            await invite_on()
+
+        await desk.db.write(limit, ROOM)
+        await desk.person(f"guest{invited}")  # nothing of them was left behind

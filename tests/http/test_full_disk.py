@@ -1,0 +1,123 @@
+"""A server whose disk is full, or whose database is locked: it says so, calmly, and goes on."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.place import Place
+from tests.server import PASSWORD, Server, running
+
+START = 60.0  # s for a shell of its own on a busy machine
+CALM = "The database takes nothing at this moment. Try again in a little."
+
+
+@contextmanager
+def full(server: Server) -> Iterator[None]:
+    """No file of the server's can be written to any more."""
+    soft, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def locked(server: Server) -> Iterator[None]:
+    """Somebody holds the database and does not let go."""
+    with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def said(place: Place, number: int) -> dict[str, object]:
+    return {
+        "guildId": place.guild,
+        "ticketId": 1001,
+        "ticketNumber": 1,
+        "messageId": str(number),
+        "authorId": place.bo.discord,
+        "authorUsername": place.bo.name,
+        "messageType": "customer",
+        "hasAttachments": False,
+        "messageLength": 5,
+        "content": f"Number {number}",
+    }
+
+
+def examine(server: Server) -> tuple[int, str]:
+    """What `deskwire doctor` answers and prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deskwire", "doctor"],
+        cwd=server.folder,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=START,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout
+
+
+def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        place = Place(server)
+        cookie = place.staff()
+        place.open_ticket(1, "The disk is full")
+        with place.listen(cookie) as stream:
+            first = server.post("ticket.message_sent", said(place, 1), id_="1")
+            assert first.status == 200
+            stream.until_type("ticket.message_sent")
+
+            with full(server):
+                refused = server.post("ticket.message_sent", said(place, 2), id_="2")
+                assert refused.status == 503
+                assert json.loads(refused.message)["success"] is False
+                page = server.get(f"/guilds/{place.guild}/tickets/1", cookie)
+                assert (page.status, "Number 1" in page.text) == (200, True)
+                form = {"email": place.ada.email, "password": PASSWORD}
+                attempt = server.submit("/sign-in", source="127.0.77.1", **form)
+                assert (attempt.status, attempt.headers["retry-after"]) == (503, "5")
+                assert CALM in attempt.text
+                assert "sqlite" not in attempt.text.lower()
+                assert "Traceback" not in attempt.text
+                ready = server.get("/readyz")
+                assert ready.status == 503
+                assert "the database takes nothing" in ready.text
+                code, findings = examine(server)
+                assert code == 1
+                assert "is not ready: the database takes nothing: disk I/O error" in findings
+
+            again = server.post("ticket.message_sent", said(place, 2), id_="2")
+            assert again.status == 200
+            heard = stream.until_type("ticket.message_sent")
+            assert heard.told["data"]["messageId"] == "2"
+            assert server.get("/readyz").status == 200
+            assert server.submit("/sign-in", source="127.0.77.1", **form).status == 303
+            timeline = server.get(f"/guilds/{place.guild}/tickets/1", cookie).text
+            assert [timeline.count(f"Number {number}") for number in (1, 2)] == [1, 1]
+
+
+def test_a_locked_database_is_waited_for_and_then_said_to_be(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        place = Place(server)
+        cookie = place.staff()
+        place.open_ticket(1, "Somebody has a shell open")
+
+        with locked(server):
+            refused = server.post("ticket.message_sent", said(place, 1), id_="1")
+            assert refused.status == 503
+            assert server.get(f"/guilds/{place.guild}/tickets/1", cookie).status == 200
+            assert "the database takes nothing: it is locked" in server.get("/readyz").text
+
+        assert server.post("ticket.message_sent", said(place, 1), id_="1").status == 200
+        server.log.wait_for(r"Broadcasting .*ticket\.message_sent")
+        assert "Number 1" in server.get(f"/guilds/{place.guild}/tickets/1", cookie).text
