@@ -16,7 +16,7 @@ import { CONTROL, type Frame, type Goodbye, parseFrame } from "./frames";
 const SILENCE = 45_000; // ms without a frame; the server ticks every 27 s
 const DOUBT = 40_000; // ms; a tab just looked at trusts nothing older
 const LOOK = 5_000; // ms between two looks at the clock
-const SETTLED = 10_000; // ms; a stream that lived this long was a success, so backoff starts anew
+const SETTLED = 5_000; // ms; what lived this long was a success; some platforms cut after ten seconds
 const PROBE_EVERY = 3; // failures; then one request asks why (an EventSource cannot see a status)
 
 export type StreamState =

@@ -101,6 +101,17 @@ test("waits grow while it fails, and start anew once a stream has settled", () =
   assert.equal(outside.newest.isClosed, false);
 });
 
+test("a platform that cuts every ten seconds costs a blip each time, and never more", () => {
+  clock.chance = 0.999;
+  for (let round = 1; round <= 8; round += 1) {
+    outside.newest.connect(`aaaaaaaa-${round}`);
+    clock.pass(9_900); // from the first frame; the platform counts from the request
+    outside.newest.fail();
+    clock.pass(500);
+    assert.equal(outside.newest.isClosed, false);
+  }
+});
+
 test("a server that accepts and drops at once is not hammered", () => {
   clock.chance = 0.999;
   for (let round = 0; round < 8; round += 1) {
