@@ -27,6 +27,7 @@ OF_OTHERS = (
     *("outerMorph", "innerMorph"),  # htmx
     *("process_cpu_seconds_total", "process_start_time_seconds"),  # prometheus-client
     *("process_virtual_memory_bytes", "process_open_fds", "process_max_fds"),
+    "LimitNOFILE",  # systemd
     *("HttpOnly", "SameSite", "alembic.ini", "TIMESTAMP.BODY"),
 )
 PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")
