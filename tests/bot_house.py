@@ -6,16 +6,13 @@ Everything runs in one transaction that is never committed, so an example costs 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
 
-import deskwire.schema as _every_table  # noqa: F401
-from deskwire.events import log
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.db import Database, metadata
+from deskwire.kit.db import Database
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived
 from deskwire.webhooks.worker import Worker
@@ -36,17 +33,6 @@ class Told(NamedTuple):
 
 class _Enough(Exception):
     """Ends a transaction without committing it."""
-
-
-def new_database(folder: Path) -> Database:
-    db = Database(f"sqlite:///{folder / 'desk.db'}")
-
-    def create(tx: Connection) -> None:
-        metadata.create_all(tx)
-        log.begin_epoch(tx)
-
-    db.write_here(create)
-    return db
 
 
 def imagine(db: Database, work: Callable[[Connection], T]) -> T:

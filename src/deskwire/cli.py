@@ -108,17 +108,17 @@ def demo(
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say; exit 1 if behind.")] = False,
 ) -> None:
-    """Bring the database to the schema this version needs (`serve` does it by itself)."""
+    """Bring the database to the schema this version needs (with SQLite `serve` does it, too)."""
     from deskwire.schema import read_state
-    from deskwire.services import open_database
+    from deskwire.services import migrate_database
 
     settings = _settings()
     if check:
-        before, after = _database(settings).read_here(read_state)
+        before, after = _database(settings, ready=False).read_here(read_state)
         print(f"database at {before or 'nothing'}, this version needs {after}")
         raise typer.Exit(0 if before == after else 1)
-    opened = open_database(settings.database_url)
-    print(f"database at {opened.db.read_here(read_state)[0]}: {settings.database_path}")
+    opened = migrate_database(settings.database_url)
+    print(f"database at {opened.db.read_here(read_state)[0]}: {opened.db.name}")
     opened.close()
 
 
@@ -126,12 +126,28 @@ def migrate(
 def backup(target: Annotated[Path, typer.Argument(help="a file that does not exist yet")]) -> None:
     """Copy the database, also while it is being served."""
     from deskwire.kit.errors import Conflict
+    from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_to
 
+    db = _database(_settings())
+    if not isinstance(db, SQLite):
+        raise Conflict("PostgreSQL has its own: pg_dump. After a restore, run `deskwire restored`.")
     if target.exists():
         raise Conflict(f"{target} exists already; choose another name.")
-    copy_to(_database(_settings()), target)
+    copy_to(db, target)
     print(f"{target}: {target.stat().st_size:,} bytes")
+
+
+@app.command()
+def restored() -> None:
+    """Say that the database was put back from a copy, so that every open page loads anew."""
+    from deskwire.events.log import begin_epoch
+    from deskwire.services import open_database
+
+    opened = open_database(_settings().database_url)
+    epoch = opened.db.write_here(begin_epoch)
+    opened.close()
+    print(f"the log goes on as epoch {epoch}; start every server of this database anew")
 
 
 @app.command()
@@ -277,8 +293,9 @@ def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MA
     print(f"received {_local(kept.received_at)}")
     _say(f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}")
     _say(f"body     {kept.body.decode('utf-8', 'replace')}")
-    for entry in db.read_here(read_caused_by, f"delivery:{id_}"):
-        print(f"event    {entry.type} at position {entry.position} → {', '.join(entry.channels)}")
+    for each in db.read_here(read_caused_by, f"delivery:{id_}"):
+        place = f"at position {each.position}" if each.position else "not numbered yet"
+        print(f"event    {each.type} {place} → {', '.join(each.channels)}")
 
 
 @deliveries.command("replay")
@@ -321,28 +338,17 @@ def _settings() -> Settings:
     return load()
 
 
-def _database(settings: Settings) -> Database:
-    from deskwire.kit.db import Database
-    from deskwire.place import check_written
+def _database(settings: Settings, *, ready: bool = True) -> Database:
+    """The database, to be read; `ready`: only at the schema this version needs."""
+    from deskwire.services import look_at
 
-    check_written(settings.database_path)
-    return Database(settings.database_url)
+    return look_at(settings.database_url, ready=ready)
 
 
 def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Run a command in the serving process, or here if nobody serves."""
-    from deskwire import commands
-    from deskwire.control import ask_server
-    from deskwire.services import open_database
+    from deskwire.services import run_command
 
-    reply = ask_server(settings.database_path, command, arguments)
-    if reply is not None:
-        return reply["result"]
-    opened = open_database(settings.database_url)
-    try:
-        return opened.db.write_here(commands.run, command, arguments)
-    finally:
-        opened.close()
+    return run_command(settings.database_url, command, arguments)
 
 
 def _welcome(settings: Settings, made: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from deskwire.kit.clock import now
 from deskwire.services import Services, open_database, running
 from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
+from tests.databases import new_url
 from tests.unit.fakes import Outlet
 
 
@@ -93,7 +94,7 @@ class Desk:
 @asynccontextmanager
 async def running_desk(folder: Path) -> AsyncIterator[Desk]:
     """A desk over a new database in `folder`."""
-    url = f"sqlite:///{folder}/desk.db"
+    url = new_url(folder)
     opened = open_database(url)
     try:
         async with running(

@@ -18,7 +18,8 @@ from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
 from deskwire.workspaces.names import discord_users
 from deskwire.workspaces.roles import role_members, roles
-from tests.bot_house import NOON, Told, imagine, new_database, outcomes, posted, understand
+from tests.bot_house import NOON, Told, imagine, outcomes, posted, understand
+from tests.databases import new_database
 
 STATE = (tickets, participants, messages, roles, role_members, guild_members, guilds, discord_users)
 OURS = {"id", "ticket", "revision", "created_at"}  # follow the order of arrival; they tell nothing

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from deskwire import commands
+from deskwire.accounts import passwords
 from deskwire.events.channels import STAFF
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from tests.cast import ADA, BO, House, build
+from tests.databases import new_url
 from tests.shell import Shell
 
 
@@ -55,9 +57,7 @@ def test_only_somebody_known_gets_a_role_there_is(
 def test_making_somebody_who_is_there_names_the_way_to_employ_them(house: House) -> None:
     arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
     made = house.db.write_here(commands.run, "people.create", arguments)
-    house.db.write_here(
-        lambda tx: tx.exec_driver_sql("INSERT INTO passwords VALUES (?, 'x', 1)", (made["id"],))
-    )
+    house.db.write_here(lambda tx: passwords.store(tx, made["id"], "x", 1))
 
     with pytest.raises(Conflict, match="deskwire people employ"):
         house.db.write_here(commands.run, "people.create", arguments)
@@ -66,7 +66,7 @@ def test_making_somebody_who_is_there_names_the_way_to_employ_them(house: House)
 def test_the_list_shows_who_is_employed_as_what(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell = Shell(monkeypatch, capsys, DATABASE_URL=f"sqlite:///{tmp_path}/desk.db")
+    shell = Shell(monkeypatch, capsys, DATABASE_URL=new_url(tmp_path))
     shell.do("people", "create", "root@desk.test", "--role", "super_admin")
     shell.do("people", "create", "bo@desk.test")
     said = shell.do("people", "employ", "bo@desk.test", "--role", "support_analyst")

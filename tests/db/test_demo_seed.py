@@ -24,7 +24,8 @@ from deskwire.tickets import search
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.webhooks.deliveries import deliveries
-from tests.bot_house import NOON, new_database
+from tests.bot_house import NOON
+from tests.databases import new_database
 
 CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database, part
+from deskwire.kit.db import Database, lock, part
 from deskwire.kit.errors import Refusal
 from deskwire.webhooks.deliveries import (
     State,
@@ -72,7 +72,11 @@ class Worker:
         self._bell.clear()
 
     def work_off(self, tx: Connection, limit: int) -> int:
-        """Handle up to `limit` pending deliveries; how many there were."""
+        """Handle up to `limit` pending deliveries; how many there were.
+
+        One worker at a time, over all processes: each sees what became of the ones before.
+        """
+        lock(tx, "worker")
         rows = read_pending(tx, limit)
         for row in rows:
             state, reasons = self._understand(tx, row)
