@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
 
+from deskwire.events.sequencer import number
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, is_shared
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived
 from deskwire.webhooks.worker import Worker
@@ -64,10 +65,12 @@ def check(sent: dict[str, str], body: bytes, *, now: int, secrets: Sequence[str]
 
 
 def understand(db: Database, tx: Connection, arrived: Iterable[Arrived]) -> None:
-    """Keep what arrived and have the worker handle all of it."""
+    """Keep what arrived and have the worker handle all of it; its events are in the log."""
     keep(tx, list(arrived))
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON)
     while worker.work_off(tx, 100):
+        pass
+    while is_shared(tx) and number(tx).entries:
         pass
 
 

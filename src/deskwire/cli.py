@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,7 +114,8 @@ def migrate(
 
     settings = _settings()
     if check:
-        before, after = _database(settings, ready=False).read_here(read_state)
+        with _reading(settings, ready=False) as db:
+            before, after = db.read_here(read_state)
         print(f"database at {before or 'nothing'}, this version needs {after}")
         raise typer.Exit(0 if before == after else 1)
     opened = migrate_database(settings.database_url)
@@ -129,12 +130,12 @@ def backup(target: Annotated[Path, typer.Argument(help="a file that does not exi
     from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_to
 
-    db = _database(_settings())
-    if not isinstance(db, SQLite):
-        raise Conflict("PostgreSQL has its own: pg_dump. After a restore, run `deskwire restored`.")
     if target.exists():
         raise Conflict(f"{target} exists already; choose another name.")
-    copy_to(db, target)
+    with _reading(_settings()) as db:
+        if not isinstance(db, SQLite):
+            raise Conflict("PostgreSQL has pg_dump for this. After a restore: `deskwire restored`.")
+        copy_to(db, target)
     print(f"{target}: {target.stat().st_size:,} bytes")
 
 
@@ -212,9 +213,9 @@ def list_people() -> None:
     from deskwire.accounts.shell import list_people as listed
     from deskwire.workspaces.organizations import read_employed
 
-    db = _database(_settings())
-    roles = db.read_here(read_employed)
-    for each in db.read_here(listed):
+    with _reading(_settings()) as db:
+        roles, everybody = db.read_here(read_employed), db.read_here(listed)
+    for each in everybody:
         person, identities = each.person, ", ".join(each.principals) or "-"
         role = roles.get(person.id, "-")
         _say(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
@@ -275,7 +276,9 @@ def list_deliveries(
     if state and state not in STATES:
         raise _invalid(f"There is no state {state!r}; choose one of {', '.join(STATES)}.")
     chosen = next((known for known in STATES if known == state), None)
-    for each in _database(_settings()).read_here(read_newest, limit, chosen):
+    with _reading(_settings()) as db:
+        newest = db.read_here(read_newest, limit, chosen)
+    for each in newest:
         reasons = "; ".join(each.reasons)
         _say(f"{each.id:>8}  {_local(each.received_at)}  {each.state:8}  {each.type}  {reasons}")
 
@@ -286,14 +289,15 @@ def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MA
     from deskwire.events.log import read_caused_by
     from deskwire.webhooks.deliveries import read_one
 
-    db = _database(_settings())
-    kept = db.read_here(read_one, id_)
+    with _reading(_settings()) as db:
+        kept = db.read_here(read_one, id_)
+        caused = db.read_here(read_caused_by, f"delivery:{id_}")
     _say(f"delivery {kept.id} from {kept.source}: {kept.type}")
     print(f"signed   {_local(kept.signed_at)}")
     print(f"received {_local(kept.received_at)}")
     _say(f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}")
     _say(f"body     {kept.body.decode('utf-8', 'replace')}")
-    for each in db.read_here(read_caused_by, f"delivery:{id_}"):
+    for each in caused:
         place = f"at position {each.position}" if each.position else "not numbered yet"
         print(f"event    {each.type} {place} → {', '.join(each.channels)}")
 
@@ -315,9 +319,8 @@ def tail(
 
     from deskwire.events.log import read_after, read_head
 
-    db = _database(_settings())
-    position = db.read_here(read_head) if after < 0 else after
-    try:
+    with suppress(KeyboardInterrupt), _reading(_settings()) as db:
+        position = db.read_here(read_head) if after < 0 else after
         while True:
             entries = db.read_here(read_after, position, 500)
             for entry in entries:
@@ -328,8 +331,6 @@ def tail(
             if not entries:
                 sys.stdout.flush()
                 time.sleep(0.2)
-    except KeyboardInterrupt:
-        return
 
 
 def _settings() -> Settings:
@@ -338,11 +339,16 @@ def _settings() -> Settings:
     return load()
 
 
-def _database(settings: Settings, *, ready: bool = True) -> Database:
+@contextmanager
+def _reading(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
     """The database, to be read; `ready`: only at the schema this version needs."""
     from deskwire.services import look_at
 
-    return look_at(settings.database_url, ready=ready)
+    db = look_at(settings.database_url, ready=ready)
+    try:
+        yield db
+    finally:
+        db.close()
 
 
 def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401

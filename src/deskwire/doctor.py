@@ -61,16 +61,25 @@ def _database(settings: Settings) -> list[Finding]:
         db = connect(settings.database_url)
         if isinstance(db, SQLite):
             check_written(db.path)
-        before, after = db.read_here(read_state)
+    except Refusal as refusal:
+        return [Finding(False, str(refusal))]
+    try:
+        return db.read_here(_state, db.name)
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     except OperationalError as error:
         return [Finding(False, f"the database does not answer: {error.orig}")]
+    finally:
+        db.close()
+
+
+def _state(tx: Connection, name: str) -> list[Finding]:
+    before, after = read_state(tx)
     if is_newer(before):
         return [Finding(False, f"database at {before}, newer than this Deskwire: upgrade Deskwire")]
     if before != after:
         return [Finding(False, f"database at {before}, needed {after}: `deskwire migrate`")]
-    return [*db.read_here(_engine, f"{db.name}: revision {after}"), *db.read_here(_contents)]
+    return [*_engine(tx, f"{name}: revision {after}"), *_contents(tx)]
 
 
 def _engine(tx: Connection, place: str) -> list[Finding]:

@@ -91,11 +91,7 @@ def open_database(url: str) -> Opened:
     db = connect(url)
     if isinstance(db, SQLite):
         return _take(db)
-    try:
-        db.read_here(check_ready, db.name)
-    except BaseException:
-        db.close()
-        raise
+    _check(db)
     return Opened(db, None)
 
 
@@ -120,8 +116,16 @@ def look_at(url: str, *, ready: bool) -> Database:
     if isinstance(db, SQLite):
         check_written(db.path)
     elif ready:
-        db.read_here(check_ready, db.name)
+        _check(db)
     return db
+
+
+def _check(db: Database) -> None:
+    try:
+        db.read_here(check_ready, db.name)
+    except BaseException:
+        db.close()
+        raise
 
 
 def _take(db: SQLite) -> Opened:

@@ -81,11 +81,12 @@ class Desk:
     async def _is_settled(self) -> bool:
         def read(tx: Any) -> tuple[int, int]:
             pending = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
-            return tx.exec_driver_sql(pending).scalar_one(), log.read_head(tx)
+            waiting = tx.exec_driver_sql(pending).scalar_one() + log.count_waiting(tx)
+            return waiting, log.read_head(tx)
 
-        pending, head = await self.db.read(read)
+        waiting, head = await self.db.read(read)
         return (
-            pending == 0
+            waiting == 0
             and self.hub.window.head == head
             and all(seat.live for seat in self.hub.seats)
         )

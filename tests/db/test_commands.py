@@ -9,6 +9,7 @@ import pytest
 
 from deskwire import commands
 from deskwire.accounts import passwords
+from deskwire.events import log
 from deskwire.events.channels import STAFF
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from tests.cast import ADA, BO, House, build
@@ -35,12 +36,12 @@ def test_somebody_with_an_account_can_be_employed(house: House) -> None:
 
 
 def test_open_pages_of_the_employed_ask_again_what_they_may_hear(house: House) -> None:
-    touched: list[str] = []
-    house.db.subscribe(lambda noted: touched.extend(c for entry in noted for c in entry.touches))
+    before = house.db.read_here(log.read_head)
 
     house.db.write_here(commands.run, "people.employ", {"email": ADA.email, "role": "super_admin"})
 
-    assert touched == [f"user:{house.id_of(ADA)}"]
+    entries = house.db.read_here(log.read_after, before, 10)
+    assert [c for entry in entries for c in entry.touches] == [f"user:{house.id_of(ADA)}"]
 
 
 @pytest.mark.parametrize(
