@@ -59,7 +59,7 @@ class Writer(Thread):
     def __init__(self, url: str, name: str, *, numbers: bool = True) -> None:
         super().__init__()
         self._db = Postgres(url)
-        self._random = random.Random(name)  # noqa: S311
+        self._random = random.Random(name)
         self._numbers = numbers
         self.committed: list[str] = []
         self.name = name

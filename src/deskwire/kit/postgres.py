@@ -7,6 +7,8 @@ changes, or a `lock` where there is no row yet (decision 0017). Readers see one 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,7 +26,8 @@ from deskwire.kit.db import READERS, WAIT_FOR_CONNECTION, Database, P, T, Work
 from deskwire.kit.errors import Invalid, Upstream
 
 WRITERS = 4  # connections; an action that waits for a row must not hold up the door
-TRIES = 3  # of a transaction that another one's locks made impossible
+TRIES = 4  # of a transaction that another one's locks made impossible
+RETRY_MS = 50  # ms at most before the first of them; longer each time
 QUIET = 1.0  # s without a word until a listener is told so
 
 _CONNECTION = {
@@ -70,12 +73,13 @@ class Postgres(Database):
 
     def write_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `Database`; tried again where other transactions' locks left no way but to give up."""
-        for _ in range(TRIES - 1):
+        for tried in range(1, TRIES):
             try:
                 return super().write_here(work, *args, **kwargs)
             except OperationalError as error:
                 if not isinstance(error.orig, DeadlockDetected | SerializationFailure):
                     raise
+            time.sleep(tried * RETRY_MS * random.random() / 1000)  # noqa: S311 - or both meet again
         return super().write_here(work, *args, **kwargs)
 
     async def write_apart(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
