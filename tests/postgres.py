@@ -8,6 +8,7 @@ brings. Databases are copies of one that is migrated once.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import pwd
 import secrets
@@ -15,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -152,7 +154,11 @@ def _start() -> str:
     settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", data, *settings], stderr=log, user=owner, cwd=folder
+            [programs / "postgres", "-D", data, *settings],
+            stderr=log,
+            user=owner,
+            cwd=folder,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     atexit.register(_stop, process, folder)
     url = f"postgresql://postgres:{admin}@127.0.0.1:{port}/postgres"
@@ -198,6 +204,11 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.02)
         else:
             return
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop the server when these tests are killed, and cannot do it themselves."""
+    ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
 def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -67,8 +67,8 @@ class Server(Bot):
         self.folder = folder
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.database_url = new_url(folder)
-        self.secret = secrets.token_hex(32)
+        self.database_url = environment.get("DATABASE_URL") or new_url(folder)
+        self.secret = environment.get("BOT_WEBHOOK_SECRET") or secrets.token_hex(32)
         self.log = Log(folder / "server.log")
         self._process: subprocess.Popen[str] | None = None
         self._sources = count(1)

@@ -39,7 +39,6 @@ def beside(first: Server, folder: Path) -> Iterator[Server]:
     folder.mkdir()
     shared = {"DATABASE_URL": first.database_url, "BOT_WEBHOOK_SECRET": first.secret}
     with running(folder, **shared) as second:
-        second.secret = first.secret
         yield second
 
 
