@@ -96,6 +96,13 @@ export class Fragments {
     for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#mark(id);
   }
 
+  /** So is what was not taken away: it tells of less now. The rest waits for access. */
+  refreshRest(): void {
+    for (const { id } of document.querySelectorAll(`[data-refresh][id]:not(${GONE})`)) {
+      this.#mark(id);
+    }
+  }
+
   /** The tab can be seen again, or the server is back: what waited for that is asked for now. */
   wake(): void {
     if (this.#stale.size + this.#failed.size > 0) this.#schedule(BURST);

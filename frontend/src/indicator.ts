@@ -23,7 +23,7 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
     case "restarting":
       return `The server restarts, reconnecting… data is ${age} old`;
     case "parked":
-      return `Paused: open in too many other tabs; look at this tab to resume · ${age} old`;
+      return `Paused: open in too many other places; look at this tab to resume · ${age} old`;
     case "offline":
       return `Offline · data is ${age} old`;
     case "stale":
@@ -41,6 +41,9 @@ export function showFreshness(freshness: Freshness, freshAt: number, now: number
   if (!root) return;
   const text = wordsFor(freshness, freshAt, now);
   const slot = root.querySelector<HTMLElement>('[data-field="text"]');
+  const short = root.querySelector<HTMLElement>('[data-field="age"]');
+  const age = span(now - freshAt);
+  if (short && short.textContent !== age) short.textContent = age;
   if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
   if (slot && slot.textContent !== text) slot.textContent = text;
   if (root.title !== text) root.title = text;

@@ -55,7 +55,8 @@ export function isMissing(value: unknown): boolean {
 /** `Ada Lovelace` → `AL`; the rule of `initials` in `deskwire/workspaces/names.py`. */
 export function initials(name: string): string {
   const words = name.split(SPACE).filter(Boolean);
-  const found = words.flatMap((word) => /[\p{L}\p{N}]/u.exec(word)?.[0] ?? []);
+  const named = words.filter((word) => !word.startsWith("…")); // the end of an id
+  const found = named.flatMap((word) => /[\p{L}\p{N}]/u.exec(word)?.[0] ?? []);
   const ends = found.length > 1 ? [found[0], found[found.length - 1]] : found;
   return ends.join("").toUpperCase() || (words.length > 0 ? "?" : "");
 }

@@ -12,7 +12,7 @@ export interface Toast {
   many(n: number): string;
 }
 
-type Teller<T extends EventType> = (data: EventData[T]) => Toast;
+type Teller<T extends EventType> = (data: EventData[T]) => Toast | null;
 
 interface TicketData {
   workspace?: string | null;
@@ -57,7 +57,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "ticket.message_sent": (data) => ({
     ...about(data, "message"),
     title: `New message in ${named(data)}`,
-    text: `From: ${data.messageType}`,
+    text: `From: ${data.messageType} (${data.line?.author?.name ?? data.authorUsername})`,
     many: (n) => `${n} new messages`,
   }),
   "ticket.status_changed": (data) => ({
@@ -93,7 +93,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
     many: (n) => `${n} people left the server`,
   }),
   "member.role_changed": null,
-  "person.changed": null,
+  "person.changed": ({ linked, unlinked }) => identity(linked, unlinked),
   "session.revoked": null,
 };
 
@@ -135,6 +135,14 @@ function plural({ workspace }: TicketData): "requests" | "tickets" {
 function role(name: string, done: string): Toast {
   const many = (n: number): string => `${n} team roles ${done}`;
   return { title: `Team role ${name} ${done}`, tone: "info", many };
+}
+
+/** Only what changes what one sees: a new name is no news to whoever chose it. */
+function identity(linked?: string | null, unlinked?: string | null): Toast | null {
+  const provider = linked ?? unlinked;
+  if (!provider) return null;
+  const title = `${capital(provider)} account ${linked ? "linked" : "unlinked"}`;
+  return { title, tone: linked ? "success" : "warning", many: () => title };
 }
 
 function withText(text: string | null | undefined): { text?: string } {

@@ -230,6 +230,10 @@ test("an event is shown by its channels, and to whom it is about by their own", 
   const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
   const event = { type: "member.left", data: { ...about, revision: 1 }, timestamp: 1 } as const;
 
+  const person = { actor: "shell", person: "p", name: "Dee", revision: 2 };
+  const mine = { type: "person.changed", data: person, timestamp: 1 } as const;
+
+  assert.deepEqual(channelsOf(mine, own), ["user:p"]);
   assert.deepEqual(channelsOf(envelope(), own), ["tickets:guild:1", "ticket:t1"]);
   assert.deepEqual(channelsOf(event, own), ["user:p", "guild:1"]);
   assert.deepEqual(channelsOf(event, new Set(["q", "discord:6"])), ["guild:1"]);
@@ -309,6 +313,6 @@ test("the indicator says how old the page is", () => {
   assert.equal(freshnessOf("live", true), "stale");
   assert.equal(freshnessOf("reconnecting", true), "reconnecting");
   assert.equal(freshnessOf("parked", true), "parked");
-  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other tabs; look at/);
+  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other places; look at/);
   assert.match(wordsFor("restarting", 0, 5_000), /^The server restarts, reconnecting… data is 5 s/);
 });

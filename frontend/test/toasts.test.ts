@@ -33,11 +33,11 @@ test("an organization's ticket is called a request", () => {
   assert.equal(toast?.many(5), "5 new requests");
 });
 
-test("a message says from which side it came", () => {
+test("a message says from which side it came, and from whom", () => {
   const toast = toastOf("ticket.message_sent", messageSent(), NOBODY);
 
   assert.equal(toast?.title, "New message in ticket #7");
-  assert.equal(toast?.text, "From: customer");
+  assert.equal(toast?.text, "From: customer (bo)");
   assert.equal(toast?.many(12), "12 new messages");
 });
 
@@ -93,6 +93,18 @@ test("the owner is told of the bot, whoever added it", () => {
   const toast = toastOf("guild.joined", { ...JOINED, actor: "discord:1" }, new Set(["discord:1"]));
 
   assert.equal(toast?.title, "Bot installed in Cats!");
+});
+
+test("an account that was linked or unlinked is told, a new name is not", () => {
+  const changed = { actor: "shell", person: "p1", name: "Ada", revision: 2 };
+  const own = new Set(["p1"]);
+
+  const linked = toastOf("person.changed", { ...changed, linked: "discord" }, own);
+  const unlinked = toastOf("person.changed", { ...changed, unlinked: "discord" }, own);
+
+  assert.equal(linked?.title, "Discord account linked");
+  assert.equal(unlinked?.title, "Discord account unlinked");
+  assert.equal(toastOf("person.changed", changed, own), null);
 });
 
 test("an event of a type this page does not know makes no toast", () => {

@@ -1,26 +1,22 @@
-"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1).
+"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1; 2: mistyped).
 
 Heavy parts are imported by the commands that need them: `deskwire --version` must be quick.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deskwire import __version__
-from deskwire.kit.errors import Refusal
+from deskwire.reach import is_here, read_settings, reading, write
+from deskwire.refusals import sentences
 
 if TYPE_CHECKING:
-    from deskwire.kit.db import Database
     from deskwire.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -38,6 +34,7 @@ for group, name in (
 ):
     app.add_typer(group, name=name)
 
+TAIL = 20  # events; what is shown of the log without following it
 MAX_ID = 2**63 - 1  # the largest number a database column holds
 
 Email = Annotated[str, typer.Argument(help="their e-mail address")]
@@ -51,29 +48,8 @@ def main() -> None:
         print(f"deskwire {__version__}")
         return
     with sentences():
-        app()
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """Turn what is refused into one sentence on standard error."""
-    try:
-        yield
-    except Refusal as refusal:
-        print(f"deskwire: {refusal}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except (OSError, sqlite3.Error) as error:
-        if not isinstance(error, BrokenPipeError):
-            print(f"deskwire: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        # The reader of our output has gone (`| head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
-    except Exception as error:
-        if type(error).__module__ != "sqlalchemy.exc":
-            raise
-        print(f"deskwire: the database refused: {getattr(error, 'orig', error)}", file=sys.stderr)
-        raise SystemExit(1) from None
+        code = app(standalone_mode=False)  # or Typer would draw a box around what it refuses
+        raise SystemExit(code if isinstance(code, int) else 0)
 
 
 @app.callback(invoke_without_command=True)
@@ -91,7 +67,7 @@ def serve() -> None:
     """Serve until Ctrl-C or SIGTERM, with the settings of the environment."""
     from deskwire.serve import serve as run
 
-    run(_settings())
+    run(read_settings())
 
 
 @app.command()
@@ -112,9 +88,9 @@ def migrate(
     from deskwire.schema import read_state
     from deskwire.services import migrate_database
 
-    settings = _settings()
+    settings = read_settings()
     if check:
-        with _reading(settings, ready=False) as db:
+        with reading(settings, ready=False) as db:
             before, after = db.read_here(read_state)
         print(f"database at {before or 'nothing'}, this version needs {after}")
         raise typer.Exit(0 if before == after else 1)
@@ -132,7 +108,7 @@ def backup(target: Annotated[Path, typer.Argument(help="a file that does not exi
 
     if target.exists():
         raise Conflict(f"{target} exists already; choose another name.")
-    with _reading(_settings()) as db:
+    with reading(read_settings()) as db:
         if not isinstance(db, SQLite):
             raise Conflict("PostgreSQL has pg_dump for this. After a restore: `deskwire restored`.")
         copy_to(db, target)
@@ -145,7 +121,7 @@ def restored() -> None:
     from deskwire.events.log import begin_epoch
     from deskwire.services import open_database
 
-    opened = open_database(_settings().database_url)
+    opened = open_database(read_settings().database_url)
     epoch = opened.db.write_here(begin_epoch)
     opened.close()
     print(f"the log goes on as epoch {epoch}; start every server of this database anew")
@@ -156,7 +132,7 @@ def doctor() -> None:
     """Look at settings, database and server, and say what needs attention (exit 1 if anything)."""
     from deskwire.doctor import examine
 
-    findings = examine(_settings())
+    findings = examine(read_settings())
     for finding in findings:
         print(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.sentence}")
     raise typer.Exit(0 if all(finding.fine for finding in findings) else 1)
@@ -170,15 +146,15 @@ def create_person(
 ) -> None:
     """Add a person and print a link (1 h, once) with which they choose their password."""
     arguments = {"email": email, "name": name or None, "role": role or None}
-    settings = _settings()
-    made = _write(settings, "people.create", arguments)
+    settings = read_settings()
+    made = write(settings, "people.create", arguments, may_begin=True)
     print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
 
 
 @people.command("employ")
 def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) -> None:
     """Give somebody who has an account a role in the team, or another one."""
-    made = _write(_settings(), "people.employ", {"email": email, "role": role})
+    made = write(read_settings(), "people.employ", {"email": email, "role": role})
     print(f"{made['name']} is {role} now")
     if not made["proven"]:
         print("Nobody has proven that this address is theirs: ask them whether they signed up.")
@@ -187,8 +163,8 @@ def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) 
 @people.command("reset-password")
 def reset_password(email: Email) -> None:
     """Print a link (1 h, once) with which a person sets a new password."""
-    settings = _settings()
-    made = _write(settings, "people.reset-password", {"email": email})
+    settings = read_settings()
+    made = write(settings, "people.reset-password", {"email": email})
     print(f"{made['email']} can choose a new password within an hour:")
     print(_welcome(settings, made))
 
@@ -196,14 +172,14 @@ def reset_password(email: Email) -> None:
 @people.command("link")
 def link_person(email: Email, discord: Snowflake) -> None:
     """Say that a Discord user is this person; their open pages follow at once."""
-    made = _write(_settings(), "people.link", {"email": email, "discord": discord})
+    made = write(read_settings(), "people.link", {"email": email, "discord": discord})
     print(f"{made['name']} is Discord user {discord}")
 
 
 @people.command("unlink")
 def unlink_person(email: Email) -> None:
     """Forget who a person is at Discord, and all it let them see."""
-    made = _write(_settings(), "people.unlink", {"email": email})
+    made = write(read_settings(), "people.unlink", {"email": email})
     print(f"{made['name']} is no Discord user any more")
 
 
@@ -213,7 +189,7 @@ def list_people() -> None:
     from deskwire.accounts.shell import list_people as listed
     from deskwire.workspaces.organizations import read_employed
 
-    with _reading(_settings()) as db:
+    with reading(read_settings()) as db:
         roles, everybody = db.read_here(read_employed), db.read_here(listed)
     for each in everybody:
         person, identities = each.person, ", ".join(each.principals) or "-"
@@ -231,8 +207,10 @@ def permit(
 ) -> None:
     """Give a Discord user exactly these individual permissions in a server."""
     arguments = {"guild": guild, "discord": discord, "permissions": permission or []}
-    made = _write(_settings(), "guilds.permit", arguments)
+    made = write(read_settings(), "guilds.permit", arguments)
     print(f"{discord} may now: {', '.join(made['permissions']) or 'nothing'}")
+    if not made["known"]:
+        print(f"No server {guild} has told of itself yet. Is the id right?", file=sys.stderr)
 
 
 @webhook.command("send")
@@ -251,81 +229,103 @@ def send_webhook(
     """Post one event as the bot does; exit code 1 on any answer but 2xx."""
     from deskwire.integrations.discord.samples import sample
     from deskwire.integrations.discord.sender import send
+    from deskwire.kit.ids import new_secret
+    from deskwire.kit.strict_json import parse_object
+    from deskwire.webhooks.deliveries import find_own
 
-    settings = _settings()
-    base = url or settings.public_url or f"http://{settings.host}:{settings.port}"
+    settings = read_settings()
+    base = url or _base(settings)
     keys = [secret] if secret else settings.bot_secrets
     if not keys:
         raise _invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET or give --secret.")
     scene: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
     scene |= {"number": ticket, "role": role, "role_name": role_name}
     told = {name: value for name, value in scene.items() if value}
-    answer = send(base, keys[0], type_, {**sample(type_, **told), **_object(data)})
+    data_ = {**sample(type_, **told), **parse_object("--data", data)}
+    id_ = new_secret()  # only to find it again
+    answer = send(base, keys[0], type_, data_, id_=id_)
     _say(f"{answer.status} {answer.message}")
-    raise typer.Exit(0 if 200 <= answer.status < 300 else 1)
+    if not answer.is_kept:
+        raise typer.Exit(1)
+    if not url and is_here(settings):  # else it went to a database elsewhere
+        _tell_outcome(settings, lambda tx: find_own(tx, "bot", f'"{id_}"'), quiet=True)
 
 
 @deliveries.command("list")
 def list_deliveries(
-    state: Annotated[str, typer.Option(help="pending, done, parked, repeat or refused")] = "",
+    state: Annotated[
+        str, typer.Option(help="pending, done, parked, repeat, refused or dismissed")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 30,
 ) -> None:
     """The newest deliveries, newest first."""
+    from deskwire.ledger import rows
     from deskwire.webhooks.deliveries import STATES, read_newest
 
     if state and state not in STATES:
         raise _invalid(f"There is no state {state!r}; choose one of {', '.join(STATES)}.")
     chosen = next((known for known in STATES if known == state), None)
-    with _reading(_settings()) as db:
+    with reading(read_settings()) as db:
         newest = db.read_here(read_newest, limit, chosen)
-    for each in newest:
-        reasons = "; ".join(each.reasons)
-        _say(f"{each.id:>8}  {_local(each.received_at)}  {each.state:8}  {each.type}  {reasons}")
+    for line in rows(newest):
+        _say(line)
 
 
 @deliveries.command("show")
 def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
     """One delivery: what arrived, what became of it, and the events it brought about."""
     from deskwire.events.log import read_caused_by
+    from deskwire.ledger import page
     from deskwire.webhooks.deliveries import read_one
 
-    with _reading(_settings()) as db:
+    with reading(read_settings()) as db:
         kept = db.read_here(read_one, id_)
         caused = db.read_here(read_caused_by, f"delivery:{id_}")
-    _say(f"delivery {kept.id} from {kept.source}: {kept.type}")
-    print(f"signed   {_local(kept.signed_at)}")
-    print(f"received {_local(kept.received_at)}")
-    _say(f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}")
-    _say(f"body     {kept.body.decode('utf-8', 'replace')}")
-    for each in caused:
-        place = f"at position {each.position}" if each.position else "not numbered yet"
-        print(f"event    {each.type} {place} → {', '.join(each.channels)}")
+    for line in page(kept, caused):
+        _say(line)
 
 
 @deliveries.command("replay")
 def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
-    """Have a parked delivery understood once more; what was applied is not applied twice."""
-    _write(_settings(), "deliveries.replay", {"id": id_})
-    print(f"delivery {id_} will be understood again within a second")
+    """Have a parked delivery understood once more; exit code 1 if it is parked again."""
+    from deskwire.webhooks.deliveries import read_one
+
+    settings = read_settings()
+    write(settings, "deliveries.replay", {"id": id_})
+    _tell_outcome(settings, lambda tx: read_one(tx, id_))
+
+
+@deliveries.command("dismiss")
+def dismiss_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
+    """Let a parked delivery be: it is kept, and `doctor` speaks of it no more."""
+    write(read_settings(), "deliveries.dismiss", {"id": id_})
+    print(f"delivery {id_} is dismissed")
 
 
 @events.command("tail")
 def tail(
-    after: Annotated[int, typer.Option(max=MAX_ID, help="start after this position")] = -1,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f")] = True,
+    after: Annotated[
+        int | None,
+        typer.Option(min=0, max=MAX_ID, help="start after this position; 0: from the beginning"),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", "-f", help="without: the last 20, then end")
+    ] = True,
 ) -> None:
     """Print events as they are written to the log (until Ctrl-C)."""
     import time
 
     from deskwire.events.log import read_after, read_head
+    from deskwire.ledger import local
 
-    with suppress(KeyboardInterrupt), _reading(_settings()) as db:
-        position = db.read_here(read_head) if after < 0 else after
+    with suppress(KeyboardInterrupt), reading(read_settings()) as db:
+        head = db.read_here(read_head)
+        position = after if after is not None else head if follow else max(0, head - TAIL)
         while True:
             entries = db.read_here(read_after, position, 500)
             for entry in entries:
                 position = entry.position
-                _say(f"{position:>8}  {_local(entry.at)}  {entry.type}  {_body(entry.frame)}")
+                _say(f"{position:>8}  {local(entry.at)}  {entry.type}  {_body(entry.frame)}")
             if not entries and not follow:
                 return
             if not entries:
@@ -333,46 +333,29 @@ def tail(
                 time.sleep(0.2)
 
 
-def _settings() -> Settings:
-    from deskwire.settings import load
-
-    return load()
-
-
-@contextmanager
-def _reading(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
-    """The database, to be read; `ready`: only at the schema this version needs."""
-    from deskwire.services import look_at
-
-    db = look_at(settings.database_url, ready=ready)
-    try:
-        yield db
-    finally:
-        db.close()
-
-
-def _write(settings: Settings, command: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-    from deskwire.services import run_command
-
-    return run_command(settings.database_url, command, arguments)
-
-
 def _welcome(settings: Settings, made: dict[str, Any]) -> str:
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    return f"{base}/welcome/{made['token']}"
+    return f"{_base(settings)}/welcome/{made['token']}"
 
 
-def _object(text: str) -> dict[str, Any]:
-    from deskwire.kit.errors import Invalid
-    from deskwire.kit.strict_json import parse_json
+def _base(settings: Settings) -> str:
+    """The address people use, or where the running server says it listens, or where it would."""
+    from deskwire.control import read_url
 
-    try:
-        value = parse_json(text)
-    except Invalid as reason:
-        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}: {reason}") from None
-    if not isinstance(value, dict):
-        raise Invalid(f"--data must be a JSON object, not {text[:200]!r}")
-    return value
+    return settings.public_url or read_url(settings.database_url) or settings.address
+
+
+def _tell_outcome(settings: Settings, find: Any, *, quiet: bool = False) -> None:  # noqa: ANN401
+    """Wait for what becomes of a delivery and say it; exit code 1 if it is not understood."""
+    from deskwire.ledger import await_outcome, outcome
+
+    with reading(settings) as db:
+        kept = await_outcome(db, find)
+    if kept is None or (quiet and kept.state in ("done", "repeat")):
+        return
+    _say(outcome(kept))
+    if kept.state == "parked":
+        print(f"`deskwire deliveries show {kept.id}` shows all of it.")
+        raise typer.Exit(1)
 
 
 def _invalid(sentence: str) -> Exception:
@@ -386,10 +369,6 @@ def _say(line: str) -> None:
     from deskwire.kit.text import harmless
 
     print(harmless(line))
-
-
-def _local(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _body(frame: bytes) -> str:

@@ -17,7 +17,7 @@ from deskwire.accounts.identities import SUBJECTS, parse_principal
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import members
+from deskwire.workspaces import guilds, members
 from deskwire.workspaces.organizations import employ
 from deskwire.workspaces.origin import Origin
 from deskwire.workspaces.permissions import NONE, Permission
@@ -71,6 +71,11 @@ def _replay(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {"id": arguments["id"]}
 
 
+def _dismiss(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    deliveries.dismiss(tx, int(arguments["id"]))
+    return {"id": arguments["id"]}
+
+
 def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     permissions = NONE
     for name in arguments["permissions"]:
@@ -81,8 +86,10 @@ def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):
         raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
+    known = guilds.read_place(tx, guild)
     members.permit(tx, Origin("shell", now()), guild, principal, permissions)
-    return {"permissions": arguments["permissions"]}
+    is_told_of = known is not None and known.owner is not None
+    return {"permissions": arguments["permissions"], "known": is_told_of}
 
 
 COMMANDS: dict[str, Command] = {
@@ -92,5 +99,6 @@ COMMANDS: dict[str, Command] = {
     "people.link": _link,
     "people.unlink": _unlink,
     "deliveries.replay": _replay,
+    "deliveries.dismiss": _dismiss,
     "guilds.permit": _permit,
 }

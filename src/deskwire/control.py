@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from deskwire.kit.errors import Conflict, Refusal, Upstream
 from deskwire.kit.ids import new_secret
+from deskwire.kit.sqlite import SCHEME, path_of
 
 TIMEOUT = 30.0  # s for one command
 PATIENCE = 3.0  # s; another shell's command, or a server that just starts, is over by then
@@ -85,16 +86,18 @@ class Lock:
 class ControlServer:
     """Answers the shell's commands in the serving process."""
 
-    def __init__(self, lock: Lock, answer: Answer) -> None:
+    def __init__(self, lock: Lock, answer: Answer, url: str = "") -> None:
         self._lock = lock
         self._answer = answer
+        self._url = url  # where the pages are
         self._secret = new_secret()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=MAX_LINE)
         port = self._server.sockets[0].getsockname()[1]
-        self._lock.publish({"port": port, "secret": self._secret, "pid": os.getpid()})
+        address = {"port": port, "secret": self._secret, "pid": os.getpid(), "url": self._url}
+        self._lock.publish(address)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -156,6 +159,15 @@ def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any |
     if "refused" in reply:
         raise Conflict(reply["refused"])
     return reply
+
+
+def read_url(database_url: str) -> str | None:
+    """Where the pages of the process that serves this database are; None: nobody says so."""
+    if not database_url.startswith(SCHEME):
+        return None  # several may
+    lock = Lock(path_of(database_url))
+    found = _parse_address(lock.path.read_bytes()) if lock.is_held() else None
+    return (found or {}).get("url") or None
 
 
 def _read_address(database: Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import urllib.error
 import urllib.request
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from deskwire.control import Lock
+from deskwire.control import Lock, read_url
 from deskwire.events.log import count_waiting, read_epoch, read_head
 from deskwire.kit.databases import connect
 from deskwire.kit.db import is_shared
@@ -20,7 +19,7 @@ from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.place import check_written
 from deskwire.schema import is_newer, read_state
 from deskwire.settings import MIN_SECRET, Settings
-from deskwire.webhooks.deliveries import count_by_state
+from deskwire.webhooks.deliveries import STATES, count_by_state
 
 SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
 CAUTION = ": write to the file through `deskwire` only"
@@ -95,31 +94,40 @@ def _engine(tx: Connection, place: str) -> list[Finding]:
 
 
 def _contents(tx: Connection) -> list[Finding]:
-    states, waiting = count_by_state(tx), count_waiting(tx)
-    return [
-        Finding(True, f"log at position {read_head(tx)} of epoch {read_epoch(tx)}"),
-        *([Finding(True, f"events that wait for a serving process: {waiting}")] if waiting else []),
-        Finding(
-            states.get("parked", 0) == 0,
-            f"deliveries: {json.dumps(states)} (`deskwire deliveries list`)",
-        ),
-    ]
+    found = [Finding(True, f"log at position {read_head(tx)} of epoch {read_epoch(tx)}")]
+    if waiting := count_waiting(tx):
+        found.append(Finding(True, f"events that wait for a serving process: {waiting}"))
+    return [*found, _deliveries(count_by_state(tx))]
+
+
+def _deliveries(states: dict[str, int]) -> Finding:
+    if not states:
+        return Finding(True, "no deliveries yet")
+    told = ", ".join(f"{states[state]:,} {state}" for state in STATES if state in states)
+    if "parked" not in states:
+        return Finding(True, f"deliveries: {told}")
+    look = (
+        "`deskwire deliveries list --state parked`, then `deskwire deliveries replay` or `dismiss`"
+    )
+    return Finding(False, f"deliveries: {told} ({look})")
 
 
 def _server(settings: Settings) -> Finding:
     if not settings.database_url.startswith(SCHEME):
-        return _readiness(settings, "no server answers here: ")
+        return _readiness(settings, "no server answers at {url}: {why}")
     if not Lock(path_of(settings.database_url)).is_held():
         return Finding(True, "no server is running on this database")
-    return _readiness(settings, "a server holds the database, but does not answer: ")
+    return _readiness(settings, "a server holds the database, but {url} does not answer: {why}")
 
 
 def _readiness(settings: Settings, absent: str) -> Finding:
-    url = f"http://{settings.host}:{settings.port}/readyz"
+    url = f"{read_url(settings.database_url) or settings.address}/readyz"
     try:
-        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:  # noqa: S310
             return Finding(True, f"the server answers at {url}: {answer.status}")
     except urllib.error.HTTPError as error:
         return Finding(False, f"the server at {url} is not ready: {error.code}")
     except OSError as error:
-        return Finding(False, f"{absent}{url}: {error}")
+        reason = getattr(error, "reason", None) or error  # of urllib's own, what is behind it
+        why = getattr(reason, "strerror", None) or str(reason)
+        return Finding(False, absent.format(url=url, why=why))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
+import gc
 import logging
+import resource
 import signal
 import socket
-import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.app import Application
-from deskwire.events.stream import CONNECTION
+from deskwire.events.takeover import TakeoverProtocol
 from deskwire.kit.errors import Conflict
 from deskwire.kit.logging import set_up
 from deskwire.services import Opened, open_database
@@ -26,6 +26,8 @@ BACKLOG = 4096  # connections; a restart brings every stream back at once
 MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
+PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
+YOUNG = 20_000  # objects made before the collector looks at them; Python's 700 are for scripts
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
     set_up(settings.log_level, redact)
+    raise_file_limit()
     for weakness in settings.weaknesses:
         logger.warning(weakness)
     listening = listen(settings.host, settings.port)
@@ -43,20 +46,40 @@ def serve(settings: Settings) -> None:
         listening.close()
 
 
-def serve_on(listening: socket.socket, settings: Settings, opened: Opened) -> None:
-    """Serve an opened database on a bound socket; closes the database at the end."""
+def serve_on(
+    listening: socket.socket,
+    settings: Settings,
+    opened: Opened,
+    announce: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve an opened database on a bound socket; closes the database at the end.
+
+    `announce` is called once, when requests are answered.
+    """
     application = Application(settings, opened)
-    server = _Server(_config(settings, application), application)
+    server = _Server(_config(settings, application), application, announce)
     try:
         server.run(sockets=[listening])
     finally:
         opened.close()
 
 
+def raise_file_limit() -> None:
+    """Let this process open as many files and sockets as the machine allows it.
+
+    A stream is an open socket; most shells start programs with a limit of 1,024.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:  # macOS refuses what it calls unlimited
+        logger.warning("the limit of open files stays as it is: %s", error)
+
+
 def _config(settings: Settings, application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application.asgi,
-        http=_Protocol,
+        http=PROTOCOL,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
         proxy_headers=bool(settings.proxies),
@@ -69,25 +92,15 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
     )
 
 
-class _Protocol(HttpToolsProtocol):
-    """Offers each request its connection, so that a reader who stopped reading can be cut off."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        here = weakref.ref(self)  # a strong one would leave a ring for the collector
-        self._extensions = {CONNECTION: lambda: (self_ := here()) and self_.transport}
-
-    def on_headers_complete(self) -> None:
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
-        super().on_headers_complete()
-
-
 class _Server(uvicorn.Server):
     """Ends the streams before it waits for connections; otherwise it would wait for ever."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Application, announce: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._application = application
+        self._announce = announce
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -101,13 +114,22 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        _spare_the_collector()
         for each in sockets or ():
             host, port = each.getsockname()[:2]
             logger.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.drain()
         await super().shutdown(sockets)
+
+
+def _spare_the_collector() -> None:
+    """A tenth of what a webhook costs was looking for garbage among what lives for ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -25,6 +25,7 @@ from deskwire.kit.clock import now
 from deskwire.kit.databases import connect
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
+from deskwire.kit.timing import Durations, watch_loop
 from deskwire.place import check_place, check_written
 from deskwire.schema import check_ready, migrate
 from deskwire.settings import Settings
@@ -53,6 +54,8 @@ class Services:
     db: Database
     hub: Hub
     intake: Intake
+    worker: Worker
+    lags: Durations  # of the event loop
     broken: set[str]  # services that fell over and are about to be started again
 
     async def find_problems(self) -> list[str]:
@@ -142,15 +145,17 @@ def _take(db: SQLite) -> Opened:
     return Opened(db, lock)
 
 
-def run_command(url: str, name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+def run_command(url: str, name: str, arguments: dict[str, Any], *, may_begin: bool = False) -> Any:  # noqa: ANN401 - JSON
     """Run a command of the shell: in the process that serves an SQLite file, else in this one.
 
-    Open streams hear of it at once either way.
+    Open streams hear of it at once either way. `may_begin`: an SQLite file may be made for it.
     """
     if url.startswith(SCHEME):
         reply = ask_server(path_of(url), name, arguments)
         if reply is not None:
             return reply["result"]
+        if not may_begin:
+            check_written(path_of(url))
     opened = open_database(url)
     try:
         return number_alone(opened.db).write_here(commands.run, name, arguments)
@@ -166,23 +171,37 @@ async def running(
     db = opened.db
     hub, bus = await _open_hub(settings, db)
     worker = Worker(db, sources)
-    control = ControlServer(opened.lock, partial(_run_command, db)) if opened.lock else None
+    url = settings.address if settings.port else ""  # 0: a port nobody could have known
+    control = _control(opened, url)
     if control is not None:
         await control.start()
-    broken: set[str] = set()
-    services = {"bus": bus.run, "hub": hub.run, "worker": worker.run, "purge": _purger(db)}
+    broken, lags = set[str](), Durations()
+    runs: dict[str, Callable[[], Awaitable[None]]] = {
+        "bus": bus.run,
+        "hub": hub.run,
+        "worker": worker.run,
+        "purge": _purger(db),
+        "lag": partial(watch_loop, lags),
+    }
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
-        for name, service in services.items()
+        for name, service in runs.items()
     ]
     try:
-        yield Services(db, hub, Intake(db, worker.ring), broken)
+        yield Services(db, hub, Intake(db, worker.ring), worker, lags, broken)
     finally:
         if control is not None:
             await control.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _control(opened: Opened, url: str) -> ControlServer | None:
+    """The shell's entrance; none where the shell can write beside us."""
+    if opened.lock is None:
+        return None
+    return ControlServer(opened.lock, partial(_run_command, opened.db), url)
 
 
 async def _open_hub(settings: Settings, db: Database) -> tuple[Hub, Bus]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deskwire.kit.errors import Invalid
@@ -19,6 +19,7 @@ from deskwire.kit.errors import Invalid
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRESQL = ("postgresql://", "postgres://")
 MAKE_ONE = "make one with: openssl rand -hex 32"
+WEAK = f"shorter than {MIN_SECRET} characters or the placeholder; {MAKE_ONE}"
 
 
 class Unusable(Invalid):
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
         description="The secret the bot signs with. The whole text is valid; where it holds "
         "commas, so is each part of 32 characters or more.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="The bearer token that reads /metrics. Without one, programs on this machine "
+        "may in development, and nobody in production.",
+    )
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
     )
@@ -76,18 +82,22 @@ class Settings(BaseSettings):
         False, description="Write every received event to the browser's console."
     )
 
-    @field_validator("bot_webhook_secret")
+    @field_validator("bot_webhook_secret", "metrics_token")
     @classmethod
-    def _is_text(cls, value: SecretStr) -> SecretStr:
+    def _is_text(cls, value: SecretStr, others: ValidationInfo) -> SecretStr:
         try:
             value.get_secret_value().encode()
         except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
             raise ValueError(f"must be text in UTF-8; {MAKE_ONE}") from None
+        if _is_production(others) and _is_weak(value):
+            raise ValueError(WEAK)
         return value
 
     @field_validator("public_url")
     @classmethod
-    def _is_origin(cls, value: str) -> str:
+    def _is_origin(cls, value: str, others: ValidationInfo) -> str:
+        if not value and _is_production(others):
+            raise ValueError("required in production")
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.netloc):
             raise ValueError("must look like https://desk.example.org")
@@ -108,15 +118,6 @@ class Settings(BaseSettings):
             raise ValueError("must be a plain path, without ?, % or #")
         return value
 
-    @model_validator(mode="after")
-    def _is_safe(self) -> Settings:
-        if self.environment == "production":
-            if problems := self.weaknesses:
-                raise ValueError("; ".join(problems))
-            if not self.public_url:
-                raise ValueError("PUBLIC_URL: required in production")
-        return self
-
     @classmethod
     def settings_customise_sources(
         cls,
@@ -135,10 +136,7 @@ class Settings(BaseSettings):
         A comma may be part of one secret as well as between two, so both readings are valid. A
         short part is not: whoever guessed the beginning of a long secret would be the bot.
         """
-        whole = self.bot_webhook_secret.get_secret_value().strip()
-        parts = [part.strip() for part in whole.split(",")]
-        long = [part for part in parts if len(part) >= MIN_SECRET]
-        return list(dict.fromkeys([*long, whole])) if whole else []
+        return _secrets_of(self.bot_webhook_secret)
 
     @property
     def has_short_part(self) -> bool:
@@ -151,15 +149,19 @@ class Settings(BaseSettings):
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
     @property
+    def address(self) -> str:
+        """Where the server is reached from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def weaknesses(self) -> list[str]:
         """What is refused in production and warned about elsewhere."""
-        problems = []
-        if any(len(secret) < MIN_SECRET for secret in self.bot_secrets):  # so is the placeholder
-            problems.append(
-                f"BOT_WEBHOOK_SECRET: shorter than {MIN_SECRET} characters or the placeholder; "
-                f"{MAKE_ONE}"
-            )
-        return problems
+        secrets = {
+            "BOT_WEBHOOK_SECRET": self.bot_webhook_secret,
+            "METRICS_TOKEN": self.metrics_token,
+        }
+        return [f"{name}: {WEAK}" for name, secret in secrets.items() if _is_weak(secret)]
 
 
 def load(demo: Mapping[str, Any] | None = None) -> Settings:
@@ -168,6 +170,22 @@ def load(demo: Mapping[str, Any] | None = None) -> Settings:
         return Settings(**(demo or {}))
     except ValidationError as error:
         raise Unusable([_sentence(each) for each in error.errors(include_input=False)]) from None
+
+
+def _is_production(others: ValidationInfo) -> bool:
+    """By the fields before this one, of which `environment` is the first."""
+    return others.data.get("environment") == "production"
+
+
+def _is_weak(secret: SecretStr) -> bool:
+    return any(len(each) < MIN_SECRET for each in _secrets_of(secret))  # so is the placeholder
+
+
+def _secrets_of(secret: SecretStr) -> list[str]:
+    whole = secret.get_secret_value().strip()
+    parts = [part.strip() for part in whole.split(",")]
+    long = [part for part in parts if len(part) >= MIN_SECRET]
+    return list(dict.fromkeys([*long, whole])) if whole else []
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -62,6 +62,17 @@ def test_a_list_that_is_searched_shows_only_what_is_found(place: Place, ada: Vis
     expect(ada.tab_count("All")).to_have_text("2")
 
 
+def test_a_search_that_is_cleared_leaves_nothing_in_the_address(place: Place, ada: Visitor) -> None:
+    place.open_ticket(1, "The crane is stuck")
+    ada.open(list_of(place))
+    ada.find("#q").fill("crane")
+    expect(ada.page).to_have_url(re.compile(r"/tickets\?q=crane$"))
+
+    ada.find("#q").fill("")
+
+    expect(ada.page).to_have_url(re.compile(r"/tickets$"))
+
+
 def test_a_ticket_leaves_the_tab_it_does_not_belong_to_any_more(place: Place, ada: Visitor) -> None:
     place.open_ticket(1, "Soon claimed")
     place.open_ticket(2, "Still new")

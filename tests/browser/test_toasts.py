@@ -19,7 +19,7 @@ TOASTS: dict[str, tuple[str, str]] = {
     "ticket.created": ("New ticket #5 created", "Subject: Cannot sign in on my new phone"),
     "ticket.updated": ("Ticket #5 updated", "Changed: subject, priority, tags"),
     "ticket.deleted": ("Ticket #5 deleted", "Opened twice"),
-    "ticket.message_sent": ("New message in ticket #5", "From: customer"),
+    "ticket.message_sent": ("New message in ticket #5", "From: customer ({bo})"),
     "ticket.status_changed": ("Ticket #5 changed to Action Required", ""),
     "ticket.claimed": ("Ticket #5 claimed", "By {mo}"),
     "ticket.closed": ("Ticket #5 closed", "Solved"),

@@ -40,7 +40,8 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
 
     [(type_, data, heard_on, touches)] = events_of(db)
     assert (type_, heard_on, touches) == ("person.changed", [f"user:{bo.id}"], [f"user:{bo.id}"])
-    assert data == {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
+    told = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
+    assert data == told | {"linked": "discord"}
 
 
 def test_unlinking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:

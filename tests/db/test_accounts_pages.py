@@ -315,6 +315,19 @@ async def test_without_the_current_password_nothing_changes(house: House) -> Non
     assert "This is not your current password" in answer.text
 
 
+async def test_the_current_password_is_no_new_one(house: House) -> None:
+    await house.move_in()
+
+    async with house.browser() as browser:
+        await browser.post("/sign-in", data=sign_in_form())
+        answer = await browser.post(
+            "/settings/password", data={"current": RIGHT, "password": RIGHT}
+        )
+
+    assert answer.status_code == 422
+    assert "This is the current one. Choose another." in answer.text
+
+
 async def test_an_unwatched_browser_is_no_place_to_guess(house: House) -> None:
     await house.move_in()
     change = {"current": "a guess", "password": "another fine phrase"}

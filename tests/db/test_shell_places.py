@@ -56,6 +56,56 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
     assert not Path("/dev/null.lock").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "people link a@desk.test --discord 900000000000000001",
+        "people unlink a@desk.test",
+        "people employ a@desk.test --role super_admin",
+        "people reset-password a@desk.test",
+        "guilds permit 900000000000000001 --discord 900000000000000002",
+        "deliveries replay 1",
+        "deliveries dismiss 1",
+    ],
+)
+def test_in_a_wrong_folder_nothing_is_begun(command: str, folder: Path, shell: Shell) -> None:
+    assert "There is no database at desk.db" in shell.refuse(*command.split())
+    assert list(folder.iterdir()) == []
+
+
+def test_the_first_person_begins_a_database_and_says_so(shell: Shell) -> None:
+    assert "Began a new database: desk.db" in shell.do("people", "create", "ada@desk.test")
+    assert "new database" not in shell.do("people", "create", "bo@desk.test")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["deliveries show abc", "deliveries list --limit 0", "people link", "events tail --after -2"],
+)
+def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
+    command: str, shell: Shell
+) -> None:
+    said = shell.run(*command.split())
+
+    assert said.code == 2
+    [line] = said.err.splitlines()
+    assert line.startswith("deskwire: ")
+    assert line.endswith("--help`.")
+
+
+def test_each_problem_of_the_settings_is_a_line_of_its_own(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "desk")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
+
+    lines = shell.refuse("serve").splitlines()
+
+    assert len(lines) == 2
+    assert all(line.startswith("deskwire: ") for line in lines)
+
+
 def test_the_doctor_says_what_is_at_the_place_of_the_database(folder: Path, shell: Shell) -> None:
     (folder / "desk.db").mkdir()
 

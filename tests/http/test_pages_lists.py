@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+import pytest
+
 from tests.cast import ADA, BO, EVE, HARBOUR, MO, Actor
 from tests.http.whole_site import WholeSite, browse
 
@@ -41,6 +43,39 @@ def test_a_list_is_turned_by_plain_links(site: WholeSite) -> None:
     assert "q=crate" in "".join(link for link in links_of(second) if "tickets?" in link)
 
 
+@pytest.mark.parametrize(
+    ("wish", "shown"), [("page=7", 6), ("status=active&page=2", 1), ("q=crate&page=99", 4)]
+)
+def test_past_the_end_is_the_last_page(site: WholeSite, wish: str, shown: int) -> None:
+    for number in range(10, 64):
+        site.house.open_ticket(number, f"Crate {number}")
+
+    page = browse(site, ADA).get(f"{LIST}?{wish}").text
+
+    assert page.count("data-row=") == shown
+    assert 'data-empty-for="tickets" hidden' in page
+
+
+def test_htmx_is_told_the_address_without_what_is_as_usual(site: WholeSite) -> None:
+    browser = browse(site, ADA)
+
+    cleared = browser.get(f"{LIST}?q=&sort=active")
+    searched = browser.get(f"{LIST}?q=the+crane&sort=number&page=1")
+
+    assert cleared.headers["hx-push-url"] == LIST
+    assert searched.headers["hx-push-url"] == f"{LIST}?q=the+crane&sort=number"
+
+
+def test_a_place_one_may_not_open_is_named_and_no_link(site: WholeSite) -> None:
+    for path in (LIST, f"{LIST}/1"):
+        crumbs = browse(site, BO).get(path).text.partition('id="crumbs"')[2].partition("</ol>")[0]
+
+        assert "The Harbour" in crumbs
+        assert f'href="/guilds/{HARBOUR}"' not in crumbs
+        assert crumbs.count('aria-current="page"') == 1
+        assert crumbs.count('href="/guilds"') == (1 if path == LIST else 0)
+
+
 def test_a_list_says_what_the_client_may_put_into_it(site: WholeSite) -> None:
     browser = browse(site, ADA)
 
@@ -70,7 +105,8 @@ def test_a_conversation_is_complete_without_a_script(site: WholeSite) -> None:
     page = browse(site, ADA).get(f"{LIST}/1").text
 
     assert "<strong>really</strong>" in page
-    assert "wrote 12 characters in Discord" in page
+    assert '<p class="silent">wrote 12 characters in Discord</p>' in page
+    assert "added the tag “crane”" in page
     for part in ("In Progress", ADA.name, BO.name, ">high<", ">crane<", "claimed the ticket"):
         assert part in page
     assert page.index("opened the ticket") < page.index("claimed the ticket")

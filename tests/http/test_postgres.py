@@ -37,8 +37,9 @@ def shell(
 def beside(first: Server, folder: Path) -> Iterator[Server]:
     """Another server on the same database, with the same secret."""
     folder.mkdir()
-    shared = {"DATABASE_URL": first.database_url, "BOT_WEBHOOK_SECRET": first.secret}
-    with running(folder, **shared) as second:
+    with running(
+        folder, DATABASE_URL=first.database_url, BOT_WEBHOOK_SECRET=first.secret
+    ) as second:
         yield second
 
 

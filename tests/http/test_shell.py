@@ -79,8 +79,73 @@ def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
     shown = server.command("deliveries", "show", number)
     assert "unknown event type" in shown
     mark = server.log.mark
-    server.command("deliveries", "replay", number)
+    said = refused(server, "deliveries", "replay", number)
     server.log.wait_for("ticket.sneezed", after=mark)
+    assert f"delivery {number} is kept, but parked: unknown event type" in said
+
+
+def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        assert server.post("ticket.sneezed", {"guildId": GUILD}).status == 200
+        server.log.wait_for("unknown event type 'ticket.sneezed'")
+        assert "1 parked" in refused(server, "doctor")
+
+        server.command("deliveries", "dismiss", "1")
+
+        assert "ok    deliveries: 1 dismissed" in server.command("doctor")
+        assert "only a parked one can be dismissed" in refused(server, "deliveries", "dismiss", "1")
+
+
+def test_what_was_sent_and_parked_is_no_success(server: Server) -> None:
+    said = refused(server, "webhook", "send", "ticket.created", "--data", '{"subject": 5}')
+
+    assert "200 Event ticket.created processed successfully" in said
+    assert "is kept, but parked: subject: " in said
+
+
+def test_what_is_no_discord_id_is_said_in_words(server: Server) -> None:
+    said = refused(server, "webhook", "send", "guild.left", "--guild", "abc")
+
+    assert "parked: guildId: must be a Discord id: 1 to 20 digits, as text" in said
+
+
+def test_what_is_done_is_not_replayed(server: Server) -> None:
+    server.command("webhook", "send", "guild.left", "--guild", GUILD)
+    listed = server.command("deliveries", "list", "--state", "done", "--limit", "1")
+    number = listed.splitlines()[1].split()[0]
+
+    assert "only a parked one can be replayed" in refused(server, "deliveries", "replay", number)
+
+
+def test_the_shell_finds_the_server_where_it_says_it_listens(server: Server) -> None:
+    environment = {name: value for name, value in server.environment.items() if name != "PORT"}
+    for arguments in (("webhook", "send", "guild.left"), ("people", "create", "far@desk.test")):
+        done = subprocess.run(
+            [sys.executable, "-m", "deskwire", *arguments],
+            cwd=server.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert done.returncode == 0, done
+    assert f"{server.url}/welcome/" in done.stdout
+
+
+def test_a_permission_in_an_unknown_server_is_given_with_a_warning(server: Server) -> None:
+    arguments = ("guilds", "permit", "700000000000000123", "--discord", ADA.discord)
+    done = subprocess.run(
+        [sys.executable, "-m", "deskwire", *arguments, "--permission", "TICKET_VIEW_ALL"],
+        cwd=server.folder,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert done.returncode == 0
+    assert "may now: TICKET_VIEW_ALL" in done.stdout
+    assert "Is the id right?" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -115,6 +180,7 @@ def test_a_number_no_database_holds_is_refused(server: Server) -> None:
 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_delivery_that_is_not_there_is_a_sentence(server: Server) -> None:
@@ -127,6 +193,15 @@ def test_the_tail_of_the_log_can_be_read_from_the_start(place: Place) -> None:
     said = place.server.command("events", "tail", "--after", "0", "--no-follow")
 
     assert "From the start" in said
+
+
+def test_without_following_the_newest_of_the_log_are_told(place: Place) -> None:
+    place.open_ticket(1, "The newest of all")
+
+    said = place.server.command("events", "tail", "--no-follow").splitlines()
+
+    assert "The newest of all" in said[-1]
+    assert len(said) <= 20
 
 
 @pytest.mark.database("sqlite")

@@ -150,6 +150,11 @@ def test_what_is_no_address_is_refused(typed: str) -> None:
         parse_email(typed)
 
 
+def test_an_ending_that_no_mail_reaches_is_named() -> None:
+    with pytest.raises(Invalid, match=r"No e-mail reaches an address in \.local"):
+        parse_email("me@desk.local")
+
+
 @pytest.mark.parametrize("typed", ["", "  ", "x" * 81, "Ada\u202eadA", "Ada\x07", "\u2066Ada"])
 def test_a_name_that_would_break_lines_is_refused(typed: str) -> None:
     with pytest.raises(Invalid, match="1 to 80"):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from deskwire.demo.run import bot_environment
+from deskwire.demo.run import bot_environment, run, welcome
+from deskwire.kit.errors import Conflict
+from deskwire.serve import listen
 from deskwire.settings import load
 
 SECRET = "s" * 64
@@ -32,3 +35,40 @@ def test_without_a_secret_the_bot_is_told_none(
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
 
     assert bot_environment(load(), {"PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///.demo/deskwire.db")
+
+    said = welcome(load({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
+
+    assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in said
+    assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in said
+    assert SECRET not in said
+
+
+def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", SECRET)
+
+    assert "BOT_WEBHOOK_SECRET" not in welcome(load(), Path(".demo"), "another")
+
+
+def test_on_a_used_port_the_demo_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(listen("127.0.0.1", 0)) as taken:
+        taken.listen()
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+
+        with pytest.raises(Conflict, match="Cannot listen"):
+            run(Path(".demo"))
+
+    assert list(tmp_path.iterdir()) == []

@@ -51,7 +51,14 @@ class World:
         self.ended: dict[str, int] = {}  # session → position of the entry that ended it
         self.gates: list[asyncio.Event] = []
         self.outlets: list[tuple[str, str, int, Outlet]] = []  # person, session, joined at
-        self.hub = Hub(EPOCH, Window(window), self._authorise, self._read_after, max_behind=10_000)
+        self.hub = Hub(
+            EPOCH,
+            Window(window),
+            self._authorise,
+            self._read_after,
+            max_behind=10_000,
+            seats_per_turn=self.random.choice((1, 2, 1000)),
+        )
 
     def session(self, person: str) -> str:
         return f"{person}/{self.sessions[person]}"
@@ -123,8 +130,9 @@ class World:
         session = self.session(who)
         outlet = Outlet(self.hub, self.random.choice((300, 2000, FOREVER)))
         cursor = None if after is None else f"{EPOCH}-{after}"
+        head = self.hub.window.head  # of what was handed over, some may still wait
         outlet.seat = self.hub.join(Caller(who, session, FOREVER), "all", outlet, cursor)
-        self.outlets.append((who, session, self.dispatched if after is None else after, outlet))
+        self.outlets.append((who, session, head if after is None else after, outlet))
 
     def _leave(self) -> None:
         if seats := self.hub.seats:
@@ -225,7 +233,23 @@ def check(world: World) -> None:
                 assert said.position in heard, f"{person} never heard {said.position}"
 
 
+def check_counts(world: World) -> None:
+    """What was counted is what came out, whatever stood still, was taken out or caught up."""
+    counts, outlets = world.hub.counts, [outlet for *_, outlet in world.outlets]
+    heard = [position for outlet in outlets for position in outlet.heard]
+    size = sum(len(world.log[position - 1].frame) for position in heard)
+    assert counts.sends + counts.caught_up == len(heard)
+    assert counts.sent_bytes + counts.caught_up_bytes == size
+    assert sum(counts.events.values()) == world.hub.window.head
+    is_open = [seat for seat in world.hub.seats if not seat.closed]
+    assert counts.opened.total() == len(outlets)
+    assert counts.opened.total() - counts.closed.total() == len(is_open)
+    assert counts.endings.total() == counts.closed.total()
+
+
 @settings(max_examples=3000)
 @given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
 def test_no_history_leaks_or_starves(steps: int, seed: int, window: int) -> None:
-    check(asyncio.run(play(steps, seed, window)))
+    world = asyncio.run(play(steps, seed, window))
+    check(world)
+    check_counts(world)

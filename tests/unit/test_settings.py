@@ -51,6 +51,31 @@ def test_all_problems_are_told_at_once_by_name(monkeypatch: pytest.MonkeyPatch) 
     assert sorted(line.partition(":")[0] for line in refused.value.problems) == ["PORT", "SIGN_UP"]
 
 
+def test_what_production_needs_is_told_with_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
+    monkeypatch.setenv("PORT", "99999")
+
+    with pytest.raises(Unusable) as refused:
+        load()
+
+    names = sorted(line.partition(":")[0] for line in refused.value.problems)
+    assert names == ["BOT_WEBHOOK_SECRET", "PORT", "PUBLIC_URL"]
+    assert "PUBLIC_URL: required in production" in refused.value.problems
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")],
+)
+def test_the_address_can_be_opened_on_this_machine(
+    host: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST", host)
+
+    assert load().address == address
+
+
 def test_a_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")

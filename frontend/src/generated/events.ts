@@ -113,6 +113,10 @@ export interface PersonChanged {
   actor: string;
   person: string;
   name: string;
+  /** where an identity was gained: `discord` */
+  linked?: string | null;
+  /** where an identity was lost */
+  unlinked?: string | null;
   /** of the person's row */
   revision: number;
 }

@@ -60,18 +60,18 @@ def link(
         return
     if person_of(tx, principal) is not None:
         raise Conflict(
-            f"The {provider} account {subject} is already linked to another person here. "
-            "Unlink it from them first, then link it again."
+            f"The {provider.capitalize()} account {subject} is already linked to another person "
+            "here. Unlink it from them first, then link it again."
         )
     if held is not None:
         raise Conflict(
-            f"This person is already linked to the {provider} account {held}. "
+            f"This person is already linked to the {provider.capitalize()} account {held}. "
             f"Unlink that one first, then link {subject}."
         )
     moment = now() if at is None else at
     row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
     tx.execute(insert(identities).values(**row, created_at=moment))
-    people.change(tx, person_id, touches_access=True, actor=actor, at=moment)
+    people.change(tx, person_id, linked=provider, touches_access=True, actor=actor, at=moment)
 
 
 def unlink(
@@ -85,8 +85,10 @@ def unlink(
     """Forget who a person is at `provider`. NotFound if nothing is linked."""
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     if tx.execute(delete(identities).where(mine)).rowcount == 0:
-        raise NotFound(f"No {provider} account is linked to this person; there is nothing to undo.")
-    people.change(tx, person_id, touches_access=True, actor=actor, at=at)
+        raise NotFound(
+            f"No {provider.capitalize()} account is linked to this person; nothing is to undo."
+        )
+    people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
 
 
 def principals_of(tx: Connection, person_id: PersonId) -> list[str]:

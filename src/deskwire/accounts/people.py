@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, insert, select
 
 from deskwire.events import channels, log
@@ -18,6 +18,7 @@ from deskwire.kit.ids import new_id
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
+NO_MAIL = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}  # .local, .invalid, … (RFC 6761)
 
 people = Table(
     "people",
@@ -73,12 +74,15 @@ def change(
     *,
     name: str | None = None,
     email_verified_at: Millis | None = None,
+    linked: str | None = None,
+    unlinked: str | None = None,
     touches_access: bool = False,
     actor: str | None = None,
     at: Millis | None = None,
 ) -> Person:
     """Note that something about a person changed: the row's revision rises, `person.changed` tells.
 
+    `linked`, `unlinked`: the provider of an identity that came or went.
     `touches_access`: what they may hear may have changed too, so their open streams ask again.
     `actor`: who did it, as events name them; None means the person.
     """
@@ -87,8 +91,13 @@ def change(
     mine = people.c.id == person_id
     tx.execute(people.update().where(mine).values(revision=people.c.revision + 1, **changed))
     person = Person(*tx.execute(select(people).where(mine)).one())
+    told = {"linked": linked, "unlinked": unlinked}
     fact = PersonChanged(
-        actor=actor or person_id, person=person_id, name=person.name, revision=person.revision
+        actor=actor or person_id,
+        person=person_id,
+        name=person.name,
+        revision=person.revision,
+        **{field: provider for field, provider in told.items() if provider is not None},
     )
     own = channels.user(person_id)
     log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)
@@ -105,6 +114,11 @@ def parse_email(text: str) -> str:
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         sentence = "Write the e-mail address in full, like name@example.org."
+        ending = text.strip().lower().rpartition(".")[2]
+        if "@" in text and ending in NO_MAIL:
+            sentence = (
+                f"No e-mail reaches an address in .{ending}. Write one like name@example.org."
+            )
         raise Invalid(sentence, {"email": sentence}) from None
     return found.normalized.lower()
 

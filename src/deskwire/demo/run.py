@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deskwire.accounts.passwords import Hasher
 from deskwire.demo.seed import seed
-from deskwire.demo.world import LOGINS, PASSWORD
+from deskwire.demo.world import LOGINS, NORTHWIND, PASSWORD
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import set_up
 from deskwire.serve import listen, serve_on
@@ -29,34 +29,38 @@ END_WITHIN = 3.0  # s the simulator has to go by itself
 
 def run(folder: Path) -> None:
     """Serve the demo until SIGINT or SIGTERM; its data stays in `folder` for the next time."""
-    folder.mkdir(parents=True, exist_ok=True)
+    secret = _read_secret(folder / "secret") or new_secret()
     settings = load(
         {
             "database_url": f"sqlite:///{folder / 'deskwire.db'}",
-            "bot_webhook_secret": _secret(folder / "secret"),
+            "bot_webhook_secret": secret,
             "sign_up": "open",
             "sse_debug": True,
         }
     )
     set_up(settings.log_level, redact)
-    listening = listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port)  # before anything is written
     try:
+        _keep_secret(folder / "secret", secret)
         opened = open_database(settings.database_url)
         _furnish(opened)
-        address = _address(settings)
-        _announce(address, folder)
-        with _simulator(settings, address, folder):
-            serve_on(listening, settings, opened)
+        with _simulator(settings, settings.address, folder):
+            text = welcome(settings, folder, secret)
+            serve_on(listening, settings, opened, lambda: print(text, flush=True))
     finally:
         listening.close()
 
 
-def _secret(path: Path) -> str:
+def _read_secret(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _keep_secret(path: Path, secret: str) -> None:
     """The demo's own webhook secret: made once, readable by its owner only."""
-    if not path.exists():
+    if not _read_secret(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_text(new_secret())
-    return path.read_text()
+        path.write_text(secret)
 
 
 def _furnish(opened: Opened) -> None:
@@ -70,24 +74,33 @@ def _furnish(opened: Opened) -> None:
         hasher.close()
 
 
-def _address(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-
-
-def _announce(address: str, folder: Path) -> None:
+def welcome(settings: Settings, folder: Path, secret: str) -> str:
+    """What is said once the demo can be opened; not the secret, but where it lies."""
     rows = [f"    {login.email:22} {login.sees}" for login in LOGINS]
-    text = f"""
-  Deskwire is live at {address}
+    ours = [f"DATABASE_URL={settings.database_url}"]
+    if settings.bot_secrets == [secret]:  # not another one of the environment or of a file
+        ours.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
+    return f"""
+  Deskwire is live at {settings.address}
 
   Sign in with the password  {PASSWORD}
 
 {chr(10).join(rows)}
 
-  A simulated Discord bot posts something every few seconds. Ctrl-C ends everything;
-  data stays in {folder}/ (`make clean` removes it).
+  A simulated Discord bot posts something every few seconds, and deletes the oldest of the
+  tickets it opened. Ctrl-C ends everything; the rest stays in {folder}/ (`make clean` removes it).
+
+  The shell works on the demo too, from this folder in another terminal:
+
+    export {" ".join(ours)}
+    {_command()} webhook send ticket.created --guild {NORTHWIND.id} --ticket 901
 """
-    print(text, flush=True)
+
+
+def _command() -> str:
+    """How this process was called, if by the name people can type."""
+    called = sys.argv[0]
+    return called if Path(called).name == "deskwire" else "python -m deskwire"
 
 
 def bot_environment(settings: Settings, ours: Mapping[str, str]) -> dict[str, str]:

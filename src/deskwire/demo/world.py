@@ -3,7 +3,7 @@
     Ada   owns Northwind Community          sees everything there
     Bo    Tickets Support in Northwind      sees and works on its tickets
     Cy    Tickets Viewer in Pixel Forge     sees its tickets, and their own ones in Northwind
-    Dee   Tickets Greeter in Northwind      sees the server, but no ticket
+    Dee   Tickets Greeter in Northwind      sees its tickets while the story makes her a Viewer
     Eve   nobody anywhere                   sees nothing
 
 Known to the seeding and to the simulator, which share nothing else.
@@ -69,7 +69,12 @@ LOGINS = (
     Login("Ada Berg", "ada@example.org", ADA, "owns Northwind Community: all of it"),
     Login("Bo Lind", "bo@example.org", BO, "Tickets Support there: its tickets"),
     Login("Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and own ones in Northwind"),
-    Login("Dee Moreau", "dee@example.org", DEE, "Northwind Community, but no ticket in it"),
+    Login(
+        "Dee Moreau",
+        "dee@example.org",
+        DEE,
+        "Northwind; its tickets for a minute, now and then",
+    ),
     Login("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
 )
 

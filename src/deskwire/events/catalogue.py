@@ -303,6 +303,8 @@ class PersonChanged(Event):
     type: ClassVar[str] = "person.changed"
     person: str
     name: str
+    linked: str | None = Field(default=None, description="where an identity was gained: `discord`")
+    unlinked: str | None = Field(default=None, description="where an identity was lost")
     revision: int = Field(description="of the person's row")
 
 

@@ -12,29 +12,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.audience import Audience
-from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, has_more_than, read_backlog
+from deskwire.events.audience import SLICE, Audience
+from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
+from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_reload, next_slice
 from deskwire.events.channels import Channel, PersonId, is_personal
+from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import connected_frame, control_frame, reset_frame, retry_frame
+from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
 from deskwire.events.heart import Heart
+from deskwire.events.known import Known
 from deskwire.events.log import Entry
-from deskwire.events.questions import Answer, Authorise, Questions
-from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
+from deskwire.events.questions import Authorise, Questions
+from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat
+from deskwire.events.slow import Slow
 from deskwire.events.window import Window
-from deskwire.kit.clock import Clock, now
+from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
 
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
-SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
-SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
-ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
-FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
-REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Hub:
         *,
         max_behind: int = MAX_BEHIND,
         streams_per_person: int = STREAMS_PER_PERSON,
+        seats_per_turn: int = SLICE,
         clock: Clock = now,
     ) -> None:
         self.epoch = epoch
@@ -63,14 +63,18 @@ class Hub:
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._audience = Audience(self._drop)
-        self._questions = Questions(authorise, self._sessions_of, self._apply)
+        self.counts = Counts()
+        self._audience = Audience(self._drop, self.counts, seats_per_turn)
+        self._known = Known()
+        self._questions = Questions(authorise, self._known, self._sessions_of, self._apply)
         self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
         self._heart = Heart(clock, lambda: self.cursor, self._visit, self._expire)
+        self._run: Sequence[Entry] = ()  # being written
+        self._queue = deque[Entry]()  # to be written after it
         self._is_behind = False  # the bus named an entry before the ones it follows
         self._filling: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
-        self._slow: OrderedDict[str, int] = OrderedDict()  # session → where its stream stood
+        self._slow = Slow()
         self._draining = False
 
     # What the rest of the process sees
@@ -85,6 +89,16 @@ class Hub:
         """Every open stream, by person."""
         return [seat for seats in self._people.values() for seat in seats]
 
+    @property
+    def waiting(self) -> int:
+        """How many streams stand still until access has answered."""
+        return sum(len(self._people.get(person, ())) for person in self._questions.open)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process goes down and takes no more streams."""
+        return self._draining
+
     def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
         """Seat a stream, silent until access has answered.
 
@@ -93,7 +107,8 @@ class Hub:
         """
         if self._draining:
             raise Draining
-        seat = Seat(new_id(), caller, scope, outlet)
+        seat = Seat(new_id(), caller, scope, outlet, self.counts.skip)
+        self.counts.opened[scope] += 1
         self._place(seat, after)
         seats = self._people.setdefault(caller.person, [])
         seats.append(seat)
@@ -103,11 +118,13 @@ class Hub:
         self._questions.raise_for(caller.person)
         return seat
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Seat, why: Ending = "left") -> None:
         """Forget a stream whose connection has ended (again is harmless)."""
         if seat.closed:
             return
-        seat.closed, seat.live, seat.write = True, False, skip
+        self.counts.end(seat.scope, why)
+        seat.closed, seat.live, seat.write = True, False, self.counts.skip
+        self._audience.take_out(seat)
         self._retune(seat, frozenset())
         self._heart.remove(seat)
         person = seat.caller.person
@@ -130,44 +147,32 @@ class Hub:
         """Write `entries`, the next ones of the log, to every live seat that may hear them.
 
         Never waits. An entry that touches access ends the run: what came before it, and itself,
-        is written; those it touches hear nothing more until access has been asked.
+        is written; those it touches hear nothing more until access has been asked. While a run
+        that very many hear is being written, a slice per turn, what follows stands in a queue.
         """
-        run: list[Entry] = []
-        for entry in entries:
-            if entry.position <= self.window.head:
-                continue  # read from the log already
-            if entry.position > self.window.head + 1:
-                self._fill_gap()
-                break
-            self.window.append(entry)
-            run.append(entry)
-            if entry.touches:
-                self._audience.write(run)
-                run = []
-                self._touch(entry)
-        if run:
-            self._audience.write(run)
+        self._queue.extend(entries)
+        if not self._audience.is_writing:
+            self._go_on()
 
     def pump(self, seat: Seat) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
-        if (
-            seat.closed
-            or seat.paused
-            or seat.loading
-            or self._questions.is_open(seat.caller.person)
-        ):
+        if seat.closed or seat.paused or seat.loading:
+            return
+        if self._questions.is_open(seat.caller.person):
             return
         if seat.told != seat.channels:  # live too: an answer may be newer than the dispatched
             self._tell(seat)
         if seat.live or seat.paused:
             return
-        if self._is_lost(seat):
+        if is_lost(seat, self.window):
             self._let_go(seat)
         elif seat.position >= self.window.head:
+            self._audience.take_out(seat)  # it has read from the window what is being written
             seat.live, seat.write, seat.resuming = True, seat.outlet.write, False
         else:
-            part = self._next_slice(seat)
+            part = next_slice(seat, self.window)
             if part:
+                self.counts.catch_up(part)
                 seat.outlet.write(part)
             asyncio.get_running_loop().call_soon(self.pump, seat)
 
@@ -177,7 +182,7 @@ class Hub:
         seats = self.seats
         random.shuffle(seats)
         for place, seat in enumerate(seats):
-            wait = FIRST_RETURN_MS + place * 1000 // ACCEPT_RATE
+            wait = return_slot(place)
             seat.outlet.write(retry_frame(wait))
             self._dismiss(seat, "restart", retry=wait)
 
@@ -186,6 +191,34 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._questions.run())
             tasks.create_task(self._heart.run())
+
+    # Runs
+
+    def _go_on(self) -> None:
+        """Write run after run, until one takes more than this turn of the loop."""
+        if self._audience.is_writing:
+            self._audience.go_on()
+        while not self._audience.is_writing:
+            if self._run and self._run[-1].touches:
+                self._touch(self._run[-1])
+            self._run = run = self._next_run()
+            if not run:
+                return
+            self._audience.write(run)
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _next_run(self) -> list[Entry]:
+        """The entries that are next to be written, up to one that touches access."""
+        run: list[Entry] = []
+        while self._queue and not (run and run[-1].touches):
+            entry = self._queue.popleft()
+            if entry.position > self.window.head + 1:
+                self._queue.clear()
+                self._fill_gap()
+            elif entry.position == self.window.head + 1:  # else read from the log already
+                self.window.append(entry)
+                run.append(entry)
+        return run
 
     # A gap in what the bus told
 
@@ -202,6 +235,8 @@ class Hub:
                 self._is_behind = False
                 while page := await self._read_after(self.window.head, PAGE):
                     self.dispatch(page)
+                    while self._queue:  # noqa: ASYNC110 - slices, each a turn of the loop
+                        await asyncio.sleep(0)
         finally:
             self._filling = None
 
@@ -221,15 +256,14 @@ class Hub:
             self._reset(seat, "future")
         else:
             seat.verdict, seat.position, seat.resuming = "resumed", cursor.position, True
-            # Another tab of the session that comes back first stood further on.
-            if cursor.position <= self._slow.get(seat.caller.session, -1):
+            if self._slow.came_back(seat.caller.session, cursor.position):
                 seat.because = "slow"
-                del self._slow[seat.caller.session]
 
     def _reset(self, seat: Seat, because: Because) -> None:
         seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
         seat.because = seat.because or because
         if seat.told is not None:  # it is connected already, so the first frame cannot say it
+            self.counts.resets[seat.because] += 1
             seat.outlet.write(reset_frame(Cursor(self.epoch, seat.position), seat.because))
 
     async def _load(self, seat: Seat) -> None:
@@ -250,14 +284,11 @@ class Hub:
         seat.loading = False
         self._start(seat)
 
-    def _is_too_far(self, seat: Seat) -> bool:
-        newer = self.window.after(max(seat.position, seat.backlog_end))
-        return has_more_than(self._max_behind, seat.channels, seat.backlog, newer)
-
     # Access
 
     def _touch(self, entry: Entry) -> None:
         """Silence everyone whose access `entry` may have changed, and ask again for them."""
+        self._known.forget_touched(entry.touches)
         touched: set[PersonId] = set()
         for channel in entry.touches:
             touched.update(seat.caller.person for seat in self._audience.on(channel))
@@ -272,33 +303,37 @@ class Hub:
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
-            seat.live, seat.write, seat.position = False, skip, self.window.head
+            reached = self._audience.take_out(seat)
+            seat.live, seat.write = False, self.counts.skip
+            seat.position = self.window.head if reached is None else reached
 
     def _sessions_of(self, person: PersonId) -> Collection[str]:
         return {seat.caller.session for seat in self._people.get(person, ())}
 
-    def _apply(self, person: PersonId, answer: Answer) -> None:
-        grants = answer.grants.get(person, ())
+    def _apply(self, person: PersonId, held: Held, sessions: Mapping[str, Millis]) -> None:
         for seat in list(self._people.get(person, ())):  # they may be gone meanwhile
-            expires_at = answer.sessions.get(seat.caller.session)
+            expires_at = sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
                 self._dismiss(seat, "signed-out")
                 continue
-            seat.caller = replace(seat.caller, expires_at=expires_at)
+            if expires_at != seat.caller.expires_at:
+                seat.caller = replace(seat.caller, expires_at=expires_at)
             self._heart.expect(expires_at)
-            self._retune(seat, frozenset(g.channel for g in grants if seat.wants(g.workspace)))
+            if self._audience.is_to_come(seat):
+                self._silence(seat)  # what it is still to hear is filtered by the new answer
+            self._retune(seat, held[seat.scope])
             self._start(seat)
 
     def _start(self, seat: Seat) -> None:
         if seat.closed or seat.loading:
             return
-        if seat.resuming and self._is_lost(seat):
+        if seat.resuming and is_lost(seat, self.window):
             seat.loading = True
             task = asyncio.get_running_loop().create_task(self._load(seat))
             self._loads.add(task)
             task.add_done_callback(self._loads.discard)
             return
-        if seat.resuming and seat.told is None and self._is_too_far(seat):
+        if must_reload(seat, self.window, self._max_behind):
             self._reset(seat, "behind")
         self.pump(seat)
 
@@ -311,51 +346,22 @@ class Hub:
 
     def _tell(self, seat: Seat) -> None:
         """Say what the seat holds: at first all of it, later what was lost and gained."""
-        told, seat.told = seat.told, seat.channels
-        here = Cursor(self.epoch, seat.position)
-        if told is None:
-            frame = connected_frame(
-                here,
-                verdict=seat.verdict or "live",
-                seat=seat.id,
-                because=seat.because,
-                channels=seat.channels,
-            )
-            if seat.verdict == "reset":
-                frame += reset_frame(Cursor(self.epoch, seat.position), seat.because)
-            seat.outlet.write(frame)
-            return
-        if lost := told - seat.channels:
-            seat.outlet.write(control_frame("revoked", channels=sorted(lost)))
-        if gained := seat.channels - told:
-            seat.outlet.write(control_frame("granted", channels=sorted(gained)))
-
-    def _next_slice(self, seat: Seat) -> bytes:
-        """The next frames the seat may hear; moves its position past what was looked at."""
-        parts, size = list[bytes](), 0
-        in_backlog = seat.backlog_end > seat.position
-        source: Iterable[Entry] = seat.backlog if in_backlog else self.window.after(seat.position)
-        for looked, entry in enumerate(source, 1):
-            seat.position = entry.position
-            if not seat.channels.isdisjoint(entry.channels):
-                parts.append(entry.frame)
-                size += len(entry.frame)
-            if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
-                break
-        if in_backlog:
-            seat.backlog = [e for e in seat.backlog if e.position > seat.position]
-            if not seat.backlog:  # it was filtered when it was read: the rest is not for this seat
-                seat.position = seat.backlog_end
-        return b"".join(parts)
+        news = first_frames(seat, self.epoch) if seat.told is None else changes_of(seat)
+        self.counts.tell(seat)
+        seat.told = seat.channels
+        seat.outlet.write(news)
 
     def _visit(self, seats: Sequence[Seat], tick: bytes) -> None:
         for seat in seats:
-            if seat.live:
+            if self._audience.is_to_come(seat):  # the tick would tell of a place it has not reached
+                self._silence(seat)
+                self.pump(seat)
+            elif seat.live:
                 try:
                     seat.write(tick)
                 except Exception:
                     self._drop(seat)
-            elif not (seat.closed or seat.loading or seat.resuming) and self._is_lost(seat):
+            elif not (seat.closed or seat.loading or seat.resuming) and is_lost(seat, self.window):
                 self._let_go(seat)
 
     def _expire(self, seat: Seat) -> None:
@@ -363,9 +369,6 @@ class Hub:
         self._questions.raise_for(seat.caller.person)
 
     # Endings
-
-    def _is_lost(self, seat: Seat) -> bool:
-        return max(seat.position, seat.backlog_end) < self.window.floor
 
     def _let_go(self, seat: Seat) -> None:
         """The seat fell out of the window. It comes back with its cursor and is told why."""
@@ -376,21 +379,19 @@ class Hub:
             self._reset(seat, "behind")
             self.pump(seat)
             return
-        self._slow[seat.caller.session] = seat.position
-        if len(self._slow) > REMEMBERED:
-            self._slow.popitem(last=False)
+        self._slow.note(seat.caller.session, seat.position)
         logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "slow")
         seat.outlet.abort()
 
     def _drop(self, seat: Seat) -> None:
         """A seat whose outlet broke: whoever reads it comes back with its cursor."""
         logger.exception("a stream broke (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "broken")
         seat.outlet.abort()
 
     def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
-        self.leave(seat)
+        self.leave(seat, reason)
         if seat.paused:  # it reads nothing, so it would not read a goodbye
             logger.info("a stream was cut off: %s (seat %s)", reason, seat.id)
             seat.outlet.abort()

@@ -1,12 +1,12 @@
 """A seat: one open stream, as the hub sees it.
 
 Live, `write` is the outlet's own. Otherwise (joining, asking for access, catching up, paused) it
-is `skip`: nothing is written and `position` stands, so the seat goes on from there.
+is a `skip`: nothing is written and `position` stands, so the seat goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,6 +15,7 @@ from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
 Scope = Literal["all", "guilds"]
+Held = Mapping[Scope, frozenset[Channel]]  # what a person may hear, on each kind of stream
 Verdict = Literal["live", "resumed", "reset"]
 Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
 Farewell = Literal["signed-out", "too-many-streams", "restart"]
@@ -42,8 +43,9 @@ class Caller:
     expires_at: Millis
 
 
-def skip(_frame: bytes) -> None:
-    """What a seat that is not live does with a live frame."""
+def wants(scope: Scope, workspace: Workspace | None) -> bool:
+    """Whether channels of `workspace` belong on a stream of `scope`."""
+    return scope == "all" or workspace is None or workspace.startswith("guild:")
 
 
 class Seat:
@@ -69,12 +71,14 @@ class Seat:
         "write",
     )
 
-    def __init__(self, id_: str, caller: Caller, scope: Scope, outlet: Outlet) -> None:
+    def __init__(
+        self, id_: str, caller: Caller, scope: Scope, outlet: Outlet, skip: Callable[[bytes], None]
+    ) -> None:
         self.id = id_
         self.caller = caller
         self.scope: Scope = scope
         self.outlet = outlet
-        self.write: Callable[[bytes], None] = skip
+        self.write = skip
         self.position = 0  # while not live: the newest entry dealt with
         self.channels: frozenset[Channel] = frozenset()  # held now
         self.told: frozenset[Channel] | None = None  # held as far as the client knows
@@ -87,7 +91,3 @@ class Seat:
         self.resuming = False  # came back with a cursor and has not reached the head yet
         self.loading = False  # its backlog is being read
         self.closed = False
-
-    def wants(self, workspace: Workspace | None) -> bool:
-        """Whether channels of `workspace` belong on this stream."""
-        return self.scope == "all" or workspace is None or workspace.startswith("guild:")

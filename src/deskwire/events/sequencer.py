@@ -1,4 +1,4 @@
-"""The sequencer gives events that wait in the outbox their positions in the log (decision 0019).
+"""The sequencer gives events that wait in the outbox their positions in the log (decision 0021).
 
 Whoever has committed numbers whatever is committed, one process at a time. There is no leader: if
 a process dies before it has numbered, the next one does it. Readers only ever see a prefix of the

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, text
+
+from deskwire.kit.timing import TimedThreads
 
 READERS = 4  # threads; reads are short, more only fight for the interpreter
 WAIT_FOR_CONNECTION = 30  # s; work that cannot start in this time is an error, not a hang
@@ -93,9 +94,14 @@ class Database:
     def __init__(self, name: str, writer: Engine, reader: Engine, *, writers: int) -> None:
         self.name = name  # for people: never holds a password
         self._writer, self._reader = writer, reader
-        self._write_threads = ThreadPoolExecutor(writers, thread_name_prefix="db-writer")
-        self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="db-reader")
+        self._write_threads = TimedThreads(writers, name="db-writer")
+        self._read_threads = TimedThreads(READERS, name="db-reader")
         self._subscriber: Subscriber | None = None
+
+    @property
+    def threads(self) -> dict[str, TimedThreads]:
+        """Those that write and those that read, for whoever asks how long that takes."""
+        return {"write": self._write_threads, "read": self._read_threads}
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` in the writer's thread with what each committed transaction noted."""

@@ -1,7 +1,7 @@
 """PostgreSQL: a database that several processes share, through psycopg.
 
 Writers of one process and of others run side by side, READ COMMITTED: an action locks the row it
-changes, or a `lock` where there is no row yet (decision 0020). Readers see one snapshot.
+changes, or a `lock` where there is no row yet (decision 0022). Readers see one snapshot.
 """
 
 from __future__ import annotations

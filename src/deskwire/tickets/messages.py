@@ -168,7 +168,7 @@ def _html(draft: Draft) -> str:
     if draft.kind == "system":
         return escape(sentence(draft.type, draft.data))
     if draft.text is None:
-        return f"<p>{escape(absent_text(draft.data))}</p>"
+        return f'<p class="silent">{escape(absent_text(draft.data))}</p>'
     return render(draft.text)
 
 
@@ -212,5 +212,6 @@ def _changed(changes: dict[str, Any]) -> str:
     tags = changes.get("tags") or {}
     for word, names in (("added", tags.get("added")), ("removed", tags.get("removed"))):
         if names:
-            parts.append(f"{word} {', '.join(names)}")
+            quoted = ", ".join(f"“{name}”" for name in names)
+            parts.append(f"{word} the tag{'' if len(names) == 1 else 's'} {quoted}")
     return ", ".join(parts) or "updated the ticket"

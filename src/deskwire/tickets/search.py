@@ -55,6 +55,7 @@ class Found:
 
     tickets: list[Ticket]
     counts: dict[Status, int]
+    page: int
     pages: int
 
     @property
@@ -78,19 +79,21 @@ def _storable(text: str) -> str:
 
 
 def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:
-    """The page of `workspace` that `wish` asks for, of what `viewer` may see."""
+    """The page of `workspace` that `wish` asks for, of what `viewer` may see; at most the last."""
     seen = and_(visible_to(viewer), tickets.c.workspace == workspace, *_matching(wish.query))
     counts = _counts(tx, seen)
     chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
+    matching = sum(counts.values()) if wish.status is None else counts[wish.status]
+    pages = max(1, -(-matching // PAGE))
+    page = min(wish.page, pages)
     rows = tx.execute(
         select(tickets)
         .where(chosen)
         .order_by(*_ORDER[wish.sort])
         .limit(PAGE)
-        .offset((wish.page - 1) * PAGE)
+        .offset((page - 1) * PAGE)
     ).all()
-    matching = sum(counts.values()) if wish.status is None else counts[wish.status]
-    return Found(with_names(tx, rows), counts, max(1, -(-matching // PAGE)))
+    return Found(with_names(tx, rows), counts, page, pages)
 
 
 def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:

@@ -113,6 +113,12 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     )
 
 
+def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
+    """Whether the viewer may see any ticket there; else an empty list would not be the truth."""
+    held = (grant.channel for grant in viewer.grants if grant.workspace == workspace)
+    return any(channel.startswith(("tickets:", "ticket:")) for channel in held)
+
+
 def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Ticket:
     """One ticket the viewer may open; NotFound otherwise, whether it exists or not."""
     return with_names(tx, [read_visible_row(tx, viewer, workspace, number)])[0]

@@ -205,7 +205,7 @@ class Login:
             raise Conflict("Your account has no e-mail address, so it has no password to change.")
         typed = parse_all(
             current=lambda: required(form, "current", "Write your current password."),
-            password=lambda: parse_password(form.get("password", ""), email),
+            password=lambda: parse_another(form, email),
         )
         visit = self.browsers.visit_of(request)
         knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
@@ -321,6 +321,15 @@ def required(form: Mapping[str, str], field: str, sentence: str) -> str:
     if not form.get(field, "").strip():
         raise Invalid(sentence, {field: sentence})
     return form[field]
+
+
+def parse_another(form: Mapping[str, str], email: str) -> str:
+    """The new password; Invalid if it is what was typed as the current one."""
+    password = parse_password(form.get("password", ""), email)
+    if form["password"] == form.get("current"):
+        sentence = "This is the current one. Choose another."
+        raise Invalid(sentence, {"password": sentence})
+    return password
 
 
 def _token(request: Request) -> str:

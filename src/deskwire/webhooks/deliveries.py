@@ -2,6 +2,7 @@
 
 pending → done
         → parked   not understood yet, with reasons; can be replayed
+            → dismissed   an operator has seen it, and lets it be; can still be replayed
         → repeat   the same event under the same id once more; nothing to do
 refused            proven, but no message; kept for the operator
 """
@@ -40,7 +41,7 @@ from deskwire.webhooks.source import Arrived
 
 AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
 
-State = Literal["pending", "done", "parked", "repeat", "refused"]
+State = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 STATES: tuple[State, ...] = get_args(State)
 
 deliveries = Table(
@@ -171,9 +172,17 @@ def settle(
 def replay(tx: Connection, delivery_id: int) -> None:
     """Have a parked delivery understood once more, with the code of today."""
     state = read_one(tx, delivery_id).state
-    if state == "refused":
-        raise Conflict(f"Delivery {delivery_id} holds no message; there is nothing to replay.")
+    if state not in ("parked", "dismissed"):
+        raise Conflict(f"Delivery {delivery_id} is {state}; only a parked one can be replayed.")
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
+
+
+def dismiss(tx: Connection, delivery_id: int) -> None:
+    """Note that somebody has seen a parked delivery, and that nothing is to be done about it."""
+    state = read_one(tx, delivery_id).state
+    if state != "parked":
+        raise Conflict(f"Delivery {delivery_id} is {state}; only a parked one can be dismissed.")
+    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="dismissed"))
 
 
 def read_one(tx: Connection, delivery_id: int) -> Kept:
@@ -184,6 +193,14 @@ def read_one(tx: Connection, delivery_id: int) -> Kept:
             f"There is no delivery {delivery_id}; `deskwire deliveries list` names them."
         )
     return _kept(row)
+
+
+def find_own(tx: Connection, source: str, envelope_id: str) -> Kept | None:
+    """The newest delivery under an id of the sender's, as JSON tells it."""
+    mine = (deliveries.c.source == source) & (deliveries.c.envelope_id == envelope_id)
+    newest = select(deliveries).where(mine).order_by(deliveries.c.id.desc()).limit(1)
+    row = tx.execute(newest).one_or_none()
+    return None if row is None else _kept(row)
 
 
 def read_newest(tx: Connection, limit: int, state: State | None = None) -> list[Kept]:
@@ -198,6 +215,12 @@ def count_by_state(tx: Connection) -> dict[str, int]:
     """How many deliveries there are in each state."""
     rows = tx.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
     return {row[0]: row[1] for row in rows}
+
+
+def count_pending(tx: Connection) -> int:
+    """How many deliveries wait to be understood."""
+    waiting = select(func.count()).where(deliveries.c.state == "pending")
+    return int(tx.execute(waiting).scalar_one())
 
 
 def fingerprint(event: object) -> str:

@@ -98,10 +98,11 @@ def is_called(principal: ColumnElement[str | None], word: str) -> ColumnElement[
 def initials(name: str) -> str:
     """The first letter or digit of the first and of the last word that has one, in upper case.
 
-    `Ada Lovelace` → `AL`, `Discord user …0006` → `D0`, a name without any → `?`, no name → nothing.
+    `Ada Lovelace` → `AL`, `Discord user …0006` → `DU`, a name without any → `?`, no name → nothing.
     The client store has the same rule in `slots.ts`.
     """
-    found = [letter for word in name.split() if (letter := _first_letter(word))]
+    words = [word for word in name.split() if not word.startswith("…")]  # the end of an id
+    found = [letter for word in words if (letter := _first_letter(word))]
     ends = [found[0], found[-1]] if len(found) > 1 else found
     return "".join(ends).upper() or ("?" if name.strip() else "")
 

@@ -5,6 +5,7 @@ Fields we do not know are kept. Data that does not fit is not applied but parked
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
@@ -19,7 +20,14 @@ def _no_nul(text: str) -> str:
     return text
 
 
-Snowflake = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+def _is_snowflake(text: str) -> str:
+    if SNOWFLAKE.fullmatch(text) is None:
+        raise ValueError("must be a Discord id: 1 to 20 digits, as text")
+    return text
+
+
+SNOWFLAKE = re.compile(r"[0-9]{1,20}", re.ASCII)
+Snowflake = Annotated[str, AfterValidator(_is_snowflake)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
 Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]

@@ -122,7 +122,7 @@ def _unreached(shown: str, error: HTTPError) -> str:
         what = f"{shown} did not answer within {TIMEOUT:.0f} s."
     else:
         what = f"The connection to {shown} broke ({type(error).__name__})."
-    return f"{what} Start the server with `deskwire serve`, or name the address it listens on."
+    return f"{what} Start the server with `deskwire serve`, or say where it is: --url, or PORT."
 
 
 def _message(answer: Response) -> str:

@@ -147,4 +147,4 @@ def _learn_names(tx: Connection, payload: Payload, at: Millis) -> None:
 
 def _sentence(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "data"
-    return f"{where}: {error['msg']}"
+    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"

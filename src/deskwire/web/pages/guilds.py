@@ -15,7 +15,7 @@ from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId
 from deskwire.tickets import search
 from deskwire.tickets.statuses import Status
-from deskwire.tickets.tickets import Ticket, read_own
+from deskwire.tickets.tickets import Ticket, may_see_any, read_own
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
@@ -67,7 +67,8 @@ class GuildPages:
         person, guild_id = person_of(request), request.path_params["guild"]
         found = await self.site.db.read(read_overview, self.site.access, person.id, guild_id)
         context = {"viewer": found.viewer, "guild": found.guild, "found": found}
-        return self.render(request, "guild.html", context)
+        sees_none = not may_see_any(found.viewer, found.guild.workspace)
+        return self.render(request, "guild.html", {**context, "sees_none": sees_none})
 
 
 def read_index(tx: Connection, access: Access, person: PersonId) -> Index:

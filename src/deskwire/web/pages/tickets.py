@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
@@ -22,12 +22,13 @@ from deskwire.kit.errors import NotFound
 from deskwire.tickets import search
 from deskwire.tickets.conversation import Conversation, read_conversation
 from deskwire.tickets.search import PAGE, Found, Sort, Wish, parse_wish
-from deskwire.tickets.tickets import Ticket
+from deskwire.tickets.tickets import Ticket, may_see_any
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces import guilds
 from deskwire.workspaces.guilds import Guild
 
+PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 SORT_LABELS: Mapping[Sort, str] = {
     "active": "Latest activity",
@@ -49,15 +50,19 @@ class TicketPages:
         wish, guild_id = parse_wish(request.query_params), request.path_params["guild"]
         person, access = person_of(request), self.site.access
         viewer, guild, found = await self.site.db.read(read_list, access, person.id, guild_id, wish)
+        wish = replace(wish, page=found.page)  # what is past the end is its last page
         context = {"viewer": viewer, "guild": guild, "found": found, "wish": wish}
         links = Links(f"/guilds/{guild.id}/tickets", wish)
         may_open = guild.workspace in viewer.channels
         more = {"links": links, "sorts": SORT_LABELS, "may_open": may_open}
+        more["sees_none"] = not may_see_any(viewer, guild.workspace)
         held = " ".join(mark_of(viewer, guild.workspace, found.tickets))
         whole = channels.tickets(guild.workspace)
         # Counts of every ticket go with that right; a participant's go with the list around them.
         marks = {"held": held, "counts_held": whole if whole in viewer.channels else ""}
-        return self.render(request, "tickets.html", {**context, **more, **marks})
+        answer = self.render(request, "tickets.html", {**context, **more, **marks})
+        answer.headers[PUSHED] = links.page(wish.page)  # without what is as usual
+        return answer
 
     async def show(self, request: Request) -> Response:
         """GET …/tickets/{number}."""
