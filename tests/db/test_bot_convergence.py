@@ -108,6 +108,9 @@ def rows_of(tx: Connection, table: Table) -> list[tuple[object, ...]]:
     return sorted((tuple(row) for row in tx.execute(select(*shown))), key=repr)
 
 
+@pytest.mark.database(
+    "sqlite"
+)  # thousands of transactions; tests/db/test_histories.py runs on both
 @given(history=histories(), data=st.data())
 def test_the_order_of_arrival_does_not_matter(db, history, data):
     shuffled = data.draw(st.permutations(history))
