@@ -20,7 +20,7 @@ from sqlalchemy import (
 from deskwire.accounts import people
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 
 # A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
@@ -54,6 +54,7 @@ def link(
     people link by themselves must first have proof of both: a session here, a sign-in there.
     """
     principal = parse_principal(provider, subject)
+    lock(tx, f"identity {principal}", f"identities of {person_id}")
     held = subject_of(tx, person_id, provider)
     if held == subject:
         return

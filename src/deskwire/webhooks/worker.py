@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database, part
+from deskwire.kit.db import Database, lock, part
 from deskwire.kit.errors import Refusal
 from deskwire.webhooks.deliveries import (
     State,
@@ -75,7 +75,11 @@ class Worker:
         self._bell.clear()
 
     def work_off(self, tx: Connection, limit: int) -> list[tuple[str, State]]:
-        """Handle up to `limit` pending deliveries; the source of each and what became of it."""
+        """Handle up to `limit` pending deliveries; the source of each and what became of it.
+
+        One worker at a time, over all processes: each sees what became of the ones before.
+        """
+        lock(tx, "worker")
         worked: list[tuple[str, State]] = []
         for row in read_pending(tx, limit):
             state, reasons = self._understand(tx, row)
