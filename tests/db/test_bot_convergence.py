@@ -183,3 +183,16 @@ def test_an_id_that_comes_again_with_another_event_is_parked(db):
     assert first == ("done", "[]")
     assert second[0] == "parked"
     assert 'id "a" was used by delivery' in json.loads(second[1])[0]
+
+
+def test_a_number_no_double_holds_is_parked_with_its_reason(db):
+    arrived = posted(Told(NOON, "guild.left", {"guildId": "1", "count": 77}))
+    huge = arrived._replace(body=arrived.body.replace(b"77", b"1e999"))
+
+    def live(tx: Connection):
+        understand(db, tx, [huge])
+        return outcomes(tx)
+
+    [(state, reasons)] = imagine(db, live)
+    assert state == "parked"
+    assert "too large a number" in reasons

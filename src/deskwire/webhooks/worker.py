@@ -20,6 +20,7 @@ from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database, lock, part
 from deskwire.kit.errors import Refusal
+from deskwire.kit.strict_json import parse_json
 from deskwire.webhooks.deliveries import (
     State,
     fingerprint,
@@ -104,7 +105,7 @@ class Worker:
             return "parked", [f"internal error: {type(error).__name__}; see the log"]
 
     def _apply(self, tx: Connection, row: Row[Any]) -> State:
-        body = json.loads(row.body)
+        body = parse_json(row.body)
         if row.earlier is not None:
             earlier = json.loads(read_one(tx, row.earlier).body)
             if fingerprint(earlier["event"]) == fingerprint(body["event"]):
