@@ -36,6 +36,7 @@ from deskwire.kit.db import Database
 from tests.cast import Actor, Bot
 
 SOURCES = Path(__file__).parent.parent / "src"
+DESKWIRE = ("-m", "deskwire")
 START = 60.0  # s a server may take until it serves; it takes one, on a busy machine more
 PATIENCE = 10.0  # s for an answer, or for a line of the log
 # Below the ephemeral ports: a client that tries again and again while nobody listens could
@@ -60,8 +61,11 @@ class Reply:
 class Server(Bot):
     """One server over its whole life, restarts included. As a `Bot` it posts what the bot tells."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], way: tuple[str, ...] = DESKWIRE
+    ) -> None:
         self.folder = folder
+        self._way = way
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "desk.db"
@@ -71,7 +75,7 @@ class Server(Bot):
         self._sources = count(1)
         self.environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(SOURCES),
+            "PYTHONPATH": f"{SOURCES}{os.pathsep}{SOURCES.parent}",
             "PORT": str(self.port),
             "DATABASE_URL": f"sqlite:///{self.database}",
             "BOT_WEBHOOK_SECRET": self.secret,
@@ -84,7 +88,7 @@ class Server(Bot):
     def start(self) -> None:
         """Returns once it serves."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "deskwire", "serve"],
+            [sys.executable, *self._way, "serve"],
             cwd=self.folder,  # no .env of the developer's
             env=self.environment,
             stderr=subprocess.PIPE,
@@ -274,9 +278,12 @@ class Log:
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Server]:
-    """A server over an empty database in `folder`, with settings as capitals (MAX_BEHIND="5")."""
-    server = Server(folder, environment)
+def running(folder: Path, way: tuple[str, ...] = DESKWIRE, **environment: str) -> Iterator[Server]:
+    """A server over an empty database in `folder`, with settings as capitals (MAX_BEHIND="5").
+
+    `way`: what the interpreter runs.
+    """
+    server = Server(folder, environment, way)
     server.start()
     try:
         yield server

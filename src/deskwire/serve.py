@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import signal
 import socket
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.app import Application
-from deskwire.events.stream import CONNECTION
+from deskwire.events.takeover import TakeoverProtocol
 from deskwire.kit.errors import Conflict
 from deskwire.kit.logging import set_up
 from deskwire.services import Opened, open_database
@@ -26,6 +24,7 @@ BACKLOG = 4096  # connections; a restart brings every stream back at once
 MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
+PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def serve_on(
 def _config(settings: Settings, application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application.asgi,
-        http=_Protocol,
+        http=PROTOCOL,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
         proxy_headers=bool(settings.proxies),
@@ -75,19 +74,6 @@ def _config(settings: Settings, application: Application) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_graceful_shutdown=FINISH,
     )
-
-
-class _Protocol(HttpToolsProtocol):
-    """Offers each request its connection, so that a reader who stopped reading can be cut off."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        here = weakref.ref(self)  # a strong one would leave a ring for the collector
-        self._extensions = {CONNECTION: lambda: (self_ := here()) and self_.transport}
-
-    def on_headers_complete(self) -> None:
-        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
-        super().on_headers_complete()
 
 
 class _Server(uvicorn.Server):

@@ -119,30 +119,30 @@ ELSEWHERE = {
     ),
     # Streams
     "a stream without a session": (
-        "http/test_live_answer.py::test_without_a_session_there_is_no_stream"
+        "http/live/test_answer.py::test_without_a_session_there_is_no_stream"
     ),
     "a cookie that was made up": (
-        "http/test_live_answer.py::test_a_cookie_nobody_gave_out_is_no_session"
+        "http/live/test_answer.py::test_a_cookie_nobody_gave_out_is_no_session"
     ),
     "listening on after losing a role": (
-        "http/test_live_access.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
+        "http/live/test_access_changes.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
     ),
     "listening on after signing out": (
-        "http/test_live_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
+        "http/live/test_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
     ),
     "a cursor collected while still a member": (
         "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
     ),
     "a cursor that was made up": (
-        "http/test_live_resume.py"
+        "http/live/test_resume.py"
         "::test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from"
     ),
     "any interleaving of the above": "unit/test_hub_model.py::test_no_history_leaks_or_starves",
     "streams without end": (
-        "http/test_live_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
+        "http/live/test_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
     ),
     "a reader who does not read": (
-        "http/test_live_slow.py"
+        "http/test_slow_readers.py"
         "::test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return"
     ),
     # Secrets

@@ -97,12 +97,20 @@ class Outlet:
 class Bench:
     """A hub with access held in a dictionary; `answers()` lets the next question through."""
 
-    def __init__(self, *, window: int = 2**30, max_behind: int = 1000, streams: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        window: int = 2**30,
+        max_behind: int = 1000,
+        streams: int = 8,
+        seats_per_turn: int = 1000,
+    ) -> None:
         self.access: dict[str, set[Channel]] = {}
         self.sessions: dict[str, int] = {}
         self.log: list[Entry] = []
         self.gate: asyncio.Event | None = None
-        self.asked = 0
+        self.asked = 0  # questions
+        self.asked_about: list[str] = []  # people whose grants were read
         self.clock = 0
         self.hub = Hub(
             EPOCH,
@@ -111,11 +119,13 @@ class Bench:
             self._read_after,
             max_behind=max_behind,
             streams_per_person=streams,
+            seats_per_turn=seats_per_turn,
             clock=lambda: self.clock,
         )
 
     async def _authorise(self, people: Collection[str], sessions: Collection[str]) -> Answer:
         self.asked += 1
+        self.asked_about += people
         answer = Answer(
             {p: [Grant(c, "guild:1", "test") for c in self.access.get(p, ())] for p in people},
             {s: self.sessions[s] for s in sessions if s in self.sessions},

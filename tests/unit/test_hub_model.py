@@ -51,7 +51,14 @@ class World:
         self.ended: dict[str, int] = {}  # session → position of the entry that ended it
         self.gates: list[asyncio.Event] = []
         self.outlets: list[tuple[str, str, int, Outlet]] = []  # person, session, joined at
-        self.hub = Hub(EPOCH, Window(window), self._authorise, self._read_after, max_behind=10_000)
+        self.hub = Hub(
+            EPOCH,
+            Window(window),
+            self._authorise,
+            self._read_after,
+            max_behind=10_000,
+            seats_per_turn=self.random.choice((1, 2, 1000)),
+        )
 
     def session(self, person: str) -> str:
         return f"{person}/{self.sessions[person]}"
@@ -123,8 +130,9 @@ class World:
         session = self.session(who)
         outlet = Outlet(self.hub, self.random.choice((300, 2000, FOREVER)))
         cursor = None if after is None else f"{EPOCH}-{after}"
+        head = self.hub.window.head  # of what was handed over, some may still wait
         outlet.seat = self.hub.join(Caller(who, session, FOREVER), "all", outlet, cursor)
-        self.outlets.append((who, session, self.dispatched if after is None else after, outlet))
+        self.outlets.append((who, session, head if after is None else after, outlet))
 
     def _leave(self) -> None:
         if seats := self.hub.seats:

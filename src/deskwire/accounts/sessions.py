@@ -101,6 +101,18 @@ def find(tx: Connection, token: str, at: Millis | None = None) -> Session | None
     return None if row is None else Session(*row)
 
 
+def find_all(
+    tx: Connection, tokens: Collection[str], at: Millis | None = None
+) -> dict[str, Session]:
+    """`find` for many at once, by token."""
+    by_hash = {digest(token): token for token in tokens}
+    living = sessions.c.expires_at > (now() if at is None else at)
+    rows = tx.execute(
+        select(sessions.c.token_hash, *_SHOWN).where(sessions.c.token_hash.in_(by_hash), living)
+    )
+    return {by_hash[row[0]]: Session(*row[1:]) for row in rows}
+
+
 def find_with_person(
     tx: Connection, token: str, at: Millis | None = None
 ) -> tuple[Person, Session, tuple[str, ...]] | None:

@@ -46,6 +46,8 @@ class Access:
     ) -> dict[PersonId, list[Grant]]:
         """Every grant of `people`, in one statement."""
         found: dict[PersonId, list[Grant]] = {person: [] for person in people}
+        if not found:
+            return found
         selects = [each for source in self._sources for each in source(people)]
         rows = tx.execute(union_all(*selects))
         for row in rows:

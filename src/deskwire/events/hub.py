@@ -12,26 +12,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.audience import Audience
+from deskwire.events.audience import SLICE, Audience
 from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, has_more_than, read_backlog
+from deskwire.events.catch_up import changes_of, first_frames, is_lost, next_slice
 from deskwire.events.channels import Channel, PersonId, is_personal
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import connected_frame, control_frame, reset_frame, retry_frame
+from deskwire.events.frames import control_frame, reset_frame, retry_frame
 from deskwire.events.heart import Heart
+from deskwire.events.known import Known
 from deskwire.events.log import Entry
-from deskwire.events.questions import Answer, Authorise, Questions
-from deskwire.events.seat import Because, Caller, Farewell, Outlet, Scope, Seat, skip
+from deskwire.events.questions import Authorise, Questions
+from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat, skip
 from deskwire.events.window import Window
-from deskwire.kit.clock import Clock, now
+from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
 
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
-SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; half of what an outlet takes
-SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
 ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
 FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
 REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
@@ -55,6 +55,7 @@ class Hub:
         *,
         max_behind: int = MAX_BEHIND,
         streams_per_person: int = STREAMS_PER_PERSON,
+        seats_per_turn: int = SLICE,
         clock: Clock = now,
     ) -> None:
         self.epoch = epoch
@@ -63,10 +64,13 @@ class Hub:
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._audience = Audience(self._drop)
-        self._questions = Questions(authorise, self._sessions_of, self._apply)
+        self._audience = Audience(self._drop, seats_per_turn)
+        self._known = Known()
+        self._questions = Questions(authorise, self._known, self._sessions_of, self._apply)
         self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
         self._heart = Heart(clock, lambda: self.cursor, self._visit, self._expire)
+        self._run: Sequence[Entry] = ()  # being written
+        self._queue = deque[Entry]()  # to be written after it
         self._is_behind = False  # the bus named an entry before the ones it follows
         self._filling: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
@@ -84,6 +88,11 @@ class Hub:
     def seats(self) -> list[Seat]:
         """Every open stream, by person."""
         return [seat for seats in self._people.values() for seat in seats]
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process goes down and takes no more streams."""
+        return self._draining
 
     def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
         """Seat a stream, silent until access has answered.
@@ -108,6 +117,7 @@ class Hub:
         if seat.closed:
             return
         seat.closed, seat.live, seat.write = True, False, skip
+        self._audience.take_out(seat)
         self._retune(seat, frozenset())
         self._heart.remove(seat)
         person = seat.caller.person
@@ -130,43 +140,30 @@ class Hub:
         """Write `entries`, the next ones of the log, to every live seat that may hear them.
 
         Never waits. An entry that touches access ends the run: what came before it, and itself,
-        is written; those it touches hear nothing more until access has been asked.
+        is written; those it touches hear nothing more until access has been asked. While a run
+        that very many hear is being written, a slice per turn, what follows stands in a queue.
         """
-        run: list[Entry] = []
-        for entry in entries:
-            if entry.position <= self.window.head:
-                continue  # read from the log already
-            if entry.position > self.window.head + 1:
-                self._fill_gap()
-                break
-            self.window.append(entry)
-            run.append(entry)
-            if entry.touches:
-                self._audience.write(run)
-                run = []
-                self._touch(entry)
-        if run:
-            self._audience.write(run)
+        self._queue.extend(entries)
+        if not self._audience.is_writing:
+            self._go_on()
 
     def pump(self, seat: Seat) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
-        if (
-            seat.closed
-            or seat.paused
-            or seat.loading
-            or self._questions.is_open(seat.caller.person)
-        ):
+        if seat.closed or seat.paused or seat.loading:
+            return
+        if self._questions.is_open(seat.caller.person):
             return
         if seat.told != seat.channels:  # live too: an answer may be newer than the dispatched
             self._tell(seat)
         if seat.live or seat.paused:
             return
-        if self._is_lost(seat):
+        if is_lost(seat, self.window):
             self._let_go(seat)
         elif seat.position >= self.window.head:
+            self._audience.take_out(seat)  # it has read from the window what is being written
             seat.live, seat.write, seat.resuming = True, seat.outlet.write, False
         else:
-            part = self._next_slice(seat)
+            part = next_slice(seat, self.window)
             if part:
                 seat.outlet.write(part)
             asyncio.get_running_loop().call_soon(self.pump, seat)
@@ -187,6 +184,34 @@ class Hub:
             tasks.create_task(self._questions.run())
             tasks.create_task(self._heart.run())
 
+    # Runs
+
+    def _go_on(self) -> None:
+        """Write run after run, until one takes more than this turn of the loop."""
+        if self._audience.is_writing:
+            self._audience.go_on()
+        while not self._audience.is_writing:
+            if self._run and self._run[-1].touches:
+                self._touch(self._run[-1])
+            self._run = run = self._next_run()
+            if not run:
+                return
+            self._audience.write(run)
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _next_run(self) -> list[Entry]:
+        """The entries that are next to be written, up to one that touches access."""
+        run: list[Entry] = []
+        while self._queue and not (run and run[-1].touches):
+            entry = self._queue.popleft()
+            if entry.position > self.window.head + 1:
+                self._queue.clear()
+                self._fill_gap()
+            elif entry.position == self.window.head + 1:  # else read from the log already
+                self.window.append(entry)
+                run.append(entry)
+        return run
+
     # A gap in what the bus told
 
     def _fill_gap(self) -> None:
@@ -202,6 +227,8 @@ class Hub:
                 self._is_behind = False
                 while page := await self._read_after(self.window.head, PAGE):
                     self.dispatch(page)
+                    while self._queue:  # noqa: ASYNC110 - slices, each a turn of the loop
+                        await asyncio.sleep(0)
         finally:
             self._filling = None
 
@@ -258,6 +285,7 @@ class Hub:
 
     def _touch(self, entry: Entry) -> None:
         """Silence everyone whose access `entry` may have changed, and ask again for them."""
+        self._known.forget_touched(entry.touches)
         touched: set[PersonId] = set()
         for channel in entry.touches:
             touched.update(seat.caller.person for seat in self._audience.on(channel))
@@ -272,27 +300,31 @@ class Hub:
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
-            seat.live, seat.write, seat.position = False, skip, self.window.head
+            reached = self._audience.take_out(seat)
+            seat.live, seat.write = False, skip
+            seat.position = self.window.head if reached is None else reached
 
     def _sessions_of(self, person: PersonId) -> Collection[str]:
         return {seat.caller.session for seat in self._people.get(person, ())}
 
-    def _apply(self, person: PersonId, answer: Answer) -> None:
-        grants = answer.grants.get(person, ())
+    def _apply(self, person: PersonId, held: Held, sessions: Mapping[str, Millis]) -> None:
         for seat in list(self._people.get(person, ())):  # they may be gone meanwhile
-            expires_at = answer.sessions.get(seat.caller.session)
+            expires_at = sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
                 self._dismiss(seat, "signed-out")
                 continue
-            seat.caller = replace(seat.caller, expires_at=expires_at)
+            if expires_at != seat.caller.expires_at:
+                seat.caller = replace(seat.caller, expires_at=expires_at)
             self._heart.expect(expires_at)
-            self._retune(seat, frozenset(g.channel for g in grants if seat.wants(g.workspace)))
+            if self._audience.is_to_come(seat):
+                self._silence(seat)  # what it is still to hear is filtered by the new answer
+            self._retune(seat, held[seat.scope])
             self._start(seat)
 
     def _start(self, seat: Seat) -> None:
         if seat.closed or seat.loading:
             return
-        if seat.resuming and self._is_lost(seat):
+        if seat.resuming and is_lost(seat, self.window):
             seat.loading = True
             task = asyncio.get_running_loop().create_task(self._load(seat))
             self._loads.add(task)
@@ -311,51 +343,21 @@ class Hub:
 
     def _tell(self, seat: Seat) -> None:
         """Say what the seat holds: at first all of it, later what was lost and gained."""
-        told, seat.told = seat.told, seat.channels
-        here = Cursor(self.epoch, seat.position)
-        if told is None:
-            frame = connected_frame(
-                here,
-                verdict=seat.verdict or "live",
-                seat=seat.id,
-                because=seat.because,
-                channels=seat.channels,
-            )
-            if seat.verdict == "reset":
-                frame += reset_frame(Cursor(self.epoch, seat.position), seat.because)
-            seat.outlet.write(frame)
-            return
-        if lost := told - seat.channels:
-            seat.outlet.write(control_frame("revoked", channels=sorted(lost)))
-        if gained := seat.channels - told:
-            seat.outlet.write(control_frame("granted", channels=sorted(gained)))
-
-    def _next_slice(self, seat: Seat) -> bytes:
-        """The next frames the seat may hear; moves its position past what was looked at."""
-        parts, size = list[bytes](), 0
-        in_backlog = seat.backlog_end > seat.position
-        source: Iterable[Entry] = seat.backlog if in_backlog else self.window.after(seat.position)
-        for looked, entry in enumerate(source, 1):
-            seat.position = entry.position
-            if not seat.channels.isdisjoint(entry.channels):
-                parts.append(entry.frame)
-                size += len(entry.frame)
-            if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
-                break
-        if in_backlog:
-            seat.backlog = [e for e in seat.backlog if e.position > seat.position]
-            if not seat.backlog:  # it was filtered when it was read: the rest is not for this seat
-                seat.position = seat.backlog_end
-        return b"".join(parts)
+        news = first_frames(seat, self.epoch) if seat.told is None else changes_of(seat)
+        seat.told = seat.channels
+        seat.outlet.write(news)
 
     def _visit(self, seats: Sequence[Seat], tick: bytes) -> None:
         for seat in seats:
-            if seat.live:
+            if self._audience.is_to_come(seat):  # the tick would tell of a place it has not reached
+                self._silence(seat)
+                self.pump(seat)
+            elif seat.live:
                 try:
                     seat.write(tick)
                 except Exception:
                     self._drop(seat)
-            elif not (seat.closed or seat.loading or seat.resuming) and self._is_lost(seat):
+            elif not (seat.closed or seat.loading or seat.resuming) and is_lost(seat, self.window):
                 self._let_go(seat)
 
     def _expire(self, seat: Seat) -> None:
@@ -363,9 +365,6 @@ class Hub:
         self._questions.raise_for(seat.caller.person)
 
     # Endings
-
-    def _is_lost(self, seat: Seat) -> bool:
-        return max(seat.position, seat.backlog_end) < self.window.floor
 
     def _let_go(self, seat: Seat) -> None:
         """The seat fell out of the window. It comes back with its cursor and is told why."""

@@ -1,7 +1,8 @@
 """Questions: for whom access is to be asked, and asking it in batches.
 
 A person who is asked about once more while the answer is on its way is asked about again: the
-answer that comes first was read too early and counts for nothing.
+answer that comes first was read too early and counts for nothing. Whose grants are known already
+(`events/known.py`) is asked about only as to the session.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from deskwire.events.channels import Grant, PersonId
+from deskwire.events.known import Known, held_by
+from deskwire.events.seat import Held
 from deskwire.kit.clock import Millis
 
 BATCH = 500  # people per query
@@ -32,14 +35,17 @@ class Answer:
 
 Authorise = Callable[[Collection[PersonId], Collection[str]], Awaitable[Answer]]
 SessionsOf = Callable[[PersonId], Collection[str]]  # of the streams a person has open here
-Apply = Callable[[PersonId, Answer], None]
+Apply = Callable[[PersonId, Held, Mapping[str, Millis]], None]
 
 
 class Questions:
     """Who is being asked about. `apply` gets each answer that still counts."""
 
-    def __init__(self, authorise: Authorise, sessions_of: SessionsOf, apply: Apply) -> None:
+    def __init__(
+        self, authorise: Authorise, known: Known, sessions_of: SessionsOf, apply: Apply
+    ) -> None:
         self._authorise = authorise
+        self._known = known
         self._sessions_of = sessions_of
         self._apply = apply
         self._wanted: dict[PersonId, None] = {}  # to be asked about, or asked about again
@@ -83,11 +89,17 @@ class Questions:
         for person in batch:
             del self._wanted[person]
         sessions = {session for person in batch for session in self._sessions_of(person)}
+        before = self._known.changes
+        known = {person: held for person in batch if (held := self._known.get(person))}
         try:
-            answer = await asyncio.wait_for(self._authorise(batch, sessions), TIMEOUT)
+            question = self._authorise(batch - known.keys(), sessions)
+            answer = await asyncio.wait_for(question, TIMEOUT)
             self._in_flight = frozenset()
             for person in batch - self._wanted.keys():  # else it was raised again meanwhile
-                self._apply(person, answer)
+                held = known.get(person) or held_by(answer.grants.get(person, ()))
+                if self._known.changes == before:
+                    self._known.keep(person, held)
+                self._apply(person, held, answer.sessions)
         except Exception:
             logger.exception("asking for access failed; the streams wait in silence")
             self._ask_again(batch)

@@ -6,7 +6,7 @@ is `skip`: nothing is written and `position` stands, so the seat goes on from th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,6 +15,7 @@ from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
 Scope = Literal["all", "guilds"]
+Held = Mapping[Scope, frozenset[Channel]]  # what a person may hear, on each kind of stream
 Verdict = Literal["live", "resumed", "reset"]
 Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
 Farewell = Literal["signed-out", "too-many-streams", "restart"]
@@ -40,6 +41,11 @@ class Caller:
     person: PersonId
     session: str
     expires_at: Millis
+
+
+def wants(scope: Scope, workspace: Workspace | None) -> bool:
+    """Whether channels of `workspace` belong on a stream of `scope`."""
+    return scope == "all" or workspace is None or workspace.startswith("guild:")
 
 
 def skip(_frame: bytes) -> None:
@@ -87,7 +93,3 @@ class Seat:
         self.resuming = False  # came back with a cursor and has not reached the head yet
         self.loading = False  # its backlog is being read
         self.closed = False
-
-    def wants(self, workspace: Workspace | None) -> bool:
-        """Whether channels of `workspace` belong on this stream."""
-        return self.scope == "all" or workspace is None or workspace.startswith("guild:")

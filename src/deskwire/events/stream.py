@@ -1,40 +1,31 @@
 """A stream: `text/event-stream` for one caller, from the hub to the way out.
 
-Plain ASGI. The response holds no database session; all it holds is a seat and a small buffer.
+Where the server offers its connection, the stream takes it over (`events/takeover.py`); elsewhere
+it is an ASGI response like any other. Same frames; neither holds a database session.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from functools import partial
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Request
 
-from deskwire.events.hub import Draining, Hub
-from deskwire.events.seat import Caller, Scope, Seat
+from deskwire.events.hub import Hub
+from deskwire.events.seat import Caller, Outlet, Scope, Seat
+from deskwire.events.takeover import END_WITHIN, offer_of, take
 
-END_WITHIN = 5.0  # s for a reader to take its goodbye; then the connection is cut
 OUTLET_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
 
-HEADERS = [
+HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # nginx would hold frames back
     (b"connection", b"close"),
-]
-
-CONNECTION = "deskwire.connection"  # key in the scope's extensions: a function that finds it
-
-
-class Connection(Protocol):
-    """The connection below ASGI, where the server offers it."""
-
-    def abort(self) -> None: ...
-    def is_closing(self) -> bool: ...
-
+)
 
 Identify = Callable[[Request], Awaitable[Caller | None]]
 
@@ -56,30 +47,27 @@ class Stream:
             await _answer(send, 401, b"Unauthorized")
             return
         if request["method"] == "HEAD":
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await send(_head())
             await send({"type": "http.response.body"})
             return
-        outlet = AsgiOutlet(self._hub(), send, connection_of(request))
-        try:
-            outlet.seat = self._hub().join(caller, self._scope, outlet, _cursor_of(request))
-        except Draining:
+        hub = self._hub()
+        if hub.is_draining:
             await _answer(send, 503, b"Restarting", (b"retry-after", b"1"))
             return
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await outlet.run(receive)
-        finally:
-            self._hub().leave(outlet.seat)
+        join = partial(hub.join, caller, self._scope, after=_cursor_of(request))
+        if offer := offer_of(request):
+            await take(offer, send, _head(), hub, join)
+        else:
+            await AsgiOutlet(hub, send).run(receive, join)
 
 
 class AsgiOutlet:
     """The way out over ASGI `send`, which waits while the connection is full."""
 
-    def __init__(self, hub: Hub, send: Send, connection: Connection | None = None) -> None:
-        self.seat: Seat | None = None
+    def __init__(self, hub: Hub, send: Send) -> None:
+        self._seat: Seat | None = None
         self._hub = hub
         self._send = send
-        self._connection = connection
         self._parts: list[bytes] = []
         self._size = 0
         self._filled = asyncio.Event()
@@ -91,8 +79,8 @@ class AsgiOutlet:
         self._parts.append(data)
         self._size += len(data)
         self._filled.set()
-        if self._size >= OUTLET_BYTES and self.seat is not None and not self.seat.paused:
-            self._hub.pause(self.seat)
+        if self._size >= OUTLET_BYTES and self._seat is not None and not self._seat.paused:
+            self._hub.pause(self._seat)
 
     def end(self) -> None:
         self._ended = True
@@ -102,21 +90,21 @@ class AsgiOutlet:
     def abort(self) -> None:
         self._closed.set()
 
-    async def run(self, receive: Receive) -> None:
-        """Send until the stream is ended, aborted, or the client has gone."""
-        sender = asyncio.create_task(self._forward())
-        endings = (_wait_until_gone(receive), self._closed.wait())
-        others = [asyncio.create_task(ending) for ending in endings]
+    async def run(self, receive: Receive, join: Callable[[Outlet], Seat]) -> None:
+        """Take a seat and send until the stream is ended, aborted, or the client has gone."""
+        self._seat = join(self)
+        endings = (self._forward(), _wait_until_gone(receive), self._closed.wait())
+        tasks = [asyncio.create_task(ending) for ending in endings]
         try:
-            await asyncio.wait({sender, *others}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not sender.done() and self._connection is not None:
-                self._connection.abort()  # or what was sent and not read would hold it open
-            for task in (sender, *others):
+            self._hub.leave(self._seat)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(sender, *others, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self) -> None:
+        await self._send(_head())
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -125,10 +113,8 @@ class AsgiOutlet:
                 self._parts.clear()
                 self._size = 0
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
-                if self._connection is not None and self._connection.is_closing():
-                    return  # a pipelined request keeps the server from telling us so
-                if self.seat is not None and self.seat.paused and not self.seat.closed:
-                    self._hub.resume(self.seat)
+                if self._seat is not None and self._seat.paused and not self._seat.closed:
+                    self._hub.resume(self._seat)
             if self._ended:
                 await self._send({"type": "http.response.body", "body": b""})
                 return
@@ -139,10 +125,8 @@ async def _wait_until_gone(receive: Receive) -> None:
         pass
 
 
-def connection_of(request: Request) -> Connection | None:
-    """The connection of a request, if the server offers it."""
-    find: Callable[[], Connection | None] | None = (request.get("extensions") or {}).get(CONNECTION)
-    return find() if find is not None else None
+def _head() -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": list(HEADERS)}
 
 
 def _cursor_of(request: Request) -> str | None:

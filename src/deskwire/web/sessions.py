@@ -6,6 +6,7 @@ reconnects by itself for ever.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from starlette.datastructures import MutableHeaders
@@ -20,6 +21,7 @@ from deskwire.accounts.sessions import Opened, Session
 from deskwire.events.seat import Caller
 from deskwire.kit.clock import SECOND, Clock, now
 from deskwire.kit.db import Database
+from deskwire.kit.together import Together
 
 RENEWED = "deskwire.renewed_session"  # key in the ASGI scope; the tokens to send again
 
@@ -43,6 +45,7 @@ class BrowserSessions:
         self._db = db
         self._secure = secure
         self._clock = clock
+        self._found = Together(self._find_all)
         self.cookie = "__Host-deskwire" if secure else "deskwire"
 
     async def identify(self, scope: Scope) -> Caller | None:
@@ -50,10 +53,13 @@ class BrowserSessions:
         token = self.token_of(HTTPConnection(scope))
         if token is None:
             return None
-        session = await self._db.read(sessions.find, token, self._clock())
+        session = await self._found.get(token)
         if session is None:
             return None
         return Caller(session.person, session.id, session.expires_at)
+
+    async def _find_all(self, tokens: Collection[str]) -> Mapping[str, Session]:
+        return await self._db.read(sessions.find_all, list(tokens), self._clock())
 
     async def current(self, request: HTTPConnection) -> SignedIn | None:
         """Who looks at this page. Using a session prolongs it, at most once an hour."""

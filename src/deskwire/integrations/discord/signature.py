@@ -5,7 +5,6 @@ Wire formats, section 1. Pure: secrets and the time come in as arguments.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ _SIGNATURE = re.compile(rb"sha256=[0-9a-f]{64}")
 
 def sign(secret: str, timestamp: Millis, body: bytes) -> str:
     """The value of `x-webhook-signature` for `body` sent at `timestamp`."""
-    return "sha256=" + _mac(secret, str(timestamp).encode(), body)
+    return "sha256=" + _mac(secret, str(timestamp).encode(), body).hex()
 
 
 def is_signed(
@@ -30,13 +29,12 @@ def is_signed(
     """Whether one of `secrets` signed `body`, and not more than MAX_AGE from `now`."""
     if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
         return False
-    given = signature.removeprefix(b"sha256=")
+    given = bytes.fromhex(signature[len(b"sha256=") :].decode())
     # Every secret is tried, so that the time taken does not tell which one matched.
-    matches = [
-        hmac.compare_digest(_mac(secret, timestamp, body).encode(), given) for secret in secrets
-    ]
+    matches = [hmac.compare_digest(_mac(secret, timestamp, body), given) for secret in secrets]
     return any(matches) and abs(now - int(timestamp)) <= MAX_AGE
 
 
-def _mac(secret: str, timestamp: bytes, body: bytes) -> str:
-    return hmac.new(secret.encode(), timestamp + b"." + body, hashlib.sha256).hexdigest()
+def _mac(secret: str, timestamp: bytes, body: bytes) -> bytes:
+    # In one call: an object of `hmac.new` costs three times as much as the hashing.
+    return hmac.digest(secret.encode(), timestamp + b"." + body, "sha256")

@@ -12,6 +12,8 @@ from tests.server import running
 
 WINDOW = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind
 LARGE = 400_000  # bytes; an event the door just takes
+FLOOD = 8_000_000  # bytes; twice what Linux takes for a socket whose reader has stopped
+SHUTDOWN = 2.0  # s from SIGTERM to the end of the process
 LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
 
 
@@ -48,3 +50,31 @@ def test_a_reader_who_reads_again_in_time_has_missed_nothing(place: Place) -> No
         heard = [slow.next().told["data"]["number"] for _ in range(count)]
 
     assert heard == list(range(count))
+
+
+def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        place = Place(server)
+        with sse.connect(server.port, "/api/events", place.staff(), receive_bytes=4096) as stream:
+            assert stream.next().type == "connected"
+            for _ in range(FLOOD // LARGE):
+                place.tell("guild.setup_complete", whatever="y" * LARGE)
+
+            seconds, code = server.stop()
+
+    assert (seconds < SHUTDOWN, code) == (True, 0)
+
+
+def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(place: Place) -> None:
+    cookie = place.staff()
+    with sse.connect(place.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
+        assert stream.next().type == "connected"
+        for _ in range(FLOOD // LARGE):
+            place.tell("guild.setup_complete", whatever="y" * LARGE)
+
+        mark = place.server.log.mark
+        place.server.submit("/sign-out", cookie)
+        place.server.log.wait_for("a stream was cut off", after=mark)
+
+        # What the kernel had taken may still come; the rest, and an orderly end, do not.
+        assert len(stream.rest()) < FLOOD // LARGE

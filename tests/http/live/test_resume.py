@@ -14,8 +14,8 @@ FAR = 5  # entries; MAX_BEHIND of the server that forgets quickly
 
 
 @pytest.fixture(scope="module")
-def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("forgetful"), MAX_BEHIND=str(FAR)) as started:
+def forgetful(way: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("forgetful"), way, MAX_BEHIND=str(FAR)) as started:
         yield started
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,8 +10,6 @@ from tests.place import Place
 from tests.server import PASSWORD, running
 
 MOST = 8  # STREAMS_PER_PERSON where nothing is set
-FLOOD = 8_000_000  # bytes; twice what Linux takes for a socket whose reader has stopped
-LARGE = 400_000  # bytes; an event the door just takes
 SHUTDOWN = 2.0  # s from SIGTERM to the end of the process
 
 
@@ -77,9 +73,9 @@ def test_a_stream_that_is_gone_is_forgotten(place: Place) -> None:
 
 
 def test_at_the_end_of_the_process_each_stream_is_given_its_own_time_to_return(
-    tmp_path: Path,
+    tmp_path: Path, way: tuple[str, ...]
 ) -> None:
-    with running(tmp_path, STREAMS_PER_PERSON="60") as server, ExitStack() as stack:
+    with running(tmp_path, way, STREAMS_PER_PERSON="60") as server, ExitStack() as stack:
         place = Place(server)
         cookie = place.staff()
         streams = [stack.enter_context(place.listen(cookie)) for _ in range(50)]
@@ -94,50 +90,3 @@ def test_at_the_end_of_the_process_each_stream_is_given_its_own_time_to_return(
             waits.append(goodbye.told["retry"])
         assert len(set(waits)) == len(waits)
         assert min(waits) >= 500
-
-
-def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        place = Place(server)
-        with sse.connect(server.port, "/api/events", place.staff(), receive_bytes=4096) as stream:
-            assert stream.next().type == "connected"
-            for _ in range(FLOOD // LARGE):
-                place.tell("guild.setup_complete", whatever="y" * LARGE)
-
-            seconds, code = server.stop()
-
-    assert (seconds < SHUTDOWN, code) == (True, 0)
-
-
-def test_a_stream_behind_which_a_second_request_was_sent_is_forgotten_all_the_same(
-    place: Place,
-) -> None:
-    cookie = place.staff()
-    asked = f"GET /api/events HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", place.server.port), 5) as connection:
-        connection.sendall((asked + "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").encode())
-        first = b""
-        while b"connected" not in first:
-            first += connection.recv(65536)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    for number in (1, 2, 3):  # the first is written into the void, and brings the news
-        mark = place.server.log.mark
-        place.open_ticket(number, "Into the void")
-
-    place.server.log.wait_for(r"update to 0 clients \(ticket.created", after=mark)
-
-
-def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(place: Place) -> None:
-    cookie = place.staff()
-    with sse.connect(place.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
-        assert stream.next().type == "connected"
-        for _ in range(FLOOD // LARGE):
-            place.tell("guild.setup_complete", whatever="y" * LARGE)
-
-        mark = place.server.log.mark
-        place.server.submit("/sign-out", cookie)
-        place.server.log.wait_for("a stream was cut off", after=mark)
-
-        # What the kernel had taken may still come; the rest, and an orderly end, do not.
-        assert len(stream.rest()) < FLOOD // LARGE

@@ -1,0 +1,55 @@
+"""What access said last, kept until the log says that it may have changed.
+
+Ten thousand streams that come back at once are seated without asking for anybody's grants again.
+An entry that touches a person, or a channel they hold, makes them forgotten; so what is here is
+never older than what has been dispatched. (A gain is told to the person's own channel.)
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+from deskwire.events.channels import Channel, Grant, PersonId, is_personal
+from deskwire.events.seat import Held, wants
+
+PEOPLE = 20_000  # remembered; more than one process has streams for
+
+
+class Known:
+    """The channels people hold, by person."""
+
+    def __init__(self, limit: int = PEOPLE) -> None:
+        self.changes = 0  # how often access has changed; an older answer must not be kept
+        self._limit = limit
+        self._held: OrderedDict[PersonId, Held] = OrderedDict()
+
+    def get(self, person: PersonId) -> Held | None:
+        return self._held.get(person)
+
+    def keep(self, person: PersonId, held: Held) -> None:
+        self._held[person] = held
+        self._held.move_to_end(person)
+        if len(self._held) > self._limit:
+            self._held.popitem(last=False)
+
+    def forget(self, person: PersonId) -> None:
+        self._held.pop(person, None)
+
+    def forget_touched(self, touches: Collection[Channel]) -> None:
+        """Forget everyone whose access an entry may have changed."""
+        self.changes += 1
+        shared = {channel for channel in touches if not is_personal(channel)}
+        for channel in touches:
+            if is_personal(channel):
+                self.forget(channel.partition(":")[2])
+        if shared:
+            for person in [p for p, h in self._held.items() if not shared.isdisjoint(h["all"])]:
+                self.forget(person)
+
+
+def held_by(grants: Collection[Grant]) -> Held:
+    """What somebody with these grants holds on each kind of stream; one set where both agree."""
+    everything = frozenset(grant.channel for grant in grants)
+    guilds = frozenset(grant.channel for grant in grants if wants("guilds", grant.workspace))
+    return {"all": everything, "guilds": everything if guilds == everything else guilds}
