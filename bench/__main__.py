@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m bench [PART …]`, all parts if none is named. Results go to bench/results."""
+"""The benchmarks: `python -m bench [PART …]`, all parts if none is named; see bench/results."""
 
 from __future__ import annotations
 
@@ -6,11 +6,28 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import browser, door, latency, profiles, start
+from bench import (
+    browser,
+    burst,
+    door,
+    fanout,
+    latency,
+    memory,
+    peers,
+    profiles,
+    start,
+    storm,
+)
 from bench.machine import facts
 from bench.report import Part, save, show
+from deskwire.serve import raise_file_limit
 
 PARTS: dict[str, Callable[[], Part]] = {
+    "fanout": fanout.measure,
+    "peers": peers.measure,
+    "burst": burst.measure,
+    "memory": memory.measure,
+    "storm": storm.measure,
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,
@@ -26,6 +43,7 @@ def main() -> None:
     chosen = parser.parse_args().parts or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    raise_file_limit()  # the readers and the peers inherit it
     machine, began = facts(), time.monotonic()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for name in chosen:

@@ -47,12 +47,12 @@ def messages(run: str, count: int) -> Iterator[tuple[str, bytes]]:
         yield id_, message(f"{run}-{index}", id_, index % TICKETS + 1, text, start)
 
 
-def message(delivery: str, id_: str, ticket: int, text: str, at: int) -> bytes:
+def message(delivery: str, id_: str, ticket: int, text: str, at: int, guild: str = GUILD) -> bytes:
     """The body of one message in one ticket."""
     author = int(id_) % AUTHORS
     data = sample(
         "ticket.message_sent",
-        guild=GUILD,
+        guild=guild,
         ticket=ticket,
         number=ticket,
         user=_author(author),

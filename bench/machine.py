@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 
 LIBRARIES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "starlette")
 TICK = os.sysconf("SC_CLK_TCK")  # of /proc per second
+SPARE = 500  # descriptors a server needs beside its streams: files, threads, its database
 
 
 def facts() -> dict[str, object]:
@@ -24,8 +26,15 @@ def facts() -> dict[str, object]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "file_descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def most_streams(wanted: int) -> int:
+    """`wanted` streams in one process, or as many as the machine's hard limit allows."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - SPARE)
 
 
 class Noise:
@@ -48,5 +57,5 @@ class Noise:
 
 def _machine_cpu() -> float:
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    idle = fields[3] + fields[4]  # idle and waiting for the disk
-    return (sum(fields[:8]) - idle) / TICK
+    nobodys = sum(fields[3:7])  # idle, waiting for the disk; interrupts, ours among them
+    return (sum(fields[:8]) - nobodys) / TICK

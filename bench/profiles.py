@@ -1,4 +1,5 @@
-"""Where the CPU goes: the door's two threads and the worker's, by the package that uses it.
+"""Where the CPU goes: the door's two threads, the worker's, and the loop's while streams connect,
+by the package that uses it; and a fan-out's, by whose code it is (`sampled`).
 
 Taken with Python's profiler, which makes every call dearer, so packages of many small functions
 look larger than they are. Read it for what dominates; the other parts say what it costs.
@@ -9,24 +10,30 @@ from __future__ import annotations
 import pstats
 import signal
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from sys import version_info
 
+from bench.compiled import find_compiler
+from bench.contestants import deskwire
 from bench.door import Contestant, take_turn
 from bench.report import Figure, Part
+from bench.sampled import sample, why_not
 from bench.servers import fill, running, scratch
 
 REQUESTS = 4_000
 WORKED = 1_000
+STREAMS = 1_000
 SHOWN = 8  # packages per thread; what is left is small
 
-HOW = "share of a thread's CPU by package, under the profiler; the door alone, then with its work"
+HOW = "share of a thread's CPU by package, under the profiler"
 
 PROFILED = ("-m", "bench.profiled")
 
 
 def measure() -> Part:
     """Profile the door alone, and the whole."""
+    lacks = why_not()
     with scratch() as door, scratch() as whole:
         _run("bench.held_worker", door, REQUESTS, works=False)
         _run("deskwire", whole, WORKED, works=True)
@@ -37,8 +44,24 @@ def measure() -> Part:
                 *_shares("door, event loop", door, "loop"),
                 *_shares("door, writer thread", door, "db-writer_0"),
                 *_shares("whole, writer thread", whole, "db-writer_0"),
+                *_connecting(),
+                *([] if lacks else sample()),
             ],
+            notes=[lacks] if lacks else [],
         )
+
+
+def _connecting() -> list[Figure]:
+    if find_compiler() is None:
+        return []
+    command = (*PROFILED, "deskwire", "serve")
+    with scratch() as profiles:
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch())
+            ours, _ = deskwire(stack, folder, STREAMS, command, PROFILES=str(profiles))
+            ours.server.tell(signal.SIGUSR1)
+            ours.listeners.open(STREAMS)
+        return _shares("connecting, event loop", profiles, "loop")
 
 
 def _run(module: str, profiles: Path, requests: int, *, works: bool) -> None:

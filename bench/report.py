@@ -42,6 +42,7 @@ class Part:
     figures: list[Figure] = field(default_factory=list)
     others: float | None = None  # share of all cores used by processes not of this run
     not_measured: str | None = None  # why, where there is nothing
+    notes: list[str] = field(default_factory=list)  # what was left out, and why
 
 
 def of_rounds(
@@ -67,6 +68,7 @@ def show(part: Part) -> str:
     if part.not_measured is not None:
         return "\n".join([*lines, f"  not measured: {part.not_measured}"])
     lines += [_line(each) for each in (*part.ratios, *part.figures)]
+    lines += [f"  left out: {note}" for note in part.notes]
     if part.others is not None:
         lines.append(f"  other processes used {part.others:.0%} of the machine meanwhile")
     return "\n".join(lines)
@@ -79,6 +81,7 @@ def save(part: Part, machine: dict[str, object], folder: Path = RESULTS) -> None
         "part": part.name,
         "how": part.how,
         "not_measured": part.not_measured,
+        "left_out": part.notes,
         "ratios": [_told(each) for each in part.ratios],
         "figures": [_told(each) for each in part.figures],
         "share_of_machine_used_by_others": _rounded(part.others),

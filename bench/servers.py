@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from bench import processes
 from bench.bodies import SECRET, opening, post
 from bench.sockets import HOST, connect, fetch, request
+from deskwire.control import ask_server
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 30.0  # s until a server answers
@@ -23,10 +26,10 @@ STOP_TIMEOUT = 10.0  # s from SIGTERM to the end
 DRAIN_TIMEOUT = 120.0  # s for a backlog of deliveries
 STEP = 0.05  # s between two looks at something that is waited for
 DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
-TICK = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat per second
 
 DESKWIRE = ("-c", "from deskwire.cli import main; main()", "serve")  # as shipped
 HELD_WORKER = ("-m", "bench.held_worker", "serve")
+HOOKED = ("-m", "bench.hooked", "serve")
 BARE_DOOR = ("-m", "bench.bare_door")
 BARE_LIVE = ("-m", "bench.bare_live")
 
@@ -43,11 +46,25 @@ class Server:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def cpu(self) -> float:
-        """Seconds of CPU used so far, user and system, by all its threads (Linux)."""
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        """Seconds of CPU used so far, user and system, by all its threads and children (Linux)."""
+        return processes.cpu(self._process.pid)
+
+    def memory(self) -> int:
+        """Bytes: its share of every page it has in memory (PSS), with its children's."""
+        return processes.memory(self._process.pid)
+
+    def writes(self) -> int:
+        """System calls it has written with so far (`write` and its like; not `send`)."""
+        return processes.writes(self._process.pid)
+
+    def sockets(self) -> int:
+        """Sockets it has open."""
+        return processes.sockets(self._process.pid)
 
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""
@@ -59,6 +76,13 @@ class Server:
         ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
         wait_for(lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.log)
         database.close()
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Give Deskwire a command of the shell's."""
+        reply = ask_server(self.folder / DATABASE, command, arguments)
+        if reply is None:
+            raise RuntimeError(f"nobody serves:\n{self.log()}")
+        return reply["result"]
 
     def log(self) -> str:
         """The end of what the server wrote."""
@@ -99,7 +123,7 @@ def scratch() -> Iterator[Path]:
 def running(
     command: Sequence[str], folder: Path | None = None, **environment: str
 ) -> Iterator[Server]:
-    """Run `python COMMAND` in a folder (else an empty one) until the block ends; it is ready."""
+    """Run COMMAND in a folder (else an empty one) until the block ends; it is ready."""
     with scratch() as empty:
         server = start(command, folder or empty, **environment)
         try:
@@ -110,11 +134,12 @@ def running(
 
 
 def start(command: Sequence[str], folder: Path, **environment: str) -> Server:
-    """Start `python COMMAND` in `folder`; it may not answer yet."""
-    port = _free_port()
+    """Start a program by its path, or `python COMMAND`, in `folder`; it may not answer yet."""
+    port = int(environment.get("PORT") or free_port())
+    program = [] if Path(command[0]).is_absolute() else [sys.executable]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [*program, *command],
             cwd=folder,  # no .env of the checkout changes what is measured
             env=_environment(port) | environment,
             stdin=subprocess.DEVNULL,
@@ -156,7 +181,8 @@ def _environment(port: int) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -18,7 +18,7 @@ export interface Goodbye {
   retry?: number; // ms
 }
 
-/** One frame, as plain data. `id` is the cursor it moves to. */
+/** One frame, as plain data: it can be posted to another tab. `id` is the cursor it moves to. */
 export type Frame = { id: string } & (
   | { name: "connected"; told: Connected }
   | { name: "event"; told: Envelope }
@@ -28,6 +28,8 @@ export type Frame = { id: string } & (
   | { name: "reset"; told: { because: string | null; position: string } }
   | { name: "goodbye"; told: Goodbye }
 );
+
+export type EventFrame = Extract<Frame, { name: "event" }>;
 
 export const CONTROL = ["tick", "granted", "revoked", "reset", "goodbye"] as const;
 

@@ -4,6 +4,7 @@ import type { Envelope } from "./generated/events";
 import { cloneOf } from "./slots";
 
 export const GONE = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
+const PERSONAL = "user:"; // how a channel of one person begins
 
 export interface Difference {
   lost: string[];
@@ -27,7 +28,7 @@ export function mayStay(mark: string, held: ReadonlySet<string>): boolean {
 export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string[] {
   const { workspace } = data;
   const personal = isAbout(data, own) ? [...own].filter((name) => !name.includes(":")) : [];
-  const mark = personal.map((person) => `user:${person}`);
+  const mark = personal.map((person) => PERSONAL + person);
   if (!("ticket" in data)) return [...mark, ...(workspace ? [workspace] : [])];
   return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
 }
@@ -36,6 +37,12 @@ export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string
 export function isAbout(data: object, own: ReadonlySet<string>): boolean {
   if ("person" in data && own.has(String(data.person))) return true;
   return "userId" in data && own.has(`discord:${String(data.userId)}`);
+}
+
+/** Whether a stream that holds `channels` is that of the reader, known as `own`. */
+export function isOwnStream(channels: readonly string[], own: ReadonlySet<string>): boolean {
+  const people = channels.filter((channel) => channel.startsWith(PERSONAL));
+  return people.every((channel) => own.has(channel.slice(PERSONAL.length)));
 }
 
 /** The words of a space-separated attribute. */

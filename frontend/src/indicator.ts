@@ -23,7 +23,7 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
     case "restarting":
       return `The server restarts, reconnecting… data is ${age} old`;
     case "parked":
-      return `Paused: open in too many other tabs; look at this tab to resume · ${age} old`;
+      return `Paused: open in too many other places; look at this tab to resume · ${age} old`;
     case "offline":
       return `Offline · data is ${age} old`;
     case "stale":

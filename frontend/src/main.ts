@@ -3,24 +3,26 @@
 import { realClock } from "./clock";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
+import { isOwnStream } from "./held";
 import { closeMenus, leaveMenu } from "./menus";
 import { type Page, readPage } from "./page";
+import { judgeSession } from "./posts";
+import * as room from "./room";
 import { Store } from "./store";
-import { type Live, type Outside, Stream } from "./stream";
+import { type Listener, type Live, type Outside, Stream } from "./stream";
+import { Tabs } from "./tabs";
 
 const SIGN_IN = "/sign-in";
-
-const outside: Outside = {
-  open: (url) => new EventSource(url),
-  probe: async (url) => (await fetch(url, { method: "HEAD", cache: "no-store" })).status,
-  isOnline: () => navigator.onLine,
-  log,
-};
 
 configureHtmx();
 start(readPage(document.documentElement));
 
 function start(page: Page): void {
+  let live: Live | null = null;
+  const log = (line: string): void => {
+    const isHeardOf = live instanceof Tabs && !live.isLeader;
+    say(isHeardOf ? `${line} (through another tab)` : line);
+  };
   const store = new Store(page, realClock, {
     fetchFragment,
     process: processHtmx,
@@ -28,33 +30,100 @@ function start(page: Page): void {
     isVisible: () => document.visibilityState === "visible",
     log,
   });
-  const live = page.stream ? listen(page.stream, page.cursor, store) : null;
+  if (page.stream) live = listen(page, page.stream, store, log);
   store.start();
   watchForms(store, realClock, () => live?.state === "live");
   watchReader(store);
   if (live) watchBrowser(live, store);
   live?.start();
+  watchSession(page, live);
 }
 
-/** Where frames come from. A stream that several tabs share would take its place here. */
-function listen(url: string, cursor: string | null, store: Store): Live {
-  return new Stream(url, cursor, realClock, outside, store);
+/** Where frames come from: one stream for all tabs where the browser can, else one of its own. */
+function listen(page: Page, url: string, store: Store, log: Outside["log"]): Live {
+  const outside: Outside = {
+    open: (from) => new EventSource(from),
+    probe,
+    isOnline: () => navigator.onLine,
+    isOurs: (channels) => isOwnStream(channels, page.actors),
+    log,
+  };
+  const open = (cursor: string | null, listener: Listener): Stream =>
+    new Stream(url, cursor, realClock, outside, listener);
+  if (page.session === null || !room.canShare()) return open(page.cursor, tellingAll(store));
+  const name = room.roomName(page.session, url);
+  const { channels } = page;
+  const own = {
+    tab: room.tabName(),
+    channels,
+    lock: room.openLock(name),
+    openWire: (take: Parameters<typeof room.openWire>[1]) => room.openWire(name, take),
+    openStream: open,
+    attention: room.watchAttention(),
+    log: say, // of the tabs themselves, so it needs no mark
+  };
+  return new Tabs(page.cursor, realClock, own, store);
+}
+
+/** A tab that shares nothing shows every toast. */
+function tellingAll(store: Store): Listener {
+  return {
+    hear(frame) {
+      store.hear(frame);
+      if (frame.name === "event") store.tell(frame);
+    },
+    show: (state) => store.show(state),
+  };
+}
+
+async function probe(url: string): Promise<number> {
+  return (await fetch(url, { method: "HEAD", cache: "no-store" })).status;
 }
 
 function watchBrowser(live: Live, store: Store): void {
-  const wake = (): void => {
-    if (document.hidden) return;
-    live.wake();
-    store.fragments.wake();
+  const look = (): void => {
+    if (document.hidden) {
+      live.rest();
+    } else {
+      live.wake();
+      store.fragments.wake();
+    }
   };
-  document.addEventListener("visibilitychange", wake);
-  addEventListener("focus", wake);
+  document.addEventListener("visibilitychange", look);
+  addEventListener("focus", look);
   addEventListener("online", () => live.wake());
   addEventListener("offline", () => live.sleep());
+  // A frozen tab keeps its lock and answers nobody, so it leaves while it still can.
   addEventListener("pagehide", () => live.stop());
+  document.addEventListener("freeze", () => live.stop());
+  document.addEventListener("resume", () => live.start());
   addEventListener("pageshow", (event) => {
     if (event.persisted) live.start();
   });
+}
+
+/** Somebody else signed in or out in this browser: what is shown here is not theirs. */
+function watchSession({ session, stream }: Page, live: Live | null): void {
+  const tell = room.openPorch(session, (other) => {
+    const verdict = judgeSession(session, other);
+    if (verdict === "leave") drop(live, location.pathname + location.search);
+    else if (verdict === "tell") tell();
+    else if (verdict === "ask" && stream && live?.state !== "signed-out") void ask(stream, live);
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) tell();
+  });
+}
+
+async function ask(stream: string, live: Live | null): Promise<void> {
+  const status = await probe(stream).catch(() => 0);
+  if (status === 401) drop(live, SIGN_IN);
+}
+
+function drop(live: Live | null, next: string): void {
+  live?.stop();
+  document.body.replaceChildren();
+  location.replace(next);
 }
 
 function watchReader(store: Store): void {
@@ -75,6 +144,6 @@ async function fetchFragment(url: string, ids: string): Promise<FragmentAnswer> 
   return { status: answer.status, isElsewhere: answer.redirected, text: await answer.text() };
 }
 
-function log(line: string): void {
+function say(line: string): void {
   console.info(`[SSE] ${line}`);
 }

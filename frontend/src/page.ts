@@ -4,6 +4,7 @@ import { words } from "./held";
 
 export interface Page {
   stream: string | null; // null: nobody is signed in
+  session: string | null; // its public id
   cursor: string | null;
   actors: ReadonlySet<string>; // names under which events know the reader
   channels: string[] | null;
@@ -13,6 +14,7 @@ export interface Page {
 export function readPage({ dataset }: HTMLElement): Page {
   return {
     stream: dataset["stream"] || null,
+    session: dataset["session"] || null,
     cursor: dataset["cursor"] || null,
     actors: new Set(words(dataset["actors"])),
     channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),

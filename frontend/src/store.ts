@@ -2,7 +2,7 @@
 
 import type { Clock } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
-import type { Connected, Frame } from "./frames";
+import type { Connected, EventFrame, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
 import { channelsOf, Held, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
@@ -10,7 +10,8 @@ import { Journal } from "./journal";
 import type { Page } from "./page";
 import { changesOf } from "./reducers";
 import { Screen, showEmptiness } from "./screen";
-import type { Listener, StreamState } from "./stream";
+import type { StreamState } from "./stream";
+import type { TabListener } from "./tabs";
 import { freshenTimes } from "./times";
 import { Toaster } from "./toaster";
 import { toastOf } from "./toasts";
@@ -26,7 +27,7 @@ export interface Outlook {
   log(line: string): void;
 }
 
-export class Store implements Listener {
+export class Store implements TabListener {
   readonly toaster: Toaster;
   readonly fragments: Fragments;
   readonly #page: Page;
@@ -97,6 +98,19 @@ export class Store implements Listener {
     this.#showFreshness();
   }
 
+  /** Shows the toast of an event, where one is due. */
+  tell({ id, told }: EventFrame): void {
+    const toast = toastOf(told.type, told.data, this.#page.actors);
+    if (!toast) return; // not judged by channels: who joins is told before they hold any
+    const kind = `${told.type} ${told.data.workspace ?? ""}`;
+    this.toaster.add(id, kind, channelsOf(told, this.#page.actors), toast);
+  }
+
+  /** Whether the reader still holds what shows an event; asked when something was lost. */
+  mayTell({ told }: EventFrame): boolean {
+    return this.#isHeld(told);
+  }
+
   show(state: StreamState): void {
     if (state === "live" || this.#state === "live") this.#freshAt = this.#clock.now();
     this.#state = state;
@@ -119,10 +133,14 @@ export class Store implements Listener {
     if (!held) return;
     purge(document, held);
     this.toaster.sweep();
-    this.#journal.retain((event) => {
-      const mark = channelsOf(event, this.#page.actors);
-      return mark.length === 0 || mark.some((channel) => held.has(channel));
-    });
+    this.#journal.retain((event) => this.#isHeld(event));
+  }
+
+  /** Whether one of the channels held shows `event`. */
+  #isHeld(event: Envelope): boolean {
+    const held = this.#held.channels;
+    const mark = channelsOf(event, this.#page.actors);
+    return held === null || mark.length === 0 || mark.some((channel) => held.has(channel));
   }
 
   /** The session has ended: says so, with a way back in. */
@@ -138,7 +156,6 @@ export class Store implements Listener {
     this.#journal.add(event, this.#clock.now());
     this.fragments.hear(happeningOf(event));
     this.#apply(event);
-    this.#toast(id, event);
   }
 
   #apply(event: Envelope): void {
@@ -148,13 +165,6 @@ export class Store implements Listener {
       console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
       this.fragments.refresh();
     }
-  }
-
-  #toast(id: string, event: Envelope): void {
-    const toast = toastOf(event.type, event.data, this.#page.actors);
-    if (!toast) return;
-    const kind = `${event.type} ${event.data.workspace ?? ""}`;
-    this.toaster.add(id, kind, channelsOf(event, this.#page.actors), toast);
   }
 
   #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {

@@ -44,6 +44,8 @@ export interface Outside {
   /** The HTTP status of the stream's URL. */
   probe(url: string): Promise<number>;
   isOnline(): boolean;
+  /** Whether a stream that holds these channels is that of the person the page was made for. */
+  isOurs(channels: readonly string[]): boolean;
   log(line: string): void;
 }
 
@@ -58,7 +60,11 @@ export interface Live {
   readonly state: StreamState;
   start(): void;
   stop(): void;
+  /** Somebody looks at this tab. */
   wake(): void;
+  /** Nobody looks at it any more. */
+  rest(): void;
+  /** The browser says that the network is gone. */
   sleep(): void;
 }
 
@@ -75,6 +81,7 @@ export class Stream implements Live {
   #connectedAt: number | null = null;
   #connectedOnce = false;
   #failures = 0;
+  #retryAt: number | null = null;
   #cancelRetry: Cancel | null = null;
   #cancelLook: Cancel | null = null;
 
@@ -101,6 +108,7 @@ export class Stream implements Live {
   }
 
   start(): void {
+    if (this.#cancelLook) return;
     this.#connect();
     this.#lookedAt = this.#clock.now();
     this.#lookAgain();
@@ -108,8 +116,7 @@ export class Stream implements Live {
 
   stop(): void {
     this.#close();
-    this.#cancelRetry?.();
-    this.#cancelRetry = null;
+    this.#dropRetry();
     this.#cancelLook?.();
     this.#cancelLook = null;
   }
@@ -121,16 +128,24 @@ export class Stream implements Live {
     if (!isTrusted) this.#connect();
   }
 
-  /** The browser says that the network is gone. */
+  rest(): void {
+    // A stream goes on in a tab nobody looks at.
+  }
+
   sleep(): void {
     if (this.#state === "signed-out" || this.#state === "parked") return;
     this.#retryIn(this.#wait(), "offline");
   }
 
+  /** Does now what a timer should have done: those of a hidden tab come up to a minute late. */
+  nudge(): void {
+    if (this.#retryAt !== null && this.#clock.now() >= this.#retryAt) this.#connect();
+    else if (this.#cancelLook) this.#look();
+  }
+
   #connect(): void {
     this.#close();
-    this.#cancelRetry?.();
-    this.#cancelRetry = null;
+    this.#dropRetry();
     this.#heardAt = this.#clock.now();
     this.#show(this.#outside.isOnline() ? this.#opening() : "offline");
     const source = this.#outside.open(streamUrl(this.#url, this.#cursor));
@@ -152,6 +167,10 @@ export class Stream implements Live {
     const frame = parseFrame(name, event.lastEventId ?? "", event.data ?? "");
     if (!frame) {
       this.#outside.log("skipped a frame that cannot be read");
+    } else if (frame.name === "connected" && !this.#outside.isOurs(frame.told.channels)) {
+      this.#outside.log("somebody else is signed in in this browser");
+      const told = { reason: "signed-out" };
+      this.#part({ name: "goodbye", id: "", told }, told);
     } else if (frame.name === "goodbye") {
       this.#part(frame, frame.told);
     } else {
@@ -216,11 +235,18 @@ export class Stream implements Live {
 
   #retryIn(ms: number, state: "reconnecting" | "restarting" | "offline"): void {
     this.#close();
-    this.#cancelRetry?.();
+    this.#dropRetry();
+    this.#retryAt = this.#clock.now() + ms;
     this.#cancelRetry = this.#clock.after(ms, () => this.#connect());
     const attempt = Math.max(1, this.#failures);
     this.#outside.log(`reconnecting in ${(ms / 1000).toFixed(1)} s (attempt ${attempt})`);
     this.#show(state);
+  }
+
+  #dropRetry(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    this.#retryAt = null;
   }
 
   #lookAgain(): void {

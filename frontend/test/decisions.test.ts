@@ -313,6 +313,6 @@ test("the indicator says how old the page is", () => {
   assert.equal(freshnessOf("live", true), "stale");
   assert.equal(freshnessOf("reconnecting", true), "reconnecting");
   assert.equal(freshnessOf("parked", true), "parked");
-  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other tabs; look at/);
+  assert.match(wordsFor("parked", 0, 5_000), /^Paused: open in too many other places; look at/);
   assert.match(wordsFor("restarting", 0, 5_000), /^The server restarts, reconnecting… data is 5 s/);
 });

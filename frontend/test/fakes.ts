@@ -93,6 +93,7 @@ export class FakeOutside implements Outside {
   status = 200;
   probes = 0;
   online = true;
+  isOwn = true;
 
   open(url: string): FakeSource {
     const source = new FakeSource(url);
@@ -107,6 +108,10 @@ export class FakeOutside implements Outside {
 
   isOnline(): boolean {
     return this.online;
+  }
+
+  isOurs(): boolean {
+    return this.isOwn;
   }
 
   log(line: string): void {

@@ -330,3 +330,35 @@ test("a stopped stream opens nothing more, and can be started again", () => {
 
   assert.equal(outside.newest.url, "/api/events?after=aaaaaaaa-20");
 });
+
+test("a nudge does what a late timer should have done, and nothing before", () => {
+  outside.newest.connect("aaaaaaaa-10");
+  outside.newest.fail();
+  clock.time += 249; // no timer runs: the tab is hidden
+  stream.nudge();
+  assert.equal(outside.sources.length, 1);
+
+  clock.time += 1;
+  stream.nudge();
+
+  assert.equal(outside.sources.length, 2);
+});
+
+test("a stream of somebody else who signed in meanwhile is refused", () => {
+  outside.newest.connect("aaaaaaaa-10");
+  outside.newest.fail();
+  clock.pass(250);
+  outside.isOwn = false;
+
+  outside.newest.connect("aaaaaaaa-12", "resumed", ["user:eve"]);
+
+  assert.deepEqual(listener.names, ["connected", "goodbye"]);
+  assert.equal(listener.state, "signed-out");
+  assert.deepEqual(outside.openOnes, []);
+});
+
+test("started twice it has one source and one watch", () => {
+  stream.start();
+
+  assert.equal(outside.sources.length, 1);
+});

@@ -15,11 +15,14 @@ from deskwire.accounts.passwords import Hasher
 from deskwire.events.hub import Hub
 from deskwire.events.stream import Stream
 from deskwire.integrations.discord.source import BotSource
+from deskwire.metrics import Metrics
 from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
 from deskwire.web.errors import handlers
 from deskwire.web.guards import guard
 from deskwire.web.login import Login
+from deskwire.web.operators import Operators
+from deskwire.web.pages.health import Health
 from deskwire.web.render import Renderer
 from deskwire.web.routes import routes
 from deskwire.web.sessions import BrowserSessions, RenewCookies
@@ -34,6 +37,7 @@ class Application:
         self.settings = settings
         self._opened = opened
         self._services: Services | None = None
+        self._metrics: Metrics | None = None
         self.asgi = self._build()
 
     @property
@@ -54,6 +58,11 @@ class Application:
 
     async def _find_problems(self) -> list[str]:
         return await self._running.find_problems()
+
+    async def _read_figures(self) -> bytes:
+        if self._metrics is None:
+            self._metrics = Metrics(self._running, lambda: self.asgi.answers, __version__)
+        return await self._metrics.read()
 
     def _intake(self) -> Intake:
         return self._running.intake
@@ -77,6 +86,7 @@ class Application:
             access=ACCESS,
             hub=lambda: self.hub,
             current=browsers.current,
+            operators=_operators(settings),
             public_url=settings.public_url,
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
@@ -88,11 +98,12 @@ class Application:
             "all": Stream("all", lambda: self.hub, browsers.identify),
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
         }
+        health = Health(self._find_problems, self._read_figures)
         app = FastAPI(
             title="Deskwire",
             version=__version__,
             lifespan=lifespan,
-            routes=routes(site, renderer, login, streams, self._find_problems),
+            routes=routes(site, renderer, login, streams, health),
             exception_handlers=dict(handlers(site, renderer.render)),
             redirect_slashes=False,  # `/guilds/` does not exist, and says so plainly
             docs_url=None,  # its page loads scripts from elsewhere
@@ -102,3 +113,8 @@ class Application:
         app.state.site = site
         guarded = guard(RenewCookies(app, browsers), settings.public_url or None)
         return Door(guarded, sources, self._intake)
+
+
+def _operators(settings: Settings) -> Operators:
+    token = settings.metrics_token.get_secret_value().strip()
+    return Operators(token, trusts_here=settings.environment == "development")

@@ -22,6 +22,7 @@ from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
 from deskwire.kit.clock import now
 from deskwire.kit.db import Database
+from deskwire.kit.timing import Durations, watch_loop
 from deskwire.place import check_place
 from deskwire.schema import migrate
 from deskwire.settings import Settings
@@ -50,6 +51,8 @@ class Services:
     db: Database
     hub: Hub
     intake: Intake
+    worker: Worker
+    lags: Durations  # of the event loop
     broken: set[str]  # services that fell over and are about to be started again
 
     async def find_problems(self) -> list[str]:
@@ -106,13 +109,19 @@ async def running(
     url = settings.address if settings.port else ""  # 0: a port nobody could have known
     control = ControlServer(opened.lock, partial(_run_command, db), url)
     await control.start()
-    broken: set[str] = set()
+    broken, lags = set[str](), Durations()
+    runs: dict[str, Callable[[], Awaitable[None]]] = {
+        "hub": hub.run,
+        "worker": worker.run,
+        "purge": _purger(db),
+        "lag": partial(watch_loop, lags),
+    }
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
-        for name, service in (("hub", hub.run), ("worker", worker.run), ("purge", _purger(db)))
+        for name, service in runs.items()
     ]
     try:
-        yield Services(db, hub, Intake(db, worker.ring), broken)
+        yield Services(db, hub, Intake(db, worker.ring), worker, lags, broken)
     finally:
         await control.stop()
         for task in tasks:

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
         description="The secret the bot signs with. The whole text is valid; where it holds "
         "commas, so is each part of 32 characters or more.",
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="The bearer token that reads /metrics. Without one, programs on this machine "
+        "may in development, and nobody in production.",
+    )
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
     )
@@ -75,7 +80,7 @@ class Settings(BaseSettings):
         False, description="Write every received event to the browser's console."
     )
 
-    @field_validator("bot_webhook_secret")
+    @field_validator("bot_webhook_secret", "metrics_token")
     @classmethod
     def _is_text(cls, value: SecretStr, others: ValidationInfo) -> SecretStr:
         try:
@@ -150,7 +155,11 @@ class Settings(BaseSettings):
     @property
     def weaknesses(self) -> list[str]:
         """What is refused in production and warned about elsewhere."""
-        return [f"BOT_WEBHOOK_SECRET: {WEAK}"] if _is_weak(self.bot_webhook_secret) else []
+        secrets = {
+            "BOT_WEBHOOK_SECRET": self.bot_webhook_secret,
+            "METRICS_TOKEN": self.metrics_token,
+        }
+        return [f"{name}: {WEAK}" for name, secret in secrets.items() if _is_weak(secret)]
 
 
 def load(demo: Mapping[str, Any] | None = None) -> Settings:

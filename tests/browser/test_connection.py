@@ -13,7 +13,7 @@ from tests.browser.visitor import RETURN, Visitor
 from tests.place import Place
 from tests.server import PASSWORD
 
-PAUSED = "open in too many other tabs; look at this tab to resume"
+PAUSED = "open in too many other places; look at this tab to resume"
 MOST = 8  # STREAMS_PER_PERSON where nothing is set
 
 
@@ -167,18 +167,6 @@ def test_a_new_password_elsewhere_signs_this_browser_out(
     assert place.server.submit("/settings/password", elsewhere, **form).status == 303
 
     expect(ada.page).to_have_url(f"{place.server.url}/sign-in")
-
-
-def test_each_tab_has_a_stream_and_both_follow(place: Place, visit: Visit, cookie: str) -> None:
-    ada = visit(cookie, list_of(place))
-    other = ada.new_tab()
-    other.goto(list_of(place))
-    expect(other.locator("#live")).to_have_attribute("data-state", "live")
-
-    place.open_ticket(1, "Seen twice")
-
-    expect(ada.row("Seen twice")).to_be_visible()
-    expect(other.get_by_role("link", name="Seen twice", exact=True)).to_be_visible()
 
 
 def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(

@@ -85,9 +85,9 @@ class Visitor:
         """The toast with exactly this title."""
         return self.find(".toast-card").filter(has=self.page.get_by_text(title, exact=True))
 
-    def remember_toasts(self) -> None:
-        """From now on `toasted` tells every title that was shown on this page."""
-        self.evaluate("""() => {
+    def remember_toasts(self, page: Page | None = None) -> None:
+        """From now on `toasted` (`toasted_on`) tells every title that was shown on this page."""
+        (page or self.page).evaluate("""() => {
             window.toasted = [];
             new MutationObserver(records => {
                 for (const card of records.flatMap(record => [...record.addedNodes])) {
@@ -98,8 +98,7 @@ class Visitor:
 
     @property
     def toasted(self) -> list[str]:
-        titles: list[str] = self.evaluate("() => window.toasted")
-        return titles
+        return toasted_on(self.page)
 
     def tab_count(self, label: str) -> Locator:
         """The number beside a status above the list."""
@@ -129,3 +128,9 @@ class Visitor:
         ids = request.headers.get("x-deskwire-fragment")
         if ids is not None:
             self.fragments.append(ids)
+
+
+def toasted_on(page: Page) -> list[str]:
+    """The titles shown on a page since `remember_toasts`."""
+    titles: list[str] = page.evaluate("() => window.toasted")
+    return titles

@@ -29,7 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}
     | {"place"}
     | DOMAINS,
-    "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"},
+    "metrics": {"kit", "events", "webhooks", "services"},
+    "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
+    | {"metrics"},
     "serve": {"events", "kit", "app", "services", "settings", "web"},
     "ledger": {"kit", "events", "webhooks"},
     "refusals": {"kit"},

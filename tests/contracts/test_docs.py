@@ -25,6 +25,8 @@ OF_OTHERS = (
     *("broadcaster.emit", "useGuildListRefresh", "useTicketListEvents", "useTicketDetailEvents"),
     *("useSSEEvent", "useGuildSSEEvents", "notifyUser", "notifyGuild", "notifyTicket"),  # sketch
     *("outerMorph", "innerMorph"),  # htmx
+    *("process_cpu_seconds_total", "process_start_time_seconds"),  # prometheus-client
+    *("process_virtual_memory_bytes", "process_open_fds", "process_max_fds"),
     *("HttpOnly", "SameSite", "alembic.ini", "TIMESTAMP.BODY"),
 )
 PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")

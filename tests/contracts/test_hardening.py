@@ -52,6 +52,16 @@ ELSEWHERE = {
         "db/test_bot_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
     ),
     "JSON made to break parsers": "unit/test_bot_source.py::test_what_is_not_json_is_told_so",
+    # The figures
+    "reading how busy a desk is": (
+        "http/test_metrics.py::test_without_the_token_the_answer_says_what_to_send"
+    ),
+    "reading it through the proxy on the same machine": (
+        "http/test_metrics.py::test_in_production_there_is_nothing_without_a_token"
+    ),
+    "calling oneself near with a header": (
+        "http/test_metrics.py::test_without_a_token_this_machine_may_ask_but_nobody_through_a_proxy"
+    ),
     # The door for people
     "guessing one person's password": (
         "db/test_accounts_throttle.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"

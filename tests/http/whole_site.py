@@ -21,6 +21,8 @@ from deskwire.events.window import Window
 from deskwire.services import ACCESS
 from deskwire.web.errors import handlers
 from deskwire.web.login import Login
+from deskwire.web.operators import Operators
+from deskwire.web.pages.health import Health
 from deskwire.web.render import Renderer
 from deskwire.web.routes import Url, routes, urls
 from deskwire.web.sessions import BrowserSessions
@@ -52,6 +54,7 @@ class WholeSite:
             access=ACCESS,
             hub=lambda: self.hub,
             current=self._current,
+            operators=Operators("", trusts_here=True),
             public_url="http://testserver",
             sign_up="invited",
             debug=False,
@@ -65,7 +68,8 @@ class WholeSite:
             "all": Stream("all", lambda: self.hub, browsers.identify),
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
         }
-        parts = (self.site, renderer, login, streams, self._find_problems)
+        health = Health(self._find_problems, self._read_figures)
+        parts = (self.site, renderer, login, streams, health)
         self.urls: Sequence[Url] = urls(*parts)
         self.app = Starlette(
             routes=routes(*parts), exception_handlers=handlers(self.site, renderer.render)
@@ -81,6 +85,9 @@ class WholeSite:
 
     async def _find_problems(self) -> list[str]:
         return self.problems
+
+    async def _read_figures(self) -> bytes:
+        return b""
 
 
 def browse(site: WholeSite, actor: Actor | None = None, **headers: str) -> TestClient:

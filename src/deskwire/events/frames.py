@@ -13,6 +13,8 @@ from collections.abc import Collection
 from deskwire.events.cursor import Cursor
 from deskwire.kit.clock import Millis
 
+ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
+FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
 HEARTBEAT = b":heartbeat\n\n"
 
 
@@ -46,6 +48,11 @@ def control_frame(name: str, cursor: Cursor | None = None, /, **told: object) ->
 def reset_frame(cursor: Cursor, because: str | None) -> bytes:
     """Tells a page to load its state again and go on from `cursor`."""
     return control_frame("reset", cursor, because=because, position=str(cursor))
+
+
+def return_slot(place: int) -> int:
+    """After how many ms the stream at this place of a drain may come back."""
+    return FIRST_RETURN_MS + place * 1000 // ACCEPT_RATE
 
 
 def retry_frame(wait_ms: int) -> bytes:

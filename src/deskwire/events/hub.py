@@ -12,29 +12,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from deskwire.events.audience import SLICE, Audience
-from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, has_more_than, read_backlog
-from deskwire.events.catch_up import changes_of, first_frames, is_lost, next_slice
-from deskwire.events.channels import Channel, PersonId, is_personal
+from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
+from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_reload, next_slice
+from deskwire.events.channels import Channels, PersonId, is_personal
+from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import control_frame, reset_frame, retry_frame
+from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
 from deskwire.events.heart import Heart
 from deskwire.events.known import Known
 from deskwire.events.log import Entry
 from deskwire.events.questions import Authorise, Questions
-from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat, skip
+from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat
+from deskwire.events.slow import Slow
 from deskwire.events.window import Window
 from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
 
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
-ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
-FIRST_RETURN_MS = 500  # ms; nobody comes back before the new process listens
-REMEMBERED = 10_000  # sessions whose last stream was let go for being slow
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,8 @@ class Hub:
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self._audience = Audience(self._drop, seats_per_turn)
+        self.counts = Counts()
+        self._audience = Audience(self._drop, self.counts, seats_per_turn)
         self._known = Known()
         self._questions = Questions(authorise, self._known, self._sessions_of, self._apply)
         self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
@@ -74,7 +74,7 @@ class Hub:
         self._is_behind = False  # the bus named an entry before the ones it follows
         self._filling: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
-        self._slow: OrderedDict[str, int] = OrderedDict()  # session → where its stream stood
+        self._slow = Slow()
         self._draining = False
 
     # What the rest of the process sees
@@ -90,6 +90,11 @@ class Hub:
         return [seat for seats in self._people.values() for seat in seats]
 
     @property
+    def waiting(self) -> int:
+        """How many streams stand still until access has answered."""
+        return sum(len(self._people.get(person, ())) for person in self._questions.open)
+
+    @property
     def is_draining(self) -> bool:
         """Whether this process goes down and takes no more streams."""
         return self._draining
@@ -102,7 +107,8 @@ class Hub:
         """
         if self._draining:
             raise Draining
-        seat = Seat(new_id(), caller, scope, outlet)
+        seat = Seat(new_id(), caller, scope, outlet, self.counts.skip)
+        self.counts.opened[scope] += 1
         self._place(seat, after)
         seats = self._people.setdefault(caller.person, [])
         seats.append(seat)
@@ -112,13 +118,14 @@ class Hub:
         self._questions.raise_for(caller.person)
         return seat
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Seat, why: Ending = "left") -> None:
         """Forget a stream whose connection has ended (again is harmless)."""
         if seat.closed:
             return
-        seat.closed, seat.live, seat.write = True, False, skip
+        self.counts.end(seat.scope, why)
+        seat.closed, seat.live, seat.write = True, False, self.counts.skip
         self._audience.take_out(seat)
-        self._retune(seat, frozenset())
+        self._retune(seat, ())
         self._heart.remove(seat)
         person = seat.caller.person
         self._people[person].remove(seat)
@@ -165,6 +172,7 @@ class Hub:
         else:
             part = next_slice(seat, self.window)
             if part:
+                self.counts.catch_up(part)
                 seat.outlet.write(part)
             asyncio.get_running_loop().call_soon(self.pump, seat)
 
@@ -174,7 +182,7 @@ class Hub:
         seats = self.seats
         random.shuffle(seats)
         for place, seat in enumerate(seats):
-            wait = FIRST_RETURN_MS + place * 1000 // ACCEPT_RATE
+            wait = return_slot(place)
             seat.outlet.write(retry_frame(wait))
             self._dismiss(seat, "restart", retry=wait)
 
@@ -248,20 +256,19 @@ class Hub:
             self._reset(seat, "future")
         else:
             seat.verdict, seat.position, seat.resuming = "resumed", cursor.position, True
-            # Another tab of the session that comes back first stood further on.
-            if cursor.position <= self._slow.get(seat.caller.session, -1):
+            if self._slow.came_back(seat.caller.session, cursor.position):
                 seat.because = "slow"
-                del self._slow[seat.caller.session]
 
     def _reset(self, seat: Seat, because: Because) -> None:
         seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
         seat.because = seat.because or because
         if seat.told is not None:  # it is connected already, so the first frame cannot say it
+            self.counts.resets[seat.because] += 1
             seat.outlet.write(reset_frame(Cursor(self.epoch, seat.position), seat.because))
 
     async def _load(self, seat: Seat) -> None:
         """Read what lies between the seat and the window from the log, then let it go on."""
-        channels, window = seat.channels, self.window
+        channels, window = frozenset(seat.channels), self.window
         try:
             found, reached = await read_backlog(
                 self._read_after, window, seat.position, channels, self._max_behind
@@ -272,14 +279,10 @@ class Hub:
             logger.exception("reading the log for a returning stream failed; it reloads instead")
             self._reset(seat, "behind")
         else:
-            if seat.channels <= channels:  # else what it gained was filtered away: read again
+            if channels.issuperset(seat.channels):  # or what it gained was left out: read again
                 seat.backlog, seat.backlog_end = found, reached
         seat.loading = False
         self._start(seat)
-
-    def _is_too_far(self, seat: Seat) -> bool:
-        newer = self.window.after(max(seat.position, seat.backlog_end))
-        return has_more_than(self._max_behind, seat.channels, seat.backlog, newer)
 
     # Access
 
@@ -301,7 +304,7 @@ class Hub:
     def _silence(self, seat: Seat) -> None:
         if seat.live:
             reached = self._audience.take_out(seat)
-            seat.live, seat.write = False, skip
+            seat.live, seat.write = False, self.counts.skip
             seat.position = self.window.head if reached is None else reached
 
     def _sessions_of(self, person: PersonId) -> Collection[str]:
@@ -318,7 +321,7 @@ class Hub:
             self._heart.expect(expires_at)
             if self._audience.is_to_come(seat):
                 self._silence(seat)  # what it is still to hear is filtered by the new answer
-            self._retune(seat, held[seat.scope])
+            self._retune(seat, held.on(seat.scope))
             self._start(seat)
 
     def _start(self, seat: Seat) -> None:
@@ -330,12 +333,12 @@ class Hub:
             self._loads.add(task)
             task.add_done_callback(self._loads.discard)
             return
-        if seat.resuming and seat.told is None and self._is_too_far(seat):
+        if must_reload(seat, self.window, self._max_behind):
             self._reset(seat, "behind")
         self.pump(seat)
 
-    def _retune(self, seat: Seat, channels: frozenset[Channel]) -> None:
-        if not channels <= seat.channels:  # the backlog was filtered without what is gained now
+    def _retune(self, seat: Seat, channels: Channels) -> None:
+        if not set(channels) <= set(seat.channels):  # the backlog lacks what is gained now
             seat.backlog, seat.backlog_end = (), 0
         self._audience.tune(seat, channels)
 
@@ -344,6 +347,7 @@ class Hub:
     def _tell(self, seat: Seat) -> None:
         """Say what the seat holds: at first all of it, later what was lost and gained."""
         news = first_frames(seat, self.epoch) if seat.told is None else changes_of(seat)
+        self.counts.tell(seat)
         seat.told = seat.channels
         seat.outlet.write(news)
 
@@ -375,21 +379,19 @@ class Hub:
             self._reset(seat, "behind")
             self.pump(seat)
             return
-        self._slow[seat.caller.session] = seat.position
-        if len(self._slow) > REMEMBERED:
-            self._slow.popitem(last=False)
+        self._slow.note(seat.caller.session, seat.position)
         logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "slow")
         seat.outlet.abort()
 
     def _drop(self, seat: Seat) -> None:
         """A seat whose outlet broke: whoever reads it comes back with its cursor."""
         logger.exception("a stream broke (seat %s)", seat.id)
-        self.leave(seat)
+        self.leave(seat, "broken")
         seat.outlet.abort()
 
     def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
-        self.leave(seat)
+        self.leave(seat, reason)
         if seat.paused:  # it reads nothing, so it would not read a goodbye
             logger.info("a stream was cut off: %s (seat %s)", reason, seat.id)
             seat.outlet.abort()

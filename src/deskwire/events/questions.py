@@ -57,6 +57,11 @@ class Questions:
         """Whose answer is on its way."""
         return self._in_flight
 
+    @property
+    def open(self) -> Collection[PersonId]:
+        """For whom we wait for an answer."""
+        return self._wanted.keys() | self._in_flight
+
     def raise_for(self, person: PersonId) -> None:
         """Ask about a person; an answer already on its way will not count."""
         self._wanted[person] = None

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -29,6 +28,8 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+
+from deskwire.kit.timing import TimedThreads
 
 READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
 STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
@@ -86,9 +87,14 @@ class Database:
         self.path = path.absolute()  # SQLite reads `file:…` and `:memory:` as something else
         self._writer = _engine(self.path, writer=True)
         self._readers = _engine(self.path, writer=False)
-        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="db-writer")
-        self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="db-reader")
+        self._write_thread = TimedThreads(1, name="db-writer")
+        self._read_threads = TimedThreads(READERS, name="db-reader")
         self._subscriber: Subscriber | None = None
+
+    @property
+    def threads(self) -> dict[str, TimedThreads]:
+        """Those that write and those that read, for whoever asks how long that takes."""
+        return {"write": self._write_thread, "read": self._read_threads}
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` in the writer's thread with what each committed transaction noted."""

@@ -5,6 +5,7 @@
     signed-in    people who are signed in; others are sent to sign in, programs get 401
     session      as signed-in, asked by the stream itself (it holds nothing else of the request)
     signature    senders of webhooks, proven by the door in front of this application
+    operator     whoever runs the desk, proven by METRICS_TOKEN (web/operators.py)
 
 "signed-in" says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
@@ -24,13 +25,13 @@ from deskwire.kit.errors import Unauthenticated
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
 from deskwire.web.pages.guilds import GuildPages
-from deskwire.web.pages.health import Health, Problems
+from deskwire.web.pages.health import Health
 from deskwire.web.pages.people import PersonPages
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.render import Renderer
 from deskwire.web.site import Site, begin_visit
 
-Policy = Literal["public", "anyone", "signed-in", "session", "signature"]
+Policy = Literal["public", "anyone", "signed-in", "session", "signature", "operator"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -55,13 +56,12 @@ def urls(
     renderer: Renderer,
     login: Login,
     streams: Mapping[str, ASGIApp],
-    find_problems: Problems,
+    health: Health,
 ) -> tuple[Url, ...]:
     """The table."""
     people = PersonPages(site, renderer.render)
     guilds = GuildPages(site, renderer.render)
     tickets = TicketPages(site, renderer.render)
-    health = Health(find_problems)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
@@ -79,6 +79,7 @@ def urls(
         Url("/api/webhooks/bot/events", "signature"),
         Url("/healthz", "public", health.alive),
         Url("/readyz", "public", health.ready),
+        Url("/metrics", "operator", health.figures),
         Url("/static", "public", app=Assets()),
     )
 
@@ -88,10 +89,10 @@ def routes(
     renderer: Renderer,
     login: Login,
     streams: Mapping[str, ASGIApp],
-    find_problems: Problems,
+    health: Health,
 ) -> list[BaseRoute]:
     """The table as routes that keep its policies."""
-    table = urls(site, renderer, login, streams, find_problems)
+    table = urls(site, renderer, login, streams, health)
     return [route for url in table for route in _routes_of(site, url)]
 
 
@@ -112,6 +113,9 @@ def keep_policy(site: Site, url: Url) -> Endpoint:
         match url.policy:
             case "anyone" | "signed-in":
                 begin_visit(request, await site.current(request), str(site.hub().cursor))
+            case "operator":
+                if refusal := site.operators.refuse(request):
+                    return refusal
             case "public" | "session" | "signature":
                 pass
             case _:

@@ -12,6 +12,7 @@ from deskwire.events.access import Access
 from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
+from deskwire.web.operators import Operators
 
 
 class Person(Protocol):
@@ -45,6 +46,7 @@ class Site:
     access: Access
     hub: Callable[[], Hub]
     current: Current
+    operators: Operators
     public_url: str
     sign_up: SignUp
     debug: bool

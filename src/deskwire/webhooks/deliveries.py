@@ -215,6 +215,12 @@ def count_by_state(tx: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def count_pending(tx: Connection) -> int:
+    """How many deliveries wait to be understood."""
+    waiting = select(func.count()).where(deliveries.c.state == "pending")
+    return int(tx.execute(waiting).scalar_one())
+
+
 def fingerprint(event: object) -> str:
     """What an event says, whatever order its fields came in."""
     return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,6 +44,7 @@ class Worker:
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._bell = asyncio.Event()
+        self.outcomes: Counter[tuple[str, State]] = Counter()  # (source, state), committed
 
     def ring(self) -> None:
         """A delivery was kept."""
@@ -55,12 +57,13 @@ class Worker:
             try:
                 worked = await self._db.write(self.work_off, BATCH)
                 failures = 0
+                self.outcomes.update(worked)
             except OperationalError:
                 failures += 1
                 logger.exception("the database refused; deliveries wait")
                 await asyncio.sleep(min(MAX_WAIT, 0.1 * 2**failures))
                 continue
-            if worked < BATCH:  # that was all; what came since has rung
+            if len(worked) < BATCH:  # that was all; what came since has rung
                 await self._wait()
 
     async def _wait(self) -> None:
@@ -71,15 +74,16 @@ class Worker:
             return
         self._bell.clear()
 
-    def work_off(self, tx: Connection, limit: int) -> int:
-        """Handle up to `limit` pending deliveries; how many there were."""
-        rows = read_pending(tx, limit)
-        for row in rows:
+    def work_off(self, tx: Connection, limit: int) -> list[tuple[str, State]]:
+        """Handle up to `limit` pending deliveries; the source of each and what became of it."""
+        worked: list[tuple[str, State]] = []
+        for row in read_pending(tx, limit):
             state, reasons = self._understand(tx, row)
             settle(tx, row.id, state, reasons, self._clock())
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
-        return len(rows)
+            worked.append((row.source, state))
+        return worked
 
     def _understand(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:
         try:

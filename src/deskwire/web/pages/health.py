@@ -1,4 +1,4 @@
-"""Whether the process is up, and whether it can do its work: for whoever watches it."""
+"""Whether the process is up, whether it can do its work, and its figures: for who watches it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 Problems = Callable[[], Awaitable[Sequence[str]]]  # sentences; none: ready
+ReadFigures = Callable[[], Awaitable[bytes]]
+TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus; also without an Accept
 NO_STORE = {"cache-control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The two answers. `find_problems` asks the database, the worker and the hub."""
+    """The answers. `find_problems` asks the database, the worker and the hub."""
 
     find_problems: Problems
+    read_figures: ReadFigures
 
     async def alive(self, _request: Request) -> Response:
         """GET /healthz: 200 as long as this process answers at all."""
@@ -29,3 +32,9 @@ class Health:
             body = {"status": "not ready", "problems": problems}
             return JSONResponse(body, 503, NO_STORE)
         return JSONResponse({"status": "ready"}, headers=NO_STORE)
+
+    async def figures(self, _request: Request) -> Response:
+        """GET /metrics: what docs/metrics.md lists."""
+        return Response(
+            await self.read_figures(), headers={**NO_STORE, "content-type": TEXT_FORMAT}
+        )

@@ -1,0 +1,116 @@
+"""The other ways to write events to streams in Python, each as its own documentation shows it.
+
+    PEER=NAME FRAME=FILE PORT=… python -m bench.peer_apps
+
+One queue per stream; POST puts one event into every queue. The bytes of the event are Deskwire's,
+made ready before: no peer renders, stores, numbers, or asks whose stream it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse as SseStarletteResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bench.bare import answer, is_health, serve
+
+FRAME = Path(os.environ["FRAME"]).read_bytes()
+TEXT = next(line for line in FRAME.decode().split("\n") if line.startswith("data: "))[6:]
+
+queues: set[asyncio.Queue[bytes]] = set()
+
+
+async def subscribe() -> AsyncIterator[bytes]:
+    """Each event from now on."""
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    queues.add(queue)
+    try:
+        while True:
+            yield await queue.get()
+    finally:
+        queues.discard(queue)
+
+
+async def raw(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Plain ASGI: what a server charges for a stream when no framework stands before it."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"text/event-stream")],
+        }
+    )
+    await send({"type": "http.response.body", "body": b": hello\n\n", "more_body": True})
+    async for frame in subscribe():
+        await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+
+def starlette() -> ASGIApp:
+    """Starlette's StreamingResponse over ready bytes."""
+
+    async def events(_request: Request) -> Response:
+        return StreamingResponse(subscribe(), media_type="text/event-stream")
+
+    return Starlette(routes=[Route("/events", events)])
+
+
+def sse_starlette() -> ASGIApp:
+    """sse-starlette's EventSourceResponse over ready text."""
+
+    async def told() -> AsyncIterator[dict[str, str]]:
+        async for _ in subscribe():
+            yield {"id": "1", "data": TEXT}
+
+    async def events(_request: Request) -> Response:
+        return SseStarletteResponse(told())
+
+    return Starlette(routes=[Route("/events", events)])
+
+
+def fastapi() -> ASGIApp:
+    """FastAPI's own EventSourceResponse; `raw_data` spares it the serialising."""
+    app = FastAPI()
+
+    @app.get("/events", response_class=EventSourceResponse)
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        async for _ in subscribe():
+            yield ServerSentEvent(raw_data=TEXT, id="1")
+
+    return app
+
+
+PEERS: dict[str, Callable[[], ASGIApp]] = {
+    "raw": lambda: raw,
+    "starlette": starlette,
+    "sse_starlette": sse_starlette,
+    "fastapi": fastapi,
+}
+
+streams = PEERS[os.environ["PEER"]]()
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Streams for GET, one event for all for POST."""
+    if scope["type"] != "http":
+        return
+    if scope["method"] == "GET" and not is_health(dict(scope)):
+        await streams(scope, receive, send)
+        return
+    if scope["method"] == "POST":
+        for queue in queues:
+            queue.put_nowait(FRAME)
+    await answer(send, 200)
+
+
+if __name__ == "__main__":
+    serve(app)

@@ -1,0 +1,59 @@
+"""Operators: who may read what this process tells about itself. A token, no person, no session.
+
+with METRICS_TOKEN       whoever sends it as `Authorization: Bearer …`, from anywhere; others 401
+without, development     programs on this machine that come here directly; others 404
+without, production      nobody: the proxy is on this machine as well, and would let everybody in
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+ASK = {"www-authenticate": 'Bearer realm="metrics"', "cache-control": "no-store"}
+VIA = frozenset({"forwarded", "via", "x-real-ip"})  # and x-forwarded-…: somebody is in between
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """What an operator is known by."""
+
+    token: str = field(repr=False)  # empty: none is set
+    trusts_here: bool  # whether, without a token, this machine's own programs are let in
+
+    def refuse(self, request: Request) -> Response | None:
+        """None if an operator asks. Without a token others get what an unknown address answers."""
+        if self.token:
+            given = request.headers.get("authorization", "")
+            return None if is_token(given, self.token) else _ask()
+        host = request.client.host if request.client else ""
+        if self.trusts_here and is_direct(host, request.headers.keys()):
+            return None
+        raise HTTPException(404)
+
+
+def is_token(authorization: str, token: str) -> bool:
+    """Whether a header carries the token (RFC 6750, 2.1); takes as long whatever is wrong."""
+    scheme, _, given = authorization.partition(" ")
+    sent = given.strip().encode("latin-1")  # as the header came
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode())
+
+
+def is_direct(host: str, headers: Iterable[str]) -> bool:
+    """Whether a program on this machine asks, with nobody in between."""
+    if any(name in VIA or name.startswith("x-forwarded-") for name in headers):
+        return False
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # no address: a socket of another kind, a test
+        return False
+
+
+def _ask() -> Response:
+    return PlainTextResponse("Send METRICS_TOKEN as `Authorization: Bearer …`.\n", 401, ASK)

@@ -1,0 +1,87 @@
+"""docs/metrics.md is what /metrics says: names, kinds and labels; alerts ask for what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from deskwire.control import Lock
+from deskwire.metrics import DeskCollector
+from deskwire.services import Opened, running
+from deskwire.settings import load
+from tests.bot_house import new_database
+from tests.contracts.sources import read
+
+PAGE = read("docs/metrics.md")
+ROW = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram) \| ([a-z, ]*?) ?\| \S", re.MULTILINE)
+ALERT = re.compile(r"^\| [^|`]+ \| `([^`]+)`", re.MULTILINE)
+OF_PROMETHEUS = {"up"}
+
+
+@pytest.fixture
+async def families(tmp_path: Path) -> list[Metric]:
+    """Everything a desk tells that has just begun."""
+    db = new_database(tmp_path)
+    settings = load({"database_url": f"sqlite:///{db.path}"})
+    async with running(settings, Opened(db, Lock(db.path)), []) as services:
+        found = list(DeskCollector(services, dict, "0").collect())
+    db.close()
+    return found
+
+
+async def test_the_page_lists_every_metric_with_its_kind_and_labels(
+    families: list[Metric],
+) -> None:
+    documented = [row for row in ROW.findall(PAGE) if row[0].startswith("deskwire_")]
+
+    assert [(name, kind, labels) for name, kind, labels in documented] == [
+        (name_of(family), kind_of(family), ", ".join(labels_of(family))) for family in families
+    ], "the tables of docs/metrics.md are not what src/deskwire/metrics.py says, in its order"
+
+
+def test_the_page_lists_what_the_process_tells_by_itself() -> None:
+    process = ProcessCollector(registry=CollectorRegistry())
+    documented = {row[:2] for row in ROW.findall(PAGE)}
+
+    assert {(name_of(each), kind_of(each)) for each in process.collect()} <= documented
+
+
+async def test_names_are_as_prometheus_wants_them(families: list[Metric]) -> None:
+    for family in families:
+        name = name_of(family)
+        assert re.fullmatch(r"deskwire(_[a-z]+)+", name)
+        assert (name.endswith("_total")) == isinstance(family, CounterMetricFamily), name
+        assert (name.endswith("_seconds")) == (family.type == "histogram"), name
+        assert family.documentation.endswith("."), name
+
+
+def test_every_alert_asks_for_metrics_that_exist() -> None:
+    documented = {row[0] for row in ROW.findall(PAGE)} | OF_PROMETHEUS
+    alerts = ALERT.findall(PAGE.partition("## What to be woken for")[2])
+
+    assert len(alerts) > 10
+    for expression in alerts:
+        plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", expression)
+        asked = {name.removesuffix("_bucket") for name in re.findall(r"\b(?:\w+_\w+|up)\b", plain)}
+        unknown = asked - documented - {"histogram_quantile", "max_over_time"}
+        assert not unknown, f"docs/metrics.md: an alert asks for {unknown}"
+        assert asked & documented, f"docs/metrics.md: `{expression}` asks for nothing of ours"
+
+
+def name_of(family: Metric) -> str:
+    """As it stands in the text format."""
+    return family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+
+
+def kind_of(family: Metric) -> str:
+    return "gauge" if family.type == "info" else family.type
+
+
+def labels_of(family: Metric) -> list[str]:
+    if family.type == "info":
+        return list(family.samples[0].labels)
+    return list(family._labelnames)  # type: ignore[attr-defined]

@@ -1,0 +1,18 @@
+"""A stream is an open socket, so a server takes every file the machine lets it open."""
+
+from __future__ import annotations
+
+import resource
+
+from deskwire.serve import raise_file_limit
+
+
+def test_a_server_may_open_as_many_files_as_the_machine_allows() -> None:
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(before, 512), hard))
+    try:
+        raise_file_limit()
+
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
