@@ -86,7 +86,8 @@ def unlink(
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     if tx.execute(delete(identities).where(mine)).rowcount == 0:
         raise NotFound(
-            f"No {provider.capitalize()} account is linked to this person; nothing is to undo."
+            f"No {provider.capitalize()} account is linked to this person; "
+            "there is nothing to undo."
         )
     people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
 
