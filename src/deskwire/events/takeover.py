@@ -26,7 +26,7 @@ from deskwire.events.seat import Outlet, Seat
 
 OFFER = "deskwire.takeover"  # key in the scope's extensions
 
-SEND_BYTES = 64 * 1024  # kernel's part; left alone it grows to 1.5 MB for a reader who stopped
+SEND_BYTES = 32 * 1024  # kernel's part; left alone it grows to 1.5 MB for a reader who stopped
 BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
 END_WITHIN = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
 UNANSWERED_MS = 90_000  # ms without an acknowledgement; then the other side is not there any more
