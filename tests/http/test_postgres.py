@@ -149,7 +149,7 @@ def test_the_doctor_knows_postgresql(shell: Shell) -> None:
 
     assert "PostgreSQL" in said
     assert "log at position 0" in said
-    assert "no server answers here" in said
+    assert "no server answers at" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)

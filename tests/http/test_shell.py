@@ -117,6 +117,7 @@ def test_what_is_done_is_not_replayed(server: Server) -> None:
     assert "only a parked one can be replayed" in refused(server, "deliveries", "replay", number)
 
 
+@pytest.mark.database("sqlite")  # the lock file says it; a PostgreSQL has none
 def test_the_shell_finds_the_server_where_it_says_it_listens(server: Server) -> None:
     environment = {name: value for name, value in server.environment.items() if name != "PORT"}
     for arguments in (("webhook", "send", "guild.left"), ("people", "create", "far@desk.test")):

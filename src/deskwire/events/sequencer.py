@@ -33,7 +33,7 @@ def number(tx: Connection) -> Numbered:
     see what others numbered while the first one waited, and would give a position twice.
     """
     lock(tx, "log")
-    rows = tx.execute(_MOVE, {"at_once": AT_ONCE}).all()
+    rows = tx.execute(_MOVE, {"at_once": AT_ONCE, "channel": CHANNEL}).all()
     if not rows:
         return Numbered([], read_head(tx))
     return Numbered(entries_of(read_epoch(tx), rows), rows[-1].position)
@@ -52,7 +52,7 @@ WITH moved AS (
     FROM moved, head
     RETURNING *
 ), told AS (
-    SELECT pg_notify('deskwire_log', max(position)::text) FROM numbered HAVING count(*) > 0
+    SELECT pg_notify(:channel, max(position)::text) FROM numbered HAVING count(*) > 0
 )
 SELECT numbered.* FROM numbered, told ORDER BY position
 """)
