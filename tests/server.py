@@ -69,7 +69,7 @@ class Server(Bot):
     ) -> None:
         self.folder = folder
         self._way = way
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = environment.get("DATABASE_URL") or new_url(folder)
         self.secret = environment.get("BOT_WEBHOOK_SECRET") or secrets.token_hex(32)
@@ -300,7 +300,8 @@ def running(folder: Path, way: tuple[str, ...] = DESKWIRE, **environment: str) -
             server.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine nobody uses."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe:
             try:
