@@ -29,6 +29,8 @@ from deskwire.events.takeover import BUFFER_BYTES, SEND_BYTES
 from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
 from tests.server import SOURCES, free_port
 
+pytestmark = pytest.mark.database("sqlite")  # none is used
+
 HOST = b"Host: desk\r\n"
 STREAM = b"GET /stream HTTP/1.1\r\n" + HOST + b"\r\n"
 OTHER = b"GET /other HTTP/1.1\r\n" + HOST + b"\r\n"
