@@ -57,5 +57,5 @@ class Noise:
 
 def _machine_cpu() -> float:
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    idle = fields[3] + fields[4]  # idle and waiting for the disk
-    return (sum(fields[:8]) - idle) / TICK
+    nobodys = sum(fields[3:7])  # idle, waiting for the disk; interrupts, ours among them
+    return (sum(fields[:8]) - nobodys) / TICK

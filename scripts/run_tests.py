@@ -10,6 +10,9 @@ import shutil
 import subprocess
 import sys
 
+# Most of a test's time is waiting: for a server to start, a browser to draw, a beat to come.
+# Files stay whole, so that the servers they share are started once.
+TOGETHER = ("-n", "3", "--dist", "loadfile")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -20,7 +23,7 @@ def main(arguments: list[str]) -> int:
     if chosen and browser is None:
         print(f"CHROMIUM={chosen} is no program; correct it or leave it out.", file=sys.stderr)
         return 2
-    pytest = [sys.executable, "-m", "pytest", *arguments]
+    pytest = [sys.executable, "-m", "pytest", *TOGETHER, *arguments]
     if browser is not None:
         os.execve(pytest[0], pytest, {**os.environ, "CHROMIUM": browser})
     code = subprocess.run([*pytest, "-m", "not browser"], check=False).returncode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
@@ -29,17 +28,6 @@ class ToldClock:
 
     def __call__(self) -> int:
         return self.at
-
-
-def new_database(folder: Path) -> Database:
-    db = Database(f"sqlite:///{folder / 'desk.db'}")
-
-    def create(tx: Connection) -> None:
-        metadata.create_all(tx)
-        log.begin_epoch(tx)
-
-    db.write_here(create)
-    return db
 
 
 def new_hasher() -> Hasher:

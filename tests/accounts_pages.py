@@ -30,8 +30,8 @@ from tests.accounts_house import (
     RIGHT,
     ToldClock,
     move_in,
-    new_database,
 )
+from tests.databases import new_database
 
 DESK = "https://desk.test"
 COOKIE = "__Host-deskwire"

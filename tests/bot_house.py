@@ -6,16 +6,14 @@ Everything runs in one transaction that is never committed, so an example costs 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, select
 
-import deskwire.schema as _every_table  # noqa: F401
-from deskwire.events import log
+from deskwire.events.sequencer import number
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.db import Database, metadata
+from deskwire.kit.db import Database, is_shared
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived
 from deskwire.webhooks.worker import Worker
@@ -36,17 +34,6 @@ class Told(NamedTuple):
 
 class _Enough(Exception):
     """Ends a transaction without committing it."""
-
-
-def new_database(folder: Path) -> Database:
-    db = Database(f"sqlite:///{folder / 'desk.db'}")
-
-    def create(tx: Connection) -> None:
-        metadata.create_all(tx)
-        log.begin_epoch(tx)
-
-    db.write_here(create)
-    return db
 
 
 def imagine(db: Database, work: Callable[[Connection], T]) -> T:
@@ -78,10 +65,12 @@ def check(sent: dict[str, str], body: bytes, *, now: int, secrets: Sequence[str]
 
 
 def understand(db: Database, tx: Connection, arrived: Iterable[Arrived]) -> None:
-    """Keep what arrived and have the worker handle all of it."""
+    """Keep what arrived and have the worker handle all of it; its events are in the log."""
     keep(tx, list(arrived))
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON)
     while worker.work_off(tx, 100):
+        pass
+    while is_shared(tx) and number(tx).entries:
         pass
 
 

@@ -16,18 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
-from deskwire import schema
 from deskwire.accounts import identities, people
-from deskwire.events import log
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.integrations.discord import translate
 from deskwire.kit.clock import SECOND
-from deskwire.kit.db import Database
 from deskwire.services import ACCESS
 from deskwire.webhooks.source import Delivery
+from tests.databases import new_database
 
 NOON = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 HARBOUR = "700000000000000001"
@@ -156,10 +152,9 @@ class House(Bot):
     """A database with people in it, to whom the bot tells what happens, a second apart."""
 
     def __init__(self, folder: Path) -> None:
-        self.db = Database(f"sqlite:///{folder / 'desk.db'}")
+        self.db = new_database(folder)
         self.at = NOON
         self._ids: dict[Actor, PersonId] = {}
-        self.db.write_here(_create)
 
     def move_in(self, actor: Actor, *, linked: bool = True) -> PersonId:
         """Give an actor an account, linked to their Discord user."""
@@ -212,8 +207,3 @@ def _membership(action: str, actor: Actor, role: str, guild: str) -> dict[str, A
         "roleName": role,
         "action": action,
     }
-
-
-def _create(tx: Connection) -> None:
-    schema.metadata.create_all(tx)
-    log.begin_epoch(tx)

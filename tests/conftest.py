@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.databases import KINDS, Kind, choosing
 from tests.place import Place
 from tests.server import Server, running
 
@@ -39,10 +40,29 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+BOTH = ("tests/db/", "tests/http/")  # folders whose tests run on every kind of database
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with every kind of database; `@pytest.mark.database("sqlite")` chooses."""
+    mark = metafunc.definition.get_closest_marker("database")
+    whole = metafunc.definition.nodeid.startswith(BOTH)
+    kinds = mark.args if mark else KINDS if whole else ()
+    if kinds:
+        metafunc.parametrize("database", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[Kind]:
+    """The kind of every database that is made meanwhile."""
+    with choosing(getattr(request, "param", "sqlite")) as kind:
+        yield kind
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(database: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server for all tests that do not need one of their own."""
-    with running(tmp_path_factory.mktemp("server"), SSE_DEBUG="true") as started:
+    with running(tmp_path_factory.mktemp(f"server-{database}"), SSE_DEBUG="true") as started:
         yield started
 
 

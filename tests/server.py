@@ -28,12 +28,15 @@ from threading import Condition, Thread
 from typing import Any
 from urllib.parse import urlencode
 
-from deskwire.control import ask_server
 from deskwire.integrations.discord.sender import Answer, envelope, headers
 from deskwire.integrations.discord.signature import PATH
 from deskwire.kit.clock import now
+from deskwire.kit.databases import connect
 from deskwire.kit.db import Database
+from deskwire.kit.sqlite import path_of
+from deskwire.services import run_command
 from tests.cast import Actor, Bot
+from tests.databases import new_url
 
 SOURCES = Path(__file__).parent.parent / "src"
 DESKWIRE = ("-m", "deskwire")
@@ -66,10 +69,10 @@ class Server(Bot):
     ) -> None:
         self.folder = folder
         self._way = way
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.database = folder / "desk.db"
-        self.secret = secrets.token_hex(32)
+        self.database_url = environment.get("DATABASE_URL") or new_url(folder)
+        self.secret = environment.get("BOT_WEBHOOK_SECRET") or secrets.token_hex(32)
         self.log = Log(folder / "server.log")
         self._process: subprocess.Popen[str] | None = None
         self._sources = count(1)
@@ -77,11 +80,16 @@ class Server(Bot):
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{SOURCES}{os.pathsep}{SOURCES.parent}",
             "PORT": str(self.port),
-            "DATABASE_URL": f"sqlite:///{self.database}",
+            "DATABASE_URL": self.database_url,
             "BOT_WEBHOOK_SECRET": self.secret,
             "SIGN_UP": "open",
             **environment,
         }
+
+    @property
+    def database(self) -> Path:
+        """The file it writes to, where that is SQLite."""
+        return path_of(self.database_url)
 
     # Its life
 
@@ -198,7 +206,7 @@ class Server(Bot):
         if linked:
             # What `deskwire people link` asks, without half a second for a shell of its own.
             link = {"email": actor.email, "discord": actor.discord}
-            assert ask_server(self.database, "people.link", link)
+            assert run_command(self.database_url, "people.link", link)
         return cookie
 
     def _enter(self, path: str, **form: str) -> str:
@@ -224,7 +232,7 @@ class Server(Bot):
     @contextmanager
     def reading(self) -> Iterator[Database]:
         """Its database, to be looked at, also while it runs."""
-        db = Database(f"sqlite:///{self.database}")
+        db = connect(self.database_url)
         try:
             yield db
         finally:
@@ -297,7 +305,8 @@ def running(folder: Path, way: tuple[str, ...] = DESKWIRE, **environment: str) -
             server.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine nobody uses."""
     for port in random.sample(PORTS, 100):
         with socket.socket() as probe:
             try:

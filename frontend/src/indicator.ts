@@ -41,9 +41,8 @@ export function showFreshness(freshness: Freshness, freshAt: number, now: number
   if (!root) return;
   const text = wordsFor(freshness, freshAt, now);
   const slot = root.querySelector<HTMLElement>('[data-field="text"]');
-  const short = root.querySelector<HTMLElement>('[data-field="age"]');
-  const age = span(now - freshAt);
-  if (short && short.textContent !== age) short.textContent = age;
+  const age = span(now - freshAt); // all that a telephone has room for
+  if (root.dataset["age"] !== age) root.dataset["age"] = age;
   if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
   if (slot && slot.textContent !== text) slot.textContent = text;
   if (root.title !== text) root.title = text;

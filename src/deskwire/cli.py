@@ -6,16 +6,17 @@ Heavy parts are imported by the commands that need them: `deskwire --version` mu
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deskwire import __version__
+from deskwire.reach import is_here, read_settings, reading, write
 from deskwire.refusals import sentences
 
 if TYPE_CHECKING:
-    from deskwire.kit.db import Database
     from deskwire.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -66,7 +67,7 @@ def serve() -> None:
     """Serve until Ctrl-C or SIGTERM, with the settings of the environment."""
     from deskwire.serve import serve as run
 
-    run(_settings())
+    run(read_settings())
 
 
 @app.command()
@@ -83,17 +84,18 @@ def demo(
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say; exit 1 if behind.")] = False,
 ) -> None:
-    """Bring the database to the schema this version needs (`serve` does it by itself)."""
+    """Bring the database to the schema this version needs (with SQLite `serve` does it, too)."""
     from deskwire.schema import read_state
-    from deskwire.services import open_database
+    from deskwire.services import migrate_database
 
-    settings = _settings()
+    settings = read_settings()
     if check:
-        before, after = _database(settings).read_here(read_state)
+        with reading(settings, ready=False) as db:
+            before, after = db.read_here(read_state)
         print(f"database at {before or 'nothing'}, this version needs {after}")
         raise typer.Exit(0 if before == after else 1)
-    opened = open_database(settings.database_url)
-    print(f"database at {opened.db.read_here(read_state)[0]}: {settings.database_path}")
+    opened = migrate_database(settings.database_url)
+    print(f"database at {opened.db.read_here(read_state)[0]}: {opened.db.name}")
     opened.close()
 
 
@@ -101,12 +103,28 @@ def migrate(
 def backup(target: Annotated[Path, typer.Argument(help="a file that does not exist yet")]) -> None:
     """Copy the database, also while it is being served."""
     from deskwire.kit.errors import Conflict
+    from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_to
 
     if target.exists():
         raise Conflict(f"{target} exists already; choose another name.")
-    copy_to(_database(_settings()), target)
+    with reading(read_settings()) as db:
+        if not isinstance(db, SQLite):
+            raise Conflict("PostgreSQL has pg_dump for this. After a restore: `deskwire restored`.")
+        copy_to(db, target)
     print(f"{target}: {target.stat().st_size:,} bytes")
+
+
+@app.command()
+def restored() -> None:
+    """Say that the database was put back from a copy, so that every open page loads anew."""
+    from deskwire.events.log import begin_epoch
+    from deskwire.services import open_database
+
+    opened = open_database(read_settings().database_url)
+    epoch = opened.db.write_here(begin_epoch)
+    opened.close()
+    print(f"the log goes on as epoch {epoch}; start every server of this database anew")
 
 
 @app.command()
@@ -114,7 +132,7 @@ def doctor() -> None:
     """Look at settings, database and server, and say what needs attention (exit 1 if anything)."""
     from deskwire.doctor import examine
 
-    findings = examine(_settings())
+    findings = examine(read_settings())
     for finding in findings:
         print(f"{'ok  ' if finding.fine else 'LOOK'}  {finding.sentence}")
     raise typer.Exit(0 if all(finding.fine for finding in findings) else 1)
@@ -128,18 +146,15 @@ def create_person(
 ) -> None:
     """Add a person and print a link (1 h, once) with which they choose their password."""
     arguments = {"email": email, "name": name or None, "role": role or None}
-    settings = _settings()
-    is_new = not settings.database_path.exists()
-    made = _write(settings, "people.create", arguments, may_begin=True)
-    if is_new:
-        print(f"Began a new database: {settings.database_path}")
+    settings = read_settings()
+    made = write(settings, "people.create", arguments, may_begin=True)
     print(f"{made['email']} can choose a password within an hour:\n{_welcome(settings, made)}")
 
 
 @people.command("employ")
 def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) -> None:
     """Give somebody who has an account a role in the team, or another one."""
-    made = _write(_settings(), "people.employ", {"email": email, "role": role})
+    made = write(read_settings(), "people.employ", {"email": email, "role": role})
     print(f"{made['name']} is {role} now")
     if not made["proven"]:
         print("Nobody has proven that this address is theirs: ask them whether they signed up.")
@@ -148,8 +163,8 @@ def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLES)]) 
 @people.command("reset-password")
 def reset_password(email: Email) -> None:
     """Print a link (1 h, once) with which a person sets a new password."""
-    settings = _settings()
-    made = _write(settings, "people.reset-password", {"email": email})
+    settings = read_settings()
+    made = write(settings, "people.reset-password", {"email": email})
     print(f"{made['email']} can choose a new password within an hour:")
     print(_welcome(settings, made))
 
@@ -157,14 +172,14 @@ def reset_password(email: Email) -> None:
 @people.command("link")
 def link_person(email: Email, discord: Snowflake) -> None:
     """Say that a Discord user is this person; their open pages follow at once."""
-    made = _write(_settings(), "people.link", {"email": email, "discord": discord})
+    made = write(read_settings(), "people.link", {"email": email, "discord": discord})
     print(f"{made['name']} is Discord user {discord}")
 
 
 @people.command("unlink")
 def unlink_person(email: Email) -> None:
     """Forget who a person is at Discord, and all it let them see."""
-    made = _write(_settings(), "people.unlink", {"email": email})
+    made = write(read_settings(), "people.unlink", {"email": email})
     print(f"{made['name']} is no Discord user any more")
 
 
@@ -174,9 +189,9 @@ def list_people() -> None:
     from deskwire.accounts.shell import list_people as listed
     from deskwire.workspaces.organizations import read_employed
 
-    db = _database(_settings())
-    roles = db.read_here(read_employed)
-    for each in db.read_here(listed):
+    with reading(read_settings()) as db:
+        roles, everybody = db.read_here(read_employed), db.read_here(listed)
+    for each in everybody:
         person, identities = each.person, ", ".join(each.principals) or "-"
         role = roles.get(person.id, "-")
         _say(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
@@ -192,7 +207,7 @@ def permit(
 ) -> None:
     """Give a Discord user exactly these individual permissions in a server."""
     arguments = {"guild": guild, "discord": discord, "permissions": permission or []}
-    made = _write(_settings(), "guilds.permit", arguments)
+    made = write(read_settings(), "guilds.permit", arguments)
     print(f"{discord} may now: {', '.join(made['permissions']) or 'nothing'}")
     if not made["known"]:
         print(f"No server {guild} has told of itself yet. Is the id right?", file=sys.stderr)
@@ -212,14 +227,13 @@ def send_webhook(
     secret: Annotated[str, typer.Option(help="instead of BOT_WEBHOOK_SECRET")] = "",
 ) -> None:
     """Post one event as the bot does; exit code 1 on any answer but 2xx."""
-    from deskwire.control import read_url
     from deskwire.integrations.discord.samples import sample
     from deskwire.integrations.discord.sender import send
     from deskwire.kit.ids import new_secret
     from deskwire.kit.strict_json import parse_object
     from deskwire.webhooks.deliveries import find_own
 
-    settings = _settings()
+    settings = read_settings()
     base = url or _base(settings)
     keys = [secret] if secret else settings.bot_secrets
     if not keys:
@@ -233,7 +247,7 @@ def send_webhook(
     _say(f"{answer.status} {answer.message}")
     if not answer.is_kept:
         raise typer.Exit(1)
-    if not url and read_url(settings.database_path):  # else it went to a database elsewhere
+    if not url and is_here(settings):  # else it went to a database elsewhere
         _tell_outcome(settings, lambda tx: find_own(tx, "bot", f'"{id_}"'), quiet=True)
 
 
@@ -251,7 +265,9 @@ def list_deliveries(
     if state and state not in STATES:
         raise _invalid(f"There is no state {state!r}; choose one of {', '.join(STATES)}.")
     chosen = next((known for known in STATES if known == state), None)
-    for line in rows(_database(_settings()).read_here(read_newest, limit, chosen)):
+    with reading(read_settings()) as db:
+        newest = db.read_here(read_newest, limit, chosen)
+    for line in rows(newest):
         _say(line)
 
 
@@ -262,9 +278,10 @@ def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MA
     from deskwire.ledger import page
     from deskwire.webhooks.deliveries import read_one
 
-    db = _database(_settings())
-    kept = db.read_here(read_one, id_)
-    for line in page(kept, db.read_here(read_caused_by, f"delivery:{id_}")):
+    with reading(read_settings()) as db:
+        kept = db.read_here(read_one, id_)
+        caused = db.read_here(read_caused_by, f"delivery:{id_}")
+    for line in page(kept, caused):
         _say(line)
 
 
@@ -273,15 +290,15 @@ def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=
     """Have a parked delivery understood once more; exit code 1 if it is parked again."""
     from deskwire.webhooks.deliveries import read_one
 
-    settings = _settings()
-    _write(settings, "deliveries.replay", {"id": id_})
+    settings = read_settings()
+    write(settings, "deliveries.replay", {"id": id_})
     _tell_outcome(settings, lambda tx: read_one(tx, id_))
 
 
 @deliveries.command("dismiss")
 def dismiss_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
     """Let a parked delivery be: it is kept, and `doctor` speaks of it no more."""
-    _write(_settings(), "deliveries.dismiss", {"id": id_})
+    write(read_settings(), "deliveries.dismiss", {"id": id_})
     print(f"delivery {id_} is dismissed")
 
 
@@ -301,10 +318,9 @@ def tail(
     from deskwire.events.log import read_after, read_head
     from deskwire.ledger import local
 
-    db = _database(_settings())
-    head = db.read_here(read_head)
-    position = after if after is not None else head if follow else max(0, head - TAIL)
-    try:
+    with suppress(KeyboardInterrupt), reading(read_settings()) as db:
+        head = db.read_here(read_head)
+        position = after if after is not None else head if follow else max(0, head - TAIL)
         while True:
             entries = db.read_here(read_after, position, 500)
             for entry in entries:
@@ -315,46 +331,6 @@ def tail(
             if not entries:
                 sys.stdout.flush()
                 time.sleep(0.2)
-    except KeyboardInterrupt:
-        return
-
-
-def _settings() -> Settings:
-    from deskwire.settings import load
-
-    return load()
-
-
-def _database(settings: Settings) -> Database:
-    from deskwire.kit.db import Database
-    from deskwire.place import check_written
-
-    check_written(settings.database_path)
-    return Database(settings.database_url)
-
-
-def _write(
-    settings: Settings, command: str, arguments: dict[str, Any], *, may_begin: bool = False
-) -> Any:  # noqa: ANN401
-    """Run a command in the serving process, or here if nobody serves.
-
-    `may_begin`: where there is no database yet one is made, not taken for the wrong folder.
-    """
-    from deskwire import commands
-    from deskwire.control import ask_server
-    from deskwire.place import check_written
-    from deskwire.services import open_database
-
-    reply = ask_server(settings.database_path, command, arguments)
-    if reply is not None:
-        return reply["result"]
-    if not may_begin:
-        check_written(settings.database_path)
-    opened = open_database(settings.database_url)
-    try:
-        return opened.db.write_here(commands.run, command, arguments)
-    finally:
-        opened.close()
 
 
 def _welcome(settings: Settings, made: dict[str, Any]) -> str:
@@ -365,14 +341,15 @@ def _base(settings: Settings) -> str:
     """The address people use, or where the running server says it listens, or where it would."""
     from deskwire.control import read_url
 
-    return settings.public_url or read_url(settings.database_path) or settings.address
+    return settings.public_url or read_url(settings.database_url) or settings.address
 
 
 def _tell_outcome(settings: Settings, find: Any, *, quiet: bool = False) -> None:  # noqa: ANN401
     """Wait for what becomes of a delivery and say it; exit code 1 if it is not understood."""
     from deskwire.ledger import await_outcome, outcome
 
-    kept = await_outcome(_database(settings), find)
+    with reading(settings) as db:
+        kept = await_outcome(db, find)
     if kept is None or (quiet and kept.state in ("done", "repeat")):
         return
     _say(outcome(kept))

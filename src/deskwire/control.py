@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from deskwire.kit.errors import Conflict, Refusal, Upstream
 from deskwire.kit.ids import new_secret
+from deskwire.kit.sqlite import SCHEME, path_of
 
 TIMEOUT = 30.0  # s for one command
 PATIENCE = 3.0  # s; another shell's command, or a server that just starts, is over by then
@@ -160,9 +161,11 @@ def ask_server(database: Path, command: str, arguments: dict[str, Any]) -> Any |
     return reply
 
 
-def read_url(database: Path) -> str | None:
+def read_url(database_url: str) -> str | None:
     """Where the pages of the process that serves this database are; None: nobody says so."""
-    lock = Lock(database)
+    if not database_url.startswith(SCHEME):
+        return None  # several may
+    lock = Lock(path_of(database_url))
     found = _parse_address(lock.path.read_bytes()) if lock.is_held() else None
     return (found or {}).get("url") or None
 

@@ -8,12 +8,16 @@ import sqlite3
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from deskwire.control import Lock, read_url
-from deskwire.events.log import read_epoch, read_head
-from deskwire.kit.db import Database
+from deskwire.events.log import count_waiting, read_epoch, read_head
+from deskwire.kit.databases import connect
+from deskwire.kit.db import is_shared
 from deskwire.kit.errors import Refusal
+from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.place import check_written
 from deskwire.schema import is_newer, read_state
 from deskwire.settings import MIN_SECRET, Settings
@@ -22,6 +26,7 @@ from deskwire.webhooks.deliveries import STATES, count_by_state
 SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
 MIB = 1024 * 1024  # bytes
 LITTLE = 512 * MIB  # bytes; a migration copies the file, and the WAL may take 64 MiB beside it
+CAUTION = ": write to the file through `deskwire` only"
 ANSWER_WITHIN = 3.0  # s
 SHORT_PART = (
     f"BOT_WEBHOOK_SECRET: a part between commas has under {MIN_SECRET} characters, and is valid "
@@ -39,8 +44,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that can be seen from outside the running server."""
-    found = [*_settings(settings), *_database(settings)]
-    return [*found, _disk(settings.database_path.absolute().parent), _server(settings)]
+    return [*_settings(settings), *_database(settings), *_disk(settings), _server(settings)]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -56,24 +60,47 @@ def _settings(settings: Settings) -> list[Finding]:
 
 def _database(settings: Settings) -> list[Finding]:
     try:
-        check_written(settings.database_path)
+        db = connect(settings.database_url)
+        if isinstance(db, SQLite):
+            check_written(db.path)
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
-    db = Database(settings.database_url)
-    before, after = db.read_here(read_state)
+    try:
+        return db.read_here(_state, db.name)
+    except Refusal as refusal:
+        return [Finding(False, str(refusal))]
+    except OperationalError as error:
+        return [Finding(False, f"the database does not answer: {error.orig}")]
+    finally:
+        db.close()
+
+
+def _state(tx: Connection, name: str) -> list[Finding]:
+    before, after = read_state(tx)
     if is_newer(before):
         return [Finding(False, f"database at {before}, newer than this Deskwire: upgrade Deskwire")]
     if before != after:
         return [Finding(False, f"database at {before}, needed {after}: `deskwire migrate`")]
-    check = db.read_here(lambda tx: tx.exec_driver_sql("PRAGMA quick_check").scalar_one())
-    head, epoch = db.read_here(read_head), db.read_here(read_epoch)
-    states = db.read_here(count_by_state)
+    return [*_engine(tx, f"{name}: revision {after}"), *_contents(tx)]
+
+
+def _engine(tx: Connection, place: str) -> list[Finding]:
+    if is_shared(tx):
+        version = tx.exec_driver_sql("SHOW server_version").scalar_one()
+        return [Finding(True, f"database {place}, PostgreSQL {version}")]
+    check = tx.exec_driver_sql("PRAGMA quick_check").scalar_one()
+    caution = "" if sqlite3.sqlite_version_info >= SAFE_SQLITE else CAUTION
     return [
-        Finding(check == "ok", f"database {settings.database_path}: {check}, revision {after}"),
-        Finding(True, f"log at position {head} of epoch {epoch}"),
-        _deliveries(states),
-        _sqlite(),
+        Finding(check == "ok", f"database {place}, {check}"),
+        Finding(True, f"SQLite {sqlite3.sqlite_version}{caution}"),
     ]
+
+
+def _contents(tx: Connection) -> list[Finding]:
+    found = [Finding(True, f"log at position {read_head(tx)} of epoch {read_epoch(tx)}")]
+    if waiting := count_waiting(tx):
+        found.append(Finding(True, f"events that wait for a serving process: {waiting}"))
+    return [*found, _deliveries(count_by_state(tx))]
 
 
 def _deliveries(states: dict[str, int]) -> Finding:
@@ -88,27 +115,25 @@ def _deliveries(states: dict[str, int]) -> Finding:
     return Finding(False, f"deliveries: {told} ({look})")
 
 
-def _sqlite() -> Finding:
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info >= SAFE_SQLITE:
-        return Finding(True, f"SQLite {version}")
-    return Finding(True, f"SQLite {version}: write to the file through `deskwire` only")
-
-
-def _disk(folder: Path) -> Finding:
-    while not folder.exists():
-        folder = folder.parent
+def _disk(settings: Settings) -> list[Finding]:
+    if not settings.database_url.startswith(SCHEME):
+        return []  # its disk is not this machine's to look at
+    folder = path_of(settings.database_url).absolute().parent
+    if not folder.exists():
+        return []
     free = shutil.disk_usage(folder).free
     said = f"{free // MIB:,} MiB are free for the database in {folder}"
     if free < LITTLE:
-        return Finding(False, f"{said}: make room before webhooks are answered 503")
-    return Finding(True, said)
+        return [Finding(False, f"{said}: make room before webhooks are answered 503")]
+    return [Finding(True, said)]
 
 
 def _server(settings: Settings) -> Finding:
-    if not Lock(settings.database_path).is_held():
+    if not settings.database_url.startswith(SCHEME):
+        return _readiness(settings, "no server answers at {url}: {why}")
+    if not Lock(path_of(settings.database_url)).is_held():
         return Finding(True, "no server is running on this database")
-    return _readiness(settings)
+    return _readiness(settings, "a server holds the database, but {url} does not answer: {why}")
 
 
 def _problems(error: urllib.error.HTTPError) -> str:
@@ -119,8 +144,8 @@ def _problems(error: urllib.error.HTTPError) -> str:
         return str(error.code)
 
 
-def _readiness(settings: Settings) -> Finding:
-    url = f"{read_url(settings.database_path) or settings.address}/readyz"
+def _readiness(settings: Settings, absent: str) -> Finding:
+    url = f"{read_url(settings.database_url) or settings.address}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=ANSWER_WITHIN) as answer:  # noqa: S310
             return Finding(True, f"the server answers at {url}: {answer.status}")
@@ -129,4 +154,4 @@ def _readiness(settings: Settings) -> Finding:
     except OSError as error:
         reason = getattr(error, "reason", None) or error  # of urllib's own, what is behind it
         why = getattr(reason, "strerror", None) or str(reason)
-        return Finding(False, f"a server holds the database, but {url} does not answer: {why}")
+        return Finding(False, absent.format(url=url, why=why))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from deskwire.events.log import Entry
+from deskwire.events.log import Caused
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
 from deskwire.webhooks.deliveries import Kept
@@ -30,15 +30,16 @@ def rows(deliveries: Iterable[Kept]) -> Iterator[str]:
         yield f"{each.id:>8}  {local(each.received_at)}  {each.state:9}  {each.type or '-'}{why}"
 
 
-def page(kept: Kept, brought_about: Iterable[Entry]) -> Iterator[str]:
-    """What arrived, what became of it, and the entries of the log that came of it."""
+def page(kept: Kept, brought_about: Iterable[Caused]) -> Iterator[str]:
+    """What arrived, what became of it, and the events that came of it."""
     yield f"delivery {kept.id} from {kept.source}: {kept.type or 'no type'}"
     yield f"signed   {local(kept.signed_at)}"
     yield f"received {local(kept.received_at)}"
     yield f"state    {kept.state}{''.join(f'; {reason}' for reason in kept.reasons)}"
     yield f"body     {kept.body.decode('utf-8', 'replace')}"
-    for entry in brought_about:
-        yield f"event    {entry.type} at position {entry.position} → {', '.join(entry.channels)}"
+    for each in brought_about:
+        place = f"at position {each.position}" if each.position else "without a position yet"
+        yield f"event    {each.type} {place} → {', '.join(each.channels)}"
 
 
 def await_outcome(db: Database, find: Callable[[Connection], Kept | None]) -> Kept | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deskwire.kit.db import keep_private
 from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.sqlite import keep_private
 
 SQLITE_FILE = b"SQLite format 3\0"  # how every such file begins
 

@@ -12,17 +12,27 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 
 from deskwire.accounts import identities, links, passwords, people, sessions, throttle
 from deskwire.events import log
-from deskwire.kit.db import Database, metadata
+from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.sqlite import SQLite
 from deskwire.tickets import messages, tickets
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members, names, organizations, roles
 
-__all__ = ["TABLES", "copy_to", "is_newer", "metadata", "migrate", "read_state"]
+__all__ = [
+    "TABLES",
+    "check_ready",
+    "copy_to",
+    "is_newer",
+    "metadata",
+    "migrate",
+    "read_state",
+]
 
 TABLES = (
     deliveries,
@@ -47,31 +57,45 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 def read_state(tx: Connection) -> tuple[str | None, str]:
     """The revision of the database (None: empty) and the one this code needs."""
-    return MigrationContext.configure(tx).get_current_revision(), _newest()
+    try:
+        return MigrationContext.configure(tx).get_current_revision(), _newest()
+    except CommandError:
+        raise Conflict(
+            "The database is at several revisions at once: a migration or a restore broke off. "
+            "Restore a backup."
+        ) from None
 
 
 def migrate(db: Database) -> tuple[str | None, str]:
     """Bring the database to the newest revision, after copying a file that holds data.
 
     Returns the revisions before and after. Raises Conflict where the database is of a newer
-    Deskwire than this one, or of another program.
+    Deskwire than this one, or of another program. Of two who try at once, one waits.
     """
-    db.path.parent.mkdir(parents=True, exist_ok=True)
-    before, after = db.write_here(read_state)
-    if before == after:
-        return before, after
-    if before is None and db.read_here(_has_tables):
-        raise Conflict(f"{db.path} is another program's database; set DATABASE_URL to a new file.")
-    if is_newer(before):
+    if isinstance(db, SQLite):
+        db.path.parent.mkdir(parents=True, exist_ok=True)
+        before, after = db.write_here(read_state)
+        if before not in (None, after) and not is_newer(before):
+            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            copy_to(db, db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
+    return db.write_here(_migrate, db.name)
+
+
+def check_ready(tx: Connection, name: str) -> None:
+    """Raises Conflict, with what to do, unless the database is just what this code needs."""
+    before, after = read_state(tx)
+    _check_ours(tx, before, name)
+    if before != after:
         raise Conflict(
-            f"The database was written by a newer Deskwire (revision {before}); "
-            f"install that version, or restore a backup from before the upgrade."
+            f"The database {name} is at {before or 'nothing'}, this version needs {after}. "
+            "Stop every server of it, make a backup, and run `deskwire migrate`."
         )
-    if before is not None:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        copy_to(db, db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
-    db.write_here(_upgrade)
-    return before, after
+    missing = metadata.tables.keys() - set(inspect(tx).get_table_names())
+    if missing or tx.execute(log.log_state.select()).first() is None:
+        raise Conflict(
+            f"The database {name} is only half there (missing: "
+            f"{', '.join(sorted(missing)) or 'its epoch'}): a restore broke off. Restore it anew."
+        )
 
 
 def is_newer(revision: str | None) -> bool:
@@ -79,7 +103,7 @@ def is_newer(revision: str | None) -> bool:
     return revision is not None and revision not in _all()
 
 
-def copy_to(db: Database, target: Path) -> None:
+def copy_to(db: SQLite, target: Path) -> None:
     """Copy the database, also while it is served. The copy gets an epoch of its own, so that
     browsers reload instead of skipping what happened after it was made. Where it cannot be
     finished nothing is left of it; Invalid where it cannot be begun."""
@@ -98,7 +122,7 @@ def copy_to(db: Database, target: Path) -> None:
 
 
 def _part_ways(path: Path) -> None:
-    copy = Database(path)
+    copy = SQLite(path)
     try:
         copy.write_here(log.begin_epoch)
     finally:
@@ -108,6 +132,30 @@ def _part_ways(path: Path) -> None:
 def _remove(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _migrate(tx: Connection, name: str) -> tuple[str | None, str]:
+    if is_shared(tx):  # a migration may take longer than an action ever should
+        tx.exec_driver_sql(
+            "SELECT set_config('lock_timeout', '0', true), "
+            "set_config('statement_timeout', '0', true)"
+        )
+    lock(tx, "schema")
+    before, after = read_state(tx)  # after the lock: another process may have done it meanwhile
+    _check_ours(tx, before, name)
+    if before != after:
+        _upgrade(tx)
+    return before, after
+
+
+def _check_ours(tx: Connection, before: str | None, name: str) -> None:
+    if before is None and _has_tables(tx):
+        raise Conflict(f"{name} is another program's database; set DATABASE_URL to a new one.")
+    if is_newer(before):
+        raise Conflict(
+            f"The database was written by a newer Deskwire (revision {before}); "
+            f"install that version, or restore a backup from before the upgrade."
+        )
 
 
 def _upgrade(tx: Connection) -> None:

@@ -14,18 +14,21 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire import commands
 from deskwire.accounts.sessions import read_living
-from deskwire.control import ControlServer, Lock
+from deskwire.control import ControlServer, Lock, ask_server
 from deskwire.events import log
 from deskwire.events.access import Access
-from deskwire.events.bus.memory import MemoryBus
+from deskwire.events.bus import Bus
+from deskwire.events.bus.engines import number_alone, open_bus
 from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
+from deskwire.kit.databases import connect
 from deskwire.kit.db import Database
+from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.kit.timing import Durations, watch_loop
-from deskwire.place import check_place
+from deskwire.place import check_place, check_written
 from deskwire.retention import Keep, Retention
-from deskwire.schema import migrate
+from deskwire.schema import check_ready, migrate
 from deskwire.settings import Settings
 from deskwire.tickets.tickets import ticket_grants
 from deskwire.webhooks.door import Intake
@@ -84,20 +87,64 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A database that is this process's to write to, at the schema this code needs."""
+    """A database this process may write to, at the schema this code needs."""
 
     db: Database
-    lock: Lock
+    lock: Lock | None  # None: others write to it too
 
     def close(self) -> None:
         """Let the next process have it."""
         self.db.close()
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
 
 def open_database(url: str) -> Opened:
-    """Take the database and bring it up to date. Raises Conflict with what to do instead."""
-    db = Database(url)
+    """Open the database for writing. An SQLite file is taken for this process alone and brought
+    up to date; PostgreSQL, which others use meanwhile, must be so already. Raises a Refusal with
+    what to do instead.
+    """
+    db = connect(url)
+    if isinstance(db, SQLite):
+        return _take(db)
+    _check(db)
+    return Opened(db, None)
+
+
+def migrate_database(url: str) -> Opened:
+    """`open_database`, after bringing also PostgreSQL up to date. Two at once wait in turn."""
+    db = connect(url)
+    if isinstance(db, SQLite):
+        return _take(db)
+    try:
+        migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return Opened(db, None)
+
+
+def look_at(url: str, *, ready: bool) -> Database:
+    """The database, to be read beside whoever serves it. Raises a Refusal where none was begun;
+    `ready`: also where it is not at the schema this code needs (an SQLite file is read as it is).
+    """
+    db = connect(url)
+    if isinstance(db, SQLite):
+        check_written(db.path)
+    elif ready:
+        _check(db)
+    return db
+
+
+def _check(db: Database) -> None:
+    try:
+        db.read_here(check_ready, db.name)
+    except BaseException:
+        db.close()
+        raise
+
+
+def _take(db: SQLite) -> Opened:
     check_place(db.path)
     lock = Lock(db.path)
     lock.take()
@@ -111,19 +158,39 @@ def open_database(url: str) -> Opened:
     return Opened(db, lock)
 
 
+def run_command(url: str, name: str, arguments: dict[str, Any], *, may_begin: bool = False) -> Any:  # noqa: ANN401 - JSON
+    """Run a command of the shell: in the process that serves an SQLite file, else in this one.
+
+    Open streams hear of it at once either way. `may_begin`: an SQLite file may be made for it.
+    """
+    if url.startswith(SCHEME):
+        reply = ask_server(path_of(url), name, arguments)
+        if reply is not None:
+            return reply["result"]
+        if not may_begin:
+            check_written(path_of(url))
+    opened = open_database(url)
+    try:
+        return number_alone(opened.db).write_here(commands.run, name, arguments)
+    finally:
+        opened.close()
+
+
 @asynccontextmanager
 async def running(
     settings: Settings, opened: Opened, sources: Iterable[Source]
 ) -> AsyncIterator[Services]:
     """Run the services over an opened database until the block ends."""
     db = opened.db
-    hub = await _open_hub(settings, db)
+    hub, bus = await _open_hub(settings, db)
     worker = Worker(db, sources)
     url = settings.address if settings.port else ""  # 0: a port nobody could have known
-    control = ControlServer(opened.lock, partial(_run_command, db), url)
-    await control.start()
+    control = _control(opened, url)
+    if control is not None:
+        await control.start()
     broken, lags = set[str](), Durations()
     runs: dict[str, Callable[[], Awaitable[None]]] = {
+        "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
@@ -136,17 +203,25 @@ async def running(
     try:
         yield Services(db, hub, Intake(db, worker.ring), worker, lags, broken)
     finally:
-        await control.stop()
+        if control is not None:
+            await control.stop()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _open_hub(settings: Settings, db: Database) -> Hub:
+def _control(opened: Opened, url: str) -> ControlServer | None:
+    """The shell's entrance; none where the shell can write beside us."""
+    if opened.lock is None:
+        return None
+    return ControlServer(opened.lock, partial(_run_command, opened.db), url)
+
+
+async def _open_hub(settings: Settings, db: Database) -> tuple[Hub, Bus]:
     epoch = await db.read(log.read_epoch)
     window = Window(WINDOW_BYTES)
-    entries = await db.read(log.read_latest, WINDOW_ENTRIES)
-    window.start(entries, await db.read(log.read_head))
+    entries, head = await db.read(log.read_window, WINDOW_ENTRIES)
+    window.start(entries, head)
 
     async def authorise(people: Collection[str], sessions: Collection[str]) -> Answer:
         return await ACCESS.authorise(db, people, sessions)
@@ -162,10 +237,10 @@ async def _open_hub(settings: Settings, db: Database) -> Hub:
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
-    bus = MemoryBus(epoch)
+    bus = open_bus(db, epoch, head)
     bus.listen(hub.dispatch)
     db.subscribe(bus.committed)
-    return hub
+    return hub, bus
 
 
 async def _run_command(db: Database, name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401

@@ -8,7 +8,6 @@ All problems are reported at once, by name, never by value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from deskwire.kit.errors import Invalid
 
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
+POSTGRESQL = ("postgresql://", "postgres://")
 MAKE_ONE = "make one with: openssl rand -hex 32"
 WEAK = f"shorter than {MIN_SECRET} characters or the placeholder; {MAKE_ONE}"
 
@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port the server listens on.")
     database_url: str = Field(
-        "sqlite:///data/deskwire.db", description="Where everything is kept (an SQLite file)."
+        "sqlite:///data/deskwire.db",
+        description="Where everything is kept: an SQLite file, or a PostgreSQL database.",
+        repr=False,  # it may hold a password
     )
     public_url: str = Field(
         "",
@@ -117,9 +119,13 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _is_sqlite(cls, value: str) -> str:
+    def _is_database(cls, value: str) -> str:
+        if value.startswith(POSTGRESQL):
+            return value  # read by its own driver, which says what is wrong with it
         if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
-            raise ValueError("must look like sqlite:///path/to/file.db")
+            raise ValueError(
+                "must look like sqlite:///path/to/file.db or postgresql://USER:PASSWORD@HOST/NAME"
+            )
         if set("?%#") & set(value):
             raise ValueError("must be a plain path, without ?, % or #")
         return value
@@ -153,10 +159,6 @@ class Settings(BaseSettings):
     @property
     def proxies(self) -> list[str]:
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
-
-    @property
-    def database_path(self) -> Path:
-        return Path(self.database_url.removeprefix("sqlite:///"))
 
     @property
     def address(self) -> str:

@@ -21,7 +21,8 @@ from deskwire.events.log import log
 from deskwire.integrations.discord.samples import sample
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.db import Database
-from tests.bot_house import NOON, Told, new_database, posted, understand
+from tests.bot_house import NOON, Told, posted, understand
+from tests.databases import new_database
 
 OWNER, USER, GUILD = "182345678901234567", "318456789012345678", "1046123456789012345"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")

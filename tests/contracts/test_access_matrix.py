@@ -27,6 +27,7 @@ from deskwire.settings import load
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.organizations import employ
 from tests.cast import ADA, ATTIC, BO, CAST, CY, DEE, EVE, HARBOUR, MO, UNA, Actor, House, build
+from tests.databases import file_of
 from tests.http.whole_site import WholeSite, browse
 from tests.unit.fakes import FOREVER, Outlet
 
@@ -197,8 +198,8 @@ class Seen:
     @asynccontextmanager
     async def _hub(self) -> AsyncIterator[Hub]:
         db = self.house.db
-        settings = load({"database_url": f"sqlite:///{db.path}"})
-        async with running(settings, Opened(db, Lock(db.path)), []) as services:
+        settings = load({"database_url": f"sqlite:///{file_of(db)}"})
+        async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
             yield services.hub
 
 

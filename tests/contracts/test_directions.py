@@ -37,17 +37,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serve": {"events", "kit", "app", "heads", "services", "settings", "web"},
     "ledger": {"kit", "events", "webhooks"},
     "refusals": {"kit"},
+    "reach": {"kit", "control", "services", "settings"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
-    | {"workspaces", "demo", "doctor", "ledger", "place", "refusals", "schema", "serve"}
+    | {"workspaces", "demo", "doctor", "ledger", "reach", "refusals", "schema", "serve"}
     | {"services", "settings"},
     "__main__": {"cli"},
     "__init__": set(),
 }
 
 LATE_IMPORTS = {
+    "reach": "as cli",
+    "kit.databases": "PostgreSQL's driver is optional",
     "cli": "the shell must answer `--version` without loading a server",
     "integrations.discord.sender": "httpx2 costs 0.2 s, and every command imports this module",
 }

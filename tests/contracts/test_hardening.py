@@ -32,9 +32,10 @@ from deskwire.tickets.markdown import render
 from deskwire.webhooks import door as door_module
 from deskwire.webhooks.deliveries import deliveries
 from deskwire.webhooks.door import Door, Intake
-from tests.bot_house import SECRET, new_database
+from tests.bot_house import SECRET
 from tests.cast import ATTIC, BO, HARBOUR, House, build
 from tests.contracts.sources import ROOT, functions
+from tests.databases import new_database
 
 ELSEWHERE = {
     # The door for webhooks

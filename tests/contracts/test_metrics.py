@@ -13,8 +13,8 @@ from deskwire.control import Lock
 from deskwire.metrics import DeskCollector
 from deskwire.services import Opened, running
 from deskwire.settings import load
-from tests.bot_house import new_database
 from tests.contracts.sources import read
+from tests.databases import file_of, new_database
 
 PAGE = read("docs/metrics.md")
 ROW = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram) \| ([a-z, ]*?) ?\| \S", re.MULTILINE)
@@ -26,8 +26,8 @@ OF_PROMETHEUS = {"up"}
 async def families(tmp_path: Path) -> list[Metric]:
     """Everything a desk tells that has just begun."""
     db = new_database(tmp_path)
-    settings = load({"database_url": f"sqlite:///{db.path}"})
-    async with running(settings, Opened(db, Lock(db.path)), []) as services:
+    settings = load({"database_url": f"sqlite:///{file_of(db)}"})
+    async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
         found = list(DeskCollector(services, dict, "0").collect())
     db.close()
     return found

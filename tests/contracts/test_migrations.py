@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from deskwire import schema
 from deskwire.accounts import people
 from deskwire.events import log
-from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict
+from deskwire.kit.sqlite import SQLite
 from tests.contracts.sources import modules
 
 NEXT = '''
@@ -51,7 +51,7 @@ def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> N
 
 def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
     """`compare_metadata` does not see all: AUTOINCREMENT, what foreign keys do, key order."""
-    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
+    made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
     made.write_here(schema.metadata.create_all)
     db = migrated(tmp_path / "desk.db")
 
@@ -91,7 +91,7 @@ def test_an_upgrade_keeps_what_is_there_and_the_file_as_it_was(
     assert db.read_here(lambda tx: columns(tx)) >= {"motto", "name"}
     assert db.read_here(log.read_epoch) == epoch, "cursors must live through an upgrade"
     [copy] = tmp_path.glob("desk.db.before-9999-*")
-    before = Database(f"sqlite:///{copy}")
+    before = SQLite(f"sqlite:///{copy}")
     assert (before.read_here(schema.read_state)[0], names_in(before)) == (head, ["Ada"])
     before.close()
     db.close()
@@ -120,8 +120,8 @@ def test_a_database_of_a_newer_version_is_left_alone(
     db.close()
 
 
-def migrated(path: Path) -> Database:
-    db = Database(f"sqlite:///{path}")
+def migrated(path: Path) -> SQLite:
+    db = SQLite(f"sqlite:///{path}")
     schema.migrate(db)
     return db
 
@@ -152,7 +152,7 @@ def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
     return found
 
 
-def names_in(db: Database) -> list[str]:
+def names_in(db: SQLite) -> list[str]:
     rows = db.read_here(lambda tx: tx.exec_driver_sql("SELECT name FROM people").all())
     return [row[0] for row in rows]
 

@@ -20,6 +20,7 @@ from deskwire.kit.clock import now
 from deskwire.services import Services, open_database, running
 from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
+from tests.databases import new_url
 from tests.unit.fakes import Outlet
 
 
@@ -80,11 +81,12 @@ class Desk:
     async def _is_settled(self) -> bool:
         def read(tx: Any) -> tuple[int, int]:
             pending = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
-            return tx.exec_driver_sql(pending).scalar_one(), log.read_head(tx)
+            waiting = tx.exec_driver_sql(pending).scalar_one() + log.count_waiting(tx)
+            return waiting, log.read_head(tx)
 
-        pending, head = await self.db.read(read)
+        waiting, head = await self.db.read(read)
         return (
-            pending == 0
+            waiting == 0
             and self.hub.window.head == head
             and all(seat.live for seat in self.hub.seats)
         )
@@ -93,7 +95,7 @@ class Desk:
 @asynccontextmanager
 async def running_desk(folder: Path) -> AsyncIterator[Desk]:
     """A desk over a new database in `folder`."""
-    url = f"sqlite:///{folder}/desk.db"
+    url = new_url(folder)
     opened = open_database(url)
     try:
         async with running(

@@ -13,15 +13,8 @@ from deskwire.accounts.actions import Visit
 from deskwire.accounts.sessions import Opened
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, NotFound
-from tests.accounts_house import (
-    NOON,
-    VISIT,
-    events_of,
-    fail_to_sign_in,
-    move_in,
-    new_database,
-    open_session,
-)
+from tests.accounts_house import NOON, VISIT, events_of, fail_to_sign_in, move_in, open_session
+from tests.databases import new_database
 
 ADA = "ada@desk.test"
 

@@ -14,7 +14,8 @@ from deskwire.events.access import ReadSessions
 from deskwire.kit.clock import DAY, HOUR, MINUTE, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import digest
-from tests.accounts_house import NOON, dump_of, events_of, move_in, new_database, open_session
+from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
+from tests.databases import new_database
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from deskwire.accounts import actions, identities, passwords, shell
 from deskwire.kit.clock import now
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
-from tests.accounts_house import VISIT, events_of, move_in, new_database
+from tests.accounts_house import VISIT, events_of, move_in
+from tests.databases import new_database
 
 BO_AT_DISCORD = "900000000000000002"
 

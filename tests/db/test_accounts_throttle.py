@@ -11,7 +11,8 @@ from deskwire.accounts import throttle
 from deskwire.kit.clock import MINUTE, SECOND
 from deskwire.kit.db import Database
 from deskwire.kit.errors import TooMany
-from tests.accounts_house import NOON, dump_of, fail_to_sign_in, new_database
+from tests.accounts_house import NOON, dump_of, fail_to_sign_in
+from tests.databases import new_database
 
 ADA = "ada@desk.test"
 HERE = "192.0.2.7"

@@ -18,7 +18,8 @@ from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
 from deskwire.workspaces.names import discord_users
 from deskwire.workspaces.roles import role_members, roles
-from tests.bot_house import NOON, Told, imagine, new_database, outcomes, posted, understand
+from tests.bot_house import NOON, Told, imagine, outcomes, posted, understand
+from tests.databases import new_database
 
 STATE = (tickets, participants, messages, roles, role_members, guild_members, guilds, discord_users)
 OURS = {"id", "ticket", "revision", "created_at"}  # follow the order of arrival; they tell nothing
@@ -107,6 +108,9 @@ def rows_of(tx: Connection, table: Table) -> list[tuple[object, ...]]:
     return sorted((tuple(row) for row in tx.execute(select(*shown))), key=repr)
 
 
+@pytest.mark.database(
+    "sqlite"
+)  # thousands of transactions; tests/db/test_histories.py runs on both
 @given(history=histories(), data=st.data())
 def test_the_order_of_arrival_does_not_matter(db, history, data):
     shuffled = data.draw(st.permutations(history))
@@ -179,3 +183,16 @@ def test_an_id_that_comes_again_with_another_event_is_parked(db):
     assert first == ("done", "[]")
     assert second[0] == "parked"
     assert 'id "a" was used by delivery' in json.loads(second[1])[0]
+
+
+def test_a_number_no_double_holds_is_parked_with_its_reason(db):
+    arrived = posted(Told(NOON, "guild.left", {"guildId": "1", "count": 77}))
+    huge = arrived._replace(body=arrived.body.replace(b"77", b"1e999"))
+
+    def live(tx: Connection):
+        understand(db, tx, [huge])
+        return outcomes(tx)
+
+    [(state, reasons)] = imagine(db, live)
+    assert state == "parked"
+    assert "too large a number" in reasons

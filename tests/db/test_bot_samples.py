@@ -13,17 +13,8 @@ from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.integrations.discord.samples import TYPES, sample
 from deskwire.integrations.discord.sender import headers
 from deskwire.webhooks.source import Arrived
-from tests.bot_house import (
-    NOON,
-    SECRET,
-    Told,
-    check,
-    imagine,
-    new_database,
-    outcomes,
-    posted,
-    understand,
-)
+from tests.bot_house import NOON, SECRET, Told, check, imagine, outcomes, posted, understand
+from tests.databases import new_database
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings" / "bot").glob("*.json"))
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from deskwire import commands
+from deskwire.accounts import passwords
+from deskwire.events import log
 from deskwire.events.channels import STAFF
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from tests.cast import ADA, BO, House, build
+from tests.databases import new_url
 from tests.shell import Shell
 
 
@@ -33,12 +36,12 @@ def test_somebody_with_an_account_can_be_employed(house: House) -> None:
 
 
 def test_open_pages_of_the_employed_ask_again_what_they_may_hear(house: House) -> None:
-    touched: list[str] = []
-    house.db.subscribe(lambda noted: touched.extend(c for entry in noted for c in entry.touches))
+    before = house.db.read_here(log.read_head)
 
     house.db.write_here(commands.run, "people.employ", {"email": ADA.email, "role": "super_admin"})
 
-    assert touched == [f"user:{house.id_of(ADA)}"]
+    entries = house.db.read_here(log.read_after, before, 10)
+    assert [c for entry in entries for c in entry.touches] == [f"user:{house.id_of(ADA)}"]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +58,7 @@ def test_only_somebody_known_gets_a_role_there_is(
 def test_making_somebody_who_is_there_names_the_way_to_employ_them(house: House) -> None:
     arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
     made = house.db.write_here(commands.run, "people.create", arguments)
-    house.db.write_here(
-        lambda tx: tx.exec_driver_sql("INSERT INTO passwords VALUES (?, 'x', 1)", (made["id"],))
-    )
+    house.db.write_here(lambda tx: passwords.store(tx, made["id"], "x", 1))
 
     with pytest.raises(Conflict, match="deskwire people employ"):
         house.db.write_here(commands.run, "people.create", arguments)
@@ -66,7 +67,7 @@ def test_making_somebody_who_is_there_names_the_way_to_employ_them(house: House)
 def test_the_list_shows_who_is_employed_as_what(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell = Shell(monkeypatch, capsys, DATABASE_URL=f"sqlite:///{tmp_path}/desk.db")
+    shell = Shell(monkeypatch, capsys, DATABASE_URL=new_url(tmp_path))
     shell.do("people", "create", "root@desk.test", "--role", "super_admin")
     shell.do("people", "create", "bo@desk.test")
     said = shell.do("people", "employ", "bo@desk.test", "--role", "support_analyst")

@@ -24,8 +24,10 @@ from deskwire.tickets import search
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.webhooks.deliveries import deliveries
-from tests.bot_house import NOON, new_database
+from tests.bot_house import NOON
+from tests.databases import new_database
 
+pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
 CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
 
 

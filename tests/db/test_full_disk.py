@@ -17,6 +17,8 @@ from tests.bot_house import Told, posted
 from tests.db.desk import Desk, running_desk
 from tests.unit.fakes import wait_until
 
+pytestmark = pytest.mark.database("sqlite")  # the transaction that ends by itself is SQLite's
+
 GUILD, MO = "800000000000000001", "900000000000000006"
 TICKET: dict[str, Any] = {"guildId": GUILD, "ticketId": 1001, "ticketNumber": 1}
 MANY = 20  # the worker's batch

@@ -91,7 +91,7 @@ class History:
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
             told = stream.seat.told if stream.seat else None
-            assert simple(told or frozenset()) == self._now(who), f"{who} holds {told}"
+            assert simple(frozenset(told or ())) == self._now(who), f"{who} holds {told}"
 
     def _now(self, who: str) -> set[str]:
         return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deskwire.control import Lock
 from deskwire.metrics import Metrics
 from deskwire.services import Opened, running
 from deskwire.settings import load
-from tests.bot_house import new_database
+from tests.databases import file_of, new_database
 
 OF_THE_DATABASE = {"deskwire_log_position", "deskwire_log_lag", "deskwire_deliveries_pending"}
+
+pytestmark = pytest.mark.database("sqlite")  # figures do not depend on it
 
 
 async def test_what_only_the_database_knows_is_absent_while_it_is_silent(tmp_path: Path) -> None:
     db = new_database(tmp_path)
-    settings = load({"database_url": f"sqlite:///{db.path}"})
-    async with running(settings, Opened(db, Lock(db.path)), []) as services:
+    settings = load({"database_url": f"sqlite:///{file_of(db)}"})
+    async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
         metrics = Metrics(services, dict, "0")
         before = await samples(metrics)
 

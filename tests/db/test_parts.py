@@ -10,19 +10,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from deskwire.kit.db import Database, note, part
+from deskwire.kit.databases import connect
+from deskwire.kit.db import Database, execute_plain, note, part
+from tests.databases import new_url
+
+COLUMNS = "number INTEGER, name TEXT"
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'parts.db'}")
-    database.write_here(lambda tx: tx.exec_driver_sql("CREATE TABLE things (name TEXT)"))
+    database = connect(new_url(tmp_path))
+    database.write_here(lambda tx: tx.exec_driver_sql(f"CREATE TABLE things ({COLUMNS})"))
     yield database
     database.close()
 
 
 def write_down(tx: Connection, name: str) -> None:
-    tx.exec_driver_sql("INSERT INTO things VALUES (?)", (name,))
+    execute_plain(tx, "INSERT INTO things VALUES (?, ?)", (len(read_things(tx)), name))
     note(tx, name)
 
 
@@ -36,7 +40,7 @@ def write_with_a_broken_part(tx: Connection) -> None:
 
 
 def read_things(tx: Connection) -> list[str]:
-    return [row[0] for row in tx.exec_driver_sql("SELECT name FROM things ORDER BY rowid")]
+    return [row[0] for row in tx.exec_driver_sql("SELECT name FROM things ORDER BY number")]
 
 
 def test_a_part_that_raises_takes_only_its_own_rows_along(db: Database) -> None:

@@ -30,11 +30,11 @@ from tests.bot_house import (
     SECRET,
     Told,
     check,
-    new_database,
     outcomes,
     posted,
     understand,
 )
+from tests.databases import new_database
 
 GUILD = "800000000000000001"
 TICKET = {"guildId": GUILD, "ticketId": 1001, "ticketNumber": 1}

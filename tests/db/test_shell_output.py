@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from deskwire.integrations.discord.source import parse_envelope
-from deskwire.kit.db import Database
+from deskwire.kit.sqlite import SQLite
 from deskwire.webhooks.deliveries import keep
 from deskwire.webhooks.source import Arrived
 from tests.cast import build
 from tests.shell import Shell
 
 CLEAR = "\x1b[2J\x9b31m\u202e"  # clears the screen, in red, from the right
+
+pytestmark = pytest.mark.database("sqlite")  # what is printed does not depend on it
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_a_type_with_escape_sequences_is_listed_and_shown_written_out(
     event = {"type": CLEAR, "data": {"a": CLEAR}}
     body = json.dumps({"event": event, "timestamp": "now"}, ensure_ascii=False).encode()
     assert parse_envelope(body)[1] is None
-    db = Database(f"sqlite:///{tmp_path}/desk.db")
+    db = SQLite(f"sqlite:///{tmp_path}/desk.db")
     db.write_here(keep, [Arrived("bot", "d", None, CLEAR, 1, 1, body, None)])
     db.close()
 

@@ -10,11 +10,13 @@ from unittest.mock import Mock
 import pytest
 
 from deskwire.events import log
-from deskwire.kit.db import Database
+from deskwire.kit.sqlite import SQLite
 from tests.shell import Shell
 
 COMMANDS = ("serve", "migrate", "migrate --check", "people list", "people create a@desk.test")
 NAMES = ("a?mode=ro.db", "a%41.db", "a#b.db", "file:x?mode=memory", ":memory:", "ä ö.db")
+
+pytestmark = pytest.mark.database("sqlite")  # files, and what may lie where one should be
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_a_copy_may_have_any_name_a_file_may_have(name: str, folder: Path, shell
     shell.do("backup", name)
 
     assert "exists already" in shell.refuse("backup", name)
-    copy, own = Database(folder / name), Database(folder / "desk.db")
+    copy, own = SQLite(folder / name), SQLite(folder / "desk.db")
     rows = copy.read_here(lambda tx: tx.exec_driver_sql("SELECT email FROM people").all())
     assert copy.read_here(log.read_epoch) != own.read_here(log.read_epoch)
     copy.close()

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.place import Place
 from tests.server import PASSWORD, Server, running
+
+pytestmark = pytest.mark.database("sqlite")  # PostgreSQL's disk is not ours to fill
 
 START = 60.0  # s for a shell of its own on a busy machine
 CALM = "The database takes nothing at this moment. Try again in a little."

@@ -23,10 +23,11 @@ from deskwire.integrations.discord.samples import sample
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import deliveries
 from tests import sse
+from tests.databases import Kind
 from tests.place import Place
 from tests.server import Server, running
 
-KILLS = 50
+KILLS = {"sqlite": 50, "postgresql": 12}  # PostgreSQL itself lives on: there is less to break
 SENDERS = 4
 MOST_ANSWERS = 60  # between two kills; few enough that some hit a process that has just begun
 PATIENCE = 30.0  # s for a server to come back, or for a batch of answers
@@ -143,8 +144,8 @@ def working(threads: list[Thread]) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def kill_again_and_again(server: Server, weather: Weather) -> None:
-    for _ in range(KILLS):
+def kill_again_and_again(server: Server, weather: Weather, kills: int) -> None:
+    for _ in range(kills):
         weather.wait_for_answers(random.randint(1, MOST_ANSWERS))
         server.kill9()
         server.start()
@@ -175,7 +176,10 @@ def read_positions(tx: Connection) -> list[int]:
 
 
 @pytest.mark.slow
-def test_what_was_answered_is_there_once_whenever_the_process_dies(tmp_path: Path) -> None:
+def test_what_was_answered_is_there_once_whenever_the_process_dies(
+    database: Kind, tmp_path: Path
+) -> None:
+    kills = KILLS[database]
     with running(tmp_path) as server:
         place, weather = Place(server), Weather()
         cookie = place.staff()
@@ -186,7 +190,7 @@ def test_what_was_answered_is_there_once_whenever_the_process_dies(tmp_path: Pat
 
         with working([reader]):
             with working([*senders]):
-                kill_again_and_again(server, weather)
+                kill_again_and_again(server, weather, kills)
                 weather.is_over = True
             place.close(1)
 
@@ -197,7 +201,7 @@ def test_what_was_answered_is_there_once_whenever_the_process_dies(tmp_path: Pat
 
     sent = sorted(message_id(n, i) for n, s in enumerate(senders, 1) for i in range(1, s.sent + 1))
     again = sum(each["repeat"] for each in states.values())
-    print(f"\n{KILLS} kills, {len(sent)} messages, {again} kept though their answer was lost")
+    print(f"\n{kills} kills, {len(sent)} messages, {again} kept though their answer was lost")
     assert sorted(weather.answered) == sent
     assert [id_ for id_ in sent if states[id_]["done"] != 1] == []
     assert {state for each in states.values() for state in each} <= {"done", "repeat"}

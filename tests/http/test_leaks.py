@@ -13,6 +13,8 @@ import pytest
 from tests.http.test_takeover import OTHER, RESET, STREAM
 from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
 
+pytestmark = pytest.mark.database("sqlite")  # none is used
+
 TOGETHER = 50  # streams open at once
 ROUNDS = 50  # of every way
 MISSED = 400  # events a returning stream is behind

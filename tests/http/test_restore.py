@@ -7,10 +7,14 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import pytest
+
 from deskwire.integrations.discord.samples import sample
 from tests import sse
 from tests.place import Place
 from tests.server import Server, running
+
+pytestmark = pytest.mark.database("sqlite")  # PostgreSQL has `pg_dump` and `pg_restore`
 
 AHEAD = 20  # messages written before the backup begins, and after it has ended
 

@@ -117,6 +117,7 @@ def test_what_is_done_is_not_replayed(server: Server) -> None:
     assert "only a parked one can be replayed" in refused(server, "deliveries", "replay", number)
 
 
+@pytest.mark.database("sqlite")  # the lock file says it; a PostgreSQL has none
 def test_the_shell_finds_the_server_where_it_says_it_listens(server: Server) -> None:
     environment = {name: value for name, value in server.environment.items() if name != "PORT"}
     for arguments in (("webhook", "send", "guild.left"), ("people", "create", "far@desk.test")):
@@ -204,6 +205,7 @@ def test_without_following_the_newest_of_the_log_are_told(place: Place) -> None:
     assert len(said) <= 20
 
 
+@pytest.mark.database("sqlite")
 def test_a_backup_while_running_is_whole_and_of_another_epoch(place: Place, tmp_path: Path) -> None:
     place.open_ticket(1, "Before the backup")
     copy = tmp_path / "copy.db"
@@ -227,6 +229,7 @@ def test_the_doctor_finds_a_running_server_well(server: Server) -> None:
     assert "this version needs" in said
 
 
+@pytest.mark.database("sqlite")
 def test_a_second_server_on_the_same_database_is_refused(server: Server) -> None:
     environment = {**server.environment, "PORT": str(server.port + 1)}
     done = subprocess.run(
@@ -279,6 +282,7 @@ def test_a_server_that_ends_says_how_the_door_answered(tmp_path: Path) -> None:
         assert server.log.lines("webhooks from bot: 2 answered 401")
 
 
+@pytest.mark.database("sqlite")
 def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
     lock = server.database.with_name(server.database.name + ".lock")
     assert lock.stat().st_mode & 0o077 == 0
@@ -289,6 +293,7 @@ def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
         assert b"wrong secret" in connection.makefile("rb").readline()
 
 
+@pytest.mark.database("sqlite")
 def test_a_command_the_server_does_not_know_is_refused(server: Server) -> None:
     with pytest.raises(Conflict, match="knows no command"):
         ask_server(server.database, "people.vanish", {})

@@ -15,6 +15,8 @@ from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
 from tests.place import Place
 from tests.server import running
 
+pytestmark = pytest.mark.database("sqlite")  # none is used
+
 ASKED = b"GET /other HTTP/1.1\r\nHost: desk\r\n\r\n"
 HALF = b"GET /other HTTP/1.1\r\nHost: de"
 STREAM = b"GET /stream HTTP/1.1\r\nHost: desk\r\n\r\n"

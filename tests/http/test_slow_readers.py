@@ -18,6 +18,7 @@ LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
 
 
 @pytest.mark.slow
+@pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
 def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         place = Place(server)

@@ -10,8 +10,12 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +27,9 @@ from uvicorn.protocols.http import httptools_impl
 
 from deskwire.events.takeover import BUFFER_BYTES, SEND_BYTES
 from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
+from tests.server import SOURCES, free_port
+
+pytestmark = pytest.mark.database("sqlite")  # none is used
 
 HOST = b"Host: desk\r\n"
 STREAM = b"GET /stream HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -242,6 +249,44 @@ def test_streams_do_not_count_as_connections_to_be_limited() -> None:
         with wire.open(OTHER) as connection:
             assert read_until(connection, b"ok").startswith(b"HTTP/1.1 200 OK")
         assert len(wire.seats) == 8
+
+
+def test_a_server_that_reloads_itself_ends_its_streams_first(tmp_path: Path) -> None:
+    source = tmp_path / "watched.py"
+    source.write_text("# before\n")
+    port = free_port()
+    command = [sys.executable, "-m", "tests.reloaded", str(port), str(tmp_path)]
+    paths = {"PYTHONPATH": f"{SOURCES}{os.pathsep}{SOURCES.parent}"}
+    process = subprocess.Popen(command, env={**os.environ, **paths}, stderr=subprocess.DEVNULL)
+    try:
+        with connect_to(port) as connection:
+            read_until(connection, b"connected")
+            source.write_text("# after, and a different size\n")
+
+            assert b'event: goodbye\ndata: {"reason":"restart"' in read_all(connection)
+        with connect_to(port) as connection:
+            read_until(connection, b"connected")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+
+
+def connect_to(port: int) -> socket.socket:
+    """A stream on a server that may not listen yet, or may be on its way out."""
+    answers: list[socket.socket] = []
+
+    def answers_us() -> bool:
+        try:
+            connection = socket.create_connection(("127.0.0.1", port), 10)
+            connection.sendall(STREAM)
+            if connection.recv(1, socket.MSG_PEEK):
+                answers.append(connection)
+        except OSError:
+            return False
+        return bool(answers)
+
+    wait_until(answers_us, within=60)
+    return answers[0]
 
 
 def test_the_access_log_has_its_line(bare: Wire, caplog: pytest.LogCaptureFixture) -> None:

@@ -182,9 +182,9 @@ class Wire:
 LENGTH = (b"content-length", b"2")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what must become true in its own time."""
-    deadline = time.monotonic() + PATIENCE
+def wait_until(condition: Callable[[], bool], within: float = PATIENCE) -> None:
+    """Wait for what must become true in its own time, which is not more than `within` seconds."""
+    deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.01)

@@ -147,7 +147,6 @@ def told(event=None, **changed):
         told() + b"x",
         told().replace(b'"1"', b"NaN"),
         told().replace(b'"1"', b"-Infinity"),
-        told().replace(b'"1"', b"1e999"),
         told().replace(b'"1"', b"9" * 5000),
         told().replace(b'"1"', b'"\\ud800"'),
         told().replace(b'"1"', b'"\\udc00\\ud800"'),

@@ -119,8 +119,9 @@ def sign_out(tx: Connection, token: str, at: Millis) -> bool:
 def _proven(tx: Connection, knock: Knock) -> PersonId | None:
     if knock.person is None or knock.hash is None:
         return None
-    # The password may have been changed while the old one was being checked.
-    return knock.person if passwords.read_hash(tx, knock.person) == knock.hash else None
+    # The password may have been changed while the old one was being checked. Held, or a session
+    # begun with the old one could outlive a change that ends all it sees.
+    return knock.person if passwords.hold_hash(tx, knock.person) == knock.hash else None
 
 
 def _renew_password(

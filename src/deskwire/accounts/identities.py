@@ -20,7 +20,7 @@ from sqlalchemy import (
 from deskwire.accounts import people
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 
 # A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
@@ -54,6 +54,7 @@ def link(
     people link by themselves must first have proof of both: a session here, a sign-in there.
     """
     principal = parse_principal(provider, subject)
+    lock(tx, f"identity {principal}", f"identities of {person_id}")
     held = subject_of(tx, person_id, provider)
     if held == subject:
         return
@@ -85,7 +86,8 @@ def unlink(
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     if tx.execute(delete(identities).where(mine)).rowcount == 0:
         raise NotFound(
-            f"No {provider.capitalize()} account is linked to this person; nothing is to undo."
+            f"No {provider.capitalize()} account is linked to this person; "
+            "there is nothing to undo."
         )
     people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import HOUR, Millis, now
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import digest, new_secret
 
@@ -53,6 +53,7 @@ class Link:
 def issue(tx: Connection, person_id: PersonId, purpose: Purpose, at: Millis | None = None) -> str:
     """A new link's secret. Unused older ones for the same purpose end with it."""
     moment = now() if at is None else at
+    lock(tx, f"links of {person_id}")  # or two issued at once would both stay
     same = (links.c.person == person_id) & (links.c.purpose == purpose)
     tx.execute(links.delete().where(same, links.c.used_at.is_(None)))
     token = new_secret()

@@ -69,6 +69,12 @@ def read_hash(tx: Connection, person_id: PersonId) -> str | None:
     return tx.execute(mine).scalar_one_or_none()
 
 
+def hold_hash(tx: Connection, person_id: PersonId) -> str | None:
+    """`read_hash`; nobody changes the password until this transaction ends."""
+    mine = select(passwords.c.hash).where(passwords.c.person == person_id)
+    return tx.execute(mine.with_for_update()).scalar_one_or_none()
+
+
 def store(tx: Connection, person_id: PersonId, hash_: str, at: Millis) -> None:
     """Give a person this password, instead of the one they may have had."""
     mine = passwords.c.person == person_id

@@ -12,7 +12,7 @@ from deskwire.events import channels, log
 from deskwire.events.catalogue import PersonChanged
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import new_id
 from deskwire.kit.text import is_blank, is_disruptive
@@ -46,8 +46,10 @@ class Person:
 
 def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = None) -> Person:
     """Add a person; `name` and `email` have been parsed. Conflict if the address is taken."""
-    if email is not None and find_by_email(tx, email) is not None:
-        raise Conflict(f"{email} already belongs to somebody here. Use another address.")
+    if email is not None:
+        lock(tx, f"email {email}")
+        if find_by_email(tx, email) is not None:
+            raise Conflict(f"{email} already belongs to somebody here. Use another address.")
     moment = now() if at is None else at
     person = Person(new_id(moment), name, email, None, 1, moment)
     tx.execute(

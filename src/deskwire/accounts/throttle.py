@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import MINUTE, Millis
-from deskwire.kit.db import BigId, metadata
+from deskwire.kit.db import BigId, lock, metadata
 from deskwire.kit.errors import TooMany
 from deskwire.kit.ids import digest
 
@@ -66,6 +66,7 @@ def count(
     window is full.
     """
     source, key = source_of(address), digest(email)
+    lock(tx, f"failures of {source}", f"failures for {key}")  # or two would count past each other
     waits = (
         _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
         _wait(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
@@ -79,6 +80,7 @@ def count_sign_up(tx: Connection, address: str | None, at: Millis, limits: Limit
     makes thirty accounts must not lock itself out. TooMany while the window is full.
     """
     source = f"{SIGN_UP}{source_of(address)}"
+    lock(tx, f"failures of {source}")
     wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
     _refuse_early(wait, "Too many people signed up from where you are.")
     _write(tx, None, source, at)

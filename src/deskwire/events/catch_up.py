@@ -25,17 +25,17 @@ def must_reload(seat: Seat, window: Window, max_behind: int) -> bool:
     if not seat.resuming or seat.told is not None:
         return False
     newer = window.after(max(seat.position, seat.backlog_end))
-    return has_more_than(max_behind, seat.channels, seat.backlog, newer)
+    return has_more_than(max_behind, frozenset(seat.channels), seat.backlog, newer)
 
 
 def next_slice(seat: Seat, window: Window) -> bytes:
     """The next frames the seat may hear; moves its position past what was looked at."""
-    parts, size = list[bytes](), 0
+    parts, size, held = list[bytes](), 0, frozenset(seat.channels)
     in_backlog = seat.backlog_end > seat.position
     source: Iterable[Entry] = seat.backlog if in_backlog else window.after(seat.position)
     for looked, entry in enumerate(source, 1):
         seat.position = entry.position
-        if not seat.channels.isdisjoint(entry.channels):
+        if not held.isdisjoint(entry.channels):
             parts.append(entry.frame)
             size += len(entry.frame)
         if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
@@ -59,9 +59,9 @@ def first_frames(seat: Seat, epoch: str) -> bytes:
 
 def changes_of(seat: Seat) -> bytes:
     """What was lost and gained since the client was last told."""
-    told, frames = seat.told or frozenset(), b""
-    if lost := told - seat.channels:
+    told, held, frames = set(seat.told or ()), set(seat.channels), b""
+    if lost := told - held:
         frames += control_frame("revoked", channels=sorted(lost))
-    if gained := seat.channels - told:
+    if gained := held - told:
         frames += control_frame("granted", channels=sorted(gained))
     return frames

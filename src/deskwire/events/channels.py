@@ -18,6 +18,7 @@ from sys import intern
 Channel = str
 Workspace = str  # "guild:ID" or "org:ID"
 PersonId = str
+Channels = tuple[Channel, ...]  # sorted, each once; a set of ten is 600 bytes more, per stream
 
 STAFF: Channel = "staff"
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from deskwire.events.audience import SLICE, Audience
 from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
 from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_reload, next_slice
-from deskwire.events.channels import Channel, PersonId, is_personal
+from deskwire.events.channels import Channels, PersonId, is_personal
 from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
@@ -125,7 +125,7 @@ class Hub:
         self.counts.end(seat.scope, why)
         seat.closed, seat.live, seat.write = True, False, self.counts.skip
         self._audience.take_out(seat)
-        self._retune(seat, frozenset())
+        self._retune(seat, ())
         self._heart.remove(seat)
         person = seat.caller.person
         self._people[person].remove(seat)
@@ -268,7 +268,7 @@ class Hub:
 
     async def _load(self, seat: Seat) -> None:
         """Read what lies between the seat and the window from the log, then let it go on."""
-        channels, window = seat.channels, self.window
+        channels, window = frozenset(seat.channels), self.window
         try:
             found, reached = await read_backlog(
                 self._read_after, window, seat.position, channels, self._max_behind
@@ -279,7 +279,7 @@ class Hub:
             logger.exception("reading the log for a returning stream failed; it reloads instead")
             self._reset(seat, "behind")
         else:
-            if seat.channels <= channels:  # else what it gained was filtered away: read again
+            if channels.issuperset(seat.channels):  # or what it gained was left out: read again
                 seat.backlog, seat.backlog_end = found, reached
         seat.loading = False
         self._start(seat)
@@ -321,7 +321,7 @@ class Hub:
             self._heart.expect(expires_at)
             if self._audience.is_to_come(seat):
                 self._silence(seat)  # what it is still to hear is filtered by the new answer
-            self._retune(seat, held[seat.scope])
+            self._retune(seat, held.on(seat.scope))
             self._start(seat)
 
     def _start(self, seat: Seat) -> None:
@@ -337,8 +337,8 @@ class Hub:
             self._reset(seat, "behind")
         self.pump(seat)
 
-    def _retune(self, seat: Seat, channels: frozenset[Channel]) -> None:
-        if not channels <= seat.channels:  # the backlog was filtered without what is gained now
+    def _retune(self, seat: Seat, channels: Channels) -> None:
+        if not set(channels) <= set(seat.channels):  # the backlog lacks what is gained now
             seat.backlog, seat.backlog_end = (), 0
         self._audience.tune(seat, channels)
 

@@ -1,7 +1,8 @@
 """The log: every event that happened, in the order it became visible, for good.
 
 Actions `append` in the transaction that changes their rows. Positions are dense and visible in
-order: SQLite's one writer numbers them, and a rolled-back transaction gives its numbers back.
+order: SQLite's one writer numbers them, and a rolled-back transaction gives its numbers back. On
+PostgreSQL events wait in the `outbox` until `sequencer` has numbered them after the commit.
 An action never uses its position; who renders reads the position first and the rows after.
 """
 
@@ -23,9 +24,12 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    bindparam,
     func,
     insert,
+    null,
     select,
+    union_all,
 )
 
 from deskwire.events.catalogue import Event
@@ -33,23 +37,40 @@ from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import BigId, metadata, note
+from deskwire.kit.db import BigId, is_shared, metadata, note
+
+
+def _facts() -> list[Column[Any]]:
+    """The columns of an event, whether it has a position yet or not."""
+    return [
+        Column("type", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),  # ms; when it was appended
+        Column("workspace", Text),
+        Column("actor", Text, nullable=False),
+        Column("cause", Text),  # what brought it about, e.g. "delivery:ID"
+        Column("channels", Text, nullable=False),  # JSON list
+        Column("touches", Text, nullable=False),  # JSON list: channels whose audience may change
+        Column("data", Text, nullable=False),  # JSON object on one line
+    ]
+
 
 log = Table(
     "log",
     metadata,
     Column("position", BigId, primary_key=True, autoincrement=True),
-    Column("type", Text, nullable=False),
-    Column("at", BigInteger, nullable=False),  # ms; when it was appended
-    Column("workspace", Text),
-    Column("actor", Text, nullable=False),
-    Column("cause", Text),  # what brought it about, e.g. "delivery:ID"
-    Column("channels", Text, nullable=False),  # JSON list
-    Column("touches", Text, nullable=False),  # JSON list of channels whose audience may change
-    Column("data", Text, nullable=False),  # JSON object on one line
+    *_facts(),
     Index("ix_log_workspace_position", "workspace", "position"),
     Index("ix_log_cause", "cause"),
     sqlite_autoincrement=True,  # or trimming the log would hand out positions twice
+)
+
+outbox = Table(  # always empty on SQLite
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    *_facts(),
+    Index("ix_outbox_cause", "cause"),
+    sqlite_autoincrement=True,
 )
 
 log_state = Table(
@@ -72,6 +93,22 @@ class Entry:
     workspace: Workspace | None
     at: Millis
     frame: bytes
+
+
+class Queued:
+    """Noted for the bus where events wait in the outbox: there is something to number."""
+
+
+QUEUED = Queued()
+
+
+@dataclass(frozen=True, slots=True)
+class Caused:
+    """An event that something brought about; without a position while it waits in the outbox."""
+
+    type: str
+    channels: tuple[Channel, ...]
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +160,17 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
+    if is_shared(tx):
+        tx.execute(_QUEUE, row)
+        note(tx, QUEUED)
+        return
     key: Any = tx.execute(_APPEND, row).inserted_primary_key
     position = key[0]
     note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
 
 
 _APPEND = insert(log)
+_QUEUE = insert(outbox).inline()
 
 
 def read_epoch(tx: Connection) -> str:
@@ -189,19 +231,36 @@ def read_of_workspace(
     return visible[:limit]
 
 
-def read_caused_by(tx: Connection, cause: str) -> list[Entry]:
-    """The entries that `cause` brought about."""
-    rows = tx.execute(select(log).where(log.c.cause == cause).order_by(log.c.position))
-    return _entries(tx, rows)
+def read_caused_by(tx: Connection, cause: str) -> list[Caused]:
+    """The events that `cause` brought about, also those that have no position yet."""
+    rows = tx.execute(_CAUSED, {"by": cause})
+    return [Caused(row.type, tuple(json.loads(row.channels)), row.position) for row in rows]
 
 
 def is_caused_by(tx: Connection, cause: str) -> bool:
     """Whether `cause` has brought about anything yet."""
-    return tx.execute(select(log.c.position).where(log.c.cause == cause)).first() is not None
+    return tx.execute(_CAUSED, {"by": cause}).first() is not None
 
 
-def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
-    epoch = read_epoch(tx)
+# One statement, so that an event on its way from one to the other is seen in exactly one.
+_CAUSED = union_all(
+    select(log.c.position, log.c.type, log.c.channels).where(log.c.cause == bindparam("by")),
+    select(null(), outbox.c.type, outbox.c.channels).where(outbox.c.cause == bindparam("by")),
+)
+
+
+def count_waiting(tx: Connection) -> int:
+    """How many events have no position yet."""
+    return int(tx.execute(select(func.count()).select_from(outbox)).scalar_one())
+
+
+def read_window(tx: Connection, limit: int) -> tuple[list[Entry], int]:
+    """The newest `limit` entries and the head, of one moment."""
+    return read_latest(tx, limit), read_head(tx)
+
+
+def entries_of(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
+    """Rows of the log as entries, in the order they come."""
     return [
         Appended(
             row.position,
@@ -214,3 +273,7 @@ def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
         ).entry(epoch)
         for row in rows
     ]
+
+
+def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
+    return entries_of(read_epoch(tx), rows)

@@ -6,16 +6,15 @@ is a `skip`: nothing is written and `position` stands, so the seat goes on from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from deskwire.events.channels import Channel, PersonId, Workspace
+from deskwire.events.channels import Channels, PersonId, Workspace
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
 Scope = Literal["all", "guilds"]
-Held = Mapping[Scope, frozenset[Channel]]  # what a person may hear, on each kind of stream
 Verdict = Literal["live", "resumed", "reset"]
 Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
 Farewell = Literal["signed-out", "too-many-streams", "restart"]
@@ -41,6 +40,16 @@ class Caller:
     person: PersonId
     session: str
     expires_at: Millis
+
+
+class Held(NamedTuple):
+    """What a person may hear on each kind of stream; one tuple where both are the same."""
+
+    all: Channels
+    guilds: Channels
+
+    def on(self, scope: Scope) -> Channels:
+        return self.all if scope == "all" else self.guilds
 
 
 def wants(scope: Scope, workspace: Workspace | None) -> bool:
@@ -80,8 +89,8 @@ class Seat:
         self.outlet = outlet
         self.write = skip
         self.position = 0  # while not live: the newest entry dealt with
-        self.channels: frozenset[Channel] = frozenset()  # held now
-        self.told: frozenset[Channel] | None = None  # held as far as the client knows
+        self.channels: Channels = ()  # held now
+        self.told: Channels | None = None  # held as far as the client knows
         self.backlog: Sequence[Entry] = ()  # older than the window, read from the log
         self.backlog_end = 0  # how far the log was read for it
         self.verdict: Verdict | None = None  # None until access has answered

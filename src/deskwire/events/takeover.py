@@ -16,7 +16,7 @@ import socket
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from starlette.types import Message, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -26,7 +26,7 @@ from deskwire.events.seat import Outlet, Seat
 
 OFFER = "deskwire.takeover"  # key in the scope's extensions
 
-SEND_BYTES = 64 * 1024  # kernel's part; left alone it grows to 1.5 MB for a reader who stopped
+SEND_BYTES = 32 * 1024  # kernel's part; left alone it grows to 1.5 MB for a reader who stopped
 BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
 END_WITHIN = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
 UNANSWERED_MS = 90_000  # ms without an acknowledgement; then the other side is not there any more
@@ -36,15 +36,10 @@ class Taken(Exception):
     """Told to uvicorn's protocol: the connection is not lost, but not its own any more."""
 
 
-class Offer(NamedTuple):
-    """What a request brings along so that its connection can be taken.
-
-    The cycle is this request's own (`protocol.cycle` may be a pipelined one), and held weakly: a
-    strong one would leave a ring for the collector with every request.
-    """
-
-    transport: asyncio.Transport
-    cycle: weakref.ref[RequestResponseCycle]
+# What a request brings along so that its connection can be taken: the transport, and its own cycle
+# (`protocol.cycle` may be a pipelined one's), held weakly: a strong one would leave a ring for the
+# collector with every request. A plain tuple, because every request makes one.
+Offer = tuple[asyncio.Transport, "weakref.ref[RequestResponseCycle]"]
 
 
 class TakeoverProtocol(HttpToolsProtocol):
@@ -52,9 +47,10 @@ class TakeoverProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        if self.cycle is not None and self.cycle.scope is self.scope:
-            offer = Offer(self.transport, weakref.ref(self.cycle))
-            self.scope["extensions"] = {OFFER: offer}  # type: ignore[dict-item]
+        scope, cycle = self.scope, self.cycle
+        if cycle is not None and cycle.scope is scope:
+            offer = self.transport, weakref.ref(cycle)
+            scope["extensions"] = {OFFER: offer}  # type: ignore[dict-item]
 
 
 class TakenOutlet(asyncio.Protocol):
@@ -110,14 +106,14 @@ class TakenOutlet(asyncio.Protocol):
 
 def leave_out_of_access_log(request: Scope) -> None:
     """No line for this request; whoever asks for it tells what became of it in a better way."""
-    if (offer := offer_of(request)) and (cycle := offer.cycle()):
+    if (offer := offer_of(request)) and (cycle := offer[1]()):
         cycle.access_log = False
 
 
 def offer_of(request: Scope) -> Offer | None:
     """The offer of a request, where the server makes one."""
-    offer: Offer | None = (request.get("extensions") or {}).get(OFFER)
-    return offer
+    extensions = request.get("extensions")
+    return extensions.get(OFFER) if extensions else None
 
 
 async def take(
@@ -128,7 +124,7 @@ async def take(
     The body has no length and no chunks; it ends with the connection (RFC 9112, 6.3), which
     HTTP/1.0 understands as well.
     """
-    transport, cycle = offer.transport, offer.cycle()
+    transport, cycle = offer[0], offer[1]()
     if cycle is None:
         return
     cycle.chunked_encoding = False

@@ -1,8 +1,9 @@
-"""The database: one writer whose transactions follow each other, and readers beside it.
+"""The database: transactions of plain functions, in threads, and what is handed on after a commit.
 
 Work is a plain function over a `Connection`, run off the event loop: a whole transaction costs
 one hop, not one per statement (decision 0002). What a transaction `note`s is handed to the
-subscriber after its commit, in commit order, and is forgotten if it rolls back.
+subscriber after its commit, and is forgotten if it rolls back. `sqlite` and `postgres` are the
+two engines; `databases` chooses by the URL.
 
 Statements on an event's road are built once, at import, with named parameters: building one and
 finding it in SQLAlchemy's cache costs four times what running it does (docs/performance.md).
@@ -11,29 +12,16 @@ finding it in SQLAlchemy's cache costs four times what running it does (docs/per
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import (
-    URL,
-    BigInteger,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    PoolProxiedConnection,
-    create_engine,
-    event,
-)
+from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, text
 
 from deskwire.kit.timing import TimedThreads
 
-READERS = 4  # threads; SQLite reads are short, more only fight for the interpreter
-STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
-BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
+READERS = 4  # threads; reads are short, more only fight for the interpreter
+WAIT_FOR_CONNECTION = 30  # s; work that cannot start in this time is an error, not a hang
 
 metadata = MetaData(
     naming_convention={
@@ -63,7 +51,7 @@ def part(tx: Connection) -> Iterator[None]:
     """A part of a transaction; if it raises, it alone is undone, with what it noted."""
     noted = tx.info.setdefault("noted", [])
     before = len(noted)
-    driver = _driver(tx.connection)
+    driver: Any = tx.connection.driver_connection  # both drivers have `execute`; it is quicker
     driver.execute("SAVEPOINT part")
     try:
         yield
@@ -86,26 +74,45 @@ def _is_undone(driver: object) -> bool:
     return not getattr(driver, "in_transaction", True)
 
 
-class Database:
-    """An embedded SQLite file. `write` and `read` run work in its threads.
+def is_shared(tx: Connection) -> bool:
+    """Whether others write to this database at the same time: PostgreSQL, not SQLite."""
+    return tx.dialect.name == "postgresql"
 
-    Only one process may hold it for writing (`deskwire serve` takes a lock file), because two
-    connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
+
+def lock(tx: Connection, *names: str) -> None:
+    """Until this transaction ends, nobody else gets past a `lock` of one of these names.
+
+    For what no row stands for yet: one that is made if it is missing, or a count that must not
+    be passed. SQLite's one writer needs none. Several are taken in the order given.
     """
+    if is_shared(tx):
+        for name in names:
+            tx.execute(_LOCK, {"name": name})
 
-    def __init__(self, where: str | Path) -> None:
-        path = where if isinstance(where, Path) else Path(where.removeprefix("sqlite:///"))
-        self.path = path.absolute()  # SQLite reads `file:…` and `:memory:` as something else
-        self._writer = _engine(self.path, writer=True)
-        self._readers = _engine(self.path, writer=False)
-        self._write_thread = TimedThreads(1, name="db-writer")
+
+# A statement of its own: one that went on to read would see what was there before it waited.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def execute_plain(tx: Connection, statement: str, values: tuple[Any, ...]) -> None:
+    """Run a statement straight in the driver; every `?` in it stands for a value."""
+    tx.exec_driver_sql(statement.replace("?", "%s") if is_shared(tx) else statement, values)
+
+
+class Database:
+    """What the rest knows of a database. `write` and `read` run work in its threads."""
+
+    def __init__(self, name: str, writer: Engine, reader: Engine, *, writers: int) -> None:
+        self.name = name  # for people: never holds a password
+        self._writer, self._reader = writer, reader
+        self._write_threads = TimedThreads(writers, name="db-writer")
         self._read_threads = TimedThreads(READERS, name="db-reader")
         self._subscriber: Subscriber | None = None
 
     @property
     def threads(self) -> dict[str, TimedThreads]:
         """Those that write and those that read, for whoever asks how long that takes."""
-        return {"write": self._write_thread, "read": self._read_threads}
+        return {"write": self._write_threads, "read": self._read_threads}
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` in the writer's thread with what each committed transaction noted."""
@@ -115,15 +122,16 @@ class Database:
         """Run `work(tx, …)` in a transaction of its own; committed when this returns."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._write_thread, lambda: self.write_here(work, *args, **kwargs)
+            self._write_threads, lambda: self.write_here(work, *args, **kwargs)
         )
 
     async def write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
         """Run one statement in a transaction of its own, straight in the driver; committed when
-        this returns. Half the price of `write`, for where very many arrive (docs/performance.md).
+        this returns. Every `?` stands for a value. Half the price of `write`, for where very many
+        arrive (docs/performance.md).
         """
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._write_thread, self._write_alone, statement, values)
+        await loop.run_in_executor(self._write_threads, self._write_alone, statement, values)
 
     async def read(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(tx, …)` over one consistent snapshot; it cannot write."""
@@ -133,7 +141,7 @@ class Database:
         )
 
     def write_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`write` in the calling thread (the shell's commands, and the writer's own thread)."""
+        """`write` in the calling thread (the shell's commands, and the writers' own threads)."""
         with self._writer.connect() as tx:
             tx.info.pop("noted", None)
             with tx.begin():
@@ -143,76 +151,17 @@ class Database:
                 self._subscriber(noted)
         return result
 
-    def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
-        with closing(self._writer.raw_connection()) as connection:
-            _driver(connection).execute(statement, values)
-
     def read_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` in the calling thread."""
-        with self._readers.connect() as tx, tx.begin():
+        with self._reader.connect() as tx, tx.begin():
             return work(tx, *args, **kwargs)
-
-    def backup_to(self, target: Path) -> None:
-        """Copy the database to `target`, consistent, while others use it."""
-        with (
-            closing(sqlite3.connect(self.path)) as source,
-            closing(sqlite3.connect(target.absolute())) as copy,
-        ):
-            source.backup(copy)
 
     def close(self) -> None:
         """Wait for what runs, then let go of every connection."""
-        self._write_thread.shutdown(wait=True)
+        self._write_threads.shutdown(wait=True)
         self._read_threads.shutdown(wait=True)
-        self._readers.dispose()
-        self._writer.dispose()  # last: the last connection to close checkpoints the WAL
+        self._reader.dispose()
+        self._writer.dispose()  # last: the last connection to an SQLite file checkpoints its WAL
 
-
-def keep_private(path: Path) -> None:
-    """Make the file, if there is none, for its owner only: it will hold hashes and messages."""
-    if not path.exists():
-        path.touch(mode=0o600)
-
-
-def _engine(path: Path, *, writer: bool) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        pool_size=1 if writer else READERS,
-        max_overflow=0,
-        hide_parameters=True,  # or an error's text would hold password and token hashes
-        pool_timeout=30,  # s; a read that cannot start in this time is an error, not a hang
-        connect_args={
-            "timeout": BUSY_MS / 1000,
-            "check_same_thread": False,
-            "cached_statements": STATEMENTS,
-        },
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN comes too late for a snapshot
-        for pragma in _PRAGMAS["writer" if writer else "reader"]:
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(tx: Connection) -> None:
-        # Not through SQLAlchemy: its way is a third of what an empty transaction costs.
-        _driver(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
-
-    return engine
-
-
-def _driver(connection: PoolProxiedConnection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.driver_connection)
-
-
-_PRAGMAS = {
-    "writer": (
-        "journal_mode=WAL",
-        "synchronous=FULL",  # a yes to a sender must survive a power cut
-        "foreign_keys=ON",
-        "journal_size_limit=67108864",  # bytes; a long read must not leave a huge WAL behind
-        "temp_store=MEMORY",
-    ),
-    "reader": ("query_only=ON", "temp_store=MEMORY"),
-}
+    def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+        raise NotImplementedError

@@ -11,6 +11,7 @@ from deskwire.events import channels, log
 from deskwire.events.catalogue import EVENTS, Side, TicketEvent
 from deskwire.events.channels import Channel, Workspace
 from deskwire.kit.clock import Millis
+from deskwire.kit.db import is_shared
 from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import State, fold
@@ -77,11 +78,16 @@ _COUNT = _CHANGE.values(messages=tickets.c.messages + 1)
 
 
 def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: int) -> Row[Any]:
-    """The ticket's row, made from the little we know if this is the first we hear of it."""
+    """The ticket's row, made from the little we know if this is the first we hear of it.
+
+    Until the transaction ends nobody else changes anything of this ticket.
+    """
     workspace = channels.guild(guild_id)
     if (row := _find(tx, workspace, sender_id)) is not None:
         return row
     guilds.ensure(tx, guild_id, at)
+    if is_shared(tx) and (row := _find(tx, workspace, sender_id)) is not None:
+        return row  # made while we waited for the guild
     tx.execute(
         insert(tickets).values(
             id=new_id(),
@@ -101,12 +107,13 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
 
 
 def _find(tx: Connection, workspace: Workspace, sender_id: int) -> Row[Any] | None:
-    return tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one_or_none()
+    return tx.execute(_HELD, {"here": workspace, "senders": sender_id}).one_or_none()
 
 
 _OF_SENDER = select(tickets).where(
     tickets.c.workspace == bindparam("here"), tickets.c.sender_id == bindparam("senders")
 )
+_HELD = _OF_SENDER.with_for_update()  # means nothing to SQLite, whose one writer needs no lock
 
 
 def _free_number(tx: Connection, workspace: Workspace, number: int) -> int:

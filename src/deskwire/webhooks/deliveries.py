@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, metadata
+from deskwire.kit.db import BigId, execute_plain, metadata
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.webhooks.source import Arrived
 
@@ -88,7 +88,7 @@ class Kept:
 def keep(tx: Connection, arrived: Sequence[Arrived]) -> None:
     """Keep what arrived; the same signed bytes again are left out."""
     for first in range(0, len(arrived), AT_ONCE):
-        tx.exec_driver_sql(*keeping(arrived[first : first + AT_ONCE]))
+        execute_plain(tx, *keeping(arrived[first : first + AT_ONCE]))
 
 
 def keeping(arrived: Sequence[Arrived]) -> tuple[str, tuple[Any, ...]]:
@@ -135,7 +135,9 @@ _PENDING = (
         .where(
             _earlier.c.source == deliveries.c.source,
             _earlier.c.envelope_id == deliveries.c.envelope_id,
-            _earlier.c.id < deliveries.c.id,
+            # On PostgreSQL a lower id may have become visible later, after a higher one was done.
+            (_earlier.c.id < deliveries.c.id)
+            | ((_earlier.c.id > deliveries.c.id) & (_earlier.c.state == "done")),
         )
         .scalar_subquery()
         .label("earlier"),
@@ -149,7 +151,7 @@ _PENDING = (
 def read_pending(tx: Connection, limit: int) -> Sequence[Row[Any]]:
     """The oldest deliveries nothing was done about yet.
 
-    `earlier`: the id of the first delivery under the same id of the sender's, if there is one.
+    `earlier`: the id of the first other delivery under the same id of the sender's, if any.
     """
     return tx.execute(_PENDING, {"at_most": limit}).all()
 

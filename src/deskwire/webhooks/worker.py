@@ -18,8 +18,9 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database, part
+from deskwire.kit.db import Database, lock, part
 from deskwire.kit.errors import Refusal
+from deskwire.kit.strict_json import parse_json
 from deskwire.webhooks.deliveries import (
     State,
     fingerprint,
@@ -75,7 +76,11 @@ class Worker:
         self._bell.clear()
 
     def work_off(self, tx: Connection, limit: int) -> list[tuple[str, State]]:
-        """Handle up to `limit` pending deliveries; the source of each and what became of it."""
+        """Handle up to `limit` pending deliveries; the source of each and what became of it.
+
+        One worker at a time, over all processes: each sees what became of the ones before.
+        """
+        lock(tx, "worker")
         worked: list[tuple[str, State]] = []
         for row in read_pending(tx, limit):
             state, reasons = self._understand(tx, row)
@@ -100,7 +105,7 @@ class Worker:
             return "parked", [f"internal error: {type(error).__name__}; see the log"]
 
     def _apply(self, tx: Connection, row: Row[Any]) -> State:
-        body = json.loads(row.body)
+        body = parse_json(row.body)
         if row.earlier is not None:
             earlier = json.loads(read_one(tx, row.earlier).body)
             if fingerprint(earlier["event"]) == fingerprint(body["event"]):

@@ -36,7 +36,7 @@ from deskwire.events.catalogue import (
 )
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.workspaces.names import initials, read_people
 from deskwire.workspaces.origin import Origin, Principal, discord
@@ -95,6 +95,7 @@ def record_joined(
     tx: Connection, origin: Origin, guild_id: str, name: str, owner: str, members: int
 ) -> None:
     """The bot was added. A known server gets its people back; a new one reaches its owner."""
+    lock(tx, f"guild:{guild_id}")
     before = _find(tx, guild_id)
     row = before or ensure(tx, guild_id, origin.at)
     values: dict[str, object] = {}
@@ -135,7 +136,11 @@ def record_setup(tx: Connection, origin: Origin, guild_id: str, ids: Mapping[str
 
 
 def ensure(tx: Connection, guild_id: str, at: Millis) -> Row[tuple[object, ...]]:
-    """The guild's row, made from the little we know if this is the first we hear of it."""
+    """The guild's row, made from the little we know if this is the first we hear of it.
+
+    Until the transaction ends nobody else changes anything of this guild.
+    """
+    lock(tx, f"guild:{guild_id}")
     if (row := _find(tx, guild_id)) is not None:
         return row
     tx.execute(

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
 
@@ -92,6 +92,7 @@ def staff_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
 
 
 def _ensure_internal(tx: Connection, at: Millis) -> str:
+    lock(tx, "internal organization")
     found = tx.execute(select(organizations.c.id).where(organizations.c.internal)).scalar()
     if found is not None:
         return str(found)

@@ -114,6 +114,7 @@ def test_the_log_says_who_was_told(place: Place) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
 def test_a_quiet_stream_hears_a_heartbeat_and_a_tick_with_its_place(place: Place) -> None:
     with place.listen(place.staff()) as stream:
         before = stream.cursor

@@ -6,9 +6,13 @@ from collections import Counter
 from contextlib import suppress
 from threading import Thread
 
+import pytest
+
 from tests import sse
 from tests.cutter import Cutter
 from tests.place import Place
+
+pytestmark = pytest.mark.database("sqlite")  # none has a part in it
 
 EVERY = 0.2  # s; platforms take 10 to 60
 CUTS = 15

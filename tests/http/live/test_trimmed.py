@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from deskwire.kit.clock import DAY
 from tests import sse
@@ -16,11 +16,14 @@ TRIMMED = r"entries of the log older than 90 days were deleted: \d+"
 
 def pass_days(server: Server, days: int) -> None:
     """Everything the stopped server knows happened that much longer ago."""
-    ago = days * DAY
-    with closing(sqlite3.connect(server.database)) as file, file:
-        file.execute("UPDATE log SET at = at - ?", (ago,))
-        file.execute("UPDATE deliveries SET handled_at = handled_at - ?", (ago,))
-        file.execute("UPDATE deliveries SET signed_at = signed_at - ?", (ago,))
+
+    def age(tx: Connection) -> None:
+        for table, column in (("log", "at"), ("deliveries", "handled_at")):
+            tx.exec_driver_sql(f"UPDATE {table} SET {column} = {column} - {days * DAY}")
+        tx.exec_driver_sql(f"UPDATE deliveries SET signed_at = signed_at - {days * DAY}")
+
+    with server.reading() as db:
+        db.write_here(age)
 
 
 def test_a_cursor_from_before_the_trim_is_told_to_reload(

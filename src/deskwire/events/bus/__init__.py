@@ -7,7 +7,7 @@ the gap from the log first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from deskwire.events.log import Entry
 
@@ -19,3 +19,9 @@ class Bus(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` on the event loop with entries in log order."""
+
+    def committed(self, noted: Sequence[Any]) -> None:
+        """What a transaction of this process noted, after its commit; in any thread."""
+
+    async def run(self) -> None:
+        """Do what the engine needs done meanwhile, until cancelled."""

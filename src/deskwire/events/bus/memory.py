@@ -28,6 +28,10 @@ class MemoryBus:
         if entries and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._collect, entries)
 
+    async def run(self) -> None:
+        """Nothing needs to be done: entries come by themselves."""
+        await asyncio.Event().wait()
+
     def _collect(self, entries: list[Entry]) -> None:
         # Commits that land in one turn of the loop leave as one burst (one write per seat).
         if not self._waiting:

@@ -1,0 +1,42 @@
+"""Which bus a database has: within the process for SQLite, through the server for PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from deskwire.events.bus import Bus
+from deskwire.events.bus.memory import MemoryBus
+from deskwire.events.bus.postgres import PostgresBus
+from deskwire.events.sequencer import number
+from deskwire.kit.db import Database
+from deskwire.kit.sqlite import SQLite
+
+if TYPE_CHECKING:  # its driver is optional
+    from deskwire.kit.postgres import Postgres
+
+
+def open_bus(db: Database, epoch: str, head: int) -> Bus:
+    """The bus of a serving process whose hub has everything up to `head`."""
+    return MemoryBus(epoch) if isinstance(db, SQLite) else PostgresBus(_postgres(db), head)
+
+
+def number_alone(db: Database) -> Database:
+    """Let a process without a bus, such as the shell, number what it commits by itself."""
+    if isinstance(db, SQLite):
+        return db
+    shared = _postgres(db)
+
+    def committed(_noted: Sequence[Any]) -> None:
+        with suppress(SQLAlchemyError):  # it is committed; a serving process numbers it in a second
+            shared.write_apart_here(number)
+
+    db.subscribe(committed)
+    return db
+
+
+def _postgres(db: Database) -> Postgres:
+    return cast("Postgres", db)

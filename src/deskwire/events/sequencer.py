@@ -1,0 +1,58 @@
+"""The sequencer gives events that wait in the outbox their positions in the log (decision 0021).
+
+Whoever has committed numbers whatever is committed, one process at a time. There is no leader: if
+a process dies before it has numbered, the next one does it. Readers only ever see a prefix of the
+log, because a position is visible before the lock that guards the next one is let go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from deskwire.events.log import Entry, entries_of, read_epoch, read_head
+from deskwire.kit.db import lock
+
+CHANNEL = "deskwire_log"  # where PostgreSQL announces the head
+AT_ONCE = 1000  # events in one transaction; its rows are held in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What one call has put into the log, in order, and where the log ends now."""
+
+    entries: list[Entry]
+    head: int
+
+
+def number(tx: Connection) -> Numbered:
+    """Move up to AT_ONCE committed events from the outbox to the log, and announce the head.
+
+    `tx` must be READ COMMITTED and of its own: under one snapshot the second statement would not
+    see what others numbered while the first one waited, and would give a position twice.
+    """
+    lock(tx, "log")
+    rows = tx.execute(_MOVE, {"at_once": AT_ONCE, "channel": CHANNEL}).all()
+    if not rows:
+        return Numbered([], read_head(tx))
+    return Numbered(entries_of(read_epoch(tx), rows), rows[-1].position)
+
+
+# Ids are given in the order of row locks, so events of one object keep their order.
+_MOVE = text("""
+WITH moved AS (
+    DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT :at_once) RETURNING *
+), head AS (
+    SELECT greatest(floor, (SELECT max(position) FROM log)) AS position FROM log_state
+), numbered AS (
+    INSERT INTO log (position, type, at, workspace, actor, cause, channels, touches, data)
+    SELECT head.position + row_number() OVER (ORDER BY moved.id),
+           type, at, workspace, actor, cause, channels, touches, data
+    FROM moved, head
+    RETURNING *
+), told AS (
+    SELECT pg_notify(:channel, max(position)::text) FROM numbered HAVING count(*) > 0
+)
+SELECT numbered.* FROM numbered, told ORDER BY position
+""")
