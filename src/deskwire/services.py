@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from deskwire import commands
 from deskwire.accounts.sessions import read_living
@@ -67,7 +67,7 @@ class Services:
         except Exception:
             logger.exception("the database did not answer")
             return [*problems, "the database does not answer"]
-        if self.intake.refused is not None:  # the last one was; would the next one be?
+        if self.intake.is_refused:  # the last batch was; would the next one be?
             problems += await self._try_to_write()
         if head > self.hub.window.head + MAX_LAG:
             problems.append(f"streams are {head - self.hub.window.head} events behind the log")
@@ -79,9 +79,9 @@ class Services:
                 await self.db.write(log.touch)
         except TimeoutError:
             return ["the database takes nothing: it is locked, or too busy"]
-        except OperationalError as error:
+        except DBAPIError as error:
             return [f"the database takes nothing: {error.orig}"]
-        self.intake.refused = None
+        self.intake.is_refused = False
         return []
 
 

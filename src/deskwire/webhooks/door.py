@@ -103,7 +103,7 @@ class Intake:
     def __init__(self, db: Database, ring: Callable[[], None]) -> None:
         self._db = db
         self._ring = ring
-        self.refused: Exception | None = None  # why the last batch could not be kept
+        self.is_refused = False  # the last batch could not be kept
         self._waiting: list[tuple[Arrived, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -119,7 +119,8 @@ class Intake:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                failure = self.refused = await self._write([arrived for arrived, _ in batch])
+                failure = await self._write([arrived for arrived, _ in batch])
+                self.is_refused = failure is not None
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
                         _settle(kept, failure)
