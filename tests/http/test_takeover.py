@@ -220,6 +220,16 @@ def test_a_drain_ends_every_stream_within_a_second(loop: str, other: str) -> Non
         assert len(retries) == 5
 
 
+def test_a_drain_meets_streams_whose_clients_are_just_leaving(wire: Wire) -> None:
+    streams = [wire.open(STREAM) for _ in range(20)]
+    for each in streams:
+        read_until(each, b"\n\n")
+    for each in streams:
+        each.close()
+
+    assert wire.stop() < 1.0  # and whatever its thread raised fails this test
+
+
 def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(bare: Wire) -> None:
     with bare.open(STREAM, receive_bytes=4096) as connection:
         read_until(connection, b"\n\n")

@@ -72,8 +72,11 @@ class TakenOutlet(asyncio.Protocol):
             self._hub.pause(seat)
 
     def end(self) -> None:
+        if self._transport.is_closing():
+            return  # asyncio's TLS breaks when it is closed twice
+        waits = self._transport.get_write_buffer_size() > 0
         self._transport.close()  # sends what waits, and may wait for its reader for ever
-        if self._transport.get_write_buffer_size():
+        if waits:
             asyncio.get_running_loop().call_later(END_WITHIN, self._transport.abort)
 
     def abort(self) -> None:
@@ -96,9 +99,13 @@ class TakenOutlet(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Half closed is gone: a closed tab must not hold its seat until the next write."""
+        self._leave()
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         if self._seat is not None:
             self._hub.leave(self._seat)
             self._seat = None  # or the two would be a ring for the collector
