@@ -10,9 +10,9 @@ import shutil
 import subprocess
 import sys
 
-# Most of a test's time is waiting: for a server to start, a browser to draw, a beat to come.
+# Half of the time of a test is waiting: for a server to start, a browser to draw, a beat to come.
 # Files stay whole, so that the servers they share are started once.
-TOGETHER = ("-n", "3", "--dist", "loadfile")
+TOGETHER = ("-n", "2", "--dist", "loadfile")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -61,7 +61,9 @@ class Desk:
     def expect_said(self, tab: Page, pattern: str, within: float = RETURN) -> None:
         if not self.said(tab, pattern):
             tab.wait_for_event(
-                "console", lambda line: re.search(pattern, line.text) is not None, timeout=within
+                "console",
+                lambda line: re.search(pattern, line.text.removeprefix("[SSE] ")) is not None,
+                timeout=within,
             )
 
     def open_ticket(self, number: int, subject: str) -> str:
@@ -235,7 +237,7 @@ def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(desk: Desk)
     scripts[0].continue_()
 
     desk.expect_heard(late, 1)
-    desk.expect_said(late, r"^connected \(resumed\) at \S+ \(through another tab\)$")
+    desk.expect_said(late, r"^connected \(live\) at \S+ \(through another tab\)$")
     expect_state(late, "live")
 
 

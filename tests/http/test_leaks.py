@@ -99,6 +99,8 @@ def settle(wire: Wire) -> None:
 def test_what_ten_thousand_streams_took_is_given_back(
     loop: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(WARNING)  # a record of each would be kept until the end
+    caplog.set_level(WARNING, "uvicorn.access")
     with Wire(loop) as wire:
         for way in WAYS:  # what is made once is made now
             come_and_go(wire, way)

@@ -7,6 +7,8 @@ import pytest
 from tests.cast import ADA, BO, HARBOUR, Actor
 from tests.http.whole_site import WholeSite, browse
 
+pytestmark = pytest.mark.database("sqlite")  # what is typed is the same for both
+
 LIST = f"/guilds/{HARBOUR}/tickets"
 SCRIPT = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 

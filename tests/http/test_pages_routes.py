@@ -16,6 +16,8 @@ from deskwire.web.routes import Policy, Url, keep_policy
 from tests.cast import ADA, HARBOUR
 from tests.http.whole_site import WholeSite, browse
 
+pytestmark = pytest.mark.database("sqlite")  # which URLs exist is the same for both
+
 
 def test_every_route_is_in_the_table_and_has_a_policy(site: WholeSite) -> None:
     policies = {url.path: url.policy for url in site.urls}

@@ -17,6 +17,9 @@ from tests.cast import ADA
 from tests.place import Place
 from tests.server import PASSWORD, Server, running
 
+# A process for each command; test_postgres.py has its own.
+pytestmark = pytest.mark.database("sqlite")
+
 GUILD = "800000000000000001"
 
 
