@@ -4,7 +4,7 @@ import type { EventData, EventType, GuildNow, Line, TicketNow } from "./generate
 
 export type Change =
   | { kind: "upsert"; row: Row }
-  | { kind: "remove"; key: string }
+  | { kind: "remove"; key: string; revision: number }
   | { kind: "header"; ticket: string; revision: number; state: TicketNow }
   | { kind: "line"; ticket: string; line: Line }
   | { kind: "gone"; ticket: string };
@@ -43,13 +43,18 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "guild.joined": guild,
   "guild.left": guild,
   "guild.setup_complete": guild,
+  "guild.updated": guild,
+  // A server that is deleted and told of again begins anew, at revision 1.
+  "guild.deleted": ({ guildId }) => [{ kind: "remove", key: `guild:${guildId}`, revision: 0 }],
   "ticket.created": ticket,
   "ticket.updated": ticket,
   "ticket.deleted": (data) => [
-    { kind: "remove", key: `ticket:${data.ticket}` },
+    { kind: "remove", key: `ticket:${data.ticket}`, revision: data.revision },
     { kind: "gone", ticket: data.ticket },
   ],
   "ticket.message_sent": ticket,
+  "ticket.message_edited": ticket, // the timeline is a fragment to these two
+  "ticket.message_deleted": ticket,
   "ticket.status_changed": ticket,
   "ticket.claimed": ticket,
   "ticket.closed": ticket,

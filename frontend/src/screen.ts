@@ -9,12 +9,12 @@ import { cloneOf, fill } from "./slots";
 import { freshenTimes } from "./times";
 
 const NEAR_BOTTOM = 160; // px; whoever is this close to the end is reading along
-const REMEMBERED = 500; // rows known to be deleted; none of them is put in again
+const REMEMBERED = 500; // rows known to be deleted; only a higher revision puts one in again
 
 export class Screen {
   readonly #clock: Clock;
   readonly #markStale: (element: Element) => void;
-  readonly #deleted = new Set<string>();
+  readonly #deleted = new Map<string, number>(); // the revision each was deleted at
 
   /** `markStale` is called with an element whose fragment has to be asked of the server. */
   constructor(clock: Clock, markStale: (element: Element) => void) {
@@ -28,7 +28,7 @@ export class Screen {
         for (const list of listsOf(change.row)) this.#upsert(list, change.row);
         break;
       case "remove":
-        this.#remove(change.key);
+        this.#remove(change.key, change.revision);
         break;
       case "header":
         this.#fillHeader(change.ticket, change.revision, change.state);
@@ -46,7 +46,7 @@ export class Screen {
   }
 
   #upsert(list: HTMLElement, row: Row): void {
-    if (this.#deleted.has(row.key)) return;
+    if (row.revision <= (this.#deleted.get(row.key) ?? -1)) return;
     const shown = rowIn(list, row.key);
     const verdict = judge(rulesOf(list), row, shown && revisionOf(shown));
     if (verdict === "insert") this.#insert(list, row);
@@ -80,9 +80,9 @@ export class Screen {
     freshenTimes(root, this.#clock.now());
   }
 
-  #remove(key: string): void {
-    this.#deleted.add(key);
-    for (const oldest of this.#deleted) {
+  #remove(key: string, revision: number): void {
+    this.#deleted.set(key, revision);
+    for (const oldest of this.#deleted.keys()) {
       if (this.#deleted.size <= REMEMBERED) break;
       this.#deleted.delete(oldest);
     }

@@ -40,6 +40,12 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
     href: now.href,
     many: (n) => `Bot setup completed ${n} times`,
   }),
+  "guild.updated": null,
+  "guild.deleted": ({ now }) => ({
+    title: `${now.name} was deleted here`,
+    tone: "warning",
+    many: (n) => `${n} servers were deleted here`,
+  }),
   "ticket.created": (data) => ({
     ...about(data, "created"),
     title: `New ${named(data)} created`,
@@ -48,7 +54,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   }),
   "ticket.updated": (data) => ({
     ...about(data, "updated"),
-    text: `Changed: ${Object.keys(data.changes).join(", ")}`,
+    ...withText(changed(Object.keys(data.changes))),
   }),
   "ticket.deleted": ({ reason, ...data }) => {
     const { href: _gone, ...toast } = about(data, "deleted");
@@ -60,6 +66,8 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
     text: `From: ${data.messageType} (${data.line?.author?.name ?? data.authorUsername})`,
     many: (n) => `${n} new messages`,
   }),
+  "ticket.message_edited": null,
+  "ticket.message_deleted": null,
   "ticket.status_changed": (data) => ({
     ...about(data, "changed"),
     title: `${capital(named(data))} changed to ${data.now.statusLabel}`,
@@ -143,6 +151,10 @@ function identity(linked?: string | null, unlinked?: string | null): Toast | nul
   if (!provider) return null;
   const title = `${capital(provider)} account ${linked ? "linked" : "unlinked"}`;
   return { title, tone: linked ? "success" : "warning", many: () => title };
+}
+
+function changed(names: string[]): string {
+  return names.length > 0 ? `Changed: ${names.join(", ")}` : "";
 }
 
 function withText(text: string | null | undefined): { text?: string } {

@@ -85,7 +85,7 @@ test("a deleted ticket leaves rows and page", () => {
   const data = { ...created(), deletedBy: "5" };
 
   assert.deepEqual(changesOf("ticket.deleted", data), [
-    { kind: "remove", key: "ticket:t1" },
+    { kind: "remove", key: "ticket:t1", revision: 1 },
     { kind: "gone", ticket: "t1" },
   ]);
 });

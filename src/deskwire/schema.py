@@ -13,13 +13,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, event, inspect
 
 from deskwire.accounts import identities, links, passwords, people, sessions, throttle
 from deskwire.events import log
 from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
+from deskwire.outside import notes, triggers
 from deskwire.tickets import messages, tickets
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members, names, organizations, roles
@@ -43,6 +44,7 @@ TABLES = (
     members,
     messages,
     names,
+    notes,
     organizations,
     passwords,
     people,
@@ -51,6 +53,8 @@ TABLES = (
     throttle,
     tickets,
 )
+
+event.listen(metadata, "after_create", triggers.make)
 
 _FOLDER = Path(__file__).parent / "migrations"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,9 @@ from deskwire.kit.databases import connect
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.kit.timing import Durations, watch_loop
+from deskwire.outside.notes import CHANNEL
+from deskwire.outside.watch import Watch
+from deskwire.outside.working import work_off
 from deskwire.place import check_place, check_written
 from deskwire.retention import Keep, Retention
 from deskwire.schema import check_ready, migrate
@@ -182,8 +185,9 @@ async def running(
 ) -> AsyncIterator[Services]:
     """Run the services over an opened database until the block ends."""
     db = opened.db
-    hub, bus = await _open_hub(settings, db)
-    worker = Worker(db, sources)
+    watch = Watch(db)
+    hub, bus = await _open_hub(settings, db, {CHANNEL: watch.ring})
+    worker = Worker(db, sources, before=work_off)  # or a delivery would undo what nobody has seen
     url = settings.address if settings.port else ""  # 0: a port nobody could have known
     control = _control(opened, url)
     if control is not None:
@@ -193,6 +197,7 @@ async def running(
         "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
+        "edits": watch.run,
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "lag": partial(watch_loop, lags),
     }
@@ -217,7 +222,9 @@ def _control(opened: Opened, url: str) -> ControlServer | None:
     return ControlServer(opened.lock, partial(_run_command, opened.db), url)
 
 
-async def _open_hub(settings: Settings, db: Database) -> tuple[Hub, Bus]:
+async def _open_hub(
+    settings: Settings, db: Database, bells: Mapping[str, Callable[[], None]]
+) -> tuple[Hub, Bus]:
     epoch = await db.read(log.read_epoch)
     window = Window(WINDOW_BYTES)
     entries, head = await db.read(log.read_window, WINDOW_ENTRIES)
@@ -237,7 +244,7 @@ async def _open_hub(settings: Settings, db: Database) -> tuple[Hub, Bus]:
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
-    bus = open_bus(db, epoch, head)
+    bus = open_bus(db, epoch, head, bells)
     bus.listen(hub.dispatch)
     db.subscribe(bus.committed)
     return hub, bus

@@ -21,6 +21,7 @@ from deskwire.events.log import log
 from deskwire.integrations.discord.samples import sample
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.db import Database
+from deskwire.outside.working import work_off
 from tests.bot_house import NOON, Told, posted, understand
 from tests.databases import new_database
 
@@ -48,6 +49,14 @@ STORY = (
     "team.role_deleted",
     "guild.left",
     "guild.joined",  # again: those who were there hear it too
+)
+
+BY_HAND = (  # what somebody does with SQL
+    "UPDATE tickets SET deleted_at = NULL",
+    "UPDATE messages SET text = 'Put differently' WHERE kind = 'reply'",
+    "DELETE FROM messages WHERE kind = 'reply'",
+    f"UPDATE guilds SET owner = 'discord:{USER}'",
+    "DELETE FROM guilds",
 )
 
 
@@ -78,6 +87,8 @@ def _steps(db: Database) -> Iterator[Step]:
             yield partial(_move_in, name="Mira Member", snowflake=USER)
             yield _permit
     yield _sign_in_and_out
+    for statement in BY_HAND:
+        yield partial(_by_hand, db=db, statement=statement)
 
 
 def _post(tx: Connection, *, db: Database, told: Told) -> None:
@@ -88,6 +99,12 @@ def _move_in(tx: Connection, *, name: str, snowflake: str) -> None:
     email = f"{name.split()[0].lower()}@desk.test"
     people.create(tx, name=name, email=email, at=NOON)
     commands.run(tx, "people.link", {"email": email, "discord": snowflake})
+
+
+def _by_hand(tx: Connection, *, db: Database, statement: str) -> None:
+    tx.exec_driver_sql(statement)
+    tx.exec_driver_sql("UPDATE outside_changes SET at = ?", (NOON,))
+    work_off(tx)
 
 
 def _permit(tx: Connection) -> None:

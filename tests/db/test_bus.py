@@ -215,7 +215,7 @@ async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
         said = await anext(heard)
         while said is None:
             said = await anext(heard)
-    assert said == "2"
+    assert said == (CHANNEL, "2")
     await heard.aclose()  # type: ignore[attr-defined]
 
 

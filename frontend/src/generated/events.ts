@@ -7,6 +7,18 @@ export interface AddedRemoved {
   removed: ReadonlyArray<string>;
 }
 
+/** A Discord server was deleted here, by hand in the database; it is gone from every list. */
+export interface GuildDeleted {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  guildId: string;
+  /** of the guild's row */
+  revision: number;
+  now: GuildNow;
+}
+
 /** The bot was added to a Discord server. */
 export interface GuildJoined {
   /** `guild:ID` or `org:ID` */
@@ -58,6 +70,18 @@ export interface GuildSetupComplete {
   transcriptsChannelId?: string | null;
   logChannelId?: string | null;
   defaultRoleId?: string | null;
+}
+
+/** Something else about a Discord server changed, by hand in the database. */
+export interface GuildUpdated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  guildId: string;
+  /** of the guild's row */
+  revision: number;
+  now: GuildNow;
 }
 
 /** One entry of a ticket's timeline. */
@@ -318,6 +342,52 @@ export interface TicketDeleted {
   reason?: string | null;
 }
 
+/** A message is gone from the timeline. */
+export interface TicketMessageDeleted {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** our id */
+  message: string;
+}
+
+/** A message was changed; `line` is what it shows now. */
+export interface TicketMessageEdited {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** our id */
+  message: string;
+}
+
 /** Somebody wrote in a ticket. `content` is there if the sender sent the text. */
 export interface TicketMessageSent {
   /** `guild:ID` or `org:ID` */
@@ -428,10 +498,14 @@ export interface EventData {
   "guild.joined": GuildJoined;
   "guild.left": GuildLeft;
   "guild.setup_complete": GuildSetupComplete;
+  "guild.updated": GuildUpdated;
+  "guild.deleted": GuildDeleted;
   "ticket.created": TicketCreated;
   "ticket.updated": TicketUpdated;
   "ticket.deleted": TicketDeleted;
   "ticket.message_sent": TicketMessageSent;
+  "ticket.message_edited": TicketMessageEdited;
+  "ticket.message_deleted": TicketMessageDeleted;
   "ticket.status_changed": TicketStatusChanged;
   "ticket.claimed": TicketClaimed;
   "ticket.closed": TicketClosed;
@@ -452,10 +526,14 @@ export const EVENT_TYPES = [
   "guild.joined",
   "guild.left",
   "guild.setup_complete",
+  "guild.updated",
+  "guild.deleted",
   "ticket.created",
   "ticket.updated",
   "ticket.deleted",
   "ticket.message_sent",
+  "ticket.message_edited",
+  "ticket.message_deleted",
   "ticket.status_changed",
   "ticket.claimed",
   "ticket.closed",

@@ -121,6 +121,19 @@ class GuildSetupComplete(GuildEvent):
     default_role_id: str | None = None
 
 
+class GuildUpdated(GuildEvent):
+    """Something else about a Discord server changed, by hand in the database."""
+
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    type: ClassVar[str] = "guild.updated"
+
+
+class GuildDeleted(GuildEvent):
+    """A Discord server was deleted here, by hand in the database; it is gone from every list."""
+
+    type: ClassVar[str] = "guild.deleted"
+
+
 class TicketEvent(Event):
     audience: ClassVar[tuple[str, ...]] = ("tickets:guild:ID", "ticket:ID")
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
@@ -195,6 +208,20 @@ class TicketMessageSent(TicketEvent):
     has_attachments: bool
     message_length: int
     content: str | None = None
+
+
+class TicketMessageEdited(TicketEvent):
+    """A message was changed; `line` is what it shows now."""
+
+    type: ClassVar[str] = "ticket.message_edited"
+    message: str = Field(description="our id")
+
+
+class TicketMessageDeleted(TicketEvent):
+    """A message is gone from the timeline."""
+
+    type: ClassVar[str] = "ticket.message_deleted"
+    message: str = Field(description="our id")
 
 
 class TicketMoved(TicketEvent):
@@ -320,10 +347,14 @@ CATALOGUE: tuple[type[Event], ...] = (
     GuildJoined,
     GuildLeft,
     GuildSetupComplete,
+    GuildUpdated,
+    GuildDeleted,
     TicketCreated,
     TicketUpdated,
     TicketDeleted,
     TicketMessageSent,
+    TicketMessageEdited,
+    TicketMessageDeleted,
     TicketStatusChanged,
     TicketClaimed,
     TicketClosed,

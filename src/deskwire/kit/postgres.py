@@ -94,19 +94,21 @@ class Postgres(Database):
         with self._apart.begin() as tx:
             return work(tx, *args, **kwargs)
 
-    async def hear(self, channel: str) -> AsyncIterator[str | None]:
-        """What is announced on `channel` from now on; None at first, and after each quiet second.
+    async def hear(self, *channels: str) -> AsyncIterator[tuple[str, str] | None]:
+        """Whatever is announced on one of `channels` from now on, with the channel's name; None at
+        first, and after each quiet second.
 
         Raises Upstream when the connection breaks.
         """
         try:
             connection = await psycopg.AsyncConnection.connect(**self._given(), autocommit=True)
             async with connection:
-                await connection.execute(f"LISTEN {channel}".encode())
+                for channel in channels:
+                    await connection.execute(f"LISTEN {channel}".encode())
                 while True:
                     yield None
                     async for notice in connection.notifies(timeout=QUIET):
-                        yield notice.payload
+                        yield notice.channel, notice.payload
         except psycopg.Error as error:
             raise Upstream(
                 f"PostgreSQL stopped announcing: {_brief(error)}", permanent=False

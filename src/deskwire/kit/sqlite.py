@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,18 @@ class SQLite(Database):
         reader, writer = _engine(self.path, writer=False), _engine(self.path, writer=True)
         super().__init__(str(path), writer, reader, writers=1)
         self._alone: sqlite3.Connection | None = None
+        self._watching: sqlite3.Connection | None = None
+
+    async def read_version(self) -> int:
+        """A number that is another one once any connection has committed since the last call."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._read_threads, self._read_version
+        )
+
+    def close(self) -> None:
+        super().close()
+        if self._watching is not None:
+            self._watching.close()
 
     def backup_to(self, target: Path) -> None:
         """Copy the database to `target`, consistent, while others use it."""
@@ -37,6 +50,13 @@ class SQLite(Database):
             closing(sqlite3.connect(target.absolute())) as copy,
         ):
             source.backup(copy)
+
+    def _read_version(self) -> int:
+        # Always the same connection: the number means something to it alone.
+        if self._watching is None:
+            self._watching = sqlite3.connect(self.path, check_same_thread=False)
+            self._watching.execute("PRAGMA query_only=ON")
+        return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
 
     def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
         # The one connection of the one writing thread, past the pool: asking it costs 40 us.

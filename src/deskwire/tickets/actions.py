@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from deskwire.events import channels, log
 from deskwire.events.catalogue import EVENTS, Side, TicketEvent
 from deskwire.events.channels import Channel, Workspace
-from deskwire.kit.clock import Millis
+from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import is_shared
 from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
-from deskwire.tickets.facts import State, fold
+from deskwire.tickets.facts import EDITED, Fact, State, edited, fold
 from deskwire.tickets.messages import Added, Draft
 from deskwire.tickets.tickets import audience, fold_subject, named, participants, tickets
 from deskwire.workspaces import guilds
 from deskwire.workspaces.names import read_names, read_people
-from deskwire.workspaces.origin import Origin, Principal
+from deskwire.workspaces.origin import BY_HAND, Origin, Principal
+
+
+class _Opened(Protocol):
+    """A ticket's row, or what is remembered of it."""
+
+    opener: Principal | None
+    deleted_at: Millis | None
 
 
 def record_fact(
@@ -27,12 +35,16 @@ def record_fact(
 ) -> None:
     """Something happened to a guild's ticket, as `origin.wire` tells; in any order, any time."""
     row = _ensure(tx, origin.at, guild_id, sender_id, number)
+    facts = messages.read_facts(tx, row.id)
+    # Who changed the row by hand meanwhile holds no lock of ours: the note may still be on its way.
+    if edit := edited(row, fold(facts)):
+        facts.append(Fact(EDITED, add_edit(tx, row.id, edit, now()).at, BY_HAND, {"edit": edit}))
     draft = Draft(row.id, "system", type_, origin.actor, origin.at, dict(origin.wire))
     line = messages.add(tx, draft)
-    state = fold(messages.read_facts(tx, row.id))
-    touched = _seat_opener(tx, row, state)
-    changed = _write_state(tx, row, state, origin.at)
-    _append(tx, origin, type_, changed, line, touched)
+    state = fold([*facts, Fact(type_, origin.at, origin.actor, origin.wire)])
+    touched = seat_opener(tx, row.id, row, state)
+    changed = write_state(tx, row, state, origin.at)
+    tell(tx, origin, type_, changed, line, touched)
 
 
 def record_message(
@@ -65,7 +77,7 @@ def record_message(
     values = {"of": row.id, "active_at": max(row.active_at, origin.at)}
     if row.opener is None:  # nothing has told yet when it was opened
         values["opened_at"] = min(row.opened_at, origin.at)
-    _append(tx, origin, "ticket.message_sent", tx.execute(_COUNT, values).one(), line, [])
+    tell(tx, origin, "ticket.message_sent", tx.execute(_COUNT, values).one(), line)
 
 
 _CHANGE = (
@@ -100,7 +112,7 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
             messages=0,
             opened_at=at,
             active_at=at,
-            revision=0,
+            revision=1,
         )
     )
     return tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one()
@@ -124,26 +136,35 @@ def _free_number(tx: Connection, workspace: Workspace, number: int) -> int:
     return int(tx.execute(select(func.max(tickets.c.number)).where(here)).scalar_one()) + 1
 
 
-def _seat_opener(tx: Connection, row: Row[Any], state: State) -> list[Channel]:
+def add_edit(tx: Connection, ticket_id: str, edit: Mapping[str, Any], at: Millis) -> Added:
+    """Keep what somebody wrote into a ticket's row as a fact, so that no older one undoes it."""
+    return messages.add(tx, Draft(ticket_id, "system", EDITED, BY_HAND, at, {"edit": dict(edit)}))
+
+
+def seat_opener(tx: Connection, ticket_id: str, was: _Opened | None, now: State) -> list[Channel]:
     """Make the opener a participant; the channels of those whose access that changes."""
-    was, now = row.opener, state.opener
-    if now is not None and was != now:
-        table = participants
-        tx.execute(delete(table).where(table.c.ticket == row.id, table.c.role == "opener"))
-        tx.execute(delete(table).where(table.c.ticket == row.id, table.c.principal == now))
-        tx.execute(insert(table).values(ticket=row.id, principal=now, role="opener"))
-    if was == now and (state.deleted_at is None) == (row.deleted_at is None):
+    before = was.opener if was is not None else None
+    table, opener = participants, now.opener
+    if before != opener:
+        tx.execute(delete(table).where(table.c.ticket == ticket_id, table.c.role == "opener"))
+    if before != opener and opener is not None:
+        tx.execute(delete(table).where(table.c.ticket == ticket_id, table.c.principal == opener))
+        tx.execute(insert(table).values(ticket=ticket_id, principal=opener, role="opener"))
+    was_there = was is not None and was.deleted_at is None
+    if before == opener and was_there == (now.deleted_at is None):
         return []
-    everyone = {p for p in (was, now, *_participants(tx, row.id)) if p}
+    return channels_of_people(tx, ticket_id, before, opener)
+
+
+def channels_of_people(tx: Connection, ticket_id: str, *more: Principal | None) -> list[Channel]:
+    """The own channels of everybody who takes part in a ticket, and of `more`."""
+    chosen = select(participants.c.principal).where(participants.c.ticket == ticket_id)
+    everyone = {p for p in (*more, *tx.execute(chosen).scalars()) if p}
     return [channels.user(person) for person in read_people(tx, everyone).values()]
 
 
-def _participants(tx: Connection, ticket_id: str) -> list[Principal]:
-    chosen = select(participants.c.principal).where(participants.c.ticket == ticket_id)
-    return list(tx.execute(chosen).scalars())
-
-
-def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[Any]:
+def write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[Any]:
+    """Write what a ticket's facts say into its row; the row as it is now."""
     opened_at = state.opened_at if state.opened_at is not None else min(row.opened_at, at)
     values = {
         "of": row.id,
@@ -162,15 +183,21 @@ def _write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row
     return tx.execute(_CHANGE, values).one()
 
 
-def _append(
+def tell(
     tx: Connection,
     origin: Origin,
     type_: str,
-    row: Row[Any],
-    line: Added,
-    touched: list[Channel],
+    row: Any,  # noqa: ANN401 - a row, or what is remembered of one
+    line: Any,  # noqa: ANN401 - of `messages`: a row, or what was just added; or None
+    touched: Iterable[Channel] = (),
+    *,
+    hearers: Iterable[Channel] | None = None,
 ) -> None:
-    names = read_names(tx, [row.opener, row.assignee, line.author])
+    """Append a ticket's event, with its state in `row` and what its timeline gains.
+
+    `hearers`: who it is for, where that is not the ticket's audience as `row` has it.
+    """
+    names = read_names(tx, [row.opener, row.assignee, line.author if line else None])
     ticket = named([row], names)[0]
     ours: dict[str, Any] = {
         "workspace": ticket.workspace,
@@ -178,13 +205,15 @@ def _append(
         "ticket": ticket.id,
         "revision": ticket.revision,
         "now": ticket.now,
-        "line": messages.lines_of([line], names)[0],
     }
+    if line is not None:
+        ours["line"] = messages.lines_of([line], names)[0]
     kind = EVENTS[type_]
     if not issubclass(kind, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")
     event = kind.model_validate({**origin.wire, **ours}, by_alias=True, by_name=False)
-    # What is told late about a deleted ticket is kept, but would put it back on every screen.
-    is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
-    hearers = [] if is_gone else audience(ticket.workspace, ticket.id)
+    if hearers is None:
+        # What is told late about a deleted ticket is kept, but would put it back on every screen.
+        is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
+        hearers = [] if is_gone else audience(ticket.workspace, ticket.id)
     log.append(tx, event, channels=hearers, touches=touched, cause=origin.cause)

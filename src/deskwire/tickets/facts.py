@@ -6,13 +6,16 @@ A late fact takes the place it would have had. A deleted ticket stays deleted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from deskwire.kit.clock import Millis
-from deskwire.tickets.statuses import Status, WireStatus, from_wire
+from deskwire.tickets.statuses import STATUSES, Status, WireStatus, from_wire
 from deskwire.workspaces.origin import Principal, discord
+
+EDITED = "ticket.edited"  # the type of a fact that somebody wrote into the row by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def _after(state: State, fact: Fact) -> State:
             return _moved(state, fact)
         case "ticket.deleted":
             return replace(state, deleted_at=fact.at)
+        case "ticket.edited":
+            return _edited(state, fact.data.get("edit") or {})
         case _:
             return state
 
@@ -96,3 +101,43 @@ def _moved(state: State, fact: Fact) -> State:
         claimed=state.claimed or word == "CLAIMED",
         closed_at=fact.at if ends else None,
     )
+
+
+def _edited(state: State, values: Mapping[str, Any]) -> State:
+    known = {name: values[name] for name in (*_EDITABLE, "opened_at") if name in values}
+    if "tags" in known:
+        known["tags"] = frozenset(known["tags"])
+    claimed = state.claimed or known.get("assignee") is not None
+    return replace(state, **known, claimed=claimed)
+
+
+def edited(row: Any, state: State, *, opened: bool = False) -> dict[str, Any]:  # noqa: ANN401 - a row
+    """What the row of a ticket says otherwise than its facts; what cannot be is left out.
+
+    `opened`: also when it was opened, where no fact has told it.
+    """
+    found = {name: getattr(row, name) for name in _EDITABLE if name != "tags"}
+    tags = parse_tags(row.tags)
+    found["tags"] = sorted(state.tags) if tags is None else tags
+    if opened or state.opened_at is not None:
+        found["opened_at"] = row.opened_at
+    if row.status not in STATUSES:
+        del found["status"]
+    before = {**asdict(state), "tags": sorted(state.tags)}
+    return {name: value for name, value in found.items() if value != before[name]}
+
+
+_EDITABLE = (
+    "subject", "opener", "status", "assignee", "priority", "tags", "closed_at", "deleted_at",
+)  # fmt: skip
+
+
+def parse_tags(text: object) -> list[str] | None:
+    """The tags in a column's JSON, sorted; None where it holds something else."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        return None
+    return sorted(set(found))

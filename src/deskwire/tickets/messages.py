@@ -52,7 +52,7 @@ messages = Table(
     Column("data", Text, nullable=False),  # JSON; the event's own fields
     Column("text", Text),  # None: the sender did not send it
     Column("html", Text, nullable=False),  # sanitised
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("ticket", "sender_id"),
     Index("ix_messages_ticket_at", "ticket", "at", "id"),
 )
@@ -193,6 +193,8 @@ def sentence(type_: str, data: dict[str, Any]) -> str:
             return f"closed the ticket{reason}"
         case "ticket.deleted":
             return f"deleted the ticket{reason}"
+        case "ticket.edited":
+            return _edited(data.get("edit") or {})
         case "ticket.status_changed":
             status, _ = from_wire(
                 data["newStatus"], status="active", assignee=None, claimed=True, actor=""
@@ -215,3 +217,34 @@ def _changed(changes: dict[str, Any]) -> str:
             quoted = ", ".join(f"“{name}”" for name in names)
             parts.append(f"{word} the tag{'' if len(names) == 1 else 's'} {quoted}")
     return ", ".join(parts) or "updated the ticket"
+
+
+def _edited(edit: dict[str, Any]) -> str:
+    """What somebody wrote into a ticket's row by hand."""
+    parts = []
+    if "status" in edit:
+        parts.append(f"moved the ticket to {LABELS[edit['status']]}")
+    for name in ("subject", "priority"):
+        if name in edit:
+            parts.append(
+                f"set the {name} to “{edit[name]}”" if edit[name] else f"cleared the {name}"
+            )
+    if "assignee" in edit:
+        parts.append("assigned the ticket" if edit["assignee"] else "took the assignee away")
+    if "opener" in edit:
+        parts.append("changed who opened the ticket")
+    if "tags" in edit:
+        named = ", ".join(f"“{name}”" for name in edit["tags"])
+        parts.append(f"set the tags to {named}" if named else "cleared the tags")
+    if "deleted_at" in edit:
+        parts.append("deleted the ticket" if edit["deleted_at"] else "brought the ticket back")
+    return ", ".join(parts) or "edited the ticket"
+
+
+def rendered(row: Any) -> str:  # noqa: ANN401 - a row
+    """The HTML of a message's row, from its text or from what happened: never what is in `html`."""
+    side, sender = row.side, row.sender_id
+    data = json.loads(row.data)
+    return _html(
+        Draft(row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text)
+    )

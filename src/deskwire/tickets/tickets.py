@@ -58,7 +58,7 @@ tickets = Table(
     Column("active_at", BigInteger, nullable=False),  # ms; newest thing that happened to it
     Column("closed_at", BigInteger),  # ms
     Column("deleted_at", BigInteger),  # ms
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("workspace", "number"),
     UniqueConstraint("workspace", "sender_id"),
     Index("ix_tickets_workspace_active", "workspace", "active_at"),

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -40,8 +40,15 @@ logger = logging.getLogger(__name__)
 class Worker:
     """Runs for the life of the process; `ring` tells it that something was kept."""
 
-    def __init__(self, db: Database, sources: Iterable[Source], clock: Clock = now) -> None:
+    def __init__(
+        self,
+        db: Database,
+        sources: Iterable[Source],
+        clock: Clock = now,
+        before: Callable[[Connection], object] = lambda _: None,
+    ) -> None:
         self._db = db
+        self._before = before  # what is to be done first in each transaction
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._bell = asyncio.Event()
@@ -81,6 +88,7 @@ class Worker:
         One worker at a time, over all processes: each sees what became of the ones before.
         """
         lock(tx, "worker")
+        self._before(tx)
         worked: list[tuple[str, State]] = []
         for row in read_pending(tx, limit):
             state, reasons = self._understand(tx, row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -57,7 +58,7 @@ guilds = Table(
     Column("default_role_id", Text),
     Column("setup_at", BigInteger, nullable=False),  # ms; 0: not set up
     Column("created_at", BigInteger, nullable=False),  # ms
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_guilds_owner", "owner"),
 )
 
@@ -111,7 +112,7 @@ def record_joined(
     audience = [channels.user(people[p]) for p in [discord(owner)] if p in people and is_newest]
     if before is not None or not audience:
         audience.append(guild.workspace)
-    event = _event(GuildJoined, origin, guild)
+    event = event_of(GuildJoined, origin, guild)
     touched = [channels.user(person) for person in people.values()]
     log.append(tx, event, channels=audience, touches=touched, cause=origin.cause)
 
@@ -122,7 +123,7 @@ def record_left(tx: Connection, origin: Origin, guild_id: str) -> None:
     newest = origin.at >= row.presence_at
     values = {"bot_installed": False, "presence_at": origin.at} if newest else {}
     guild = _change(tx, row, values)
-    event = _event(GuildLeft, origin, guild)
+    event = event_of(GuildLeft, origin, guild)
     log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
 
 
@@ -131,7 +132,7 @@ def record_setup(tx: Connection, origin: Origin, guild_id: str, ids: Mapping[str
     row = ensure(tx, guild_id, origin.at)
     values = {**ids, "setup_at": origin.at} if origin.at >= row.setup_at else {}
     guild = _change(tx, row, values)
-    event = _event(GuildSetupComplete, origin, guild)
+    event = event_of(GuildSetupComplete, origin, guild)
     log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
 
 
@@ -161,20 +162,20 @@ def visible_to(tx: Connection, viewer: Viewer) -> list[Guild]:
     """The guilds the viewer may open, by name: owned, with a role, or with a permission."""
     ids = [c.removeprefix("guild:") for c in viewer.channels if c.startswith("guild:")]
     rows = tx.execute(select(guilds).where(guilds.c.id.in_(ids)))
-    return sorted(map(_guild, rows), key=lambda guild: (guild.name.casefold(), guild.id))
+    return sorted(map(guild_of, rows), key=lambda guild: (guild.name.casefold(), guild.id))
 
 
 def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     """One guild the viewer may open; NotFound otherwise, whether it exists or not."""
     if channels.guild(guild_id) in viewer.channels and (row := _find(tx, guild_id)) is not None:
-        return _guild(row)
+        return guild_of(row)
     raise NotFound("There is no such server, or it is not shared with you.")
 
 
 def read_place(tx: Connection, guild_id: str) -> Guild | None:
     """A guild for showing where something belongs; says nothing about who may see it."""
     row = _find(tx, guild_id)
-    return _guild(row) if row is not None else None
+    return guild_of(row) if row is not None else None
 
 
 def read_place_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, str]:
@@ -182,7 +183,7 @@ def read_place_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, st
     if not guild_ids:
         return {}
     rows = tx.execute(select(guilds).where(guilds.c.id.in_(guild_ids)))
-    return {guild.id: guild.name for guild in map(_guild, rows)}
+    return {guild.id: guild.name for guild in map(guild_of, rows)}
 
 
 def _find(tx: Connection, guild_id: str) -> Row[tuple[object, ...]] | None:
@@ -198,10 +199,11 @@ def _change(tx: Connection, row: Row[tuple[object, ...]], values: Mapping[str, o
         .where(guilds.c.id == row.id)
         .values({**values, "revision": guilds.c.revision + 1})
     )
-    return _guild(tx.execute(select(guilds).where(guilds.c.id == row.id)).one())
+    return guild_of(tx.execute(select(guilds).where(guilds.c.id == row.id)).one())
 
 
-def _guild(row: Row[tuple[object, ...]]) -> Guild:
+def guild_of(row: Any) -> Guild:  # noqa: ANN401 - a row, or what is remembered of one
+    """A row of `guilds` as a guild."""
     return Guild(
         id=row.id,
         name=row.name or f"Discord server …{row.id[-4:]}",
@@ -213,7 +215,8 @@ def _guild(row: Row[tuple[object, ...]]) -> Guild:
     )
 
 
-def _event(kind: type[GuildEvent], origin: Origin, guild: Guild) -> GuildEvent:
+def event_of(kind: type[GuildEvent], origin: Origin, guild: Guild) -> GuildEvent:
+    """An event of a guild: the sender's own fields, and the state beside them."""
     ours = {
         "workspace": guild.workspace,
         "actor": origin.actor,

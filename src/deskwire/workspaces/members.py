@@ -49,7 +49,7 @@ guild_members = Table(
     Column("left_at", BigInteger, nullable=False),  # ms; 0: never
     Column("permissions", BigInteger, nullable=False),  # individual, beside every role
     Column("permitted_at", BigInteger, nullable=False),  # ms
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_guild_members_principal", "principal"),
 )
 
@@ -82,7 +82,7 @@ def record_membership(
         by_alias=True,
         by_name=False,
     )
-    _append(tx, event, principal, origin.cause, touched, told=counts)
+    tell(tx, event, principal, origin.cause, touched, told=counts)
 
 
 def record_member_left(
@@ -113,7 +113,7 @@ def record_member_left(
         by_alias=True,
         by_name=False,
     )
-    _append(tx, event, principal, origin.cause, told=origin.at >= row.left_at)
+    tell(tx, event, principal, origin.cause, told=origin.at >= row.left_at)
 
 
 def permit(
@@ -130,7 +130,7 @@ def permit(
         permissions=names_of(permissions),
         revision=row.revision + 1,
     )
-    _append(tx, event, principal, origin.cause)
+    tell(tx, event, principal, origin.cause)
 
 
 def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]]:
@@ -207,7 +207,7 @@ def _is(guild_id: str, principal: Principal) -> ColumnElement[bool]:
     return and_(guild_members.c.guild == guild_id, guild_members.c.principal == principal)
 
 
-def _append(
+def tell(
     tx: Connection,
     event: TeamMemberAssigned | TeamMemberUnassigned | MemberLeft | MemberRoleChanged,
     principal: Principal,

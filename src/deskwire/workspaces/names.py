@@ -25,7 +25,7 @@ from deskwire.events.catalogue import Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.text import folded
-from deskwire.workspaces.origin import Principal
+from deskwire.workspaces.origin import BY_HAND, Principal
 
 UNNAMED = "Discord user …"
 SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
@@ -78,6 +78,8 @@ def stand_in(principal: Principal) -> str:
     source, _, id_ = principal.partition(":")
     if source == "discord":
         return UNNAMED + id_[-SHOWN_DIGITS:]
+    if principal == BY_HAND:
+        return "Somebody in the database"
     return principal or "Somebody"
 
 

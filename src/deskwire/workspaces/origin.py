@@ -9,6 +9,7 @@ from typing import Any
 from deskwire.kit.clock import Millis
 
 Principal = str  # a person's id, or "discord:ID"
+BY_HAND: Principal = "sql"  # whoever changes the database past Deskwire
 
 
 def discord(snowflake: str) -> Principal:
@@ -25,3 +26,28 @@ class Origin:
     at: Millis
     cause: str | None = None
     wire: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What somebody did to one row by hand, as its domain is told: the row before and now.
+
+    Both have the columns as attributes; None: it was not there, or is there no more. Before `now`
+    is handed over every value in it was looked at, and its revision is above the one before.
+    """
+
+    before: Any
+    now: Any
+    at: Millis
+    cause: str
+
+    def origin(self, **wire: Any) -> Origin:  # noqa: ANN401 - JSON
+        """Where the event comes from, with the fields of its own; what is None is left out."""
+        told = {name: value for name, value in wire.items() if value is not None}
+        return Origin(BY_HAND, self.at, self.cause, told)
+
+    def is_changed(self, *columns: str) -> bool:
+        """Whether one of these columns is not what it was."""
+        return self.before is None or any(
+            getattr(self.before, name) != getattr(self.now, name) for name in columns
+        )

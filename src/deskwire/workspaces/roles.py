@@ -55,7 +55,7 @@ roles = Table(
     Column("bits", Text, nullable=False),  # JSON {permission: [ms, off]}: changed since the preset
     Column("active", Boolean, nullable=False),  # derived: deleted roles grant nothing
     Column("permissions", BigInteger, nullable=False),  # derived from name and bits
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
 )
 
 role_members = Table(
@@ -67,11 +67,11 @@ role_members = Table(
     Column("assigned", Boolean, nullable=False),
     Column("changed_at", BigInteger, nullable=False),  # ms
     Column("active", Boolean, nullable=False),  # derived: assigned since they last left
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_role_members_principal", "principal"),
 )
 
-_KINDS: dict[str, type[TeamRoleEvent]] = {
+KINDS: dict[str, type[TeamRoleEvent]] = {
     "created": TeamRoleCreated,
     "updated": TeamRoleUpdated,
     "deleted": TeamRoleDeleted,
@@ -86,10 +86,12 @@ def record_role(
     row = ensure_role(tx, guild_id, role_id, name, origin.at)
     values = _merged(row, origin.at, action, name, origin.wire.get("changes") or {})
     tx.execute(
-        update(roles).where(_is(guild_id, role_id)).values(**values, revision=roles.c.revision + 1)
+        update(roles)
+        .where(is_role(guild_id, role_id))
+        .values(**values, revision=roles.c.revision + 1)
     )
     workspace = channels.guild(guild_id)
-    event = _KINDS[action].model_validate(
+    event = KINDS[action].model_validate(
         {
             **origin.wire,
             "workspace": workspace,
@@ -99,7 +101,7 @@ def record_role(
         by_alias=True,
         by_name=False,
     )
-    touched = [workspace, *_holders(tx, guild_id, role_id)]
+    touched = [workspace, *holders(tx, guild_id, role_id)]
     log.append(tx, event, channels=[workspace], touches=touched, cause=origin.cause)
 
 
@@ -108,38 +110,39 @@ def meet_role(tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
 
     A new name may carry other rights, for everybody who holds the role.
     """
-    before = tx.execute(select(roles.c.permissions).where(_is(guild_id, role_id))).scalar()
+    before = tx.execute(select(roles.c.permissions).where(is_role(guild_id, role_id))).scalar()
     row = ensure_role(tx, guild_id, role_id, name, at)
     if before is None or before == row.permissions:
         return []
-    return [channels.guild(guild_id), *_holders(tx, guild_id, role_id)]
+    return [channels.guild(guild_id), *holders(tx, guild_id, role_id)]
 
 
 def ensure_role(
     tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
 ) -> Row[tuple[Any, ...]]:
     """The role's row; made from its name if this is the first we hear of it, renamed if newer."""
-    found = select(roles).where(_is(guild_id, role_id))
+    found = select(roles).where(is_role(guild_id, role_id))
     row = tx.execute(found).one_or_none()
     if row is None:
         tx.execute(insert(roles).values(_first(guild_id, role_id, name, at)))
     elif at >= row.named_at:
-        values = {"name": name, "named_at": at, "permissions": _permissions(name, row.bits)}
-        tx.execute(update(roles).where(_is(guild_id, role_id)).values(values))
+        values = {"name": name, "named_at": at, "permissions": allowed_by(name, row.bits)}
+        values["revision"] = row.revision + 1
+        tx.execute(update(roles).where(is_role(guild_id, role_id)).values(values))
     else:
         return row
     return tx.execute(found).one()
 
 
-def _holders(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
+def holders(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
     """The persons assigned to the role; a role that comes back gives them what they lost."""
     table = role_members
-    holders = tx.execute(
+    assigned = tx.execute(
         select(table.c.principal).where(
             table.c.guild == guild_id, table.c.discord_role == role_id, table.c.assigned
         )
     ).scalars()
-    return [channels.user(person) for person in read_people(tx, list(holders)).values()]
+    return [channels.user(person) for person in read_people(tx, list(assigned)).values()]
 
 
 def _first(guild_id: str, role_id: str, name: str, at: Millis) -> dict[str, object]:
@@ -172,7 +175,7 @@ def _merged(
         "deleted_at": deleted_at,
         "active": deleted_at == 0 or made_at > deleted_at,
         "bits": json.dumps(bits, sort_keys=True),
-        "permissions": _permissions(row.name, json.dumps(bits)),
+        "permissions": allowed_by(row.name, json.dumps(bits)),
     }
 
 
@@ -186,12 +189,13 @@ def _set_bits(
             bits[name] = [at, not on]
 
 
-def _permissions(name: str, bits: str) -> int:
+def allowed_by(name: str, bits: str) -> int:
+    """What a role may do by its name, and by what was changed since."""
     allowed = preset(name)
     for bit, (_at, off) in json.loads(bits).items():
         allowed = allowed & ~Permission[bit] if off else allowed | Permission[bit]
     return int(allowed)
 
 
-def _is(guild_id: str, role_id: str) -> ColumnElement[bool]:
+def is_role(guild_id: str, role_id: str) -> ColumnElement[bool]:
     return and_(roles.c.guild == guild_id, roles.c.discord_role == role_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,9 +19,19 @@ if TYPE_CHECKING:  # its driver is optional
     from deskwire.kit.postgres import Postgres
 
 
-def open_bus(db: Database, epoch: str, head: int) -> Bus:
-    """The bus of a serving process whose hub has everything up to `head`."""
-    return MemoryBus(epoch) if isinstance(db, SQLite) else PostgresBus(_postgres(db), head)
+NO_BELLS: Mapping[str, Callable[[], None]] = {}
+
+
+def open_bus(
+    db: Database, epoch: str, head: int, bells: Mapping[str, Callable[[], None]] = NO_BELLS
+) -> Bus:
+    """The bus of a serving process whose hub has everything up to `head`.
+
+    `bells`: whom to call when the database announces something else; SQLite announces nothing.
+    """
+    if isinstance(db, SQLite):
+        return MemoryBus(epoch)
+    return PostgresBus(_postgres(db), head, bells)
 
 
 def number_alone(db: Database) -> Database:

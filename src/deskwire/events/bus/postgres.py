@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 class PostgresBus:
     """Subscribe `committed` to the database and keep `run` running."""
 
-    def __init__(self, db: Postgres, head: int) -> None:
+    def __init__(self, db: Postgres, head: int, bells: Mapping[str, Callable[[], None]]) -> None:
         self._db = db
+        self._bells = bells  # what else is announced, and who is to be told
         self._loop = asyncio.get_running_loop()
         self._listener: Listener | None = None
         self._head = head  # the newest entry that was handed over
@@ -63,9 +64,12 @@ class PostgresBus:
             await _wait(self._bell, FLOOR)
 
     async def _hear(self) -> None:
-        async for head in self._db.hear(CHANNEL):
-            if head is not None:
-                self._announce(int(head))
+        async for told in self._db.hear(CHANNEL, *self._bells):
+            match told:
+                case (channel, head) if channel == CHANNEL:
+                    self._announce(int(head))
+                case (channel, _):
+                    self._bells[channel]()
 
     async def _read_on(self) -> None:
         await self._behind.wait()

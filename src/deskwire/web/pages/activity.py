@@ -19,7 +19,7 @@ from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
-ACTORS = {"bot": "The bot", "shell": "The operator", "sql": "Somebody in the database"}
+ACTORS = {"bot": "The bot", "shell": "The operator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,14 @@ def _guild_setup(_fields: Fields, _who: str) -> Told:
     return Told("finished setting up")
 
 
+def _guild_updated(_fields: Fields, _who: str) -> Told:
+    return Told("changed the server")
+
+
+def _guild_deleted(_fields: Fields, _who: str) -> Told:
+    return Told("deleted the server here")
+
+
 def _ticket(did: str, fields: Fields, more: str = "") -> Told:
     now = fields["now"]
     return Told(did, f"#{now['number']} {now['subject']}", now["href"], more)
@@ -117,6 +125,14 @@ def _ticket_deleted(fields: Fields, _who: str) -> Told:
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
     return _ticket("replied in", fields)
+
+
+def _message_edited(fields: Fields, _who: str) -> Told:
+    return _ticket("changed a message in", fields)
+
+
+def _message_deleted(fields: Fields, _who: str) -> Told:
+    return _ticket("deleted a message in", fields)
 
 
 def _ticket_status(fields: Fields, _who: str) -> Told:
@@ -178,10 +194,14 @@ SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {
     "guild.joined": _guild_joined,
     "guild.left": _guild_left,
     "guild.setup_complete": _guild_setup,
+    "guild.updated": _guild_updated,
+    "guild.deleted": _guild_deleted,
     "ticket.created": _ticket_created,
     "ticket.updated": _ticket_updated,
     "ticket.deleted": _ticket_deleted,
     "ticket.message_sent": _ticket_message,
+    "ticket.message_edited": _message_edited,
+    "ticket.message_deleted": _message_deleted,
     "ticket.status_changed": _ticket_status,
     "ticket.claimed": _ticket_claimed,
     "ticket.closed": _ticket_closed,
