@@ -138,6 +138,15 @@ def doctor() -> None:
     raise typer.Exit(0 if all(finding.fine for finding in findings) else 1)
 
 
+@app.command()
+def sql(statement: Annotated[str, typer.Argument(help='e.g. "SELECT * FROM guilds"')]) -> None:
+    """Run one statement on an SQLite database, also while it is served; edits show at once."""
+    from deskwire.statement import lines
+
+    for line in lines(write(read_settings(), "sql", {"statement": statement})):
+        _say(line)
+
+
 @people.command("create")
 def create_person(
     email: Email,

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from deskwire import statement
 from deskwire.accounts import people
 from deskwire.accounts import shell as accounts
 from deskwire.accounts.identities import SUBJECTS, parse_principal
@@ -33,6 +34,11 @@ def run(tx: Connection, name: str, arguments: Arguments) -> Any:  # noqa: ANN401
     if name not in COMMANDS:
         raise NotFound(f"The server knows no command {name!r}; is it older than this shell?")
     return COMMANDS[name](tx, arguments)
+
+
+def is_reading(name: str, arguments: Arguments) -> bool:
+    """Whether the command changes nothing, so that no webhook has to wait for it."""
+    return name == "sql" and statement.is_reading(arguments["statement"])
 
 
 def _create_person(tx: Connection, arguments: Arguments) -> dict[str, Any]:
@@ -92,6 +98,10 @@ def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     return {"permissions": arguments["permissions"], "known": is_told_of}
 
 
+def _sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    return statement.run(tx, arguments["statement"])
+
+
 COMMANDS: dict[str, Command] = {
     "people.create": _create_person,
     "people.employ": _employ,
@@ -101,4 +111,5 @@ COMMANDS: dict[str, Command] = {
     "deliveries.replay": _replay,
     "deliveries.dismiss": _dismiss,
     "guilds.permit": _permit,
+    "sql": _sql,
 }

@@ -18,6 +18,7 @@ from deskwire.kit.databases import connect
 from deskwire.kit.db import is_shared
 from deskwire.kit.errors import Refusal
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
+from deskwire.outside.notes import read_problems
 from deskwire.place import check_written
 from deskwire.schema import is_newer, read_state
 from deskwire.settings import MIN_SECRET, Settings
@@ -27,6 +28,7 @@ SAFE_SQLITE = (3, 51, 3)  # before, two writing connections can corrupt a WAL
 MIB = 1024 * 1024  # bytes
 LITTLE = 512 * MIB  # bytes; a migration copies the file, and the WAL may take 64 MiB beside it
 CAUTION = ": write to the file through `deskwire` only"
+MOST_EDITS = 20  # told of; more have one cause
 ANSWER_WITHIN = 3.0  # s
 SHORT_PART = (
     f"BOT_WEBHOOK_SECRET: a part between commas has under {MIN_SECRET} characters, and is valid "
@@ -100,7 +102,16 @@ def _contents(tx: Connection) -> list[Finding]:
     found = [Finding(True, f"log at position {read_head(tx)} of epoch {read_epoch(tx)}")]
     if waiting := count_waiting(tx):
         found.append(Finding(True, f"events that wait for a serving process: {waiting}"))
-    return [*found, _deliveries(count_by_state(tx))]
+    return [*found, _deliveries(count_by_state(tx)), *_edits(tx)]
+
+
+def _edits(tx: Connection) -> list[Finding]:
+    """What somebody wrote by hand that could not be so; each is forgotten with the next edit."""
+    wrong = read_problems(tx, MOST_EDITS)
+    return [
+        Finding(False, f"edit {id_}: {problem} (to let it be, delete {id_} from outside_changes)")
+        for id_, problem in wrong
+    ]
 
 
 def _deliveries(states: dict[str, int]) -> Finding:

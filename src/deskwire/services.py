@@ -251,7 +251,8 @@ async def _open_hub(
 
 
 async def _run_command(db: Database, name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401
-    return await db.write(commands.run, name, arguments)
+    do = db.read if commands.is_reading(name, arguments) else db.write
+    return await do(commands.run, name, arguments)
 
 
 async def _keep_running(

@@ -19,16 +19,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tickets": {"kit", "events", "accounts", "workspaces"},
     "integrations": {"kit", "events", "webhooks"} | DOMAINS,
     "web": {"kit", "events"} | DOMAINS,
+    "outside": {"kit", "events"} | DOMAINS,
     # How it is put together and run. Nothing above may import these.
     "settings": {"kit"},
     "control": {"kit"},
     "place": {"kit"},
-    "schema": {"kit", "events", "webhooks"} | DOMAINS,
+    "schema": {"kit", "events", "webhooks", "outside"} | DOMAINS,
     "migrations": {"schema"},
-    "commands": {"kit", "accounts", "workspaces", "webhooks"},
+    "statement": {"kit", "outside"},
+    "commands": {"kit", "accounts", "workspaces", "webhooks", "statement"},
     "retention": {"kit", "events", "accounts", "webhooks"},
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}
-    | {"place", "retention"}
+    | {"place", "retention", "outside"}
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
@@ -38,12 +40,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ledger": {"kit", "events", "webhooks"},
     "refusals": {"kit"},
     "reach": {"kit", "control", "services", "settings"},
-    "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place"},
+    "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place", "outside"},
     "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
     | {"workspaces", "demo", "doctor", "ledger", "reach", "refusals", "schema", "serve"}
-    | {"services", "settings"},
+    | {"services", "settings", "statement"},
     "__main__": {"cli"},
     "__init__": set(),
 }

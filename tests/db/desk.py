@@ -6,10 +6,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from deskwire import commands
 from deskwire.accounts import people, sessions
@@ -17,6 +20,8 @@ from deskwire.events import log
 from deskwire.events.seat import Caller
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
+from deskwire.kit.sqlite import SCHEME, path_of
+from deskwire.outside.notes import is_anything
 from deskwire.services import Services, open_database, running
 from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
@@ -27,8 +32,8 @@ from tests.unit.fakes import Outlet
 class Desk:
     """One running desk. Every method returns when its effects have reached the streams."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
+    def __init__(self, services: Services, url: str) -> None:
+        self.services, self.url = services, url
         self.db, self.hub = services.db, services.hub
         self.sessions: dict[str, str] = {}
         self.clock = now()
@@ -64,6 +69,11 @@ class Desk:
         await self.settle()
         return result
 
+    async def by_hand(self, *statements: str) -> None:
+        """What somebody does with another program, in one transaction."""
+        await asyncio.to_thread(by_hand, self.url, *statements)
+        await self.settle()
+
     async def open(self, person: str, after: str | None = None) -> Outlet:
         """A stream of `person`, connected."""
         outlet = Outlet(self.hub)
@@ -82,6 +92,7 @@ class Desk:
         def read(tx: Any) -> tuple[int, int]:
             pending = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
             waiting = tx.exec_driver_sql(pending).scalar_one() + log.count_waiting(tx)
+            waiting += is_anything(tx)
             return waiting, log.read_head(tx)
 
         waiting, head = await self.db.read(read)
@@ -92,15 +103,27 @@ class Desk:
         )
 
 
+def by_hand(url: str, *statements: str) -> None:
+    """Run statements in one transaction, as `sqlite3` or `psql` would."""
+    if not url.startswith(SCHEME):
+        with psycopg.connect(url) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+        return
+    with closing(sqlite3.connect(path_of(url))) as file, file:
+        for statement in statements:
+            file.execute(statement)
+
+
 @asynccontextmanager
-async def running_desk(folder: Path) -> AsyncIterator[Desk]:
-    """A desk over a new database in `folder`."""
-    url = new_url(folder)
+async def running_desk(folder: Path, url: str = "") -> AsyncIterator[Desk]:
+    """A desk over a new database in `folder`, or the one at `url`."""
+    url = url or new_url(folder)
     opened = open_database(url)
     try:
         async with running(
             load({"database_url": url}), opened, [BotSource(["-" * 32])]
         ) as services:
-            yield Desk(services)
+            yield Desk(services, url)
     finally:
         opened.close()

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    insert,
     select,
     update,
 )
@@ -38,7 +39,7 @@ outside_changes = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),  # in the order of the edits
     Column("table_name", Text, nullable=False),
     Column("row_key", Text, nullable=False),  # JSON list: the row's primary key
-    Column("kind", Text, nullable=False),  # insert, update, delete
+    Column("kind", Text, nullable=False),  # insert, update, delete; problem
     Column("before", Text),  # JSON object: the row as it was; None: it was not there
     Column("at", BigInteger, nullable=False),  # ms; by the database's clock
     Column("problem", Text),  # what is wrong with it, for an operator; None: still to be told
@@ -111,12 +112,15 @@ def forget(tx: Connection, edited: Edited) -> None:
 
 
 def keep_problem(tx: Connection, edited: Edited, problem: str) -> None:
-    """Keep the newest note of a row with what is wrong; it is not tried again."""
-    table = outside_changes
-    forget(tx, Edited(edited.table, edited.key, None, edited.at, edited.notes[:-1]))
-    tx.execute(
-        update(table).where(table.c.id == edited.notes[-1]).values(problem=problem, before=None)
-    )
+    """Note what is wrong with a row, for an operator; it is not tried again."""
+    row = {
+        "table_name": edited.table.name,
+        "row_key": json.dumps(edited.key),
+        "kind": "problem",
+        "at": edited.at,
+        "problem": problem,
+    }
+    tx.execute(insert(outside_changes).values(row))
 
 
 def read_problems(tx: Connection, limit: int) -> list[tuple[int, str]]:

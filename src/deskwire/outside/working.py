@@ -54,11 +54,9 @@ def work_off(tx: Connection) -> bool:
     if not is_anything(tx):
         return False
     lock(tx, "worker")
-    for edited in read_edited(tx, AT_ONCE):
-        problem = _problem_of(tx, edited)
-        if problem is None:
-            forget(tx, edited)
-        else:
+    for edited, problem in [(each, _problem_of(tx, each)) for each in read_edited(tx, AT_ONCE)]:
+        forget(tx, edited)
+        if problem is not None:
             logger.warning("an edit by hand: %s", problem)
             keep_problem(tx, edited, problem)
     return True
@@ -122,7 +120,7 @@ def _typed(edited: Edited) -> SimpleNamespace:
 def _is_other(before: SimpleNamespace | None, now: Row[Any] | None) -> bool:
     """Whether anything but the revision is another."""
     if before is None or now is None:
-        return before is not now
+        return (before is None) != (now is None)
     return any(
         getattr(before, name) != value
         for name, value in now._asdict().items()
