@@ -17,6 +17,7 @@ from deskwire.accounts import people
 from deskwire.events import log
 from deskwire.kit.errors import Conflict
 from deskwire.kit.sqlite import SQLite
+from deskwire.outside.notes import WATCHED
 from tests.contracts.sources import modules
 
 NEXT = '''
@@ -61,6 +62,32 @@ def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
 
     for table in schema.metadata.tables:
         assert found[table] == expected[table], f"{table}: correct its version"
+
+
+def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -> None:
+    made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
+    made.write_here(schema.metadata.create_all)
+    db = migrated(tmp_path / "desk.db")
+
+    expected, found = made.read_here(triggers), db.read_here(triggers)
+    made.close()
+    db.close()
+
+    assert found == expected, "outside/triggers.py and the versions differ: add a version"
+    assert len(found) == 4 * len(WATCHED)
+
+
+def test_every_watched_table_raises_a_revision_that_begins_at_0_for_who_names_none() -> None:
+    for table in WATCHED:
+        default = table.c.revision.server_default
+        assert default is not None, f"{table.name}: an INSERT by hand would not be noticed"
+
+
+def test_every_table_that_shows_on_a_page_with_a_revision_is_watched() -> None:
+    ours = {"people", "organizations", "organization_members"}  # changed by the shell alone
+    revised = {each.name for each in schema.metadata.tables.values() if "revision" in each.c}
+
+    assert {table.name for table in WATCHED} == revised - ours, "add it to WATCHED, and a version"
 
 
 def test_every_module_with_a_table_is_known_to_the_schema() -> None:
@@ -150,6 +177,11 @@ def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
             found[table].append(str((name, unique, origin, parts)))
         found[table][1:] = sorted(str(each) for each in found[table][1:])
     return found
+
+
+def triggers(tx: Connection) -> dict[str, str]:
+    rows = tx.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    return {row[0]: row[1] for row in rows}
 
 
 def names_in(db: SQLite) -> list[str]:

@@ -165,13 +165,15 @@ def test_another_programs_database_is_left_alone(db: Postgres) -> None:
 
 
 def as_postgresql_sees_it(tx: Connection) -> dict[str, list[Any]]:
-    """Columns, defaults, keys and indexes of every table."""
+    """Columns, defaults, keys, indexes and triggers of every table."""
     queries = {
         "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default "
         "FROM information_schema.columns WHERE table_schema = 'public' AND "
         "table_name <> 'alembic_version' ORDER BY table_name, ordinal_position",
         "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE "
         "schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY indexname",
+        "triggers": "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(pg_trigger.oid), "
+        "pg_get_functiondef(tgfoid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
         "keys": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) "
         "FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND "
         "conrelid::regclass::text <> 'alembic_version' ORDER BY conname, 1",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.log import log
@@ -24,6 +24,8 @@ from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.db import Database
+from deskwire.outside.notes import outside_changes
+from deskwire.outside.working import work_off
 from deskwire.services import ACCESS
 from deskwire.tickets import messages, search
 from deskwire.tickets.search import Wish
@@ -56,6 +58,20 @@ class Story:
 
     def check(self, type_: str, at: int, data: dict[str, Any]) -> None:
         entries = self.tell(type_, at, data)
+        assert_no_note(self.tx)
+        self._compare(entries, f"{type_} {data}")
+
+    def check_by_hand(self, *statements: str) -> None:
+        """Somebody runs statements with another program, and they are noticed."""
+        head = self._head()
+        for statement in statements:
+            self.tx.exec_driver_sql(statement)
+        while work_off(self.tx):
+            pass
+        entries = list(self.tx.execute(select(log).where(log.c.position > head)))
+        self._compare(entries, str(statements))
+
+    def _compare(self, entries: list[Any], what: str) -> None:
         for actor in VIEWERS:
             shown, now = self.screens[actor], self.look(actor)
             self.screens[actor] = now
@@ -64,7 +80,8 @@ class Story:
                 continue  # the store reloads what it shows
             for entry in entries:
                 follow(shown, entry, now)
-            assert shown == now, f"{actor.name}'s page is wrong after {type_} {data}"
+            catch_up(shown, now)
+            assert shown == now, f"{actor.name}'s page is wrong after {what}"
 
     def tell(self, type_: str, at: int, data: dict[str, Any]) -> list[Any]:
         self.told += 1
@@ -74,16 +91,7 @@ class Story:
         return list(self.tx.execute(select(log).where(log.c.position > head)))
 
     def look(self, actor: Actor) -> Screen:
-        viewer = ACCESS.read_viewer(self.tx, self.ids[actor])
-        screen = Screen(viewer.channels)
-        for guild in guilds.visible_to(self.tx, viewer):
-            screen.guilds[guild.id] = (guild.revision, dumped(guild.now))
-        for workspace in workspaces_of(viewer):
-            for ticket in search.find(self.tx, viewer, workspace, Wish()).tickets:
-                screen.tickets[ticket.id] = (ticket.revision, dumped(ticket.now))
-                lines = messages.read_timeline(self.tx, ticket.id)
-                screen.lines[ticket.id] = {line.id: dumped(line) for line in lines}
-        return screen
+        return look(self.tx, self.ids[actor])
 
     def _was_announced(self, actor: Actor, shown: Screen, entries: list[Any]) -> None:
         """Who gains or loses a channel is touched by the entry, or their stream would not ask."""
@@ -96,12 +104,28 @@ class Story:
         return int(self.tx.execute(found).scalar() or 0)
 
 
+def look(tx: Connection, person: str) -> Screen:
+    """What pages that are opened now show somebody."""
+    viewer = ACCESS.read_viewer(tx, person)
+    screen = Screen(viewer.channels)
+    for guild in guilds.visible_to(tx, viewer):
+        screen.guilds[guild.id] = (guild.revision, dumped(guild.now))
+    for workspace in workspaces_of(viewer):
+        for ticket in search.find(tx, viewer, workspace, Wish()).tickets:
+            screen.tickets[ticket.id] = (ticket.revision, dumped(ticket.now))
+            lines = messages.read_timeline(tx, ticket.id)
+            screen.lines[ticket.id] = {line.id: dumped(line) for line in lines}
+    return screen
+
+
 def follow(screen: Screen, entry: Any, fresh: Screen) -> None:
     """What the store does with one event it hears."""
     if screen.channels.isdisjoint(json.loads(entry.channels)):
         return
     data = json.loads(entry.data)
-    if entry.type.startswith("guild."):
+    if entry.type == "guild.deleted":
+        screen.guilds.pop(data["guildId"], None)
+    elif entry.type.startswith("guild."):
         upsert(screen.guilds, data["guildId"], data)
     elif entry.type == "ticket.deleted":
         screen.tickets.pop(data["ticket"], None)
@@ -111,8 +135,26 @@ def follow(screen: Screen, entry: Any, fresh: Screen) -> None:
         upsert(screen.tickets, data["ticket"], data)
         if is_new:  # nobody can have its page open; who opens it now reads all of it
             screen.lines[data["ticket"]] = fresh.lines.get(data["ticket"], {})
+        elif entry.type == "ticket.message_deleted":
+            screen.lines[data["ticket"]].pop(data["message"], None)
+        elif entry.type == "ticket.message_edited":
+            screen.lines[data["ticket"]][data["line"]["id"]] = data["line"]
         elif data.get("line"):
             screen.lines[data["ticket"]].setdefault(data["line"]["id"], data["line"])
+
+
+def catch_up(shown: Screen, now: Screen) -> None:
+    """An edit that changes nothing raises a revision and is not told: that is no difference."""
+    for rows, fresh in ((shown.guilds, now.guilds), (shown.tickets, now.tickets)):
+        for key, (revision, state) in rows.items():
+            if key in fresh and fresh[key][1] == state and fresh[key][0] > revision:
+                rows[key] = fresh[key]
+
+
+def assert_no_note(tx: Connection) -> None:
+    """Nothing of our own looks like an edit by hand."""
+    notes = tx.execute(select(outside_changes)).all()
+    assert notes == [], "an action left `revision` alone, or inserted a row at 0"
 
 
 def upsert(rows: dict[str, tuple[int, Any]], key: str, data: dict[str, Any]) -> None:
@@ -223,5 +265,60 @@ def test_a_history_in_any_order_keeps_every_page_up_to_date(
         story = Story(tx, desk[1])
         for type_, at, data in history:
             story.check(type_, at, data)
+
+    imagine(desk[0], live)
+
+
+TICKETS = f"workspace IN ('guild:{HARBOUR}', 'guild:{ATTIC}')"
+EDITS = (
+    f"UPDATE tickets SET status = 'review' WHERE {TICKETS}",
+    f"UPDATE tickets SET status = 'foo', subject = 'Hawser' WHERE {TICKETS}",
+    f"UPDATE tickets SET deleted_at = NULL WHERE {TICKETS}",
+    f"UPDATE tickets SET deleted_at = 5 WHERE workspace = 'guild:{ATTIC}'",
+    f"UPDATE tickets SET workspace = 'guild:{ATTIC}', sender_id = NULL, number = "
+    f"(SELECT max(number) + 1 FROM tickets) WHERE workspace = 'guild:{HARBOUR}' AND number = 1",
+    f"UPDATE tickets SET opener = 'discord:{DEE.discord}', tags = '[\"z\"]' WHERE number < 3",
+    f"UPDATE tickets SET assignee = 'discord:{ADA.discord}'",
+    "DELETE FROM tickets WHERE number = 2",
+    "DELETE FROM messages WHERE kind = 'reply'",
+    "DELETE FROM messages WHERE type = 'ticket.closed'",
+    "UPDATE messages SET text = 'Other words', html = '<b>' WHERE kind = 'reply'",
+    "UPDATE messages SET kind = 'note' WHERE side = 'staff'",
+    "UPDATE messages SET kind = 'reply', at = at + 1 WHERE kind = 'note'",
+    f"UPDATE guilds SET name = 'Pier', owner = 'discord:{UNA.discord}' WHERE id = '{HARBOUR}'",
+    f"UPDATE guilds SET owner = NULL, member_count = 'many' WHERE id = '{ATTIC}'",
+    f"DELETE FROM guilds WHERE id = '{ATTIC}'",
+    "UPDATE roles SET permissions = 16",
+    "UPDATE roles SET active = 0",
+    "UPDATE roles SET name = 'Tickets Support'",
+    "DELETE FROM roles WHERE name = 'Greeters'",
+    "UPDATE role_members SET active = 1",
+    "DELETE FROM role_members WHERE principal = 'discord:" + ADA.discord + "'",
+    "UPDATE guild_members SET permissions = 16",
+    "UPDATE guild_members SET left_at = 9999999999999",
+    "DELETE FROM guild_members",
+)
+
+
+@pytest.mark.parametrize("statement", EDITS)
+def test_an_edit_by_hand_brings_every_page_up_to_date(
+    desk: tuple[Database, dict[Actor, str]], statement: str
+) -> None:
+    imagine(desk[0], lambda tx: Story(tx, desk[1]).check_by_hand(statement))
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(history=st.lists(st.one_of(events(), st.sampled_from(EDITS)), min_size=2, max_size=10))
+def test_events_and_edits_in_any_order_keep_every_page_up_to_date(
+    desk: tuple[Database, dict[Actor, str]], history: list[tuple[str, int, dict[str, Any]] | str]
+) -> None:
+    def live(tx: Connection) -> None:
+        story = Story(tx, desk[1])
+        for each in history:
+            if isinstance(each, str):
+                story.check_by_hand(each)
+                tx.execute(delete(outside_changes))  # what could not be
+            else:
+                story.check(*each)
 
     imagine(desk[0], live)

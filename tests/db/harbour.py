@@ -21,14 +21,19 @@ class Harbour:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.streams: dict[Actor, Outlet] = {}
+        self.people: dict[Actor, str] = {}
         self._read: dict[Actor, int] = {}
 
     async def begin(self) -> None:
         post = self.desk.post
         for guild, owner in ((HARBOUR, MO), (ATTIC, CY)):
-            told = {"guildName": "H", "ownerId": owner.discord, "memberCount": 9}
+            told: dict[str, Any] = {"guildName": "H", "ownerId": owner.discord, "memberCount": 9}
             await post("guild.joined", guildId=guild, **told)
-        role = {"roleId": SUPPORT, "roleName": "Tickets Support", "action": "assigned"}
+        role: dict[str, Any] = {
+            "roleId": SUPPORT,
+            "roleName": "Tickets Support",
+            "action": "assigned",
+        }
         await post("team.member_assigned", **who(ADA), **role)
         await self.open_ticket(1, "The crane is stuck")
         await self.say(1, BO)
@@ -38,13 +43,14 @@ class Harbour:
             email = f"{actor.name.split()[0].lower()}@example.org"
             await self.desk.command("people.link", email=email, discord=actor.discord)
             self.streams[actor] = await self.desk.open(person)
+            self.people[actor] = person
             self._read[actor] = 0
         for actor in self.streams:
             self.heard(actor)
 
     async def open_ticket(self, number: int, subject: str, guild: str = HARBOUR) -> None:
-        opener = {"openerId": BO.discord, "openerUsername": BO.name}
-        ticket = {"guildId": guild, "ticketId": number, "ticketNumber": number}
+        opener: dict[str, Any] = {"openerId": BO.discord, "openerUsername": BO.name}
+        ticket: dict[str, Any] = {"guildId": guild, "ticketId": number, "ticketNumber": number}
         await self.desk.post("ticket.created", **ticket, subject=subject, **opener)
 
     async def say(self, number: int, actor: Actor, text: str = "It hurts") -> None:
@@ -63,7 +69,7 @@ class Harbour:
         )
 
     async def move(self, word: str, at: int | None = None) -> None:
-        ticket = {"guildId": HARBOUR, "ticketId": 1, "ticketNumber": 1}
+        ticket: dict[str, Any] = {"guildId": HARBOUR, "ticketId": 1, "ticketNumber": 1}
         moved = {"oldStatus": "OPEN", "newStatus": word, "actorId": ADA.discord}
         await self.desk.post("ticket.status_changed", at=at, **ticket, **moved)
 
@@ -104,6 +110,6 @@ async def open_harbour(folder: Path) -> AsyncIterator[Harbour]:
         yield built
 
 
-def who(actor: Actor) -> dict[str, str]:
+def who(actor: Actor) -> dict[str, Any]:
     """Somebody in the Harbour, as the bot names them."""
     return {"guildId": HARBOUR, "userId": actor.discord, "username": actor.name}

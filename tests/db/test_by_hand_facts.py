@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ async def test_what_was_deleted_by_hand_is_not_given_again_by_an_older_event(
     before = harbour.desk.clock - 1000
     await harbour.desk.by_hand("DELETE FROM role_members", "DELETE FROM roles")
 
-    role = {"roleId": SUPPORT, "roleName": "Tickets Support", "action": "assigned"}
+    role: dict[str, Any] = {"roleId": SUPPORT, "roleName": "Tickets Support", "action": "assigned"}
     await harbour.desk.post("team.member_assigned", at=before, **who(ADA), **role)
     await harbour.say(1, BO)
 
@@ -65,7 +66,7 @@ async def test_an_older_event_does_not_rename_a_server_back(harbour: Harbour, gu
     before = harbour.desk.clock
     await harbour.desk.by_hand(f"UPDATE guilds SET {guild} WHERE id = '{HARBOUR}'")
 
-    told = {"guildName": "Old", "ownerId": MO.discord, "memberCount": 1}
+    told: dict[str, Any] = {"guildName": "Old", "ownerId": MO.discord, "memberCount": 1}
     await harbour.desk.post("guild.joined", at=before - 1, guildId=HARBOUR, **told)
 
     assert harbour.one(f"SELECT count(*) FROM guilds WHERE {guild} AND id = '{HARBOUR}'")[0] == 1
@@ -74,8 +75,8 @@ async def test_an_older_event_does_not_rename_a_server_back(harbour: Harbour, gu
 async def test_permissions_of_a_role_stand_when_the_bot_tells_of_it_again(harbour: Harbour) -> None:
     await harbour.desk.by_hand("UPDATE roles SET permissions = 0")
 
-    role = {"guildId": HARBOUR, "roleId": SUPPORT, "roleName": "Tickets Support"}
-    changes = {"permissions": {"added": ["TAG_USE"], "removed": []}}
+    role: dict[str, Any] = {"guildId": HARBOUR, "roleId": SUPPORT, "roleName": "Tickets Support"}
+    changes: dict[str, Any] = {"permissions": {"added": ["TAG_USE"], "removed": []}}
     await harbour.desk.post("team.role_updated", **role, action="updated", changes=changes)
 
     assert harbour.one("SELECT permissions FROM roles")[0] == 1 << 22

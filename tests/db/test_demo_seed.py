@@ -19,6 +19,7 @@ from deskwire.demo.seed import seed
 from deskwire.demo.world import LOGINS, NORTHWIND, PASSWORD, PIXEL_FORGE, TICKETS_EACH
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
+from deskwire.outside.notes import outside_changes
 from deskwire.services import ACCESS
 from deskwire.tickets import search
 from deskwire.tickets.messages import messages
@@ -49,6 +50,12 @@ def test_every_delivery_of_the_past_was_understood(seeded):
     db, _ = seeded
 
     assert set(rows(db, deliveries.c.state, deliveries.c.reasons)) == {("done", "[]")}
+
+
+def test_the_past_looks_like_no_edit_by_hand(seeded):
+    db, _ = seeded
+
+    assert rows(db, outside_changes.c.id) == []
 
 
 def test_the_past_lies_before_now_and_everywhere_alike(seeded):
