@@ -68,9 +68,8 @@ def _database(path: Path) -> SQLite:
 
 
 def _without_triggers(tx: Connection) -> None:
-    for (name,) in tx.exec_driver_sql(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    ).all():
+    found = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
+    for (name,) in found:
         tx.exec_driver_sql(f"DROP TRIGGER {name}")
 
 

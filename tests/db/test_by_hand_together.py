@@ -109,9 +109,7 @@ async def test_two_servers_tell_of_each_edit_once_and_in_order(tmp_path: Path) -
         await other.settle()
 
         ours = [data for type_, data in one.heard(MO) if type_ == "guild.updated"]
-        heard = [
-            frame["data"] for _, frame in theirs.frames if frame.get("type") == "guild.updated"
-        ]
+        frames = [frame for _, frame in theirs.frames if frame.get("type") == "guild.updated"]
 
     revisions = [data["revision"] for data in ours]
     assert [data["now"]["name"] for data in ours] == [f"Pier {nth}" for nth in range(20)]
