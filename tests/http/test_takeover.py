@@ -238,7 +238,7 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(bare: W
 
         assert seat.paused
         outlet: Any = seat.outlet
-        transport = outlet._transport
+        transport = outlet.sink
         assert transport.get_write_buffer_size() <= BUFFER_BYTES + 64 * 1024
         taken = transport.get_extra_info("socket")
         # Linux doubles what it is asked for, to have room for its own books (socket(7)).

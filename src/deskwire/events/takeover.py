@@ -56,12 +56,11 @@ class TakeoverProtocol(HttpToolsProtocol):
 class TakenOutlet(asyncio.Protocol):
     """The way out over a transport of its own. Nothing a client still says is read."""
 
-    __slots__ = ("_hub", "_is_full", "_seat", "_transport", "write")
+    __slots__ = ("_hub", "_is_full", "_seat", "sink")
 
     def __init__(self, hub: Hub, transport: asyncio.Transport) -> None:
-        self.write = transport.write
+        self.sink = transport
         self._hub = hub
-        self._transport = transport
         self._seat: Seat | None = None
         self._is_full = False  # before there was a seat: an answer before this one still waits
 
@@ -71,16 +70,19 @@ class TakenOutlet(asyncio.Protocol):
         if self._is_full:
             self._hub.pause(seat)
 
+    def write(self, data: bytes) -> None:
+        self.sink.write(data)
+
     def end(self) -> None:
-        if self._transport.is_closing():
+        if self.sink.is_closing():
             return  # asyncio's TLS breaks when it is closed twice
-        waits = self._transport.get_write_buffer_size() > 0
-        self._transport.close()  # sends what waits, and may wait for its reader for ever
+        waits = self.sink.get_write_buffer_size() > 0
+        self.sink.close()  # sends what waits, and may wait for its reader for ever
         if waits:
-            asyncio.get_running_loop().call_later(END_WITHIN, self._transport.abort)
+            asyncio.get_running_loop().call_later(END_WITHIN, self.sink.abort)
 
     def abort(self) -> None:
-        self._transport.abort()
+        self.sink.abort()
 
     # What the transport says
 
@@ -100,7 +102,7 @@ class TakenOutlet(asyncio.Protocol):
     def eof_received(self) -> None:
         """Half closed is gone: a closed tab must not hold its seat until the next write."""
         self._leave()
-        self._transport.abort()
+        self.sink.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
