@@ -61,7 +61,8 @@ export class Store implements TabListener {
 
   start(): void {
     freshenTimes(document, this.#clock.now());
-    if (this.#page.stream) this.#showAge();
+    this.#showFreshness();
+    if (this.#page.stream) every(this.#clock, SHOW_AGE, () => this.#showFreshness());
     every(this.#clock, SHOW_TIMES, () => freshenTimes(document, this.#clock.now()));
   }
 
