@@ -20,7 +20,7 @@ from deskwire.events import log
 from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
-from deskwire.tickets import messages, tickets
+from deskwire.tickets import counts, messages, tickets, words
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members, names, organizations, roles
 
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 TABLES = (
+    counts,
     deliveries,
     guilds,
     identities,
@@ -50,6 +51,7 @@ TABLES = (
     sessions,
     throttle,
     tickets,
+    words,
 )
 
 _FOLDER = Path(__file__).parent / "migrations"

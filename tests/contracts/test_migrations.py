@@ -40,7 +40,9 @@ def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> N
     db = migrated(tmp_path / "desk.db")
 
     differences = db.read_here(
-        lambda tx: compare_metadata(MigrationContext.configure(tx), schema.metadata)
+        lambda tx: compare_metadata(
+            MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
+        )
     )
     db.close()
 
@@ -59,8 +61,8 @@ def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
     made.close()
     db.close()
 
-    for table in schema.metadata.tables:
-        assert found[table] == expected[table], f"{table}: correct its version"
+    for thing in expected:
+        assert found[thing] == expected[thing], f"{thing}: correct its version"
 
 
 def test_every_module_with_a_table_is_known_to_the_schema() -> None:
@@ -136,7 +138,7 @@ def add_a_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
-    """Columns, keys, indexes and AUTOINCREMENT of every table."""
+    """Columns, keys, indexes and AUTOINCREMENT of every table; triggers and virtual tables."""
     found: dict[str, list[object]] = {}
     for table in schema.metadata.tables:
         made = "SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE name = ?"
@@ -149,7 +151,16 @@ def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
             name = index if origin == "c" else ""
             found[table].append(str((name, unique, origin, parts)))
         found[table][1:] = sorted(str(each) for each in found[table][1:])
+    made = "WHERE type = 'trigger' OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '% WHERE %'"
+    for name, text in tx.exec_driver_sql(f"SELECT name, sql FROM sqlite_master {made}"):
+        found[name] = [" ".join(text.split())]
     return found
+
+
+def is_common(name: str | None, *_: object) -> bool:
+    """Whether both databases have it: each keeps an index of words of its own kind."""
+    own = ("tokens", "ix_ticket_words_tokens")
+    return name not in own and not (name or "").startswith("ticket_words_index")
 
 
 def names_in(db: SQLite) -> list[str]:
