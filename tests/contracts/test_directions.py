@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control": {"kit"},
     "place": {"kit"},
     "schema": {"kit", "events", "webhooks"} | DOMAINS,
-    "migrations": {"schema"},
+    "migrations": {"kit", "schema"},
     "commands": {"kit", "accounts", "workspaces", "webhooks"},
     "retention": {"kit", "events", "accounts", "webhooks"},
     "services": {"kit", "events", "webhooks", "commands", "control", "schema", "settings"}

@@ -43,9 +43,8 @@ def words_of(text: str) -> list[str]:
     `起重機` is `起重`, `重機` and `機`. So what is asked for by the beginning of words is found
     inside of such a text too, and only where the characters follow each other.
     """
-    found = dict.fromkeys(folded(text).translate(_SIGNS).split())
-    words = (word for run in found for word in _words_in(run))
-    return list(dict.fromkeys(word[:MAX_WORD] for word in words))
+    runs = dict.fromkeys(folded(text).translate(_SIGNS).split())
+    return list(dict.fromkeys(word[:MAX_WORD] for run in runs for word in _words_in(run)))
 
 
 def _words_in(run: str) -> list[str]:

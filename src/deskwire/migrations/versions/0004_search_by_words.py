@@ -127,8 +127,6 @@ def upgrade() -> None:
             f"CREATE INDEX {'_'.join(('ix_tickets', *columns))} ON tickets "
             f"({', '.join(columns)}) WHERE deleted_at IS NULL"
         )
-    for statement in ON_SQLITE if tx.dialect.name == "sqlite" else ON_POSTGRESQL:
-        tx.exec_driver_sql(statement)
     tx.exec_driver_sql(
         "INSERT INTO ticket_counts (workspace, status, tickets) SELECT workspace, status, count(*) "
         "FROM tickets WHERE deleted_at IS NULL GROUP BY workspace, status"
@@ -137,6 +135,11 @@ def upgrade() -> None:
     while rows := tx.execute(TICKETS, {"last": last, "most": AT_ONCE}).all():
         _fill(tx, rows)
         last = rows[-1].id
+    is_sqlite = tx.dialect.name == "sqlite"
+    for statement in ON_SQLITE if is_sqlite else ON_POSTGRESQL:  # last: one index at once is quick
+        tx.exec_driver_sql(statement)
+    if is_sqlite:
+        op.execute("INSERT INTO ticket_words_index (ticket_words_index) VALUES ('rebuild')")
 
 
 def _make_tables() -> None:
