@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from jinja2 import Environment, FileSystemLoader
@@ -19,7 +20,8 @@ from starlette.routing import BaseRoute, Route
 
 import deskwire.app
 from deskwire.cli import main
-from deskwire.web.routes import routes
+from deskwire.web.routes import Url, keep_policy, routes
+from deskwire.web.site import Site
 
 _environment = Environment(loader=FileSystemLoader(Path.cwd()), autoescape=True)
 _counted: Counter[str] = Counter()
@@ -38,10 +40,11 @@ def count(_connection: object, _cursor: object, statement: str, *_: object) -> N
     _counted["all"] += not statement.startswith(("BEGIN", "PRAGMA"))
 
 
-def with_more(*given: object) -> list[BaseRoute]:
+def with_more(site: Site, *more: Any) -> list[BaseRoute]:
     """The routes of the product, and ours before them."""
-    ours = [Route("/bench/bare/{name}", bare), Route("/bench/statements", statements)]
-    return [*ours, *routes(*given)]  # type: ignore[arg-type]
+    page = Url("/bench/bare/{name}", "signed-in", bare)
+    ours = [Route(page.path, keep_policy(site, page)), Route("/bench/statements", statements)]
+    return [*ours, *routes(site, *more)]
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ declare("postgresql", _POSTGRESQL)
 def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:
     """How many tickets of `workspace` the viewer may see, by status."""
     if channels.tickets(workspace) not in viewer.channels:
-        return count_rows(tx, visible_in(viewer, workspace))
+        return count_rows(tx, visible_in(tx, viewer, workspace))
     kept = ticket_counts.c
     rows = tx.execute(select(kept.status, kept.tickets).where(kept.workspace == workspace))
     return _by_status({row[0]: row[1] for row in rows})

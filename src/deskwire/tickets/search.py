@@ -1,6 +1,6 @@
 """Finding tickets: one page of a workspace's list, filtered, searched and sorted.
 
-The same visibility as everywhere: `tickets.visible_in(viewer, workspace)`. Counts are of what the
+The same visibility as everywhere: `tickets.visible_in`. Counts are of what the
 search finds, so that a tab never promises what it does not show. A query without a word, as `?!`,
 asks for nothing and so finds everything.
 """
@@ -84,7 +84,7 @@ def _storable(text: str) -> str:
 def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:
     """The page of `workspace` that `wish` asks for, of what `viewer` may see; at most the last."""
     hits = _hits(tx, workspace, wish.query)
-    seen = visible_in(viewer, workspace, hits)
+    seen = visible_in(tx, viewer, workspace, hits)
     counts = count(tx, viewer, workspace) if hits is None else count_rows(tx, seen)
     chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
     matching = sum(counts.values()) if wish.status is None else counts[wish.status]

@@ -28,11 +28,11 @@ from sqlalchemy import (
 
 from deskwire.accounts.identities import identities
 from deskwire.events import channels
-from deskwire.events.access import Viewer
+from deskwire.events.access import People, Viewer
 from deskwire.events.catalogue import TicketNow, Who
-from deskwire.events.channels import PersonId, Workspace
+from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import metadata
+from deskwire.kit.db import is_shared, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
@@ -100,7 +100,7 @@ class Ticket:
     now: TicketNow
 
 
-def ticket_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
+def ticket_grants(persons: People) -> list[Select[Any]]:
     """`ticket:ID` for everybody who takes part in it, member of the workspace or not."""
     return [
         select(
@@ -137,14 +137,15 @@ def whole_workspaces(viewer: Viewer) -> list[Workspace]:
 
 
 def visible_in(
-    viewer: Viewer, workspace: Workspace, among: Select[Any] | None = None
+    tx: Connection, viewer: Viewer, workspace: Workspace, among: Select[Any] | None = None
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
     narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
     if channels.tickets(workspace) not in viewer.channels:
         narrower.append(_is_own(viewer))
-    # SQLite takes every workspace for a small one: it would walk all of it rather than the ids.
-    place = tickets.c.workspace + "" if narrower else tickets.c.workspace
+    place: ColumnElement[str] = tickets.c.workspace
+    if narrower and not is_shared(tx):
+        place = place + ""  # SQLite takes any workspace for small: it would walk it, not the ids
     return and_(tickets.c.deleted_at.is_(None), place == workspace, *narrower)
 
 
