@@ -16,6 +16,7 @@ from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.db import Database, is_shared
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived
+from deskwire.webhooks.source import check as check_by
 from deskwire.webhooks.worker import Worker
 
 NOON = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
@@ -60,8 +61,8 @@ def posted(told: Told, *, secret: str = SECRET, id_: str | None = None) -> Arriv
 
 
 def check(sent: dict[str, str], body: bytes, *, now: int, secrets: Sequence[str] = (SECRET,)):
-    by_name = {name.encode(): [value.encode()] for name, value in sent.items()}
-    return BotSource(secrets).check(by_name, body, now)
+    claimed = [(name.encode(), value.encode()) for name, value in sent.items()]
+    return check_by(BotSource(secrets), claimed, body, now)
 
 
 def understand(db: Database, tx: Connection, arrived: Iterable[Arrived]) -> None:

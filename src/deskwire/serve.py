@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import logging
@@ -9,7 +10,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -28,6 +29,7 @@ MAX_PORT = 65535  # ports are 16 bits
 FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
 
 PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
+M_ARENA_MAX = -8  # <malloc.h>
 YOUNG = 20_000  # objects made before the collector looks at them; Python's 700 are for scripts
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -38,6 +40,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
     set_up(settings.log_level, redact)
     raise_file_limit()
+    _keep_one_heap()
     for weakness in settings.weaknesses:
         logger.warning(weakness)
     listening = listen(settings.host, settings.port)
@@ -75,6 +78,15 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (ValueError, OSError) as error:  # macOS refuses what it calls unlimited
         logger.warning("the limit of open files stays as it is: %s", error)
+
+
+def _keep_one_heap() -> None:
+    """Have all threads share glibc's heap; with one for each, ten thousand streams take 2 MB more.
+
+    Other C libraries have no such thing, and nothing to be told.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _config(settings: Settings, application: Application) -> uvicorn.Config:

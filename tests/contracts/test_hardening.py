@@ -184,10 +184,17 @@ def test_an_attack_has_its_test(attack: str) -> None:
 class Gate:
     """The door of a desk, and what was kept behind it."""
 
-    def __init__(self, folder: Path, secrets: tuple[str, ...] = (SECRET,)) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        secrets: tuple[str, ...] = (SECRET,),
+        body_timeout: float = door_module.BODY_TIMEOUT,
+    ) -> None:
         self.db = new_database(folder)
         intake = Intake(self.db, lambda: None)
-        self.asgi = Door(nothing_there, [BotSource(secrets)], lambda: intake)
+        self.asgi = Door(
+            nothing_there, [BotSource(secrets)], lambda: intake, body_timeout=body_timeout
+        )
 
     async def post(self, body: Any, sent: dict[str, str]) -> httpx2.Response:
         transport = httpx2.ASGITransport(app=self.asgi)
@@ -213,8 +220,8 @@ async def test_a_signed_body_of_many_megabytes_is_not_read(gate: Gate) -> None:
     assert (answer.status_code, gate.kept()) == (413, 0)
 
 
-async def test_a_body_without_end_is_cut_off(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door_module, "BODY_TIMEOUT", 0.05)
+async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
+    gate = Gate(tmp_path, body_timeout=0.05)
 
     async def trickle() -> Any:
         yield b"{"
@@ -223,6 +230,7 @@ async def test_a_body_without_end_is_cut_off(gate: Gate, monkeypatch: pytest.Mon
     answer = await gate.post(trickle(), headers(SECRET, now(), b"{"))
 
     assert (answer.status_code, gate.kept()) == (408, 0)
+    gate.db.close()
 
 
 async def test_without_a_secret_nobody_is_let_in(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(bare: W
 
         assert seat.paused
         outlet: Any = seat.outlet
-        transport = outlet._transport
+        transport = outlet.sink
         assert transport.get_write_buffer_size() <= BUFFER_BYTES + 64 * 1024
         taken = transport.get_extra_info("socket")
         # Linux doubles what it is asked for, to have room for its own books (socket(7)).
@@ -306,6 +306,18 @@ def test_the_access_log_has_its_line(bare: Wire, caplog: pytest.LogCaptureFixtur
     assert any('"GET /stream HTTP/1.1" 200' in record.getMessage() for record in caplog.records)
 
 
+UVICORN_ANSWERED = """
+    if not more_body:
+        if self.expected_content_length != 0:
+            raise RuntimeError("Response content shorter than Content-Length")
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+"""
+
+
 def test_the_pinned_server_still_has_what_the_takeover_stands_on() -> None:
     cycle = inspect.getsource(httptools_impl.RequestResponseCycle)
     protocol = inspect.getsource(httptools_impl.HttpToolsProtocol)
@@ -315,6 +327,8 @@ def test_the_pinned_server_still_has_what_the_takeover_stands_on() -> None:
     assert "if self.chunked_encoding is None and" in cycle
     assert "self.cycle = RequestResponseCycle(\n            scope=self.scope," in protocol
     assert "if exc is None:\n            self.transport.close()" in protocol
+    answered = cycle.partition("# Handle response completion")[2].partition("else:")[0]
+    assert answered.split() == UVICORN_ANSWERED.split()
     assert "self.connections = server_state.connections" in protocol
 
 

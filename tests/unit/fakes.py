@@ -49,6 +49,10 @@ class Outlet:
         if self.waiting >= self.room and self.seat is not None and not self.seat.paused:
             self.hub.pause(self.seat)
 
+    @property
+    def sink(self) -> Outlet:
+        return self
+
     def drain(self) -> None:
         """The client has read everything."""
         self.waiting = 0

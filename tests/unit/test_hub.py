@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.unit.fakes import Bench, entry, running
 
 
@@ -30,14 +32,13 @@ async def test_an_event_on_two_held_channels_is_written_once():
         assert ada.heard == [1]
 
 
-async def test_a_burst_leaves_in_order_in_one_write():
+async def test_a_burst_leaves_in_order_in_one_write(monkeypatch: pytest.MonkeyPatch):
     async with running(Bench()) as bench:
         bench.access = {"ada": {"guild:1", "guild:2"}}
         ada = bench.join("ada")
         await bench.settle()
         writes: list[bytes] = []
-        assert ada.seat is not None
-        ada.seat.write = writes.append
+        monkeypatch.setattr(ada, "write", writes.append)
 
         bench.hub.dispatch([entry(1, "guild:1"), entry(2, "guild:9"), entry(3, "guild:2")])
 

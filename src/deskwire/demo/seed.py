@@ -24,7 +24,7 @@ from deskwire.kit.clock import DAY, MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_secret
 from deskwire.webhooks.deliveries import deliveries, keep
-from deskwire.webhooks.source import Arrived
+from deskwire.webhooks.source import Arrived, check
 from deskwire.webhooks.worker import Worker
 
 SEED = 20261122  # any number; always the same past
@@ -77,7 +77,7 @@ def _live(tx: Connection, db: Database, told: Sequence[Told]) -> None:
 def _arrived(source: BotSource, secret: str, told: Told) -> Arrived:
     body = envelope(told.type, told.data, told.at)
     sent = headers(secret, told.at, body)
-    arrived = source.check({k.encode(): [v.encode()] for k, v in sent.items()}, body, told.at)
+    arrived = check(source, [(k.encode(), v.encode()) for k, v in sent.items()], body, told.at)
     assert isinstance(arrived, Arrived)  # we signed it ourselves
     return arrived
 

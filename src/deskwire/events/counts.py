@@ -1,13 +1,11 @@
 """Counts: what one hub has done since it began, as plain numbers that whoever wants them reads.
 
-Counting costs nothing for each send (decision 0018): seats are multiplied once per event, and one
-that stands still leaves the frame it did not take in a list that is counted after the run.
+Counting costs nothing for each send (decision 0018): a slice of the seats is counted at once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,34 +32,11 @@ class Counts:
     endings: Counter[Ending] = field(default_factory=Counter)
     starts: Counter[tuple[Verdict, Because | None]] = field(default_factory=Counter)
     resets: Counter[Because] = field(default_factory=Counter)  # of streams that were connected
-    skip: Callable[[bytes], None] = field(init=False)  # the `write` of a seat that stands still
-    _skipped: list[bytes] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self._skipped = []
-        self.skip = self._skipped.append  # cheaper than a function of ours that does nothing
-
-    def dispatch(self, type_: str, seats: int, size: int) -> None:
-        """An event of so many bytes goes to so many seats."""
-        self.events[type_] += 1
-        self.write(seats, 1, size)
-
-    def write(self, seats: int, frames: int, size: int) -> None:
-        """So many seats are written this many frames, of `size` bytes together."""
-        self.sends += seats * frames
-        self.sent_bytes += seats * size
-
-    def take_back(self) -> None:
-        """Those that stood still were not written to after all."""
-        skipped = self._skipped
-        if not skipped:
-            return
-        if len(set(skipped)) == 1:  # nearly always, and half the price of counting each
-            self.write(-len(skipped), skipped[0].count(END), len(skipped[0]))
-        else:
-            for frames, seats in Counter(skipped).items():
-                self.write(-seats, frames.count(END), len(frames))
-        skipped.clear()
+    def write(self, frames: int, size: int) -> None:
+        """Seats are written this many frames, of `size` bytes together."""
+        self.sends += frames
+        self.sent_bytes += size
 
     def catch_up(self, part: bytes) -> None:
         """A seat that was behind was written a slice."""

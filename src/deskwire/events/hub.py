@@ -27,7 +27,7 @@ from deskwire.events.heart import Heart
 from deskwire.events.known import Known
 from deskwire.events.log import Entry
 from deskwire.events.questions import Authorise, Questions
-from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat
+from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat, Sink
 from deskwire.events.slow import Slow
 from deskwire.events.window import Window
 from deskwire.kit.clock import Clock, Millis, now
@@ -107,7 +107,7 @@ class Hub:
         """
         if self._draining:
             raise Draining
-        seat = Seat(new_id(), caller, scope, outlet, self.counts.skip)
+        seat = Seat(new_id(), caller, scope, outlet)
         self.counts.opened[scope] += 1
         self._place(seat, after)
         seats = self._people.setdefault(caller.person, [])
@@ -123,8 +123,8 @@ class Hub:
         if seat.closed:
             return
         self.counts.end(seat.scope, why)
-        seat.closed, seat.live, seat.write = True, False, self.counts.skip
-        self._audience.take_out(seat)
+        seat.closed = True
+        self._silence(seat)
         self._retune(seat, ())
         self._heart.remove(seat)
         person = seat.caller.person
@@ -167,8 +167,8 @@ class Hub:
         if is_lost(seat, self.window):
             self._let_go(seat)
         elif seat.position >= self.window.head:
-            self._audience.take_out(seat)  # it has read from the window what is being written
-            seat.live, seat.write, seat.resuming = True, seat.outlet.write, False
+            self._audience.enliven(seat)
+            seat.resuming = False
         else:
             part = next_slice(seat, self.window)
             if part:
@@ -303,8 +303,7 @@ class Hub:
 
     def _silence(self, seat: Seat) -> None:
         if seat.live:
-            reached = self._audience.take_out(seat)
-            seat.live, seat.write = False, self.counts.skip
+            reached = self._audience.silence(seat)
             seat.position = self.window.head if reached is None else reached
 
     def _sessions_of(self, person: PersonId) -> Collection[str]:
@@ -358,9 +357,9 @@ class Hub:
                 self.pump(seat)
             elif seat.live:
                 try:
-                    seat.write(tick)
+                    seat.outlet.write(tick)
                 except Exception:
-                    self._drop(seat)
+                    self._drop(seat.outlet.sink)
             elif not (seat.closed or seat.loading or seat.resuming) and is_lost(seat, self.window):
                 self._let_go(seat)
 
@@ -384,11 +383,12 @@ class Hub:
         self.leave(seat, "slow")
         seat.outlet.abort()
 
-    def _drop(self, seat: Seat) -> None:
-        """A seat whose outlet broke: whoever reads it comes back with its cursor."""
-        logger.exception("a stream broke (seat %s)", seat.id)
-        self.leave(seat, "broken")
-        seat.outlet.abort()
+    def _drop(self, sink: Sink) -> None:
+        """A way out that broke: whoever reads it comes back with its cursor."""
+        for seat in (each for each in self.seats if each.outlet.sink is sink):
+            logger.exception("a stream broke (seat %s)", seat.id)
+            self.leave(seat, "broken")
+            seat.outlet.abort()
 
     def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
         self.leave(seat, reason)

@@ -1,12 +1,12 @@
 """A seat: one open stream, as the hub sees it.
 
-Live, `write` is the outlet's own. Otherwise (joining, asking for access, catching up, paused) it
-is a `skip`: nothing is written and `position` stands, so the seat goes on from there.
+Live, it is written what its channels say as it happens. Otherwise (joining, asking for access,
+catching up, paused) nothing is written and `position` stands, so the seat goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -20,8 +20,18 @@ Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
 Farewell = Literal["signed-out", "too-many-streams", "restart"]
 
 
+class Sink(Protocol):
+    """What a fan-out writes to."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+
 class Outlet(Protocol):
     """The way out of a seat: bytes go in, and never wait."""
+
+    @property
+    def sink(self) -> Sink:
+        """What `write` writes to in the end, the same for good: a fan-out goes there directly."""
 
     def write(self, data: bytes) -> None:
         """Take `data`; calls the seat's `pause` when too much has not left yet."""
@@ -77,17 +87,13 @@ class Seat:
         "scope",
         "told",
         "verdict",
-        "write",
     )
 
-    def __init__(
-        self, id_: str, caller: Caller, scope: Scope, outlet: Outlet, skip: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, id_: str, caller: Caller, scope: Scope, outlet: Outlet) -> None:
         self.id = id_
         self.caller = caller
         self.scope: Scope = scope
         self.outlet = outlet
-        self.write = skip
         self.position = 0  # while not live: the newest entry dealt with
         self.channels: Channels = ()  # held now
         self.told: Channels | None = None  # held as far as the client knows

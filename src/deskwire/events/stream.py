@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Request
 
 from deskwire.events.hub import Hub
-from deskwire.events.seat import Caller, Outlet, Scope, Seat
+from deskwire.events.seat import Caller, Outlet, Scope, Seat, Sink
 from deskwire.events.takeover import END_WITHIN, offer_of, take
 
 OUTLET_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
@@ -73,6 +73,10 @@ class AsgiOutlet:
         self._filled = asyncio.Event()
         self._ended = False
         self._closed = asyncio.Event()  # it shall not wait for its reader any longer
+
+    @property
+    def sink(self) -> Sink:
+        return self
 
     def write(self, data: bytes) -> None:
         """Take `data`, and stand still once too much waits."""

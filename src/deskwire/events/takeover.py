@@ -5,8 +5,8 @@ as the answer lasts. A stream needs none of them: the hub writes straight to the
 
     request → uvicorn's protocol → app → `take` sends the head → set_protocol(TakenOutlet)
 
-What this relies on inside uvicorn stands in `take`; a test fails when the pinned version changes
-any of it.
+What this relies on inside uvicorn stands in `take` and `reply`; a test fails when the pinned
+version changes any of it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.types import Message, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from deskwire.events.hub import Draining, Hub
 from deskwire.events.seat import Outlet, Seat
@@ -30,6 +34,9 @@ SEND_BYTES = 32 * 1024  # kernel's part; left alone it grows to 1.5 MB for a rea
 BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
 END_WITHIN = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
 UNANSWERED_MS = 90_000  # ms without an acknowledgement; then the other side is not there any more
+
+
+Header = tuple[bytes, bytes]
 
 
 class Taken(Exception):
@@ -56,12 +63,11 @@ class TakeoverProtocol(HttpToolsProtocol):
 class TakenOutlet(asyncio.Protocol):
     """The way out over a transport of its own. Nothing a client still says is read."""
 
-    __slots__ = ("_hub", "_is_full", "_seat", "_transport", "write")
+    __slots__ = ("_hub", "_is_full", "_seat", "sink")
 
     def __init__(self, hub: Hub, transport: asyncio.Transport) -> None:
-        self.write = transport.write
+        self.sink = transport
         self._hub = hub
-        self._transport = transport
         self._seat: Seat | None = None
         self._is_full = False  # before there was a seat: an answer before this one still waits
 
@@ -71,16 +77,19 @@ class TakenOutlet(asyncio.Protocol):
         if self._is_full:
             self._hub.pause(seat)
 
+    def write(self, data: bytes) -> None:
+        self.sink.write(data)
+
     def end(self) -> None:
-        if self._transport.is_closing():
+        if self.sink.is_closing():
             return  # asyncio's TLS breaks when it is closed twice
-        waits = self._transport.get_write_buffer_size() > 0
-        self._transport.close()  # sends what waits, and may wait for its reader for ever
+        waits = self.sink.get_write_buffer_size() > 0
+        self.sink.close()  # sends what waits, and may wait for its reader for ever
         if waits:
-            asyncio.get_running_loop().call_later(END_WITHIN, self._transport.abort)
+            asyncio.get_running_loop().call_later(END_WITHIN, self.sink.abort)
 
     def abort(self) -> None:
-        self._transport.abort()
+        self.sink.abort()
 
     # What the transport says
 
@@ -100,7 +109,7 @@ class TakenOutlet(asyncio.Protocol):
     def eof_received(self) -> None:
         """Half closed is gone: a closed tab must not hold its seat until the next write."""
         self._leave()
-        self._transport.abort()
+        self.sink.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
@@ -115,6 +124,25 @@ def leave_out_of_access_log(request: Scope) -> None:
     """No line for this request; whoever asks for it tells what became of it in a better way."""
     if (offer := offer_of(request)) and (cycle := offer[1]()):
         cycle.access_log = False
+
+
+def reply(request: Scope, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    """Send a whole answer in one write, and no line to the access log; False where it cannot be.
+
+    ASGI's `send` takes head and body apart, and uvicorn sends each as it comes: for a short answer
+    the second packet is a quarter of all a request costs, and a second wake-up for who reads it.
+    The request's body has to be read.
+    """
+    offer = offer_of(request)
+    cycle = offer[1]() if offer else None
+    if cycle is None or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
+        return False
+    lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", body)))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 def offer_of(request: Scope) -> Offer | None:

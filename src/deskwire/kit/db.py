@@ -16,7 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, event, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    Engine,
+    Integer,
+    MetaData,
+    event,
+    text,
+)
 
 from deskwire.kit.timing import TimedThreads
 
@@ -94,9 +103,9 @@ def lock(tx: Connection, *names: str) -> None:
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
-def execute_plain(tx: Connection, statement: str, values: tuple[Any, ...]) -> None:
+def execute_plain(tx: Connection, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
     """Run a statement straight in the driver; every `?` in it stands for a value."""
-    tx.exec_driver_sql(statement.replace("?", "%s") if is_shared(tx) else statement, values)
+    return tx.exec_driver_sql(statement.replace("?", "%s") if is_shared(tx) else statement, values)
 
 
 def declare(dialect: str, statements: Sequence[str]) -> None:

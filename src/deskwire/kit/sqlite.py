@@ -99,5 +99,9 @@ _PRAGMAS = {
         "journal_size_limit=67108864",  # bytes; a long read must not leave a huge WAL behind
         "temp_store=MEMORY",
     ),
-    "reader": ("query_only=ON", "temp_store=MEMORY"),
+    "reader": (
+        "query_only=ON",
+        "temp_store=MEMORY",
+        "cache_size=-512",  # KiB; four readers of 2 MB would hold what the system's own cache has
+    ),
 }

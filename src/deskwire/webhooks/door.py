@@ -10,14 +10,15 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deskwire.events.takeover import leave_out_of_access_log
+from deskwire.events.takeover import leave_out_of_access_log, reply
 from deskwire.kit.clock import Clock, iso, now
 from deskwire.kit.db import Database
+from deskwire.kit.limits import TimeLimit
 from deskwire.webhooks.deliveries import AT_ONCE, keeping
 from deskwire.webhooks.source import Arrived, Refused, Source
 
@@ -39,12 +40,14 @@ class Door:
         sources: Iterable[Source],
         intake: Callable[[], Intake],
         clock: Clock = now,
+        body_timeout: float = BODY_TIMEOUT,
     ) -> None:
         self._inner = inner
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
         self._reading = 0  # bodies under way
+        self._time = TimeLimit(body_timeout)
         self.answers: Counter[tuple[str, int]] = Counter()  # (source, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,12 +55,11 @@ class Door:
         if source is None:
             await self._inner(scope, receive, send)
             return
-        leave_out_of_access_log(scope)  # half the price of a delivery, which is kept and counted
         status, message = await self._answer(source, scope, receive)
         self.answers[source.name, status] += 1
         if status != 200:
             logger.warning("webhook from %s: %d %s", source.name, status, message)
-        await _respond(send, status, message, iso(self._clock()))
+        await _respond(scope, send, status, message, iso(self._clock()))
 
     def log_answers(self) -> None:
         """Say what was answered since the start, refusals above all: nothing else keeps those."""
@@ -69,14 +71,14 @@ class Door:
             return 405, "Method not allowed: send a POST"
         if not source.is_ready():
             return 503, "Webhook secret is not configured"
-        headers = _by_name(scope["headers"])
-        if (stranger := source.refuse_early(headers)) is not None:
-            return stranger.status, stranger.message
+        claim = source.parse_claim(scope["headers"])
+        if isinstance(claim, Refused):
+            return claim.status, claim.message
         if self._reading >= MAX_READING:
             return 503, "Too many bodies are being read; send it again"
         self._reading += 1
         try:
-            async with asyncio.timeout(BODY_TIMEOUT):  # wait_for would make a task of it
+            with self._time:
                 body = await _read(receive)
         except TimeoutError:
             return 408, "The body did not arrive in time"
@@ -84,7 +86,7 @@ class Door:
             self._reading -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
-        checked = source.check(headers, body, self._clock())
+        checked = source.check(claim, body, self._clock())
         if isinstance(checked, Refused):
             return checked.status, checked.message
         try:
@@ -150,20 +152,14 @@ async def _read(receive: Receive) -> bytes | None:
         message = await receive()
         if message["type"] == "http.disconnect":
             return b""
-        size += len(message.get("body", b""))
+        part = message.get("body", b"")
+        size += len(part)
         if size <= MAX_BODY:
-            parts.append(message.get("body", b""))
+            parts.append(part)
         else:
             parts.clear()  # what follows is read and dropped, or the sender would miss our answer
         if not message.get("more_body", False) or size > MAX_DRAINED:
             return b"".join(parts) if size <= MAX_BODY else None
-
-
-def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[bytes, list[bytes]]:
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        found.setdefault(name, []).append(value)
-    return found
 
 
 @lru_cache(64)
@@ -172,18 +168,21 @@ def _opening(status: int, message: str) -> bytes:
     return told.removesuffix("}").encode() + b","
 
 
-async def _respond(send: Send, status: int, message: str, timestamp: str) -> None:
+async def _respond(scope: Scope, send: Send, status: int, message: str, timestamp: str) -> None:
     body = b'%s "timestamp": "%s"}' % (_opening(status, message), timestamp.encode())
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"x-content-type-options", b"nosniff"),
     ]
+    if status == 200 and reply(scope, status, headers, body):
+        return
     if status == 405:
         headers.append((b"allow", b"POST"))
     if status == 503:
         headers.append((b"retry-after", str(RETRY_AFTER).encode()))
     if status in (408, 413):
         headers.append((b"connection", b"close"))  # what is left of the body is not read
+    leave_out_of_access_log(scope)  # it is counted, and told in a better way
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

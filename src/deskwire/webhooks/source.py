@@ -6,13 +6,16 @@ delivery means. Both may be asked again years later, for a replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
 from deskwire.kit.clock import Millis
+
+Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
+Claim = tuple[bytes, ...]  # what a request says in its headers to prove where it comes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,22 @@ class Source(Protocol):
     def is_ready(self) -> bool:
         """Whether a secret is configured."""
 
-    def refuse_early(self, headers: Mapping[bytes, list[bytes]]) -> Refused | None:
-        """What can be refused before a body is read: a stranger costs no memory."""
+    def parse_claim(self, headers: Headers) -> Claim | Refused:
+        """What can be refused before a body is read: a stranger costs no memory. Never raises."""
 
-    def check(
-        self, headers: Mapping[bytes, list[bytes]], body: bytes, now: Millis
-    ) -> Arrived | Refused:
+    def check(self, claim: Claim, body: bytes, now: Millis) -> Arrived | Refused:
         """Prove the bytes and read the envelope. Never raises."""
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
         """Do what the delivery means, through the domains' actions. Raises Unfit."""
+
+
+def check(source: Source, headers: Headers, body: bytes, now: Millis) -> Arrived | Refused:
+    """Both steps, for whoever has the whole of a request at hand."""
+    claim = source.parse_claim(headers)
+    return claim if isinstance(claim, Refused) else source.check(claim, body, now)
+
+
+def values_of(headers: Headers, name: bytes) -> list[bytes]:
+    """Every value of a header."""
+    return [value for each, value in headers if each == name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from pydantic_core import from_json
@@ -13,10 +14,11 @@ from sqlalchemy import Connection
 from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.signature import PATH, is_signed
 from deskwire.kit.clock import Millis
-from deskwire.webhooks.source import Arrived, Delivery, Refused
+from deskwire.webhooks.source import Arrived, Claim, Delivery, Headers, Refused, values_of
 
 TIMESTAMP = b"x-webhook-timestamp"
 SIGNATURE = b"x-webhook-signature"
+NOBODYS: Claim = (b"", b"")  # signs nothing: a request that is signed twice
 MAX_ID = 200  # characters of a sender's own id, or of a type, that are kept as they are
 
 
@@ -32,26 +34,23 @@ class BotSource:
     def is_ready(self) -> bool:
         return bool(self._secrets)
 
-    def refuse_early(self, headers: Mapping[bytes, list[bytes]]) -> Refused | None:
-        """Who does not even claim to have signed."""
-        if any(headers.get(TIMESTAMP, ())) and any(headers.get(SIGNATURE, ())):
-            return None
-        return Refused(401, "Missing webhook headers")
+    def parse_claim(self, headers: Headers) -> Claim | Refused:
+        """The time and the signature; refused is who does not even claim to have signed."""
+        timestamps, signatures = values_of(headers, TIMESTAMP), values_of(headers, SIGNATURE)
+        if not any(timestamps) or not any(signatures):
+            return Refused(401, "Missing webhook headers")
+        if len(timestamps) > 1 or len(signatures) > 1:
+            return NOBODYS
+        return timestamps[0], signatures[0]
 
-    def check(
-        self, headers: Mapping[bytes, list[bytes]], body: bytes, now: Millis
-    ) -> Arrived | Refused:
+    def check(self, claim: Claim, body: bytes, now: Millis) -> Arrived | Refused:
         """Prove the bytes, then read the envelope; the order and the texts are the wire's."""
-        if (stranger := self.refuse_early(headers)) is not None:
-            return stranger
-        timestamps, signatures = headers[TIMESTAMP], headers[SIGNATURE]
+        timestamp, signature = claim
         if not body:
             return Refused(401, "Empty request body")
-        if len(timestamps) > 1 or len(signatures) > 1:
+        if not is_signed(self._secrets, timestamp, signature, body, now):
             return Refused(401, "Invalid webhook signature")
-        if not is_signed(self._secrets, timestamps[0], signatures[0], body, now):
-            return Refused(401, "Invalid webhook signature")
-        return _arrived(timestamps[0], body, now)
+        return _arrived(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
         """What the delivery means."""
@@ -77,7 +76,7 @@ def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
     """The envelope and None, or what is wrong with it in the wire's own words."""
     try:
         # What only a strict reader minds (a number no double holds) is parked, with its reason.
-        payload = from_json(body, allow_inf_nan=False)
+        payload = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return {}, "Invalid JSON payload"
     if not isinstance(payload, dict):
@@ -110,5 +109,5 @@ def _own_id(envelope: Mapping[str, Any]) -> str | None:
     if own is None or own == "":
         return None
     # An encoder that sorts is made anew each time, and costs more than all its work.
-    told = json.dumps(own) if isinstance(own, str) else json.dumps(own, sort_keys=True)
+    told = quoted(own) if isinstance(own, str) else json.dumps(own, sort_keys=True)
     return told if len(told) <= MAX_ID else hashlib.sha256(told.encode()).hexdigest()
