@@ -10,6 +10,23 @@ export interface Clock {
   random(): number;
 }
 
+/** Acts every `ms` until it is cancelled; also from within. */
+export function every(clock: Clock, ms: number, act: () => void): Cancel {
+  let isOver = false;
+  let cancel: Cancel = () => {};
+  const again = (): void => {
+    cancel = clock.after(ms, () => {
+      act();
+      if (!isOver) again();
+    });
+  };
+  again();
+  return () => {
+    isOver = true;
+    cancel();
+  };
+}
+
 export const realClock: Clock = {
   now: () => Date.now(),
   after(ms, act) {

@@ -1,6 +1,6 @@
 // The client store: takes every frame, and lets each part of the page know what concerns it.
 
-import type { Clock } from "./clock";
+import { type Clock, every } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
 import type { Connected, EventFrame, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
@@ -61,8 +61,9 @@ export class Store implements TabListener {
 
   start(): void {
     freshenTimes(document, this.#clock.now());
-    if (this.#page.stream) this.#showAge();
-    this.#keepTimes();
+    this.#showFreshness();
+    if (this.#page.stream) every(this.#clock, SHOW_AGE, () => this.#showFreshness());
+    every(this.#clock, SHOW_TIMES, () => freshenTimes(document, this.#clock.now()));
   }
 
   hear(frame: Frame): void {
@@ -187,18 +188,6 @@ export class Store implements TabListener {
   #showFreshness(): void {
     if (!this.#page.stream) return;
     showFreshness(freshnessOf(this.#state, this.#isStale), this.#freshAt, this.#clock.now());
-  }
-
-  #showAge(): void {
-    this.#showFreshness();
-    this.#clock.after(SHOW_AGE, () => this.#showAge());
-  }
-
-  #keepTimes(): void {
-    this.#clock.after(SHOW_TIMES, () => {
-      freshenTimes(document, this.#clock.now());
-      this.#keepTimes();
-    });
   }
 }
 

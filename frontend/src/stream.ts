@@ -9,7 +9,7 @@
 // tell a half-open connection from a quiet one; so it is closed and reopened from here.
 
 import { fullJitter } from "./backoff";
-import type { Cancel, Clock } from "./clock";
+import { type Cancel, type Clock, every } from "./clock";
 import { streamUrl } from "./cursor";
 import { CONTROL, type Frame, type Goodbye, parseFrame } from "./frames";
 
@@ -111,7 +111,7 @@ export class Stream implements Live {
     if (this.#cancelLook) return;
     this.#connect();
     this.#lookedAt = this.#clock.now();
-    this.#lookAgain();
+    this.#cancelLook = every(this.#clock, LOOK, () => this.#look());
   }
 
   stop(): void {
@@ -247,13 +247,6 @@ export class Stream implements Live {
     this.#cancelRetry?.();
     this.#cancelRetry = null;
     this.#retryAt = null;
-  }
-
-  #lookAgain(): void {
-    this.#cancelLook = this.#clock.after(LOOK, () => {
-      this.#look();
-      if (this.#cancelLook) this.#lookAgain();
-    });
   }
 
   #look(): void {

@@ -7,7 +7,7 @@
 // Every tab keeps its own place and what it heard lately, so any of them can go on without a gap.
 // Timers of hidden tabs come late, messages do not: followers ask, and the leader needs no timer.
 
-import type { Cancel, Clock } from "./clock";
+import { type Cancel, type Clock, every } from "./clock";
 import type { EventFrame, Frame } from "./frames";
 import {
   type Attention,
@@ -106,7 +106,7 @@ export class Tabs implements Live {
     if (this.#cancelLook || this.#state === "signed-out") return;
     this.#wire = this.#room.openWire((post) => this.#take(post));
     this.#heardAt = this.#lookedAt = this.#clock.now();
-    this.#lookAgain();
+    this.#cancelLook = every(this.#clock, LOOK, () => this.#look());
     this.#ask(false);
     this.#greet();
   }
@@ -309,13 +309,6 @@ export class Tabs implements Live {
       isWelcome: this.#count !== null,
       isWoken,
       attention: this.#room.attention(),
-    });
-  }
-
-  #lookAgain(): void {
-    this.#cancelLook = this.#clock.after(LOOK, () => {
-      this.#look();
-      if (this.#cancelLook) this.#lookAgain();
     });
   }
 

@@ -95,11 +95,7 @@ def begin(
 
 def find(tx: Connection, token: str, at: Millis | None = None) -> Session | None:
     """The living session a cookie's secret opens."""
-    living = sessions.c.expires_at > (now() if at is None else at)
-    row = tx.execute(
-        select(*_SHOWN).where(sessions.c.token_hash == digest(token), living)
-    ).one_or_none()
-    return None if row is None else Session(*row)
+    return find_all(tx, [token], at).get(token)
 
 
 def find_all(

@@ -43,9 +43,10 @@ def organization(organization_id: str) -> Channel:
     return intern(f"org:{organization_id}")
 
 
-def is_personal(channel: Channel) -> bool:
-    """Whether the channel belongs to one person, so that its audience is known by its name."""
-    return channel.startswith("user:")
+def person_of(channel: Channel) -> PersonId | None:
+    """Whose channel it is, where it belongs to one person: its audience is known by its name."""
+    kind, _, person = channel.partition(":")
+    return person if kind == "user" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dataclasses import replace
 from deskwire.events.audience import SLICE, Audience
 from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
 from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_reload, next_slice
-from deskwire.events.channels import Channels, PersonId, is_personal
+from deskwire.events.channels import Channels, PersonId, person_of
 from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
@@ -292,8 +292,8 @@ class Hub:
         touched: set[PersonId] = set()
         for channel in entry.touches:
             touched.update(seat.caller.person for seat in self._audience.on(channel))
-            if is_personal(channel):
-                touched.add(channel.partition(":")[2])  # also before the first answer
+            if person := person_of(channel):
+                touched.add(person)  # also before the first answer
             else:
                 touched.update(self._questions.in_flight)  # they may turn out to hold it
         for person in touched & self._people.keys():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from deskwire.events.channels import Channel, Grant, PersonId, is_personal
+from deskwire.events.channels import Channel, Grant, PersonId, person_of
 from deskwire.events.seat import Held, wants
 
 PEOPLE = 20_000  # remembered; more than one process has streams for
@@ -39,10 +39,9 @@ class Known:
     def forget_touched(self, touches: Collection[Channel]) -> None:
         """Forget everyone whose access an entry may have changed."""
         self.changes += 1
-        shared = {channel for channel in touches if not is_personal(channel)}
-        for channel in touches:
-            if is_personal(channel):
-                self.forget(channel.partition(":")[2])
+        shared = {channel for channel in touches if person_of(channel) is None}
+        for person in filter(None, map(person_of, touches)):
+            self.forget(person)
         if shared:
             for person in [p for p, h in self._held.items() if not shared.isdisjoint(h.all)]:
                 self.forget(person)
