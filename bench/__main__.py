@@ -13,6 +13,7 @@ from bench import (
     fanout,
     latency,
     memory,
+    pages,
     peers,
     profiles,
     start,
@@ -31,6 +32,8 @@ PARTS: dict[str, Callable[[], Part]] = {
     "door": door.measure,
     "latency": latency.measure,
     "browser": browser.measure,
+    "pages": pages.measure,
+    "pages_postgres": pages.measure_postgres,
     "start": start.measure,
     "profile": profiles.measure,
 }

@@ -130,7 +130,6 @@ def _ticket(number: int) -> dict[str, Any]:
         "id": f"bench-{number}",
         "workspace": guild(str(FIRST_SIDE)),
         "number": number + 1,
-        "subject_folded": "",
         "status": status,
         "tags": "[]",
         "messages": 0,

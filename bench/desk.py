@@ -12,6 +12,7 @@ from bench.sockets import connect, read_until, request
 from deskwire.accounts import sessions
 from deskwire.commands import run
 from deskwire.events import channels
+from deskwire.events.bus.engines import number_alone
 from deskwire.services import open_database
 
 EMAIL = "owner@bench.test"
@@ -20,14 +21,16 @@ STREAM = "/api/guilds/events"
 HELD = channels.tickets(channels.guild(GUILD))  # what the owner's stream holds once it is live
 
 
-def sign_in(folder: Path) -> str:
-    """Make a database in `folder` with the owner's account; the secret of their session."""
-    opened = open_database(f"sqlite:///{folder / DATABASE}")
+def sign_in(folder: Path, url: str = "") -> str:
+    """Make a database in `folder` (or use the one at `url`) with the owner's account; the secret
+    of their session."""
+    opened = open_database(url or f"sqlite:///{folder / DATABASE}")
+    db = number_alone(opened.db)
     try:
-        person = opened.db.write_here(run, "people.create", {"email": EMAIL})
-        opened.db.write_here(run, "people.link", {"email": EMAIL, "discord": OWNER})
+        person = db.write_here(run, "people.create", {"email": EMAIL})
+        db.write_here(run, "people.link", {"email": EMAIL, "discord": OWNER})
         now = time.time_ns() // 1_000_000
-        begun = opened.db.write_here(
+        begun = db.write_here(
             sessions.begin, person["id"], user_agent="bench", address=None, at=now
         )
     finally:

@@ -3,7 +3,8 @@
 Contestants take turns under the same load: the bare door; Deskwire with nobody working on what
 its door keeps, which is what the bare door is comparable with (as shipped, and with a quiet log,
 as the bare door has none); and Deskwire as shipped, which works out every message while more
-arrive.
+arrive. Where there is PostgreSQL, the last two are measured with it, too; what its own processes
+use is in nobody's CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from bench import postgres
 from bench.machine import Noise
+from bench.postgres import Running
 from bench.report import Figure, Part, of_rounds
 from bench.servers import BARE_DOOR, DESKWIRE, HELD_WORKER, ROOT, Server, fill, running
 
@@ -53,6 +56,7 @@ class Turn:
 
 def measure() -> Part:
     """Run all contestants in turn."""
+    server = postgres.find()
     with ExitStack() as stack:
         start = stack.enter_context
         contestants = {
@@ -61,15 +65,29 @@ def measure() -> Part:
             "door": Contestant(start(running(HELD_WORKER))),
             "whole": Contestant(start(running(DESKWIRE)), WORKED, works=True),
         }
-        fill(contestants["whole"].server)
+        if not isinstance(server, str):
+            held, whole = server.new_database(), server.new_database()
+            contestants["shared"] = Contestant(start(running(HELD_WORKER, DATABASE_URL=held)))
+            contestants["shared whole"] = Contestant(
+                start(running(DESKWIRE, DATABASE_URL=whole)), WORKED, works=True
+            )
+        for each in contestants.values():
+            if each.works:
+                fill(each.server)
         for contestant in contestants.values():
             take_turn(contestant, "warm-up")
-        noise = Noise(lambda: sum(each.server.cpu() for each in contestants.values()))
+        noise = Noise(lambda: _cpu(contestants, server))
         turns: dict[str, list[Turn]] = {name: [] for name in contestants}
         for number in range(ROUNDS):
             for name, contestant in contestants.items():
                 turns[name].append(take_turn(contestant, f"{name}-{number}"))
-        return Part("door", HOW, _ratios(turns), _figures(turns), noise.share())
+        missing = [server] if isinstance(server, str) else []
+        return Part("door", HOW, _ratios(turns), _figures(turns), noise.share(), notes=missing)
+
+
+def _cpu(contestants: dict[str, Contestant], server: Running | str) -> float:
+    theirs = 0.0 if isinstance(server, str) else server.cpu()
+    return theirs + sum(each.server.cpu() for each in contestants.values())
 
 
 def take_turn(contestant: Contestant, run: str) -> Turn:
@@ -105,7 +123,20 @@ def _ratios(turns: dict[str, list[Turn]]) -> list[Figure]:
         of_rounds("requests/s, without a log, too", ratio("quiet", "pace"), "×"),
         of_rounds("CPU per delivery, worked out as well", ratio("whole", "cpu"), "×"),
         of_rounds("requests/s, while it is worked out", ratio("whole", "pace"), "×"),
+        *(
+            of_rounds(f"PostgreSQL: {what}", ratio(of, name), "×")
+            for of, name, what in _SHARED
+            if of in turns
+        ),
     ]
+
+
+_SHARED = (
+    ("shared", "cpu", "CPU per request, without its own"),
+    ("shared", "pace", "requests/s"),
+    ("shared whole", "cpu", "CPU per delivery, worked out as well"),
+    ("shared whole", "pace", "requests/s, while it is worked out"),
+)
 
 
 _NAMES = {
@@ -113,6 +144,8 @@ _NAMES = {
     "quiet": "Deskwire's door without a log",
     "door": "Deskwire's door",
     "whole": "Deskwire, worked out as well",
+    "shared": "Deskwire's door, PostgreSQL",
+    "shared whole": "Deskwire, PostgreSQL, worked out as well",
 }
 
 

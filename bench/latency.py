@@ -2,7 +2,8 @@
 
 The clock runs from just before the request is written until the frame with that message's id was
 read by a client on a bare socket, on the same machine; both commits lie between. One event at a
-time, at a low rate, against the least that could be done.
+time, at a low rate, against the least that could be done: with the embedded default, and with
+PostgreSQL on the same machine where there is one.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
+from bench import postgres
 from bench.bodies import messages, post
 from bench.desk import listen, sign_in
 from bench.machine import Noise
+from bench.postgres import Running
 from bench.report import Figure, Part, of_rounds, percentile
 from bench.servers import BARE_LIVE, DESKWIRE, Server, fill, running, scratch
 from bench.sockets import connect, fetch, read_until, request
@@ -41,21 +44,30 @@ class Contestant:
 
 
 def measure() -> Part:
-    """Run both contestants in turn."""
+    """Run the contestants in turn."""
+    server = postgres.find()
     with ExitStack() as stack:
         contestants = {
             "bare": _bare(stack.enter_context(running(BARE_LIVE))),
             "ours": _deskwire(stack),
         }
+        if not isinstance(server, str):
+            contestants["shared"] = _deskwire(stack, server.new_database())
         for each in contestants.values():
             stack.enter_context(each.stream)
             _take_turn(each, "warm-up", WARM_UP)
-        noise = Noise(lambda: sum(each.server.cpu() for each in contestants.values()))
+        noise = Noise(lambda: _cpu(contestants, server))
         waits: dict[str, list[list[float]]] = {name: [] for name in contestants}
         for number in range(ROUNDS):
             for name, each in contestants.items():
                 waits[name].append(_take_turn(each, f"{name}-{number}", EVENTS))
-        return Part("latency", HOW, _ratios(waits), _figures(waits), noise.share())
+        missing = [server] if isinstance(server, str) else []
+        return Part("latency", HOW, _ratios(waits), _figures(waits), noise.share(), notes=missing)
+
+
+def _cpu(contestants: dict[str, Contestant], server: Running | str) -> float:
+    theirs = 0.0 if isinstance(server, str) else server.cpu()
+    return theirs + sum(each.server.cpu() for each in contestants.values())
 
 
 def _bare(server: Server) -> Contestant:
@@ -65,10 +77,11 @@ def _bare(server: Server) -> Contestant:
     return Contestant(server, stream)
 
 
-def _deskwire(stack: ExitStack) -> Contestant:
+def _deskwire(stack: ExitStack, url: str = "") -> Contestant:
     folder = stack.enter_context(scratch())
-    token = sign_in(folder)
-    server = stack.enter_context(running(DESKWIRE, folder))
+    token = sign_in(folder, url)
+    chosen = {"DATABASE_URL": url} if url else {}
+    server = stack.enter_context(running(DESKWIRE, folder, **chosen))
     fill(server)
     return Contestant(server, listen(server.port, token))
 
@@ -95,18 +108,31 @@ def _waits(contestant: Contestant, sender: socket.socket, run: str, count: int) 
 
 
 def _ratios(waits: dict[str, list[list[float]]]) -> list[Figure]:
-    p50 = {name: [percentile(turn, 0.5) for turn in turns] for name, turns in waits.items()}
-    every = list(chain.from_iterable(waits["ours"]))
-    of_bare = [ours / bare for ours, bare in zip(p50["ours"], p50["bare"], strict=True)]
-    tails = [percentile(turn, 0.99) / percentile(turn, 0.5) for turn in waits["ours"]]
-    tail = percentile(every, 0.99) / percentile(every, 0.5)
     return [
-        of_rounds("p50, of the bare contestant's", of_bare, "×", P50_BAR),
-        Figure("p99, of the own p50", tail, "×", min(tails), max(tails), P99_BAR),
+        *_ratios_of("ours", "", waits, P50_BAR, P99_BAR),
+        *(_ratios_of("shared", "PostgreSQL, ", waits) if "shared" in waits else ()),
     ]
 
 
-_NAMES = {"bare": "bare, two commits", "ours": "Deskwire"}
+def _ratios_of(
+    who: str,
+    title: str,
+    waits: dict[str, list[list[float]]],
+    p50_bar: float | None = None,
+    p99_bar: float | None = None,
+) -> list[Figure]:
+    p50 = {name: [percentile(turn, 0.5) for turn in turns] for name, turns in waits.items()}
+    every = list(chain.from_iterable(waits[who]))
+    of_bare = [ours / bare for ours, bare in zip(p50[who], p50["bare"], strict=True)]
+    tails = [percentile(turn, 0.99) / percentile(turn, 0.5) for turn in waits[who]]
+    tail = percentile(every, 0.99) / percentile(every, 0.5)
+    return [
+        of_rounds(f"{title}p50, of the bare contestant's", of_bare, "×", p50_bar),
+        Figure(f"{title}p99, of the own p50", tail, "×", min(tails), max(tails), p99_bar),
+    ]
+
+
+_NAMES = {"bare": "bare, two commits", "ours": "Deskwire", "shared": "Deskwire, PostgreSQL"}
 
 
 def _figures(waits: dict[str, list[list[float]]]) -> list[Figure]:

@@ -8,7 +8,18 @@ from typing import Any
 
 from bench.report import RESULTS
 
-ORDER = ("fanout", "peers", "burst", "memory", "storm", "door", "latency", "start")
+ORDER = (
+    "fanout",
+    "peers",
+    "burst",
+    "memory",
+    "storm",
+    "door",
+    "latency",
+    "pages",
+    "pages_postgres",
+    "start",
+)
 
 
 def main() -> None:

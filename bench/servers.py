@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import processes
+from bench import postgres, processes
 from bench.bodies import SECRET, opening, post
 from bench.sockets import HOST, connect, fetch, request
 from deskwire.control import ask_server
@@ -30,6 +30,7 @@ DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its fold
 DESKWIRE = ("-c", "from deskwire.cli import main; main()", "serve")  # as shipped
 HELD_WORKER = ("-m", "bench.held_worker", "serve")
 HOOKED = ("-m", "bench.hooked", "serve")
+PAGED = ("-m", "bench.paged", "serve")
 BARE_DOOR = ("-m", "bench.bare_door")
 BARE_LIVE = ("-m", "bench.bare_live")
 
@@ -37,9 +38,12 @@ BARE_LIVE = ("-m", "bench.bare_live")
 class Server:
     """A running contestant."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], port: int, folder: Path, url: str = ""
+    ) -> None:
         self.port = port
         self.folder = folder
+        self._database_url = url  # none: the embedded default
         self._process = process
 
     @property
@@ -72,6 +76,10 @@ class Server:
 
     def wait_until_worked_off(self) -> None:
         """Wait until nothing the door kept is left to be worked on."""
+        if url := self._database_url:
+            what = "its deliveries to be worked off"
+            wait_for(lambda: postgres.count_pending(url) == 0, DRAIN_TIMEOUT, what, self.log)
+            return
         database = sqlite3.connect(f"file:{self.folder / DATABASE}?mode=ro", uri=True)
         ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
         wait_for(lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.log)
@@ -146,7 +154,7 @@ def start(command: Sequence[str], folder: Path, **environment: str) -> Server:
             stdout=log,
             stderr=log,
         )
-    return Server(process, port, folder)
+    return Server(process, port, folder, environment.get("DATABASE_URL", ""))
 
 
 def fill(server: Server) -> None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -107,7 +108,7 @@ class Cluster:
 def cluster() -> Cluster:
     """The server of this run, started when it is first needed and stopped at the end."""
     given = os.environ.get("TEST_POSTGRES_URL")
-    found = Cluster(given or _start())
+    found = Cluster(given or start(SETTINGS).url)
     found.execute(f"CREATE ROLE {{}} LOGIN PASSWORD '{PASSWORD}'", ROLE)
     if given:
         atexit.register(_leave, found)
@@ -134,7 +135,16 @@ def _leave(of: Cluster) -> None:
     of.execute("DROP ROLE {}", ROLE)
 
 
-def _start() -> str:
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server of our own, until this process ends."""
+
+    url: str  # as its superuser
+    pid: int
+
+
+def start(chosen: Mapping[str, str]) -> Started:
+    """Start a server with these settings in a folder of its own."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="deskwire-postgres-"))
     owner = NOBODY if os.geteuid() == 0 else None
@@ -151,7 +161,7 @@ def _start() -> str:
         *("-A", "scram-sha-256", "--pwfile", password),
     )
     port = _free_port()
-    settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
+    settings = [f"--{name}={value}" for name, value in {**chosen, "port": str(port)}.items()]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [programs / "postgres", "-D", data, *settings],
@@ -163,7 +173,7 @@ def _start() -> str:
     atexit.register(_stop, process, folder)
     url = f"postgresql://postgres:{admin}@127.0.0.1:{port}/postgres"
     _wait_for(url, process, folder / "log")
-    return url
+    return Started(url, process.pid)
 
 
 def _programs() -> Path:

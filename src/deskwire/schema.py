@@ -21,7 +21,7 @@ from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
 from deskwire.outside import notes, triggers
-from deskwire.tickets import messages, tickets
+from deskwire.tickets import counts, messages, tickets, words
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members, names, organizations, roles
 
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 TABLES = (
+    counts,
     deliveries,
     guilds,
     identities,
@@ -52,6 +53,7 @@ TABLES = (
     sessions,
     throttle,
     tickets,
+    words,
 )
 
 event.listen(metadata, "after_create", triggers.make)

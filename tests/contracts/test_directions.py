@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "control": {"kit"},
     "place": {"kit"},
     "schema": {"kit", "events", "webhooks", "outside"} | DOMAINS,
-    "migrations": {"schema"},
+    "migrations": {"kit", "schema"},
     "statement": {"kit", "outside"},
     "commands": {"kit", "accounts", "workspaces", "webhooks", "statement"},
     "retention": {"kit", "events", "accounts", "webhooks"},

@@ -41,7 +41,9 @@ def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> N
     db = migrated(tmp_path / "desk.db")
 
     differences = db.read_here(
-        lambda tx: compare_metadata(MigrationContext.configure(tx), schema.metadata)
+        lambda tx: compare_metadata(
+            MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
+        )
     )
     db.close()
 
@@ -60,8 +62,8 @@ def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
     made.close()
     db.close()
 
-    for table in schema.metadata.tables:
-        assert found[table] == expected[table], f"{table}: correct its version"
+    for thing in expected:
+        assert found[thing] == expected[thing], f"{thing}: correct its version"
 
 
 def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -
     db.close()
 
     assert found == expected, "outside/triggers.py and the versions differ: add a version"
-    assert len(found) == 4 * len(WATCHED)
+    assert sum(name.startswith("outside_") for name in found) == 4 * len(WATCHED)
 
 
 def test_every_watched_table_raises_a_revision_that_begins_at_0_for_who_names_none() -> None:
@@ -163,7 +165,7 @@ def add_a_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
-    """Columns, keys, indexes and AUTOINCREMENT of every table."""
+    """Columns, keys, indexes and AUTOINCREMENT of every table; triggers and virtual tables."""
     found: dict[str, list[object]] = {}
     for table in schema.metadata.tables:
         made = "SELECT sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE name = ?"
@@ -176,12 +178,21 @@ def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
             name = index if origin == "c" else ""
             found[table].append(str((name, unique, origin, parts)))
         found[table][1:] = sorted(str(each) for each in found[table][1:])
+    made = "WHERE type = 'trigger' OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '% WHERE %'"
+    for name, text in tx.exec_driver_sql(f"SELECT name, sql FROM sqlite_master {made}"):
+        found[name] = [" ".join(text.split())]
     return found
 
 
 def triggers(tx: Connection) -> dict[str, str]:
     rows = tx.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
     return {row[0]: row[1] for row in rows}
+
+
+def is_common(name: str | None, *_: object) -> bool:
+    """Whether both databases have it: each keeps an index of words of its own kind."""
+    own = ("tokens", "ix_ticket_words_tokens")
+    return name not in own and not (name or "").startswith("ticket_words_index")
 
 
 def names_in(db: SQLite) -> list[str]:

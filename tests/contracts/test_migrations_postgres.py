@@ -20,7 +20,7 @@ from deskwire.kit.errors import Conflict
 from deskwire.kit.postgres import Postgres
 from deskwire.kit.sqlite import SQLite
 from deskwire.services import open_database
-from tests.contracts.test_migrations import add_a_version
+from tests.contracts.test_migrations import add_a_version, is_common
 from tests.postgres import cluster
 
 
@@ -40,7 +40,9 @@ def migrated() -> Iterator[Postgres]:
 
 def test_a_migrated_database_is_the_one_the_tables_describe(migrated: Postgres) -> None:
     differences = migrated.read_here(
-        lambda tx: compare_metadata(MigrationContext.configure(tx), schema.metadata)
+        lambda tx: compare_metadata(
+            MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
+        )
     )
 
     assert differences == [], "tables and versions differ on PostgreSQL"
@@ -188,13 +190,17 @@ def shape_of(db: Database) -> dict[str, Any]:
         seen = inspect(tx)
         return {
             table: {
-                "columns": [(each["name"], each["nullable"]) for each in seen.get_columns(table)],
+                "columns": [
+                    (each["name"], each["nullable"])
+                    for each in seen.get_columns(table)
+                    if is_common(each["name"])
+                ],
                 "key": seen.get_pk_constraint(table)["constrained_columns"],
                 "unique": {tuple(u["column_names"]) for u in seen.get_unique_constraints(table)},
                 "indexes": {
                     (index["name"], tuple(index["column_names"]))
                     for index in seen.get_indexes(table)
-                    if not index.get("duplicates_constraint")
+                    if not index.get("duplicates_constraint") and is_common(index["name"])
                 },
                 "foreign": {
                     (tuple(f["constrained_columns"]), f["referred_table"], str(f["options"]))
@@ -202,6 +208,7 @@ def shape_of(db: Database) -> dict[str, Any]:
                 },
             }
             for table in seen.get_table_names()
+            if is_common(table)
         }
 
     return db.read_here(look)

@@ -82,8 +82,8 @@ CASES = {
     "a member is marked as gone": Case("UPDATE guild_members SET left_at = 1", "member.left", UNA),
     "a member is deleted": Case("DELETE FROM guild_members", "member.role_changed", MO),
     "a ticket is inserted": Case(
-        "INSERT INTO tickets (id, workspace, number, subject, subject_folded, status, tags, "
-        f"messages, opened_at, active_at) VALUES ('t2', 'guild:{HARBOUR}', 2, 'Rope', '', 'new', "
+        "INSERT INTO tickets (id, workspace, number, subject, status, tags, "
+        f"messages, opened_at, active_at) VALUES ('t2', 'guild:{HARBOUR}', 2, 'Rope', 'new', "
         "'[]', 0, 5, 5)",
         "ticket.created",
         ADA,

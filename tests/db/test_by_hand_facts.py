@@ -114,8 +114,8 @@ NONSENSE = {
     "UPDATE messages SET ticket = 'gone' WHERE kind = 'reply'": "there is no ticket 'gone'",
     "UPDATE tickets SET workspace = 'guild:1'": "there is no server 1 here",
     "UPDATE roles SET guild = '1'": "there is no server 1 here",
-    "INSERT INTO tickets (id, workspace, number, subject_folded, status, tags, messages, "
-    f"opened_at, active_at) VALUES ('t', 'guild:{HARBOUR}', 9, '', 'x', 'y', 0, 1, 1)": (
+    "INSERT INTO tickets (id, workspace, number, status, tags, messages, "
+    f"opened_at, active_at) VALUES ('t', 'guild:{HARBOUR}', 9, 'x', 'y', 0, 1, 1)": (
         "status must be one of"
     ),
     "INSERT INTO messages (id, ticket, kind, type, origin, author, at, data, html) SELECT 'm', id, "
@@ -197,8 +197,7 @@ async def test_replacing_a_row_is_changing_it(harbour: Harbour) -> None:
     """SQLite deletes the old row without a word, and the new one begins at revision 0."""
     before = harbour.one("SELECT revision FROM tickets")[0]
     columns = (
-        "id, workspace, number, sender_id, subject_folded, status, opener, tags, messages, "
-        "opened_at, active_at"
+        "id, workspace, number, sender_id, status, opener, tags, messages, opened_at, active_at"
     )
     await harbour.desk.by_hand(
         f"INSERT OR REPLACE INTO tickets ({columns}, subject) SELECT {columns}, 'R' FROM tickets"

@@ -21,7 +21,7 @@ from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
 from deskwire.outside.notes import outside_changes
 from deskwire.services import ACCESS
-from deskwire.tickets import search
+from deskwire.tickets import counts
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.webhooks.deliveries import deliveries
@@ -123,7 +123,7 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
         return [
             (
                 f"guild:{place.id}" in viewer.channels,
-                sum(search.count(tx, viewer, f"guild:{place.id}").values()),
+                sum(counts.count(tx, viewer, f"guild:{place.id}").values()),
             )
             for place in (NORTHWIND, PIXEL_FORGE)
         ]

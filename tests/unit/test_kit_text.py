@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deskwire.accounts.people import parse_name
 from deskwire.kit.errors import Invalid
-from deskwire.kit.text import folded, harmless
+from deskwire.kit.text import MAX_WORD, folded, harmless, words_of
 
 INVISIBLE = [
     "\u200b",
@@ -50,3 +50,29 @@ def test_an_escape_sequence_is_written_out() -> None:
 @given(st.text())
 def test_folding_again_changes_nothing(text: str) -> None:
     assert folded(folded(text)) == folded(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Don’t PANIC, don't!", ["don", "t", "panic"]),
+        ("crane_desk+2@harbour.example", ["crane", "desk", "2", "harbour", "example"]),
+        ("https://a.b/c?d=-5.0", ["https", "a", "b", "c", "d", "5", "0"]),
+        ("U\u0308bung STRASSE", ["übung", "strasse"]),
+        ("हिन्दी में עִבְרִית 한국어", ["हिन्दी", "में", "עִבְרִית", "한국어"]),
+        ("起重機", ["起重", "重機", "機"]),
+        ("クレーンA1号機", ["クレ", "レー", "ーン", "ン", "a1", "号機", "機"]),
+        ("🏗️ ❤️ \u0301 …!? \0 \ud800", []),
+        ("", []),
+        ("x" * 200, ["x" * MAX_WORD]),
+    ],
+)
+def test_words_are_what_is_between_everything_else(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+@given(st.text())
+def test_no_word_holds_what_a_database_would_part_it_at(text: str) -> None:
+    for word in words_of(text):
+        assert 0 < len(word) <= MAX_WORD
+        assert not any(sign.isspace() or (sign.isascii() and not sign.isalnum()) for sign in word)

@@ -13,12 +13,13 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
 )
 
-from deskwire.accounts.identities import principals_of
+from deskwire.accounts.identities import identities
 from deskwire.accounts.people import Person, people
 from deskwire.events import channels, log
 from deskwire.events.catalogue import SessionRevoked
@@ -113,11 +114,25 @@ def find_with_person(
     tx: Connection, token: str, at: Millis | None = None
 ) -> tuple[Person, Session, tuple[str, ...]] | None:
     """`find`, with whose session it is and who they are elsewhere (principals)."""
-    session = find(tx, token, at)
-    if session is None:
+    rows = tx.execute(_WITH_PERSON, {"hash": digest(token), "now": now() if at is None else at})
+    found = [tuple(row) for row in rows]
+    if not found:
         return None
-    row = tx.execute(select(people).where(people.c.id == session.person)).one()
-    return Person(*row), session, tuple(principals_of(tx, session.person))
+    session, end = Session(*found[0][: len(_SHOWN)]), len(_SHOWN) + len(people.c)
+    principals = tuple(row[end] for row in found if row[end] is not None)
+    return Person(*found[0][len(_SHOWN) : end]), session, principals
+
+
+_WITH_PERSON = (
+    select(*_SHOWN, *people.c, identities.c.principal)
+    .select_from(
+        sessions.join(people, people.c.id == sessions.c.person).outerjoin(
+            identities, identities.c.person == people.c.id
+        )
+    )
+    .where(sessions.c.token_hash == bindparam("hash"), sessions.c.expires_at > bindparam("now"))
+    .order_by(identities.c.principal)
+)
 
 
 def is_due(session: Session, at: Millis) -> bool:

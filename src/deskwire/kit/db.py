@@ -16,7 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import BigInteger, Connection, CursorResult, Engine, Integer, MetaData, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    CursorResult,
+    Engine,
+    Integer,
+    MetaData,
+    event,
+    text,
+)
 
 from deskwire.kit.timing import TimedThreads
 
@@ -97,6 +106,17 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 def execute_plain(tx: Connection, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
     """Run a statement straight in the driver; every `?` in it stands for a value."""
     return tx.exec_driver_sql(statement.replace("?", "%s") if is_shared(tx) else statement, values)
+
+
+def declare(dialect: str, statements: Sequence[str]) -> None:
+    """Triggers and indexes of one engine that no `Table` can say: made after all tables."""
+
+    def make(_: MetaData, tx: Connection, **__: object) -> None:
+        if tx.dialect.name == dialect:
+            for statement in statements:
+                tx.exec_driver_sql(statement)
+
+    event.listen(metadata, "after_create", make)
 
 
 class Database:

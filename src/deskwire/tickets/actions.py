@@ -17,9 +17,10 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import EDITED, Fact, State, edited, fold
 from deskwire.tickets.messages import Added, Draft
-from deskwire.tickets.tickets import audience, fold_subject, named, participants, tickets
+from deskwire.tickets.tickets import audience, named, participants, tickets
+from deskwire.tickets.words import record_head, record_reply
 from deskwire.workspaces import guilds
-from deskwire.workspaces.names import read_names, read_people
+from deskwire.workspaces.names import make_findable, read_names, read_people
 from deskwire.workspaces.origin import BY_HAND, Origin, Principal
 
 
@@ -44,6 +45,7 @@ def record_fact(
     state = fold([*facts, Fact(type_, origin.at, origin.actor, origin.wire)])
     touched = seat_opener(tx, row.id, row, state)
     changed = write_state(tx, row, state, origin.at)
+    _keep_findable(tx, row, changed)
     tell(tx, origin, type_, changed, line, touched)
 
 
@@ -74,6 +76,7 @@ def record_message(
         text,
     )
     line = messages.add(tx, draft)
+    record_reply(tx, row, text)
     values = {"of": row.id, "active_at": max(row.active_at, origin.at)}
     if row.opener is None:  # nothing has told yet when it was opened
         values["opened_at"] = min(row.opened_at, origin.at)
@@ -106,7 +109,6 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
             workspace=workspace,
             number=_free_number(tx, workspace, number),
             sender_id=sender_id,
-            subject_folded=fold_subject(None),
             status="new",
             tags="[]",
             messages=0,
@@ -115,7 +117,9 @@ def _ensure(tx: Connection, at: Millis, guild_id: str, sender_id: int, number: i
             revision=1,
         )
     )
-    return tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one()
+    row = tx.execute(_OF_SENDER, {"here": workspace, "senders": sender_id}).one()
+    record_head(tx, row)
+    return row
 
 
 def _find(tx: Connection, workspace: Workspace, sender_id: int) -> Row[Any] | None:
@@ -169,7 +173,6 @@ def write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[
     values = {
         "of": row.id,
         "subject": state.subject,
-        "subject_folded": fold_subject(state.subject),
         "opener": state.opener,
         "status": state.status,
         "assignee": state.assignee,
@@ -181,6 +184,11 @@ def write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[
         "deleted_at": state.deleted_at,
     }
     return tx.execute(_CHANGE, values).one()
+
+
+def _keep_findable(tx: Connection, before: Row[Any], row: Row[Any]) -> None:
+    record_head(tx, row)
+    make_findable(tx, row.workspace, {row.opener, row.assignee} - {before.opener, before.assignee})
 
 
 def tell(

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from deskwire.kit.errors import NotFound
-from deskwire.tickets import messages
+from deskwire.tickets import messages, words
 from deskwire.tickets.actions import (
     add_edit,
     channels_of_people,
@@ -23,8 +23,8 @@ from deskwire.tickets.actions import (
 )
 from deskwire.tickets.facts import State, edited, fold
 from deskwire.tickets.statuses import ENDED, to_wire
-from deskwire.tickets.tickets import audience, fold_subject, tickets
-from deskwire.workspaces.names import read_names
+from deskwire.tickets.tickets import audience, tickets
+from deskwire.workspaces.names import make_findable, read_names
 from deskwire.workspaces.origin import BY_HAND, Edit, Principal
 
 SHOWN = ("kind", "side", "author", "at", "html", "text", "type", "data")
@@ -132,17 +132,20 @@ def _complete(tx: Connection, row: Row[Any], at: int) -> Row[Any]:
     """Work out anew what follows from the rest of a ticket; its row, at a higher revision."""
     table = messages.messages
     replies = select(func.count()).where(table.c.ticket == row.id, table.c.kind == "reply")
-    return tx.execute(
+    changed = tx.execute(
         update(tickets)
         .where(tickets.c.id == row.id)
         .values(
-            subject_folded=fold_subject(row.subject),
             messages=replies.scalar_subquery(),
             active_at=max(row.active_at, at),
             revision=tickets.c.revision + 1,
         )
         .returning(tickets)
     ).one()
+    words.record_head(tx, changed)
+    words.rewrite(tx, changed.id)
+    make_findable(tx, changed.workspace, {changed.opener, changed.assignee})
+    return changed
 
 
 def _told(edit: Edit, before: Any, now: Row[Any]) -> tuple[str, dict[str, Any]]:  # noqa: ANN401

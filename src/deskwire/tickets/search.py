@@ -1,29 +1,32 @@
 """Finding tickets: one page of a workspace's list, filtered, searched and sorted.
 
-The same visibility as everywhere: `tickets.visible_to(viewer)`. Counts are of what the search
-finds, so that a tab never promises what it does not show.
+The same visibility as everywhere: `tickets.visible_in`. Counts are of what the
+search finds, so that a tab never promises what it does not show. A query without a word, as `?!`,
+asks for nothing and so finds everything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
-from deskwire.kit.text import folded
-from deskwire.tickets.statuses import ENDED, STATUSES, Status
-from deskwire.tickets.tickets import Ticket, tickets, visible_to, with_names
-from deskwire.workspaces.names import is_called
+from deskwire.kit.text import words_of
+from deskwire.tickets.counts import count, count_rows
+from deskwire.tickets.statuses import STATUSES, Status
+from deskwire.tickets.tickets import Ticket, tickets, visible_in, with_names
+from deskwire.tickets.words import having
+from deskwire.workspaces.names import find_called
 
 Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 PAGE = 50  # rows; more than two screens are searched, not scrolled
 MAX_PAGE = 10_000  # pages; an offset beyond is a mistake, not a wish
-MAX_WORDS = 12  # each is three scans of names; nobody remembers more of a subject
+MAX_WORDS = 12  # each is looked up among names and words; nobody remembers more of a ticket
 MAX_QUERY = 200  # characters; longer ones are cut
 
 _ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {
@@ -80,8 +83,9 @@ def _storable(text: str) -> str:
 
 def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:
     """The page of `workspace` that `wish` asks for, of what `viewer` may see; at most the last."""
-    seen = and_(visible_to(viewer), tickets.c.workspace == workspace, *_matching(wish.query))
-    counts = _counts(tx, seen)
+    hits = _hits(tx, workspace, wish.query)
+    seen = visible_in(tx, viewer, workspace, hits)
+    counts = count(tx, viewer, workspace) if hits is None else count_rows(tx, seen)
     chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
     matching = sum(counts.values()) if wish.status is None else counts[wish.status]
     pages = max(1, -(-matching // PAGE))
@@ -96,41 +100,7 @@ def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Fo
     return Found(with_names(tx, rows), counts, page, pages)
 
 
-def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:
-    """How many tickets of `workspace` the viewer may see, by status."""
-    return _counts(tx, and_(visible_to(viewer), tickets.c.workspace == workspace))
-
-
-def count_open(tx: Connection, viewer: Viewer) -> dict[Workspace, int]:
-    """How many tickets the viewer may see are not ended, by workspace; none: left out."""
-    unended = and_(visible_to(viewer), tickets.c.status.not_in(ENDED))
-    rows = tx.execute(
-        select(tickets.c.workspace, func.count()).where(unended).group_by(tickets.c.workspace)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-def _counts(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]:
-    rows = tx.execute(
-        select(tickets.c.status, func.count()).where(condition).group_by(tickets.c.status)
-    )
-    found = {row[0]: row[1] for row in rows}
-    return {status: found.get(status, 0) for status in STATUSES}
-
-
-def _matching(query: str) -> list[ColumnElement[bool]]:
-    """Every word must occur in the subject, the number, or a name of opener or assignee."""
-    words = folded(query)[:MAX_QUERY].split()  # one ligature may unfold into 18 characters
-    return [_word_matches(word) for word in list(dict.fromkeys(words))[:MAX_WORDS]]
-
-
-def _word_matches(word: str) -> ColumnElement[bool]:
-    conditions = [
-        tickets.c.subject_folded.contains(word, autoescape=True),
-        is_called(tickets.c.opener, word),
-        is_called(tickets.c.assignee, word),
-    ]
-    digits = word.removeprefix("#")
-    if digits.isascii() and digits.isdigit() and len(digits) < 10:
-        conditions.append(tickets.c.number == int(digits))
-    return or_(*conditions)
+def _hits(tx: Connection, workspace: Workspace, query: str) -> Select[Any] | None:
+    """The ids of the tickets that hold every word of the query; None: of all."""
+    words = words_of(query)[:MAX_WORDS]
+    return having(tx, workspace, find_called(tx, workspace, words)) if words else None

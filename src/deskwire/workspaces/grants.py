@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, Text, literal, null, select, true
@@ -13,7 +12,7 @@ from sqlalchemy import and_ as all_of
 
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import people
-from deskwire.events.channels import PersonId
+from deskwire.events.access import People
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
 from deskwire.workspaces.permissions import Permission
@@ -22,13 +21,13 @@ from deskwire.workspaces.roles import role_members, roles
 VIEW_ALL = int(Permission.TICKET_VIEW_ALL)
 
 
-def personal_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
+def personal_grants(persons: People) -> list[Select[Any]]:
     """Everybody hears their own channel."""
     channel = literal("user:", Text) + people.c.id
     return [select(people.c.id, channel, null(), literal("self")).where(people.c.id.in_(persons))]
 
 
-def guild_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
+def guild_grants(persons: People) -> list[Select[Any]]:
     """The guild channels of `persons`: rows of person, channel, workspace, why."""
     by_role = roles.join(
         role_members,
@@ -72,7 +71,7 @@ def _has(permissions: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def _grant(
-    persons: Collection[PersonId],
+    persons: People,
     kind: str,
     guild: ColumnElement[str],
     principal: ColumnElement[str],

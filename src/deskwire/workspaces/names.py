@@ -1,57 +1,150 @@
-"""Names of Discord users, as far as events have told them."""
+"""Names of Discord users, as far as events have told them, and whom a word may mean."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
+    CompoundSelect,
     Connection,
+    Index,
+    Integer,
+    Select,
     Table,
     Text,
-    and_,
     bindparam,
-    or_,
+    delete,
+    literal,
     select,
     text,
+    union_all,
 )
 
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import people
 from deskwire.events.catalogue import Who
+from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
-from deskwire.kit.text import folded
+from deskwire.kit.text import words_of
 from deskwire.workspaces.origin import BY_HAND, Principal
 
 UNNAMED = "Discord user …"
 SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
+MANY = 200  # people one word may mean; who types on means fewer
+LAST_SIGN = "\U0010ffff"  # comes after every character a word may hold
 
 discord_users = Table(
     "discord_users",
     metadata,
     Column("principal", Text, primary_key=True),  # "discord:ID"
     Column("name", Text, nullable=False),
-    Column("name_folded", Text, nullable=False),  # what search compares
     Column("named_at", BigInteger, nullable=False),  # ms; the newest name wins
+)
+
+# The words of what screens call somebody, in each workspace whose tickets name them.
+name_words = Table(
+    "name_words",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    # By code points, as SQLite does by itself: `called` asks for a range.
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
+    Column("principal", Text, primary_key=True),
+    Index("ix_name_words_principal", "principal"),
 )
 
 
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
-    row = {"principal": principal, "name": name, "name_folded": folded(name), "named_at": at}
-    tx.execute(_LEARN, row)
+    row = {"principal": principal, "name": name, "named_at": at}
+    if tx.execute(_LEARN, row).first() is None:
+        return
+    found: dict[Workspace, set[str]] = defaultdict(set)
+    for workspace, word in tx.execute(_WORDS, {"of": principal}):
+        found[workspace].add(word)
+    wanted = _words_for(name)
+    if stale := [workspace for workspace, words in found.items() if words != set(wanted)]:
+        mine = name_words.c.principal == principal
+        tx.execute(delete(name_words).where(mine, name_words.c.workspace.in_(stale)))
+        for workspace in stale:
+            _add_words(tx, workspace, principal, wanted)
 
 
 _LEARN = text(
-    "INSERT INTO discord_users (principal, name, name_folded, named_at) "
-    "VALUES (:principal, :name, :name_folded, :named_at) "
-    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, "
-    "name_folded = excluded.name_folded, named_at = excluded.named_at "
-    "WHERE discord_users.named_at <= excluded.named_at"  # SQLite and PostgreSQL alike
+    "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
+    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
+    "WHERE discord_users.named_at <= excluded.named_at "  # SQLite and PostgreSQL alike
+    "RETURNING principal"
+)
+_WORDS = select(name_words.c.workspace, name_words.c.word).where(
+    name_words.c.principal == bindparam("of")
+)
+
+
+def make_findable(
+    tx: Connection, workspace: Workspace, principals: Iterable[Principal | None]
+) -> None:
+    """From now on `find_called` knows these people in the workspace, by the names they have."""
+    for who in read_names(tx, principals).values():
+        _add_words(tx, workspace, who.id, _words_for(who.name))
+
+
+def find_called(
+    tx: Connection, workspace: Workspace, words: Collection[str]
+) -> dict[str, set[Principal]]:
+    """For each of `words`, the people of the workspace a word of whose name begins with it.
+
+    Of very many, `MANY`: those that come first by that word.
+    """
+    found: dict[str, set[Principal]] = {word: set() for word in words}
+    if found:
+        asked = {f"word{place}": word for place, word in enumerate(found)}
+        ends = {f"end{place}": word + LAST_SIGN for place, word in enumerate(found)}
+        rows = tx.execute(_called(len(found)), {"here": workspace, **asked, **ends})
+        for place, principal in rows:
+            found[asked[f"word{place}"]].add(principal)
+    return found
+
+
+@cache
+def _called(words: int) -> CompoundSelect[Any]:
+    """Built once for each number of words: to build it takes longer than to run it."""
+    return union_all(*map(_called_by, range(words)))
+
+
+def _called_by(place: int) -> Select[Any]:
+    known = name_words.c
+    first = (
+        select(known.principal)
+        .where(known.workspace == bindparam("here"))
+        .where(known.word >= bindparam(f"word{place}"), known.word < bindparam(f"end{place}"))
+        .order_by(known.word, known.principal)
+        .limit(MANY)
+        .subquery()
+    )
+    return select(literal(place, Integer), first.c.principal)
+
+
+def _words_for(name: str) -> list[str]:
+    return words_of(name) or [""]  # a name without a word is nobody's to find, but has its row
+
+
+def _add_words(
+    tx: Connection, workspace: Workspace, principal: Principal, words: Iterable[str]
+) -> None:
+    rows = [{"workspace": workspace, "word": word, "principal": principal} for word in words]
+    tx.execute(_ADD_WORD, rows)
+
+
+_ADD_WORD = text(
+    "INSERT INTO name_words (workspace, word, principal) VALUES (:workspace, :word, :principal) "
+    "ON CONFLICT DO NOTHING"
 )
 
 
@@ -81,20 +174,6 @@ def stand_in(principal: Principal) -> str:
     if principal == BY_HAND:
         return "Somebody in the database"
     return principal or "Somebody"
-
-
-def is_called(principal: ColumnElement[str | None], word: str) -> ColumnElement[bool]:
-    """Whether `word`, folded, occurs in what screens call the Discord user in a column."""
-    users = select(discord_users.c.principal)
-    named = users.where(discord_users.c.name_folded.contains(word, autoescape=True))
-    ending = word.removeprefix(folded("…"))
-    if word in folded(UNNAMED):
-        pattern = "discord:%"
-    elif ending.isascii() and ending.isdigit() and len(ending) == SHOWN_DIGITS:
-        pattern = f"discord:%{ending}"
-    else:
-        return principal.in_(named)
-    return or_(principal.in_(named), and_(principal.like(pattern), principal.not_in(users)))
 
 
 def initials(name: str) -> str:

@@ -5,7 +5,6 @@ An organization is internal by a column that only the shell sets, never by its n
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, Literal, get_args
 
 from sqlalchemy import (
@@ -26,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from deskwire.events.access import People
 from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
@@ -81,7 +81,7 @@ def read_employed(tx: Connection) -> dict[PersonId, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def staff_grants(persons: Collection[PersonId]) -> list[Select[Any]]:
+def staff_grants(persons: People) -> list[Select[Any]]:
     """`staff` for members of the internal organization."""
     member = organization_members
     return [

@@ -13,7 +13,7 @@ from deskwire.events import log
 from deskwire.events.access import Access, Viewer
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId
-from deskwire.tickets import search
+from deskwire.tickets import counts
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tickets import Ticket, may_see_any, read_own
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
@@ -82,7 +82,7 @@ def read_index(tx: Connection, access: Access, person: PersonId) -> Index:
     return Index(
         viewer,
         visible,
-        search.count_open(tx, viewer),
+        counts.count_open(tx, viewer),
         own,
         {f"guild:{id_}": name for id_, name in names.items()},
         is_linked=not is_empty or bool(principals_of(tx, person)),
@@ -100,7 +100,7 @@ def read_overview(tx: Connection, access: Access, person: PersonId, guild_id: st
     return Overview(
         viewer,
         guild,
-        search.count(tx, viewer, guild.workspace),
+        counts.count(tx, viewer, guild.workspace),
         [(role, [names[principal] for principal in held]) for role, held in team],
         deeds_of(entries, names, viewer.channels),
     )

@@ -1,0 +1,54 @@
+"""Deskwire as shipped, with two more addresses for the bench of pages.
+
+/bench/bare/NAME    a template without anything in it: the bytes of NAME.html in its folder
+/bench/statements   how many SQL statements were run so far, where COUNT_SQL is set
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from jinja2 import Environment, FileSystemLoader
+from sqlalchemy import Engine, event
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+import deskwire.app
+from deskwire.cli import main
+from deskwire.web.routes import Url, keep_policy, routes
+from deskwire.web.site import Site
+
+_environment = Environment(loader=FileSystemLoader(Path.cwd()), autoescape=True)
+_counted: Counter[str] = Counter()
+
+
+async def bare(request: Request) -> Response:
+    template = _environment.get_template(f"{request.path_params['name']}.html")
+    return HTMLResponse(template.render({}), 200, {"cache-control": "no-store"})
+
+
+async def statements(_: Request) -> Response:
+    return PlainTextResponse(str(_counted["all"]))
+
+
+def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    _counted["all"] += not statement.startswith(("BEGIN", "PRAGMA"))
+
+
+def with_more(site: Site, *more: Any) -> list[BaseRoute]:
+    """The routes of the product, and ours before them."""
+    page = Url("/bench/bare/{name}", "signed-in", bare)
+    ours = [Route(page.path, keep_policy(site, page)), Route("/bench/statements", statements)]
+    return [*ours, *routes(site, *more)]
+
+
+if __name__ == "__main__":
+    if os.environ.get("COUNT_SQL"):
+        event.listen(Engine, "before_cursor_execute", count)
+    with patch.object(deskwire.app, "routes", with_more):
+        main()
