@@ -65,6 +65,21 @@ def test_an_insert_says_what_was_inserted_if_it_is_asked(house: House) -> None:
     assert shown(house.db, f"SELECT name FROM guilds WHERE id = '{HARBOUR}'")[-1] == "Pier"
 
 
+@sqlite
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE tickets SET status = 'review'",
+        "UPDATE tickets SET subject = 'The big crane'",
+        "UPDATE messages SET text = 'Better' WHERE kind = 'reply'",
+        "DELETE FROM messages WHERE kind = 'reply'",
+        "DELETE FROM tickets",
+    ],
+)
+def test_what_triggers_keep_beside_a_row_is_not_in_the_way(house: House, text: str) -> None:
+    assert shown(house.db, text) == ["1 row changed"]
+
+
 REFUSED = {
     "SELECT 1; SELECT 2": "one statement",
     "PRAGMA journal_mode = DELETE": "must begin with one of",
