@@ -8,11 +8,12 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.errors import DeadlockDetected
 
 from deskwire import commands
 from deskwire.accounts import people, sessions
@@ -27,6 +28,8 @@ from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
 from tests.databases import new_url
 from tests.unit.fakes import Outlet
+
+PATIENT = 20  # times an edit by hand is tried
 
 
 class Desk:
@@ -104,12 +107,18 @@ class Desk:
 
 
 def by_hand(url: str, *statements: str) -> None:
-    """Run statements in one transaction, as `sqlite3` or `psql` would."""
+    """Run statements in one transaction, as `sqlite3` or `psql` would.
+
+    Where PostgreSQL finds that it and the worker wait for each other's rows, it may pick this one
+    to give up; then it is run again, as whoever sits there does.
+    """
     if not url.startswith(SCHEME):
-        with psycopg.connect(url) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
-        return
+        for _ in range(PATIENT):
+            with suppress(DeadlockDetected), psycopg.connect(url) as connection:
+                for statement in statements:
+                    connection.execute(statement.encode())
+                return
+        raise AssertionError("always a deadlock")
     with closing(sqlite3.connect(path_of(url))) as file, file:
         for statement in statements:
             file.execute(statement)
