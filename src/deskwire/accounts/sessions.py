@@ -25,7 +25,7 @@ from deskwire.events import channels, log
 from deskwire.events.catalogue import SessionRevoked
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import DAY, HOUR, Millis, now
-from deskwire.kit.db import metadata
+from deskwire.kit.db import metadata, padded
 from deskwire.kit.ids import digest, new_id, new_secret
 
 LIFETIME = 7 * DAY  # since it was last used
@@ -105,7 +105,9 @@ def find_all(
     by_hash = {digest(token): token for token in tokens}
     living = sessions.c.expires_at > (now() if at is None else at)
     rows = tx.execute(
-        select(sessions.c.token_hash, *_SHOWN).where(sessions.c.token_hash.in_(by_hash), living)
+        select(sessions.c.token_hash, *_SHOWN).where(
+            sessions.c.token_hash.in_(padded(by_hash)), living
+        )
     )
     return {by_hash[row[0]]: Session(*row[1:]) for row in rows}
 
@@ -180,6 +182,8 @@ def read_living(
     """Until when each of these sessions lives; ended and expired ones are absent."""
     living = sessions.c.expires_at > (now() if at is None else at)
     rows = tx.execute(
-        select(sessions.c.id, sessions.c.expires_at).where(sessions.c.id.in_(session_ids), living)
+        select(sessions.c.id, sessions.c.expires_at).where(
+            sessions.c.id.in_(padded(session_ids)), living
+        )
     )
     return {row.id: row.expires_at for row in rows}

@@ -16,7 +16,7 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, union_all
 from deskwire.events.channels import Channel, Grant, PersonId
 from deskwire.events.questions import Answer
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, padded
 
 People = BindParameter[Any]  # stands for the ids of those who are asked about
 GrantSource = Callable[[People], Sequence[Select[Any]]]
@@ -51,7 +51,7 @@ class Access:
         found: dict[PersonId, list[Grant]] = {person: [] for person in people}
         if not found:
             return found
-        for row in tx.execute(self._grants, {"people": list(people)}):
+        for row in tx.execute(self._grants, {"people": padded(people)}):
             person, channel, workspace, why = tuple(row)
             found[person].append(Grant(intern(channel), workspace, why))
         return found
