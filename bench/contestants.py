@@ -114,10 +114,15 @@ def keep_frame(folder: Path, server: Server, token: str, text: str = TEXT) -> in
         stream.sendall(request("GET", STREAM, {"cookie": f"{COOKIE}={token}"}))
         rest = read_until(stream, b"\n\n", read_until(stream, b'"type":"connected"'))
         webhooks(server.port, run="one", text=text)()
-        while not (rest.startswith(b"id: ") and rest.endswith(b"\n\n")):
+        while (frame := _event_in(rest)) is None:
             rest += stream.recv(CHUNK)
-    (folder / "frame").write_bytes(rest)
-    return len(rest)
+    return (folder / "frame").write_bytes(frame)
+
+
+def _event_in(received: bytes) -> bytes | None:
+    """The first whole event; a heartbeat may come before it."""
+    *whole, _ = received.split(b"\n\n")
+    return next((each + b"\n\n" for each in whole if each.startswith(b"id: ")), None)
 
 
 def _messages(guild: str, run: str, text: str) -> Iterator[bytes]:
