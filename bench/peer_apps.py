@@ -30,10 +30,14 @@ TEXT = next(line for line in FRAME.decode().split("\n") if line.startswith("data
 queues: set[asyncio.Queue[bytes]] = set()
 
 
-async def subscribe() -> AsyncIterator[bytes]:
-    """Each event from now on."""
+def subscribe() -> AsyncIterator[bytes]:
+    """Each event from now on, not only from when it is first asked for."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()
     queues.add(queue)
+    return _each(queue)
+
+
+async def _each(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
     try:
         while True:
             yield await queue.get()
@@ -43,6 +47,7 @@ async def subscribe() -> AsyncIterator[bytes]:
 
 async def raw(_scope: Scope, _receive: Receive, send: Send) -> None:
     """Plain ASGI: what a server charges for a stream when no framework stands before it."""
+    frames = subscribe()
     await send(
         {
             "type": "http.response.start",
@@ -51,7 +56,7 @@ async def raw(_scope: Scope, _receive: Receive, send: Send) -> None:
         }
     )
     await send({"type": "http.response.body", "body": b": hello\n\n", "more_body": True})
-    async for frame in subscribe():
+    async for frame in frames:
         await send({"type": "http.response.body", "body": frame, "more_body": True})
 
 
