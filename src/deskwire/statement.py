@@ -45,15 +45,20 @@ ELSEWHERE = (
 
 def is_reading(statement: str) -> bool:
     """Whether a statement only reads, by its first word. Invalid if it is none we run."""
-    bare = re.sub(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)*", "", statement, flags=re.DOTALL)
-    word = re.match(r"[A-Za-z]*", bare)
-    first = word[0].upper() if word is not None else ""
+    first = _first_word(statement)
     if first not in READS + WRITES:
         raise Invalid(
             f"A statement must begin with one of {', '.join(READS + WRITES)}, "
-            f"not with {first or bare[:20]!r}."
+            f"not with {first or statement[:20]!r}."
         )
     return first in READS
+
+
+def _first_word(statement: str) -> str:
+    """In upper case, past comments; empty where it begins with something else."""
+    bare = re.sub(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)*", "", statement, flags=re.DOTALL)
+    word = re.match(r"[A-Za-z]*", bare)
+    return word[0].upper() if word is not None else ""
 
 
 def run(tx: Connection, statement: str) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def run(tx: Connection, statement: str) -> dict[str, Any]:
     driver = cast(sqlite3.Connection, tx.connection.driver_connection)
     reads = is_reading(statement)
     with _guarding(driver, _Guard(reads), READ_WITHIN if reads else WRITE_WITHIN):
-        driver.execute(f"EXPLAIN {statement}").close()  # asks about all of it, triggers included
+        driver.execute(_explained(statement)).close()  # asks about all of it, triggers included
         driver.set_authorizer(None)  # or what the index of words does by itself were asked about
         cursor = driver.execute(statement)
         found = cursor.fetchmany(MOST_ROWS + 1)
@@ -79,6 +84,11 @@ def run(tx: Connection, statement: str) -> dict[str, Any]:
         rows = [[_shown(value) for value in row] for row in found[:MOST_ROWS]]
         return {"columns": columns, "rows": rows, "is_whole": len(found) <= MOST_ROWS}
     return {"changed": max(changed, 0)}
+
+
+def _explained(statement: str) -> str:
+    """What prepares the statement and runs nothing of it."""
+    return statement if _first_word(statement) == "EXPLAIN" else f"EXPLAIN {statement}"
 
 
 def lines(answer: dict[str, Any]) -> Iterator[str]:
