@@ -17,13 +17,14 @@ from sqlalchemy import Connection, event, inspect
 
 from deskwire.accounts import identities, links, passwords, people, sessions, throttle
 from deskwire.events import log
+from deskwire.kit import mail
 from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
 from deskwire.outside import notes, triggers
-from deskwire.tickets import counts, messages, tickets, words
+from deskwire.tickets import counts, files, filing, messages, tickets, words
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import guilds, members, names, organizations, roles
+from deskwire.workspaces import guilds, invitations, members, names, organizations, roles
 
 __all__ = [
     "TABLES",
@@ -38,10 +39,14 @@ __all__ = [
 TABLES = (
     counts,
     deliveries,
+    files,
+    filing,
     guilds,
     identities,
+    invitations,
     links,
     log,
+    mail,
     members,
     messages,
     names,

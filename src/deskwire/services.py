@@ -38,7 +38,7 @@ from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
 from deskwire.workspaces.grants import guild_grants, personal_grants
-from deskwire.workspaces.organizations import staff_grants
+from deskwire.workspaces.organizations import organization_grants, staff_grants
 
 WINDOW_ENTRIES = 30_000  # read at start; about what the window's bytes hold
 PATIENCE = 2.0  # s the database has to answer whether we are ready
@@ -47,7 +47,9 @@ RESTART_AFTER = 1.0  # s before a service that broke is started again
 
 logger = logging.getLogger(__name__)
 
-ACCESS = Access([personal_grants, guild_grants, ticket_grants, staff_grants], read_living)
+ACCESS = Access(
+    [personal_grants, guild_grants, organization_grants, ticket_grants, staff_grants], read_living
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def as_postgresql_sees_it(tx: Connection) -> dict[str, list[Any]]:
     queries = {
         "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default "
         "FROM information_schema.columns WHERE table_schema = 'public' AND "
-        "table_name <> 'alembic_version' ORDER BY table_name, ordinal_position",
+        "table_name <> 'alembic_version' ORDER BY table_name, column_name",
         "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE "
         "schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY indexname",
         "triggers": "SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(pg_trigger.oid), "

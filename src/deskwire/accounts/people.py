@@ -29,6 +29,10 @@ people = Table(
     Column("email_verified_at", BigInteger),  # ms; None until a link sent to it was used
     Column("revision", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),  # ms
+    Column("time_zone", Text),  # IANA name; None: the browser's own
+    Column("theme", Text),  # light, dark; None: the system's
+    Column("avatar", Text),  # key of the picture's bytes; None: initials
+    Column("deleted_at", BigInteger),  # ms; what is left of a former member is this row
 )
 
 
@@ -42,6 +46,10 @@ class Person:
     email_verified_at: Millis | None
     revision: int
     created_at: Millis
+    time_zone: str | None = None
+    theme: str | None = None
+    avatar: str | None = None
+    deleted_at: Millis | None = None
 
 
 def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = None) -> Person:

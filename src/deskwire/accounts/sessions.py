@@ -43,6 +43,7 @@ sessions = Table(
     Column("seen_at", BigInteger, nullable=False),  # ms; up to an hour behind
     Column("user_agent", Text, nullable=False),
     Column("address", Text),
+    Column("organization", Text),  # the active one; None: not chosen yet
     Index("ix_sessions_person", "person"),
     Index("ix_sessions_expires_at", "expires_at"),
 )
@@ -61,6 +62,7 @@ class Session:
     seen_at: Millis
     user_agent: str
     address: str | None
+    organization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
     tickets:guild:ID       owner, or TICKET_VIEW_ALL
     ticket:TICKET          opener, participants, watchers of one ticket
     org:ID                 members of an organization
+    org:ID:G               who sees all of an organization's requests, in generation G of its mode
     staff                  members of the internal organization
 
 Names are interned: ten thousand seats in ten channels share ten strings.
@@ -41,6 +42,10 @@ def ticket(ticket_id: str) -> Channel:
 
 def organization(organization_id: str) -> Channel:
     return intern(f"org:{organization_id}")
+
+
+def whole(organization_id: str, generation: int) -> Channel:
+    return intern(f"org:{organization_id}:{generation}")
 
 
 def person_of(channel: Channel) -> PersonId | None:

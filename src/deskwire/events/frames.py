@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection
 
 from deskwire.events.cursor import Cursor
+from deskwire.events.redaction import redacted
 from deskwire.kit.clock import Millis
 
 ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
@@ -22,6 +23,23 @@ def event_frame(cursor: Cursor, type_: str, data: str, at: Millis) -> bytes:
     """One event. `data` is its JSON as stored (one line)."""
     head = f'id: {cursor}\ndata: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n\n'
     return head.encode()
+
+
+def redacted_frame(frame: bytes, message: str) -> bytes | None:
+    """An event's frame without what it tells of a message; None where it tells nothing of it."""
+    head, _, rest = frame.decode().partition("data: ")
+    told = json.loads(rest)
+    kept = redacted(_dump(told["data"]), message)
+    if kept is None:
+        return None
+    return (
+        f'{head}data: {{"type":"{told["type"]}","data":{kept},"timestamp":{told["timestamp"]}}}\n\n'
+    ).encode()
+
+
+def message_of(frame: bytes) -> str:
+    """Which message the frame of an event of one of the REDACTING types is about."""
+    return str(json.loads(frame.partition(b"data: ")[2])["data"]["message"])
 
 
 def connected_frame(

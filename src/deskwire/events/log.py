@@ -36,8 +36,11 @@ from deskwire.events.catalogue import Event
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
+from deskwire.events.redaction import redacted
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_plain, is_shared, metadata, note
+
+SLACK = 60_000  # ms two clocks of one desk may differ
 
 
 def _facts() -> list[Column[Any]]:
@@ -187,6 +190,25 @@ def begin_epoch(tx: Connection) -> str:
     if tx.execute(log_state.update().values(epoch=epoch)).rowcount == 0:
         tx.execute(insert(log_state).values(id=1, epoch=epoch, floor=0))
     return epoch
+
+
+def redact(tx: Connection, workspace: Workspace, message: str, *, since: Millis) -> None:
+    """Take what entries tell of a message out of the log; they keep their positions.
+
+    `since`: when the message was written, the earliest anything can have told of it. The windows
+    of all processes do the same when they hear of it (`events/redaction.py`).
+    """
+    for table, key in ((log, log.c.position), (outbox, outbox.c.id)):
+        rows = tx.execute(
+            select(key, table.c.data).where(
+                table.c.workspace == workspace,
+                table.c.at >= since - SLACK,
+                table.c.data.contains(message, autoescape=True),
+            )
+        ).all()
+        for place, data in rows:
+            if (kept := redacted(data, message)) is not None:
+                tx.execute(table.update().where(key == place).values(data=kept))
 
 
 def touch(tx: Connection) -> None:

@@ -7,7 +7,9 @@ reconnect costs no SQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from deskwire.events.frames import redacted_frame
 from deskwire.events.log import Entry
 
 WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
@@ -41,6 +43,15 @@ class Window:
         self.head = entry.position
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
+
+    def redact(self, message: str) -> None:
+        """Take what entries tell of a message out of the frames: a resume must not tell it."""
+        needle = message.encode()
+        for index in range(self._start, len(self._entries)):
+            entry = self._entries[index]
+            if needle in entry.frame and (frame := redacted_frame(entry.frame, message)):
+                self._size += len(frame) - len(entry.frame)
+                self._entries[index] = replace(entry, frame=frame)
 
     def trim(self, floor: int) -> None:
         """Forget what the log has forgotten: entries at or before its `floor`."""

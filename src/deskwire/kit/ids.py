@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 import time
@@ -32,6 +33,14 @@ def _first_of(at_ms: int) -> int:
 def _uuid7(number: int) -> str:
     time_ms, high, low = number >> 74, number >> 62 & 0xFFF, number & (1 << 62) - 1
     return str(UUID(int=time_ms << 80 | 0x7 << 76 | high << 64 | 0x2 << 62 | low))
+
+
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` is a UUIDv7 as `new_id` writes them."""
+    return _UUID7.fullmatch(text) is not None
 
 
 def new_secret() -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from deskwire.events import channels, log
-from deskwire.events.catalogue import EVENTS, Side, TicketEvent
+from deskwire.events.catalogue import EVENTS, Attached, Side, TicketEvent
 from deskwire.events.channels import Channel, Workspace
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import is_shared
@@ -17,7 +17,14 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import EDITED, Fact, State, edited, fold
 from deskwire.tickets.messages import Added, Draft
-from deskwire.tickets.tickets import audience, named, participants, tickets
+from deskwire.tickets.tickets import (
+    audience,
+    is_request,
+    named,
+    participants,
+    read_places,
+    tickets,
+)
 from deskwire.tickets.words import record_head, record_reply
 from deskwire.workspaces import guilds
 from deskwire.workspaces.names import make_findable, read_names, read_people
@@ -45,7 +52,7 @@ def record_fact(
     state = fold([*facts, Fact(type_, origin.at, origin.actor, origin.wire)])
     touched = seat_opener(tx, row.id, row, state)
     changed = write_state(tx, row, state, origin.at)
-    _keep_findable(tx, row, changed)
+    keep_findable(tx, row, changed)
     tell(tx, origin, type_, changed, line, touched)
 
 
@@ -78,6 +85,8 @@ def record_message(
     line = messages.add(tx, draft)
     record_reply(tx, row, text)
     values = {"of": row.id, "active_at": max(row.active_at, origin.at)}
+    if origin.at >= (row.spoken_at or 0):
+        values |= {"spoken_at": origin.at, "spoken_by": origin.actor}
     if row.opener is None:  # nothing has told yet when it was opened
         values["opened_at"] = min(row.opened_at, origin.at)
     tell(tx, origin, "ticket.message_sent", tx.execute(_COUNT, values).one(), line)
@@ -182,11 +191,13 @@ def write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[
         "active_at": max(row.active_at, at),
         "closed_at": state.closed_at,
         "deleted_at": state.deleted_at,
+        "category": state.category,
     }
     return tx.execute(_CHANGE, values).one()
 
 
-def _keep_findable(tx: Connection, before: Row[Any], row: Row[Any]) -> None:
+def keep_findable(tx: Connection, before: Row[Any], row: Row[Any]) -> None:
+    """From now on search finds the ticket by what its row says."""
     record_head(tx, row)
     make_findable(tx, row.workspace, {row.opener, row.assignee} - {before.opener, before.assignee})
 
@@ -200,13 +211,21 @@ def tell(
     touched: Iterable[Channel] = (),
     *,
     hearers: Iterable[Channel] | None = None,
+    and_to: Iterable[Channel] = (),
+    files: Sequence[Attached] = (),
 ) -> None:
     """Append a ticket's event, with its state in `row` and what its timeline gains.
 
-    `hearers`: who it is for, where that is not the ticket's audience as `row` has it.
+    `hearers`: who it is for, where that is not the ticket's audience as `row` has it; `and_to`:
+    who else. `files`: those of the line.
     """
+    if hearers is None:
+        # What is told late about a deleted ticket is kept, but would put it back on every screen.
+        is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
+        hearers = [] if is_gone else audience(tx, row.workspace, row.id)
+    hearers = [*hearers, *and_to]
     names = read_names(tx, [row.opener, row.assignee, line.author if line else None])
-    ticket = named([row], names)[0]
+    ticket = named([row], names, read_places(tx, [row]))[0]
     ours: dict[str, Any] = {
         "workspace": ticket.workspace,
         "actor": origin.actor,
@@ -215,13 +234,11 @@ def tell(
         "now": ticket.now,
     }
     if line is not None:
-        ours["line"] = messages.lines_of([line], names)[0]
+        ours["line"] = messages.lines_of([line], names, {line.id: files})[0]
+    if is_request(row.workspace):
+        ours["held"] = [each for each in hearers if not each.startswith("user:")]
     kind = EVENTS[type_]
     if not issubclass(kind, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")
     event = kind.model_validate({**origin.wire, **ours}, by_alias=True, by_name=False)
-    if hearers is None:
-        # What is told late about a deleted ticket is kept, but would put it back on every screen.
-        is_gone = row.deleted_at is not None and type_ != "ticket.deleted"
-        hearers = [] if is_gone else audience(ticket.workspace, ticket.id)
     log.append(tx, event, channels=hearers, touches=touched, cause=origin.cause)

@@ -188,7 +188,15 @@ def _tell_gone(tx: Connection, edit: Edit, row: Any, touched: list[str]) -> None
         SimpleNamespace(**{**vars(row), "revision": row.revision + 1}) if edit.now is None else row
     )
     origin = edit.origin(**_senders(row), deletedBy=BY_HAND)
-    tell(tx, origin, "ticket.deleted", gone, None, touched, hearers=audience(row.workspace, row.id))
+    tell(
+        tx,
+        origin,
+        "ticket.deleted",
+        gone,
+        None,
+        touched,
+        hearers=audience(tx, row.workspace, row.id),
+    )
 
 
 def _is_shown(row: Any) -> bool:  # noqa: ANN401 - a row, or what is remembered of it

@@ -18,12 +18,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.db import declare, metadata
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
-from deskwire.tickets.tickets import own_of, tickets, visible_in, whole_workspaces
+from deskwire.tickets.tickets import own_of, sees_whole, tickets, visible_in, whole_workspaces
 
 ticket_counts = Table(
     "ticket_counts",
@@ -80,7 +79,7 @@ declare("postgresql", _POSTGRESQL)
 
 def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:
     """How many tickets of `workspace` the viewer may see, by status."""
-    if channels.tickets(workspace) not in viewer.channels:
+    if not sees_whole(viewer, workspace):
         return count_rows(tx, visible_in(tx, viewer, workspace))
     kept = ticket_counts.c
     rows = tx.execute(select(kept.status, kept.tickets).where(kept.workspace == workspace))

@@ -42,6 +42,7 @@ class State:
     opened_at: Millis | None = None
     closed_at: Millis | None = None
     deleted_at: Millis | None = None
+    category: str | None = None
 
 
 def fold(facts: Iterable[Fact]) -> State:
@@ -53,6 +54,8 @@ def fold(facts: Iterable[Fact]) -> State:
 
 
 def _after(state: State, fact: Fact) -> State:
+    if (values := fact.data.get("set")) is not None:  # told here, in our own words
+        return _edited(state, values)
     match fact.type:
         case "ticket.created":
             return _created(state, fact)
@@ -129,6 +132,7 @@ def edited(row: Any, state: State, *, opened: bool = False) -> dict[str, Any]:  
 
 _EDITABLE = (
     "subject", "opener", "status", "assignee", "priority", "tags", "closed_at", "deleted_at",
+    "category",
 )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ ticket's state is folded from.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, NamedTuple
 
@@ -27,12 +27,13 @@ from sqlalchemy import (
     select,
 )
 
-from deskwire.events.catalogue import Line, LineKind, Side, Who
+from deskwire.events.catalogue import Attached, Line, LineKind, Side, Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
 from deskwire.tickets.facts import Fact
 from deskwire.tickets.markdown import render
+from deskwire.tickets.sentences import told_here
 from deskwire.tickets.statuses import LABELS, from_wire
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
@@ -52,6 +53,7 @@ messages = Table(
     Column("data", Text, nullable=False),  # JSON; the event's own fields
     Column("text", Text),  # None: the sender did not send it
     Column("html", Text, nullable=False),  # sanitised
+    Column("edited_at", BigInteger),  # ms; by its author, here
     Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("ticket", "sender_id"),
     Index("ix_messages_ticket_at", "ticket", "at", "id"),
@@ -71,6 +73,9 @@ class Draft:
     side: Side | None = None
     sender_id: str | None = None
     text: str | None = None
+    id: str | None = None  # chosen by who wrote it; None: one is made
+    origin: str = "discord"
+    mentioned: Collection[str] = ()  # names that stand for somebody in `text`
 
 
 def is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
@@ -93,6 +98,7 @@ class Added(NamedTuple):
     author: Principal
     html: str
     at: Millis
+    edited_at: Millis | None = None
 
 
 _ADD = insert(messages)
@@ -100,13 +106,15 @@ _ADD = insert(messages)
 
 def add(tx: Connection, draft: Draft) -> Added:
     """Add a message."""
-    added = Added(new_id(), draft.kind, draft.side, draft.author, _html(draft), draft.at)
+    added = Added(
+        draft.id or new_id(), draft.kind, draft.side, draft.author, _html(draft), draft.at
+    )
     row = {
         "id": added.id,
         "ticket": draft.ticket,
         "kind": draft.kind,
         "type": draft.type,
-        "origin": "discord",
+        "origin": draft.origin,
         "sender_id": draft.sender_id,
         "author": draft.author,
         "side": draft.side,
@@ -139,6 +147,12 @@ def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> lis
     return lines_of(rows, read_names(tx, [row.author for row in rows]))
 
 
+def read_row(tx: Connection, ticket_id: str, message_id: str) -> Row[Any] | None:
+    """One message of a ticket, held until the transaction ends."""
+    here = (messages.c.id == message_id) & (messages.c.ticket == ticket_id)
+    return tx.execute(select(messages).where(here).with_for_update()).one_or_none()
+
+
 def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequence[Row[Any]]:
     """The rows of `read_timeline`, for who reads the names of a whole page at once."""
     kinds = ("reply", "note", "system") if notes else ("reply", "system")
@@ -149,19 +163,30 @@ def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequenc
     ).all()
 
 
-def lines_of(rows: Iterable[Row[Any] | Added], names: Mapping[Principal, Who]) -> list[Line]:
-    """Rows of `messages` as entries of a timeline."""
-    return [
-        Line(
-            id=row.id,
-            kind=row.kind,
-            side=row.side,
-            author=names.get(row.author),
-            html=row.html,
-            at=row.at,
-        )
-        for row in rows
-    ]
+def lines_of(
+    rows: Iterable[Row[Any] | Added],
+    names: Mapping[Principal, Who],
+    files: Mapping[str, Sequence[Attached]] | None = None,
+) -> list[Line]:
+    """Rows of `messages` as entries of a timeline; `files` by the message they came with."""
+    return [_line(row, names, (files or {}).get(row.id, ())) for row in rows]
+
+
+def _line(row: Row[Any] | Added, names: Mapping[Principal, Who], files: Sequence[Attached]) -> Line:
+    more: dict[str, Any] = {}
+    if row.edited_at is not None:
+        more["edited_at"] = row.edited_at
+    if files:
+        more["files"] = list(files)
+    return Line(
+        id=row.id,
+        kind=row.kind,
+        side=row.side,
+        author=names.get(row.author),
+        html=row.html,
+        at=row.at,
+        **more,
+    )
 
 
 def _html(draft: Draft) -> str:
@@ -169,7 +194,7 @@ def _html(draft: Draft) -> str:
         return escape(sentence(draft.type, draft.data))
     if draft.text is None:
         return f'<p class="silent">{escape(absent_text(draft.data))}</p>'
-    return render(draft.text)
+    return render(draft.text, draft.mentioned)
 
 
 def absent_text(data: dict[str, Any]) -> str:
@@ -182,6 +207,8 @@ def absent_text(data: dict[str, Any]) -> str:
 def sentence(type_: str, data: dict[str, Any]) -> str:
     """What happened, to be read after the name of who did it."""
     reason = f": {data['reason']}" if data.get("reason") else ""
+    if "set" in data:
+        return told_here(type_, data)
     match type_:
         case "ticket.created":
             return "opened the ticket"
@@ -245,6 +272,16 @@ def rendered(row: Any) -> str:  # noqa: ANN401 - a row
     """The HTML of a message's row, from its text or from what happened: never what is in `html`."""
     side, sender = row.side, row.sender_id
     data = json.loads(row.data)
-    return _html(
-        Draft(row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text)
-    )
+    draft = Draft(row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text)
+    return _html(replace(draft, mentioned=mentioned_in(data)))
+
+
+def with_mentions(data: str, mentions: Mapping[str, str]) -> str:
+    """A message's `data` with other mentions: names by the ids of who they stand for."""
+    return json.dumps({**json.loads(data), "mentions": dict(mentions)}, ensure_ascii=False)
+
+
+def mentioned_in(data: Mapping[str, Any]) -> Collection[str]:
+    """The names that stood for somebody when a message was written; its `data` keeps them."""
+    names = data.get("mentions")
+    return [str(name) for name in names.values()] if isinstance(names, dict) else ()

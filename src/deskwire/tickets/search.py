@@ -18,6 +18,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.text import words_of
 from deskwire.tickets.counts import count, count_rows
 from deskwire.tickets.statuses import STATUSES, Status
+from deskwire.tickets.texts import storable
 from deskwire.tickets.tickets import Ticket, tickets, visible_in, with_names
 from deskwire.tickets.words import having
 from deskwire.workspaces.names import find_called
@@ -72,13 +73,8 @@ def parse_wish(fields: Mapping[str, str]) -> Wish:
     sort: Sort = next((word for word in SORTS if word == fields.get("sort")), "active")
     page = fields.get("page", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-    query = " ".join(_storable(fields.get("q", "")).split())[:MAX_QUERY]
+    query = " ".join(storable(fields.get("q", "")).split())[:MAX_QUERY]
     return Wish(status, query, sort, min(max(number, 1), MAX_PAGE))
-
-
-def _storable(text: str) -> str:
-    """Without what no database takes: NUL, and half characters."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Connection,
+    ForeignKey,
     Index,
     Integer,
     Row,
@@ -20,7 +23,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    false,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -29,13 +34,19 @@ from sqlalchemy import (
 from deskwire.accounts.identities import identities
 from deskwire.events import channels
 from deskwire.events.access import People, Viewer
-from deskwire.events.catalogue import TicketNow, Who
-from deskwire.events.channels import Workspace
+from deskwire.events.catalogue import Named, TicketNow, Who
+from deskwire.events.channels import STAFF, Channel, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_shared, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import (
+    Organization,
+    organization_members,
+    read_category_names,
+    read_some,
+)
 from deskwire.workspaces.origin import Principal
 
 OWN = 50  # rows; who takes part in more has a reason to be given a role
@@ -58,6 +69,9 @@ tickets = Table(
     Column("active_at", BigInteger, nullable=False),  # ms; newest thing that happened to it
     Column("closed_at", BigInteger),  # ms
     Column("deleted_at", BigInteger),  # ms
+    Column("category", Text),  # of the workspace's `categories`
+    Column("spoken_at", BigInteger),  # ms; newest public reply
+    Column("spoken_by", Text),  # principal; who wrote it
     Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("workspace", "number"),
     UniqueConstraint("workspace", "sender_id"),
@@ -75,8 +89,39 @@ tickets = Table(
             ("workspace", "status", "active_at", "id"),
             ("workspace", "status", "opened_at", "id"),
             ("workspace", "status", "number", "id"),
+            ("workspace", "assignee", "active_at", "id"),
+            ("workspace", "opener", "active_at", "id"),
+            ("workspace", "category", "active_at", "id"),
         )
     ),
+    # The team's list of all companies' requests.
+    *(
+        Index(
+            "_".join(("ix_tickets_requests", *columns)),
+            *columns,
+            sqlite_where=text("deleted_at IS NULL AND workspace LIKE 'org:%'"),
+            postgresql_where=text("deleted_at IS NULL AND workspace LIKE 'org:%'"),
+        )
+        for columns in (
+            ("active_at", "id"),
+            ("opened_at", "id"),
+            ("status", "active_at", "id"),
+            ("assignee", "active_at", "id"),
+        )
+    ),
+)
+
+# Written out, not bound: only so an index over requests alone is seen to fit.
+REQUESTS: ColumnElement[bool] = literal_column("tickets.workspace LIKE 'org:%'", Boolean)
+
+# How far somebody has read a ticket.
+reads = Table(
+    "reads",
+    metadata,
+    Column("ticket", Text, primary_key=True),
+    Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", BigInteger, nullable=False),  # ms; replies up to here
+    Index("ix_reads_person", "person"),
 )
 
 participants = Table(
@@ -101,27 +146,35 @@ class Ticket:
 
 
 def ticket_grants(persons: People) -> list[Select[Any]]:
-    """`ticket:ID` for everybody who takes part in it, member of the workspace or not."""
+    """`ticket:ID` for everybody who takes part in it.
+
+    In Discord somebody takes part as who they are there. In the portal a person does: as a member
+    of the organization, for as long as they are one, or added although they are none.
+    """
+    channel = literal("ticket:", Text) + tickets.c.id
+    taking_part = participants.join(tickets, tickets.c.id == participants.c.ticket)
+    elsewhere = taking_part.join(identities, identities.c.principal == participants.c.principal)
+    member = organization_members
+    membership = and_(
+        member.c.person == participants.c.principal,
+        literal("org:", Text) + member.c.organization == tickets.c.workspace,
+    )
+    is_there = tickets.c.deleted_at.is_(None)
+    may_stay = or_(participants.c.role == "added", member.c.person.is_not(None))
     return [
-        select(
-            identities.c.person,
-            literal("ticket:", Text) + tickets.c.id,
-            tickets.c.workspace,
-            participants.c.role,
-        )
-        .select_from(
-            participants.join(tickets, tickets.c.id == participants.c.ticket).join(
-                identities, identities.c.principal == participants.c.principal
-            )
-        )
-        .where(identities.c.person.in_(persons), tickets.c.deleted_at.is_(None))
+        select(identities.c.person, channel, tickets.c.workspace, participants.c.role)
+        .select_from(elsewhere)
+        .where(identities.c.person.in_(persons), is_there),
+        select(participants.c.principal, channel, tickets.c.workspace, participants.c.role)
+        .select_from(taking_part.outerjoin(member, membership))
+        .where(participants.c.principal.in_(persons), is_there, may_stay),
     ]
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     """The tickets the viewer may list, search and open: all of a workspace, or their own."""
     return tickets.c.deleted_at.is_(None) & or_(
-        tickets.c.workspace.in_(whole_workspaces(viewer)), _is_own(viewer)
+        tickets.c.workspace.in_(whole_workspaces(viewer)), _is_own(viewer), _is_teams(viewer)
     )
 
 
@@ -131,9 +184,30 @@ def own_of(viewer: Viewer, *, but_in: Collection[Workspace]) -> ColumnElement[bo
 
 
 def whole_workspaces(viewer: Viewer) -> list[Workspace]:
-    """The workspaces of which the viewer may see every ticket."""
-    held = viewer.channels
-    return [c.removeprefix("tickets:") for c in held if c.startswith("tickets:")]
+    """The workspaces of which the viewer may see every ticket; of the team, beside all clients'."""
+    return [workspace for c in sorted(viewer.channels) if (workspace := _whole_by(c))]
+
+
+def _whole_by(channel: Channel) -> Workspace | None:
+    """The workspace of which this channel shows every ticket."""
+    match channel.split(":"):
+        case ["tickets", kind, id_]:
+            return f"{kind}:{id_}"
+        case ["org", id_, _generation]:
+            return channels.organization(id_)
+    return None
+
+
+def sees_whole(viewer: Viewer, workspace: Workspace) -> bool:
+    """Whether the viewer may see every ticket of a workspace."""
+    if STAFF in viewer.channels and is_request(workspace):
+        return True
+    return workspace in whole_workspaces(viewer)
+
+
+def is_request(workspace: Workspace) -> bool:
+    """Whether tickets there are requests: the workspace is an organization."""
+    return workspace.startswith("org:")
 
 
 def visible_in(
@@ -141,7 +215,7 @@ def visible_in(
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
     narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
-    if channels.tickets(workspace) not in viewer.channels:
+    if not sees_whole(viewer, workspace):
         narrower.append(_is_own(viewer))
     place: ColumnElement[str] = tickets.c.workspace
     if narrower and not is_shared(tx):
@@ -155,10 +229,19 @@ def _is_own(viewer: Viewer) -> ColumnElement[bool]:
     return tickets.c.id.in_(own)
 
 
+def _is_teams(viewer: Viewer) -> ColumnElement[bool]:
+    return REQUESTS if STAFF in viewer.channels else false()
+
+
 def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
     """Whether the viewer may see any ticket there; else an empty list would not be the truth."""
-    held = (grant.channel for grant in viewer.grants if grant.workspace == workspace)
-    return any(channel.startswith(("tickets:", "ticket:")) for channel in held)
+    if sees_whole(viewer, workspace):
+        return True
+    return any(
+        grant.channel.startswith("ticket:")
+        for grant in viewer.grants
+        if grant.workspace == workspace
+    )
 
 
 def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Ticket:
@@ -178,6 +261,17 @@ def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, numbe
     return row
 
 
+def read_visible_id(
+    tx: Connection, viewer: Viewer, ticket_id: str, *, hold: bool = False
+) -> Row[Any]:
+    """The row of a ticket the viewer may open, by its id; `hold`: until the transaction ends."""
+    chosen = select(tickets).where(visible_to(viewer), tickets.c.id == ticket_id)
+    row = tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
+    if row is None:
+        raise NotFound("There is no such request, or it is not shared with you.")
+    return row
+
+
 def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
     """The newest tickets the viewer takes part in, outside the workspaces `but_in`."""
     if not any(channel.startswith("ticket:") for channel in viewer.channels):
@@ -193,17 +287,41 @@ def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -
 
 def with_names(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
     """Rows of `tickets` as tickets; the names of all of them are read together."""
-    return named(rows, read_names(tx, [p for row in rows for p in (row.opener, row.assignee)]))
+    names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
+    return named(rows, names, read_places(tx, rows))
 
 
-def named(rows: Collection[Row[Any]], names: Mapping[Principal, Who]) -> list[Ticket]:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Names of the organizations and categories that tickets name; of servers nothing."""
+
+    organizations: Mapping[str, Organization] = field(default_factory=dict)
+    categories: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_places(tx: Connection, rows: Iterable[Any]) -> Places:
+    """What `named` needs of organizations: at most two statements, none for servers' tickets."""
+    wanted = [row for row in rows if is_request(row.workspace)]
+    return Places(
+        read_some(tx, {row.workspace.removeprefix("org:") for row in wanted}),
+        read_category_names(tx, {row.category for row in wanted if row.category}),
+    )
+
+
+NOWHERE = Places()
+
+
+def named(
+    rows: Collection[Row[Any]], names: Mapping[Principal, Who], places: Places = NOWHERE
+) -> list[Ticket]:
     """Rows of `tickets` as tickets, with names read before."""
     return [
-        Ticket(row.id, row.workspace, row.revision, row.closed_at, _now(row, names)) for row in rows
+        Ticket(row.id, row.workspace, row.revision, row.closed_at, _now(row, names, places))
+        for row in rows
     ]
 
 
-def _now(row: Row[Any], names: Mapping[Principal, Who]) -> TicketNow:
+def _now(row: Row[Any], names: Mapping[Principal, Who], places: Places) -> TicketNow:
     status: Status = row.status
     return TicketNow(
         id=row.id,
@@ -218,16 +336,52 @@ def _now(row: Row[Any], names: Mapping[Principal, Who]) -> TicketNow:
         messages=row.messages,
         opened_at=row.opened_at,
         active_at=row.active_at,
-        href=address(row.workspace, row.number),
+        href=address(row.workspace, row.number, row.id),
+        **_of_request(row, places),
     )
 
 
-def address(workspace: Workspace, number: int) -> str:
+def _of_request(row: Row[Any], places: Places) -> dict[str, Any]:
+    if not is_request(row.workspace):
+        return {}
+    more: dict[str, Any] = {"reference": reference(row.opened_at, row.number)}
+    if (place := places.organizations.get(row.workspace.removeprefix("org:"))) is not None:
+        more["place"] = Named(id=place.id, name=place.name)
+    if row.category in places.categories:
+        more["category"] = Named(id=row.category, name=places.categories[row.category])
+    if row.closed_at is not None:
+        more["closed_at"] = row.closed_at
+    return more
+
+
+def reference(opened_at: Millis, number: int) -> str:
+    """How people name a request: `2026-R-000001`, by the year it was filed in (UTC)."""
+    year = datetime.fromtimestamp(opened_at / 1000, UTC).year
+    return f"{year}-R-{number:06d}"
+
+
+def address(workspace: Workspace, number: int, id_: str) -> str:
     """Where a ticket is shown."""
-    kind, _, id_ = workspace.partition(":")
-    return f"/{kind}s/{id_}/tickets/{number}"
+    if is_request(workspace):
+        return f"/requests/{id_}"
+    return f"/{workspace.replace(':', 's/', 1)}/tickets/{number}"
 
 
-def audience(workspace: Workspace, ticket_id: str) -> list[str]:
+def audience(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
     """Who hears of a ticket: those who see all of its workspace, and those who take part."""
-    return [channels.tickets(workspace), channels.ticket(ticket_id)]
+    if not is_request(workspace):
+        return [channels.tickets(workspace), channels.ticket(ticket_id)]
+    id_ = workspace.removeprefix("org:")
+    found = read_some(tx, [id_]).get(id_)
+    whole = [channels.whole(id_, found.generation)] if found is not None else []
+    return [STAFF, *whole, channels.ticket(ticket_id)]
+
+
+def held_by(ticket: Ticket, generations: Mapping[str, int]) -> list[Channel]:
+    """The channels that show a ticket, as a page marks it; generations by organization."""
+    own = channels.ticket(ticket.id)
+    if not is_request(ticket.workspace):
+        return [channels.tickets(ticket.workspace), own]
+    id_ = ticket.workspace.removeprefix("org:")
+    whole = [channels.whole(id_, generations[id_])] if id_ in generations else []
+    return [STAFF, *whole, own]

@@ -180,7 +180,7 @@ def tell_of_member(tx: Connection, edit: Edit) -> None:
         now = _change(tx, guild_members, now, times)
     row = now if now is not None else before
     who = read_names(tx, [row.principal])[row.principal]
-    told = {"workspace": channels.guild(row.guild), "actor": BY_HAND}
+    told: dict[str, Any] = {"workspace": channels.guild(row.guild), "actor": BY_HAND}
     revision = now.revision if now is not None else before.revision + 1
     left_at = now.left_at if now is not None else 0
     had_left_at = before.left_at if before is not None else 0

@@ -1,48 +1,67 @@
 """Organizations: the workspaces of the portal. One of them may be ours: the internal one.
 
 An organization is internal by a column that only the shell sets, never by its name or slug.
+
+`visibility` says who sees a request beside its requester, its watchers and the team: every member
+(`members`), or the admins alone (`participants`). Its events go to `org:ID:G`, where `generation`
+G rises with every change of the mode: what was told before is out of every cursor's reach.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
     Integer,
+    Row,
     Select,
     Table,
     Text,
+    and_,
+    cast,
+    false,
     insert,
     literal,
     null,
+    or_,
     select,
+    true,
     update,
 )
 
-from deskwire.events.access import People
-from deskwire.events.channels import STAFF, PersonId
+from deskwire.events import channels
+from deskwire.events.access import People, Viewer
+from deskwire.events.channels import STAFF, PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
-from deskwire.kit.errors import Invalid
+from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import new_id
+from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES, Right, roles_with
 
-InternalRole = Literal["super_admin", "operations_manager", "support_analyst"]
-INTERNAL_ROLES: tuple[InternalRole, ...] = get_args(InternalRole)
+Visibility = Literal["members", "participants"]
+VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
 
 organizations = Table(
     "organizations",
     metadata,
     Column("id", Text, primary_key=True),  # UUIDv7
-    Column("slug", Text, nullable=False, unique=True),
+    Column("slug", Text, nullable=False, unique=True),  # given free by deletion
     Column("name", Text, nullable=False),
     Column("internal", Boolean, nullable=False),
+    Column("about", Text),  # a sentence or two, for the team
+    Column("visibility", Text, nullable=False, server_default="members"),
+    Column("generation", Integer, nullable=False, server_default="1"),  # of `visibility`
     Column("created_at", BigInteger, nullable=False),  # ms
+    Column("deleted_at", BigInteger),  # ms
     Column("revision", Integer, nullable=False),
 )
 
@@ -52,9 +71,137 @@ organization_members = Table(
     Column("organization", Text, ForeignKey("organizations.id"), primary_key=True),
     Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
     Column("role", Text, nullable=False),
+    Column("joined_at", BigInteger, nullable=False, server_default="0"),  # ms
     Column("revision", Integer, nullable=False),
     Index("ix_organization_members_person", "person"),
 )
+
+categories = Table(
+    "categories",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7
+    Column("organization", Text, ForeignKey("organizations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("place", Integer, nullable=False),  # in its list, from 0
+    Column("archived_at", BigInteger),  # ms; old requests keep it, new ones cannot have it
+    Index("ix_categories_organization_place", "organization", "place"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organization, as its members see it."""
+
+    id: str
+    slug: str
+    name: str
+    internal: bool
+    about: str | None
+    visibility: Visibility
+    generation: int
+    created_at: Millis
+    revision: int
+
+    @property
+    def workspace(self) -> Workspace:
+        return channels.organization(self.id)
+
+    @property
+    def href(self) -> str:
+        return f"/orgs/{self.slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What a request is about, by its organization's own list."""
+
+    id: str
+    name: str
+    archived: bool
+
+
+def visible_to(viewer: Viewer) -> ColumnElement[bool]:
+    """The organizations the viewer may see: their own, and of the team every client's."""
+    mine = organizations.c.id.in_(ids_of(viewer))
+    clients = ~organizations.c.internal if STAFF in viewer.channels else false()
+    return and_(organizations.c.deleted_at.is_(None), or_(mine, clients))
+
+
+def ids_of(viewer: Viewer) -> list[str]:
+    """The organizations the viewer is a member of."""
+    return sorted(
+        channel.removeprefix("org:")
+        for channel in viewer.channels
+        if channel.startswith("org:") and channel.count(":") == 1
+    )
+
+
+def read_visible(tx: Connection, viewer: Viewer, slug: str) -> Organization:
+    """The organization with this slug; NotFound where it is not there or not the viewer's."""
+    chosen = visible_to(viewer) & (organizations.c.slug == slug)
+    return _one(tx.execute(select(organizations).where(chosen)).one_or_none())
+
+
+def read_visible_by_id(tx: Connection, viewer: Viewer, id_: str) -> Organization:
+    """`read_visible`, by the id."""
+    chosen = visible_to(viewer) & (organizations.c.id == id_)
+    return _one(tx.execute(select(organizations).where(chosen)).one_or_none())
+
+
+def read_own(tx: Connection, viewer: Viewer) -> list[Organization]:
+    """The organizations the viewer is a member of, by name."""
+    mine = organizations.c.id.in_(ids_of(viewer)) & organizations.c.deleted_at.is_(None)
+    rows = tx.execute(select(organizations).where(mine).order_by(organizations.c.name))
+    return [organization_of(row) for row in rows]
+
+
+def read_all(tx: Connection, viewer: Viewer) -> list[Organization]:
+    """Every organization the viewer may see, by name."""
+    rows = tx.execute(
+        select(organizations).where(visible_to(viewer)).order_by(organizations.c.name)
+    )
+    return [organization_of(row) for row in rows]
+
+
+def read_some(tx: Connection, ids: Collection[str]) -> dict[str, Organization]:
+    """Organizations by id, for who names places of tickets that were already found visible."""
+    if not ids:
+        return {}
+    rows = tx.execute(select(organizations).where(organizations.c.id.in_(ids)))
+    return {row.id: organization_of(row) for row in rows}
+
+
+def organization_of(row: Row[Any]) -> Organization:
+    """A row of `organizations`."""
+    return Organization(
+        row.id,
+        row.slug,
+        row.name,
+        row.internal,
+        row.about,
+        row.visibility,
+        row.generation,
+        row.created_at,
+        row.revision,
+    )
+
+
+def read_categories(tx: Connection, organization: str) -> list[Category]:
+    """An organization's categories in their order, archived ones last."""
+    rows = tx.execute(
+        select(categories)
+        .where(categories.c.organization == organization)
+        .order_by(categories.c.archived_at.is_not(None), categories.c.place, categories.c.id)
+    )
+    return [Category(row.id, row.name, row.archived_at is not None) for row in rows]
+
+
+def read_category_names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Names of categories by id."""
+    if not ids:
+        return {}
+    rows = tx.execute(select(categories.c.id, categories.c.name).where(categories.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
 
 
 def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
@@ -67,7 +214,7 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
     changed = update(table).where(here).values(role=role, revision=table.c.revision + 1)
     if tx.execute(changed).rowcount == 0:
         row = {"organization": organization, "person": person_id, "role": role, "revision": 1}
-        tx.execute(insert(table).values(row))
+        tx.execute(insert(table).values(row, joined_at=at))
 
 
 def read_employed(tx: Connection) -> dict[PersonId, str]:
@@ -89,6 +236,29 @@ def staff_grants(persons: People) -> list[Select[Any]]:
         .select_from(member.join(organizations, organizations.c.id == member.c.organization))
         .where(organizations.c.internal, member.c.person.in_(persons))
     ]
+
+
+def organization_grants(persons: People) -> list[Select[Any]]:
+    """`org:ID` for members, and `org:ID:G` for those who see all of its requests."""
+    member, org = organization_members, organizations
+    own = literal("org:", Text) + org.c.id
+    source = member.join(org, org.c.id == member.c.organization)
+    mine = and_(member.c.person.in_(persons), org.c.deleted_at.is_(None))
+    sees_all = or_(
+        org.c.visibility == "members",
+        member.c.role.in_(roles_with(Right.SEE_ALL, among=CLIENT_ROLES)),
+    )
+    whole = own + literal(":", Text) + cast(org.c.generation, Text)
+    return [
+        select(member.c.person, channel, own, member.c.role).select_from(source).where(mine, also)
+        for channel, also in ((own, true()), (whole, and_(sees_all, ~org.c.internal)))
+    ]
+
+
+def _one(row: Row[Any] | None) -> Organization:
+    if row is None:
+        raise NotFound("There is no such organization, or it is not shared with you.")
+    return organization_of(row)
 
 
 def _ensure_internal(tx: Connection, at: Millis) -> str:

@@ -1,0 +1,152 @@
+"""Filing a request: its number, its first fact, its description, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, Integer, Row, Table, Text, insert, select, text
+
+from deskwire.events.channels import PersonId
+from deskwire.kit.db import metadata
+from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.ids import is_id, new_id
+from deskwire.tickets import talk
+from deskwire.tickets.circle import read_circle
+from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.talk import Written
+from deskwire.tickets.texts import parse_subject, parse_text
+from deskwire.tickets.tickets import tickets
+from deskwire.tickets.words import record_head
+from deskwire.tickets.work import Deed, record
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import Organization, read_categories
+from deskwire.workspaces.rights import Right, demand
+
+# Counted per organization: a number of the whole desk would tell each client how busy others are.
+request_numbers = Table(
+    "request_numbers",
+    metadata,
+    Column("organization", Text, primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """A request as somebody has typed it. `id`: chosen by their screen; twice sent, once filed."""
+
+    id: str
+    subject: str
+    text: str
+    category: str | None = None
+    priority: str | None = None
+    files: Sequence[str] = ()
+    requester: PersonId | None = None  # None: who files it
+
+
+def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing) -> Row[Any]:
+    """File a request in an organization the viewer may see; the ticket's row.
+
+    The same id again by the same person gives what was filed before.
+    """
+    if (known := _known(tx, place, filing.id)) is not None:
+        return known
+    demand(deed.viewer, Right.FILE, place.workspace)
+    requester = _requester(tx, deed, place, filing)
+    subject, described = _parse(filing)
+    category = _category(tx, place, filing.category)
+    row = _insert(tx, deed, place, filing.id, requester)
+    values = {
+        "subject": subject,
+        "opener": requester,
+        "status": "new",
+        "category": category,
+        "priority": filing.priority or None,
+        "opened_at": deed.at,
+    }
+    wire = {
+        "subject": subject,
+        "openerId": requester,
+        "openerUsername": read_names(tx, [requester])[requester].name,
+    }
+    if category is not None:
+        wire["categoryId"] = category
+    row = record(tx, deed, row, "ticket.created", values, wire)
+    talk.add(tx, deed, row, Written(new_id(), described, files=filing.files), opens=True)
+    return row
+
+
+def _known(tx: Connection, place: Organization, id_: str) -> Row[Any] | None:
+    if not is_id(id_):
+        raise Invalid("A request's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+    known = tx.execute(select(tickets).where(tickets.c.id == id_)).one_or_none()
+    if known is not None and known.workspace != place.workspace:
+        raise Conflict("This id is another request's. Send it again with a new one.")
+    return known
+
+
+def _requester(tx: Connection, deed: Deed, place: Organization, filing: Filing) -> PersonId:
+    if filing.requester is None or filing.requester == deed.person:
+        return deed.person
+    demand(deed.viewer, Right.FILE_FOR_OTHERS, place.workspace)
+    if filing.requester not in read_circle(tx, place.workspace).members:
+        sentence = f"Choose somebody of {place.name}."
+        raise Invalid(sentence, {"requester": sentence})
+    return filing.requester
+
+
+def _parse(filing: Filing) -> tuple[str, str]:
+    problems: dict[str, str] = {}
+    subject = described = ""
+    try:
+        subject = parse_subject(filing.subject)
+    except Invalid as refusal:
+        problems |= refusal.fields
+    try:
+        described = parse_text(filing.text)
+    except Invalid as refusal:
+        problems |= refusal.fields
+    if filing.priority and filing.priority not in PRIORITY_LABELS:
+        problems["priority"] = f"One of {', '.join(PRIORITY_LABELS)}."
+    if problems:
+        raise Invalid(" ".join(problems.values()), problems)
+    return subject, described
+
+
+def _category(tx: Connection, place: Organization, wanted: str | None) -> str | None:
+    if not wanted:
+        return None
+    known = read_categories(tx, place.id)
+    if not any(each.id == wanted and not each.archived for each in known):
+        raise Invalid("Choose a category of the list.", {"category": "Choose one of the list."})
+    return wanted
+
+
+def _insert(
+    tx: Connection, deed: Deed, place: Organization, id_: str, requester: PersonId
+) -> Row[Any]:
+    number = tx.execute(_NEXT, {"organization": place.id}).scalar_one()
+    row = {
+        "id": id_,
+        "workspace": place.workspace,
+        "number": number,
+        "status": "new",
+        "tags": json.dumps([]),
+        "messages": 0,
+        "opened_at": deed.at,
+        "active_at": deed.at,
+        "revision": 1,
+    }
+    tx.execute(insert(tickets).values(row))
+    made = tx.execute(select(tickets).where(tickets.c.id == id_)).one()
+    record_head(tx, made)
+    return made
+
+
+_NEXT = text(
+    "INSERT INTO request_numbers (organization, last) VALUES (:organization, 1) "
+    "ON CONFLICT (organization) DO UPDATE SET last = request_numbers.last + 1 RETURNING last"
+)

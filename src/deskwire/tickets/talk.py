@@ -1,0 +1,255 @@
+"""What people write in a request: replies and internal notes, changed and deleted by their author.
+
+Ids are chosen by who writes (UUIDv7), so that sending again after a lost answer writes once, and
+the writer's own screen knows the echo of what it showed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from deskwire.events import channels, log
+from deskwire.events.catalogue import Attached, TicketRead
+from deskwire.events.channels import STAFF
+from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.ids import is_id
+from deskwire.tickets import files, messages, words
+from deskwire.tickets.actions import tell
+from deskwire.tickets.circle import read_circle
+from deskwire.tickets.markdown import mentions_in
+from deskwire.tickets.messages import Draft, rendered
+from deskwire.tickets.texts import parse_text
+from deskwire.tickets.tickets import reads, tickets
+from deskwire.tickets.work import Deed, hold, raised, set_status
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.rights import Right, demand, is_staff, may
+
+Kind = Literal["reply", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What somebody has typed. `id`: chosen by their screen; `files`: uploaded before."""
+
+    id: str
+    text: str
+    kind: Kind = "reply"
+    files: Sequence[str] = ()
+
+
+def say(tx: Connection, deed: Deed, ticket_id: str, written: Written) -> Row[Any]:
+    """Add a reply, which everybody reads who sees the request, or a note for the team.
+
+    A client's reply turns `waiting` into `active`. The same id again changes nothing; Conflict
+    where it is another message's. Gives the message's row.
+    """
+    row = hold(tx, deed, ticket_id)
+    if (known := _known(tx, deed, row, written.id)) is not None:
+        return known
+    _check_may_write(deed, row, written.kind)
+    text = "" if written.files and not written.text.strip() else parse_text(written.text)
+    line = add(tx, deed, row, replace(written, text=text))
+    if row.status == "waiting" and written.kind == "reply" and _side(deed, row) == "customer":
+        set_status(tx, deed, hold(tx, deed, ticket_id), "active")
+    return line
+
+
+def add(
+    tx: Connection, deed: Deed, row: Row[Any], written: Written, *, opens: bool = False
+) -> Row[Any]:
+    """Write a message of a held request and tell of it; `opens`: it is the request's description,
+    of which `ticket.created` tells."""
+    is_note = written.kind == "note"
+    circle = read_circle(tx, row.workspace)
+    allowed = circle.staff if is_note else circle.everybody
+    mentions = {
+        id_: who.name
+        for id_, who in allowed.items()
+        if who.name in mentions_in(written.text, [each.name for each in allowed.values()])
+    }
+    draft = Draft(
+        row.id,
+        written.kind,
+        "ticket.created" if opens else "ticket.message_sent",
+        deed.person,
+        deed.at,
+        {"mentions": mentions},
+        _side(deed, row),
+        text=written.text,
+        id=written.id,
+        origin="portal",
+        mentioned=list(mentions.values()),
+    )
+    line = messages.add(tx, draft)
+    shown = files.attach(tx, deed.person, row.id, line.id, written.files, note=is_note)
+    if is_note:
+        changed: Any = row  # or clients could tell from its revision that there is a note
+    else:
+        words.record_reply(tx, row, written.text)
+        changed = raised(
+            tx,
+            row,
+            messages=tickets.c.messages + 1,
+            active_at=max(row.active_at, deed.at),
+            spoken_at=deed.at,
+            spoken_by=deed.person,
+        )
+        mark_read(tx, deed, row.id, deed.at)
+    if not opens:
+        wire = _wire(tx, deed, draft, line.id, shown)
+        hearers = [STAFF] if is_note else None
+        tell(
+            tx,
+            deed.origin(**wire),
+            "ticket.message_sent",
+            changed,
+            line,
+            hearers=hearers,
+            files=shown,
+        )
+    return tx.execute(select(messages.messages).where(messages.messages.c.id == line.id)).one()
+
+
+def edit(tx: Connection, deed: Deed, ticket_id: str, message_id: str, text: str) -> Row[Any]:
+    """Change one's own message; what it said before is taken out of the log as well."""
+    row = hold(tx, deed, ticket_id)
+    message = _own(tx, deed, row, message_id, "edit")
+    tidy = parse_text(text)
+    if tidy == message.text:
+        return message
+    circle = read_circle(tx, row.workspace)
+    allowed = (circle.staff if message.kind == "note" else circle.everybody).items()
+    called = mentions_in(tidy, [who.name for _, who in allowed])
+    mentions = {id_: who.name for id_, who in allowed if who.name in called}
+    changed = _rewritten(tx, message, text=tidy, mentions=mentions, edited_at=deed.at)
+    _tell_of_line(tx, deed, row, changed, "ticket.message_edited")
+    return changed
+
+
+def erase(tx: Connection, deed: Deed, ticket_id: str, message_id: str) -> None:
+    """Delete a message with its files: one's own, or as a moderator any; from the log as well."""
+    row = hold(tx, deed, ticket_id)
+    message = _own(tx, deed, row, message_id, "delete")
+    if message.type == "ticket.created":
+        raise Conflict("This is what the request is about. Cancel the request instead.")
+    files.forget_of_message(tx, message_id)
+    table = messages.messages
+    mine = table.c.id == message_id
+    tx.execute(update(table).where(mine).values(revision=-1))  # ours, not an edit by hand
+    tx.execute(delete(table).where(mine))
+    _tell_of_line(tx, deed, row, message, "ticket.message_deleted", is_gone=True)
+
+
+def mark_read(tx: Connection, deed: Deed, ticket_id: str, at: Millis) -> None:
+    """Note that the viewer has read a request up to a moment; never less than before."""
+    mine = (reads.c.ticket == ticket_id) & (reads.c.person == deed.person)
+    known = tx.execute(select(reads.c.at).where(mine)).scalar()
+    if known is not None and known >= at:
+        return
+    if known is None:
+        tx.execute(insert(reads).values(ticket=ticket_id, person=deed.person, at=at))
+    else:
+        tx.execute(update(reads).where(mine).values(at=at))
+    fact = TicketRead(actor=deed.person, ticket=ticket_id, at=at)
+    log.append(tx, fact, channels=[channels.user(deed.person)])
+
+
+def may_edit(deed: Deed, message: Any) -> bool:  # noqa: ANN401 - a row, or a line's author and kind
+    """Whether the viewer may change a message: who wrote it, as long as they see it."""
+    return bool(message.author == deed.person and message.kind != "system")
+
+
+def _known(tx: Connection, deed: Deed, row: Row[Any], id_: str) -> Row[Any] | None:
+    if not is_id(id_):
+        raise Invalid("A message's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+    table = messages.messages
+    known = tx.execute(select(table).where(table.c.id == id_)).one_or_none()
+    if known is not None and (known.ticket != row.id or known.author != deed.person):
+        raise Conflict("This id is another message's. Send it again with a new one.")
+    return known
+
+
+def _check_may_write(deed: Deed, row: Row[Any], kind: Kind) -> None:
+    if kind == "note":
+        demand(deed.viewer, Right.NOTE)
+    elif row.opener != deed.person and channels.ticket(row.id) not in deed.viewer.channels:
+        demand(deed.viewer, Right.FILE, row.workspace)
+
+
+def _side(deed: Deed, row: Row[Any]) -> Literal["customer", "staff"]:
+    is_theirs = row.opener == deed.person or not is_staff(deed.viewer)
+    return "customer" if is_theirs else "staff"
+
+
+def _own(tx: Connection, deed: Deed, row: Row[Any], message_id: str, verb: str) -> Row[Any]:
+    message = messages.read_row(tx, row.id, message_id)
+    if message is None or message.kind == "system":
+        raise NotFound("There is no such message.")
+    if message.kind == "note" and not may(deed.viewer, Right.NOTE):
+        raise NotFound("There is no such message.")
+    moderates = verb == "delete" and may(deed.viewer, Right.MODERATE, row.workspace)
+    if not may_edit(deed, message) and not moderates:
+        raise Forbidden(f"Only who wrote a message can {verb} it.")
+    return message
+
+
+def _rewritten(
+    tx: Connection, message: Row[Any], *, text: str, mentions: dict[str, str], edited_at: Millis
+) -> Row[Any]:
+    table = messages.messages
+    data = messages.with_mentions(message.data, mentions)
+    mine = update(table).where(table.c.id == message.id)
+    changed = mine.values(
+        text=text, data=data, edited_at=edited_at, revision=table.c.revision + 1
+    ).returning(table)
+    row = tx.execute(changed).one()
+    anew = mine.values(html=rendered(row), revision=row.revision + 1)
+    return tx.execute(anew.returning(table)).one()
+
+
+def _tell_of_line(
+    tx: Connection,
+    deed: Deed,
+    row: Row[Any],
+    message: Row[Any],
+    type_: str,
+    *,
+    is_gone: bool = False,
+) -> None:
+    log.redact(tx, row.workspace, message.id, since=message.at)
+    is_note = message.kind == "note"
+    changed: Any = row
+    if not is_note:
+        words.rewrite(tx, row.id)
+        fewer = {"messages": tickets.c.messages - 1} if is_gone else {}
+        changed = raised(tx, row, **fewer)
+    shown = [] if is_gone else files.read_of_message(tx, message.id)
+    tell(
+        tx,
+        deed.origin(message=message.id),
+        type_,
+        changed,
+        None if is_gone else message,
+        hearers=[STAFF] if is_note else None,
+        files=shown,
+    )
+
+
+def _wire(
+    tx: Connection, deed: Deed, draft: Draft, message_id: str, shown: Collection[Attached]
+) -> dict[str, Any]:
+    """The event's own fields, as the bot's have them."""
+    return {
+        "messageId": message_id,
+        "authorId": deed.person,
+        "authorUsername": read_names(tx, [deed.person])[deed.person].name,
+        "messageType": draft.side,
+        "hasAttachments": bool(shown),
+        "messageLength": len(draft.text or ""),
+        "content": draft.text,
+    }

@@ -1,0 +1,295 @@
+"""What people do to a request here: status, assignee, title, category, priority, labels, watchers.
+
+Each action is a fact with the exact values it sets (`set`), kept as a system line and folded with
+all others, so that edits by hand and what other senders tell take their place among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from deskwire.events import channels
+from deskwire.events.access import Viewer
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import DAY, Millis
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.tickets import messages
+from deskwire.tickets.actions import add_edit, keep_findable, seat_opener, tell, write_state
+from deskwire.tickets.circle import read_circle
+from deskwire.tickets.facts import EDITED, Fact, edited, fold, parse_tags
+from deskwire.tickets.messages import Draft
+from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.statuses import ENDED, LABELS, Status, to_wire
+from deskwire.tickets.texts import parse_label, parse_subject
+from deskwire.tickets.tickets import is_request, participants, read_visible_id, tickets
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import read_categories, read_employed
+from deskwire.workspaces.origin import BY_HAND, Origin
+from deskwire.workspaces.rights import Right, demand, may
+
+REOPEN_DAYS = 14  # days a client may reopen what was completed; later it is another request
+MAX_LABELS = 20  # of one ticket; more say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who does something, with all they may do, and when."""
+
+    viewer: Viewer
+    at: Millis
+
+    @property
+    def person(self) -> PersonId:
+        return self.viewer.person
+
+    def origin(self, **wire: Any) -> Origin:  # noqa: ANN401 - JSON
+        """Where the events come from, with the fields of their own."""
+        return Origin(self.person, self.at, None, wire)
+
+
+def hold(tx: Connection, deed: Deed, ticket_id: str) -> Row[Any]:
+    """The row of a request the viewer may see, held until the transaction ends."""
+    row = read_visible_id(tx, deed.viewer, ticket_id, hold=True)
+    if not is_request(row.workspace):
+        raise NotFound("There is no such request, or it is not shared with you.")
+    return row
+
+
+def move(
+    tx: Connection, deed: Deed, ticket_id: str, status: Status, reopen_days: int = REOPEN_DAYS
+) -> Row[Any]:
+    """Give a request another status; the same one again changes nothing."""
+    row = hold(tx, deed, ticket_id)
+    if row.status == status:
+        return row
+    if refusal := why_not_move(deed, row, status, reopen_days):
+        raise Forbidden(refusal)
+    return set_status(tx, deed, row, status)
+
+
+def why_not_move(
+    deed: Deed,
+    row: Any,  # noqa: ANN401 - a row
+    status: Status,
+    reopen_days: int = REOPEN_DAYS,
+) -> str | None:
+    """Why the viewer may not give a request this status, as a sentence; None: they may."""
+    if may(deed.viewer, Right.WORK, row.workspace):
+        return None
+    is_theirs = row.opener == deed.person or may(deed.viewer, Right.CANCEL_ANY, row.workspace)
+    if not is_theirs:
+        return "Only whoever filed a request, or a manager, may cancel or reopen it."
+    if status == "canceled":
+        return None if row.status not in ENDED else "It has ended already."
+    if row.status == "done" and status == "active":
+        if deed.at - (row.closed_at or 0) <= reopen_days * DAY:
+            return None
+        return f"It was completed more than {reopen_days} days ago. File a new request instead."
+    return f"Only the team can move a request to {LABELS[status]}."
+
+
+def set_status(tx: Connection, deed: Deed, row: Row[Any], status: Status) -> Row[Any]:
+    """Record the new status of a held request; whether it may be was asked before."""
+    ends, ended = status in ENDED, row.status in ENDED
+    type_ = "ticket.closed" if ends else "ticket.reopened" if ended else "ticket.status_changed"
+    values = {"status": status, "closed_at": deed.at if ends else None}
+    assigned = row.assignee is not None
+    wire = {
+        "oldStatus": to_wire(row.status, assigned=assigned),
+        "newStatus": to_wire(status, assigned=assigned),
+        "actorId": deed.person,
+    }
+    return record(tx, deed, row, type_, values, wire)
+
+
+def assign(tx: Connection, deed: Deed, ticket_id: str, to: PersonId | None) -> Row[Any]:
+    """Give a request to one of the team, or to nobody; what is new becomes active with it."""
+    row = hold(tx, deed, ticket_id)
+    demand(deed.viewer, Right.WORK, row.workspace)
+    if row.assignee == to:
+        return row
+    if to is not None and to not in read_employed(tx):
+        raise Invalid("Only somebody of the team can be assigned.", {"assignee": "Not of the team"})
+    names = read_names(tx, [row.assignee, to])
+    values: dict[str, Any] = {"assignee": to}
+    if to is not None and row.status == "new":
+        values["status"] = "active"
+    if to == deed.person:
+        return record(tx, deed, row, "ticket.claimed", values, _claimed(deed, row, values))
+    before = names[row.assignee] if row.assignee else None
+    wire = {"actorId": deed.person, "before": before.model_dump() if before else None}
+    if to is None:
+        return record(tx, deed, row, "ticket.unclaimed", values, wire)
+    return record(
+        tx, deed, row, "ticket.assigned", values, wire, shown={"assignee": names[to].name}
+    )
+
+
+def _claimed(deed: Deed, row: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "oldStatus": to_wire(row.status, assigned=row.assignee is not None),
+        "newStatus": to_wire(values.get("status", row.status), assigned=True),
+        "actorId": deed.person,
+    }
+
+
+def retitle(tx: Connection, deed: Deed, ticket_id: str, subject: str) -> Row[Any]:
+    """Give a request another title: its requester, a manager, or the team."""
+    row = hold(tx, deed, ticket_id)
+    if row.opener != deed.person:
+        demand(deed.viewer, Right.CANCEL_ANY, row.workspace)
+    title = parse_subject(subject)
+    if title == row.subject:
+        return row
+    return _update(tx, deed, row, {"subject": title}, subject={"old": row.subject, "new": title})
+
+
+def categorise(tx: Connection, deed: Deed, ticket_id: str, category: str | None) -> Row[Any]:
+    """Put a request into another category of its organization, or into none."""
+    row = hold(tx, deed, ticket_id)
+    demand(deed.viewer, Right.WORK, row.workspace)
+    if category == row.category:
+        return row
+    known = read_categories(tx, row.workspace.removeprefix("org:"))
+    names = {each.id: each.name for each in known}
+    if category is not None and category not in names:
+        raise Invalid("There is no such category.", {"category": "Choose one of the list"})
+    old, new = names.get(row.category), names.get(category or "")
+    shown = {"category": new} if new else {}
+    changes = {"category": {"old": old, "new": new}}
+    return _update(tx, deed, row, {"category": category}, shown=shown, **changes)
+
+
+def prioritise(tx: Connection, deed: Deed, ticket_id: str, priority: str | None) -> Row[Any]:
+    """Say how urgent a request is; None: nothing is said."""
+    row = hold(tx, deed, ticket_id)
+    demand(deed.viewer, Right.WORK, row.workspace)
+    if priority is not None and priority not in PRIORITY_LABELS:
+        raise Invalid(
+            f"{priority!r} is no priority.", {"priority": f"One of {', '.join(PRIORITY_LABELS)}"}
+        )
+    if priority == row.priority:
+        return row
+    changes = {"priority": {"old": row.priority, "new": priority}}
+    return _update(tx, deed, row, {"priority": priority}, **changes)
+
+
+def label(
+    tx: Connection,
+    deed: Deed,
+    ticket_id: str,
+    *,
+    add: Collection[str] = (),
+    remove: Collection[str] = (),
+) -> Row[Any]:
+    """Put labels on a request, and take some off."""
+    row = hold(tx, deed, ticket_id)
+    demand(deed.viewer, Right.WORK, row.workspace)
+    held = set(parse_tags(row.tags) or [])
+    added = {parse_label(each) for each in add} - held
+    removed = held.intersection(remove)
+    if not added and not removed:
+        return row
+    now = sorted((held | added) - removed)
+    if len(now) > MAX_LABELS:
+        raise Invalid(f"A request has at most {MAX_LABELS} labels.", {"label": "Too many"})
+    changed = {"added": sorted(added), "removed": sorted(removed)}
+    shown = {f"labels_{word}": names for word, names in changed.items() if names}
+    return _update(tx, deed, row, {"tags": now}, shown=shown, tags=changed)
+
+
+def _update(
+    tx: Connection,
+    deed: Deed,
+    row: Row[Any],
+    values: dict[str, Any],
+    *,
+    shown: Mapping[str, Any] | None = None,
+    **changes: Any,  # noqa: ANN401 - JSON
+) -> Row[Any]:
+    wire = {"changes": changes, "actorId": deed.person}
+    return record(tx, deed, row, "ticket.updated", values, wire, shown=shown)
+
+
+def remove(tx: Connection, deed: Deed, ticket_id: str) -> None:
+    """Delete a request, which nobody gets back: for the team's moderators."""
+    row = hold(tx, deed, ticket_id)
+    demand(deed.viewer, Right.MODERATE, row.workspace)
+    record(tx, deed, row, "ticket.deleted", {"deleted_at": deed.at}, {"deletedBy": deed.person})
+
+
+def watch(tx: Connection, deed: Deed, ticket_id: str, person: PersonId) -> Row[Any]:
+    """Have a member follow a request: oneself, or, for a manager and the team, somebody else."""
+    row = hold(tx, deed, ticket_id)
+    if person != deed.person:
+        demand(deed.viewer, Right.CANCEL_ANY, row.workspace)
+    circle = read_circle(tx, row.workspace)
+    if person not in circle.members and person not in circle.staff:
+        raise NotFound("There is no such member of this organization.")
+    here = (participants.c.ticket == row.id) & (participants.c.principal == person)
+    if tx.execute(select(participants.c.role).where(here)).first() is not None:
+        return row
+    tx.execute(insert(participants).values(ticket=row.id, principal=person, role="watcher"))
+    return _tell_of_participant(tx, deed, row, "ticket.participant_added", person)
+
+
+def unwatch(tx: Connection, deed: Deed, ticket_id: str, person: PersonId) -> Row[Any]:
+    """Have somebody follow a request no more. Conflict for whoever filed it."""
+    row = hold(tx, deed, ticket_id)
+    if person != deed.person:
+        demand(deed.viewer, Right.CANCEL_ANY, row.workspace)
+    if person == row.opener:
+        raise Conflict("Whoever filed a request always takes part in it.")
+    here = (participants.c.ticket == row.id) & (participants.c.principal == person)
+    if tx.execute(delete(participants).where(here)).rowcount == 0:
+        return row
+    return _tell_of_participant(tx, deed, row, "ticket.participant_removed", person)
+
+
+def _tell_of_participant(
+    tx: Connection, deed: Deed, row: Row[Any], type_: str, person: PersonId
+) -> Row[Any]:
+    changed = raised(tx, row)
+    who = read_names(tx, [person])[person]
+    origin = deed.origin(participant=who.model_dump(), role="watcher")
+    own = channels.user(person)
+    tell(tx, origin, type_, changed, None, [own], and_to=[own])
+    return changed
+
+
+def record(
+    tx: Connection,
+    deed: Deed,
+    row: Row[Any],
+    type_: str,
+    values: dict[str, Any],
+    wire: Mapping[str, Any],
+    *,
+    shown: Mapping[str, Any] | None = None,
+) -> Row[Any]:
+    """Add a fact to a held request, and tell of it; the row as it is now."""
+    facts = messages.read_facts(tx, row.id)
+    if edit := edited(row, fold(facts)):  # changed by hand a moment ago
+        facts.append(Fact(EDITED, add_edit(tx, row.id, edit, deed.at).at, BY_HAND, {"edit": edit}))
+    at = max([deed.at, *(fact.at for fact in facts)])  # no clock may put it before another
+    data = {"set": values, "noun": "request", "shown": dict(shown or {})}
+    draft = Draft(row.id, "system", type_, deed.person, at, data, origin="portal")
+    line = messages.add(tx, draft)
+    state = fold([*facts, Fact(type_, at, deed.person, data)])
+    touched = seat_opener(tx, row.id, row, state)
+    changed = write_state(tx, row, state, at)
+    keep_findable(tx, row, changed)
+    tell(tx, deed.origin(**wire), type_, changed, line, touched)
+    return changed
+
+
+def raised(tx: Connection, row: Row[Any], **values: Any) -> Row[Any]:  # noqa: ANN401 - columns
+    """The row at its next revision, with `values`."""
+    changed = update(tickets).where(tickets.c.id == row.id)
+    return tx.execute(
+        changed.values(revision=tickets.c.revision + 1, **values).returning(tickets)
+    ).one()
