@@ -30,6 +30,7 @@ export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string
   const personal = isAbout(data, own) ? [...own].filter((name) => !name.includes(":")) : [];
   const mark = personal.map((person) => PERSONAL + person);
   if (!("ticket" in data)) return [...mark, ...(workspace ? [workspace] : [])];
+  if ("held" in data && data.held) return [...mark, ...data.held];
   return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
 }
 

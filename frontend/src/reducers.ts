@@ -7,7 +7,8 @@ export type Change =
   | { kind: "remove"; key: string; revision: number }
   | { kind: "header"; ticket: string; revision: number; state: TicketNow }
   | { kind: "line"; ticket: string; line: Line }
-  | { kind: "gone"; ticket: string };
+  | { kind: "gone"; ticket: string }
+  | { kind: "read"; ticket: string };
 
 /** A row of a list as an event tells it. */
 export interface Row {
@@ -30,6 +31,7 @@ interface TicketData {
   revision: number;
   now: TicketNow;
   line?: Line | null;
+  held?: readonly string[] | null;
 }
 
 interface GuildData {
@@ -67,6 +69,24 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "member.role_changed": null,
   "person.changed": null,
   "session.revoked": null,
+  "ticket.reopened": ticket,
+  "ticket.assigned": ticket,
+  "ticket.unclaimed": ticket,
+  "ticket.participant_added": ticket,
+  "ticket.participant_removed": ticket,
+  "ticket.file_added": ticket,
+  "ticket.file_removed": ticket,
+  "ticket.read": ({ ticket: id }) => [{ kind: "read", ticket: id }],
+  "organization.created": null,
+  "organization.renamed": null,
+  "organization.updated": null,
+  "organization.visibility_changed": null, // the channels of its mode are lost and gained with it
+  "organization.deleted": null,
+  "member.joined": null,
+  "member.removed": null,
+  "invitation.created": null,
+  "invitation.accepted": null,
+  "invitation.revoked": null,
 };
 
 /** The changes of one event; none for a type this page was not built with. */
@@ -84,7 +104,7 @@ function ticket(data: TicketData): Change[] {
   return line ? [...changes, { kind: "line", ticket: id, line }] : changes;
 }
 
-function ticketRow({ workspace, ticket: id, revision, now }: TicketData): Row {
+function ticketRow({ workspace, ticket: id, revision, now, held }: TicketData): Row {
   return {
     list: "tickets",
     template: "ticket-row",
@@ -93,7 +113,7 @@ function ticketRow({ workspace, ticket: id, revision, now }: TicketData): Row {
     workspace: workspace ?? null,
     status: now.status,
     at: now.activeAt,
-    held: [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${id}`],
+    held: held ? [...held] : [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${id}`],
     state: now,
   };
 }

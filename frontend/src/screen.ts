@@ -39,6 +39,9 @@ export class Screen {
       case "gone":
         pageOf(change.ticket).forEach(takeAway);
         break;
+      case "read":
+        markUnread(change.ticket, false);
+        break;
       default:
         change satisfies never;
     }
@@ -122,6 +125,15 @@ export class Screen {
     else list.append(root);
     markFresh(root);
     if (isReadAlong && !next) root.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** Says in every list whether a ticket holds replies that the reader has not read. */
+export function markUnread(ticket: string, isUnread: boolean): void {
+  const selector = `[data-row="${CSS.escape(`ticket:${ticket}`)}"]`;
+  for (const row of document.querySelectorAll<HTMLElement>(selector)) {
+    if (isUnread) row.dataset["unread"] = "yes";
+    else delete row.dataset["unread"];
   }
 }
 

@@ -62,7 +62,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   },
   "ticket.message_sent": (data) => ({
     ...about(data, "message"),
-    title: `New message in ${named(data)}`,
+    title: `New ${data.line?.kind === "note" ? "note" : "message"} in ${named(data)}`,
     text: `From: ${data.messageType} (${data.line?.author?.name ?? data.authorUsername})`,
     many: (n) => `${n} new messages`,
   }),
@@ -103,6 +103,43 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "member.role_changed": null,
   "person.changed": ({ linked, unlinked }) => identity(linked, unlinked),
   "session.revoked": null,
+  "ticket.reopened": (data) => about(data, "reopened"),
+  "ticket.assigned": (data) => ({
+    ...about(data, "assigned"),
+    ...withText(data.now.assignee && `To ${data.now.assignee.name}`),
+  }),
+  "ticket.unclaimed": (data) => about(data, "given back"),
+  "ticket.participant_added": null,
+  "ticket.participant_removed": null,
+  "ticket.file_added": null, // the message it came with is told
+  "ticket.file_removed": null,
+  "ticket.read": null,
+  "organization.created": null,
+  "organization.renamed": null,
+  "organization.updated": null,
+  "organization.visibility_changed": ({ name }) => ({
+    title: `Who sees the requests of ${name} has changed`,
+    tone: "info",
+    many: (n) => `Who sees requests has changed in ${n} organizations`,
+  }),
+  "organization.deleted": ({ name }) => ({
+    title: `${name} was deleted`,
+    tone: "warning",
+    many: (n) => `${n} organizations were deleted`,
+  }),
+  "member.joined": ({ member, place }) => ({
+    title: `${member.name} joined ${place.name}`,
+    tone: "info",
+    many: (n) => `${n} people joined`,
+  }),
+  "member.removed": ({ member, place }) => ({
+    title: `${member.name} is no longer in ${place.name}`,
+    tone: "warning",
+    many: (n) => `${n} people are no longer members`,
+  }),
+  "invitation.created": null,
+  "invitation.accepted": null,
+  "invitation.revoked": null,
 };
 
 // The wire names the owner of the server, not who added the bot to it.
@@ -133,7 +170,7 @@ function about(data: TicketData, done: string): Toast {
 
 /** An organization's ticket is called a request in every text. */
 function named(data: TicketData): string {
-  return `${plural(data).slice(0, -1)} #${data.now.number}`;
+  return `${plural(data).slice(0, -1)} ${data.now.reference ?? `#${data.now.number}`}`;
 }
 
 function plural({ workspace }: TicketData): "requests" | "tickets" {

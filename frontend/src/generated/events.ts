@@ -7,6 +7,22 @@ export interface AddedRemoved {
   removed: ReadonlyArray<string>;
 }
 
+/** A file of a ticket, as a screen shows it. */
+export interface Attached {
+  id: string;
+  name: string;
+  /** media type, by its content */
+  type: string;
+  /** bytes */
+  size: number;
+  /** for people, as `1.4 MB` */
+  sizeText: string;
+  /** where it is downloaded */
+  href: string;
+  /** where a small picture of it is */
+  preview?: string | null;
+}
+
 /** A Discord server was deleted here, by hand in the database; it is gone from every list. */
 export interface GuildDeleted {
   /** `guild:ID` or `org:ID` */
@@ -84,6 +100,42 @@ export interface GuildUpdated {
   now: GuildNow;
 }
 
+/** Somebody who was invited has accepted; `member.joined` tells who. */
+export interface InvitationAccepted {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  invitation: string;
+  email: string;
+  role: string;
+}
+
+/** Somebody was invited into an organization. */
+export interface InvitationCreated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  invitation: string;
+  email: string;
+  role: string;
+}
+
+/** An invitation was taken back. */
+export interface InvitationRevoked {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  invitation: string;
+  email: string;
+  role: string;
+}
+
 /** One entry of a ticket's timeline. */
 export interface Line {
   id: string;
@@ -94,6 +146,24 @@ export interface Line {
   html: string;
   /** ms */
   at: number;
+  /** ms; when its author changed it */
+  editedAt?: number | null;
+  /** sent with it */
+  files?: ReadonlyArray<Attached> | null;
+}
+
+/** Somebody became a member of an organization. */
+export interface MemberJoined {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  member: Who;
+  role: string;
+  /** the organization */
+  place: Named;
+  /** of the member's row */
+  revision: number;
 }
 
 /** A Discord user left the server, and with it every role there. */
@@ -111,22 +181,118 @@ export interface MemberLeft {
   revision: number;
 }
 
-/** What one person may do in a workspace changed (an individual permission). */
+/** Somebody is no member of an organization any more: they left, or were removed. */
+export interface MemberRemoved {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  member: Who;
+  /** the organization */
+  place: Named;
+}
+
+/** What one person may do in a workspace changed: a role in an organization, or an individual permission in a Discord server. */
 export interface MemberRoleChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
   member: Who;
+  /** in a Discord server; empty in an organization */
   permissions: ReadonlyArray<string>;
+  /** in an organization */
+  role?: string | null;
+  /** the organization */
+  place?: Named | null;
   /** of the member's row */
   revision: number;
+}
+
+/** Something with a name: an organization, a category. */
+export interface Named {
+  id: string;
+  name: string;
 }
 
 /** A value before and after. */
 export interface OldNew {
   old?: string | null;
   new?: string | null;
+}
+
+/** An organization came to be. */
+export interface OrganizationCreated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  organization: string;
+  name: string;
+  slug: string;
+  /** of the organization's row */
+  revision: number;
+}
+
+/** An organization was deleted, and with it every right in it. */
+export interface OrganizationDeleted {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  organization: string;
+  name: string;
+  slug: string;
+  /** of the organization's row */
+  revision: number;
+}
+
+/** An organization has another name, or another address. */
+export interface OrganizationRenamed {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  organization: string;
+  name: string;
+  slug: string;
+  /** of the organization's row */
+  revision: number;
+  oldName: string;
+  oldSlug: string;
+}
+
+/** Something else about an organization changed: what it says of itself, its categories. */
+export interface OrganizationUpdated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  organization: string;
+  name: string;
+  slug: string;
+  /** of the organization's row */
+  revision: number;
+}
+
+/** Who sees an organization's requests changed. What was told before is out of reach. */
+export interface OrganizationVisibilityChanged {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** its id */
+  organization: string;
+  name: string;
+  slug: string;
+  /** of the organization's row */
+  revision: number;
+  /** `members` or `participants` */
+  visibility: string;
 }
 
 /** A person's name or identities changed (a Discord account was linked, say). */
@@ -232,6 +398,32 @@ export interface TeamRoleUpdated {
   revision: number;
 }
 
+/** Somebody gave the ticket to another one of the team, as `now` tells. */
+export interface TicketAssigned {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  actorId: string;
+  /** who had it */
+  before?: Who | null;
+}
+
 /** What `ticket.updated` changed. */
 export interface TicketChanges {
   subject?: OldNew | null;
@@ -258,6 +450,8 @@ export interface TicketClaimed {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
@@ -285,6 +479,8 @@ export interface TicketClosed {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
@@ -312,6 +508,8 @@ export interface TicketCreated {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   subject: string;
   openerId: string;
   openerUsername: string;
@@ -338,8 +536,61 @@ export interface TicketDeleted {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   deletedBy: string;
   reason?: string | null;
+}
+
+/** A file was added to a ticket, or came with a message. */
+export interface TicketFileAdded {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  file: Attached;
+  /** our id of the message it came with */
+  message?: string | null;
+}
+
+/** A file of a ticket was deleted. */
+export interface TicketFileRemoved {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  /** its id */
+  file: string;
 }
 
 /** A message is gone from the timeline. */
@@ -361,6 +612,8 @@ export interface TicketMessageDeleted {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   /** our id */
   message: string;
 }
@@ -384,6 +637,8 @@ export interface TicketMessageEdited {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   /** our id */
   message: string;
 }
@@ -407,6 +662,8 @@ export interface TicketMessageSent {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   messageId: string;
   authorId: string;
   authorUsername: string;
@@ -434,6 +691,104 @@ export interface TicketNow {
   /** ms; the newest thing that happened to it */
   activeAt: number;
   href: string;
+  /** of a request, as `2026-R-000001` */
+  reference?: string | null;
+  category?: Named | null;
+  /** the organization a request is of */
+  place?: Named | null;
+  /** ms; when it was completed or canceled */
+  closedAt?: number | null;
+}
+
+/** Somebody takes part in a ticket from now on, or watches it. */
+export interface TicketParticipantAdded {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  participant: Who;
+  role: "added" | "watcher";
+}
+
+/** Somebody takes no part in a ticket any more. */
+export interface TicketParticipantRemoved {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  participant: Who;
+  role: "added" | "watcher";
+}
+
+/** Somebody has read a ticket up to a moment; their other screens follow. */
+export interface TicketRead {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** our id */
+  ticket: string;
+  /** ms; replies up to here are read */
+  at: number;
+}
+
+/** A ticket that had ended goes on. */
+export interface TicketReopened {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  /** the sender's word */
+  oldStatus: string;
+  /** the sender's word */
+  newStatus: string;
+  actorId: string;
+  reason?: string | null;
 }
 
 /** A ticket's status changed. */
@@ -455,12 +810,40 @@ export interface TicketStatusChanged {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   /** the sender's word */
   oldStatus: string;
   /** the sender's word */
   newStatus: string;
   actorId: string;
   reason?: string | null;
+}
+
+/** Nobody has the ticket any more. */
+export interface TicketUnclaimed {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** absent for an organization's ticket */
+  guildId?: string | null;
+  /** the sender's own id */
+  ticketId?: number | null;
+  /** the sender's own number */
+  ticketNumber?: number | null;
+  /** our id */
+  ticket: string;
+  /** of the ticket's row */
+  revision: number;
+  now: TicketNow;
+  /** what the timeline gains */
+  line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
+  actorId: string;
+  /** who had it */
+  before?: Who | null;
 }
 
 /** A ticket's subject, priority or tags changed. */
@@ -482,6 +865,8 @@ export interface TicketUpdated {
   now: TicketNow;
   /** what the timeline gains */
   line?: Line | null;
+  /** the channels that show it, where they do not follow from `workspace` */
+  held?: ReadonlyArray<string> | null;
   changes: TicketChanges;
   actorId: string;
 }
@@ -518,6 +903,24 @@ export interface EventData {
   "member.role_changed": MemberRoleChanged;
   "person.changed": PersonChanged;
   "session.revoked": SessionRevoked;
+  "ticket.reopened": TicketReopened;
+  "ticket.assigned": TicketAssigned;
+  "ticket.unclaimed": TicketUnclaimed;
+  "ticket.participant_added": TicketParticipantAdded;
+  "ticket.participant_removed": TicketParticipantRemoved;
+  "ticket.file_added": TicketFileAdded;
+  "ticket.file_removed": TicketFileRemoved;
+  "ticket.read": TicketRead;
+  "organization.created": OrganizationCreated;
+  "organization.renamed": OrganizationRenamed;
+  "organization.updated": OrganizationUpdated;
+  "organization.visibility_changed": OrganizationVisibilityChanged;
+  "organization.deleted": OrganizationDeleted;
+  "member.joined": MemberJoined;
+  "member.removed": MemberRemoved;
+  "invitation.created": InvitationCreated;
+  "invitation.accepted": InvitationAccepted;
+  "invitation.revoked": InvitationRevoked;
 }
 
 export type EventType = keyof EventData;
@@ -546,13 +949,31 @@ export const EVENT_TYPES = [
   "member.role_changed",
   "person.changed",
   "session.revoked",
+  "ticket.reopened",
+  "ticket.assigned",
+  "ticket.unclaimed",
+  "ticket.participant_added",
+  "ticket.participant_removed",
+  "ticket.file_added",
+  "ticket.file_removed",
+  "ticket.read",
+  "organization.created",
+  "organization.renamed",
+  "organization.updated",
+  "organization.visibility_changed",
+  "organization.deleted",
+  "member.joined",
+  "member.removed",
+  "invitation.created",
+  "invitation.accepted",
+  "invitation.revoked",
 ] as const;
-
-export const STATUS_WORDS = ["new", "active", "waiting", "review", "done", "canceled"] as const;
 
 export const LINE_KINDS = ["reply", "note", "system"] as const;
 
 export const SIDES = ["customer", "staff", "bot"] as const;
+
+export const STATUS_WORDS = ["new", "active", "waiting", "review", "done", "canceled"] as const;
 
 /** The data of one type of event. */
 export type EventOf<T extends EventType> = EventData[T];

@@ -78,7 +78,8 @@ class Line(Shape):
     html: str = Field(description="sanitised; safe to insert")
     at: int = Field(description="ms")
     edited_at: int | None = Field(default=None, description="ms; when its author changed it")
-    files: list[Attached] = Field(default=[], description="sent with it")
+    href: str | None = Field(default=None, description="where its author changes or deletes it")
+    files: list[Attached] | None = Field(default=None, description="sent with it")
 
 
 class GuildNow(Shape):

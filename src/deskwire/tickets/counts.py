@@ -23,6 +23,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.db import declare, metadata
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.tickets import own_of, sees_whole, tickets, visible_in, whole_workspaces
+from deskwire.workspaces.rights import is_staff
 
 ticket_counts = Table(
     "ticket_counts",
@@ -84,6 +85,19 @@ def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, 
     kept = ticket_counts.c
     rows = tx.execute(select(kept.status, kept.tickets).where(kept.workspace == workspace))
     return _by_status({row[0]: row[1] for row in rows})
+
+
+def count_all_requests(tx: Connection, viewer: Viewer) -> dict[Status, int]:
+    """How many requests of all organizations there are, by status; for the team alone."""
+    kept = ticket_counts.c
+    if not is_staff(viewer):
+        return _by_status({})
+    rows = tx.execute(
+        select(kept.status, func.sum(kept.tickets))
+        .where(kept.workspace.startswith("org:", autoescape=True))
+        .group_by(kept.status)
+    )
+    return _by_status({row[0]: int(row[1]) for row in rows})
 
 
 def count_rows(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]:

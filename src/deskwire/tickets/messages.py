@@ -98,6 +98,8 @@ class Added(NamedTuple):
     author: Principal
     html: str
     at: Millis
+    ticket: str
+    origin: str
     edited_at: Millis | None = None
 
 
@@ -106,8 +108,16 @@ _ADD = insert(messages)
 
 def add(tx: Connection, draft: Draft) -> Added:
     """Add a message."""
+    id_ = draft.id or new_id()
     added = Added(
-        draft.id or new_id(), draft.kind, draft.side, draft.author, _html(draft), draft.at
+        id_,
+        draft.kind,
+        draft.side,
+        draft.author,
+        _html(draft),
+        draft.at,
+        draft.ticket,
+        draft.origin,
     )
     row = {
         "id": added.id,
@@ -147,10 +157,13 @@ def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> lis
     return lines_of(rows, read_names(tx, [row.author for row in rows]))
 
 
-def read_row(tx: Connection, ticket_id: str, message_id: str) -> Row[Any] | None:
-    """One message of a ticket, held until the transaction ends."""
+def read_row(
+    tx: Connection, ticket_id: str, message_id: str, *, hold: bool = False
+) -> Row[Any] | None:
+    """One message of a ticket; `hold`: until the transaction ends."""
     here = (messages.c.id == message_id) & (messages.c.ticket == ticket_id)
-    return tx.execute(select(messages).where(here).with_for_update()).one_or_none()
+    chosen = select(messages).where(here)
+    return tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
 
 
 def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequence[Row[Any]]:
@@ -174,6 +187,8 @@ def lines_of(
 
 def _line(row: Row[Any] | Added, names: Mapping[Principal, Who], files: Sequence[Attached]) -> Line:
     more: dict[str, Any] = {}
+    if row.origin == "portal" and row.kind != "system":
+        more["href"] = f"/requests/{row.ticket}/messages/{row.id}"
     if row.edited_at is not None:
         more["edited_at"] = row.edited_at
     if files:

@@ -187,7 +187,7 @@ def _side(deed: Deed, row: Row[Any]) -> Literal["customer", "staff"]:
 
 
 def _own(tx: Connection, deed: Deed, row: Row[Any], message_id: str, verb: str) -> Row[Any]:
-    message = messages.read_row(tx, row.id, message_id)
+    message = messages.read_row(tx, row.id, message_id, hold=True)
     if message is None or message.kind == "system":
         raise NotFound("There is no such message.")
     if message.kind == "note" and not may(deed.viewer, Right.NOTE):

@@ -152,10 +152,11 @@ _REPLIES = (
 
 
 def having(
-    tx: Connection, workspace: Workspace, words: Mapping[str, Collection[Principal]]
+    tx: Connection, workspace: Workspace | None, words: Mapping[str, Collection[Principal]]
 ) -> Select[Any]:
     """The ids of a workspace's tickets where each of `words` begins a word of the subject or of a
-    reply, is the number, or stands for somebody (who is given with it) that opened or has it."""
+    reply, is the number, or stands for somebody (who is given with it) that opened or has it.
+    Without a workspace those of all, of which the caller takes what may be seen."""
     write = _in_tsquery if is_shared(tx) else _in_fts5
     alternatives = [
         [write(word, begins=True), *(write(mark) for mark in _marks_for(word, people))]
@@ -163,7 +164,8 @@ def having(
     ]
     both, either = (" & ", " | ") if is_shared(tx) else (" AND ", " OR ")
     asked = [f"({either.join(each)})" for each in alternatives]
-    asked.append(write(_mark(WORKSPACE, workspace)))
+    if workspace is not None:
+        asked.append(write(_mark(WORKSPACE, workspace)))
     is_match = (_TOKENS if is_shared(tx) else _INDEX).bindparams(asked=both.join(asked))
     return select(ticket_words.c.ticket).where(is_match)
 

@@ -7,7 +7,7 @@ rendered from the same context as the page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from deskwire.web.site import Person, Session, Site, visit_of
 from deskwire.workspaces.names import initials
 
 TEMPLATES = Path(__file__).parent / "templates"
-MACROS = ("icons", "bits", "guilds", "tickets", "lines")  # each may use those before it
+MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines")  # each may use those before it
 FRAGMENT_HEADER = "x-deskwire-fragment"
 MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
 PRIORITIES = ("low", "normal", "high", "urgent")  # that have a colour; others are shown plainly
@@ -125,6 +125,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"iso": _iso, "utc": utc, "initials": person_initials}
     environment.globals |= {
+        "options_of": options_of,
         "EMPTY": EMPTY,
         "LABELS": LABELS,
         "STATUSES": STATUSES,
@@ -135,6 +136,11 @@ def _environment() -> Environment:
     for name in MACROS:
         environment.globals[name] = environment.get_template(f"macros/{name}.html").module
     return environment
+
+
+def options_of(things: Iterable[Any], key: str) -> list[tuple[str, str]]:
+    """What a select offers of things that have a name: their `key`, and that name."""
+    return [(str(getattr(each, key)), str(each.name)) for each in things]
 
 
 def utc(at: Millis | Undefined) -> str:

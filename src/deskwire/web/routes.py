@@ -27,6 +27,8 @@ from deskwire.web.login import Login
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
 from deskwire.web.pages.people import PersonPages
+from deskwire.web.pages.request import RequestPage
+from deskwire.web.pages.requests import RequestPages
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.render import Renderer
 from deskwire.web.site import Site, begin_visit
@@ -62,12 +64,24 @@ def urls(
     people = PersonPages(site, renderer.render)
     guilds = GuildPages(site, renderer.render)
     tickets = TicketPages(site, renderer.render)
+    requests = RequestPages(site, renderer.render)
+    one = RequestPage(site, renderer.render)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
+        Url("/requests", "signed-in", requests.index),
+        Url("/requests/new", "signed-in", requests.new, requests.file),
+        Url("/requests/preview", "signed-in", post=one.preview),
+        Url("/requests/{request}", "signed-in", one.show, one.change),
+        Url("/requests/{request}/messages", "signed-in", post=one.say),
+        Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
+        Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
+        Url("/requests/{request}/read", "signed-in", post=one.read),
+        Url("/requests/{request}/delete", "signed-in", post=one.delete),
+        Url("/admin", "signed-in", requests.admin),
         Url("/settings", "signed-in", people.settings),
         Url("/settings/password", "signed-in", login.password_form, login.password),
         Url("/sign-in", "public", login.sign_in_form, login.sign_in),

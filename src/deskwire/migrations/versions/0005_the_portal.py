@@ -17,8 +17,8 @@ NOTED = {
     "tickets": ("deleted_at", ("category", "spoken_at", "spoken_by")),
     "messages": ("html", ("edited_at",)),
 }
-OF_REQUESTS = (("active_at",), ("opened_at",), ("status", "active_at"), ("assignee", "active_at"))
-OF_ALL = (("assignee",), ("opener",), ("category",))
+OF_REQUESTS = (["active_at"], ["opened_at"], ["status", "active_at"], ["assignee", "active_at"])
+OF_ALL = ("assignee", "opener", "category")
 
 
 def upgrade() -> None:
@@ -27,14 +27,14 @@ def upgrade() -> None:
     _add_columns()
     for statement in noting:
         op.get_bind().exec_driver_sql(statement)
-    for columns in OF_ALL:
-        names = ("workspace", *columns, "active_at", "id")
+    for column in OF_ALL:
+        names = ["workspace", column, "active_at", "id"]
         op.execute(
             f"CREATE INDEX {'_'.join(('ix_tickets', *names))} ON tickets ({', '.join(names)}) "
             "WHERE deleted_at IS NULL"
         )
     for columns in OF_REQUESTS:
-        names = (*columns, "id")
+        names = [*columns, "id"]
         op.execute(
             f"CREATE INDEX {'_'.join(('ix_tickets_requests', *names))} ON tickets "
             f"({', '.join(names)}) WHERE deleted_at IS NULL AND workspace LIKE 'org:%'"

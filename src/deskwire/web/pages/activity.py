@@ -107,7 +107,12 @@ def _guild_deleted(_fields: Fields, _who: str) -> Told:
 
 def _ticket(did: str, fields: Fields, more: str = "") -> Told:
     now = fields["now"]
-    return Told(did, f"#{now['number']} {now['subject']}", now["href"], more)
+    return Told(did, f"{_mark(now)} {now['subject']}", now["href"], more)
+
+
+def _mark(now: Fields) -> str:
+    """What people call a ticket: a request has a reference, another a number."""
+    return str(now.get("reference") or f"#{now['number']}")
 
 
 def _ticket_created(fields: Fields, _who: str) -> Told:
@@ -120,7 +125,7 @@ def _ticket_updated(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_deleted(fields: Fields, _who: str) -> Told:
-    return Told("deleted", f"#{fields['now']['number']}", more=_reason(fields))
+    return Told("deleted", _mark(fields["now"]), more=_reason(fields))
 
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
@@ -145,6 +150,39 @@ def _ticket_claimed(fields: Fields, _who: str) -> Told:
 
 def _ticket_closed(fields: Fields, _who: str) -> Told:
     return _ticket("closed", fields, _reason(fields))
+
+
+def _ticket_reopened(fields: Fields, _who: str) -> Told:
+    return _ticket("reopened", fields)
+
+
+def _ticket_assigned(fields: Fields, _who: str) -> Told:
+    to = (fields["now"].get("assignee") or {}).get("name", "somebody")
+    return _ticket("assigned", fields, f"to {to}")
+
+
+def _ticket_unclaimed(fields: Fields, _who: str) -> Told:
+    return _ticket("gave back", fields)
+
+
+def _participant_added(fields: Fields, _who: str) -> Told:
+    return _ticket("added a watcher to", fields, f"– {fields['participant']['name']}")
+
+
+def _participant_removed(fields: Fields, _who: str) -> Told:
+    return _ticket("took a watcher off", fields, f"– {fields['participant']['name']}")
+
+
+def _file_added(fields: Fields, _who: str) -> Told:
+    return _ticket("added a file to", fields, f"– {fields['file']['name']}")
+
+
+def _file_removed(fields: Fields, _who: str) -> Told:
+    return _ticket("deleted a file of", fields)
+
+
+def _ticket_read(_fields: Fields, _who: str) -> Told:
+    return Told("read a ticket")
 
 
 def _reason(fields: Fields) -> str:
@@ -177,9 +215,53 @@ def _member_left(fields: Fields, who: str) -> Told:
 
 
 def _permissions(fields: Fields, _who: str) -> Told:
+    if role := fields.get("role"):
+        return Told("changed the role of", fields["member"]["name"], more=f"to {role}")
     count = len(fields["permissions"])
     what = f"{count} permission{'' if count == 1 else 's'} of their own" if count else "none now"
     return Told("set the permissions of", fields["member"]["name"], more=what)
+
+
+def _organization_created(fields: Fields, _who: str) -> Told:
+    return Told("created the organization", fields["name"])
+
+
+def _organization_renamed(fields: Fields, _who: str) -> Told:
+    return Told("renamed the organization", fields["oldName"], more=f"to {fields['name']}")
+
+
+def _organization_updated(fields: Fields, _who: str) -> Told:
+    return Told("changed the settings of", fields["name"])
+
+
+def _visibility_changed(fields: Fields, _who: str) -> Told:
+    return Told("changed who sees the requests of", fields["name"])
+
+
+def _organization_deleted(fields: Fields, _who: str) -> Told:
+    return Told("deleted the organization", fields["name"])
+
+
+def _member_joined(fields: Fields, who: str) -> Told:
+    name, place = fields["member"]["name"], fields["place"]["name"]
+    return Told("joined", place) if who == name else Told("let in", name, more=f"to {place}")
+
+
+def _member_removed(fields: Fields, who: str) -> Told:
+    name, place = fields["member"]["name"], fields["place"]["name"]
+    return Told("left", place) if who == name else Told("removed", name, more=f"from {place}")
+
+
+def _invited(fields: Fields, _who: str) -> Told:
+    return Told("invited", fields["email"])
+
+
+def _invitation_accepted(fields: Fields, _who: str) -> Told:
+    return Told("accepted an invitation", fields["email"])
+
+
+def _invitation_revoked(fields: Fields, _who: str) -> Told:
+    return Told("took back the invitation of", fields["email"])
 
 
 def _person(fields: Fields, _who: str) -> Told:
@@ -214,4 +296,22 @@ SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {
     "member.role_changed": _permissions,
     "person.changed": _person,
     "session.revoked": _session,
+    "ticket.reopened": _ticket_reopened,
+    "ticket.assigned": _ticket_assigned,
+    "ticket.unclaimed": _ticket_unclaimed,
+    "ticket.participant_added": _participant_added,
+    "ticket.participant_removed": _participant_removed,
+    "ticket.file_added": _file_added,
+    "ticket.file_removed": _file_removed,
+    "ticket.read": _ticket_read,
+    "organization.created": _organization_created,
+    "organization.renamed": _organization_renamed,
+    "organization.updated": _organization_updated,
+    "organization.visibility_changed": _visibility_changed,
+    "organization.deleted": _organization_deleted,
+    "member.joined": _member_joined,
+    "member.removed": _member_removed,
+    "invitation.created": _invited,
+    "invitation.accepted": _invitation_accepted,
+    "invitation.revoked": _invitation_revoked,
 }

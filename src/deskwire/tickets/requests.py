@@ -1,0 +1,239 @@
+"""Finding requests: a page of an organization's list, or of all companies' for the team.
+
+Pages go by key, not by number: the next one begins after the last row shown, however many came
+meanwhile. The same visibility as everywhere, and counts of what the filters find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from deskwire.events.access import Viewer
+from deskwire.events.channels import Workspace
+from deskwire.kit.clock import Millis
+from deskwire.kit.text import words_of
+from deskwire.tickets.counts import count, count_all_requests, count_rows
+from deskwire.tickets.search import MAX_QUERY, MAX_WORDS
+from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.statuses import ENDED, STATUSES, Status
+from deskwire.tickets.texts import storable
+from deskwire.tickets.tickets import REQUESTS, Ticket, reads, tickets, visible_in, with_names
+from deskwire.tickets.words import having
+from deskwire.workspaces.names import find_called
+from deskwire.workspaces.rights import is_staff
+
+Sort = Literal["active", "newest", "oldest"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+NOBODY = "nobody"  # instead of an assignee's id
+PAGE = 50  # rows; more than two screens are searched, not scrolled
+FILTERS = ("category", "requester", "assignee", "priority", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to see; `after` is the key of the last row of the page before."""
+
+    status: Status | None = None
+    query: str = ""
+    category: str = ""
+    requester: str = ""
+    assignee: str = ""
+    priority: str = ""
+    label: str = ""
+    unread: bool = False
+    waiting: bool = False  # on the viewer
+    sort: Sort = "active"
+    after: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a changed row's place in the list follows from the row and its status alone."""
+        return replace(self, status=None) == Wish()
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything but the status narrows the list."""
+        return replace(self, status=None, sort="active", after="") != Wish()
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As a URL says it; what is as usual is left out."""
+        said = {
+            "status": self.status or "",
+            "q": self.query,
+            **{name: getattr(self, name) for name in FILTERS},
+            "unread": "yes" if self.unread else "",
+            "waiting": "yes" if self.waiting else "",
+            "sort": "" if self.sort == "active" else self.sort,
+            "after": self.after,
+        }
+        return {name: value for name, value in said.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A request in a list, and whether it holds replies that the viewer has not read."""
+
+    ticket: Ticket
+    unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page, how many there are by status, and where the next one begins (None: it is last)."""
+
+    requests: list[Listed]
+    counts: dict[Status, int]
+    next: str | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def parse_wish(fields: Mapping[str, str]) -> Wish:
+    """What a URL asks for; what it cannot mean falls back to the default."""
+    said = {name: storable(fields.get(name, "")).strip()[:MAX_QUERY] for name in FILTERS}
+    if said["priority"] not in PRIORITY_LABELS:
+        said["priority"] = ""
+    return Wish(
+        status=next((word for word in STATUSES if word == fields.get("status")), None),
+        query=" ".join(storable(fields.get("q", "")).split())[:MAX_QUERY],
+        unread=fields.get("unread") == "yes",
+        waiting=fields.get("waiting") == "yes",
+        sort=next((word for word in SORTS if word == fields.get("sort")), "active"),
+        after=fields.get("after", "") if _parse_key(fields.get("after", "")) else "",
+        **said,
+    )
+
+
+def find(tx: Connection, viewer: Viewer, workspace: Workspace | None, wish: Wish) -> Found:
+    """The page `wish` asks for, of what the viewer may see of an organization, or of all (None:
+    only the team finds anything there)."""
+    hits = _hits(tx, workspace, wish.query)
+    narrower = _filters(viewer, wish)
+    seen = and_(_visible(tx, viewer, workspace, hits), *narrower)
+    counts = (
+        count_rows(tx, seen)
+        if hits is not None or narrower
+        else count_all_requests(tx, viewer)
+        if workspace is None
+        else count(tx, viewer, workspace)
+    )
+    rows = _page(tx, viewer, seen, wish)
+    shown = rows[:PAGE]
+    listed = zip(with_names(tx, shown), shown, strict=True)
+    return Found(
+        [Listed(ticket, bool(row.unread)) for ticket, row in listed],
+        counts,
+        _key_of(shown[-1], wish.sort) if len(rows) > PAGE else None,
+    )
+
+
+def is_unread(viewer: Viewer) -> ColumnElement[bool]:
+    """Whether somebody else wrote a reply since the viewer last read the ticket."""
+    mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
+    read_at = select(reads.c.at).where(mine).scalar_subquery()
+    return and_(
+        tickets.c.spoken_at.is_not(None),
+        tickets.c.spoken_by != viewer.person,
+        tickets.c.spoken_at > func.coalesce(read_at, 0),
+    )
+
+
+def waits_on(viewer: Viewer) -> ColumnElement[bool]:
+    """What the viewer is to do something about: their answer is asked for, or it is theirs."""
+    asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
+    if not is_staff(viewer):
+        return asked
+    mine = and_(tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED, "waiting"]))
+    return or_(asked, mine)
+
+
+def _visible(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None, hits: Select[Any] | None
+) -> ColumnElement[bool]:
+    if workspace is not None:
+        return visible_in(tx, viewer, workspace, hits)
+    among: list[ColumnElement[bool]] = [] if hits is None else [tickets.c.id.in_(hits)]
+    if not is_staff(viewer):
+        among.append(false())
+    return and_(tickets.c.deleted_at.is_(None), REQUESTS, *among)
+
+
+def _filters(viewer: Viewer, wish: Wish) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wish.category:
+        found.append(tickets.c.category == wish.category)
+    if wish.requester:
+        found.append(tickets.c.opener == wish.requester)
+    if wish.assignee:
+        is_free = wish.assignee == NOBODY
+        found.append(
+            tickets.c.assignee.is_(None) if is_free else tickets.c.assignee == wish.assignee
+        )
+    if wish.priority:
+        found.append(tickets.c.priority == wish.priority)
+    if wish.label:
+        found.append(tickets.c.tags.contains(_in_json(wish.label), autoescape=True))
+    if wish.unread:
+        found.append(is_unread(viewer))
+    if wish.waiting:
+        found.append(waits_on(viewer))
+    return found
+
+
+def _in_json(label: str) -> str:
+    """A label as it stands in the column's JSON list."""
+    escaped = label.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _page(tx: Connection, viewer: Viewer, seen: ColumnElement[bool], wish: Wish) -> list[Row[Any]]:
+    at = tickets.c.active_at if wish.sort == "active" else tickets.c.opened_at
+    chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
+    if (key := _parse_key(wish.after)) is not None:
+        here = tuple_(at, tickets.c.id)
+        there = tuple_(literal(key[0]), literal(key[1]))
+        chosen = and_(chosen, here > there if wish.sort == "oldest" else here < there)
+    keys = (at, tickets.c.id)
+    order = [key.asc() if wish.sort == "oldest" else key.desc() for key in keys]
+    unread = case((is_unread(viewer), 1), else_=0).label("unread")
+    asked: Select[Any] = select(*tickets.c, unread).where(chosen).order_by(*order).limit(PAGE + 1)
+    return [*tx.execute(asked)]
+
+
+def _hits(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
+    words = words_of(query)[:MAX_WORDS]
+    if not words:
+        return None
+    called = find_called(tx, workspace, words) if workspace else {word: set() for word in words}
+    return having(tx, workspace, called)
+
+
+def _key_of(row: Row[Any], sort: Sort) -> str:
+    at: Millis = row.active_at if sort == "active" else row.opened_at
+    return f"{at}.{row.id}"
+
+
+def _parse_key(text: str) -> tuple[Millis, str] | None:
+    at, dot, id_ = text.partition(".")
+    is_time = at.isascii() and at.isdigit() and len(at) < 16
+    return (int(at), id_) if dot and is_time and id_.isascii() and len(id_) < 40 else None

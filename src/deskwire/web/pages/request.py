@@ -1,0 +1,263 @@
+"""One request: its page, what is written in it, and what the team and its requester do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Row, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deskwire.events.access import Access, Viewer
+from deskwire.events.catalogue import Attached, Line, Who
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import now
+from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.ids import new_id
+from deskwire.tickets import files, messages, talk, work
+from deskwire.tickets.circle import Circle, read_circle
+from deskwire.tickets.markdown import render as render_markdown
+from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.statuses import ENDED, STATUSES, Status
+from deskwire.tickets.talk import Written
+from deskwire.tickets.texts import parse_text
+from deskwire.tickets.tickets import (
+    Ticket,
+    held_by,
+    named,
+    participants,
+    read_places,
+    read_visible_id,
+    reads,
+)
+from deskwire.tickets.work import Deed, why_not_move
+from deskwire.web.forms import Form, done, read_form
+from deskwire.web.render import Render
+from deskwire.web.site import Site, person_of
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import Category, Organization, read_categories
+from deskwire.workspaces.rights import Right, is_staff, may
+
+STEPS: tuple[Status, ...] = ("new", "active", "review", "done")  # of an ordinary life
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that a request's page shows, and what its viewer may do."""
+
+    viewer: Viewer
+    ticket: Ticket
+    place: Organization | None
+    lines: list[Line]
+    files: list[Attached]
+    participants: list[tuple[Who, str]]
+    circle: Circle
+    categories: list[Category]
+    held: str
+    is_unread: bool
+    may: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """`/requests/{id}` and what is posted below it."""
+
+    site: Site
+    render: Render
+
+    async def show(self, request: Request) -> Response:
+        """GET …: whoever looks has read it."""
+        person, id_ = person_of(request), str(request.path_params["request"])
+        shown = await self.site.db.read(read_shown, self.site.access, person.id, id_)
+        if shown.is_unread:
+            await self._write(request, talk.mark_read, id_, now())
+        context = {
+            "viewer": shown.viewer,
+            "shown": shown,
+            "ticket": shown.ticket,
+            "me": person.id,
+            "is_staff": is_staff(shown.viewer),
+            "steps": STEPS,
+            "priorities": PRIORITY_LABELS,
+        }
+        return self.render(request, "request.html", context)
+
+    async def say(self, request: Request) -> Response:
+        """POST …/messages (id, text, kind, file…): write a reply or a note."""
+        form = await read_form(request)
+        kind: talk.Kind = "note" if form.get("kind") == "note" else "reply"
+        id_ = form.get("id") or new_id()
+        written = Written(id_, form.get("text"), kind, form.lists.get("file", []))
+        row = await self._write(request, talk.say, _id(request), written)
+        return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
+
+    async def message(self, request: Request) -> Response:
+        """GET …/messages/{message}: a form to change or delete one's own."""
+        found = await self.site.db.read(
+            read_message, self.site.access, person_of(request).id, _id(request), _message(request)
+        )
+        viewer, ticket, row = found
+        context = {"viewer": viewer, "ticket": ticket, "message": row}
+        return self.render(request, "request_message.html", context)
+
+    async def edit(self, request: Request) -> Response:
+        """POST …/messages/{message} (text)."""
+        form = await read_form(request)
+        row = await self._write(
+            request, talk.edit, _id(request), _message(request), form.get("text")
+        )
+        return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
+
+    async def erase(self, request: Request) -> Response:
+        """POST …/messages/{message}/delete."""
+        await self._write(request, talk.erase, _id(request), _message(request))
+        return done(request, f"/requests/{_id(request)}")
+
+    async def read(self, request: Request) -> Response:
+        """POST …/read: the viewer has seen what is there now."""
+        await self._write(request, _read_all, _id(request))
+        return done(request, f"/requests/{_id(request)}")
+
+    async def change(self, request: Request) -> Response:
+        """POST … (status, assignee, category, priority, subject, label, unlabel, watch): what is
+        in the form is changed, the rest stays."""
+        form = await read_form(request)
+        await self._write(request, change_from, _id(request), form)
+        return done(request, f"/requests/{_id(request)}")
+
+    async def delete(self, request: Request) -> Response:
+        """POST …/delete: for moderators of the team."""
+        await self._write(request, work.remove, _id(request))
+        return done(request, "/admin")
+
+    async def preview(self, request: Request) -> Response:
+        """POST /requests/preview (text): Markdown as it will be shown."""
+        form = await read_form(request)
+        return Response(render_markdown(parse_text(form.get("text"))), media_type="text/html")
+
+    async def _write(
+        self,
+        request: Request,
+        act: Callable[Concatenate[Connection, Deed, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run an action with all the viewer may do at that moment."""
+        access, person = self.site.access, person_of(request).id
+
+        def run(tx: Connection) -> T:
+            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
+
+        return await self.site.db.write(run)
+
+
+def _id(request: Request) -> str:
+    return str(request.path_params["request"])
+
+
+def _message(request: Request) -> str:
+    return str(request.path_params["message"])
+
+
+def _read_all(tx: Connection, deed: Deed, ticket_id: str) -> None:
+    read_visible_id(tx, deed.viewer, ticket_id)
+    talk.mark_read(tx, deed, ticket_id, deed.at)
+
+
+def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form) -> None:
+    """Everything a form of the rail can say; Invalid where it says nothing."""
+    fields = form.fields
+    known = {"status", "assignee", "category", "priority", "subject", "label", "unlabel", "watch"}
+    if not known & fields.keys():
+        raise Invalid("Nothing was to be changed. Choose a value and try again.")
+    if "subject" in fields:
+        work.retitle(tx, deed, ticket_id, fields["subject"])
+    if "category" in fields:
+        work.categorise(tx, deed, ticket_id, fields["category"] or None)
+    if "priority" in fields:
+        work.prioritise(tx, deed, ticket_id, fields["priority"] or None)
+    if fields.keys() & {"label", "unlabel"}:
+        add, remove = form.lists.get("label", []), form.lists.get("unlabel", [])
+        work.label(tx, deed, ticket_id, add=[each for each in add if each], remove=remove)
+    if "assignee" in fields:
+        work.assign(tx, deed, ticket_id, fields["assignee"] or None)
+    if "status" in fields:
+        work.move(tx, deed, ticket_id, _status(fields["status"]))
+    if "watch" in fields:
+        follow = work.watch if fields["watch"] == "yes" else work.unwatch
+        follow(tx, deed, ticket_id, fields.get("person") or deed.person)
+
+
+def _status(word: str) -> Status:
+    found = next((status for status in STATUSES if status == word), None)
+    if found is None:
+        raise Invalid(f"There is no status {word[:40]!r}.", {"status": "Choose one of the list"})
+    return found
+
+
+def read_message(
+    tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
+) -> tuple[Viewer, Ticket, Row[Any]]:
+    """One's own message, to be changed. NotFound for everybody else's."""
+    viewer = access.read_viewer(tx, person)
+    row = read_visible_id(tx, viewer, ticket_id)
+    message = messages.read_row(tx, row.id, message_id)
+    may_delete = may(viewer, Right.MODERATE, row.workspace)
+    is_own = message is not None and talk.may_edit(Deed(viewer, now()), message)
+    if message is None or message.kind == "system" or not (is_own or may_delete):
+        raise NotFound("There is no such message, or it is not yours.")
+    return viewer, named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0], message
+
+
+def read_shown(tx: Connection, access: Access, person: PersonId, ticket_id: str) -> Shown:
+    """The request with its conversation; NotFound where it is not the viewer's to see."""
+    viewer = access.read_viewer(tx, person)
+    row = read_visible_id(tx, viewer, ticket_id)
+    notes = is_staff(viewer)
+    entries = messages.read_rows(tx, row.id, notes=notes)
+    sent = files.read_of_ticket(tx, row.id, notes=notes)
+    circle = read_circle(tx, row.workspace)
+    part = select(participants.c.principal, participants.c.role).where(
+        participants.c.ticket == row.id
+    )
+    taking_part = tx.execute(part.order_by(participants.c.role, participants.c.principal)).all()
+    shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
+    names = dict(circle.everybody)
+    names |= read_names(tx, {*shown, *(each.principal for each in taking_part)} - names.keys())
+    places = read_places(tx, [row])
+    place = next(iter(places.organizations.values()), None)
+    ticket = named([row], names, places)[0]
+    mine = (reads.c.ticket == row.id) & (reads.c.person == person)
+    read_at = tx.execute(select(reads.c.at).where(mine)).scalar() or 0
+    return Shown(
+        viewer,
+        ticket,
+        place,
+        messages.lines_of(entries, names, sent),
+        [each for some in sent.values() for each in some],
+        [(names[each.principal], each.role) for each in taking_part],
+        circle,
+        read_categories(tx, place.id) if notes and place is not None else [],
+        " ".join(held_by(ticket, {place.id: place.generation} if place is not None else {})),
+        (row.spoken_at or 0) > read_at,
+        _rights(viewer, row),
+    )
+
+
+def _rights(viewer: Viewer, row: Row[Any]) -> dict[str, bool]:
+    deed, place = Deed(viewer, now()), row.workspace
+    is_theirs = row.opener == viewer.person or may(viewer, Right.CANCEL_ANY, place)
+    return {
+        "work": may(viewer, Right.WORK, place),
+        "note": may(viewer, Right.NOTE),
+        "delete": may(viewer, Right.MODERATE, place),
+        "cancel": row.status not in ENDED and why_not_move(deed, row, "canceled") is None,
+        "reopen": row.status in ENDED and why_not_move(deed, row, "active") is None,
+        "retitle": is_theirs,
+        "reply": True,
+    }

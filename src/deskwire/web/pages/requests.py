@@ -1,0 +1,284 @@
+"""Requests: an organization's list, all companies' for the team, a new one, and one of them.
+
+Pages go by forms and links alone; with a script the same forms are sent beside the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deskwire.events import channels
+from deskwire.events.access import Access, Viewer
+from deskwire.events.catalogue import Who
+from deskwire.events.channels import STAFF, PersonId
+from deskwire.kit.clock import now
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
+from deskwire.kit.ids import new_id
+from deskwire.tickets import requests
+from deskwire.tickets.circle import Circle, read_circle
+from deskwire.tickets.filing import Filing, file_request
+from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
+from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.tickets import Ticket, held_by
+from deskwire.tickets.work import Deed
+from deskwire.web.errors import status_of
+from deskwire.web.forms import read_form
+from deskwire.web.render import Render
+from deskwire.web.site import Site, person_of, visit_of
+from deskwire.workspaces.organizations import (
+    Category,
+    Organization,
+    read_all,
+    read_categories,
+    read_own,
+    read_visible_by_id,
+)
+from deskwire.workspaces.rights import Right, demand, is_staff, may
+
+SORT_LABELS: Mapping[Sort, str] = {
+    "active": "Latest activity",
+    "newest": "Newest",
+    "oldest": "Oldest",
+}
+ELSEWHERE = "/create-organization"  # for who belongs to none
+PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list of requests shows."""
+
+    viewer: Viewer
+    place: Organization | None  # None: of all organizations
+    places: list[Organization]  # to choose from
+    categories: list[Category]
+    circle: Circle
+    found: Found
+
+    def held(self, ticket: Ticket) -> str:
+        """The channels that show a request, as its row says."""
+        return " ".join(held_by(ticket, {each.id: each.generation for each in self.places}))
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Addresses of the same list with one thing changed; what is as usual is left out."""
+
+    path: str
+    wish: Wish
+    company: str = ""
+
+    def status(self, status: str | None) -> str:
+        """Another tab, from its first page."""
+        return self._to(status=status or "", after="")
+
+    def after(self, key: str) -> str:
+        """The page that begins after this key; the first one where it is empty."""
+        return self._to(after=key)
+
+    def flag(self, name: str) -> str:
+        """The other way round of a filter that is on or off."""
+        return self._to(**{name: "" if self.wish.fields.get(name) else "yes"}, after="")
+
+    def _to(self, **changed: str) -> str:
+        fields = {**self.wish.fields, **changed}
+        said = {name: value for name, value in fields.items() if value}
+        if self.company:
+            said["company"] = self.company
+        return f"{self.path}?{urlencode(said)}" if said else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPages:
+    """`/requests`, `/requests/new` and `/admin`."""
+
+    site: Site
+    render: Render
+
+    async def index(self, request: Request) -> Response:
+        """GET /requests?status=&q=…: those of the active organization."""
+        wish, person = parse_wish(request.query_params), person_of(request)
+        shown = await self.site.db.read(
+            read_own_list, self.site.access, person.id, active_of(request), wish
+        )
+        if shown is None:
+            return RedirectResponse(ELSEWHERE, 303)
+        links = Links("/requests", wish)
+        return self._list(request, shown, wish, links)
+
+    async def admin(self, request: Request) -> Response:
+        """GET /admin?company=&status=&q=…: those of all companies, for the team."""
+        wish, person = parse_wish(request.query_params), person_of(request)
+        company = request.query_params.get("company", "")
+        shown = await self.site.db.read(read_all_lists, self.site.access, person.id, company, wish)
+        links = Links("/admin", wish, shown.place.slug if shown.place else "")
+        return self._list(request, shown, wish, links)
+
+    def _list(self, request: Request, shown: Listing, wish: Wish, links: Links) -> Response:
+        context = {
+            "viewer": shown.viewer,
+            "shown": shown,
+            "found": shown.found,
+            "wish": wish,
+            "links": links,
+            "sorts": SORT_LABELS,
+            "priorities": PRIORITY_LABELS,
+            "is_admin": links.path == "/admin",
+            "place_name": shown.place.name if shown.place is not None else "All requests",
+            "scope": list_scope(shown),
+            "limit": PAGE,
+        }
+        answer = self.render(request, "requests.html", context)
+        answer.headers[PUSHED] = links.after(wish.after)
+        return answer
+
+    async def new(self, request: Request) -> Response:
+        """GET /requests/new?org=: a form with an id of its own, so that it is filed once."""
+        return await self._form(request, {"id": new_id()}, None)
+
+    async def file(self, request: Request) -> Response:
+        """POST /requests/new (id, organization, title, text, category, priority, file…)."""
+        form = await read_form(request)
+        try:
+            row = await self.site.db.write(
+                file_from, self.site.access, person_of(request).id, form.fields, form.lists, now()
+            )
+        except (Invalid, Conflict, Forbidden) as refusal:
+            return await self._form(request, form.fields, refusal)
+        return RedirectResponse(f"/requests/{row.id}", 303)
+
+    async def _form(
+        self, request: Request, fields: Mapping[str, str], refusal: Refusal | None
+    ) -> Response:
+        wanted = fields.get("organization") or request.query_params.get("org") or ""
+        person = person_of(request)
+        found = await self.site.db.read(
+            read_form_parts, self.site.access, person.id, wanted or active_of(request)
+        )
+        viewer, places, place, categories, circle = found
+        if place is None:
+            return RedirectResponse(ELSEWHERE, 303)
+        errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        context = {
+            "viewer": viewer,
+            "places": places,
+            "place": place,
+            "categories": categories,
+            "members": members_for(viewer, place, circle),
+            "priorities": PRIORITY_LABELS,
+            "fields": fields,
+            "errors": errors,
+            "alert": str(refusal) if refusal is not None and not errors else None,
+        }
+        status = 200 if refusal is None else status_of(refusal)
+        return self.render(request, "request_new.html", context, status=status)
+
+
+def active_of(request: Request) -> str | None:
+    """The id of the organization this session is in, as far as it has chosen one."""
+    session = visit_of(request).session
+    return getattr(session, "organization", None)
+
+
+def read_own_list(
+    tx: Connection, access: Access, person: PersonId, active: str | None, wish: Wish
+) -> Listing | None:
+    """Seven statements; None for who belongs to no client's organization."""
+    viewer = access.read_viewer(tx, person)
+    places = [each for each in read_own(tx, viewer) if not each.internal]
+    place = chosen_of(places, active)
+    if place is None:
+        return None
+    categories, circle = read_categories(tx, place.id), read_circle(tx, place.workspace)
+    found = requests.find(tx, viewer, place.workspace, wish)
+    return Listing(viewer, place, places, categories, circle, found)
+
+
+def read_all_lists(
+    tx: Connection, access: Access, person: PersonId, company: str, wish: Wish
+) -> Listing:
+    """For the team: of one company (by its slug) or of all. NotFound for everybody else."""
+    viewer = access.read_viewer(tx, person)
+    demand_staff(viewer)
+    places = [each for each in read_all(tx, viewer) if not each.internal]
+    place = next((each for each in places if each.slug == company), None)
+    categories = read_categories(tx, place.id) if place is not None else []
+    circle = read_circle(tx, place.workspace if place is not None else "org:")
+    if place is None:
+        wish = replace(wish, category="", requester="")
+    found = requests.find(tx, viewer, place.workspace if place is not None else None, wish)
+    return Listing(viewer, place, places, categories, circle, found)
+
+
+def demand_staff(viewer: Viewer) -> None:
+    """Raises Forbidden for who is not of the team."""
+    if not is_staff(viewer):
+        raise Forbidden("This page is for the team.")
+
+
+def chosen_of(places: Collection[Organization], active: str | None) -> Organization | None:
+    """The active one of somebody's organizations, by its id or slug; the first, if it is none."""
+    chosen = (each for each in places if active in (each.id, each.slug))
+    return next(chosen, next(iter(places), None))
+
+
+def list_scope(shown: Listing) -> dict[str, str]:
+    """What marks a list: its workspace for the store, and the channels that show it."""
+    if shown.place is None:
+        return {"workspace": "*", "held": STAFF}
+    place = shown.place
+    whole = channels.whole(place.id, place.generation)
+    return {"workspace": place.workspace, "held": f"{place.workspace} {whole} {STAFF}"}
+
+
+def read_form_parts(
+    tx: Connection, access: Access, person: PersonId, wanted: str | None
+) -> tuple[Viewer, list[Organization], Organization | None, list[Category], Circle | None]:
+    """What the form for a new request offers."""
+    viewer = access.read_viewer(tx, person)
+    places = [each for each in read_own(tx, viewer) if not each.internal]
+    if is_staff(viewer):
+        places = [each for each in read_all(tx, viewer) if not each.internal]
+    place = chosen_of(places, wanted)
+    if place is None:
+        return viewer, places, None, [], None
+    categories = [each for each in read_categories(tx, place.id) if not each.archived]
+    return viewer, places, place, categories, read_circle(tx, place.workspace)
+
+
+def members_for(viewer: Viewer, place: Organization, circle: Circle | None) -> list[Who]:
+    """In whose name the viewer may file a request."""
+    if circle is None or not may(viewer, Right.FILE_FOR_OTHERS, place.workspace):
+        return []
+    return list(circle.members.values())
+
+
+def file_from(
+    tx: Connection,
+    access: Access,
+    person: PersonId,
+    fields: Mapping[str, str],
+    lists: Mapping[str, list[str]],
+    at: int,
+) -> Any:  # noqa: ANN401 - a row
+    """File what a form says; as the viewer is at this moment."""
+    viewer = access.read_viewer(tx, person)
+    place = read_visible_by_id(tx, viewer, fields.get("organization", ""))
+    demand(viewer, Right.FILE, place.workspace)
+    filing = Filing(
+        fields.get("id", ""),
+        fields.get("subject", ""),
+        fields.get("text", ""),
+        fields.get("category") or None,
+        fields.get("priority") or None,
+        lists.get("file", []),
+        fields.get("requester") or None,
+    )
+    return file_request(tx, Deed(viewer, at), place, filing)
