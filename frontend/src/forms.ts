@@ -4,6 +4,8 @@ import htmx from "htmx.org";
 import type { Clock } from "./clock";
 import type { Store } from "./store";
 
+const SENT_BY_KEYS = "[data-after], [data-compose]";
+
 interface Context {
   sourceElement: Element;
   response?: { status: number };
@@ -65,7 +67,7 @@ function tellFailure(store: Store, clock: Clock): void {
 function submitByKeys(event: KeyboardEvent): void {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const { target } = event;
-  if (!(target instanceof HTMLTextAreaElement) || !target.form?.hasAttribute("data-after")) return;
+  if (!(target instanceof HTMLTextAreaElement) || !target.form?.matches(SENT_BY_KEYS)) return;
   event.preventDefault();
   target.form.requestSubmit();
 }

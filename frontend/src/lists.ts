@@ -4,7 +4,7 @@ import type { Row } from "./reducers";
 
 /** A list's own rules, as its attributes state them. */
 export interface ListRules {
-  workspace: string; // "*": every one
+  workspace: string; // "*": every one; "org:*": every organization
   statuses: readonly string[]; // empty: every one
   isExact: boolean; // false: what is shown cannot be known here (search, another page or sort)
 }
@@ -42,7 +42,9 @@ export function placeByActivity(times: readonly number[], at: number): number {
 }
 
 function isInWorkspace(rules: ListRules, row: Row): boolean {
-  return rules.workspace === "*" || row.workspace === null || rules.workspace === row.workspace;
+  if (rules.workspace === "*" || row.workspace === null) return true;
+  if (rules.workspace.endsWith(":*")) return row.workspace.startsWith(rules.workspace.slice(0, -1));
+  return rules.workspace === row.workspace;
 }
 
 function fitsStatus(rules: ListRules, row: Row): boolean {

@@ -1,6 +1,8 @@
 // Starts the store on a page and gives it the browser: the only file that wires.
 
 import { realClock } from "./clock";
+import { type Answer, Compose } from "./compose";
+import { forgetDraft, keepDraft, restoreDrafts } from "./drafts";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
 import { isOwnStream } from "./held";
@@ -8,6 +10,7 @@ import { closeMenus, leaveMenu } from "./menus";
 import { type Page, readPage } from "./page";
 import { judgeSession } from "./posts";
 import * as room from "./room";
+import { markUnread } from "./screen";
 import { Store } from "./store";
 import { type Listener, type Live, type Outside, Stream } from "./stream";
 import { Tabs } from "./tabs";
@@ -19,6 +22,7 @@ start(readPage(document.documentElement));
 
 function start(page: Page): void {
   let live: Live | null = null;
+  let replied: (ticket: string) => void = () => {};
   const log = (line: string): void => {
     const isHeardOf = live instanceof Tabs && !live.isLeader;
     say(isHeardOf ? `${line} (through another tab)` : line);
@@ -29,9 +33,16 @@ function start(page: Page): void {
     leave: () => location.assign(SIGN_IN),
     isVisible: () => document.visibilityState === "visible",
     log,
+    replied: (ticket) => replied(ticket),
   });
   if (page.stream) live = listen(page, page.stream, store, log);
   store.start();
+  const compose = new Compose(store.screen, post, () => realClock.now());
+  replied = (ticket) => {
+    compose.collide(ticket);
+    noteReply(ticket);
+  };
+  watchWriting(compose);
   watchForms(store, realClock, () => live?.state === "live");
   watchReader(store);
   if (live) watchBrowser(live, store);
@@ -142,6 +153,57 @@ async function fetchFragment(url: string, ids: string): Promise<FragmentAnswer> 
   const headers = { "X-Deskwire-Fragment": ids, Accept: "text/html" };
   const answer = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
   return { status: answer.status, isElsewhere: answer.redirected, text: await answer.text() };
+}
+
+/** A reply was heard: read where its page is looked at, unread in every list. */
+function noteReply(ticket: string): void {
+  const page = document.querySelector<HTMLElement>(`[data-ticket="${CSS.escape(ticket)}"][data-read]`);
+  if (page && document.visibilityState === "visible") void post(page.dataset["read"] ?? "", {});
+  else markUnread(ticket, true);
+}
+
+function watchWriting(compose: Compose): void {
+  restoreDrafts(localStorage);
+  document.addEventListener("input", ({ target }) => {
+    const form = (target as HTMLInputElement).form;
+    if (form) keepDraft(localStorage, form);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target as HTMLFormElement;
+    if (compose.submit(form) || isSentTwice(form)) event.preventDefault();
+    else if (form.method === "post") forgetDraft(localStorage, form);
+  });
+  document.addEventListener("click", (event) => {
+    const button = (event.target as Element).closest<HTMLElement>(
+      '[data-action="retry"], [data-action="take-back"]',
+    );
+    if (button) compose.settle(button);
+  });
+}
+
+/** Whether a form that is to be sent once is on its way already. */
+function isSentTwice(form: HTMLFormElement): boolean {
+  if (!("once" in form.dataset)) return false;
+  const isSent = form.dataset["once"] === "sent";
+  form.dataset["once"] = "sent";
+  addEventListener("pageshow", () => (form.dataset["once"] = ""), { once: true });
+  return isSent;
+}
+
+async function post(url: string, fields: Record<string, string>): Promise<Answer> {
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { Accept: "application/json" },
+      body: new URLSearchParams(fields),
+      credentials: "same-origin",
+    });
+    const isProblem = answer.headers.get("content-type")?.includes("problem+json");
+    const problem = isProblem ? ((await answer.json()) as { detail?: string }) : {};
+    return { status: answer.status, detail: problem.detail ?? "" };
+  } catch {
+    return { status: 0, detail: "The desk cannot be reached." };
+  }
 }
 
 function say(line: string): void {

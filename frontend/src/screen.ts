@@ -11,6 +11,16 @@ import { freshenTimes } from "./times";
 const NEAR_BOTTOM = 160; // px; whoever is this close to the end is reading along
 const REMEMBERED = 500; // rows known to be deleted; only a higher revision puts one in again
 
+/** A message of the reader's own, before the server has it. */
+export interface Sent {
+  id: string;
+  ticket: string;
+  kind: "reply" | "note";
+  author: string; // their name
+  text: string;
+  at: number; // ms
+}
+
 export class Screen {
   readonly #clock: Clock;
   readonly #markStale: (element: Element) => void;
@@ -46,6 +56,37 @@ export class Screen {
         change satisfies never;
     }
     showEmptiness();
+  }
+
+  /** Shows what the reader has just sent, or sends once more. */
+  showSent(sent: Sent): void {
+    for (const page of pageOf(sent.ticket)) {
+      const list = page.querySelector<HTMLElement>('[data-list="timeline"]');
+      const shown = list && lineIn(list, sent.id);
+      if (shown) setFate(shown, "sending", "");
+      const root = list && !shown ? cloneOf(`line-${sent.kind}`) : null;
+      if (!list || !root) continue;
+      const line = { id: sent.id, kind: sent.kind, html: "", at: sent.at };
+      this.#insertLine(list, root, { ...line, author: { id: "", name: sent.author } });
+      const body = root.querySelector<HTMLElement>("[data-html]");
+      if (body) body.textContent = sent.text;
+      setFate(root, "sending", "");
+      root.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  /** The server has it; its echo, which may have come before, fills it. */
+  confirm(id: string): void {
+    for (const line of linesOf(id)) setFate(line, null, "");
+  }
+
+  /** It came to nothing, and why; the reader may try again. */
+  fail(id: string, why: string): void {
+    for (const line of linesOf(id)) setFate(line, "failed", why);
+  }
+
+  takeBack(id: string): void {
+    for (const line of linesOf(id)) line.remove();
   }
 
   #upsert(list: HTMLElement, row: Row): void {
@@ -105,11 +146,22 @@ export class Screen {
   #addLine(ticket: string, line: Line): void {
     for (const page of pageOf(ticket)) {
       const list = page.querySelector<HTMLElement>('[data-list="timeline"]');
-      if (!list || list.querySelector(`[data-line="${CSS.escape(line.id)}"]`)) continue;
+      const shown = list && lineIn(list, line.id);
+      if (shown) this.#fillEcho(shown, line);
+      if (!list || shown) continue;
       const root = cloneOf(`line-${line.kind}`);
       if (root) this.#insertLine(list, root, line);
       else this.#markStale(list);
     }
+  }
+
+  /** What the reader sent comes back as the server has it. */
+  #fillEcho(shown: HTMLElement, line: Line): void {
+    if (!("sent" in shown.dataset)) return; // it was there before
+    delete shown.dataset["sent"];
+    setFate(shown, null, "");
+    fill(shown, { line }, this.#clock.now());
+    freshenTimes(shown, this.#clock.now());
   }
 
   #insertLine(list: HTMLElement, root: HTMLElement, line: Line): void {
@@ -148,6 +200,29 @@ export function showEmptiness(): void {
 /** The revision an element shows; 0 where it states none. */
 export function revisionOf(element: HTMLElement): number {
   return Number(element.dataset["revision"] ?? 0) || 0;
+}
+
+function lineIn(list: HTMLElement, id: string): HTMLElement | null {
+  return list.querySelector<HTMLElement>(`[data-line="${CSS.escape(id)}"]`);
+}
+
+function linesOf(id: string): NodeListOf<HTMLElement> {
+  return document.querySelectorAll<HTMLElement>(`[data-line="${CSS.escape(id)}"]`);
+}
+
+/** What became of a message of one's own: `sending`, `failed` (with why), or null: it arrived. */
+function setFate(line: HTMLElement, fate: "sending" | "failed" | null, why: string): void {
+  line.querySelectorAll("[data-fate-notice]").forEach((notice) => notice.remove());
+  if (fate === null) {
+    delete line.dataset["fate"];
+    return;
+  }
+  line.dataset["sent"] = "";
+  line.dataset["fate"] = fate;
+  const notice = fate === "failed" ? cloneOf("line-failed") : null;
+  if (!notice) return;
+  fill(notice, { why }, 0);
+  line.querySelector(".line-body")?.append(notice);
 }
 
 function listsOf(row: Row): Iterable<HTMLElement> {

@@ -25,6 +25,8 @@ export interface Outlook {
   leave(): void; // to the sign-in page
   isVisible(): boolean;
   log(line: string): void;
+  /** Somebody else wrote a public reply in a ticket. */
+  replied?(ticket: string): void;
 }
 
 export class Store implements TabListener {
@@ -35,7 +37,7 @@ export class Store implements TabListener {
   readonly #outlook: Outlook;
   readonly #held: Held;
   readonly #journal = new Journal<Envelope>();
-  readonly #screen: Screen;
+  readonly screen: Screen;
   #state: StreamState = "connecting";
   #isStale = false;
   #isNew = true; // not connected yet since the page came
@@ -48,7 +50,7 @@ export class Store implements TabListener {
     this.#held = new Held(page.channels);
     this.#freshAt = clock.now();
     this.toaster = new Toaster(clock);
-    this.#screen = new Screen(clock, (element) => this.fragments.mark(element));
+    this.screen = new Screen(clock, (element) => this.fragments.mark(element));
     this.fragments = new Fragments(clock, {
       fetch: outlook.fetchFragment,
       isHidden: () => !outlook.isVisible(),
@@ -102,7 +104,7 @@ export class Store implements TabListener {
   /** Shows the toast of an event, where one is due. */
   tell({ id, told }: EventFrame): void {
     const toast = toastOf(told.type, told.data, this.#page.actors);
-    if (!toast) return; // not judged by channels: who joins is told before they hold any
+    if (!toast || isLookedAt(told)) return; // not judged by channels: who joins is told before they hold any
     const kind = `${told.type} ${told.data.workspace ?? ""}`;
     this.toaster.add(id, kind, channelsOf(told, this.#page.actors), toast);
   }
@@ -157,11 +159,15 @@ export class Store implements TabListener {
     this.#journal.add(event, this.#clock.now());
     this.fragments.hear(happeningOf(event));
     this.#apply(event);
+    const { data } = event;
+    const isReply = event.type === "ticket.message_sent" && "line" in data;
+    if (!isReply || data.line?.kind !== "reply" || this.#page.actors.has(data.actor)) return;
+    if ("ticket" in data) this.#outlook.replied?.(data.ticket);
   }
 
   #apply(event: Envelope): void {
     try {
-      for (const change of changesOf(event.type, event.data)) this.#screen.apply(change);
+      for (const change of changesOf(event.type, event.data)) this.screen.apply(change);
     } catch (error) {
       console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
       this.fragments.refresh();
@@ -195,6 +201,13 @@ export class Store implements TabListener {
 function greeting({ verdict, because, position }: Connected, isNew: boolean): string {
   const how = isNew && verdict === "resumed" && !because ? "live" : verdict;
   return `connected (${how}${because ? ` because ${because}` : ""}) at ${position}`;
+}
+
+/** Whether it is a message of the request whose page this is: it stands there already. */
+function isLookedAt({ type, data }: Envelope): boolean {
+  if (type !== "ticket.message_sent" || !("ticket" in data)) return false;
+  const page = `[data-ticket="${CSS.escape(data.ticket)}"][data-read]`;
+  return document.querySelector(page) !== null;
 }
 
 function happeningOf({ type, data }: Envelope): Happening {

@@ -232,7 +232,7 @@ def chosen_of(places: Collection[Organization], active: str | None) -> Organizat
 def list_scope(shown: Listing) -> dict[str, str]:
     """What marks a list: its workspace for the store, and the channels that show it."""
     if shown.place is None:
-        return {"workspace": "*", "held": STAFF}
+        return {"workspace": "org:*", "held": STAFF}
     place = shown.place
     whole = channels.whole(place.id, place.generation)
     return {"workspace": place.workspace, "held": f"{place.workspace} {whole} {STAFF}"}

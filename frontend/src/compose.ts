@@ -1,0 +1,94 @@
+// Writing: what one sends is shown at once, under an id of its own, and its echo is known by it.
+
+import { uuid7 } from "./ids";
+import type { Screen, Sent } from "./screen";
+
+export interface Answer {
+  status: number; // 0: nothing answered
+  detail: string; // why it was refused, for people
+}
+
+export interface Post {
+  (url: string, fields: Record<string, string>): Promise<Answer>;
+}
+
+const COMPOSER = "form[data-compose]";
+
+/** The composers of the page: their forms, what of them is on its way, and what came to nothing. */
+export class Compose {
+  readonly #screen: Screen;
+  readonly #post: Post;
+  readonly #now: () => number;
+  readonly #failed = new Map<string, { form: HTMLFormElement; sent: Sent }>();
+
+  constructor(screen: Screen, post: Post, now: () => number) {
+    this.#screen = screen;
+    this.#post = post;
+    this.#now = now;
+  }
+
+  /** Takes over the submission of a composer; false for every other form. */
+  submit(form: HTMLFormElement): boolean {
+    if (!form.matches(COMPOSER)) return false;
+    const field = fieldOf(form);
+    const text = field?.value ?? "";
+    const ticket = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"];
+    if (!field || !ticket || text.trim() === "") return true;
+    const kind = new FormData(form).get("kind") === "note" ? "note" : "reply";
+    const author = form.dataset["author"] ?? "";
+    field.value = "";
+    field.dispatchEvent(new Event("input", { bubbles: true })); // its draft goes with it
+    hideCollision(form);
+    const id = uuid7(this.#now());
+    void this.#send(form, { id, ticket, kind, author, text, at: this.#now() });
+    field.focus();
+    return true;
+  }
+
+  /** Sends once more what came to nothing, under the same id, or puts it back into its field. */
+  settle(button: HTMLElement): void {
+    const id = button.closest<HTMLElement>("[data-line]")?.dataset["line"] ?? "";
+    const failed = this.#failed.get(id);
+    if (!failed) return;
+    this.#failed.delete(id);
+    if (button.dataset["action"] === "retry") {
+      void this.#send(failed.form, failed.sent);
+      return;
+    }
+    this.#screen.takeBack(id);
+    const field = fieldOf(failed.form);
+    if (field) field.value = [failed.sent.text, field.value].filter(Boolean).join("\n\n");
+    field?.dispatchEvent(new Event("input", { bubbles: true }));
+    field?.focus();
+  }
+
+  /** Somebody else has replied: whoever is writing there is told. */
+  collide(ticket: string): void {
+    for (const form of document.querySelectorAll<HTMLFormElement>(COMPOSER)) {
+      const isThere = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] === ticket;
+      const notice = form.querySelector<HTMLElement>("[data-collision]");
+      if (notice && isThere && fieldOf(form)?.value.trim()) notice.hidden = false;
+    }
+  }
+
+  async #send(form: HTMLFormElement, sent: Sent): Promise<void> {
+    this.#screen.showSent(sent);
+    const { id, text, kind } = sent;
+    const answer = await this.#post(form.action, { id, text, kind });
+    if (answer.status >= 200 && answer.status < 300) {
+      this.#screen.confirm(id);
+      return;
+    }
+    this.#failed.set(id, { form, sent });
+    this.#screen.fail(id, answer.detail);
+  }
+}
+
+function fieldOf(form: HTMLFormElement): HTMLTextAreaElement | null {
+  return form.querySelector("textarea[name=text]");
+}
+
+function hideCollision(form: HTMLFormElement): void {
+  const notice = form.querySelector<HTMLElement>("[data-collision]");
+  if (notice) notice.hidden = true;
+}
