@@ -16,7 +16,15 @@ from deskwire.web.pages.activity import SENTENCES
 from tests.contracts.sources import ROOT, read
 from tests.contracts.test_event_shapes import COMMITTED
 
-CHANNEL_KINDS = ("user:ID", "guild:ID", "tickets:guild:ID", "ticket:ID", "org:ID", "staff")
+CHANNEL_KINDS = (
+    "user:ID",
+    "guild:ID",
+    "tickets:guild:ID",
+    "ticket:ID",
+    "org:ID",
+    "org:ID:G",
+    "staff",
+)
 
 
 @pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.type)
@@ -100,7 +108,9 @@ def test_the_published_schema_fits_what_is_sent(name: str) -> None:
 
 
 def kind_of(channel: str) -> str:
-    """`tickets:guild:1` → `tickets:guild:ID`."""
+    """`tickets:guild:1` → `tickets:guild:ID`; `org:1:2` → `org:ID:G`."""
+    if channel.startswith("org:") and channel.count(":") == 2:
+        return "org:ID:G"
     prefix, _, last = channel.rpartition(":")
     return f"{prefix}:ID" if prefix else last
 

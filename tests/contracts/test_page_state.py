@@ -167,7 +167,7 @@ def workspaces_of(viewer: Viewer) -> set[str]:
 
 
 def dumped(state: Any) -> Any:
-    return state.model_dump(by_alias=True, mode="json")
+    return state.model_dump(by_alias=True, mode="json", exclude_unset=True)
 
 
 @pytest.fixture(scope="module")

@@ -13,20 +13,24 @@ from starlette.testclient import TestClient
 from deskwire.integrations.discord.source import BotSource
 from deskwire.web.routes import Url
 from deskwire.webhooks.door import Door, Intake
-from tests.cast import ADA, HARBOUR, build
+from tests.cast import ADA, BO, HARBOUR, build
 from tests.contracts.sources import read
 from tests.http.whole_site import AS, WholeSite
+from tests.portal_house import found
 
-PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out"}
+PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "request": "", "message": ""}
 EXAMPLES = {"/static": "/static/favicon.svg"}
 NOT_THERE = {"/welcome/{token}": 404}  # without a link that was given out
-ELSEWHERE = {"/": 303}  # where somebody who is signed in is sent on
+ELSEWHERE = {"/": 303, "/requests": 303}  # where somebody who is signed in is sent on
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSite]:
     house = build(Path(tmp_path_factory.mktemp("routes")))
     house.open_ticket(1, "The crane is stuck")
+    quay = found(house)
+    PARTS["request"] = quay.file(BO, "The mast is dark")
+    PARTS["message"] = quay.say(ADA, PARTS["request"], "We look.")
     yield WholeSite(house)
     house.db.close()
 

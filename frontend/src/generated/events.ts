@@ -148,6 +148,8 @@ export interface Line {
   at: number;
   /** ms; when its author changed it */
   editedAt?: number | null;
+  /** where its author changes or deletes it */
+  href?: string | null;
   /** sent with it */
   files?: ReadonlyArray<Attached> | null;
 }

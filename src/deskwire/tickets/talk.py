@@ -112,6 +112,9 @@ def add(
             hearers=hearers,
             files=shown,
         )
+    for file in shown:
+        wire = {"file": file.model_dump(exclude_unset=True, by_alias=True), "message": line.id}
+        _tell_of_file(tx, deed, changed, "ticket.file_added", wire, is_note=is_note)
     return tx.execute(select(messages.messages).where(messages.messages.c.id == line.id)).one()
 
 
@@ -137,12 +140,16 @@ def erase(tx: Connection, deed: Deed, ticket_id: str, message_id: str) -> None:
     message = _own(tx, deed, row, message_id, "delete")
     if message.type == "ticket.created":
         raise Conflict("This is what the request is about. Cancel the request instead.")
+    sent = files.read_of_message(tx, message_id)
     files.forget_of_message(tx, message_id)
     table = messages.messages
     mine = table.c.id == message_id
     tx.execute(update(table).where(mine).values(revision=-1))  # ours, not an edit by hand
     tx.execute(delete(table).where(mine))
     _tell_of_line(tx, deed, row, message, "ticket.message_deleted", is_gone=True)
+    for file in sent:
+        is_note = message.kind == "note"
+        _tell_of_file(tx, deed, row, "ticket.file_removed", {"file": file.id}, is_note=is_note)
 
 
 def mark_read(tx: Connection, deed: Deed, ticket_id: str, at: Millis) -> None:
@@ -238,6 +245,18 @@ def _tell_of_line(
         hearers=[STAFF] if is_note else None,
         files=shown,
     )
+
+
+def _tell_of_file(
+    tx: Connection,
+    deed: Deed,
+    row: Any,  # noqa: ANN401 - a row
+    type_: str,
+    wire: dict[str, Any],
+    *,
+    is_note: bool,
+) -> None:
+    tell(tx, deed.origin(**wire), type_, row, None, hearers=[STAFF] if is_note else None)
 
 
 def _wire(

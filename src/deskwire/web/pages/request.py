@@ -136,7 +136,7 @@ class RequestPage:
         return done(request, "/admin")
 
     async def preview(self, request: Request) -> Response:
-        """POST /requests/preview (text): Markdown as it will be shown."""
+        """POST /preview (text): Markdown as it will be shown."""
         form = await read_form(request)
         return Response(render_markdown(parse_text(form.get("text"))), media_type="text/html")
 

@@ -1,0 +1,108 @@
+"""One of everything that can happen in the portal, by the actions that pages call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from deskwire.accounts import people
+from deskwire.events.channels import organization
+from deskwire.kit.clock import MINUTE
+from deskwire.kit.ids import new_id
+from deskwire.services import ACCESS
+from deskwire.tickets import filing, talk, work
+from deskwire.tickets.files import files
+from deskwire.tickets.filing import Filing
+from deskwire.tickets.talk import Written
+from deskwire.tickets.work import Deed
+from deskwire.workspaces import organizations
+from tests.bot_house import NOON
+
+LATER = NOON + 600 * MINUTE  # after all that the bot tells
+
+
+class Portal:
+    """An organization with a client, and one of the team; what they do, a minute apart."""
+
+    def __init__(self) -> None:
+        self.at = LATER
+        self.clara = self.tim = self.place = self.ticket = self.message = ""
+
+    def open(self, tx: Connection) -> None:
+        self.clara = people.create(tx, name="Clara Client", email="clara@desk.test", at=NOON).id
+        self.tim = people.create(tx, name="Tim Team", email="tim@desk.test", at=NOON).id
+        organizations.employ(tx, self.tim, "operations_manager", NOON)
+        self.place = new_id()
+        row = {"id": self.place, "slug": "acme", "name": "Acme", "internal": False, "revision": 1}
+        tx.execute(insert(organizations.organizations).values({**row, "created_at": NOON}))
+        member = {"organization": self.place, "person": self.clara, "role": "admin", "revision": 1}
+        tx.execute(insert(organizations.organization_members).values(member))
+        self.ticket, self.message = new_id(), new_id()
+
+    def deed(self, tx: Connection, person: str) -> Deed:
+        self.at += MINUTE
+        return Deed(ACCESS.read_viewer(tx, person), self.at)
+
+    def file(self, tx: Connection) -> None:
+        deed = self.deed(tx, self.clara)
+        place = organizations.read_visible_by_id(tx, deed.viewer, self.place)
+        filing.file_request(tx, deed, place, Filing(self.ticket, "No light", "Since **Monday**."))
+
+    def attach(self, tx: Connection) -> None:
+        id_ = new_id()
+        row = {
+            "id": id_,
+            "workspace": organization(self.place),
+            "note": False,
+            "uploader": self.clara,
+            "name": "mast.png",
+            "type": "image/png",
+            "size": 1400,
+            "sha256": "-",
+            "thumbnail": True,
+            "created_at": NOON,
+        }
+        tx.execute(insert(files).values(row))
+        written = Written(self.message, "See here", files=[id_])
+        talk.say(tx, self.deed(tx, self.clara), self.ticket, written)
+
+    def note(self, tx: Connection) -> None:
+        written = Written(new_id(), "They pay late.", "note")
+        talk.say(tx, self.deed(tx, self.tim), self.ticket, written)
+
+    def steps(self) -> Iterator[Callable[[Connection], None]]:
+        """Every step, as a function of a transaction."""
+        yield self.open
+        yield self.file
+        yield self.attach
+        yield self.note
+        for act, who, arguments in (
+            (talk.edit, "clara", ("@message", "See there")),
+            (talk.erase, "clara", ("@message",)),
+            (work.assign, "tim", ("@tim",)),
+            (work.assign, "tim", (None,)),
+            (work.watch, "tim", ("@tim",)),
+            (work.unwatch, "tim", ("@tim",)),
+            (work.prioritise, "tim", ("high",)),
+            (work.move, "tim", ("review",)),
+            (work.move, "tim", ("done",)),
+            (work.move, "clara", ("active",)),
+        ):
+            yield partial(self.act, act=act, who=who, arguments=arguments)
+        yield self.hand_over
+        yield partial(self.act, act=work.remove, who="tim", arguments=())
+
+    def hand_over(self, tx: Connection) -> None:
+        uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
+        organizations.employ(tx, uma, "support_analyst", NOON)
+        work.assign(tx, self.deed(tx, self.tim), self.ticket, uma)
+
+    def act(self, tx: Connection, *, act, who: str, arguments: tuple[Any, ...]) -> None:
+        given = [
+            getattr(self, each[1:]) if isinstance(each, str) and each.startswith("@") else each
+            for each in arguments
+        ]
+        act(tx, self.deed(tx, getattr(self, who)), self.ticket, *given)
