@@ -20,8 +20,8 @@ from deskwire.services import ACCESS
 from deskwire.tickets import filing, talk
 from deskwire.tickets.filing import Filing
 from deskwire.tickets.talk import Written
-from deskwire.tickets.work import Deed
 from deskwire.workspaces import organizations
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.organizations import Organization
 from tests.cast import ADA, BO, CY, UNA, Actor, House
 

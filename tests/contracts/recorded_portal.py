@@ -17,10 +17,12 @@ from deskwire.tickets import filing, talk, work
 from deskwire.tickets.files import files
 from deskwire.tickets.filing import Filing
 from deskwire.tickets.talk import Written
-from deskwire.tickets.work import Deed
-from deskwire.workspaces import organizations
+from deskwire.workspaces import founding, invitations, membership, organizations
+from deskwire.workspaces.deeds import Deed
 from tests.bot_house import NOON
 
+NAMED = {"slug": "acme", "about": ""}
+DESCRIBED = {"slug": "acme", "about": "Boats, mostly."}
 LATER = NOON + 600 * MINUTE  # after all that the bot tells
 
 
@@ -29,17 +31,14 @@ class Portal:
 
     def __init__(self) -> None:
         self.at = LATER
-        self.clara = self.tim = self.place = self.ticket = self.message = ""
+        self.clara = self.tim = self.dan = self.place = self.ticket = self.message = ""
+        self.secret = ""
 
     def open(self, tx: Connection) -> None:
         self.clara = people.create(tx, name="Clara Client", email="clara@desk.test", at=NOON).id
         self.tim = people.create(tx, name="Tim Team", email="tim@desk.test", at=NOON).id
         organizations.employ(tx, self.tim, "operations_manager", NOON)
-        self.place = new_id()
-        row = {"id": self.place, "slug": "acme", "name": "Acme", "internal": False, "revision": 1}
-        tx.execute(insert(organizations.organizations).values({**row, "created_at": NOON}))
-        member = {"organization": self.place, "person": self.clara, "role": "admin", "revision": 1}
-        tx.execute(insert(organizations.organization_members).values(member))
+        self.dan = people.create(tx, name="Dan Client", email="dan@desk.test", at=NOON).id
         self.ticket, self.message = new_id(), new_id()
 
     def deed(self, tx: Connection, person: str) -> Deed:
@@ -76,6 +75,9 @@ class Portal:
     def steps(self) -> Iterator[Callable[[Connection], None]]:
         """Every step, as a function of a transaction."""
         yield self.open
+        yield self.found
+        yield partial(self.settle, act=founding.rename, given={"name": "Acme Ltd", **NAMED})
+        yield partial(self.settle, act=founding.rename, given={"name": "Acme Ltd", **DESCRIBED})
         yield self.file
         yield self.attach
         yield self.note
@@ -94,6 +96,38 @@ class Portal:
             yield partial(self.act, act=act, who=who, arguments=arguments)
         yield self.hand_over
         yield partial(self.act, act=work.remove, who="tim", arguments=())
+        yield self.invite
+        yield self.accept
+        yield partial(self.settle, act=membership.change_role, given={"role": "manager"}, who="dan")
+        yield partial(self.settle, act=membership.remove, given={}, who="dan")
+        yield self.invite
+        yield self.revoke
+        mode = {"visibility": "participants"}
+        yield partial(self.settle, act=founding.set_visibility, given=mode)
+            self.settle, act=founding.set_visibility, given={"visibility": "participants"}
+        )
+        yield partial(self.settle, act=founding.delete, given={"confirmed": "Acme Ltd"})
+
+    def found(self, tx: Connection) -> None:
+        self.place = founding.create(tx, self.deed(tx, self.clara), "Acme").id
+
+    def settle(
+        self, tx: Connection, *, act: Callable[..., Any], given: dict[str, str], who: str = ""
+    ) -> None:
+        person = [getattr(self, who)] if who else []
+        act(tx, self.deed(tx, self.clara), self.place, *person, **given)
+
+    def invite(self, tx: Connection) -> None:
+        deed = self.deed(tx, self.clara)
+        self.secret = invitations.invite(tx, deed, self.place, "dan@desk.test", "member")
+
+    def accept(self, tx: Connection) -> None:
+        invitations.accept(tx, self.deed(tx, self.dan), self.secret)
+
+    def revoke(self, tx: Connection) -> None:
+        deed = self.deed(tx, self.clara)
+        [open_one] = invitations.read_open(tx, self.place, deed.at)
+        invitations.revoke(tx, deed, self.place, open_one.id)
 
     def hand_over(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

@@ -19,8 +19,12 @@ from tests.http.whole_site import AS, WholeSite
 from tests.portal_house import found
 
 PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "request": "", "message": ""}
+PARTS["slug"] = "quay"
 EXAMPLES = {"/static": "/static/favicon.svg"}
-NOT_THERE = {"/welcome/{token}": 404}  # without a link that was given out
+NOT_THERE = {
+    "/welcome/{token}": 404,
+    "/invitations/{token}": 404,
+}  # without a link that was given out
 ELSEWHERE = {"/": 303, "/requests": 303}  # where somebody who is signed in is sent on
 
 

@@ -151,6 +151,12 @@ def extend(tx: Connection, session_id: str, at: Millis) -> bool:
     return tx.execute(used).rowcount == 1
 
 
+def choose(tx: Connection, session_id: str, organization: str) -> None:
+    """Make an organization the active one of a session."""
+    chosen = sessions.update().where(sessions.c.id == session_id)
+    tx.execute(chosen.values(organization=organization))
+
+
 def end(
     tx: Connection, session_id: str, *, actor: str | None = None, at: Millis | None = None
 ) -> bool:

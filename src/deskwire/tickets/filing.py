@@ -20,7 +20,8 @@ from deskwire.tickets.talk import Written
 from deskwire.tickets.texts import parse_subject, parse_text
 from deskwire.tickets.tickets import tickets
 from deskwire.tickets.words import record_head
-from deskwire.tickets.work import Deed, record
+from deskwire.tickets.work import record
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import Organization, read_categories
 from deskwire.workspaces.rights import Right, demand

@@ -25,7 +25,8 @@ from deskwire.tickets.markdown import mentions_in
 from deskwire.tickets.messages import Draft, rendered
 from deskwire.tickets.texts import parse_text
 from deskwire.tickets.tickets import reads, tickets
-from deskwire.tickets.work import Deed, hold, raised, set_status
+from deskwire.tickets.work import hold, raised, set_status
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.rights import Right, demand, is_staff, may
 

@@ -7,15 +7,13 @@ all others, so that edits by hand and what other senders tell take their place a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from deskwire.events import channels
-from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
-from deskwire.kit.clock import DAY, Millis
+from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.tickets import messages
 from deskwire.tickets.actions import add_edit, keep_findable, seat_opener, tell, write_state
@@ -26,29 +24,14 @@ from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, LABELS, Status, to_wire
 from deskwire.tickets.texts import parse_label, parse_subject
 from deskwire.tickets.tickets import is_request, participants, read_visible_id, tickets
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import read_categories, read_employed
-from deskwire.workspaces.origin import BY_HAND, Origin
+from deskwire.workspaces.origin import BY_HAND
 from deskwire.workspaces.rights import Right, demand, may
 
 REOPEN_DAYS = 14  # days a client may reopen what was completed; later it is another request
 MAX_LABELS = 20  # of one ticket; more say nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Who does something, with all they may do, and when."""
-
-    viewer: Viewer
-    at: Millis
-
-    @property
-    def person(self) -> PersonId:
-        return self.viewer.person
-
-    def origin(self, **wire: Any) -> Origin:  # noqa: ANN401 - JSON
-        """Where the events come from, with the fields of their own."""
-        return Origin(self.person, self.at, None, wire)
 
 
 def hold(tx: Connection, deed: Deed, ticket_id: str) -> Row[Any]:

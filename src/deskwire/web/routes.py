@@ -26,6 +26,7 @@ from deskwire.web.assets import Assets
 from deskwire.web.login import Login
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
+from deskwire.web.pages.organizations import OrganizationPages
 from deskwire.web.pages.people import PersonPages
 from deskwire.web.pages.request import RequestPage
 from deskwire.web.pages.requests import RequestPages
@@ -66,6 +67,7 @@ def urls(
     tickets = TicketPages(site, renderer.render)
     requests = RequestPages(site, renderer.render)
     one = RequestPage(site, renderer.render)
+    orgs = OrganizationPages(site, renderer.render)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
@@ -82,6 +84,10 @@ def urls(
         Url("/requests/{request}/delete", "signed-in", post=one.delete),
         Url("/admin", "signed-in", requests.admin),
         Url("/preview", "signed-in", post=one.preview),
+        Url("/create-organization", "signed-in", orgs.new, orgs.create),
+        Url("/orgs/{slug}", "signed-in", orgs.overview),
+        Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
+        Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
         Url("/settings", "signed-in", people.settings),
         Url("/settings/password", "signed-in", login.password_form, login.password),
         Url("/sign-in", "public", login.sign_in_form, login.sign_in),

@@ -32,10 +32,11 @@ from deskwire.tickets.tickets import (
     read_visible_id,
     reads,
 )
-from deskwire.tickets.work import Deed, why_not_move
+from deskwire.tickets.work import why_not_move
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import Category, Organization, read_categories
 from deskwire.workspaces.rights import Right, is_staff, may

@@ -27,11 +27,11 @@ from deskwire.tickets.filing import Filing, file_request
 from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.tickets import Ticket, held_by
-from deskwire.tickets.work import Deed
 from deskwire.web.errors import status_of
 from deskwire.web.forms import read_form
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.organizations import (
     Category,
     Organization,

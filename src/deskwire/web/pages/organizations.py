@@ -1,0 +1,235 @@
+"""Organizations: founding one, its page with members and settings, and invitations into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deskwire.accounts import sessions
+from deskwire.events.access import Access, Viewer
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import now
+from deskwire.kit.errors import Conflict, Invalid, NotFound, Refusal
+from deskwire.tickets import counts
+from deskwire.tickets.statuses import Status
+from deskwire.web.errors import status_of
+from deskwire.web.forms import Form, done, read_form
+from deskwire.web.render import Render
+from deskwire.web.site import Site, person_of, visit_of
+from deskwire.workspaces import founding, invitations, membership
+from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.invitations import Invitation
+from deskwire.workspaces.membership import Member, read_members
+from deskwire.workspaces.organizations import (
+    Category,
+    Organization,
+    read_categories,
+    read_visible,
+)
+from deskwire.workspaces.rights import CLIENT_ROLES, ROLE_LABELS, Right, rights_in
+
+# The link's secret is in the page's path (see WELCOME_HEADERS in `web/login.py`).
+SECRET_HEADERS = {"referrer-policy": "strict-origin"}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that an organization's page shows."""
+
+    viewer: Viewer
+    place: Organization
+    members: list[Member]
+    invitations: list[Invitation]
+    categories: list[Category]
+    counts: dict[Status, int]
+    rights: frozenset[Right]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationPages:
+    """`/create-organization`, `/orgs/{slug}`, its settings, and `/invitations/{token}`."""
+
+    site: Site
+    render: Render
+
+    async def new(self, request: Request) -> Response:
+        """GET /create-organization."""
+        return self.render(request, "create_organization.html", _form_context({}, None))
+
+    async def create(self, request: Request) -> Response:
+        """POST /create-organization (name, slug)."""
+        form = await read_form(request)
+        try:
+            made = await self._write(request, founding.create, form.get("name"), form.get("slug"))
+        except Invalid as refusal:
+            context = _form_context(form.fields, refusal)
+            return self.render(
+                request, "create_organization.html", context, status=status_of(refusal)
+            )
+        return RedirectResponse(made.href, 303)
+
+    async def overview(self, request: Request) -> Response:
+        """GET /orgs/{slug}: makes it the active one of this session."""
+        shown = await self._shown(request)
+        session = visit_of(request).session
+        if session is not None and shown.place.workspace in shown.viewer.channels:
+            await self.site.db.write(sessions.choose, session.id, shown.place.id)
+        return self.render(request, "organization.html", _context(request, shown))
+
+    async def settings(self, request: Request) -> Response:
+        """GET /orgs/{slug}/settings."""
+        return self._settings_page(request, await self._shown(request))
+
+    async def change(self, request: Request) -> Response:
+        """POST /orgs/{slug}/settings (act, …): one change; what it refuses is said on the page."""
+        form, shown = await read_form(request), await self._shown(request)
+        place = shown.place
+        try:
+            secret = await self._write(request, change_from, place.id, form)
+        except (Invalid, Conflict) as refusal:
+            return self._settings_page(request, shown, refusal)
+        if secret is not None:
+            link = f"{self._origin(request)}/invitations/{secret}"
+            return self._settings_page(request, await self._shown(request), link=link)
+        if form.get("act") in ("leave", "delete"):
+            return done(request, "/")
+        slug = form.get("slug").strip().lower() if form.get("act") == "profile" else place.slug
+        return done(request, f"/orgs/{slug}/settings")
+
+    def _settings_page(
+        self,
+        request: Request,
+        shown: Shown,
+        refusal: Refusal | None = None,
+        link: str | None = None,
+    ) -> Response:
+        context = _context(request, shown, refusal, link)
+        status = 200 if refusal is None else status_of(refusal)
+        return self.render(request, "organization_settings.html", context, status=status)
+
+    async def invitation(self, request: Request) -> Response:
+        """GET /invitations/{token}: changes nothing, or a mail scanner would use the link up."""
+        try:
+            place, found = await self.site.db.read(invitations.find, _token(request), now())
+        except NotFound as refusal:
+            return self._invitation_page(request, {"alert": str(refusal), "place": None}, refusal)
+        context = {"alert": None, "place": place, "role": ROLE_LABELS[_role(found.role)]}
+        return self._invitation_page(request, {**context, "email": found.email}, None)
+
+    async def accept(self, request: Request) -> Response:
+        """POST /invitations/{token}: become a member."""
+        person_of(request)
+        place = await self._write(request, invitations.accept, _token(request))
+        return RedirectResponse(place.href, 303)
+
+    def _invitation_page(
+        self, request: Request, context: dict[str, Any], refusal: Refusal | None
+    ) -> Response:
+        status = 200 if refusal is None else status_of(refusal)
+        page = self.render(request, "invitation.html", context, status=status)
+        page.headers.update(SECRET_HEADERS)
+        return page
+
+    def _origin(self, request: Request) -> str:
+        return self.site.public_url or f"{request.url.scheme}://{request.url.netloc}"
+
+    async def _shown(self, request: Request) -> Shown:
+        slug, person = str(request.path_params["slug"]), person_of(request).id
+        return await self.site.db.read(read_shown, self.site.access, person, slug)
+
+    async def _write(
+        self,
+        request: Request,
+        act: Callable[Concatenate[Connection, Deed, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        access, person = self.site.access, person_of(request).id
+
+        def run(tx: Connection) -> T:
+            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
+
+        return await self.site.db.write(run)
+
+
+def change_from(tx: Connection, deed: Deed, id_: str, form: Form) -> str | None:
+    """What a form of the settings says; the secret of an invitation that was made."""
+    match form.get("act"):
+        case "profile":
+            fields = {name: form.get(name) for name in ("name", "slug", "about")}
+            founding.rename(tx, deed, id_, **fields)
+        case "visibility":
+            founding.set_visibility(tx, deed, id_, form.get("visibility"))
+        case "add-category":
+            founding.add_category(tx, deed, id_, form.get("name"))
+        case "archive-category":
+            founding.archive_category(tx, deed, id_, form.get("category"))
+        case "role":
+            membership.change_role(tx, deed, id_, form.get("person"), form.get("role"))
+        case "remove":
+            membership.remove(tx, deed, id_, form.get("person"))
+        case "leave":
+            membership.remove(tx, deed, id_, deed.person)
+        case "invite":
+            return invitations.invite(tx, deed, id_, form.get("email"), form.get("role"))
+        case "revoke":
+            invitations.revoke(tx, deed, id_, form.get("invitation"))
+        case "delete":
+            founding.delete(tx, deed, id_, form.get("confirmed"))
+        case _:
+            raise Invalid("Nothing was to be changed. Choose something and try again.")
+    return None
+
+
+def read_shown(tx: Connection, access: Access, person: PersonId, slug: str) -> Shown:
+    """Six statements. NotFound for an organization that is not the viewer's to see."""
+    viewer = access.read_viewer(tx, person)
+    place = read_visible(tx, viewer, slug)
+    rights = rights_in(viewer, place.workspace)
+    return Shown(
+        viewer,
+        place,
+        read_members(tx, place.id),
+        invitations.read_open(tx, place.id, now()) if Right.INVITE in rights else [],
+        read_categories(tx, place.id),
+        counts.count(tx, viewer, place.workspace),
+        rights,
+    )
+
+
+def _context(
+    request: Request, shown: Shown, refusal: Refusal | None = None, link: str | None = None
+) -> dict[str, Any]:
+    return {
+        "viewer": shown.viewer,
+        "shown": shown,
+        "place": shown.place,
+        "me": person_of(request).id,
+        "may": {right.name.lower() for right in shown.rights},
+        "roles": [(role, ROLE_LABELS[role]) for role in CLIENT_ROLES],
+        "role_labels": ROLE_LABELS,
+        "link": link,
+        "alert": str(refusal) if refusal is not None else None,
+    }
+
+
+def _form_context(fields: Any, refusal: Invalid | None) -> dict[str, Any]:  # noqa: ANN401 - fields
+    errors = refusal.fields if refusal is not None else {}
+    alert = str(refusal) if refusal is not None and not errors else None
+    return {"fields": fields, "errors": errors, "alert": alert}
+
+
+def _token(request: Request) -> str:
+    return str(request.path_params["token"])
+
+
+def _role(word: str) -> Any:  # noqa: ANN401 - one of CLIENT_ROLES, as the row says
+    return word

@@ -1,0 +1,220 @@
+"""Founding organizations, and changing what they are: name, address, visibility, categories."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from deskwire.events import channels, log
+from deskwire.events.catalogue import (
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationRenamed,
+    OrganizationUpdated,
+    OrganizationVisibilityChanged,
+)
+from deskwire.events.channels import STAFF, Channel
+from deskwire.kit.db import lock
+from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.ids import new_id
+from deskwire.kit.text import is_blank, is_disruptive
+from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.membership import join
+from deskwire.workspaces.organizations import (
+    VISIBILITIES,
+    Organization,
+    categories,
+    organization_members,
+    organization_of,
+    organizations,
+    read_categories,
+    read_visible_by_id,
+)
+from deskwire.workspaces.rights import Right, demand
+
+NAME_CHARACTERS = 80  # longer names break every list they stand in
+ABOUT_CHARACTERS = 500  # a short paragraph
+CATEGORIES = ("Question", "Problem", "Change", "Other")  # of a new organization
+MAX_CATEGORIES = 30  # a list to choose from; more is a search
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
+RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
+
+
+def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organization:
+    """Found an organization; whoever does becomes its admin. Conflict if the address is taken."""
+    shown = parse_name(name)
+    address = parse_slug(slug) if slug.strip() else _free_slug(tx, shown)
+    _check_free(tx, address)
+    id_ = new_id()
+    row = {"id": id_, "slug": address, "name": shown, "internal": False, "revision": 1}
+    tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
+    names = [
+        {"id": new_id(), "organization": id_, "name": each, "place": place}
+        for place, each in enumerate(CATEGORIES)
+    ]
+    tx.execute(insert(categories), names)
+    made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
+    own = channels.user(deed.person)
+    event = OrganizationCreated(**_told(deed, made))
+    log.append(tx, event, channels=[own, made.workspace, STAFF])
+    join(tx, deed, made, deed.person, "admin")
+    return made
+
+
+def rename(
+    tx: Connection, deed: Deed, id_: str, *, name: str, slug: str, about: str
+) -> Organization:
+    """Give an organization another name, another address, other words about itself."""
+    before = _hold(tx, deed, id_, Right.PROFILE)
+    address = parse_slug(slug)
+    if address != before.slug:
+        _check_free(tx, address)
+    values = {"name": parse_name(name), "slug": address, "about": _parse_about(about)}
+    if values == {"name": before.name, "slug": before.slug, "about": before.about}:
+        return before
+    now = _change(tx, id_, values)
+    if (now.name, now.slug) == (before.name, before.slug):
+        log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
+        return now
+    told = _told(deed, now) | {"old_name": before.name, "old_slug": before.slug}
+    log.append(tx, OrganizationRenamed(**told), channels=_audience(now))
+    return now
+
+
+def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Organization:
+    """Say who sees requests. What was told under the old mode is out of every cursor's reach."""
+    before = _hold(tx, deed, id_, Right.PROFILE)
+    if visibility not in VISIBILITIES:
+        raise Invalid("Choose who sees requests.", {"visibility": "Choose one of the two."})
+    if visibility == before.visibility:
+        return before
+    values = {"visibility": visibility, "generation": organizations.c.generation + 1}
+    now = _change(tx, id_, values)
+    event = OrganizationVisibilityChanged(**_told(deed, now), visibility=visibility)
+    touches = [now.workspace, *_members(tx, id_)]
+    log.append(tx, event, channels=_audience(now), touches=touches)
+    return now
+
+
+def delete(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:
+    """Delete an organization, whose name was typed to confirm; its address is free again."""
+    before = _hold(tx, deed, id_, Right.DELETE)
+    if confirmed.strip() != before.name:
+        sentence = f"Type the name, {before.name}, to confirm."
+        raise Invalid(sentence, {"confirmed": sentence})
+    gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
+    event = OrganizationDeleted(**_told(deed, gone))
+    touches = [gone.workspace, *_members(tx, id_)]
+    log.append(tx, event, channels=_audience(gone), touches=touches)
+
+
+def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
+    """Add a category at the end of the list."""
+    place = _hold(tx, deed, id_, Right.CATEGORIES)
+    known = read_categories(tx, id_)
+    shown = parse_name(name, "category")
+    if len(known) >= MAX_CATEGORIES or any(each.name == shown for each in known):
+        sentence = f"“{shown}” is there already, or the list is full ({MAX_CATEGORIES})."
+        raise Conflict(sentence)
+    row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known)}
+    tx.execute(insert(categories).values(row))
+    _tell_update(tx, deed, place)
+
+
+def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> None:
+    """Take a category out of the list for new requests, or put it back."""
+    place = _hold(tx, deed, id_, Right.CATEGORIES)
+    mine = (categories.c.id == category) & (categories.c.organization == id_)
+    known = {each.id: each for each in read_categories(tx, id_)}
+    if category not in known:
+        raise Invalid("There is no such category.")
+    at = None if known[category].archived else deed.at
+    tx.execute(update(categories).where(mine).values(archived_at=at))
+    _tell_update(tx, deed, place)
+
+
+def parse_name(text: str, field: str = "name") -> str:
+    """A name on one line, 2 to 80 characters."""
+    name = " ".join(text.split())
+    is_long = not 2 <= len(name) <= NAME_CHARACTERS
+    if is_blank(name) or is_long or any(map(is_disruptive, name)):
+        sentence = f"Write a name of 2 to {NAME_CHARACTERS} ordinary characters."
+        raise Invalid(sentence, {field: sentence})
+    return name
+
+
+def parse_slug(text: str) -> str:
+    """The end of an organization's address: 2 to 40 of a–z, 0–9 and -."""
+    slug = text.strip().lower()
+    if SLUG.fullmatch(slug) is None or slug in RESERVED or slug.startswith("deleted-"):
+        sentence = "An address has 2 to 40 of a–z, 0–9 and -, and is no word of the desk's own."
+        raise Invalid(sentence, {"slug": sentence})
+    return slug
+
+
+def _parse_about(text: str) -> str | None:
+    about = text.replace("\0", "").strip()
+    if len(about) > ABOUT_CHARACTERS:
+        sentence = f"Say it in at most {ABOUT_CHARACTERS} characters."
+        raise Invalid(sentence, {"about": sentence})
+    return about or None
+
+
+def _free_slug(tx: Connection, name: str) -> str:
+    """An address made of the name; with a number behind it where it is taken."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:34].strip("-") or "organization"
+    wanted = stem if SLUG.fullmatch(stem) and stem not in RESERVED else f"{stem}-desk"
+    like = organizations.c.slug.startswith(wanted, autoescape=True)
+    taken = set(tx.execute(select(organizations.c.slug).where(like)).scalars())
+    numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
+    return next(each for each in (wanted, *numbered) if each not in taken)
+
+
+def _check_free(tx: Connection, slug: str) -> None:
+    lock(tx, f"slug {slug}")
+    if tx.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first():
+        sentence = f"The address {slug} is taken. Choose another."
+        raise Invalid(sentence, {"slug": sentence})
+
+
+def _hold(tx: Connection, deed: Deed, id_: str, right: Right) -> Organization:
+    place = read_visible_by_id(tx, deed.viewer, id_)
+    demand(deed.viewer, right, place.workspace)
+    return place
+
+
+def _change(tx: Connection, id_: str, values: dict[str, Any]) -> Organization:
+    mine = update(organizations).where(organizations.c.id == id_)
+    raised = mine.values(**values, revision=organizations.c.revision + 1)
+    row: Row[Any] = tx.execute(raised.returning(organizations)).one()
+    return organization_of(row)
+
+
+def _tell_update(tx: Connection, deed: Deed, place: Organization) -> None:
+    now = _change(tx, place.id, {})
+    log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
+
+
+def _told(deed: Deed, place: Organization) -> dict[str, Any]:
+    return {
+        "workspace": place.workspace,
+        "actor": deed.person,
+        "organization": place.id,
+        "name": place.name,
+        "slug": place.slug,
+        "revision": place.revision,
+    }
+
+
+def _audience(place: Organization) -> list[Channel]:
+    return [place.workspace, STAFF]
+
+
+def _members(tx: Connection, id_: str) -> list[Channel]:
+    table = organization_members
+    people = tx.execute(select(table.c.person).where(table.c.organization == id_)).scalars()
+    return [channels.user(person) for person in people]

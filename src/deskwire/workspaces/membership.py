@@ -1,0 +1,137 @@
+"""Members of organizations: joining, another role, leaving; open streams follow at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from deskwire.accounts.people import people
+from deskwire.events import channels, log
+from deskwire.events.catalogue import MemberJoined, MemberRemoved, MemberRoleChanged, Named, Who
+from deskwire.events.channels import STAFF, Channel, PersonId
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import lock
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import (
+    Organization,
+    organization_members,
+    read_visible_by_id,
+)
+from deskwire.workspaces.rights import CLIENT_ROLES, Right, demand
+
+LAST_ADMIN = "An organization needs an admin. Make somebody else one first."
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in an organization."""
+
+    who: Who
+    email: str | None
+    role: str
+    joined_at: Millis
+
+
+def read_members(tx: Connection, organization: str) -> list[Member]:
+    """Everybody in an organization, by name."""
+    member = organization_members
+    rows = tx.execute(
+        select(people.c.id, people.c.name, people.c.email, member.c.role, member.c.joined_at)
+        .join(member, member.c.person == people.c.id)
+        .where(member.c.organization == organization)
+        .order_by(people.c.name, people.c.id)
+    )
+    return [Member(Who(id=row[0], name=row[1]), row[2], row[3], row[4]) for row in rows]
+
+
+def join(tx: Connection, deed: Deed, place: Organization, person: PersonId, role: str) -> None:
+    """Make somebody a member; whether they may be was asked before. Again changes nothing."""
+    if role not in CLIENT_ROLES:
+        raise Invalid(f"{role[:40]!r} is no role here; one of {', '.join(CLIENT_ROLES)}.")
+    lock(tx, f"members of {place.id}")
+    if _role_of(tx, place.id, person) is not None:
+        return
+    row = {"organization": place.id, "person": person, "role": role, "joined_at": deed.at}
+    tx.execute(insert(organization_members).values({**row, "revision": 1}))
+    event = MemberJoined(**_told(tx, deed, place, person), role=role, revision=1)
+    _append(tx, event, place, person)
+
+
+def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: str) -> None:
+    """Give a member another role; nobody their own."""
+    place = _hold(tx, deed, id_)
+    demand(deed.viewer, Right.MEMBERS, place.workspace)
+    if person == deed.person:
+        raise Forbidden("Nobody changes their own role. Ask another admin.")
+    if role not in CLIENT_ROLES:
+        raise Invalid("There is no such role.", {"role": f"One of {', '.join(CLIENT_ROLES)}"})
+    before = _role_of(tx, place.id, person)
+    if before is None:
+        raise NotFound("There is no such member.")
+    if before == role:
+        return
+    if before == "admin":
+        _keep_admin(tx, place.id)
+    mine = update(organization_members).where(*_is(place.id, person))
+    changed = mine.values(role=role, revision=organization_members.c.revision + 1)
+    revision = tx.execute(changed.returning(organization_members.c.revision)).scalar_one()
+    told = _told(tx, deed, place, person)
+    event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
+    _append(tx, event, place, person)
+
+
+def remove(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
+    """Take a member out of an organization, or leave it oneself; their requests stay."""
+    place = _hold(tx, deed, id_)
+    if person != deed.person:
+        demand(deed.viewer, Right.MEMBERS, place.workspace)
+    before = _role_of(tx, place.id, person)
+    if before is None:
+        raise NotFound("There is no such member.")
+    if before == "admin":
+        _keep_admin(tx, place.id)
+    tx.execute(delete(organization_members).where(*_is(place.id, person)))
+    _append(tx, MemberRemoved(**_told(tx, deed, place, person)), place, person)
+
+
+def _hold(tx: Connection, deed: Deed, id_: str) -> Organization:
+    lock(tx, f"members of {id_}")
+    place = read_visible_by_id(tx, deed.viewer, id_)
+    if place.internal:
+        raise Forbidden("Who is of the team is decided in the shell: deskwire people employ.")
+    return place
+
+
+def _keep_admin(tx: Connection, id_: str) -> None:
+    """Conflict if there is only one admin left."""
+    member = organization_members
+    admins = select(func.count()).where(member.c.organization == id_, member.c.role == "admin")
+    if tx.execute(admins).scalar_one() < 2:
+        raise Conflict(LAST_ADMIN)
+
+
+def _role_of(tx: Connection, id_: str, person: PersonId) -> str | None:
+    chosen = select(organization_members.c.role).where(*_is(id_, person))
+    return tx.execute(chosen).scalar_one_or_none()
+
+
+def _is(id_: str, person: PersonId) -> tuple[Any, Any]:
+    return organization_members.c.organization == id_, organization_members.c.person == person
+
+
+def _told(tx: Connection, deed: Deed, place: Organization, person: PersonId) -> dict[str, Any]:
+    return {
+        "workspace": place.workspace,
+        "actor": deed.person,
+        "member": read_names(tx, [person])[person],
+        "place": Named(id=place.id, name=place.name),
+    }
+
+
+def _append(tx: Connection, event: Any, place: Organization, person: PersonId) -> None:  # noqa: ANN401
+    own: Channel = channels.user(person)
+    log.append(tx, event, channels=[own, place.workspace, STAFF], touches=[own])
