@@ -85,10 +85,11 @@ def record() -> dict[str, Recorded]:
 
 
 def _portal_name(entry: Recorded, found: dict[str, Recorded]) -> str:
-    """`ticket.created-portal`; a note has a name of its own."""
+    """`ticket.read`; `ticket.created-portal` beside the bot's; a note has a name of its own."""
     is_note = (entry["data"].get("line") or {}).get("kind") == "note"
-    name = f"{entry['type']}-{'note' if is_note else 'portal'}"
-    return f"{name}-again" if name in found else name
+    type_ = entry["type"]
+    names = (f"{type_}-note",) if is_note else (type_, f"{type_}-portal")
+    return next((name for name in names if name not in found), f"{type_}-portal-again")
 
 
 def _steps(db: Database) -> Iterator[Step]:

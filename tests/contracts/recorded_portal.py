@@ -104,8 +104,6 @@ class Portal:
         yield self.revoke
         mode = {"visibility": "participants"}
         yield partial(self.settle, act=founding.set_visibility, given=mode)
-            self.settle, act=founding.set_visibility, given={"visibility": "participants"}
-        )
         yield partial(self.settle, act=founding.delete, given={"confirmed": "Acme Ltd"})
 
     def found(self, tx: Connection) -> None:
