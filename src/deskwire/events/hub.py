@@ -22,12 +22,11 @@ from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_rel
 from deskwire.events.channels import Channels, PersonId, person_of
 from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import control_frame, message_of, reset_frame, retry_frame, return_slot
+from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
 from deskwire.events.heart import Heart
 from deskwire.events.known import Known
 from deskwire.events.log import Entry
 from deskwire.events.questions import Authorise, Questions
-from deskwire.events.redaction import REDACTING
 from deskwire.events.seat import Because, Caller, Farewell, Held, Outlet, Scope, Seat, Sink
 from deskwire.events.slow import Slow
 from deskwire.events.window import Window
@@ -217,8 +216,6 @@ class Hub:
                 self._queue.clear()
                 self._fill_gap()
             elif entry.position == self.window.head + 1:  # else read from the log already
-                if entry.type in REDACTING:
-                    self.window.redact(message_of(entry.frame))
                 self.window.append(entry)
                 run.append(entry)
         return run

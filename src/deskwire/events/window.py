@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deskwire.events.frames import redacted_frame
+from deskwire.events.frames import message_of, redacted_frame
 from deskwire.events.log import Entry
+from deskwire.events.redaction import REDACTING
 
 WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
@@ -35,9 +36,12 @@ class Window:
             self.append(entry)
 
     def append(self, entry: Entry) -> None:
-        """Add the next entry; the oldest leave when the limit is passed."""
+        """Add the next entry; the oldest leave when the limit is passed. What it says is edited or
+        deleted goes from those before it."""
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
+        if entry.type in REDACTING:
+            self.redact(message_of(entry.frame))
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
