@@ -19,7 +19,9 @@ from tests.http.whole_site import AS, WholeSite
 
 PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out"}
 EXAMPLES = {"/static": "/static/favicon.svg"}
-NOT_THERE = {"/welcome/{token}": 404}  # without a link that was given out
+NOT_THERE = {
+    f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify")
+}  # without a link that was given out
 ELSEWHERE = {"/": 303}  # where somebody who is signed in is sent on
 
 
@@ -59,7 +61,7 @@ def test_strangers_are_answered_as_the_policy_says(site: WholeSite) -> None:
                     assert method == "POST" or program.status_code == 401, where
                 case "session" | "signature":
                     assert answer.status_code == 401, where
-                case "operator":
+                case "operator" | "development":
                     assert answer.status_code == 404, where  # no token is set here
                 case "anyone" | "public":
                     assert answer.status_code in stranger_gets(url, method), where

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SECRET = re.compile(r"(/welcome/)[^/?#\s]+", re.IGNORECASE)
+SECRET = re.compile(r"(/(?:welcome|verify|reset)/)[^/?#\s]+", re.IGNORECASE)
 
 
 def redact(path: str) -> str:
