@@ -133,6 +133,7 @@ def keep_policy(site: Site, url: Url) -> Endpoint:
                     return refusal
             case "development":
                 site.letters.check_shown_to(request)
+                begin_visit(request, await site.current(request), None)
             case "public" | "session" | "signature":
                 pass
             case _:
