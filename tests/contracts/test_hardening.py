@@ -34,10 +34,12 @@ from deskwire.webhooks.deliveries import deliveries
 from deskwire.webhooks.door import Door, Intake
 from tests.bot_house import SECRET
 from tests.cast import ATTIC, BO, HARBOUR, House, build
+from tests.contracts.attacks_on_accounts import ON_ACCOUNTS
 from tests.contracts.sources import ROOT, functions
 from tests.databases import new_database
 
 ELSEWHERE = {
+    **ON_ACCOUNTS,
     # The door for webhooks
     "a forged body": "unit/test_bot_source.py::test_a_body_that_was_tampered_with_is_refused",
     "a signature in a form that another parser would take": (
@@ -91,31 +93,6 @@ ELSEWHERE = {
     "a link used twice": "db/test_accounts_links.py::test_of_eight_at_once_one_redeems",
     "a link read from a Referer": (
         "db/test_accounts_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
-    ),
-    "a mailed link used twice": (
-        "db/test_accounts_recovery.py::test_a_link_for_a_password_works_once"
-    ),
-    "a mailed link used late": (
-        "db/test_accounts_recovery.py::test_a_link_for_a_password_lasts_an_hour"
-    ),
-    "a mailed link that leads to another host": (
-        "db/test_accounts_recovery.py::test_links_lead_to_the_public_url_whatever_a_request_says"
-    ),
-    "asking by “forgot password” who has an account": (
-        "db/test_accounts_recovery.py::test_known_and_unknown_addresses_take_the_same_statements"
-    ),
-    "filling somebody's mailbox": (
-        "db/test_accounts_recovery.py::test_the_fourth_mail_to_an_address_is_refused_known_or_not"
-    ),
-    "reading other people's links at /mail": (
-        "http/test_settings_pages.py::test_mail_is_shown_to_this_machine_only_where_none_is_sent"
-    ),
-    "signing out somebody else's browser": (
-        "http/test_settings_pages.py"
-        "::test_somebody_elses_browser_is_answered_as_one_that_is_not_there"
-    ),
-    "deleting an account from a browser left open": (
-        "http/test_settings_pages.py::test_the_account_goes_with_the_right_password_only"
     ),
     "a form posted by another site": (
         "unit/test_accounts_guards.py::test_only_our_own_pages_may_change_something"
@@ -188,10 +165,6 @@ ELSEWHERE = {
     "a stolen database: links": (
         "db/test_accounts_links.py::test_the_secret_of_a_link_is_not_stored"
     ),
-    "a stolen database: mails": (
-        "db/test_mail.py::test_a_mail_that_was_sent_is_not_sent_again_and_its_link_is_not_kept"
-    ),
-    "a stolen log: mails": ("db/test_mail.py::test_what_a_mail_says_and_to_whom_is_never_logged"),
     "a stolen log": "unit/test_accounts_guards.py::test_the_secret_of_a_link_is_not_written_down",
     "an error that shows settings": "unit/test_settings.py::test_a_value_is_never_repeated",
     "commands from another program on this machine": (

@@ -334,7 +334,7 @@ async def test_a_mailed_secret_is_only_in_the_mail_until_it_is_sent(house: House
     house.db.write_here(mail.settle, sent, None, NOON)
 
     assert token not in dump_of(house.db)
-    assert house.db.read_here(links.find, token, ("reset",), NOON).purpose == "reset"
+    assert house.db.read_here(links.find, token, actions.RESETTING, NOON).purpose == "reset"
 
 
 async def test_a_link_after_the_account_is_gone_is_no_link(house: House) -> None:

@@ -44,7 +44,12 @@ class Office:
 
     @property
     def messages(self) -> list[Message]:
-        return [message_from_bytes(bytes(each.content or b""), policy=default) for each in self.got]
+        return [message_from_bytes(_bytes_of(each), policy=default) for each in self.got]
+
+
+def _bytes_of(envelope: Envelope) -> bytes:
+    assert isinstance(envelope.content, bytes)
+    return envelope.content
 
 
 @pytest.fixture

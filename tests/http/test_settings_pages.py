@@ -215,7 +215,7 @@ def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: WholeSite) 
     codes = {}
 
     for mode in ("off", "sent", "kept"):
-        object.__setattr__(site.site, "letters", Letters("http://testserver", mode))  # type: ignore[arg-type]
+        object.__setattr__(site.site, "letters", Letters("http://testserver", mode))
         for place in (here, there):
             client = TestClient(site.app, client=place, raise_server_exceptions=False)
             answer = client.get("/mail", headers={"accept": "text/html"})
