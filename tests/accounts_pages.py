@@ -21,7 +21,9 @@ from deskwire.accounts.passwords import Hasher
 from deskwire.accounts.people import Person
 from deskwire.kit.db import Database
 from deskwire.web.guards import guard
+from deskwire.web.letters import Letters
 from deskwire.web.login import Login
+from deskwire.web.recovery import Recovery
 from deskwire.web.sessions import BrowserSessions, RenewCookies
 from deskwire.web.site import SignUp
 from tests.accounts_house import (
@@ -34,6 +36,7 @@ from tests.accounts_house import (
 from tests.databases import new_database
 
 DESK = "https://desk.test"
+LETTERS = Letters(DESK, "sent")
 COOKIE = "__Host-deskwire"
 FRAME = "<title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}"
 TEMPLATES = Environment(
@@ -68,6 +71,7 @@ class House:
         self, login: Login | None = None, address: str = "192.0.2.7", desk: str = DESK
     ) -> httpx2.AsyncClient:
         door = login or self.login
+        recovery = Recovery(door, door.letters)
 
         async def who(request: Request) -> PlainTextResponse:
             signed_in = await door.browsers.current(request)
@@ -83,6 +87,12 @@ class House:
                 Route("/sign-out", door.sign_out, methods=["POST"]),
                 Route("/welcome/{token}", door.welcome_form, methods=["GET"]),
                 Route("/welcome/{token}", door.welcome, methods=["POST"]),
+                Route("/forgot-password", recovery.forgot_form, methods=["GET"]),
+                Route("/forgot-password", recovery.forgot, methods=["POST"]),
+                Route("/reset/{token}", recovery.reset_form, methods=["GET"]),
+                Route("/reset/{token}", recovery.reset, methods=["POST"]),
+                Route("/verify/{token}", recovery.verify_form, methods=["GET"]),
+                Route("/verify/{token}", recovery.verify, methods=["POST"]),
                 Route("/settings/password", door.password_form, methods=["GET"]),
                 Route("/settings/password", door.password, methods=["POST"]),
             ]
@@ -107,7 +117,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
     """A house of its own, with sign-up open."""
     db, clock, hasher = new_database(folder), ToldClock(), Hasher(CHEAP)
     browsers = BrowserSessions(db, secure=True, clock=clock)
-    login = Login(db, browsers, hasher, render, sign_up_mode="open", clock=clock)
+    login = Login(db, browsers, hasher, render, sign_up_mode="open", clock=clock, letters=LETTERS)
     yield House(db, clock, browsers, login, hasher)
     hasher.close()
     db.close()

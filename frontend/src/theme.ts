@@ -32,7 +32,8 @@ function isDark(): boolean {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-apply(read());
+const kept = read();
+if (kept) apply(kept); // else the page's own, which the reader has chosen in the settings
 addEventListener("storage", (event) => {
   if (event.key === KEY) apply(event.newValue);
 });

@@ -20,6 +20,7 @@ from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
 from deskwire.web.errors import handlers
 from deskwire.web.guards import guard
+from deskwire.web.letters import Letters
 from deskwire.web.login import Login
 from deskwire.web.operators import Operators
 from deskwire.web.pages.health import Health
@@ -91,9 +92,10 @@ class Application:
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
             version=__version__,
+            letters=_letters(settings),
         )
         renderer = Renderer(site)
-        login = Login(db, browsers, hasher, renderer.render, settings.sign_up)
+        login = Login(db, browsers, hasher, renderer.render, settings.sign_up, letters=site.letters)
         streams = {
             "all": Stream("all", lambda: self.hub, browsers.identify),
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
@@ -118,3 +120,10 @@ class Application:
 def _operators(settings: Settings) -> Operators:
     token = settings.metrics_token.get_secret_value().strip()
     return Operators(token, trusts_here=settings.environment == "development")
+
+
+def _letters(settings: Settings) -> Letters:
+    if settings.relay is not None:
+        return Letters(settings.public_url, "sent")
+    is_kept = settings.environment == "development"
+    return Letters(settings.public_url, "kept" if is_kept else "off")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from deskwire.accounts.purge import purge
 from deskwire.events.trim import read_floor, trim
 from deskwire.events.window import Window
+from deskwire.kit import mail
 from deskwire.kit.clock import DAY, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.webhooks.deliveries import delete_settled
@@ -57,6 +58,7 @@ class Retention:
     async def sweep(self) -> None:
         """Delete what is over now."""
         await self._db.write(purge, self._clock())
+        await self._db.write(mail.purge, self._clock())
         await self._delete("entries of the log", trim, self._keep.log)
         self._window.trim(await self._db.read(read_floor))  # others may have trimmed it too
         await self._delete("settled deliveries", delete_settled, self._keep.deliveries)

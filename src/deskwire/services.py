@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +31,8 @@ from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
 from deskwire.kit.databases import connect
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, Subscriber
+from deskwire.kit.postman import Postman
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.kit.timing import Durations, watch_loop
 from deskwire.outside.notes import CHANNEL
@@ -189,6 +198,8 @@ async def running(
     db = opened.db
     watch = Watch(db)
     hub, bus = await _open_hub(settings, db, {CHANNEL: watch.ring})
+    postman = None if settings.relay is None else Postman(db, settings.relay)
+    _tell(db, bus.committed, *([postman.committed] if postman else []))
     worker = Worker(db, sources, before=work_off)  # or a delivery would undo what nobody has seen
     url = settings.address if settings.port else ""  # 0: a port nobody could have known
     control = _control(opened, url)
@@ -203,6 +214,8 @@ async def running(
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "lag": partial(watch_loop, lags),
     }
+    if postman is not None:
+        runs["postman"] = postman.run
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
         for name, service in runs.items()
@@ -248,8 +261,17 @@ async def _open_hub(
     )
     bus = open_bus(db, epoch, head, bells)
     bus.listen(hub.dispatch)
-    db.subscribe(bus.committed)
     return hub, bus
+
+
+def _tell(db: Database, *subscribers: Subscriber) -> None:
+    """Hand what a transaction noted to each of these after its commit."""
+
+    def committed(noted: Sequence[Any]) -> None:
+        for subscriber in subscribers:
+            subscriber(noted)
+
+    db.subscribe(committed)
 
 
 async def _run_command(db: Database, name: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401

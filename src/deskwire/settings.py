@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deskwire.kit.errors import Invalid
+from deskwire.kit.relay import Relay, parse_relay, parse_sender
 
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRESQL = ("postgresql://", "postgres://")
@@ -69,6 +70,16 @@ class Settings(BaseSettings):
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
     )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="The server that takes mail: smtp://user:password@host:587, or smtps://… for "
+        "TLS from the start. Empty: mail is not sent.",
+    )
+    mail_from: str = Field(
+        "",
+        description="Who mail is from, such as Our desk <desk@example.org>. Required with "
+        "SMTP_URL.",
+    )
     max_behind: int = Field(
         1000, ge=1, description="Entries a returning stream replays before it is told to reload."
     )
@@ -117,6 +128,29 @@ class Settings(BaseSettings):
             raise ValueError("must be an origin without a path")
         return value.rstrip("/").lower()  # scheme and host are, and are compared as text
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_relay(cls, value: SecretStr, others: ValidationInfo) -> SecretStr:
+        if not value.get_secret_value():
+            return value
+        if others.data.get("public_url") == "":  # or links would lead where a request says
+            raise ValueError("needs PUBLIC_URL, where links in mails lead")
+        try:
+            return _checked(value)
+        except Invalid as refusal:
+            raise ValueError(str(refusal)) from None
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str, others: ValidationInfo) -> str:
+        url = others.data.get("smtp_url")
+        if not value and url is not None and url.get_secret_value():
+            raise ValueError("required with SMTP_URL")
+        try:
+            return parse_sender(value) if value else value
+        except Invalid as refusal:
+            raise ValueError(str(refusal)) from None
+
     @field_validator("database_url")
     @classmethod
     def _is_database(cls, value: str) -> str:
@@ -157,6 +191,12 @@ class Settings(BaseSettings):
         return len(parts) > 1 and any(len(part.strip()) < MIN_SECRET for part in parts)
 
     @property
+    def relay(self) -> Relay | None:
+        """The server that takes mail; None where mail is not sent."""
+        url = self.smtp_url.get_secret_value()
+        return parse_relay(url, self.mail_from) if url else None
+
+    @property
     def proxies(self) -> list[str]:
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
@@ -187,6 +227,11 @@ def load(demo: Mapping[str, Any] | None = None) -> Settings:
 def _is_production(others: ValidationInfo) -> bool:
     """By the fields before this one, of which `environment` is the first."""
     return others.data.get("environment") == "production"
+
+
+def _checked(url: SecretStr) -> SecretStr:
+    parse_relay(url.get_secret_value(), "")
+    return url
 
 
 def _is_weak(secret: SecretStr) -> bool:

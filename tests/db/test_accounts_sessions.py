@@ -140,7 +140,7 @@ def test_purging_takes_what_is_over_and_nothing_else(db: Database) -> None:
     living = open_session(db, ada)
     open_session(db, ada, NOON - LIFETIME)
     db.write_here(links.issue, ada.id, "sign-in", NOON)
-    db.write_here(links.issue, ada.id, "verify", NOON - HOUR)
+    db.write_here(links.issue, ada.id, "reset", NOON - HOUR)
     db.write_here(throttle.count, "ada@desk.test", None, NOON)
     db.write_here(throttle.count, "ada@desk.test", None, NOON - 15 * MINUTE)
 

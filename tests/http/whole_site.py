@@ -39,6 +39,8 @@ class Known:
     id: str
     name: str = ""
     email: str | None = None
+    theme: str | None = None
+    time_zone: str | None = None
 
 
 class WholeSite:

@@ -347,6 +347,8 @@ def test_an_origin_has_one_form(url: str, origin: str | None) -> None:
         ("/Welcome/s3cr3t", "/Welcome/…"),
         ("https://desk.test/welcome/s3cr3t", "https://desk.test/welcome/…"),
         ("/welcome/", "/welcome/"),
+        ("/verify/s3cr3t", "/verify/…"),
+        ("/reset/s3cr3t?x=1", "/reset/…?x=1"),
         ("/requests?next=/x", "/requests?next=/x"),
     ],
 )

@@ -162,3 +162,38 @@ def test_secrets_are_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", GOOD)
 
     assert GOOD not in repr(load())
+
+
+def test_mail_needs_a_sender_and_an_address_for_its_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_URL", "smtp://user:hunter2@mail.test")
+
+    with pytest.raises(Unusable) as refused:
+        load()
+
+    assert [line for line in refused.value.problems if "hunter2" in line] == []
+    assert "SMTP_URL: needs PUBLIC_URL, where links in mails lead" in refused.value.problems
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
+    with pytest.raises(Unusable, match="MAIL_FROM: required with SMTP_URL"):
+        load()
+    monkeypatch.setenv("MAIL_FROM", "Desk <desk@desk.test>")
+    relay = load().relay
+    assert relay is not None
+    assert (relay.host, relay.port, relay.sender) == ("mail.test", 587, "Desk <desk@desk.test>")
+
+
+def test_without_a_server_there_is_no_relay() -> None:
+    assert load().relay is None
+
+
+@pytest.mark.parametrize("url", ["http://hunter2", "smtp://u:hunter2@h:port"])
+def test_an_address_that_takes_no_mail_is_refused_unseen(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
+    monkeypatch.setenv("SMTP_URL", url)
+
+    with pytest.raises(Unusable) as refused:
+        load()
+
+    assert refused.value.problems[0].startswith("SMTP_URL: ")
+    assert "hunter2" not in str(refused.value)

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from deskwire.accounts import links, passwords, people, sessions, throttle
+from deskwire.accounts import links, mailing, passwords, people, sessions, throttle
 from deskwire.accounts.links import Purpose
+from deskwire.accounts.mailing import Compose
 from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import Opened
 from deskwire.accounts.throttle import LIMITS, Limits
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 
+RESETTING: tuple[Purpose, ...] = ("reset",)
 WELCOMING: tuple[Purpose, ...] = ("sign-in", "reset")  # both let their holder set a password
 
 
@@ -63,7 +65,7 @@ def admit(
 
     None if the password was changed meanwhile: then what matched is the old one.
     """
-    person_id = _proven(tx, knock)
+    person_id = proven(tx, knock)
     if person_id is None:
         return None
     throttle.forgive(tx, knock.attempt, knock.email)
@@ -72,10 +74,23 @@ def admit(
     return _open(tx, person_id, visit, at)
 
 
-def sign_up(tx: Connection, name: str, email: str, hash_: str, visit: Visit, at: Millis) -> Opened:
-    """Make an account and sign in. Conflict if the address is taken."""
+def sign_up(
+    tx: Connection,
+    name: str,
+    email: str,
+    hash_: str,
+    visit: Visit,
+    at: Millis,
+    compose: Compose | None = None,
+) -> Opened:
+    """Make an account and sign in. Conflict if the address is taken.
+
+    `compose` writes the mail with which they prove the address; None: no mail is sent.
+    """
     person = people.create(tx, name=name, email=email, at=at)
     passwords.store(tx, person.id, hash_, at)
+    if compose is not None:
+        mailing.send_link(tx, person, "verify", compose, at)
     return _open(tx, person.id, visit, at)
 
 
@@ -103,10 +118,27 @@ def change_password(
 
     All their sessions end and a new one begins. None if somebody was faster.
     """
-    person_id = _proven(tx, knock)
+    person_id = proven(tx, knock)
     if person_id is None:
         return None
     throttle.forgive(tx, knock.attempt, knock.email)
+    return _renew_password(tx, person_id, hash_, visit, at)
+
+
+def find_resetting(tx: Connection, token: str, at: Millis) -> Person:
+    """Who may set a new password by a link that was mailed; it stays unused."""
+    person = people.find(tx, links.find(tx, token, RESETTING, at).person)
+    assert person is not None  # the foreign key says so
+    return person
+
+
+def reset_password(tx: Connection, token: str, hash_: str, visit: Visit, at: Millis) -> Opened:
+    """Use up a link that was mailed: its holder has the address, and a new password.
+
+    Every other session of the person ends. NotFound if the link cannot be used any more.
+    """
+    person_id = links.redeem(tx, token, RESETTING, at).person
+    people.change(tx, person_id, email_verified_at=at, at=at)
     return _renew_password(tx, person_id, hash_, visit, at)
 
 
@@ -116,7 +148,8 @@ def sign_out(tx: Connection, token: str, at: Millis) -> bool:
     return session is not None and sessions.end(tx, session.id, at=at)
 
 
-def _proven(tx: Connection, knock: Knock) -> PersonId | None:
+def proven(tx: Connection, knock: Knock) -> PersonId | None:
+    """Who knocked, their password having matched; None if it was changed meanwhile."""
     if knock.person is None or knock.hash is None:
         return None
     # The password may have been changed while the old one was being checked. Held, or a session
@@ -129,6 +162,7 @@ def _renew_password(
 ) -> Opened:
     passwords.store(tx, person_id, hash_, at)
     sessions.end_all(tx, person_id, at=at)
+    links.withdraw(tx, person_id, WELCOMING)  # or whoever read one could undo this
     return _open(tx, person_id, visit, at)
 
 

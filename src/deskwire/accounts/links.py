@@ -1,4 +1,4 @@
-"""One-time links: whoever holds one proves that they were given it, once, for an hour."""
+"""One-time links: whoever holds one proves that they were given it, once, for a while."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from sqlalchemy import (
 )
 
 from deskwire.events.channels import PersonId
-from deskwire.kit.clock import HOUR, Millis, now
+from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import digest, new_secret
 
 LIFETIME = HOUR  # long enough to walk to the person, short enough to be forgotten in a scrollback
+VERIFYING = DAY  # ms; it only proves an address, and mail may be read tomorrow
 
 Purpose = Literal["sign-in", "reset", "verify"]
 
@@ -58,8 +59,19 @@ def issue(tx: Connection, person_id: PersonId, purpose: Purpose, at: Millis | No
     tx.execute(links.delete().where(same, links.c.used_at.is_(None)))
     token = new_secret()
     row = {"token_hash": digest(token), "purpose": purpose, "person": person_id}
-    tx.execute(insert(links).values(**row, expires_at=moment + LIFETIME))
+    tx.execute(insert(links).values(**row, expires_at=moment + lifetime_of(purpose)))
     return token
+
+
+def lifetime_of(purpose: Purpose) -> Millis:
+    """How long a link can be used."""
+    return VERIFYING if purpose == "verify" else LIFETIME
+
+
+def withdraw(tx: Connection, person_id: PersonId, purposes: Collection[Purpose]) -> None:
+    """Nobody can use these links of a person any more."""
+    mine = (links.c.person == person_id) & links.c.purpose.in_(purposes)
+    tx.execute(links.delete().where(mine, links.c.used_at.is_(None)))
 
 
 def find(

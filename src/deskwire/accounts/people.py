@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import available_timezones
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, insert, select
@@ -18,6 +19,9 @@ from deskwire.kit.ids import new_id
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
+FORMER = "Former member"  # who has left for good
+THEMES = ("system", "light", "dark")
+PERSONAL = ("email", "email_verified_at", "time_zone", "theme", "avatar")  # beside the name
 NO_MAIL = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}  # .local, .invalid, … (RFC 6761)
 
 people = Table(
@@ -100,16 +104,49 @@ def change(
     tx.execute(people.update().where(mine).values(revision=people.c.revision + 1, **changed))
     person = Person(*tx.execute(select(people).where(mine)).one())
     told = {"linked": linked, "unlinked": unlinked}
-    fact = PersonChanged(
-        actor=actor or person_id,
-        person=person_id,
-        name=person.name,
-        revision=person.revision,
-        **{field: provider for field, provider in told.items() if provider is not None},
-    )
-    own = channels.user(person_id)
-    log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)
+    known = {field: provider for field, provider in told.items() if provider is not None}
+    _tell(tx, person, actor or person_id, at, touches_access=touches_access, **known)
     return person
+
+
+def show(
+    tx: Connection, person_id: PersonId, *, theme: str | None, time_zone: str | None, at: Millis
+) -> Person:
+    """How pages look to a person; both have been parsed. None: as their system has it."""
+    mine = people.c.id == person_id
+    tx.execute(people.update().where(mine).values(theme=theme, time_zone=time_zone))
+    return change(tx, person_id, at=at)
+
+
+def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
+    """Leave nothing of a person but the row that what they wrote points at."""
+    gone: dict[str, Any] = dict.fromkeys(PERSONAL)
+    mine = people.c.id == person_id
+    erased = (
+        people.update()
+        .where(mine)
+        .values(**gone, name=FORMER, deleted_at=at, revision=people.c.revision + 1)
+    )
+    tx.execute(erased)
+    person = Person(*tx.execute(select(people).where(mine)).one())
+    _tell(tx, person, person_id, at, touches_access=True)
+    return person
+
+
+def _tell(
+    tx: Connection,
+    person: Person,
+    actor: str,
+    at: Millis | None,
+    *,
+    touches_access: bool,
+    **told: str,
+) -> None:
+    fact = PersonChanged(
+        actor=actor, person=person.id, name=person.name, revision=person.revision, **told
+    )
+    own = channels.user(person.id)
+    log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)
 
 
 def parse_email(text: str) -> str:
@@ -146,6 +183,21 @@ def parse_name(text: str) -> str:
         sentence = f"Write a name of 1 to {NAME_CHARACTERS} ordinary characters."
         raise Invalid(sentence, {"name": sentence})
     return name
+
+
+def parse_theme(text: str) -> str | None:
+    """`light`, `dark`, or None for `system`."""
+    if text not in THEMES:
+        raise Invalid(f"Choose one of {', '.join(THEMES)}.", {"theme": "Choose one of these."})
+    return None if text == "system" else text
+
+
+def parse_time_zone(text: str) -> str | None:
+    """A name of the IANA list, or None for nothing: the browser's own."""
+    if text and text not in available_timezones():
+        sentence = "Choose a time zone from the list, like Europe/Oslo."
+        raise Invalid(sentence, {"time_zone": sentence})
+    return text or None
 
 
 def person_from(row: Row[*tuple[Any, ...]] | None) -> Person | None:

@@ -26,6 +26,7 @@ from deskwire.events.catalogue import SessionRevoked
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import metadata, padded
+from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import digest, new_id, new_secret
 
 LIFETIME = 7 * DAY  # since it was last used
@@ -182,6 +183,30 @@ def end_all(
     for session_id in mine:
         end(tx, session_id, actor=actor, at=at)
     return len(mine)
+
+
+def read_own(tx: Connection, person_id: PersonId, at: Millis | None = None) -> list[Session]:
+    """The browsers a person is signed in with, the one used last first."""
+    living = sessions.c.expires_at > (now() if at is None else at)
+    mine = select(*_SHOWN).where(sessions.c.person == person_id, living)
+    rows = tx.execute(mine.order_by(sessions.c.seen_at.desc(), sessions.c.id.desc()))
+    return [Session(*row) for row in rows]
+
+
+def end_own(
+    tx: Connection, person_id: PersonId, session_id: str, *, at: Millis | None = None
+) -> None:
+    """End one of a person's sessions. NotFound if it is not there, or somebody else's."""
+    chosen = (sessions.c.id == session_id) & (sessions.c.person == person_id)
+    if tx.execute(select(sessions.c.id).where(chosen)).first() is None:
+        raise NotFound("That browser is signed out already.")
+    end(tx, session_id, at=at)
+
+
+def end_others(tx: Connection, person_id: PersonId, kept: str, *, at: Millis | None = None) -> int:
+    """End every session of a person but one; how many there were."""
+    others = [each.id for each in read_own(tx, person_id, at) if each.id != kept]
+    return sum(end(tx, session_id, at=at) for session_id in others)
 
 
 def read_living(

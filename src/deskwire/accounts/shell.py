@@ -55,7 +55,8 @@ def list_people(tx: Connection) -> list[Listed]:
     known = select(identities.identities.c.person, identities.identities.c.principal)
     for person_id, principal in tx.execute(known.order_by(identities.identities.c.principal)):
         held.setdefault(person_id, []).append(principal)
-    rows = tx.execute(select(people.people).order_by(people.people.c.id))
+    here = people.people.c.deleted_at.is_(None)
+    rows = tx.execute(select(people.people).where(here).order_by(people.people.c.id))
     everybody = [Person(*row) for row in rows]
     return [Listed(person, tuple(held.get(person.id, ()))) for person in everybody]
 

@@ -28,6 +28,7 @@ from deskwire.kit.errors import TooMany
 from deskwire.kit.ids import digest
 
 SIGN_UP = "sign-up "  # before a source that signs up; no address begins like it
+MAIL = "mail "  # before a source that has mail sent, and before whom it is sent to
 SOURCE_CHARACTERS = 64  # an address is shorter; what a broken proxy sends may not be
 SUBSCRIBER_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
 
@@ -51,6 +52,7 @@ class Limits:
 
     per_email: int = 5  # a person who mistypes needs three
     per_source: int = 30  # an office behind one address
+    per_mailbox: int = 3  # mails; the first one may be in the folder for junk
     window: Millis = 15 * MINUTE
 
 
@@ -84,6 +86,22 @@ def count_sign_up(tx: Connection, address: str | None, at: Millis, limits: Limit
     wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
     _refuse_early(wait, "Too many people signed up from where you are.")
     _write(tx, None, source, at)
+
+
+def count_mail(
+    tx: Connection, email: str, address: str | None, at: Millis, limits: Limits = LIMITS
+) -> None:
+    """Count that somebody has a mail sent to `email`, known here or not, beside attempts to sign
+    in: nobody's mailbox is to be filled from here. TooMany while a window is full.
+    """
+    source, key = f"{MAIL}{source_of(address)}", digest(f"{MAIL}{email}")
+    lock(tx, f"failures of {source}", f"failures for {key}")
+    waits = (
+        _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
+        _wait(tx, failures.c.email_hash == key, limits.per_mailbox, at, limits.window),
+    )
+    _refuse_early(max(waits), "Too many mails were asked for.")
+    _write(tx, key, source, at)
 
 
 def forgive(tx: Connection, attempt: int, email: str) -> None:

@@ -32,9 +32,10 @@ from deskwire.kit.errors import (
     Unauthenticated,
 )
 from deskwire.web.errors import status_of
+from deskwire.web.letters import Letters
 from deskwire.web.render import Render
 from deskwire.web.sessions import BrowserSessions, SignedIn
-from deskwire.web.site import SignUp
+from deskwire.web.site import NO_LETTERS, SignUp
 
 FORM_KIND = "application/x-www-form-urlencoded"  # what a form without files is sent as
 FIELDS = 20  # of a form; the largest of ours has five
@@ -62,6 +63,7 @@ class Login:
     sign_up_mode: SignUp = "invited"
     limits: Limits = LIMITS
     clock: Clock = now
+    letters: Letters = NO_LETTERS
 
     # /sign-in, /sign-out
 
@@ -88,7 +90,7 @@ class Login:
         )
         visit, email = self.browsers.visit_of(request), normal_email(typed["email"])
         knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
-        if not await self._is_right(knock, typed["password"]):
+        if not await self.is_right(knock, typed["password"]):
             raise Unauthenticated(WRONG)
         better = None
         if knock.hash is not None and self.hasher.is_outdated(knock.hash):
@@ -138,14 +140,16 @@ class Login:
         # Hashed before the address is looked up, so that a taken one takes as long.
         hash_ = await self.hasher.hash(typed["password"])
         try:
+            compose = self.letters.verification(request) if self.letters.works else None
             return await self.db.write(
-                actions.sign_up, typed["name"], typed["email"], hash_, visit, at
+                actions.sign_up, typed["name"], typed["email"], hash_, visit, at, compose
             )
         except Conflict as refusal:
             # Signing up signs in, so whatever is answered here, a stranger can tell a taken
-            # address from a free one; only an e-mail could hide it, and none is sent yet. So we
-            # say it plainly, which helps the person who forgot, and the throttle makes asking
-            # for many addresses slow. In the modes `invited` and `closed` nothing can be asked.
+            # address from a free one; only an account that begins with an e-mail could hide it,
+            # and not every desk sends mail. So we say it plainly, which helps the person who
+            # forgot, and the throttle makes asking for many addresses slow. In the modes
+            # `invited` and `closed` nothing can be asked.
             sentence = "This address cannot be used. If it is yours, sign in instead."
             raise Conflict(sentence) from refusal
 
@@ -154,14 +158,14 @@ class Login:
     async def welcome_form(self, request: Request) -> Response:
         """GET /welcome/{token}: changes nothing, or a mail scanner would use the link up."""
         try:
-            person = await self.db.read(actions.find_welcomed, _token(request), self.clock())
+            person = await self.db.read(actions.find_welcomed, token_of(request), self.clock())
         except NotFound as refusal:
             return self._welcome_page(request, {}, None, refusal)
         return self._welcome_page(request, {"name": person.name}, person.email)
 
     async def welcome(self, request: Request) -> Response:
         """POST /welcome/{token} (name, password): sets both, uses the link up, signs in."""
-        form, token, email = await read_form(request), _token(request), None
+        form, token, email = await read_form(request), token_of(request), None
         try:
             email = (await self.db.read(actions.find_welcomed, token, self.clock())).email
             typed = parse_all(
@@ -210,7 +214,7 @@ class Login:
         visit = self.browsers.visit_of(request)
         knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
         opened = None
-        if await self._is_right(knock, typed["current"]):
+        if await self.is_right(knock, typed["current"]):
             hash_ = await self.hasher.hash(typed["password"])
             opened = await self.db.write(actions.change_password, knock, hash_, visit, self.clock())
         if opened is None:
@@ -220,7 +224,8 @@ class Login:
 
     # What they share
 
-    async def _is_right(self, knock: Knock, password: str) -> bool:
+    async def is_right(self, knock: Knock, password: str) -> bool:
+        """Whether the password is that of who knocked; takes as long where nobody did."""
         try:
             return await self.hasher.is_right(knock.hash, password)
         except TooMany:
@@ -230,7 +235,11 @@ class Login:
     def _sign_in_page(
         self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
     ) -> Response:
-        more = {"next": safe_next(form.get("next")), "sign_up_open": self.sign_up_mode == "open"}
+        more = {
+            "next": safe_next(form.get("next")),
+            "sign_up_open": self.sign_up_mode == "open",
+            "mail_works": self.letters.works,
+        }
         return self._page(request, "sign_in.html", form, more, refusal)
 
     def _sign_up_page(
@@ -270,15 +279,27 @@ class Login:
         more: Mapping[str, object],
         refusal: Refusal | None,
     ) -> Response:
-        errors = refusal.fields if isinstance(refusal, Invalid) else {}
-        alert = str(refusal) if refusal is not None and not errors else None
-        typed = {field: form.get(field, "") for field in ("name", "email")}
-        context = {"values": typed, "errors": errors, "alert": alert, **more}
-        status = 200 if refusal is None else status_of(refusal)
-        page = self.render(request, name, context, status=status)
-        if isinstance(refusal, TooMany):
-            page.headers["retry-after"] = str(refusal.retry_after)
-        return page
+        return form_page(self.render, request, name, form, more, refusal)
+
+
+def form_page(
+    render: Render,
+    request: Request,
+    name: str,
+    form: Mapping[str, str],
+    more: Mapping[str, object],
+    refusal: Refusal | None,
+) -> Response:
+    """A page with a form; where it was refused, with what was typed and what is wrong."""
+    errors = refusal.fields if isinstance(refusal, Invalid) else {}
+    alert = str(refusal) if refusal is not None and not errors else None
+    typed = {field: form.get(field, "") for field in ("name", "email")}
+    context = {"values": typed, "errors": errors, "alert": alert, **more}
+    status = 200 if refusal is None else status_of(refusal)
+    page = render(request, name, context, status=status)
+    if isinstance(refusal, TooMany):
+        page.headers["retry-after"] = str(refusal.retry_after)
+    return page
 
 
 def safe_next(text: str | None) -> str:
@@ -332,7 +353,8 @@ def parse_another(form: Mapping[str, str], email: str) -> str:
     return password
 
 
-def _token(request: Request) -> str:
+def token_of(request: Request) -> str:
+    """The secret of the link that was opened."""
     return str(request.path_params["token"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SECRET = re.compile(r"(/(?:welcome|invitations)/)[^/?#\s]+", re.IGNORECASE)
+SECRET = re.compile(r"(/(?:welcome|verify|reset|invitations)/)[^/?#\s]+", re.IGNORECASE)
 
 
 def redact(path: str) -> str:

@@ -29,6 +29,7 @@ from deskwire.kit.clock import Millis, iso
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.site import Person, Session, Site, visit_of
+from deskwire.web.zones import local, times_in
 from deskwire.workspaces.names import initials
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,6 +60,8 @@ class Page:
     debug: bool
     version: str
     sign_up_open: bool
+    theme: str | None = None  # light, dark; None: the system's
+    time_zone: str | None = None  # IANA name; None: the browser's own
 
 
 class Renderer:
@@ -76,9 +79,13 @@ class Renderer:
         A `viewer` in the context tells the layout which channels the page was rendered for.
         """
         template = self._environment.get_template(name)
-        values = {**context, "page": self._page(request, context, status)}
+        page = self._page(request, context, status)
+        values = {**context, "page": page}
         wanted = fragments_wanted(request) if status == 200 else None
-        html = template.render(values) if wanted is None else _fragments(template, values, wanted)
+        with times_in(page.time_zone):
+            html = (
+                template.render(values) if wanted is None else _fragments(template, values, wanted)
+            )
         return HTMLResponse(html, status, {"cache-control": "no-store"})
 
     def _page(self, request: Request, context: Mapping[str, object], status: int) -> Page:
@@ -93,6 +100,8 @@ class Renderer:
             self._site.debug,
             self._site.version,
             self._site.sign_up == "open",
+            None if visit.person is None else visit.person.theme,
+            None if visit.person is None else visit.person.time_zone,
         )
 
 
@@ -123,7 +132,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    environment.filters |= {"iso": _iso, "utc": utc, "initials": person_initials}
+    environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
     environment.globals |= {
         "options_of": options_of,
         "EMPTY": EMPTY,

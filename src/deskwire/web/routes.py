@@ -6,6 +6,7 @@
     session      as signed-in, asked by the stream itself (it holds nothing else of the request)
     signature    senders of webhooks, proven by the door in front of this application
     operator     whoever runs the desk, proven by METRICS_TOKEN (web/operators.py)
+    development  who sits at this machine, where no mail is sent (web/letters.py)
 
 "signed-in" says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
@@ -26,15 +27,18 @@ from deskwire.web.assets import Assets
 from deskwire.web.login import Login
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
+from deskwire.web.pages.mailbox import Mailbox
+from deskwire.web.pages.oneself import Oneself
 from deskwire.web.pages.organizations import OrganizationPages
 from deskwire.web.pages.people import PersonPages
 from deskwire.web.pages.request import RequestPage
 from deskwire.web.pages.requests import RequestPages
 from deskwire.web.pages.tickets import TicketPages
+from deskwire.web.recovery import Recovery
 from deskwire.web.render import Renderer
 from deskwire.web.site import Site, begin_visit
 
-Policy = Literal["public", "anyone", "signed-in", "session", "signature", "operator"]
+Policy = Literal["public", "anyone", "signed-in", "session", "signature", "operator", "development"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,6 +72,7 @@ def urls(
     requests = RequestPages(site, renderer.render)
     one = RequestPage(site, renderer.render)
     orgs = OrganizationPages(site, renderer.render)
+    oneself, recovery = Oneself(site, login), Recovery(login, site.letters)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
@@ -88,12 +93,22 @@ def urls(
         Url("/orgs/{slug}", "signed-in", orgs.overview),
         Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
         Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
-        Url("/settings", "signed-in", people.settings),
+        Url("/settings", "signed-in", oneself.settings),
+        Url("/settings/name", "signed-in", post=oneself.name),
+        Url("/settings/display", "signed-in", post=oneself.display),
+        Url("/settings/verification", "signed-in", post=oneself.verification),
+        Url("/settings/browsers", "signed-in", post=oneself.browsers),
+        Url("/settings/data", "signed-in", oneself.takeaway),
+        Url("/settings/delete", "signed-in", oneself.departure_form, oneself.departure),
         Url("/settings/password", "signed-in", login.password_form, login.password),
         Url("/sign-in", "public", login.sign_in_form, login.sign_in),
         Url("/sign-up", "public", login.sign_up_form, login.sign_up),
         Url("/sign-out", "public", post=login.sign_out),
         Url("/welcome/{token}", "public", login.welcome_form, login.welcome),
+        Url("/forgot-password", "public", recovery.forgot_form, recovery.forgot),
+        Url("/reset/{token}", "public", recovery.reset_form, recovery.reset),
+        Url("/verify/{token}", "public", recovery.verify_form, recovery.verify),
+        Url("/mail", "development", Mailbox(site, renderer.render).index),
         Url("/api/events", "session", app=streams["all"]),
         Url("/api/guilds/events", "session", app=streams["guilds"]),
         Url("/api/webhooks/bot/events", "signature"),
@@ -136,6 +151,9 @@ def keep_policy(site: Site, url: Url) -> Endpoint:
             case "operator":
                 if refusal := site.operators.refuse(request):
                     return refusal
+            case "development":
+                site.letters.check_shown_to(request)
+                begin_visit(request, await site.current(request), None)
             case "public" | "session" | "signature":
                 pass
             case _:

@@ -12,6 +12,7 @@ from deskwire.events.access import Access
 from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
+from deskwire.web.letters import Letters
 from deskwire.web.operators import Operators
 
 
@@ -24,6 +25,10 @@ class Person(Protocol):
     def name(self) -> str: ...
     @property
     def email(self) -> str | None: ...
+    @property
+    def theme(self) -> str | None: ...
+    @property
+    def time_zone(self) -> str | None: ...
 
 
 class Session(Protocol):
@@ -33,6 +38,7 @@ class Session(Protocol):
     def id(self) -> str: ...
 
 
+NO_LETTERS = Letters("")  # no mail is sent
 SignUp = Literal["open", "invited", "closed"]  # as `settings` has it; `app` hands it over
 SignedIn = tuple[Person, Session, tuple[str, ...]]  # and who the person is elsewhere
 Current = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
@@ -51,6 +57,7 @@ class Site:
     sign_up: SignUp
     debug: bool
     version: str
+    letters: Letters = NO_LETTERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from deskwire.accounts.people import people
 from deskwire.events import channels, log
@@ -109,8 +109,9 @@ def _hold(tx: Connection, deed: Deed, id_: str) -> Organization:
 def _keep_admin(tx: Connection, id_: str) -> None:
     """Conflict if there is only one admin left."""
     member = organization_members
-    admins = select(func.count()).where(member.c.organization == id_, member.c.role == "admin")
-    if tx.execute(admins).scalar_one() < 2:
+    admins = select(member.c.person).where(member.c.organization == id_, member.c.role == "admin")
+    held = admins.order_by(member.c.person).with_for_update()  # as who deletes their account does
+    if len(tx.execute(held).all()) < 2:
         raise Conflict(LAST_ADMIN)
 
 

@@ -1,0 +1,107 @@
+"""Takeaway: everything kept of one person, for them to have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from deskwire.accounts import identities, people, sessions
+from deskwire.accounts.people import Person
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import Millis, iso
+from deskwire.kit.errors import NotFound
+from deskwire.tickets.messages import messages
+from deskwire.tickets.tickets import tickets
+from deskwire.workspaces.departure import read_memberships
+
+
+def read_takeaway(tx: Connection, person_id: PersonId, at: Millis) -> dict[str, Any]:
+    """What `person_id` may take with them, as JSON; no secret is in it, and nobody else's words."""
+    person = people.find(tx, person_id)
+    if person is None:
+        raise NotFound("There is no such account.")
+    principals = identities.principals_of(tx, person_id)
+    selves = [person_id, *principals]
+    return {
+        "made_at": iso(at),
+        "person": _person(person),
+        "identities": principals,
+        "sessions": _sessions(tx, person_id, at),
+        "memberships": _memberships(tx, person_id),
+        "tickets": _tickets(tx, selves),
+        "messages": _messages(tx, selves),
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email,
+        "email_verified_at": _iso(person.email_verified_at),
+        "created_at": iso(person.created_at),
+        "time_zone": person.time_zone,
+        "theme": person.theme,
+    }
+
+
+def _sessions(tx: Connection, person_id: PersonId, at: Millis) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "created_at": iso(each.created_at),
+            "seen_at": iso(each.seen_at),
+            "browser": each.user_agent,
+            "address": each.address,
+        }
+        for each in sessions.read_own(tx, person_id, at)
+    ]
+
+
+def _memberships(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
+    return [
+        {"organization": row.name, "role": row.role, "joined_at": iso(row.joined_at)}
+        for row in read_memberships(tx, person_id)
+    ]
+
+
+def _tickets(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
+    mine = tickets.c.opener.in_(selves) & tickets.c.deleted_at.is_(None)
+    rows = tx.execute(select(tickets).where(mine).order_by(tickets.c.opened_at, tickets.c.id))
+    return [
+        {
+            "id": row.id,
+            "workspace": row.workspace,
+            "number": row.number,
+            "subject": row.subject,
+            "status": row.status,
+            "opened_at": iso(row.opened_at),
+        }
+        for row in rows
+    ]
+
+
+def _messages(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
+    written = messages.c.author.in_(selves) & messages.c.kind.in_(("reply", "note"))
+    shown = (messages.c.id, messages.c.ticket, messages.c.kind, messages.c.at, messages.c.text)
+    rows = tx.execute(
+        select(*shown)
+        .join(tickets, tickets.c.id == messages.c.ticket)
+        .where(written, tickets.c.deleted_at.is_(None))
+        .order_by(messages.c.at, messages.c.id)
+    )
+    return [
+        {
+            "id": row.id,
+            "ticket": row.ticket,
+            "kind": row.kind,
+            "at": iso(row.at),
+            "text": row.text,
+        }
+        for row in rows
+    ]
+
+
+def _iso(at: Millis | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,190 @@
+"""Oneself: name, address, browsers, how pages look, one's data, and the end of an account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deskwire.accounts import actions, identities, mailing, passwords, people, sessions
+from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
+from deskwire.accounts.sessions import Session
+from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Invalid, NotFound, Refusal, Unauthenticated
+from deskwire.tickets.takeaway import read_takeaway
+from deskwire.web.browser_names import browser_name
+from deskwire.web.login import Login, form_page, read_form, required
+from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.zones import zones
+from deskwire.workspaces import departure
+
+DONE = {
+    "name": "Your name is changed.",
+    "display": "Saved.",
+    "verified": "Your e-mail address is confirmed.",
+    "mailed": "A new link is on its way.",
+    "ended": "Signed out there.",
+}
+FILE = {"content-disposition": 'attachment; filename="deskwire-data.json"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A session as its person sees it."""
+
+    id: str
+    name: str
+    address: str | None
+    seen_at: Millis
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Oneself:
+    """`/settings` and what is below it, but for the password."""
+
+    site: Site
+    login: Login
+
+    async def settings(self, request: Request) -> Response:
+        """GET /settings."""
+        return await self._page(request, {})
+
+    async def name(self, request: Request) -> Response:
+        """POST /settings/name (name)."""
+        form = await read_form(request)
+        try:
+            name = parse_name(form.get("name", ""))
+        except Refusal as refusal:
+            return await self._page(request, form, refusal)
+        me = person_of(request)
+        if name != me.name:
+            await self.site.db.write(people.change, me.id, name=name, at=self.login.clock())
+        return _done("name")
+
+    async def display(self, request: Request) -> Response:
+        """POST /settings/display (theme, time_zone): what is left out stays."""
+        form, me = await read_form(request), await self._read_me(request)
+        try:
+            theme = parse_theme(form.get("theme", me.theme or "system"))
+            zone = parse_time_zone(form.get("time_zone", me.time_zone or ""))
+        except Refusal as refusal:
+            return await self._page(request, form, refusal)
+        at = self.login.clock()
+        await self.site.db.write(people.show, me.id, theme=theme, time_zone=zone, at=at)
+        return _done("display")
+
+    async def verification(self, request: Request) -> Response:
+        """POST /settings/verification: the link again."""
+        me, login, letters = person_of(request), self.login, self.site.letters
+        if not letters.works:
+            raise NotFound("This desk sends no mail.")
+        address = login.browsers.visit_of(request).address
+        compose, at = letters.verification(request), login.clock()
+        try:
+            await self.site.db.write(
+                mailing.send_verification, me.id, compose, address, at, login.limits
+            )
+        except Refusal as refusal:
+            return await self._page(request, {}, refusal)
+        return _done("mailed")
+
+    async def browsers(self, request: Request) -> Response:
+        """POST /settings/browsers (session, or others): they are signed out, and hear no more."""
+        form, me = await read_form(request), person_of(request)
+        kept, at = _session_of(request), self.login.clock()
+        if "others" in form:
+            await self.site.db.write(sessions.end_others, me.id, kept, at=at)
+        else:
+            chosen = form.get("session", "")
+            await self.site.db.write(sessions.end_own, me.id, chosen, at=at)
+        return _done("ended")
+
+    async def takeaway(self, request: Request) -> Response:
+        """GET /settings/data: everything kept of oneself, as a file."""
+        found = await self.site.db.read(read_takeaway, person_of(request).id, self.login.clock())
+        body = json.dumps(found, ensure_ascii=False, indent=2)
+        return Response(body, media_type="application/json", headers=FILE)
+
+    async def departure_form(self, request: Request) -> Response:
+        """GET /settings/delete."""
+        return await self._departure_page(request)
+
+    async def departure(self, request: Request) -> Response:
+        """POST /settings/delete (password, or name where there is none): the account is gone."""
+        form, me = await read_form(request), await self._read_me(request)
+        try:
+            if await self.site.db.read(passwords.read_hash, me.id) is None:
+                _check_name(form, me)
+                await self.site.db.write(departure.depart, me.id, self.login.clock())
+            else:
+                await self._depart_by_password(request, form, me)
+        except Refusal as refusal:
+            return await self._departure_page(request, refusal)
+        return self.login.browsers.leave(RedirectResponse("/", 303))
+
+    async def _depart_by_password(
+        self, request: Request, form: Mapping[str, str], me: people.Person
+    ) -> None:
+        login, db = self.login, self.site.db
+        password = required(form, "password", "Write your password.")
+        address = login.browsers.visit_of(request).address
+        knock = await db.write(actions.knock, me.email or "", address, login.clock(), login.limits)
+        is_right = await login.is_right(knock, password)
+        if not is_right or not await db.write(departure.depart_by, knock, login.clock()):
+            sentence = "This is not your password."
+            raise Invalid(sentence, {"password": sentence})
+
+    async def _read_me(self, request: Request) -> people.Person:
+        me = await self.site.db.read(people.find, person_of(request).id)
+        if me is None:
+            raise Unauthenticated("Sign in to see this page.")
+        return me
+
+    async def _departure_page(self, request: Request, refusal: Refusal | None = None) -> Response:
+        me = await self._read_me(request)
+        has_password = await self.site.db.read(passwords.read_hash, me.id) is not None
+        more = {"person": me, "has_password": has_password}
+        return form_page(self.login.render, request, "departure.html", {}, more, refusal)
+
+    async def _page(
+        self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
+    ) -> Response:
+        me = person_of(request)
+        more = await self.site.db.read(_read_settings, me.id, _session_of(request))
+        done = DONE.get(request.query_params.get("done", "")) if refusal is None else None
+        shown = {**more, "zones": zones(), "mail_works": self.site.letters.works, "done": done}
+        values = form if refusal is not None else {}
+        return form_page(self.login.render, request, "settings.html", values, shown, refusal)
+
+
+def _read_settings(tx: Connection, person_id: str, session_id: str) -> dict[str, Any]:
+    person = people.find(tx, person_id)
+    accounts = [tuple(each.split(":", 1)) for each in identities.principals_of(tx, person_id)]
+    browsers = [_browser(each, session_id) for each in sessions.read_own(tx, person_id)]
+    return {"person": person, "accounts": accounts, "browsers": browsers}
+
+
+def _browser(session: Session, here: str) -> Browser:
+    name = browser_name(session.user_agent)
+    return Browser(session.id, name, session.address, session.seen_at, session.id == here)
+
+
+def _session_of(request: Request) -> str:
+    session = visit_of(request).session
+    return session.id if session is not None else ""
+
+
+def _check_name(form: Mapping[str, str], me: people.Person) -> None:
+    if " ".join(form.get("name", "").split()) != me.name:
+        sentence = f"Write your name as it stands here: {me.name}"
+        raise Invalid(sentence, {"name": sentence})
+
+
+def _done(what: str) -> Response:
+    return RedirectResponse(f"/settings?done={what}", 303)

@@ -1,0 +1,54 @@
+"""Time zones: the one a page is made in, and those one may choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from jinja2 import Undefined
+
+from deskwire.kit.clock import Millis
+
+ODD = frozenset({"Etc", "SystemV", "US", "Brazil", "Canada", "Chile", "Mexico"})  # old other names
+
+_zone: ContextVar[str | None] = ContextVar("zone", default=None)
+
+
+@contextmanager
+def times_in(zone: str | None) -> Iterator[None]:
+    """Pages made meanwhile show times in this zone; None: in UTC."""
+    token = _zone.set(zone)
+    try:
+        yield
+    finally:
+        _zone.reset(token)
+
+
+def local(at: Millis | Undefined) -> str:
+    """A time as the reader's own clock shows it, with the zone's name."""
+    if isinstance(at, Undefined):
+        return ""
+    moment = datetime.fromtimestamp(at / 1000, _zone_of(_zone.get()))
+    return moment.strftime("%-d %b %Y, %H:%M %Z")
+
+
+@lru_cache(1)
+def zones() -> dict[str, list[str]]:
+    """The zones one may choose from, by continent."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(available_timezones()):
+        region, _, place = name.partition("/")
+        if place and region not in ODD:
+            found.setdefault(region, []).append(name)
+    return found | {"Other": ["UTC"]}
+
+
+def _zone_of(name: str | None) -> tzinfo:
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):  # chosen where the list was longer
+        return UTC

@@ -1,0 +1,114 @@
+"""Departure: somebody deletes their account. What they wrote stays, by a former member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from deskwire.accounts import identities, links, passwords, people, sessions, throttle
+from deskwire.accounts.actions import Knock, proven
+from deskwire.events import channels, log
+from deskwire.events.catalogue import MemberRemoved, Named, Who
+from deskwire.events.channels import STAFF, PersonId
+from deskwire.kit import mail
+from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Conflict, NotFound
+from deskwire.workspaces.invitations import invitations
+from deskwire.workspaces.organizations import organization_members, organizations
+
+
+def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
+    """Delete an account: nobody can sign in to it, and nothing says any more whose it was.
+
+    Conflict, with what to do first, for who is the last admin of others.
+    """
+    person = people.find(tx, person_id)
+    if person is None or person.deleted_at is not None:
+        raise NotFound("This account is deleted already.")
+    held = _hold_memberships(tx, person_id)
+    for row in held:
+        _check_may_leave(tx, person_id, row)
+    for row in held:
+        _leave(tx, person_id, row, at)
+    _forget(tx, person, at)
+    people.erase(tx, person_id, at)
+
+
+def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:
+    """`depart` for whoever knocked, their password having matched. False if somebody was faster."""
+    person_id = proven(tx, knock)
+    if person_id is None:
+        return False
+    throttle.forgive(tx, knock.attempt, knock.email)
+    depart(tx, person_id, at)
+    return True
+
+
+def read_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
+    """Where somebody is a member: `id`, `name`, `slug`, `internal`, `role`, `joined_at`."""
+    org, member = organizations, organization_members
+    shown = (org.c.id, org.c.name, org.c.slug, org.c.internal, member.c.role, member.c.joined_at)
+    return list(
+        tx.execute(
+            select(*shown)
+            .select_from(member.join(org, org.c.id == member.c.organization))
+            .where(member.c.person == person_id, org.c.deleted_at.is_(None))
+            .order_by(org.c.id)
+        )
+    )
+
+
+def _hold_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
+    """`read_memberships`; until this transaction ends nobody leaves one of these organizations.
+
+    Held, or two admins who go at once would each count on the other.
+    """
+    member = organization_members
+    here = select(member.c.organization).where(member.c.person == person_id)
+    everybody = select(member.c.person).where(member.c.organization.in_(here))
+    tx.execute(everybody.order_by(member.c.organization, member.c.person).with_for_update()).all()
+    return read_memberships(tx, person_id)
+
+
+def _check_may_leave(tx: Connection, person_id: PersonId, row: Row[Any]) -> None:
+    member = organization_members
+    others = select(member.c.role).where(
+        member.c.organization == row.id, member.c.person != person_id
+    )
+    roles = list(tx.execute(others).scalars())
+    if row.internal and row.role == "super_admin" and "super_admin" not in roles:
+        raise Conflict(
+            "You are the last super admin of this desk. Make somebody else one first, "
+            "then delete your account."
+        )
+    if not row.internal and row.role == "admin" and roles and "admin" not in roles:
+        raise Conflict(
+            f"You are the last admin of {row.name}, which has other members. Make one of them an "
+            "admin first, or delete the organization."
+        )
+
+
+def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> None:
+    member = organization_members
+    here = (member.c.organization == row.id) & (member.c.person == person_id)
+    tx.execute(delete(member).where(here))
+    own, place = channels.user(person_id), channels.organization(row.id)
+    fact = MemberRemoved(
+        actor=person_id,
+        member=Who(id=person_id, name=people.FORMER),
+        place=Named(id=row.id, name=row.name),
+        workspace=place,
+    )
+    log.append(tx, fact, channels=[own, place, STAFF], touches=[own], at=at)
+
+
+def _forget(tx: Connection, person: people.Person, at: Millis) -> None:
+    """Every way in, and every place where the address stands."""
+    sessions.end_all(tx, person.id, at=at)
+    for table in (passwords.passwords, links.links, identities.identities):
+        tx.execute(delete(table).where(table.c.person == person.id))
+    if person.email is not None:
+        mail.forget(tx, person.email)
+        theirs = (invitations.c.email == person.email) & invitations.c.accepted_at.is_not(None)
+        tx.execute(delete(invitations).where(theirs))

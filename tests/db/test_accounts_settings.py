@@ -1,0 +1,315 @@
+"""One's own account: browsers, how pages look, one's data, and the end of it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from deskwire.accounts import identities, links, passwords, people, sessions
+from deskwire.accounts.people import Person, parse_theme, parse_time_zone
+from deskwire.accounts.sessions import LIFETIME
+from deskwire.events.channels import PersonId
+from deskwire.kit import mail
+from deskwire.kit.db import Database
+from deskwire.kit.errors import Conflict, Invalid, NotFound
+from deskwire.tickets.messages import messages
+from deskwire.tickets.takeaway import read_takeaway
+from deskwire.tickets.tickets import tickets
+from deskwire.workspaces.departure import depart
+from deskwire.workspaces.invitations import invitations
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import organization_members, organizations
+from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
+from tests.databases import new_database
+
+ADAS_DISCORD = "900000000000000001"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    opened = new_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+def found(db: Database, id_: str = "acme", *, internal: bool = False, **roles: Person) -> None:
+    """An organization in which each person holds the role they are given under."""
+
+    def write(tx: Connection) -> None:
+        row = {"id": id_, "slug": id_, "name": id_.title(), "internal": internal}
+        tx.execute(insert(organizations).values(**row, created_at=NOON, revision=1))
+        for role, person in roles.items():
+            join(tx, id_, person.id, role)
+
+    db.write_here(write)
+
+
+def join(tx: Connection, organization: str, person: PersonId, role: str) -> None:
+    row = {"organization": organization, "person": person, "role": role, "revision": 1}
+    tx.execute(insert(organization_members).values(row))
+
+
+def members(db: Database) -> list[tuple[str, PersonId]]:
+    def read(tx: Connection) -> list[tuple[str, PersonId]]:
+        shown = organization_members.c.organization, organization_members.c.person
+        return [(row[0], row[1]) for row in tx.execute(select(*shown))]
+
+    return db.read_here(read)
+
+
+def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
+    def write(tx: Connection) -> None:
+        row = {"id": id_, "workspace": "org:acme", "number": int(id_[1:]), "subject": "Lost key"}
+        state = {"status": "new", "opener": by, "tags": "[]", "messages": 1}
+        tx.execute(insert(tickets).values({**row, **state, "opened_at": NOON, "active_at": NOON}))
+        line = {"id": f"m-{id_}", "ticket": id_, "kind": "reply", "type": "ticket.message_sent"}
+        said = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
+        tx.execute(insert(messages).values({**line, **said, "html": ""}))
+
+    db.write_here(write)
+
+
+# Browsers
+
+
+def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Database) -> None:
+    ada, bo = move_in(db), move_in(db, "Bo")
+    here, there = open_session(db, ada), open_session(db, ada, NOON + 1)
+    open_session(db, ada, NOON - LIFETIME)
+    open_session(db, bo)
+
+    mine = db.read_here(sessions.read_own, ada.id, NOON)
+
+    assert [each.id for each in mine] == [there.session.id, here.session.id]
+
+
+def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -> None:
+    ada = move_in(db)
+    opened = open_session(db, ada)
+
+    db.write_here(sessions.end_own, ada.id, opened.session.id, at=NOON)
+
+    [(type_, told, _, touches)] = events_of(db)
+    assert (type_, told["session"], touches) == (
+        "session.revoked",
+        opened.session.id,
+        [f"user:{ada.id}"],
+    )
+
+
+def test_somebody_elses_session_is_not_there(db: Database) -> None:
+    ada, eve = move_in(db), move_in(db, "Eve")
+    opened = open_session(db, ada)
+
+    refusals = []
+    for session in (opened.session.id, "made-up"):
+        with pytest.raises(NotFound) as refusal:
+            db.write_here(sessions.end_own, eve.id, session, at=NOON)
+        refusals.append(str(refusal.value))
+
+    assert refusals[0] == refusals[1]
+    assert db.read_here(sessions.find, opened.token, NOON) is not None
+
+
+def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> None:
+    ada, bo = move_in(db), move_in(db, "Bo")
+    here, there, other = open_session(db, ada), open_session(db, ada), open_session(db, bo)
+
+    count = db.write_here(sessions.end_others, ada.id, here.session.id, at=NOON)
+
+    living = [db.read_here(sessions.find, each.token, NOON) for each in (here, there, other)]
+    assert count == 1
+    assert [each is not None for each in living] == [True, False, True]
+
+
+# How pages look
+
+
+def test_theme_and_time_zone_are_kept_and_told(db: Database) -> None:
+    ada = move_in(db)
+
+    db.write_here(people.show, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
+    changed = db.write_here(people.show, ada.id, theme=None, time_zone=None, at=NOON)
+
+    assert (changed.theme, changed.time_zone, changed.revision) == (None, None, 3)
+    assert [type_ for type_, *_ in events_of(db)] == ["person.changed"] * 2
+
+
+@pytest.mark.parametrize("text", ["Mars/Olympus", "../../etc/passwd", "europe/oslo", "\0"])
+def test_a_zone_is_one_of_the_list(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_time_zone(text)
+
+
+def test_the_systems_theme_and_the_browsers_zone_are_nothing() -> None:
+    assert (parse_theme("system"), parse_time_zone("")) == (None, None)
+    with pytest.raises(Invalid):
+        parse_theme("pink")
+
+
+# One's data
+
+
+def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
+    ada = move_in(db)
+    opened = open_session(db, ada)
+    db.write_here(passwords.store, ada.id, "the-hash", NOON)
+    db.write_here(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
+    token = db.write_here(links.issue, ada.id, "verify", NOON)
+    found(db, admin=ada)
+    write_request(db, ada.id, "Where is my key?")
+    write_request(db, f"discord:{ADAS_DISCORD}", "And in Discord", "t2")
+
+    taken = db.read_here(read_takeaway, ada.id, NOON)
+
+    text = json.dumps(taken)
+    assert taken["person"]["email"] == "ada@desk.test"
+    assert taken["identities"] == [f"discord:{ADAS_DISCORD}"]
+    assert [each["id"] for each in taken["sessions"]] == [opened.session.id]
+    assert [(each["organization"], each["role"]) for each in taken["memberships"]] == [
+        ("Acme", "admin")
+    ]
+    assert [each["id"] for each in taken["tickets"]] == ["t1", "t2"]
+    assert [each["text"] for each in taken["messages"]] == ["Where is my key?", "And in Discord"]
+    assert not any(secret in text for secret in ("the-hash", token, opened.token))
+
+
+def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
+    ada, eve = move_in(db), move_in(db, "Eve")
+    open_session(db, ada)
+    found(db, admin=ada, member=eve)
+    write_request(db, ada.id, "Where is my key?")
+
+    taken = db.read_here(read_takeaway, eve.id, NOON)
+
+    assert (taken["sessions"], taken["tickets"], taken["messages"]) == ([], [], [])
+    assert "ada" not in json.dumps(taken).lower()
+
+
+# The end
+
+
+def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Database) -> None:
+    ada, bo = move_in(db), move_in(db, "Bo")
+    opened = open_session(db, ada)
+    db.write_here(passwords.store, ada.id, "the-hash", NOON)
+    db.write_here(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
+    db.write_here(links.issue, ada.id, "verify", NOON)
+    db.write_here(mail.queue, "ada@desk.test", "Hello", "text", "html", NOON)
+    found(db, admin=bo, member=ada)
+    invite(db, "ada@desk.test", ada)
+    write_request(db, ada.id, "Where is my key?")
+
+    db.write_here(depart, ada.id, NOON + 5)
+
+    left = db.read_here(people.find, ada.id)
+    assert left is not None
+    assert (left.name, left.email, left.deleted_at) == ("Former member", None, NOON + 5)
+    assert db.read_here(read_names, [ada.id])[ada.id].name == "Former member"
+    assert db.read_here(sessions.find, opened.token, NOON) is None
+    assert members(db) == [("acme", bo.id)]
+    assert db.read_here(read_takeaway, bo.id, NOON)["tickets"] == []
+    kept = dump_of(db)
+    assert "Where is my key?" in kept
+    assert not any(trace in kept for trace in ("ada@desk.test", "the-hash"))
+    assert db.read_here(identities.principals_of, ada.id) == []
+
+
+def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
+    ada, bo = move_in(db), move_in(db, "Bo")
+    found(db, admin=bo, member=ada)
+    open_session(db, ada)
+
+    db.write_here(depart, ada.id, NOON)
+
+    own = f"user:{ada.id}"
+    told = {type_: (channels, touches) for type_, _, channels, touches in events_of(db)}
+    assert told["member.removed"] == ([own, "org:acme", "staff"], [own])
+    assert told["person.changed"] == ([own], [own])
+    assert told["session.revoked"] == ([own], [own])
+
+
+def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> None:
+    ada, bo = move_in(db), move_in(db, "Bo")
+    found(db, admin=ada, member=bo)
+    before = dump_of(db)
+
+    with pytest.raises(Conflict, match="last admin of Acme"):
+        db.write_here(depart, ada.id, NOON)
+
+    assert dump_of(db) == before
+    db.write_here(make_admin, bo.id)
+    db.write_here(depart, ada.id, NOON)
+    assert members(db) == [("acme", bo.id)]
+
+
+def test_the_only_member_may_go(db: Database) -> None:
+    ada = move_in(db)
+    found(db, admin=ada)
+
+    db.write_here(depart, ada.id, NOON)
+
+    assert members(db) == []
+
+
+def test_the_last_super_admin_stays_even_alone(db: Database) -> None:
+    ada = move_in(db)
+    found(db, "team", internal=True, super_admin=ada)
+
+    with pytest.raises(Conflict, match="last super admin"):
+        db.write_here(depart, ada.id, NOON)
+
+
+def test_nobody_departs_twice(db: Database) -> None:
+    ada = move_in(db)
+    db.write_here(depart, ada.id, NOON)
+
+    with pytest.raises(NotFound):
+        db.write_here(depart, ada.id, NOON)
+
+
+async def test_of_two_admins_who_depart_at_once_one_stays(db: Database) -> None:
+    ada, bo, cy = move_in(db), move_in(db, "Bo"), move_in(db, "Cy")
+    found(db, admin=ada, member=cy)
+    db.write_here(join, "acme", bo.id, "admin")
+    refused = []
+
+    async def leave(person: Person) -> None:
+        try:
+            await db.write(depart, person.id, NOON)
+        except Conflict as refusal:
+            refused.append(str(refusal))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave, ada)
+        tasks.start_soon(leave, bo)
+
+    assert len(refused) == 1
+    assert len(members(db)) == 2
+
+
+def test_the_address_of_who_departed_is_free(db: Database) -> None:
+    ada = move_in(db)
+    db.write_here(depart, ada.id, NOON)
+
+    again = move_in(db)
+
+    assert again.id != ada.id
+
+
+def make_admin(tx: Connection, person: PersonId) -> None:
+    table = organization_members
+    tx.execute(table.update().where(table.c.person == person).values(role="admin"))
+
+
+def invite(db: Database, email: str, by: Person) -> None:
+    row = {"id": "i1", "organization": "acme", "email": email, "role": "member", "token_hash": "h"}
+    when = {"created_at": NOON, "expires_at": NOON, "accepted_at": NOON, "accepted_by": by.id}
+    db.write_here(
+        lambda tx: tx.execute(insert(invitations).values({**row, **when, "invited_by": "x"}))
+    )
