@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "refusals": {"kit"},
     "reach": {"kit", "control", "services", "settings"},
     "doctor": {"kit", "events", "webhooks", "control", "schema", "settings", "place", "outside"},
-    "demo": {"kit", "events", "accounts", "integrations", "webhooks", "web"}
+    "demo": {"kit", "events", "integrations", "webhooks", "web"}
+    | DOMAINS
     | {"serve", "services", "settings"},
     "cli": {"kit", "events", "accounts", "webhooks", "integrations", "commands", "control"}
     | {"workspaces", "demo", "doctor", "ledger", "reach", "refusals", "schema", "serve"}

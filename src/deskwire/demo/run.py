@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deskwire.accounts.passwords import Hasher
 from deskwire.demo.seed import seed
-from deskwire.demo.world import LOGINS, NORTHWIND, PASSWORD
+from deskwire.demo.world import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import set_up
 from deskwire.serve import listen, serve_on
@@ -76,6 +76,7 @@ def _furnish(opened: Opened) -> None:
 
 def welcome(settings: Settings, folder: Path, secret: str) -> str:
     """What is said once the demo can be opened; not the secret, but where it lies."""
+    portal = [f"    {each.email:22} {each.sees}" for each in (*TEAM, *CLIENTS)]
     rows = [f"    {login.email:22} {login.sees}" for login in LOGINS]
     ours = [f"DATABASE_URL={settings.database_url}"]
     if settings.bot_secrets == [secret]:  # not another one of the environment or of a file
@@ -84,6 +85,12 @@ def welcome(settings: Settings, folder: Path, secret: str) -> str:
   Deskwire is live at {settings.address}
 
   Sign in with the password  {PASSWORD}
+
+  The portal, where companies file requests:
+
+{chr(10).join(portal)}
+
+  Discord servers, with tickets:
 
 {chr(10).join(rows)}
 

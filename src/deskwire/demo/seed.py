@@ -15,8 +15,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from deskwire.accounts import identities, passwords, people
 from deskwire.accounts.passwords import Hasher
+from deskwire.demo import portal
 from deskwire.demo.past import LENGTH, Told, past
-from deskwire.demo.world import LOGINS, PASSWORD, Login
+from deskwire.demo.world import CLIENTS, LOGINS, PASSWORD, TEAM, Login
 from deskwire.events.log import log
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
@@ -35,15 +36,17 @@ async def seed(db: Database, hasher: Hasher, clock: Clock = now) -> bool:
     """Make the demo's world in `db`. False, and nothing done, if anybody or anything is in it."""
     if not await db.read(_is_empty):
         return False
-    hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in LOGINS))
+    everybody = (*LOGINS, *TEAM, *CLIENTS)
+    hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in everybody))
     return await db.write(_settle, db, hashes, clock())
 
 
 def _settle(tx: Connection, db: Database, hashes: Sequence[str], at: Millis) -> bool:
     if not _is_empty(tx):  # somebody was faster
         return False
-    for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=True)):
+    for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=False)):
         _move_in(tx, login, hash_, at - LENGTH - DAY + nth * MINUTE)
+    portal.settle(tx, hashes[len(LOGINS) :], at)
     _live(tx, db, past(Random(SEED), at))  # noqa: S311  nothing secret is drawn
     return True
 

@@ -78,6 +78,32 @@ LOGINS = (
     Login("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Somebody of the portal who can sign in to the demo: of a company, or of the team."""
+
+    name: str
+    email: str
+    company: str
+    sees: str
+
+    @property
+    def key(self) -> str:
+        return self.email.partition("@")[0]
+
+
+TEAM = (
+    Client("Tess Marlow", "tess@example.org", "", "the team: every company's requests"),
+    Client("Uma Holt", "uma@example.org", "", "the team"),
+)
+CLIENTS = (
+    Client("Clara Vance", "clara@example.org", "Harbor Analytics", "admin of Harbor Analytics"),
+    Client("Carl Brandt", "carl@example.org", "Harbor Analytics", "a member there"),
+    Client("Finn Aasen", "finn@example.org", "Fjord Bikes", "admin of Fjord Bikes"),
+    Client("Freya Lie", "freya@example.org", "Fjord Bikes", "a member there"),
+)
+
 HELGA = User("234509871265430987", "helga_n")
 RASMUS = User("267812309876123450", "rasmus.px")
 IVY = User("281209345678120934", "ivy_forge")
