@@ -18,12 +18,13 @@ from typing import Literal, assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
+from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
 from deskwire.web.pages.people import PersonPages
@@ -44,6 +45,7 @@ class Url:
     get: Endpoint | None = None
     post: Endpoint | None = None
     app: ASGIApp | None = None  # None beside no endpoint: answered before this application
+    files: Literal["none", "parts", "any"] = "none"  # in forms with parts, or in any body
     methods: Mapping[str, Endpoint] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,12 +64,16 @@ def urls(
     people = PersonPages(site, renderer.render)
     guilds = GuildPages(site, renderer.render)
     tickets = TicketPages(site, renderer.render)
+    files = FilePages(site)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
+        Url("/files", "signed-in", post=files.upload, files="any"),
+        Url("/files/{file}", "signed-in", files.download),
+        Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
         Url("/settings", "signed-in", people.settings),
         Url("/settings/password", "signed-in", login.password_form, login.password),
         Url("/sign-in", "public", login.sign_in_form, login.sign_in),
@@ -94,6 +100,17 @@ def routes(
     """The table as routes that keep its policies."""
     table = urls(site, renderer, login, streams, health)
     return [route for url in table for route in _routes_of(site, url)]
+
+
+def takes_files(table: Sequence[Url]) -> Callable[[str, bool], bool]:
+    """Whether a body may hold files, by the path it is posted to and whether it is a form with
+    parts; what `guards.RoomForFiles` asks."""
+    known = [(compile_path(url.path)[0], url.files) for url in table if url.files != "none"]
+
+    def ask(path: str, is_form: bool) -> bool:
+        return any(regex.match(path) and (is_form or how == "any") for regex, how in known)
+
+    return ask
 
 
 def _routes_of(site: Site, url: Url) -> Sequence[BaseRoute]:
