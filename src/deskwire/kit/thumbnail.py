@@ -39,8 +39,10 @@ def shrink(picture: bytes) -> bytes:
             raise ValueError("too many pixels")
         if image.getexif().get(ORIENTATION, 1) >= 5:
             width, height = height, width
-        image.thumbnail((SIDE, SIDE))  # before it is turned: a JPEG is then decoded small
-        small = ImageOps.exif_transpose(image)
+        # Colours of a palette cannot be mixed, so a small one would lose lines.
+        small = image.convert("RGBA") if image.mode in ("P", "1") else image
+        small.thumbnail((SIDE, SIDE))  # before it is turned: a JPEG is then decoded small
+        small = ImageOps.exif_transpose(small)
         has_holes = "A" in small.mode or "transparency" in small.info
         plain = small.convert("RGBA" if has_holes else "RGB")
         made = io.BytesIO()

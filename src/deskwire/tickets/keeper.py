@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy.exc import OperationalError
-
 from deskwire.kit.clock import DAY, Clock, now
 from deskwire.kit.db import Database
 from deskwire.kit.store import Store
@@ -34,8 +32,8 @@ class Keeper:
         while True:
             try:
                 await self.sweep()
-            except (OperationalError, OSError) as error:
-                logger.error("files could not be swept, tried again in %d s: %s", AGAIN, error)  # noqa: TRY400
+            except Exception as error:  # each store fails in its own ways; none is a crash
+                logger.error("files could not be swept, tried again in %d s: %r", AGAIN, error)  # noqa: TRY400
                 await asyncio.sleep(AGAIN)
             else:
                 await asyncio.sleep(EVERY)
