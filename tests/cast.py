@@ -152,6 +152,7 @@ class House(Bot):
     """A database with people in it, to whom the bot tells what happens, a second apart."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.db = new_database(folder)
         self.at = NOON
         self._ids: dict[Actor, PersonId] = {}

@@ -83,6 +83,7 @@ class Server(Bot):
             "DATABASE_URL": self.database_url,
             "BOT_WEBHOOK_SECRET": self.secret,
             "SIGN_UP": "open",
+            "FILES_URL": str(folder / "files"),
             **environment,
         }
 

@@ -9,7 +9,12 @@ export interface Answer {
 }
 
 export interface Post {
-  (url: string, fields: Record<string, string>): Promise<Answer>;
+  (url: string, fields: Record<string, string | string[]>): Promise<Answer>;
+}
+
+/** Uploads one file; its id, or why it was refused. */
+export interface Upload {
+  (url: string, file: File): Promise<Answer & { id: string }>;
 }
 
 const COMPOSER = "form[data-compose]";
@@ -18,12 +23,14 @@ const COMPOSER = "form[data-compose]";
 export class Compose {
   readonly #screen: Screen;
   readonly #post: Post;
+  readonly #upload: Upload;
   readonly #now: () => number;
   readonly #failed = new Map<string, { form: HTMLFormElement; sent: Sent }>();
 
-  constructor(screen: Screen, post: Post, now: () => number) {
+  constructor(screen: Screen, post: Post, upload: Upload, now: () => number) {
     this.#screen = screen;
     this.#post = post;
+    this.#upload = upload;
     this.#now = now;
   }
 
@@ -33,14 +40,15 @@ export class Compose {
     const field = fieldOf(form);
     const text = field?.value ?? "";
     const ticket = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"];
-    if (!field || !ticket || text.trim() === "") return true;
+    const files = takeFiles(form);
+    if (!field || !ticket || (text.trim() === "" && files.length === 0)) return true;
     const kind = new FormData(form).get("kind") === "note" ? "note" : "reply";
     const author = form.dataset["author"] ?? "";
     field.value = "";
     field.dispatchEvent(new Event("input", { bubbles: true })); // its draft goes with it
     hideCollision(form);
     const id = uuid7(this.#now());
-    void this.#send(form, { id, ticket, kind, author, text, at: this.#now() });
+    void this.#send(form, { id, ticket, kind, author, text, files, at: this.#now() });
     field.focus();
     return true;
   }
@@ -74,7 +82,11 @@ export class Compose {
   async #send(form: HTMLFormElement, sent: Sent): Promise<void> {
     this.#screen.showSent(sent);
     const { id, text, kind } = sent;
-    const answer = await this.#post(form.action, { id, text, kind });
+    const uploads = form.dataset["uploads"] ?? "";
+    const kept = await Promise.all(sent.files.map((file) => this.#upload(uploads, file)));
+    const refused = kept.find((each) => each.id === "");
+    const file = kept.map((each) => each.id);
+    const answer = refused ?? (await this.#post(form.action, { id, text, kind, file }));
     if (answer.status >= 200 && answer.status < 300) {
       this.#screen.confirm(id);
       return;
@@ -86,6 +98,14 @@ export class Compose {
 
 function fieldOf(form: HTMLFormElement): HTMLTextAreaElement | null {
   return form.querySelector("textarea[name=text]");
+}
+
+/** The files chosen in a form, which then has none. */
+function takeFiles(form: HTMLFormElement): File[] {
+  const input = form.querySelector<HTMLInputElement>("input[type=file]");
+  const files = [...(input?.files ?? [])];
+  if (input) input.value = "";
+  return files;
 }
 
 function hideCollision(form: HTMLFormElement): void {

@@ -37,7 +37,7 @@ function start(page: Page): void {
   });
   if (page.stream) live = listen(page, page.stream, store, log);
   store.start();
-  const compose = new Compose(store.screen, post, () => realClock.now());
+  const compose = new Compose(store.screen, post, upload, () => realClock.now());
   replied = (ticket) => {
     compose.collide(ticket);
     noteReply(ticket);
@@ -190,19 +190,35 @@ function isSentTwice(form: HTMLFormElement): boolean {
   return isSent;
 }
 
-async function post(url: string, fields: Record<string, string>): Promise<Answer> {
+async function post(url: string, fields: Record<string, string | string[]>): Promise<Answer> {
+  const body = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    for (const each of [value].flat()) body.append(name, each);
+  }
+  return await send(url, body);
+}
+
+async function upload(url: string, file: File): Promise<Answer & { id: string }> {
+  const body = new FormData();
+  body.append("file", file);
+  const { told, ...answer } = await send(url, body);
+  return { ...answer, id: answer.status === 201 ? (told.id ?? "") : "" };
+}
+
+interface Told {
+  id?: string;
+  detail?: string;
+}
+
+async function send(url: string, body: BodyInit): Promise<Answer & { told: Told }> {
   try {
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { Accept: "application/json" },
-      body: new URLSearchParams(fields),
-      credentials: "same-origin",
-    });
-    const isProblem = answer.headers.get("content-type")?.includes("problem+json");
-    const problem = isProblem ? ((await answer.json()) as { detail?: string }) : {};
-    return { status: answer.status, detail: problem.detail ?? "" };
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(url, { method: "POST", headers, body, credentials: "same-origin" });
+    const isJson = answer.headers.get("content-type")?.includes("json");
+    const told = isJson ? ((await answer.json()) as Told) : {};
+    return { status: answer.status, detail: told.detail ?? "", told };
   } catch {
-    return { status: 0, detail: "The desk cannot be reached." };
+    return { status: 0, detail: "The desk cannot be reached.", told: {} };
   }
 }
 

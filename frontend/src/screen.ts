@@ -18,6 +18,7 @@ export interface Sent {
   kind: "reply" | "note";
   author: string; // their name
   text: string;
+  files: readonly File[];
   at: number; // ms
 }
 
@@ -69,7 +70,7 @@ export class Screen {
       const line = { id: sent.id, kind: sent.kind, html: "", at: sent.at };
       this.#insertLine(list, root, { ...line, author: { id: "", name: sent.author } });
       const body = root.querySelector<HTMLElement>("[data-html]");
-      if (body) body.textContent = sent.text;
+      if (body) body.textContent = sent.text || sent.files.map((file) => file.name).join(", ");
       setFate(root, "sending", "");
       root.scrollIntoView({ block: "nearest" });
     }

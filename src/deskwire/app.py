@@ -15,20 +15,25 @@ from deskwire.accounts.passwords import Hasher
 from deskwire.events.hub import Hub
 from deskwire.events.stream import Stream
 from deskwire.integrations.discord.source import BotSource
+from deskwire.kit.stores import open_store
 from deskwire.metrics import Metrics
 from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
+from deskwire.tickets.uploads import Uploads
 from deskwire.web.errors import handlers
-from deskwire.web.guards import guard
+from deskwire.web.guards import RoomForFiles, guard
 from deskwire.web.letters import Letters
 from deskwire.web.login import Login
 from deskwire.web.operators import Operators
 from deskwire.web.pages.health import Health
 from deskwire.web.render import Renderer
-from deskwire.web.routes import routes
+from deskwire.web.routes import routes, takes_files, urls
 from deskwire.web.sessions import BrowserSessions, RenewCookies
 from deskwire.web.site import Site
 from deskwire.webhooks.door import Door, Intake
+
+MEGABYTE = 1_000_000  # bytes, as browsers and telephones count them
+FILES_PER_FORM = 4  # of the largest size; a page without scripts sends them all with its text
 
 
 class Application:
@@ -82,12 +87,14 @@ class Application:
             self._services = None
             hasher.close()
 
+        uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
         site = Site(
             db=db,
             access=ACCESS,
             hub=lambda: self.hub,
             current=browsers.current,
             operators=_operators(settings),
+            uploads=uploads,
             public_url=settings.public_url,
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
@@ -101,11 +108,12 @@ class Application:
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
         }
         health = Health(self._find_problems, self._read_figures)
+        parts = (site, renderer, login, streams, health)
         app = FastAPI(
             title="Deskwire",
             version=__version__,
             lifespan=lifespan,
-            routes=routes(site, renderer, login, streams, health),
+            routes=routes(*parts),
             exception_handlers=dict(handlers(site, renderer.render)),
             redirect_slashes=False,  # `/guilds/` does not exist, and says so plainly
             docs_url=None,  # its page loads scripts from elsewhere
@@ -113,7 +121,8 @@ class Application:
             openapi_url=None,
         )
         app.state.site = site
-        guarded = guard(RenewCookies(app, browsers), settings.public_url or None)
+        room = RoomForFiles(takes_files(urls(*parts)), uploads.limit * FILES_PER_FORM)
+        guarded = guard(RenewCookies(app, browsers), settings.public_url or None, room)
         return Door(guarded, sources, self._intake)
 
 

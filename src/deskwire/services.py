@@ -34,6 +34,7 @@ from deskwire.kit.databases import connect
 from deskwire.kit.db import Database, Subscriber
 from deskwire.kit.postman import Postman
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
+from deskwire.kit.stores import open_store
 from deskwire.kit.timing import Durations, watch_loop
 from deskwire.outside.notes import CHANNEL
 from deskwire.outside.watch import Watch
@@ -42,6 +43,7 @@ from deskwire.place import check_place, check_written
 from deskwire.retention import Keep, Retention
 from deskwire.schema import check_ready, migrate
 from deskwire.settings import Settings
+from deskwire.tickets.keeper import Keeper
 from deskwire.tickets.tickets import ticket_grants
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
@@ -212,6 +214,7 @@ async def running(
         "worker": worker.run,
         "edits": watch.run,
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
+        "files": Keeper(db, open_store(settings.files_url)).run,
         "lag": partial(watch_loop, lags),
     }
     if postman is not None:

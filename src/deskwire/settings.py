@@ -7,6 +7,7 @@ All problems are reported at once, by name, never by value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -48,6 +49,13 @@ class Settings(BaseSettings):
         "sqlite:///data/deskwire.db",
         description="Where everything is kept: an SQLite file, or a PostgreSQL database.",
         repr=False,  # it may hold a password
+    )
+    files_url: str = Field(
+        "data/files",
+        description="Where uploaded files are kept: a folder, or s3://BUCKET/PREFIX.",
+    )
+    max_file_mb: int = Field(
+        50, ge=1, le=5000, description="Megabytes an uploaded file may have at most."
     )
     public_url: str = Field(
         "",
@@ -162,6 +170,13 @@ class Settings(BaseSettings):
             )
         if set("?%#") & set(value):
             raise ValueError("must be a plain path, without ?, % or #")
+        return value
+
+    @field_validator("files_url")
+    @classmethod
+    def _is_store(cls, value: str) -> str:
+        if "://" in value and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/[\w./-]*)?", value):
+            raise ValueError("must be a folder, or look like s3://bucket/prefix")
         return value
 
     @classmethod

@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 LATE_IMPORTS = {
     "reach": "as cli",
+    "kit.stores": "the client of S3 is optional",
     "kit.databases": "PostgreSQL's driver is optional",
     "cli": "the shell must answer `--version` without loading a server",
     "integrations.discord.sender": "httpx2 costs 0.2 s, and every command imports this module",

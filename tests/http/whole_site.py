@@ -18,7 +18,9 @@ from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.stream import Stream
 from deskwire.events.window import Window
+from deskwire.kit.store import Disk
 from deskwire.services import ACCESS
+from deskwire.tickets.uploads import Uploads
 from deskwire.web.errors import handlers
 from deskwire.web.login import Login
 from deskwire.web.operators import Operators
@@ -29,6 +31,7 @@ from deskwire.web.sessions import BrowserSessions
 from deskwire.web.site import SignedIn, Site
 from tests.cast import CAST, Actor, House
 
+MAX_FILE = 3_000_000  # bytes
 AS = "x-signed-in-as"  # what stands in for a cookie: the actor's e-mail address
 
 
@@ -57,6 +60,7 @@ class WholeSite:
             hub=lambda: self.hub,
             current=self._current,
             operators=Operators("", trusts_here=True),
+            uploads=Uploads(house.db, Disk(house.folder / "files"), MAX_FILE),
             public_url="http://testserver",
             sign_up="invited",
             debug=False,

@@ -33,6 +33,7 @@ def run(folder: Path) -> None:
     settings = load(
         {
             "database_url": f"sqlite:///{folder / 'deskwire.db'}",
+            "files_url": str(folder / "files"),
             "bot_webhook_secret": secret,
             "sign_up": "open",
             "sse_debug": True,

@@ -7,6 +7,7 @@
     ├── NotFound       does not exist, or not for you (the two are never told apart)
     ├── Conflict       contradicts what is already there
     ├── TooMany        allowed later
+    ├── TooLarge       more bytes than are taken
     └── Upstream       another system failed
 
 The message is shown to the person who caused it: what was refused, the value, what to do.
@@ -50,6 +51,10 @@ class TooMany(Refusal):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooLarge(Refusal):
+    """More bytes than are taken."""
 
 
 class Upstream(Refusal):

@@ -20,14 +20,20 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    or_,
     select,
     update,
 )
 
+from deskwire.events.access import Viewer
 from deskwire.events.catalogue import Attached
 from deskwire.events.channels import PersonId
-from deskwire.kit.db import metadata
-from deskwire.kit.errors import Invalid
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata, padded
+from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.ids import is_id
+from deskwire.tickets.tickets import tickets, visible_to
+from deskwire.workspaces.rights import Right, may
 
 MAX_FILES = 20  # with one message; more is an archive
 
@@ -67,9 +73,15 @@ def attach(
     wanted = list(dict.fromkeys(ids))
     if len(wanted) > MAX_FILES:
         raise Invalid(f"At most {MAX_FILES} files go with one message.", {"files": "Too many"})
+    place = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
     for id_ in wanted:
         mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
-        values = {"ticket": ticket_id, "message": message_id, "note": note}
+        values = {
+            "ticket": ticket_id,
+            "workspace": place,  # another may have been chosen since it was uploaded
+            "message": message_id,
+            "note": note,
+        }
         if tx.execute(update(files).where(mine).values(values)).rowcount == 0:
             raise Invalid("One of the files is gone. Add it again.", {"files": "Gone"})
     return read_of_message(tx, message_id) if wanted else []
@@ -92,9 +104,45 @@ def read_of_ticket(tx: Connection, ticket_id: str, *, notes: bool) -> dict[str, 
     return found
 
 
+def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
+    """One file the viewer may have; NotFound otherwise, whether it exists or not.
+
+    What was sent belongs to who sees the ticket, of a note to the team; what was not, to who
+    uploaded it.
+    """
+    own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
+    sent = files.c.message.is_not(None) & visible_to(viewer)
+    if not may(viewer, Right.NOTE):
+        sent &= ~files.c.note
+    joined = files.outerjoin(tickets, tickets.c.id == files.c.ticket)
+    chosen = select(files).select_from(joined).where(files.c.id == file_id, or_(own, sent))
+    row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
+    if row is None:
+        raise NotFound("There is no such file, or it is not shared with you.")
+    return row
+
+
 def forget_of_message(tx: Connection, message_id: str) -> None:
     """Forget the files of a message; the store's keeper removes what no row names."""
     tx.execute(delete(files).where(files.c.message == message_id))
+
+
+def delete_unsent(tx: Connection, before: Millis, at_most: int) -> int:
+    """Delete files that were uploaded before a moment and never sent; how many."""
+    unsent = files.c.message.is_(None)
+    over = select(files.c.id).where(unsent, files.c.created_at < before).limit(at_most)
+    # Asked twice: meanwhile one may have been sent.
+    return tx.execute(delete(files).where(files.c.id.in_(over), unsent)).rowcount
+
+
+def read_named(tx: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that a row names."""
+    return set(tx.execute(select(files.c.id).where(files.c.id.in_(padded(ids)))).scalars())
+
+
+def has_any(tx: Connection) -> bool:
+    """Whether there is any file at all."""
+    return tx.execute(select(files.c.id).limit(1)).first() is not None
 
 
 def attached(row: Row[Any]) -> Attached:

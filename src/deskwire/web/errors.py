@@ -23,6 +23,7 @@ from deskwire.kit.errors import (
     Invalid,
     NotFound,
     Refusal,
+    TooLarge,
     TooMany,
     Unauthenticated,
     Upstream,
@@ -39,6 +40,7 @@ STATUSES: dict[type[Refusal], int] = {
     NotFound: 404,
     Conflict: 409,
     TooMany: 429,
+    TooLarge: 413,
     Upstream: 502,
 }
 SENTENCES = {

@@ -2,13 +2,15 @@
 
 SecurityHeaders   every answer says what a browser may do with it
 SameOrigin        a request that changes something comes from our own pages
-BodyLimit         a body is no larger than a form needs, and comes in time
+BodyLimit         a body is no larger than a form needs (or files do, where some are taken), and
+                  comes in time
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,7 +22,9 @@ SIGNED = ("/api/webhooks/",)  # prefixes whose requests carry a signature of the
 FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 characters
 OTHER_BYTES = 1024 * 1024  # JSON of the API; never read further than this
 BODY_WITHIN = 30.0  # s for a whole body; a telephone with one bar sends a form in five
+FILES_WITHIN = 900.0  # s for a body with files: 50 MB at half a megabit a second
 TOO_SLOW = "The request did not arrive in time. Try again."
+PARTS_KIND = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
 PORTS = {"http": 80, "https": 443}
 
@@ -38,9 +42,20 @@ POLICY = {
 }
 
 
-def guard(app: ASGIApp, public_url: str | None) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class RoomForFiles:
+    """Where a body may hold files, and how many bytes it may then have."""
+
+    takes_files: Callable[[str, bool], bool]  # (path, whether the body is a form with parts)
+    limit: int
+
+
+NO_FILES = RoomForFiles(lambda _path, _is_form: False, 0)
+
+
+def guard(app: ASGIApp, public_url: str | None, files: RoomForFiles = NO_FILES) -> ASGIApp:
     """All guards around `app`. Refusals pass the outermost, so they have the headers too."""
-    return SecurityHeaders(SameOrigin(BodyLimit(app), public_url), public_url)
+    return SecurityHeaders(SameOrigin(BodyLimit(app, files=files), public_url), public_url)
 
 
 class SecurityHeaders:
@@ -104,26 +119,32 @@ class BodyLimit:
         form: int = FORM_BYTES,
         other: int = OTHER_BYTES,
         within: float = BODY_WITHIN,
+        files: RoomForFiles = NO_FILES,
     ) -> None:
         self._app = app
         self._form = form
         self._other = other
         self._seconds = within
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE or _is_signed(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._form if _is_form(headers) else self._other
+        limit, seconds = self._form if _is_form(headers) else self._other, self._seconds
+        if self._files.takes_files(str(scope["path"]), _kind_of(headers) == PARTS_KIND):
+            limit, seconds = self._files.limit, FILES_WITHIN
         if _announced(headers) > limit:
             await _refuse(send, 413, _too_large(limit))
             return
-        await self._within(limit, scope, receive, send)
+        await self._within(limit, seconds, scope, receive, send)
 
-    async def _within(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _within(
+        self, limit: int, seconds: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         taken, whole, started = 0, False, False
-        deadline = asyncio.get_running_loop().time() + self._seconds
+        deadline = asyncio.get_running_loop().time() + seconds
 
         async def receive_some() -> Message:
             nonlocal taken, whole
@@ -211,8 +232,11 @@ def _is_signed(scope: Scope) -> bool:
 
 
 def _is_form(headers: Headers) -> bool:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+    return _kind_of(headers) in ("application/x-www-form-urlencoded", PARTS_KIND)
+
+
+def _kind_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _announced(headers: Headers) -> int:

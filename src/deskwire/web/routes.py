@@ -19,12 +19,13 @@ from typing import Literal, assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
+from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
 from deskwire.web.pages.mailbox import Mailbox
@@ -51,6 +52,7 @@ class Url:
     get: Endpoint | None = None
     post: Endpoint | None = None
     app: ASGIApp | None = None  # None beside no endpoint: answered before this application
+    files: Literal["none", "parts", "any"] = "none"  # in forms with parts, or in any body
     methods: Mapping[str, Endpoint] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,7 @@ def urls(
     one = RequestPage(site, renderer.render)
     orgs = OrganizationPages(site, renderer.render)
     oneself, recovery = Oneself(site, login), Recovery(login, site.letters)
+    files = FilePages(site)
     return (
         Url("/", "anyone", people.landing),
         Url("/guilds", "signed-in", guilds.index),
@@ -80,9 +83,9 @@ def urls(
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
         Url("/requests", "signed-in", requests.index),
-        Url("/requests/new", "signed-in", requests.new, requests.file),
+        Url("/requests/new", "signed-in", requests.new, requests.file, files="parts"),
         Url("/requests/{request}", "signed-in", one.show, one.change),
-        Url("/requests/{request}/messages", "signed-in", post=one.say),
+        Url("/requests/{request}/messages", "signed-in", post=one.say, files="parts"),
         Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
         Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
         Url("/requests/{request}/read", "signed-in", post=one.read),
@@ -93,6 +96,9 @@ def urls(
         Url("/orgs/{slug}", "signed-in", orgs.overview),
         Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
         Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
+        Url("/files", "signed-in", post=files.upload, files="any"),
+        Url("/files/{file}", "signed-in", files.download),
+        Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
         Url("/settings", "signed-in", oneself.settings),
         Url("/settings/name", "signed-in", post=oneself.name),
         Url("/settings/display", "signed-in", post=oneself.display),
@@ -129,6 +135,17 @@ def routes(
     """The table as routes that keep its policies."""
     table = urls(site, renderer, login, streams, health)
     return [route for url in table for route in _routes_of(site, url)]
+
+
+def takes_files(table: Sequence[Url]) -> Callable[[str, bool], bool]:
+    """Whether a body may hold files, by the path it is posted to and whether it is a form with
+    parts; what `guards.RoomForFiles` asks."""
+    known = [(compile_path(url.path)[0], url.files) for url in table if url.files != "none"]
+
+    def ask(path: str, is_form: bool) -> bool:
+        return any(regex.match(path) and (is_form or how == "any") for regex, how in known)
+
+    return ask
 
 
 def _routes_of(site: Site, url: Url) -> Sequence[BaseRoute]:

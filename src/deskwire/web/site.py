@@ -12,6 +12,7 @@ from deskwire.events.access import Access
 from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
+from deskwire.tickets.uploads import Uploads
 from deskwire.web.letters import Letters
 from deskwire.web.operators import Operators
 
@@ -53,6 +54,7 @@ class Site:
     hub: Callable[[], Hub]
     current: Current
     operators: Operators
+    uploads: Uploads
     public_url: str
     sign_up: SignUp
     debug: bool

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from deskwire.events.access import Access, Viewer
 from deskwire.events.catalogue import Attached, Line, Who
-from deskwire.events.channels import PersonId
+from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import new_id
@@ -34,6 +34,7 @@ from deskwire.tickets.tickets import (
 )
 from deskwire.tickets.work import why_not_move
 from deskwire.web.forms import Form, done, read_form
+from deskwire.web.receiving import receive_files
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces.deeds import Deed
@@ -90,10 +91,13 @@ class RequestPage:
 
     async def say(self, request: Request) -> Response:
         """POST …/messages (id, text, kind, file…): write a reply or a note."""
-        form = await read_form(request)
+        person, access = person_of(request).id, self.site.access
+        place = await self.site.db.read(read_workspace, access, person, _id(request))
+        received = await receive_files(request, self.site.uploads, person, place)
+        form = received.fields
         kind: talk.Kind = "note" if form.get("kind") == "note" else "reply"
-        id_ = form.get("id") or new_id()
-        written = Written(id_, form.get("text"), kind, form.lists.get("file", []))
+        sent = [*form.getlist("file"), *(each.id for each in received.files)]
+        written = Written(form.get("id") or new_id(), form.get("text", ""), kind, sent)
         row = await self._write(request, talk.say, _id(request), written)
         return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
 
@@ -163,6 +167,12 @@ def _id(request: Request) -> str:
 
 def _message(request: Request) -> str:
     return str(request.path_params["message"])
+
+
+def read_workspace(tx: Connection, access: Access, person: PersonId, ticket_id: str) -> Workspace:
+    """The workspace of a request the viewer may see."""
+    row = read_visible_id(tx, access.read_viewer(tx, person), ticket_id)
+    return str(row.workspace)
 
 
 def _read_all(tx: Connection, deed: Deed, ticket_id: str) -> None:

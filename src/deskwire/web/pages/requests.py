@@ -5,7 +5,7 @@ Pages go by forms and links alone; with a script the same forms are sent beside 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.tickets import Ticket, held_by
 from deskwire.web.errors import status_of
-from deskwire.web.forms import read_form
+from deskwire.web.receiving import receive_files
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
 from deskwire.workspaces.deeds import Deed
@@ -145,13 +145,17 @@ class RequestPages:
 
     async def file(self, request: Request) -> Response:
         """POST /requests/new (id, organization, title, text, category, priority, file…)."""
-        form = await read_form(request)
+        person, access = person_of(request).id, self.site.access
+        # Whose files they are to be is in the form itself: they are kept for its first place.
+        found = await self.site.db.read(read_form_parts, access, person, active_of(request))
+        place = found[2].workspace if found[2] is not None else ""
+        received = await receive_files(request, self.site.uploads, person, place)
+        fields = {name: str(value) for name, value in received.fields.items()}
+        sent = [*received.fields.getlist("file"), *(each.id for each in received.files)]
         try:
-            row = await self.site.db.write(
-                file_from, self.site.access, person_of(request).id, form.fields, form.lists, now()
-            )
+            row = await self.site.db.write(file_from, access, person, fields, sent, now())
         except (Invalid, Conflict, Forbidden) as refusal:
-            return await self._form(request, form.fields, refusal)
+            return await self._form(request, fields, refusal)
         return RedirectResponse(f"/requests/{row.id}", 303)
 
     async def _form(
@@ -265,7 +269,7 @@ def file_from(
     access: Access,
     person: PersonId,
     fields: Mapping[str, str],
-    lists: Mapping[str, list[str]],
+    sent: Sequence[str],
     at: int,
 ) -> Any:  # noqa: ANN401 - a row
     """File what a form says; as the viewer is at this moment."""
@@ -278,7 +282,7 @@ def file_from(
         fields.get("text", ""),
         fields.get("category") or None,
         fields.get("priority") or None,
-        lists.get("file", []),
+        sent,
         fields.get("requester") or None,
     )
     return file_request(tx, Deed(viewer, at), place, filing)

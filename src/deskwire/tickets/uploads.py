@@ -1,0 +1,128 @@
+"""Uploads: bytes that arrive become a file in the store and a row, or leave nothing behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from deskwire.events.access import Access, Viewer
+from deskwire.events.catalogue import Attached
+from deskwire.events.channels import PersonId, Workspace
+from deskwire.kit.clock import now
+from deskwire.kit.db import Database, lock
+from deskwire.kit.errors import NotFound, TooMany
+from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.store import Store
+from deskwire.tickets.file_kinds import PICTURES, Seen, clean_name
+from deskwire.tickets.files import attached, files
+from deskwire.tickets.pictures import Picture, Pictures
+from deskwire.workspaces.organizations import read_visible_by_id
+from deskwire.workspaces.rights import Right, demand
+
+MAX_UNSENT = 100  # files of one person that are with no message yet; five full messages
+TRY_AGAIN = 3600  # s; unsent files go after a day, sent ones are not counted
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Takes files in. `limit`: bytes of one file."""
+
+    db: Database
+    store: Store
+    limit: int
+    pictures: Pictures = field(default_factory=Pictures)
+
+    async def keep(
+        self, person: PersonId, place: Workspace, name: str, chunks: AsyncIterator[bytes]
+    ) -> Attached:
+        """Take one file in, for whoever `may_upload`; it is theirs alone until it is sent.
+
+        Raises TooLarge while it arrives. Whatever goes wrong, nothing of it is kept.
+        """
+        await self.db.read(check_room, person)
+        id_, seen = new_id(), Seen(self.limit)
+        await self.store.put(id_, seen.through(chunks))
+        try:
+            small = await self._shrink(id_) if seen.type in PICTURES else None
+            row = {
+                "id": id_,
+                "workspace": place,
+                "note": False,
+                "uploader": person,
+                "name": clean_name(name),
+                "type": seen.type,
+                "size": seen.size,
+                "sha256": seen.sha256,
+                "width": small and small.width,
+                "height": small and small.height,
+                "thumbnail": small is not None,
+                "created_at": now(),
+            }
+            return attached(await self.db.write(record, row))
+        except BaseException:
+            await self._drop(id_)
+            raise
+
+    async def forget(self, person: PersonId, id_: str) -> None:
+        """Take an upload back that was not sent yet."""
+        if await self.db.write(forget_unsent, person, id_):
+            await self._drop(id_)
+
+    async def _shrink(self, id_: str) -> Picture | None:
+        """A small picture, kept beside the whole one. Whatever breaks, there is none."""
+        try:
+            small = await self.pictures.shrink(await self.store.open(id_))
+            if small is not None:
+                await self.store.put(f"{id_}.thumb", _once(small.webp))
+        except Exception:
+            logger.exception("no small picture of file %s", id_)
+            return None
+        return small
+
+    async def _drop(self, id_: str) -> None:
+        await self.store.delete(id_)
+        await self.store.delete(f"{id_}.thumb")
+
+
+def read_uploader(tx: Connection, access: Access, person: PersonId, place: Workspace) -> Viewer:
+    """The viewer, if they may file in an organization or take part in a request there."""
+    viewer = access.read_viewer(tx, person)
+    if any(each.channel.startswith("ticket:") for each in viewer.grants if each.workspace == place):
+        return viewer
+    kind, _, id_ = place.partition(":")
+    if kind != "org" or not is_id(id_):
+        raise NotFound("There is no such organization, or it is not shared with you.")
+    demand(viewer, Right.FILE, read_visible_by_id(tx, viewer, id_).workspace)
+    return viewer
+
+
+def check_room(tx: Connection, person: PersonId) -> None:
+    """Raises TooMany where somebody has very many files that were never sent."""
+    mine = (files.c.uploader == person) & files.c.message.is_(None)
+    unsent = tx.execute(select(func.count()).select_from(files).where(mine)).scalar_one()
+    if unsent >= MAX_UNSENT:
+        sentence = f"You have {unsent} files that were not sent yet. Send them, or wait a day."
+        raise TooMany(sentence, TRY_AGAIN)
+
+
+def record(tx: Connection, values: dict[str, Any]) -> Row[Any]:
+    """Write the row of a file all of whose bytes are in the store."""
+    lock(tx, f"uploads:{values['uploader']}")  # or many at once would all find room
+    check_room(tx, values["uploader"])
+    return tx.execute(insert(files).values(values).returning(files)).one()
+
+
+def forget_unsent(tx: Connection, person: PersonId, id_: str) -> bool:
+    """Forget somebody's own file that is with no message; whether there was one."""
+    mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
+    return tx.execute(files.delete().where(mine)).rowcount > 0
+
+
+async def _once(whole: bytes) -> AsyncIterator[bytes]:
+    yield whole

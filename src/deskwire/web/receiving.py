@@ -1,0 +1,104 @@
+"""Receiving forms that may carry files, with or without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from starlette.datastructures import ImmutableMultiDict
+from starlette.requests import ClientDisconnect, Request
+
+from deskwire.events.catalogue import Attached
+from deskwire.events.channels import PersonId, Workspace
+from deskwire.kit.errors import Invalid
+from deskwire.tickets.files import MAX_FILES
+from deskwire.tickets.uploads import Uploads
+from deskwire.web.multipart import Multipart
+
+FIELD_BYTES = 64 * 1024  # of all plain fields together, as of a form without files
+FIELDS = 100  # of a form without files
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A form's plain fields, and the files that came with it, kept and not sent yet."""
+
+    fields: ImmutableMultiDict[str, str]
+    files: list[Attached]
+
+
+async def receive_files(
+    request: Request,
+    uploads: Uploads,
+    person: PersonId,
+    place: Workspace,
+    *,
+    at_most: int = MAX_FILES,
+) -> Received:
+    """Read a posted form, and keep its files as uploads of `person`; the caller has asked whether
+    they may (`read_uploader`). Any form will do; one without files has none.
+
+    Where it breaks off or is refused, none of its files is kept.
+    """
+    kind = request.headers.get("content-type", "")
+    if not kind.lower().startswith("multipart/form-data"):
+        async with request.form(max_fields=FIELDS) as form:
+            texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+        return Received(ImmutableMultiDict(texts), [])
+    found = Received(ImmutableMultiDict(), [])
+    try:
+        return await _receive(request, uploads, person, place, found.files, at_most)
+    except BaseException:
+        for each in found.files:
+            await uploads.forget(person, each.id)
+        raise
+
+
+async def arriving(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Invalid where its sender has gone, and nobody will read that."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise Invalid("The upload broke off. Send it again.") from None
+
+
+async def _receive(
+    request: Request,
+    uploads: Uploads,
+    person: PersonId,
+    place: Workspace,
+    kept: list[Attached],
+    at_most: int,
+) -> Received:
+    texts: list[tuple[str, str]] = []
+    room = FIELD_BYTES
+    form = Multipart(request.headers["content-type"], arriving(request))
+    async for part in form.parts():
+        if part.file_name is None:
+            text = await _read_text(part.chunks, room)
+            room -= len(text.encode())
+            texts.append((part.name, text))
+        elif not part.file_name:
+            await _read_text(part.chunks, 0)  # a browser's way to say that none was chosen
+        elif len(kept) == at_most:
+            raise Invalid(_too_many(at_most), {"files": "Too many"})
+        else:
+            kept.append(await uploads.keep(person, place, part.file_name, part.chunks))
+    return Received(ImmutableMultiDict(texts), kept)
+
+
+async def _read_text(chunks: AsyncIterator[bytes], room: int) -> str:
+    whole = bytearray()
+    async for chunk in chunks:
+        whole += chunk
+        if len(whole) > room:
+            raise Invalid("The form has too much text. Send less.")
+    try:
+        return whole.decode()
+    except UnicodeDecodeError:
+        raise Invalid("The form is not text in UTF-8.") from None
+
+
+def _too_many(at_most: int) -> str:
+    return f"At most {at_most} file{'' if at_most == 1 else 's'} go with one form."

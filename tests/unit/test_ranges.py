@@ -1,0 +1,53 @@
+"""Which part of a file is meant, of what browsers and attackers write."""
+
+from __future__ import annotations
+
+import pytest
+
+from deskwire.web.ranges import Unsatisfiable, is_known, parse_range
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [
+        (None, None),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=2-5", (2, 6)),
+        ("Bytes=2-", (2, 10)),
+        ("bytes=-3", (7, 10)),
+        ("bytes=-99", (0, 10)),
+        ("bytes=5-99", (5, 10)),
+        ("bytes=5-2", None),
+        ("bytes=-", None),
+        ("bytes=0-1,3-4", None),
+        ("bytes=" + ",".join(["0-"] * 1000), None),
+        ("items=0-1", None),
+        ("bytes=0x1-2", None),
+        ("bytes=٣-4", None),
+        ("bytes=0-" + "9" * 5000, None),
+        ("bytes=-1-2", None),
+        ("bytes= 0-1", None),
+    ],
+)
+def test_one_part_or_all(header: str | None, part: tuple[int, int] | None) -> None:
+    assert parse_range(header, 10) == part
+
+
+@pytest.mark.parametrize(
+    "header", ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=" + "9" * 18 + "-"]
+)
+def test_a_part_that_is_not_there_is_refused(header: str) -> None:
+    with pytest.raises(Unsatisfiable):
+        parse_range(header, 10)
+
+
+def test_an_empty_file_has_no_parts() -> None:
+    with pytest.raises(Unsatisfiable):
+        parse_range("bytes=0-", 0)
+
+
+def test_what_the_browser_has_is_known_by_its_tag() -> None:
+    assert is_known('"a", W/"b"', '"b"')
+    assert is_known("*", '"b"')
+    assert not is_known(None, '"b"')
+    assert not is_known('"a"', '"b"')
