@@ -1,0 +1,44 @@
+"""The portal's roles and rights: one table in code, and the same in the docs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES, RIGHTS, ROLE_LABELS, Right
+from tests.contracts.sources import read
+
+
+def documented() -> dict[str, list[str]]:
+    """Each right's cells in docs/permissions.md, with the roles as the head."""
+    section = read("docs/permissions.md").partition("## In the portal")[2]
+    rows = re.findall(r"^\| (.+) \|$", section, re.MULTILINE)
+    return {
+        cells[0].strip(): [c.strip() for c in cells[1:]] for cells in (r.split("|") for r in rows)
+    }
+
+
+@pytest.mark.parametrize("right", Right)
+def test_the_docs_say_who_has_a_right(right: Right) -> None:
+    table = documented()
+    roles = [name.strip("`") for name in table["right"]]
+
+    allowed = {role for role, cell in zip(roles, table[right.value], strict=True) if cell == "yes"}
+
+    assert roles == list(RIGHTS), "docs/permissions.md names other roles than workspaces/rights.py"
+    assert allowed == {role for role, rights in RIGHTS.items() if right in rights}, (
+        f"docs/permissions.md: “{right.value}” is not what workspaces/rights.py says"
+    )
+
+
+def test_every_role_has_its_rights_and_a_name_for_people() -> None:
+    assert set(RIGHTS) == {*CLIENT_ROLES, *INTERNAL_ROLES} == set(ROLE_LABELS)
+
+
+def test_no_client_has_a_right_of_the_team() -> None:
+    of_the_team = {Right.NOTE, Right.WORK, Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS}
+    of_the_team |= {Right.DELIVERIES, Right.EMPLOY, Right.FILE_FOR_OTHERS}
+
+    for role in CLIENT_ROLES:
+        assert not RIGHTS[role] & of_the_team, f"{role} may do what is the team's"
