@@ -214,7 +214,7 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
     changed = update(table).where(here).values(role=role, revision=table.c.revision + 1)
     if tx.execute(changed).rowcount == 0:
         row = {"organization": organization, "person": person_id, "role": role, "revision": 1}
-        tx.execute(insert(table).values(row, joined_at=at))
+        tx.execute(insert(table).values({**row, "joined_at": at}))
 
 
 def read_employed(tx: Connection) -> dict[PersonId, str]:
