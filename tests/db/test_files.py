@@ -137,7 +137,9 @@ async def test_a_file_moves_to_the_organization_it_is_sent_in(cellar: Cellar) ->
     assert not cellar.may_have(BO, file)
 
 
-@pytest.mark.parametrize("id_", ["", "x", "\0", "' OR 1=1 --", "01a21acc-52c6-74ab-a37b-faf27373c0da", "%", "x" * 10_000])
+@pytest.mark.parametrize(
+    "id_", ["", "x", "\0", "' OR 1=1 --", "01a21acc-52c6-74ab-a37b-faf27373c0da", "%", "x" * 10_000]
+)
 def test_an_id_that_is_none_is_not_found(cellar: Cellar, id_: str) -> None:
     assert not cellar.may_have(ADA, id_)
 
