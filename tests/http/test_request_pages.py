@@ -1,0 +1,195 @@
+"""Pages of requests: what each of the cast is shown, and what stays as if it were not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deskwire.kit.ids import new_id
+from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
+from tests.http.whole_site import WholeSite, browse
+from tests.portal_house import Quay, found
+
+MAST, SECRET = "The mast is dark", "They never pay on time"
+
+
+@dataclass
+class Shown:
+    site: WholeSite
+    quay: Quay
+    ticket: str
+
+    @property
+    def address(self) -> str:
+        return f"/requests/{self.ticket}"
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[Shown]:
+    house = build(tmp_path)
+    quay = found(house)
+    ticket = quay.file(BO, MAST, "<script>alert(1)</script> **dark**")
+    quay.say(ADA, ticket, SECRET, "note")
+    yield Shown(WholeSite(house), quay, ticket)
+    house.db.close()
+
+
+@pytest.mark.parametrize("actor", [ADA, BO, UNA])
+def test_who_may_see_a_request_opens_it_and_finds_it(shown: Shown, actor: Actor) -> None:
+    browser = browse(shown.site, actor)
+    index = "/admin" if actor == ADA else "/requests"
+
+    assert MAST in browser.get(shown.address).text
+    for address in (index, f"{index}?q=mast", f"{index}?status=new"):
+        assert f'data-row="ticket:{shown.ticket}"' in browser.get(address).text, address
+
+
+@pytest.mark.parametrize("actor", [CY, EVE, MO])
+def test_to_everybody_else_it_is_as_if_it_were_not_there(shown: Shown, actor: Actor) -> None:
+    browser = browse(shown.site, actor)
+
+    theirs, nobodys = browser.get(shown.address), browser.get(f"/requests/{new_id()}")
+
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.text == nobodys.text
+    for below in ("messages", "read", "delete", "messages/x", "messages/x/delete"):
+        form = {"text": "Let me in", "status": "done"}
+        assert browser.post(f"{shown.address}/{below}", data=form).status_code == 404, below
+    assert browser.post(shown.address, data={"status": "done"}).status_code == 404
+    assert MAST not in browser.get("/requests").text
+
+
+@pytest.mark.parametrize("actor", [BO, UNA, CY, EVE, MO])
+def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> None:
+    for address in ("/admin", "/admin?company=quay", "/admin?q=mast"):
+        answer = browse(shown.site, actor).get(address)
+        assert answer.status_code == 403
+        assert MAST not in answer.text
+
+
+def test_a_note_is_shown_to_the_team_alone(shown: Shown) -> None:
+    assert SECRET in browse(shown.site, ADA).get(shown.address).text
+    for actor in (BO, UNA):
+        browser = browse(shown.site, actor)
+        assert SECRET not in browser.get(shown.address).text
+        assert SECRET not in browser.get(f"{shown.address}?fragment=timeline").text
+        assert browser.get("/requests?q=pay").text.count("data-row=") == 0
+
+
+def test_what_people_write_is_text_and_no_script(shown: Shown) -> None:
+    page = browse(shown.site, BO).get(shown.address).text
+
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; <strong>dark</strong>" in page
+
+
+def test_a_request_is_filed_with_nothing_but_a_form(shown: Shown) -> None:
+    browser = browse(shown.site, UNA)
+    page = browser.get("/requests/new").text
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+
+    refused = browser.post("/requests/new", data={**hidden, "subject": "", "text": "Lost"})
+    filed = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
+    again = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
+
+    assert refused.status_code == 422
+    assert "Lost" in refused.text
+    assert "ordinary characters" in refused.text
+    assert filed.status_code == again.status_code == 303
+    assert filed.headers["location"] == again.headers["location"]
+    assert "A buoy" in browser.get(filed.headers["location"]).text
+
+
+def test_a_form_cannot_name_what_is_not_its_own(shown: Shown) -> None:
+    browser = browse(shown.site, BO)
+    loft, cy = shown.quay.ids["loft"], shown.site.house.id_of(CY)
+    form = {"id": new_id(), "subject": "x", "text": "x"}
+
+    elsewhere = browser.post("/requests/new", data={**form, "organization": loft})
+    as_another = browser.post(
+        "/requests/new", data={**form, "organization": shown.quay.ids["quay"], "requester": cy}
+    )
+
+    assert elsewhere.status_code == 404
+    assert as_another.status_code == 403
+    for field in ("assignee", "category", "priority", "label"):
+        answer = browser.post(shown.address, data={field: cy})
+        assert answer.status_code == 403, field
+    assert browser.post(shown.address, data={"opener": cy, "revision": "9"}).status_code == 422
+
+
+def test_a_reply_is_answered_as_who_sent_it_wants(shown: Shown) -> None:
+    browser, id_ = browse(shown.site, BO), new_id()
+    address = f"{shown.address}/messages"
+
+    program = browser.post(
+        address, data={"id": id_, "text": "Hello"}, headers={"accept": "application/json"}
+    )
+    by_hand = browser.post(address, data={"text": "Hello again"})
+    nothing = browser.post(address, data={"text": " "}, headers={"accept": "application/json"})
+
+    assert (program.status_code, program.json()["id"]) == (200, id_)
+    assert (by_hand.status_code, by_hand.headers["location"]) == (303, shown.address)
+    assert nothing.status_code == 422
+    assert nothing.json()["fields"] == {"text": "Write something first."}
+
+
+def test_an_organization_is_shown_to_its_own_and_to_the_team(shown: Shown) -> None:
+    for actor, status in ((BO, 200), (UNA, 200), (ADA, 200), (CY, 404), (EVE, 404)):
+        for address in ("/orgs/quay", "/orgs/quay/settings"):
+            assert browse(shown.site, actor).get(address).status_code == status, actor.name
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"act": "visibility", "visibility": "participants"},
+        {"act": "profile", "name": "Mine", "slug": "mine"},
+        {"act": "delete", "confirmed": "The Quay"},
+        {"act": "invite", "email": "x@desk.test", "role": "member"},
+        {"act": "add-category", "name": "Mine"},
+    ],
+)
+def test_a_member_changes_nothing_of_an_organization(shown: Shown, form: dict[str, str]) -> None:
+    assert browse(shown.site, UNA).post("/orgs/quay/settings", data=form).status_code == 403
+    assert browse(shown.site, CY).post("/orgs/quay/settings", data=form).status_code == 404
+    assert browse(shown.site).post("/orgs/quay/settings", data=form).status_code == 303
+
+
+def test_the_last_admin_stays(shown: Shown) -> None:
+    browser, una = browse(shown.site, BO), shown.site.house.id_of(UNA)
+    leave = {"act": "leave"}
+
+    refused = browser.post("/orgs/quay/settings", data=leave)
+    promoted = browser.post(
+        "/orgs/quay/settings", data={"act": "role", "person": una, "role": "admin"}
+    )
+    left = browser.post("/orgs/quay/settings", data=leave)
+
+    assert refused.status_code == 409
+    assert "needs an admin" in refused.text
+    assert (promoted.status_code, left.status_code) == (303, 303)
+    assert browser.get(shown.address).status_code == 404, "whoever left sees nothing more"
+
+
+def test_an_invitation_is_for_one_address_and_one_time(shown: Shown) -> None:
+    admin = browse(shown.site, BO)
+    page = admin.post(
+        "/orgs/quay/settings", data={"act": "invite", "email": EVE.email, "role": "member"}
+    ).text
+    [link] = re.findall(r"/invitations/[\w-]+", page)
+
+    stolen = browse(shown.site, CY).post(link)
+    joined = browse(shown.site, EVE).post(link)
+    again = browse(shown.site, EVE).post(link)
+
+    assert stolen.status_code == 403
+    assert "e…@desk.test" in stolen.text
+    assert (joined.status_code, joined.headers["location"]) == (303, "/orgs/quay")
+    assert again.status_code == 404
+    assert browse(shown.site, EVE).get(shown.address).status_code == 200
+    assert link.rpartition("/")[2] not in admin.get("/orgs/quay/settings").text
