@@ -33,7 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"place", "retention", "outside"}
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
-    "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
+    "app": {
+        "kit",
+        "tickets",
+        "events",
+        "accounts",
+        "web",
+        "webhooks",
+        "integrations",
+        "services",
+        "settings",
+    }
     | {"metrics"},
     "heads": set(),
     "serve": {"events", "kit", "app", "heads", "services", "settings", "web"},
