@@ -33,18 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"place", "retention", "outside"}
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
-    "app": {
-        "kit",
-        "tickets",
-        "events",
-        "accounts",
-        "web",
-        "webhooks",
-        "integrations",
-        "services",
-        "settings",
-    }
-    | {"metrics"},
+    "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
+    | {"kit", "metrics", "tickets"},
     "heads": set(),
     "serve": {"events", "kit", "app", "heads", "services", "settings", "web"},
     "ledger": {"kit", "events", "webhooks"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from deskwire.accounts.people import people
 from deskwire.kit.ids import new_id
 from deskwire.tickets.files import files
 from deskwire.workspaces.organizations import organization_members, organizations
+from tests.http.wire import wait_until
 from tests.server import Server, running
 
 pytestmark = pytest.mark.database("sqlite")
@@ -102,10 +102,3 @@ def count(server: Server) -> int:
 
 def files_in(folder: Path) -> list[Path]:
     return [each for each in folder.rglob("*") if each.is_file()]
-
-
-def wait_until(holds: Any) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
