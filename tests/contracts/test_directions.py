@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | DOMAINS,
     "metrics": {"kit", "events", "webhooks", "services"},
     "app": {"events", "accounts", "web", "webhooks", "integrations", "services", "settings"}
-    | {"metrics"},
+    | {"kit", "metrics", "tickets"},
     "heads": set(),
     "serve": {"events", "kit", "app", "heads", "services", "settings", "web"},
     "ledger": {"kit", "events", "webhooks"},

@@ -131,7 +131,9 @@ async def running_desk(folder: Path, url: str = "") -> AsyncIterator[Desk]:
     opened = open_database(url)
     try:
         async with running(
-            load({"database_url": url}), opened, [BotSource(["-" * 32])]
+            load({"database_url": url, "files_url": str(folder / "files")}),
+            opened,
+            [BotSource(["-" * 32])],
         ) as services:
             yield Desk(services, url)
     finally:

@@ -339,11 +339,15 @@ def test_pages_without_scripts_send_their_files_with_the_form(filed: Filed) -> N
         return JSONResponse([got.fields.multi_items(), [each.name for each in got.files]])
 
     browser = TestClient(Starlette(routes=[Route("/", page, methods=["POST"])]))
-    two = [("files", ("a.txt", b"a")), ("files", ("b.txt", b"b")), ("files", ("", b""))]
+    two = [("files", ("a.txt", b"a")), ("files", ("b.txt", b"b"))]
 
     answer = browser.post("/", data={"text": "Grüße", "tag": ["x", "y"]}, files=two)
     assert answer.json() == [[["text", "Grüße"], ["tag", "x"], ["tag", "y"]], ["a.txt", "b.txt"]]
     assert filed.rows() == 2
+    none = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename=""\r\n\r\n\r\n'
+    kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+    chosen = browser.post("/", content=f"{none}--{BOUNDARY}--\r\n".encode(), headers=kind)
+    assert json.loads(chosen.text) == [[], []]
     plain = browser.post("/", data={"text": "Hi"})
     assert json.loads(plain.text) == [[["text", "Hi"]], []]
 

@@ -93,7 +93,8 @@ async def _each(things: Iterable[T]) -> AsyncIterator[T]:
 
 
 def open_bucket(url: str) -> Objects:
-    """The store `s3://BUCKET/PREFIX` names; credentials, region and address come from AWS_*."""
+    """The store `s3://BUCKET/PREFIX` names. The client itself reads AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL."""
     parts = urlsplit(url)
     try:
         return Objects(S3Store(parts.netloc, prefix=parts.path.strip("/") or None), url)
