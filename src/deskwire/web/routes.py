@@ -71,9 +71,6 @@ def urls(
     people = PersonPages(site, renderer.render)
     guilds = GuildPages(site, renderer.render)
     tickets = TicketPages(site, renderer.render)
-    requests = RequestPages(site, renderer.render)
-    one = RequestPage(site, renderer.render)
-    orgs = OrganizationPages(site, renderer.render)
     oneself, recovery = Oneself(site, login), Recovery(login, site.letters)
     files = FilePages(site)
     return (
@@ -82,20 +79,7 @@ def urls(
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
-        Url("/requests", "signed-in", requests.index),
-        Url("/requests/new", "signed-in", requests.new, requests.file, files="parts"),
-        Url("/requests/{request}", "signed-in", one.show, one.change),
-        Url("/requests/{request}/messages", "signed-in", post=one.say, files="parts"),
-        Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
-        Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
-        Url("/requests/{request}/read", "signed-in", post=one.read),
-        Url("/requests/{request}/delete", "signed-in", post=one.delete),
-        Url("/admin", "signed-in", requests.admin),
-        Url("/preview", "signed-in", post=one.preview),
-        Url("/create-organization", "signed-in", orgs.new, orgs.create),
-        Url("/orgs/{slug}", "signed-in", orgs.overview),
-        Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
-        Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
+        *_portal_urls(site, renderer),
         Url("/files", "signed-in", post=files.upload, files="any"),
         Url("/files/{file}", "signed-in", files.download),
         Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
@@ -122,6 +106,29 @@ def urls(
         Url("/readyz", "public", health.ready),
         Url("/metrics", "operator", health.figures),
         Url("/static", "public", app=Assets()),
+    )
+
+
+def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
+    """Requests and organizations."""
+    requests = RequestPages(site, renderer.render)
+    one = RequestPage(site, renderer.render)
+    orgs = OrganizationPages(site, renderer.render)
+    return (
+        Url("/requests", "signed-in", requests.index),
+        Url("/requests/new", "signed-in", requests.new, requests.file, files="parts"),
+        Url("/requests/{request}", "signed-in", one.show, one.change),
+        Url("/requests/{request}/messages", "signed-in", post=one.say, files="parts"),
+        Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
+        Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
+        Url("/requests/{request}/read", "signed-in", post=one.read),
+        Url("/requests/{request}/delete", "signed-in", post=one.delete),
+        Url("/admin", "signed-in", requests.admin),
+        Url("/preview", "signed-in", post=one.preview),
+        Url("/create-organization", "signed-in", orgs.new, orgs.create),
+        Url("/orgs/{slug}", "signed-in", orgs.overview),
+        Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
+        Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
     )
 
 
