@@ -101,4 +101,4 @@ def test_nothing_that_needs_javascript_is_shown(place: Place, ada: Visitor) -> N
     for path in ("/guilds", list_of(place), "/settings"):
         ada.open(path)
         expect(ada.find("#live")).to_be_hidden()
-        expect(ada.find("[data-action=theme]")).to_be_hidden()
+        expect(ada.find("header [data-action=theme]")).to_be_hidden()

@@ -16,7 +16,15 @@ from deskwire.accounts.people import find_by_email, people
 from deskwire.accounts.shell import list_people
 from deskwire.demo.past import LENGTH, past
 from deskwire.demo.seed import seed
-from deskwire.demo.world import LOGINS, NORTHWIND, PASSWORD, PIXEL_FORGE, TICKETS_EACH
+from deskwire.demo.world import (
+    CLIENTS,
+    LOGINS,
+    NORTHWIND,
+    PASSWORD,
+    PIXEL_FORGE,
+    TEAM,
+    TICKETS_EACH,
+)
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
 from deskwire.outside.notes import outside_changes
@@ -155,9 +163,11 @@ def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
         stored = db.read_here(passwords.read_hash, person.id)
         assert asyncio.run(hasher.is_right(stored, PASSWORD))
     listed = db.read_here(list_people)
-    assert [(each.person.name, each.principals) for each in listed] == [
-        (login.name, (f"discord:{login.user.id}",)) for login in LOGINS
-    ]
+    linked = {each.person.name: each.principals for each in listed if each.principals}
+    assert linked == {login.name: (f"discord:{login.user.id}",) for login in LOGINS}
+    assert {each.person.name for each in listed} == {
+        each.name for each in (*LOGINS, *TEAM, *CLIENTS)
+    }
 
 
 def test_a_second_time_does_nothing(seeded):

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from deskwire.accounts import passwords, people
+from deskwire.demo.past import LENGTH
 from deskwire.demo.world import CLIENTS, TEAM, Client
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, MINUTE, Millis
@@ -99,16 +100,17 @@ class _Town:
 
 def settle(tx: Connection, hashes: Sequence[str], at: Millis) -> None:
     """Make the portal's people, companies and requests; `hashes`: a password's for each person."""
-    town = _Town(tx)
-    began = at - 60 * DAY
+    town, before = _Town(tx), _head(tx)
+    began = at - LENGTH - DAY
     for client, hash_ in zip((*TEAM, *CLIENTS), hashes, strict=True):
         _move_in(town, client, hash_, began)
     for member, role in zip(TEAM, ("super_admin", "support_analyst"), strict=True):
         employ(tx, town.people[member.key], role, began)
     for client in CLIENTS:
-        _settle_in(town, client, began + DAY)
+        _settle_in(town, client, began)
     for days, place, who, title, category, text, acts in STORY:
         _live(town, at - int(days * DAY), place, who, (title, category, text), acts)
+    _date_log(tx, before, began)
 
 
 def _move_in(town: _Town, client: Client, hash_: str, at: Millis) -> None:
@@ -139,7 +141,6 @@ def _live(
     acts: Sequence[Act],
 ) -> None:
     ticket, (title, category, text) = new_id(), told
-    before = _head(town.tx)
     deed = town.deed(who, at)
     organization = read_visible_by_id(town.tx, deed.viewer, town.places[place])
     known = {each.name: each.id for each in read_categories(town.tx, organization.id)}
@@ -148,7 +149,6 @@ def _live(
     for nth, (actor, what, value) in enumerate(acts, start=1):
         moment = min(at + nth * HOUR + nth * nth * MINUTE, at + 5 * HOUR + nth * MINUTE)
         _ACTS[what](town.tx, town.deed(actor, moment), ticket, value)
-    _date_log(town.tx, before, at)
 
 
 def _claim(tx: Connection, deed: Deed, ticket: str, _: object) -> None:
@@ -183,5 +183,5 @@ def _head(tx: Connection) -> int:
 
 
 def _date_log(tx: Connection, after: int, at: Millis) -> None:
-    """Say of what was just appended that it happened then."""
+    """Say of what was just appended that it happened then: the log is in the order of time."""
     tx.execute(update(log).where(log.c.position > after).values(at=at))
