@@ -101,7 +101,7 @@ class _Town:
 def settle(tx: Connection, hashes: Sequence[str], at: Millis) -> None:
     """Make the portal's people, companies and requests; `hashes`: a password's for each person."""
     town, before = _Town(tx), _head(tx)
-    began = at - LENGTH - DAY
+    began = at - LENGTH - DAY + HOUR  # after the others have moved in
     for client, hash_ in zip((*TEAM, *CLIENTS), hashes, strict=True):
         _move_in(town, client, hash_, began)
     for member, role in zip(TEAM, ("super_admin", "support_analyst"), strict=True):

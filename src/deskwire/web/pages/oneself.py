@@ -30,7 +30,10 @@ DONE = {
     "mailed": "A new link is on its way.",
     "ended": "Signed out there.",
 }
-FILE = {"content-disposition": 'attachment; filename="deskwire-data.json"'}
+FILE = {
+    "content-disposition": 'attachment; filename="deskwire-data.json"',
+    "cache-control": "no-store",
+}
 
 
 @dataclass(frozen=True, slots=True)
