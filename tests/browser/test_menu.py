@@ -79,7 +79,7 @@ def test_on_a_telephone_the_datas_age_shows_and_what_is_wrong_leaves_the_trail_a
 
 def test_the_button_that_signs_out_keeps_to_one_line(place: Place, visit: Visit) -> None:
     page = visit(place.staff(), "/settings", width=PHONE)
-    button = page.find("main form button").last
+    button = page.find('main form[action="/sign-out"] button')
 
     lines = button.evaluate("""e => {
         const range = document.createRange();
