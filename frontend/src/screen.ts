@@ -181,9 +181,9 @@ export class Screen {
   }
 }
 
-/** Says in every list whether a ticket holds replies that the reader has not read. */
+/** Says in every list that tells it whether a ticket holds replies that the reader has not read. */
 export function markUnread(ticket: string, isUnread: boolean): void {
-  const selector = `[data-row="${CSS.escape(`ticket:${ticket}`)}"]`;
+  const selector = `[data-row="${CSS.escape(`ticket:${ticket}`)}"]:has(.unread-dot)`;
   for (const row of document.querySelectorAll<HTMLElement>(selector)) {
     if (isUnread) row.dataset["unread"] = "yes";
     else delete row.dataset["unread"];

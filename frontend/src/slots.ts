@@ -96,8 +96,7 @@ function fillOne(element: HTMLElement, state: unknown, now: number): void {
   if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(at("unless"));
   if (element.dataset["href"] !== undefined) put(element, "href", localPath(at("href")));
   if (element.dataset["title"] !== undefined) put(element, "title", textFor(at("title")));
-  const own = at("own");
-  if (element.dataset["own"]) element.hidden = !isReader(own);
+  if (element.dataset["own"]) element.hidden = !isReader(at("own")) || leadsNowhere(element);
   if (time !== undefined) setTime(element, at("time"), now);
   for (const [name, word] of attributesOf(set ?? "", state)) put(element, `data-${name}`, word);
 }
@@ -106,6 +105,10 @@ function fillOne(element: HTMLElement, state: unknown, now: number): void {
 function isReader(id: unknown): boolean {
   const known = document.documentElement.dataset["actors"] ?? "";
   return typeof id === "string" && known.split(" ").includes(id);
+}
+
+function leadsNowhere(element: HTMLElement): boolean {
+  return element.dataset["href"] !== undefined && !element.hasAttribute("href");
 }
 
 function repeat(element: HTMLElement, values: unknown, now: number): void {

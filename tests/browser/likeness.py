@@ -4,6 +4,10 @@ Left out: the order of attributes and of class names, white space between elemen
 what has just arrived, and htmx's own notes.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 LIKENESS = """function likeness(node) {
     if (node.nodeType === Node.TEXT_NODE) return node.data.replace(/\\\\s+/g, " ").trim();
     if (node.nodeType !== Node.ELEMENT_NODE) return "";
@@ -31,3 +35,18 @@ IS = f"""([selector, expected]) => {{
     {LIKENESS}
     return JSON.stringify(likeness(document.querySelector(selector))) === JSON.stringify(expected);
 }}"""
+
+
+def differences(found: Any, expected: Any, where: str = "") -> list[str]:
+    """Where two likenesses part, said in a line each."""
+    if found == expected:
+        return []
+    if not isinstance(found, list) or not isinstance(expected, list) or found[0] != expected[0]:
+        return [f"{where}: {found!r} is not {expected!r}"]
+    place = f"{where}/{found[0]}#{found[1].get('id', '')}"
+    if found[1] != expected[1]:
+        return [f"{place}: {found[1]!r} is not {expected[1]!r}"]
+    if len(found) != len(expected):
+        return [f"{place}: {found[2:]!r} is not {expected[2:]!r}"]
+    pairs = zip(found[2:], expected[2:], strict=True)
+    return [line for pair in pairs for line in differences(*pair, place)]

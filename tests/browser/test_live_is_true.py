@@ -64,5 +64,5 @@ def assert_same(live: Visitor, fresh: Visitor, what: str) -> None:
     try:
         live.page.wait_for_function(likeness.IS, arg=["main", expected])
     except TimeoutError:
-        assert live.evaluate(likeness.of("main")) == expected, what
-        raise
+        found = likeness.differences(live.evaluate(likeness.of("main")), expected)
+        pytest.fail(f"{what}:\n" + "\n".join(found))

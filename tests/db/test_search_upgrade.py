@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
-from sqlalchemy import Connection, column, insert, select, table
+from sqlalchemy import Connection, column, insert, inspect, select, table
 
 from deskwire import schema
 from deskwire.events import channels, log
@@ -80,11 +80,14 @@ def everything(tx: Connection) -> dict[str, list[dict[str, Any]]]:
 
 
 def fill(tx: Connection, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """What of `rows` the tables of that time had a column for."""
     for name, found in rows.items():
+        if not found:
+            continue
+        there = [each["name"] for each in inspect(tx).get_columns(name)]
         more = {DROPPED[name]: "-"} if name in DROPPED else {}
-        if found:
-            old = table(name, *map(column, (*found[0], *more)))
-            tx.execute(insert(old), [row | more for row in found])
+        rows_then = [{key: row[key] for key in there if key in row} | more for row in found]
+        tx.execute(insert(table(name, *map(column, rows_then[0]))), rows_then)
 
 
 def kept(db: Database) -> dict[str, list[tuple[Any, ...]]]:

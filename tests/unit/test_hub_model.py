@@ -247,7 +247,7 @@ def check_counts(world: World) -> None:
     assert counts.endings.total() == counts.closed.total()
 
 
-@settings(max_examples=3000)
+@settings(max_examples=settings().max_examples * 20)
 @given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
 def test_no_history_leaks_or_starves(steps: int, seed: int, window: int) -> None:
     world = asyncio.run(play(steps, seed, window))
