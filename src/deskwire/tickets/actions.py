@@ -17,12 +17,11 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.facts import EDITED, Fact, State, edited, fold
 from deskwire.tickets.messages import Added, Draft
+from deskwire.tickets.places import is_request, read_places
 from deskwire.tickets.tickets import (
     audience,
-    is_request,
     named,
     participants,
-    read_places,
     tickets,
 )
 from deskwire.tickets.words import record_head, record_reply

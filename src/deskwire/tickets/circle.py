@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, Row, Select, and_, null, or_, select, union_all
 
 from deskwire.accounts.people import people
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
+from deskwire.tickets.tickets import participants
+from deskwire.workspaces.names import read_names, stand_in
 from deskwire.workspaces.organizations import organization_members, organizations
 
 
@@ -19,30 +22,64 @@ class Circle:
 
     members: Mapping[PersonId, Who]
     staff: Mapping[PersonId, Who]
+    others: Mapping[PersonId, Who] = field(default_factory=dict)  # asked for by their ids
+    taking_part: Sequence[tuple[Who, str]] = ()  # in the ticket asked for, each with their role
 
     @property
     def everybody(self) -> dict[PersonId, Who]:
         return {**self.members, **self.staff}
 
+    def names_of(self, tx: Connection, principals: Iterable[str | None]) -> dict[str, Who]:
+        """Everybody in `principals` by name; who is no person here takes a statement more."""
+        known = {**self.others, **self.everybody}
+        wanted = {principal for principal in principals if principal}
+        return {p: known[p] for p in wanted & known.keys()} | read_names(tx, wanted - known.keys())
 
-def read_circle(tx: Connection, workspace: Workspace) -> Circle:
-    """The members of an organization, and of the team, in one statement."""
-    member, id_ = organization_members, workspace.removeprefix("org:")
-    rows = tx.execute(
-        select(people.c.id, people.c.name, organizations.c.internal)
-        .select_from(
-            member.join(organizations, organizations.c.id == member.c.organization).join(
-                people, people.c.id == member.c.person
-            )
-        )
+
+def read_circle(
+    tx: Connection, workspace: Workspace, also: Iterable[str | None] = (), ticket: str = ""
+) -> Circle:
+    """The members of an organization and of the team, the persons in `also`, and who takes part
+    in a ticket: one statement."""
+    wanted = [principal for principal in also if principal]
+    asked = [_members(workspace.removeprefix("org:"))]
+    if wanted:
+        others = select(people.c.id, people.c.name, null(), null())
+        asked.append(others.where(people.c.id.in_(wanted)))
+    if ticket:
+        asked.append(_taking_part(ticket))
+    found: dict[bool | None, dict[PersonId, Who]] = {False: {}, True: {}, None: {}}
+    taking_part = []
+    for id_, name, internal, role in sorted(tx.execute(union_all(*asked)), key=_by_name):
+        who = Who(id=id_, name=name or stand_in(id_))
+        found[internal][id_] = who
+        if role is not None:
+            taking_part.append((who, role))
+    return Circle(found[False], found[True], found[None], taking_part)
+
+
+def _members(organization: str) -> Select[Any]:
+    member = organization_members
+    theirs = organizations.c.id == member.c.organization
+    joined = member.join(organizations, theirs).join(people, people.c.id == member.c.person)
+    return (
+        select(people.c.id, people.c.name, organizations.c.internal, null())
+        .select_from(joined)
         .where(
             and_(people.c.deleted_at.is_(None), organizations.c.deleted_at.is_(None)),
-            or_(organizations.c.id == id_, organizations.c.internal),
+            or_(organizations.c.id == organization, organizations.c.internal),
         )
-        .order_by(people.c.name, people.c.id)
-    ).all()
-    named = [(Who(id=row.id, name=row.name), row.internal) for row in rows]
-    return Circle(
-        {who.id: who for who, internal in named if not internal},
-        {who.id: who for who, internal in named if internal},
     )
+
+
+def _taking_part(ticket: str) -> Select[Any]:
+    part = participants.c
+    return (
+        select(part.principal, people.c.name, null(), part.role)
+        .outerjoin_from(participants, people, people.c.id == part.principal)
+        .where(part.ticket == ticket)
+    )
+
+
+def _by_name(row: Row[Any]) -> tuple[str, str]:
+    return row.name or "", row.id

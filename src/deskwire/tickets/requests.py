@@ -29,18 +29,28 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.text import words_of
+from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.counts import count, count_all_requests, count_rows
+from deskwire.tickets.places import Places, complete
 from deskwire.tickets.search import MAX_QUERY, MAX_WORDS
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.texts import storable
-from deskwire.tickets.tickets import REQUESTS, Ticket, reads, tickets, visible_in, with_names
+from deskwire.tickets.tickets import (
+    REQUESTS,
+    Ticket,
+    named,
+    read_at,
+    tickets,
+    visible_in,
+)
 from deskwire.tickets.words import having
 from deskwire.workspaces.names import find_called
 from deskwire.workspaces.rights import is_staff
 
 Sort = Literal["active", "newest", "oldest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
+EVERYWHERE: Workspace = "org:"  # no organization's: the circle of all is the team
 NOBODY = "nobody"  # instead of an assignee's id
 PAGE = 50  # rows; more than two screens are searched, not scrolled
 FILTERS = ("category", "requester", "assignee", "priority", "label")
@@ -97,11 +107,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page, how many there are by status, and where the next one begins (None: it is last)."""
+    """One page, how many there are by status, and where the next one begins (None: it is last).
+
+    `circle`: of the organization, or of the team where it is of all.
+    """
 
     requests: list[Listed]
     counts: dict[Status, int]
     next: str | None
+    circle: Circle
 
     @property
     def total(self) -> int:
@@ -124,9 +138,18 @@ def parse_wish(fields: Mapping[str, str]) -> Wish:
     )
 
 
-def find(tx: Connection, viewer: Viewer, workspace: Workspace | None, wish: Wish) -> Found:
+def find(
+    tx: Connection,
+    viewer: Viewer,
+    workspace: Workspace | None,
+    wish: Wish,
+    places: Places | None = None,
+) -> Found:
     """The page `wish` asks for, of what the viewer may see of an organization, or of all (None:
-    only the team finds anything there)."""
+    only the team finds anything there).
+
+    `places`: what is known of organizations and categories; a statement less for each kind.
+    """
     hits = _hits(tx, workspace, wish.query)
     narrower = _filters(viewer, wish)
     seen = and_(_visible(tx, viewer, workspace, hits), *narrower)
@@ -139,22 +162,23 @@ def find(tx: Connection, viewer: Viewer, workspace: Workspace | None, wish: Wish
     )
     rows = _page(tx, viewer, seen, wish)
     shown = rows[:PAGE]
-    listed = zip(with_names(tx, shown), shown, strict=True)
+    persons = [person for row in shown for person in (row.opener, row.assignee)]
+    circle = read_circle(tx, workspace or EVERYWHERE, persons)
+    found = named(shown, circle.names_of(tx, persons), complete(tx, shown, places))
     return Found(
-        [Listed(ticket, bool(row.unread)) for ticket, row in listed],
+        [Listed(ticket, bool(row.unread)) for ticket, row in zip(found, shown, strict=True)],
         counts,
         _key_of(shown[-1], wish.sort) if len(rows) > PAGE else None,
+        circle,
     )
 
 
 def is_unread(viewer: Viewer) -> ColumnElement[bool]:
     """Whether somebody else wrote a reply since the viewer last read the ticket."""
-    mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
-    read_at = select(reads.c.at).where(mine).scalar_subquery()
     return and_(
         tickets.c.spoken_at.is_not(None),
         tickets.c.spoken_by != viewer.person,
-        tickets.c.spoken_at > func.coalesce(read_at, 0),
+        tickets.c.spoken_at > func.coalesce(read_at(viewer), 0),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,12 +39,11 @@ from deskwire.events.channels import STAFF, Channel, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_shared, metadata
 from deskwire.kit.errors import NotFound
+from deskwire.tickets.places import NOWHERE, Places, is_request, read_places
 from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import (
-    Organization,
     organization_members,
-    read_category_names,
     read_some,
 )
 from deskwire.workspaces.origin import Principal
@@ -205,11 +204,6 @@ def sees_whole(viewer: Viewer, workspace: Workspace) -> bool:
     return workspace in whole_workspaces(viewer)
 
 
-def is_request(workspace: Workspace) -> bool:
-    """Whether tickets there are requests: the workspace is an organization."""
-    return workspace.startswith("org:")
-
-
 def visible_in(
     tx: Connection, viewer: Viewer, workspace: Workspace, among: Select[Any] | None = None
 ) -> ColumnElement[bool]:
@@ -262,14 +256,26 @@ def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, numbe
 
 
 def read_visible_id(
-    tx: Connection, viewer: Viewer, ticket_id: str, *, hold: bool = False
+    tx: Connection,
+    viewer: Viewer,
+    ticket_id: str,
+    *,
+    hold: bool = False,
+    also: Sequence[ColumnElement[Any]] = (),
 ) -> Row[Any]:
-    """The row of a ticket the viewer may open, by its id; `hold`: until the transaction ends."""
-    chosen = select(tickets).where(visible_to(viewer), tickets.c.id == ticket_id)
+    """The row of a ticket the viewer may open, by its id, with the columns `also`; `hold`: until
+    the transaction ends."""
+    chosen = select(tickets, *also).where(visible_to(viewer), tickets.c.id == ticket_id)
     row = tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
     if row is None:
         raise NotFound("There is no such request, or it is not shared with you.")
     return row
+
+
+def read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
+    """When the viewer last read a ticket; None: never."""
+    mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
+    return select(reads.c.at).where(mine).scalar_subquery().label("read_at")
 
 
 def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
@@ -289,26 +295,6 @@ def with_names(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
     """Rows of `tickets` as tickets; the names of all of them are read together."""
     names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
     return named(rows, names, read_places(tx, rows))
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Names of the organizations and categories that tickets name; of servers nothing."""
-
-    organizations: Mapping[str, Organization] = field(default_factory=dict)
-    categories: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_places(tx: Connection, rows: Iterable[Any]) -> Places:
-    """What `named` needs of organizations: at most two statements, none for servers' tickets."""
-    wanted = [row for row in rows if is_request(row.workspace)]
-    return Places(
-        read_some(tx, {row.workspace.removeprefix("org:") for row in wanted}),
-        read_category_names(tx, {row.category for row in wanted if row.category}),
-    )
-
-
-NOWHERE = Places()
 
 
 def named(

@@ -20,10 +20,11 @@ from deskwire.tickets.actions import add_edit, keep_findable, seat_opener, tell,
 from deskwire.tickets.circle import read_circle
 from deskwire.tickets.facts import EDITED, Fact, edited, fold, parse_tags
 from deskwire.tickets.messages import Draft
+from deskwire.tickets.places import is_request
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, LABELS, Status, to_wire
 from deskwire.tickets.texts import parse_label, parse_subject
-from deskwire.tickets.tickets import is_request, participants, read_visible_id, tickets
+from deskwire.tickets.tickets import participants, read_visible_id, tickets
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import read_categories, read_employed

@@ -87,6 +87,8 @@ categories = Table(
     Index("ix_categories_organization_place", "organization", "place"),
 )
 
+_IN_ORDER = (categories.c.archived_at.is_not(None), categories.c.place, categories.c.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Organization:
@@ -163,6 +165,47 @@ def read_all(tx: Connection, viewer: Viewer) -> list[Organization]:
     return [organization_of(row) for row in rows]
 
 
+def read_own_described(tx: Connection, viewer: Viewer) -> dict[Organization, list[Category]]:
+    """`read_own`, each with its categories as `read_categories` gives them: one statement."""
+    mine = organizations.c.id.in_(ids_of(viewer)) & organizations.c.deleted_at.is_(None)
+    return _described(tx, mine)
+
+
+def read_all_described(
+    tx: Connection, viewer: Viewer, slug: str
+) -> dict[Organization, list[Category]]:
+    """`read_all`, the one with this slug with its categories, the others with none."""
+    return _described(tx, visible_to(viewer), organizations.c.slug == slug)
+
+
+def read_described(tx: Connection, id_: str) -> tuple[Organization | None, list[Category]]:
+    """One organization with its categories, for who shows a request found visible before."""
+    found = _described(tx, organizations.c.id == id_)
+    return next(iter(found.items()), (None, []))
+
+
+def _described(
+    tx: Connection, chosen: ColumnElement[bool], of: ColumnElement[bool] | None = None
+) -> dict[Organization, list[Category]]:
+    """Organizations by name, each with its categories; `of`: only of those that meet it."""
+    org, category = organizations, categories.c
+    theirs = category.organization == org.c.id
+    named = [category[name].label(f"category_{name}") for name in ("id", "name", "archived_at")]
+    rows = tx.execute(
+        select(org, *named)
+        .outerjoin_from(org, categories, theirs if of is None else and_(theirs, of))
+        .where(chosen)
+        .order_by(org.c.name, org.c.id, *_IN_ORDER)
+    )
+    found: dict[Organization, list[Category]] = {}
+    for row in rows:
+        listed = found.setdefault(organization_of(row), [])
+        if row.category_id is not None:
+            is_old = row.category_archived_at is not None
+            listed.append(Category(row.category_id, row.category_name, is_old))
+    return found
+
+
 def read_some(tx: Connection, ids: Collection[str]) -> dict[str, Organization]:
     """Organizations by id, for who names places of tickets that were already found visible."""
     if not ids:
@@ -189,9 +232,7 @@ def organization_of(row: Row[Any]) -> Organization:
 def read_categories(tx: Connection, organization: str) -> list[Category]:
     """An organization's categories in their order, archived ones last."""
     rows = tx.execute(
-        select(categories)
-        .where(categories.c.organization == organization)
-        .order_by(categories.c.archived_at.is_not(None), categories.c.place, categories.c.id)
+        select(categories).where(categories.c.organization == organization).order_by(*_IN_ORDER)
     )
     return [Category(row.id, row.name, row.archived_at is not None) for row in rows]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +19,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import files, messages, talk, work
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.markdown import render as render_markdown
+from deskwire.tickets.places import Places, read_places
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.talk import Written
@@ -27,10 +28,8 @@ from deskwire.tickets.tickets import (
     Ticket,
     held_by,
     named,
-    participants,
-    read_places,
+    read_at,
     read_visible_id,
-    reads,
 )
 from deskwire.tickets.work import why_not_move
 from deskwire.web.forms import Form, done, read_form
@@ -39,7 +38,7 @@ from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations import Category, Organization, read_categories
+from deskwire.workspaces.organizations import Category, Organization, read_described
 from deskwire.workspaces.rights import Right, is_staff, may
 
 STEPS: tuple[Status, ...] = ("new", "active", "review", "done")  # of an ordinary life
@@ -226,36 +225,32 @@ def read_message(
 
 
 def read_shown(tx: Connection, access: Access, person: PersonId, ticket_id: str) -> Shown:
-    """The request with its conversation; NotFound where it is not the viewer's to see."""
+    """The request with its conversation, in six statements; NotFound where it is not the
+    viewer's to see."""
     viewer = access.read_viewer(tx, person)
-    row = read_visible_id(tx, viewer, ticket_id)
+    row = read_visible_id(tx, viewer, ticket_id, also=[read_at(viewer)])
     notes = is_staff(viewer)
     entries = messages.read_rows(tx, row.id, notes=notes)
     sent = files.read_of_ticket(tx, row.id, notes=notes)
-    circle = read_circle(tx, row.workspace)
-    part = select(participants.c.principal, participants.c.role).where(
-        participants.c.ticket == row.id
-    )
-    taking_part = tx.execute(part.order_by(participants.c.role, participants.c.principal)).all()
+    place, categories = read_described(tx, row.workspace.removeprefix("org:"))
     shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
-    names = dict(circle.everybody)
-    names |= read_names(tx, {*shown, *(each.principal for each in taking_part)} - names.keys())
-    places = read_places(tx, [row])
-    place = next(iter(places.organizations.values()), None)
-    ticket = named([row], names, places)[0]
-    mine = (reads.c.ticket == row.id) & (reads.c.person == person)
-    read_at = tx.execute(select(reads.c.at).where(mine)).scalar() or 0
+    circle = read_circle(tx, row.workspace, shown, row.id)
+    names = circle.names_of(tx, shown)
+    known = Places(
+        {place.id: place} if place is not None else {}, {each.id: each.name for each in categories}
+    )
+    ticket = named([row], names, known)[0]
     return Shown(
         viewer,
         ticket,
         place,
         messages.lines_of(entries, names, sent),
         [each for some in sent.values() for each in some],
-        [(names[each.principal], each.role) for each in taking_part],
+        sorted(circle.taking_part, key=lambda part: part[1]),
         circle,
-        read_categories(tx, place.id) if notes and place is not None else [],
+        categories if notes else [],
         " ".join(held_by(ticket, {place.id: place.generation} if place is not None else {})),
-        (row.spoken_at or 0) > read_at,
+        (row.spoken_at or 0) > (row.read_at or 0),
         _rights(viewer, row),
     )
 

@@ -24,6 +24,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import requests
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.filing import Filing, file_request
+from deskwire.tickets.places import Places
 from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.tickets import Ticket, held_by
@@ -36,8 +37,10 @@ from deskwire.workspaces.organizations import (
     Category,
     Organization,
     read_all,
+    read_all_described,
     read_categories,
     read_own,
+    read_own_described,
     read_visible_by_id,
 )
 from deskwire.workspaces.rights import Right, demand, is_staff, may
@@ -59,8 +62,11 @@ class Listing:
     place: Organization | None  # None: of all organizations
     places: list[Organization]  # to choose from
     categories: list[Category]
-    circle: Circle
     found: Found
+
+    @property
+    def circle(self) -> Circle:
+        return self.found.circle
 
     def held(self, ticket: Ticket) -> str:
         """The channels that show a request, as its row says."""
@@ -194,15 +200,17 @@ def active_of(request: Request) -> str | None:
 def read_own_list(
     tx: Connection, access: Access, person: PersonId, active: str | None, wish: Wish
 ) -> Listing | None:
-    """Seven statements; None for who belongs to no client's organization."""
+    """At most six statements; None for who belongs to no client's organization."""
     viewer = access.read_viewer(tx, person)
-    places = [each for each in read_own(tx, viewer) if not each.internal]
-    place = chosen_of(places, active)
+    described = {
+        place: its for place, its in read_own_described(tx, viewer).items() if not place.internal
+    }
+    place = chosen_of(described, active)
     if place is None:
         return None
-    categories, circle = read_categories(tx, place.id), read_circle(tx, place.workspace)
-    found = requests.find(tx, viewer, place.workspace, wish)
-    return Listing(viewer, place, places, categories, circle, found)
+    known = Places({place.id: place}, {each.id: each.name for each in described[place]})
+    found = requests.find(tx, viewer, place.workspace, wish, known)
+    return Listing(viewer, place, [*described], described[place], found)
 
 
 def read_all_lists(
@@ -211,14 +219,21 @@ def read_all_lists(
     """For the team: of one company (by its slug) or of all. NotFound for everybody else."""
     viewer = access.read_viewer(tx, person)
     demand_staff(viewer)
-    places = [each for each in read_all(tx, viewer) if not each.internal]
-    place = next((each for each in places if each.slug == company), None)
-    categories = read_categories(tx, place.id) if place is not None else []
-    circle = read_circle(tx, place.workspace if place is not None else "org:")
+    described = {
+        place: its
+        for place, its in read_all_described(tx, viewer, company).items()
+        if not place.internal
+    }
+    place = next((each for each in described if each.slug == company), None)
+    categories = described[place] if place is not None else []
+    known = Places(
+        {each.id: each for each in described}, {each.id: each.name for each in categories}
+    )
     if place is None:
         wish = replace(wish, category="", requester="")
-    found = requests.find(tx, viewer, place.workspace if place is not None else None, wish)
-    return Listing(viewer, place, places, categories, circle, found)
+    workspace = place.workspace if place is not None else None
+    found = requests.find(tx, viewer, workspace, wish, known)
+    return Listing(viewer, place, [*described], categories, found)
 
 
 def demand_staff(viewer: Viewer) -> None:
