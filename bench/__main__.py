@@ -34,6 +34,8 @@ PARTS: dict[str, Callable[[], Part]] = {
     "browser": browser.measure,
     "pages": pages.measure,
     "pages_postgres": pages.measure_postgres,
+    "requests": pages.measure_requests,
+    "requests_postgres": pages.measure_requests_postgres,
     "start": start.measure,
     "profile": profiles.measure,
 }

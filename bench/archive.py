@@ -1,4 +1,5 @@
-"""An archive: a Discord server with very many tickets, put into a database in bulk.
+"""An archive: a Discord server, or an organization, with very many tickets, put into a database in
+bulk.
 
 The rows are written as they were before words were kept, and the migration does the rest: what is
 searched is what an upgraded desk has. Words come as often as they do in a language (Zipf), so that
@@ -12,11 +13,12 @@ import random
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
 
 from alembic import command
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, update
 
 from bench.bodies import GUILD, OWNER
 from deskwire import schema
@@ -24,6 +26,8 @@ from deskwire.events import log
 from deskwire.kit.databases import connect
 from deskwire.kit.sqlite import SQLite, path_of
 from deskwire.tickets.statuses import Status
+from deskwire.tickets.tickets import tickets
+from deskwire.workspaces.organizations import categories
 
 BEFORE = "0002"  # the version whose tables the rows are written to
 
@@ -32,7 +36,6 @@ MANY_RARE = 20  # tickets
 TALK = 12  # words of a message on average; two messages in each ticket
 VOCABULARY = 20_000  # words
 PHRASES = 50_000  # of three words each
-AUTHORS = 3_000  # people who open tickets
 TEAM = 12  # people who take them on
 AT_ONCE = 5_000  # tickets in memory at a time
 BEGAN = 1_700_000_000_000  # ms
@@ -47,21 +50,42 @@ COLUMNS = {
     "participants": "ticket principal role",
     "messages": "id ticket kind type origin sender_id author side at data text html revision",
     "discord_users": "principal name name_folded named_at",
+    "people": "id name revision created_at",
+    "organizations": "id slug name internal created_at revision",
+    "organization_members": "organization person role revision",
     "guilds": "id name owner details_at bot_installed presence_at setup_at created_at revision",
 }
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def fill(url: str, size: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the tickets are, and who writes them."""
+
+    workspace: str
+    author: str  # of a principal, all but its number
+    authors: int  # people who open tickets
+    origin: str
+
+
+SERVER = Place(f"guild:{GUILD}", "discord:3184567890123", 3_000, "discord")
+COMPANY = Place("org:0193-company", "0193-person-", 50, "web")
+SLUG = "archive"  # of the company
+INTERNAL = "0193-team"
+
+
+def fill(url: str, size: int, place: Place = SERVER) -> None:
     """Make a database with `size` tickets, as a server that is started now would find it."""
     db = connect(url)
     try:
         if isinstance(db, SQLite):
             db.path.parent.mkdir(parents=True, exist_ok=True)
         db.write_here(_make)
-        _insert(url, _chunks(size))
+        _insert(url, _chunks(size, place))
         db.write_here(schema._migrate, db.name)
+        if place is COMPANY:
+            db.write_here(_bring_up_to_date)
         if not isinstance(db, SQLite):  # which learns of what it holds by itself, a minute later
             db.write_here(lambda tx: tx.exec_driver_sql("ANALYZE"))
     finally:
@@ -73,6 +97,19 @@ def _make(tx: Connection) -> None:
     config.attributes["connection"] = tx
     command.upgrade(config, BEFORE)
     log.begin_epoch(tx)
+
+
+def _bring_up_to_date(tx: Connection) -> None:
+    """What an older version knew nothing of: who spoke last, and categories."""
+    spoken = {"spoken_at": tickets.c.active_at, "spoken_by": tickets.c.assignee}
+    # With a revision of its own it is Deskwire's write, not an edit by hand to be told of.
+    tx.execute(update(tickets).values(spoken | {"revision": tickets.c.revision + 1}))
+    organization = COMPANY.workspace.removeprefix("org:")
+    rows = [
+        {"id": f"0193-{name}", "organization": organization, "name": name, "place": place}
+        for place, name in enumerate(("Access", "Billing", "Other", "Site"))
+    ]
+    tx.execute(insert(categories), rows)
 
 
 def _insert(url: str, chunks: Iterable[Rows]) -> None:
@@ -102,25 +139,43 @@ def _copy(url: str, chunks: Iterable[Rows]) -> None:
                         copy.write_row(row)
 
 
-def _chunks(size: int) -> Iterator[Rows]:
+def _chunks(size: int, place: Place) -> Iterator[Rows]:
     chance = random.Random(size)
-    yield _people(chance)
-    tickets = _tickets(size, chance)
-    while chunk := list(islice(tickets, AT_ONCE)):
+    yield _server(chance) if place is SERVER else _company(chance)
+    made = _tickets(size, chance, place)
+    while chunk := list(islice(made, AT_ONCE)):
         yield {
             table: [row for rows in chunk for row in rows[table]]
             for table in ("tickets", "participants", "messages")
         }
 
 
-def _people(chance: random.Random) -> Rows:
+def _server(chance: random.Random) -> Rows:
     words = _Words(chance)
     named = [
-        (_author(index), name := words.text(3).title(), name.lower(), BEGAN)
-        for index in range(AUTHORS + TEAM)
+        (_author(SERVER, index), name := words.text(3).title(), name.lower(), BEGAN)
+        for index in range(SERVER.authors + TEAM)
     ]
     guild = (GUILD, "The Archive", f"discord:{OWNER}", BEGAN, True, BEGAN, BEGAN, BEGAN, 1)
     return {"guilds": [guild], "discord_users": named}
+
+
+def _company(chance: random.Random) -> Rows:
+    words, id_ = _Words(chance), COMPANY.workspace.removeprefix("org:")
+    persons = [_author(COMPANY, index) for index in range(COMPANY.authors + TEAM)]
+    return {
+        "people": [(person, words.text(3).title(), 1, BEGAN) for person in persons],
+        "organizations": [
+            (id_, SLUG, "The Archive", False, BEGAN, 1),
+            (INTERNAL, "team", "Team", True, BEGAN, 1),
+        ],
+        "organization_members": [
+            (id_, person, "member", 1)
+            if index < COMPANY.authors
+            else (INTERNAL, person, "support_analyst", 1)
+            for index, person in enumerate(persons)
+        ],
+    }
 
 
 class _Words:
@@ -142,29 +197,32 @@ class _Words:
         return " ".join(phrases[int(self._chance.random() * most)] for _ in range(count // 3))
 
 
-def _tickets(size: int, chance: random.Random) -> Iterator[Rows]:
+def _tickets(size: int, chance: random.Random, place: Place) -> Iterator[Rows]:
     words, every = _Words(chance), size // MANY_RARE
     for number in range(1, size + 1):
         at = BEGAN + number * MINUTE
-        id_, opener = f"0193-{number:012}", _author(chance.randrange(AUTHORS))
+        id_, opener = f"0193-{number:012}", _author(place, chance.randrange(place.authors))
         [status] = chance.choices(STATUSES, SHARES)
-        assignee = None if status == "new" else _author(AUTHORS + chance.randrange(TEAM))
+        taken = _author(place, place.authors + chance.randrange(TEAM))
+        assignee = None if status == "new" else taken
         subject = words.text(6) + (f" {RARE}" if number % every == 0 else "")
         active = at + chance.randrange(100 * MINUTE)
-        ticket = (id_, f"guild:{GUILD}", number, number, subject, subject, status)
+        ticket = (id_, place.workspace, number, number, subject, subject, status)
         times = (at, active, active if status in ("done", "canceled") else None)
         said = [(f"{id_}-0", opener, "customer"), (f"{id_}-1", assignee or opener, "staff")]
         yield {
             "tickets": [(*ticket, opener, assignee, "[]", 2, *times, 3)],
             "participants": [(id_, opener, "opener")],
-            "messages": [_message(id_, *each, at, words.text(TALK)) for each in said],
+            "messages": [_message(place, id_, *each, at, words.text(TALK)) for each in said],
         }
 
 
-def _message(ticket: str, id_: str, author: str, side: str, at: int, text: str) -> tuple[Any, ...]:
-    kind = ("reply", "ticket.message_sent", "discord")
+def _message(
+    place: Place, ticket: str, id_: str, author: str, side: str, at: int, text: str
+) -> tuple[Any, ...]:
+    kind = ("reply", "ticket.message_sent", place.origin)
     return (id_, ticket, *kind, id_, author, side, at, "{}", text, f"<p>{text}</p>", 1)
 
 
-def _author(index: int) -> str:
-    return f"discord:{318_456_789_012_345_000 + index}"
+def _author(place: Place, index: int) -> str:
+    return f"{place.author}{45_000 + index}"

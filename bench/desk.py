@@ -6,6 +6,9 @@ import socket
 import time
 from pathlib import Path
 
+from sqlalchemy import Connection, insert
+
+from bench.archive import COMPANY
 from bench.bodies import GUILD, OWNER
 from bench.servers import DATABASE
 from bench.sockets import connect, read_until, request
@@ -14,6 +17,7 @@ from deskwire.commands import run
 from deskwire.events import channels
 from deskwire.events.bus.engines import number_alone
 from deskwire.services import open_database
+from deskwire.workspaces.organizations import employ, organization_members
 
 EMAIL = "owner@bench.test"
 COOKIE = "deskwire"  # its name where the public URL is not https
@@ -36,6 +40,32 @@ def sign_in(folder: Path, url: str = "") -> str:
     finally:
         opened.close()
     return begun.token
+
+
+def sign_in_to_company(url: str) -> tuple[str, str]:
+    """In a database with an archive's company: the secrets of a session of its admin, and of one
+    of the team's."""
+    opened = open_database(url)
+    db = number_alone(opened.db)
+    try:
+        now = time.time_ns() // 1_000_000
+        secrets = []
+        for email, role in (("admin@bench.test", None), ("team@bench.test", "support_analyst")):
+            person = db.write_here(run, "people.create", {"email": email})["id"]
+            if role is None:
+                db.write_here(_join_company, person)
+            else:
+                db.write_here(employ, person, role, now)
+            begun = db.write_here(sessions.begin, person, user_agent="bench", address=None, at=now)
+            secrets.append(begun.token)
+    finally:
+        opened.close()
+    return secrets[0], secrets[1]
+
+
+def _join_company(tx: Connection, person: str) -> None:
+    row = {"organization": COMPANY.workspace.removeprefix("org:"), "person": person}
+    tx.execute(insert(organization_members).values(**row, role="admin", revision=1))
 
 
 def listen(port: int, token: str) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Pages at 100 and at 200,000 tickets: a list, a search, a ticket, beside a bare template.
+"""Pages at 100 and at 200,000 tickets, or requests: a list, a search, one, beside a bare template.
 
 Two servers hold the same kind of archive, one small and one large, and are asked in turn, one page
 after the other over one connection. The yardstick of what a page costs by itself is a template of
@@ -18,15 +18,15 @@ from itertools import chain
 from pathlib import Path
 
 from bench import postgres
-from bench.archive import COMMON, RARE, fill
+from bench.archive import COMMON, COMPANY, RARE, SERVER, SLUG, Place, fill
 from bench.bodies import GUILD
-from bench.desk import COOKIE, sign_in
+from bench.desk import COOKIE, sign_in, sign_in_to_company
 from bench.machine import Noise
 from bench.report import Figure, Part, of_rounds, percentile
 from bench.servers import DATABASE, PAGED, Server, running, scratch
 from bench.sockets import connect, fetch, request
 
-SMALL, LARGE = 100, 200_000  # tickets in one Discord server
+SMALL, LARGE = 100, 200_000  # tickets in one place
 ROUNDS = 8
 PAGES = 12  # of each kind per turn
 SLOW_PAGES = 2  # per turn, where one takes long
@@ -40,17 +40,55 @@ SIGNED_IN = "a page without anything in it"
 LOOKS = 3  # at each page, to count its statements
 
 LIST = f"/guilds/{GUILD}/tickets"
-KINDS = {
-    "list": LIST,
-    "search": f"{LIST}?q={RARE}",
-    "detail": f"{LIST}/50",
-    "a tab": f"{LIST}?status=done",
-    "by number": f"{LIST}?status=done&sort=number",
-    "servers": "/guilds",
-    "server": f"/guilds/{GUILD}",
-}
-SLOW = {"a common word": f"{LIST}?q={COMMON}", "two words": f"{LIST}?q={RARE}+{COMMON}"}
-BARE = ("list", "search")  # that have a bare twin
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is asked, of which archive; `bare`: which kinds have a bare twin."""
+
+    place: Place
+    kinds: dict[str, str]  # the address of each
+    slow: dict[str, str]
+    bare: tuple[str, ...]
+    barred: tuple[str, ...]  # kinds whose size has a bar
+
+
+TICKETS = Subject(
+    SERVER,
+    {
+        "list": LIST,
+        "search": f"{LIST}?q={RARE}",
+        "detail": f"{LIST}/50",
+        "a tab": f"{LIST}?status=done",
+        "by number": f"{LIST}?status=done&sort=number",
+        "servers": "/guilds",
+        "server": f"/guilds/{GUILD}",
+    },
+    {"a common word": f"{LIST}?q={COMMON}", "two words": f"{LIST}?q={RARE}+{COMMON}"},
+    ("list", "search"),
+    ("list", "search", "detail"),
+)
+OF_ALL = "/admin"  # the team's list; everything else is asked as a member
+REQUESTS = Subject(
+    COMPANY,
+    {
+        "list": "/requests",
+        "search": f"/requests?q={RARE}",
+        "detail": f"/requests/0193-{50:012}",
+        "a tab": "/requests?status=done",
+        "oldest": "/requests?sort=oldest",
+        "all companies": OF_ALL,
+        "searched in all": f"{OF_ALL}?q={RARE}",
+        "one company": f"{OF_ALL}?company={SLUG}",
+    },
+    {
+        "a common word": f"/requests?q={COMMON}",
+        "unread": "/requests?unread=yes",
+        "waiting": "/requests?waiting=yes",
+    },
+    ("list", "search"),
+    ("list", "search", "detail", "all companies", "searched in all"),
+)
 
 HOW = (
     f"one page after the other, {ROUNDS} × {PAGES} of each kind, with {SMALL:,} and {LARGE:,} "
@@ -66,6 +104,7 @@ class Contestant:
 
     server: Server
     token: str
+    team: str = ""  # of somebody of the team
 
     def get(self, address: str) -> bytes:
         """A page; it must be one."""
@@ -73,7 +112,8 @@ class Contestant:
             return self.read(connection, address)
 
     def read(self, connection: socket.socket, address: str) -> bytes:
-        asked = request("GET", address, {"cookie": f"{COOKIE}={self.token}"})
+        token = self.team if address.startswith(OF_ALL) else self.token
+        asked = request("GET", address, {"cookie": f"{COOKIE}={token}"})
         status, answer = fetch(connection, asked)
         if status != 200:
             raise RuntimeError(f"{address} was answered {status}:\n{self.server.log()}")
@@ -81,44 +121,68 @@ class Contestant:
 
 
 def measure() -> Part:
-    """Pages of the embedded default."""
-    return _measure("pages", lambda folder: f"sqlite:///{folder / DATABASE}")
+    """Pages of Discord tickets, of the embedded default."""
+    return _measure("pages", TICKETS, _on_sqlite)
+
+
+def measure_requests() -> Part:
+    """Pages of requests, of the embedded default."""
+    return _measure("requests", REQUESTS, _on_sqlite)
 
 
 def measure_postgres() -> Part:
-    """Pages of Deskwire with PostgreSQL."""
+    """Pages of Discord tickets, of Deskwire with PostgreSQL."""
+    return _measure_on_postgres("pages_postgres", TICKETS)
+
+
+def measure_requests_postgres() -> Part:
+    """Pages of requests, of Deskwire with PostgreSQL."""
+    return _measure_on_postgres("requests_postgres", REQUESTS)
+
+
+def _measure_on_postgres(part: str, subject: Subject) -> Part:
     server = postgres.find()
     if isinstance(server, str):
-        return Part("pages_postgres", HOW, [], not_measured=server)
-    return _measure("pages_postgres", lambda _: server.empty_database(), server.cpu)
+        return Part(part, HOW, [], not_measured=server)
+    return _measure(part, subject, lambda _: server.empty_database(), server.cpu)
+
+
+def _on_sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / DATABASE}"
 
 
 def _measure(
-    part: str, choose: Callable[[Path], str], cpu: Callable[[], float] = lambda: 0.0
+    part: str, subject: Subject, choose: Callable[[Path], str], cpu: Callable[[], float] = float
 ) -> Part:
     """Fill both archives, then ask in turn."""
     with ExitStack() as stack:
-        small, large = (_serve(stack, choose, size) for size in (SMALL, LARGE))
+        small, large = (_serve(stack, subject, choose, size) for size in (SMALL, LARGE))
         contestants = {"small": small, "large": large}
-        for kind in BARE:
-            _keep(large.server.folder, kind, large.get(KINDS[kind]))
+        for kind in subject.bare:
+            _keep(large.server.folder, kind, large.get(subject.kinds[kind]))
         noise = Noise(lambda: cpu() + sum(each.server.cpu() for each in contestants.values()))
-        waits = _ask_in_turn(contestants)
+        waits = _ask_in_turn(subject, contestants)
         share = noise.share()
     with ExitStack() as stack:
-        ran = _count_statements(_serve(stack, choose, SMALL, COUNT_SQL="yes"))
-    return Part(part, HOW, _ratios(waits, ran), _figures(waits), share)
+        counting = _serve(stack, subject, choose, SMALL, COUNT_SQL="yes")
+        ran = _count_statements(subject, counting)
+    return Part(part, HOW, _ratios(subject, waits, ran), _figures(waits), share)
 
 
 def _serve(
-    stack: ExitStack, choose: Callable[[Path], str], size: int, **environment: str
+    stack: ExitStack,
+    subject: Subject,
+    choose: Callable[[Path], str],
+    size: int,
+    **environment: str,
 ) -> Contestant:
     folder = stack.enter_context(scratch())
     url = choose(folder)
-    fill(url, size)
-    token = sign_in(folder, url)
+    fill(url, size, subject.place)
+    is_company = subject.place is COMPANY
+    tokens = sign_in_to_company(url) if is_company else (sign_in(folder, url),)
     server = stack.enter_context(running(PAGED, folder, DATABASE_URL=url, **environment))
-    return Contestant(server, token)
+    return Contestant(server, *tokens)
 
 
 def _keep(folder: Path, kind: str, page: bytes) -> None:
@@ -126,24 +190,28 @@ def _keep(folder: Path, kind: str, page: bytes) -> None:
     (folder / f"{kind}.html").write_text("{% raw %}" + page.decode() + "{% endraw %}")
 
 
-def _ask_in_turn(contestants: dict[str, Contestant]) -> Waits:
+def _ask_in_turn(subject: Subject, contestants: dict[str, Contestant]) -> Waits:
     waits: Waits = {}
     for number in range(ROUNDS + 1):
-        for name, kind, address, pages in _questions():
+        for name, kind, address, pages in _questions(subject):
             turn = _take_turn(contestants[name], address, pages if number else WARM_UP)
             if number:  # the first turn warms up
                 waits.setdefault((name, kind), []).append(turn)
     return waits
 
 
-def _questions() -> list[tuple[str, str, str, int]]:
+def _questions(subject: Subject) -> list[tuple[str, str, str, int]]:
     """What is asked in a round: of which server, which kind, its address, how often."""
     return [
-        *((name, kind, page, PAGES) for kind, page in KINDS.items() for name in ("small", "large")),
-        *(("large", f"bare {kind}", f"/bench/bare/{kind}", PAGES) for kind in BARE),
+        *(
+            (name, kind, page, PAGES)
+            for kind, page in subject.kinds.items()
+            for name in ("small", "large")
+        ),
+        *(("large", f"bare {kind}", f"/bench/bare/{kind}", PAGES) for kind in subject.bare),
         *(
             (name, kind, page, SLOW_PAGES)
-            for kind, page in SLOW.items()
+            for kind, page in subject.slow.items()
             for name in ("small", "large")
         ),
     ]
@@ -162,10 +230,10 @@ def _time(contestant: Contestant, connection: socket.socket, address: str) -> fl
     return (time.perf_counter() - began) * 1000
 
 
-def _count_statements(counting: Contestant) -> dict[str, int]:
+def _count_statements(subject: Subject, counting: Contestant) -> dict[str, int]:
     """Of each kind of page; the least of a few, as the server has work of its own, too."""
     _keep(counting.server.folder, "list", b"")
-    pages = KINDS | SLOW | {SIGNED_IN: "/bench/bare/list"}
+    pages = subject.kinds | subject.slow | {SIGNED_IN: "/bench/bare/list"}
     return {
         kind: min(_count(counting, address) for _ in range(LOOKS))
         for kind, address in pages.items()
@@ -178,7 +246,7 @@ def _count(counting: Contestant, address: str) -> int:
     return int(counting.get("/bench/statements")) - before
 
 
-def _ratios(waits: Waits, ran: dict[str, int]) -> list[Figure]:
+def _ratios(subject: Subject, waits: Waits, ran: dict[str, int]) -> list[Figure]:
     own = [float(each - ran[SIGNED_IN]) for kind, each in ran.items() if kind != SIGNED_IN]
     return [
         *(
@@ -186,9 +254,9 @@ def _ratios(waits: Waits, ran: dict[str, int]) -> list[Figure]:
                 f"{kind}, of the same with {SMALL}",
                 _of(waits[("large", kind)], waits[("small", kind)]),
                 "×",
-                SIZE_BAR if kind in ("list", "search", "detail") else None,
+                SIZE_BAR if kind in subject.barred else None,
             )
-            for kind in (*KINDS, *SLOW)
+            for kind in (*subject.kinds, *subject.slow)
         ),
         *(
             of_rounds(
@@ -197,7 +265,7 @@ def _ratios(waits: Waits, ran: dict[str, int]) -> list[Figure]:
                 "×",
                 BARE_BAR,
             )
-            for kind in BARE
+            for kind in subject.bare
         ),
         Figure("SQL statements of a page", max(own), "", min(own), max(own), STATEMENTS_BAR),
         Figure("SQL statements to know who asks", float(ran[SIGNED_IN]), "", 0, 0),
