@@ -6,30 +6,21 @@ A cell that differs between live, replay, list, address, search and fragment is 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
 
-from deskwire.accounts import people, sessions
-from deskwire.control import Lock
+from deskwire.accounts import people
 from deskwire.events import channels, log
 from deskwire.events.catalogue import PersonChanged
-from deskwire.events.hub import Hub
-from deskwire.events.seat import Caller
-from deskwire.kit.clock import now
-from deskwire.services import Opened, running
-from deskwire.settings import load
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.organizations import employ
 from tests.cast import ADA, ATTIC, BO, CAST, CY, DEE, EVE, HARBOUR, MO, UNA, Actor, House, build
-from tests.databases import file_of
+from tests.crowd import Crowd
 from tests.http.whole_site import WholeSite, browse
-from tests.unit.fakes import FOREVER, Outlet
 
 SERVER = ("live", "replay", "list", "address", "fragment")
 TICKET = ("live", "replay", "list", "address", "search", "fragment")
@@ -99,9 +90,7 @@ class Seen:
     def __init__(self, house: House) -> None:
         self.house = house
         self.site = WholeSite(house)
-        self.positions: dict[str, int] = {}
-        self.live: dict[Actor, set[int]] = {}
-        self.replayed: dict[Actor, set[int]] = {}
+        self.crowd = Crowd(house)
 
     def by(self, thing: str, way: str) -> set[str]:
         """The names of those who see `thing` in one way."""
@@ -109,8 +98,7 @@ class Seen:
 
     def _sees(self, actor: Actor, thing: str, way: str) -> bool:
         if way in EVENT:
-            heard = self.live if way == "live" else self.replayed
-            return self.positions[thing] in heard[actor]
+            return self.crowd.heard(actor, thing, way)
         if thing in SERVERS:
             return self._sees_server(actor, SERVERS[thing], way)
         return self._sees_ticket(actor, TICKETS[thing], way)
@@ -153,54 +141,24 @@ class Seen:
         asked = f"{address}?fragment={fragment}" if fragment else address
         return browse(self.site, actor).get(asked, headers=headers).text
 
-    async def stream(self) -> None:
-        """Let one of everything happen before open streams, then have everybody come back."""
-        callers = {actor: self._sign_in(actor) for actor in CAST}
-        async with self._hub() as hub:
-            outlets = {actor: _join(hub, caller, None) for actor, caller in callers.items()}
-            await _settled(hub)
-            self._happen()
-            await _settled(hub, self.positions["an organization nobody belongs to"])
-            self.live = {actor: _positions(outlet) for actor, outlet in outlets.items()}
-            start = f"{hub.epoch}-0"  # from before Dee lost her role
-            again = {actor: _join(hub, caller, start) for actor, caller in callers.items()}
-            await _settled(hub)
-            self.replayed = {actor: _positions(outlet) for actor, outlet in again.items()}
+    def stream(self) -> None:
+        asyncio.run(self.crowd.listen(self._happen))
 
     def _happen(self) -> None:
         for thing, guild in SERVERS.items():
             self.house.tell("guild.setup_complete", guildId=guild)
-            self._note(thing)
+            self.crowd.note(thing)
         for thing, ticket in TICKETS.items():
             self.house.say(ticket.number, STRANGER, "Anything new?", guild=ticket.guild)
-            self._note(thing)
+            self.crowd.note(thing)
         self.house.db.write_here(people.change, self.house.id_of(BO), name=BO.name)
-        self._note("Bo's own channel")
+        self.crowd.note("Bo's own channel")
         for thing, channel in (
             ("what is for staff", channels.STAFF),
             ("an organization nobody belongs to", channels.organization("none")),
         ):
             self.house.db.write_here(_say_on, channel)
-            self._note(thing)
-
-    def _note(self, thing: str) -> None:
-        self.positions[thing] = self.house.db.read_here(log.read_head)
-
-    def _sign_in(self, actor: Actor) -> Caller:
-        person = self.house.id_of(actor)
-
-        def begin(tx: Connection) -> str:
-            opened = sessions.begin(tx, person, user_agent="", address=None, at=now())
-            return opened.session.id
-
-        return Caller(person, self.house.db.write_here(begin), FOREVER)
-
-    @asynccontextmanager
-    async def _hub(self) -> AsyncIterator[Hub]:
-        db = self.house.db
-        settings = load({"database_url": f"sqlite:///{file_of(db)}"})
-        async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
-            yield services.hub
+            self.crowd.note(thing)
 
 
 @pytest.fixture(scope="module")
@@ -212,27 +170,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     house.open_ticket(3, "The lighthouse is dark", STRANGER)
     house.open_ticket(1, "There is a squeak", STRANGER, guild=ATTIC)
     found = Seen(house)
-    asyncio.run(found.stream())
+    found.stream()
     yield found
     house.db.close()
-
-
-def _join(hub: Hub, caller: Caller, after: str | None) -> Outlet:
-    outlet = Outlet(hub)
-    outlet.seat = hub.join(caller, "all", outlet, after)
-    return outlet
-
-
-async def _settled(hub: Hub, position: int = 0) -> None:
-    async with asyncio.timeout(20):
-        while hub.window.head < position or not all(seat.live for seat in hub.seats):  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
-def _positions(outlet: Outlet) -> set[int]:
-    """The positions of the events that were written (the first frame is none)."""
-    found = re.findall(rb'^id: \w+-(\d+)\ndata: {"type":"(?!connected)', outlet.data, re.MULTILINE)
-    return {int(each) for each in found}
 
 
 def _say_on(tx: Connection, channel: str) -> None:

@@ -122,6 +122,18 @@ def test_a_form_cannot_name_what_is_not_its_own(shown: Shown) -> None:
     assert browser.post(shown.address, data={"opener": cy, "revision": "9"}).status_code == 422
 
 
+@pytest.mark.parametrize("name", ["company", "organization", "org", "workspace", "place", "slug"])
+def test_a_parameter_names_no_company_but_one_s_own(shown: Shown, name: str) -> None:
+    """What a client's pages show follows from who asks."""
+    quay = shown.quay.ids["quay"]
+    for value in ("quay", quay, f"org:{quay}"):
+        for address in ("/requests", "/requests/new", "/orgs/loft", "/orgs/loft/settings"):
+            answer = browse(shown.site, CY).get(address, params={name: value})
+            assert answer.status_code == 200, address
+            assert MAST not in answer.text, address
+            assert "The Quay" not in answer.text, address
+
+
 def test_a_reply_is_answered_as_who_sent_it_wants(shown: Shown) -> None:
     browser, id_ = browse(shown.site, BO), new_id()
     address = f"{shown.address}/messages"

@@ -1,0 +1,161 @@
+"""Who may see what of organizations, declared once and asked in every way there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from deskwire.kit.ids import new_id
+from deskwire.tickets import talk, work
+from deskwire.tickets.talk import Kind, Written
+from deskwire.workspaces import founding
+from deskwire.workspaces.organizations import employ, organization_members
+from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, UNA, Actor, build
+from tests.crowd import Crowd
+from tests.http.whole_site import WholeSite, browse
+from tests.portal_house import Quay, found
+
+EVENT = ("live", "replay")
+REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to")
+NOTE = (*EVENT, "address", "fragment", "file")  # its words are found by nobody
+ORGANIZATION = (*EVENT, "address")
+
+# Whoever is not named sees nothing of it, in any way.
+#   Bo is admin of the Quay and Una a member, where all members see all requests. Cy is admin of
+#   the Loft and Dee a member, where only who takes part sees one. Ada is of the team. Mo was
+#   taking part in a request at the Wreck, which was deleted. Eve has nothing.
+MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
+    "the Quay": (ORGANIZATION, {ADA, BO, UNA}),
+    "the Loft": (ORGANIZATION, {ADA, CY, DEE}),
+    "Bo's request": (REQUEST, {ADA, BO, UNA}),
+    "a note in Bo's request": (NOTE, {ADA}),
+    "Cy's request": (REQUEST, {ADA, CY}),
+    "Cy's request that Dee watches": (REQUEST, {ADA, CY, DEE}),
+    "a note in the request that Dee watches": (NOTE, {ADA}),
+    "Bo's request that was deleted": (("address", "list", "search", "file", "written to"), set()),
+}
+CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
+WORDS = {  # one that is nowhere else, by which it is searched
+    "Bo's request": "masthead",
+    "a note in Bo's request": "insolvent",
+    "Cy's request": "rudderless",
+    "Cy's request that Dee watches": "keelhauled",
+    "a note in the request that Dee watches": "quarrelsome",
+    "Bo's request that was deleted": "shipwrecked",
+}
+NOTES = {
+    "a note in Bo's request": "Bo's request",
+    "a note in the request that Dee watches": "Cy's request that Dee watches",
+}
+
+
+@pytest.mark.parametrize(("thing", "way"), CELLS)
+def test_exactly_these_people_see_it(seen: Seen, thing: str, way: str) -> None:
+    meant = {actor.name for actor in MATRIX[thing][1]}
+
+    assert {actor.name for actor in CAST if seen.sees(actor, thing, way)} == meant
+
+
+def test_every_one_of_the_cast_is_in_the_matrix_or_has_nothing() -> None:
+    named = {actor for _, actors in MATRIX.values() for actor in actors}
+
+    assert set(CAST) - named == {EVE, MO}
+
+
+class Seen:
+    """Two organizations after one of everything has happened, and what each stream was told."""
+
+    def __init__(self, quay: Quay) -> None:
+        self.quay = quay
+        self.site = WholeSite(quay.house)
+        self.crowd = Crowd(quay.house)
+        self.requests: dict[str, str] = {}  # ids by thing
+        self.files: dict[str, str] = {}  # addresses by thing
+
+    def happen(self) -> None:
+        for slug, thing, actor in (("quay", "the Quay", BO), ("loft", "the Loft", CY)):
+            self.quay.act(actor, founding.add_category, self.quay.ids[slug], "Boats")
+            self.crowd.note(thing)
+        for thing, actor, slug in (
+            ("Bo's request", BO, "quay"),
+            ("Cy's request", CY, "loft"),
+            ("Cy's request that Dee watches", CY, "loft"),
+            ("Bo's request that was deleted", BO, "quay"),
+        ):
+            self.requests[thing] = self.quay.file(actor, f"The {WORDS[thing]}", at=slug)
+        self.quay.act(CY, work.watch, self.requests["Cy's request that Dee watches"], self._id(DEE))
+        for thing in self.requests:
+            self._say(thing, thing, CY if thing.startswith("Cy") else BO, "reply")
+        for thing, where in NOTES.items():
+            self._say(thing, where, ADA, "note")
+        self.quay.act(ADA, work.remove, self.requests["Bo's request that was deleted"])
+
+    def _say(self, thing: str, where: str, actor: Actor, kind: Kind) -> None:
+        """Write something with a file."""
+        id_ = self.requests[where]
+        place = {"workspace": f"org:{self.quay.ids['quay' if where.startswith('Bo') else 'loft']}"}
+        named = {"x-file-name": "a.txt"}
+        sent = browse(self.site, actor).post("/files", params=place, content=b"x", headers=named)
+        assert sent.status_code == 201, sent.text
+        self.files[thing] = sent.json()["href"]
+        text = f"Very {WORDS[thing]}"
+        self.quay.act(actor, talk.say, id_, Written(new_id(), text, kind, [sent.json()["id"]]))
+        self.crowd.note(thing)
+
+    def sees(self, actor: Actor, thing: str, way: str) -> bool:
+        """Whether an actor sees `thing` in one way."""
+        if way in EVENT:
+            return self.crowd.heard(actor, thing, way)
+        if thing not in WORDS:
+            return self._get(actor, f"/orgs/{thing.split()[-1].lower()}")[0] == 200
+        id_, word = self.requests[NOTES.get(thing, thing)], WORDS[thing]
+        browser = browse(self.site, actor)
+        match way:
+            case "list" | "search":
+                asked = "" if way == "list" else f"?q={word}"
+                pages = [self._get(actor, f"/{index}{asked}")[1] for index in ("requests", "admin")]
+                return any(f'data-row="ticket:{id_}"' in page for page in pages)
+            case "fragment":
+                return word in self._get(actor, f"/requests/{id_}", "timeline")[1]
+            case "file":
+                return browser.get(self.files[thing]).status_code == 200
+            case "written to":
+                answers = {
+                    browser.post(f"/requests/{id_}/read").status_code,
+                    browser.post(f"/requests/{id_}", data={"watch": "yes"}).status_code,
+                    browser.post(f"/requests/{id_}/messages", data={"text": ""}).status_code,
+                }
+                assert answers in ({404}, {303, 422}), answers
+                return answers != {404}
+            case _:
+                status, page = self._get(actor, f"/requests/{id_}")
+                assert thing in NOTES or (status == 200) == (word in page)
+                return word in page
+
+    def _get(self, actor: Actor, address: str, fragment: str = "") -> tuple[int, str]:
+        headers = {"x-deskwire-fragment": fragment} if fragment else {}
+        asked = f"{address}?fragment={fragment}" if fragment else address
+        answer = browse(self.site, actor).get(asked, headers=headers)
+        return answer.status_code, answer.text
+
+    def _id(self, actor: Actor) -> str:
+        return self.quay.house.id_of(actor)
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    quay = found(build(Path(tmp_path_factory.mktemp("portal-matrix"))))
+    row = {"organization": quay.ids["loft"], "person": quay.house.id_of(DEE)}
+    joined = insert(organization_members).values(**row, role="member", revision=1)
+    quay.house.db.write_here(lambda tx: tx.execute(joined))
+    quay.set_mode("loft", "participants")
+    house = quay.house
+    house.db.write_here(employ, house.id_of(ADA), "operations_manager", house.at)
+    everything = Seen(quay)
+    asyncio.run(everything.crowd.listen(everything.happen))
+    yield everything
+    quay.house.db.close()
