@@ -72,7 +72,11 @@ class Quay:
     def set_mode(self, slug: str, visibility: str) -> None:
         """Another visibility mode, as its action leaves it."""
         table = organizations.organizations
-        values = {"visibility": visibility, "generation": table.c.generation + 1}
+        values = {
+            "visibility": visibility,
+            "generation": table.c.generation + 1,
+            "revision": table.c.revision + 1,
+        }
         mine = table.update().where(table.c.id == self.ids[slug])
         self.house.db.write_here(lambda tx: tx.execute(mine.values(values)))
 

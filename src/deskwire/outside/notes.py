@@ -28,6 +28,7 @@ from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
+from deskwire.workspaces.organizations import organization_members, organizations
 from deskwire.workspaces.roles import role_members, roles
 
 CHANNEL = "deskwire_edits"  # where PostgreSQL announces that there is a note
@@ -47,7 +48,16 @@ outside_changes = Table(
 )
 
 # What is above is told before what is below: a ticket's edit before that of its facts.
-WATCHED: tuple[Table, ...] = (guilds, roles, guild_members, role_members, tickets, messages)
+WATCHED: tuple[Table, ...] = (
+    guilds,
+    organizations,
+    roles,
+    guild_members,
+    role_members,
+    organization_members,
+    tickets,
+    messages,
+)
 
 Key = tuple[str, ...]
 

@@ -14,7 +14,9 @@ from deskwire.events.catalogue import LineKind, Side
 from deskwire.tickets.facts import Fact, State, fold, parse_tags
 from deskwire.tickets.messages import sentence
 from deskwire.tickets.statuses import STATUSES
+from deskwire.workspaces.organizations import VISIBILITIES
 from deskwire.workspaces.permissions import ALL, Permission
+from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES
 
 END_OF_TIME = 253_402_300_799_999  # ms; the end of the year 9999, the last that can be shown
 MOST = 2**63 - 1  # what a BIGINT holds
@@ -64,6 +66,8 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("roles", "bits"): Rule(_are_bits, "must be JSON like {}", "{}"),
     ("roles", "permissions"): _PERMISSIONS,
     ("guild_members", "permissions"): _PERMISSIONS,
+    ("organizations", "visibility"): _one_of(VISIBILITIES, "members"),
+    ("organization_members", "role"): _one_of((*CLIENT_ROLES, *INTERNAL_ROLES), "member"),
     ("messages", "kind"): _one_of(get_args(LineKind), "reply"),
     ("messages", "side"): _one_of(get_args(Side), None),
     ("messages", "data"): Rule(

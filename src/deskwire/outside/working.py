@@ -28,6 +28,7 @@ from deskwire.outside.sane import Fault, faults
 from deskwire.tickets import by_hand as tickets
 from deskwire.workspaces import by_hand as workspaces
 from deskwire.workspaces import guilds
+from deskwire.workspaces import organizations_by_hand as organizations
 from deskwire.workspaces.origin import Edit
 
 AT_ONCE = 100  # notes in one transaction; webhooks wait for the same writer
@@ -39,6 +40,8 @@ TELL: Mapping[str, Tell] = {
     "roles": workspaces.tell_of_role,
     "guild_members": workspaces.tell_of_member,
     "role_members": workspaces.tell_of_membership,
+    "organizations": organizations.tell_of_organization,
+    "organization_members": organizations.tell_of_member,
     "tickets": tickets.tell_of_ticket,
     "messages": tickets.tell_of_message,
 }
@@ -141,5 +144,5 @@ def _advice(tx: Connection, edited: Edited, row: Row[Any] | None, found: list[Fa
 def _guild_of(row: Row[Any]) -> str | None:
     """The server a row belongs to, where it says so."""
     told = row._asdict()
-    workspace = str(told.get("workspace", ""))
-    return told.get("guild") or workspace.removeprefix("guild:") or None
+    kind, _, id_ = str(told.get("workspace", "")).partition(":")
+    return told.get("guild") or (id_ if kind == "guild" else None)

@@ -15,6 +15,7 @@ from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.workspaces.invitations import invitations
+from deskwire.workspaces.membership import strike
 from deskwire.workspaces.organizations import organization_members, organizations
 
 
@@ -90,9 +91,7 @@ def _check_may_leave(tx: Connection, person_id: PersonId, row: Row[Any]) -> None
 
 
 def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> None:
-    member = organization_members
-    here = (member.c.organization == row.id) & (member.c.person == person_id)
-    tx.execute(delete(member).where(here))
+    strike(tx, row.id, person_id)
     own, place = channels.user(person_id), channels.organization(row.id)
     fact = MemberRemoved(
         actor=person_id,

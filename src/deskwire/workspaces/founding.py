@@ -94,7 +94,7 @@ def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Org
     values = {"visibility": visibility, "generation": organizations.c.generation + 1}
     now = _change(tx, id_, values)
     event = OrganizationVisibilityChanged(**_told(deed, now), visibility=visibility)
-    touches = [now.workspace, *_members(tx, id_)]
+    touches = [now.workspace, *member_channels(tx, id_)]
     log.append(tx, event, channels=_audience(now), touches=touches)
     return now
 
@@ -107,7 +107,7 @@ def delete(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:
         raise Invalid(sentence, {"confirmed": sentence})
     gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
     event = OrganizationDeleted(**_told(deed, gone))
-    touches = [gone.workspace, *_members(tx, id_)]
+    touches = [gone.workspace, *member_channels(tx, id_)]
     log.append(tx, event, channels=_audience(gone), touches=touches)
 
 
@@ -214,7 +214,8 @@ def _audience(place: Organization) -> list[Channel]:
     return [place.workspace, STAFF]
 
 
-def _members(tx: Connection, id_: str) -> list[Channel]:
+def member_channels(tx: Connection, id_: str) -> list[Channel]:
+    """The own channel of every member."""
     table = organization_members
     people = tx.execute(select(table.c.person).where(table.c.organization == id_)).scalars()
     return [channels.user(person) for person in people]

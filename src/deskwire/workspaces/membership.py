@@ -11,6 +11,7 @@ from deskwire.accounts.people import people
 from deskwire.events import channels, log
 from deskwire.events.catalogue import MemberJoined, MemberRemoved, MemberRoleChanged, Named, Who
 from deskwire.events.channels import STAFF, Channel, PersonId
+from deskwire.events.shapes import Event
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
@@ -58,7 +59,7 @@ def join(tx: Connection, deed: Deed, place: Organization, person: PersonId, role
     row = {"organization": place.id, "person": person, "role": role, "joined_at": deed.at}
     tx.execute(insert(organization_members).values({**row, "revision": 1}))
     event = MemberJoined(**_told(tx, deed, place, person), role=role, revision=1)
-    _append(tx, event, place, person)
+    tell(tx, event, place, person)
 
 
 def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: str) -> None:
@@ -81,7 +82,7 @@ def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: st
     revision = tx.execute(changed.returning(organization_members.c.revision)).scalar_one()
     told = _told(tx, deed, place, person)
     event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
-    _append(tx, event, place, person)
+    tell(tx, event, place, person)
 
 
 def remove(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
@@ -94,8 +95,8 @@ def remove(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
         raise NotFound("There is no such member.")
     if before == "admin":
         _keep_admin(tx, place.id)
-    tx.execute(delete(organization_members).where(*_is(place.id, person)))
-    _append(tx, MemberRemoved(**_told(tx, deed, place, person)), place, person)
+    strike(tx, place.id, person)
+    tell(tx, MemberRemoved(**_told(tx, deed, place, person)), place, person)
 
 
 def _hold(tx: Connection, deed: Deed, id_: str) -> Organization:
@@ -133,6 +134,16 @@ def _told(tx: Connection, deed: Deed, place: Organization, person: PersonId) -> 
     }
 
 
-def _append(tx: Connection, event: Any, place: Organization, person: PersonId) -> None:  # noqa: ANN401
+def tell(
+    tx: Connection, event: Event, place: Organization, person: PersonId, cause: str | None = None
+) -> None:
+    """Append an event about a member: to them, whose rights it touches, and to who knows them."""
     own: Channel = channels.user(person)
-    log.append(tx, event, channels=[own, place.workspace, STAFF], touches=[own])
+    log.append(tx, event, channels=[own, place.workspace, STAFF], touches=[own], cause=cause)
+
+
+def strike(tx: Connection, id_: str, person: PersonId) -> None:
+    """Delete a member's row as an action of ours: one that is marked is no edit by hand."""
+    table, here = organization_members, _is(id_, person)
+    tx.execute(update(table).where(*here).values(revision=-1))
+    tx.execute(delete(table).where(*here))

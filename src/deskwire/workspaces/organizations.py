@@ -62,7 +62,7 @@ organizations = Table(
     Column("generation", Integer, nullable=False, server_default="1"),  # of `visibility`
     Column("created_at", BigInteger, nullable=False),  # ms
     Column("deleted_at", BigInteger),  # ms
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
 )
 
 organization_members = Table(
@@ -72,7 +72,7 @@ organization_members = Table(
     Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
     Column("role", Text, nullable=False),
     Column("joined_at", BigInteger, nullable=False, server_default="0"),  # ms
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_organization_members_person", "person"),
 )
 

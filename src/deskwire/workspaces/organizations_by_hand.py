@@ -1,0 +1,109 @@
+"""What somebody changed of an organization or of its members by hand, told in their events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from deskwire.events import log
+from deskwire.events.catalogue import (
+    MemberJoined,
+    MemberRemoved,
+    MemberRoleChanged,
+    Named,
+    OrganizationCreated,
+    OrganizationDeleted,
+    OrganizationRenamed,
+    OrganizationUpdated,
+    OrganizationVisibilityChanged,
+)
+from deskwire.events.channels import STAFF
+from deskwire.events.portal_events import OrganizationEvent
+from deskwire.workspaces.founding import member_channels
+from deskwire.workspaces.membership import tell
+from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations import (
+    Organization,
+    organization_of,
+    organizations,
+    read_some,
+)
+from deskwire.workspaces.origin import BY_HAND, Edit
+
+RIGHTS = ("deleted_at", "visibility", "generation", "internal")  # columns that change who sees what
+
+
+def tell_of_organization(tx: Connection, edit: Edit) -> None:
+    """An organization's row was written, changed or deleted."""
+    before, now = edit.before, edit.now
+    if now is not None and before is not None and now.visibility != before.visibility:
+        now = _out_of_reach(tx, edit)
+    row = now if now is not None else before
+    place = organization_of(row)
+    kind = _kind_of(before, now)
+    event = kind(
+        workspace=place.workspace,
+        actor=BY_HAND,
+        organization=place.id,
+        name=place.name,
+        slug=place.slug,
+        revision=place.revision + (now is None),
+        **_more(kind, before, place),
+    )
+    touches = []
+    if now is None or edit.is_changed(*RIGHTS):
+        touches = [place.workspace, *member_channels(tx, place.id)]
+    log.append(tx, event, channels=[place.workspace, STAFF], touches=touches, cause=edit.cause)
+
+
+def _out_of_reach(tx: Connection, edit: Edit) -> Any:  # noqa: ANN401 - a row
+    """The row with another generation: what was told under the old mode is not replayed."""
+    generation = max(edit.now.generation, edit.before.generation + 1)
+    mine = update(organizations).where(organizations.c.id == edit.now.id)
+    raised = mine.values(generation=generation, revision=organizations.c.revision + 1)
+    return tx.execute(raised.returning(organizations)).one()
+
+
+def _kind_of(before: Any, now: Any) -> type[OrganizationEvent]:  # noqa: ANN401 - rows
+    is_there = now is not None and now.deleted_at is None
+    was_there = before is not None and before.deleted_at is None
+    if not is_there:
+        return OrganizationDeleted
+    if not was_there:
+        return OrganizationCreated
+    if (now.name, now.slug) != (before.name, before.slug):
+        return OrganizationRenamed
+    if now.generation != before.generation:
+        return OrganizationVisibilityChanged
+    return OrganizationUpdated
+
+
+def _more(kind: type[OrganizationEvent], before: Any, place: Organization) -> dict[str, Any]:  # noqa: ANN401 - a row
+    """What an event of this kind says beside what all say."""
+    if kind is OrganizationRenamed:
+        return {"old_name": before.name, "old_slug": before.slug}
+    return {"visibility": place.visibility} if kind is OrganizationVisibilityChanged else {}
+
+
+def tell_of_member(tx: Connection, edit: Edit) -> None:
+    """Who belongs to an organization was written, changed or deleted."""
+    before, now = edit.before, edit.now
+    row = now if now is not None else before
+    place = read_some(tx, [row.organization]).get(row.organization)
+    if place is None:
+        return  # it was deleted by hand, too, and that was told
+    told: dict[str, Any] = {
+        "workspace": place.workspace,
+        "actor": BY_HAND,
+        "member": read_names(tx, [row.person])[row.person],
+        "place": Named(id=place.id, name=place.name),
+    }
+    if now is None:
+        tell(tx, MemberRemoved(**told), place, row.person, edit.cause)
+    elif before is None:
+        joined = MemberJoined(**told, role=now.role, revision=now.revision)
+        tell(tx, joined, place, row.person, edit.cause)
+    else:
+        changed = MemberRoleChanged(**told, permissions=[], role=now.role, revision=now.revision)
+        tell(tx, changed, place, row.person, edit.cause)
