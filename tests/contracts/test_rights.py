@@ -39,6 +39,7 @@ def test_every_role_has_its_rights_and_a_name_for_people() -> None:
 def test_no_client_has_a_right_of_the_team() -> None:
     of_the_team = {Right.NOTE, Right.WORK, Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS}
     of_the_team |= {Right.DELIVERIES, Right.EMPLOY, Right.FILE_FOR_OTHERS}
+    of_the_team |= {Right.ACCOUNTS, Right.IDENTIFY}
 
     for role in CLIENT_ROLES:
         assert not RIGHTS[role] & of_the_team, f"{role} may do what is the team's"
