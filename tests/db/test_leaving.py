@@ -17,8 +17,9 @@ from deskwire.tickets.files import files
 from deskwire.tickets.keeper import Keeper
 from deskwire.tickets.tickets import participants
 from deskwire.tickets.uploads import Uploads, once
-from deskwire.workspaces import admission, founding, invitations
+from deskwire.workspaces import admission, invitations
 from deskwire.workspaces.organizations import organization_members, organizations, read_employed
+from tests.accounts_house import events_of
 from tests.admin_house import Office, open_office
 from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
 
@@ -53,8 +54,10 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> Non
     office.act(UNA, work.watch, ticket, office.house.id_of(UNA))
     held = {actor: f"ticket:{ticket}" in office.house.viewer(actor).channels for actor in (CY, UNA)}
 
-    office.act(BO, founding.delete, office.ids["quay"], "The Quay")
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
 
+    touches = events_of(office.house.db)[-1][3]
+    assert {f"user:{office.house.id_of(each)}" for each in (BO, CY, UNA)} <= set(touches)
     assert held == {CY: True, UNA: True}
     for actor in (BO, CY, UNA):
         channels = office.house.viewer(actor).channels
@@ -130,7 +133,7 @@ async def test_files_of_what_was_deleted_leave_the_store(office: Office, tmp_pat
             kept[f"{slug} {fate}"] = file
             if fate == "deleted":
                 office.act(DEE, work.remove, ticket)
-    office.act(CY, founding.delete, office.ids["loft"], "The Loft")
+    office.act(CY, leaving.delete_organization, office.ids["loft"], "The Loft")
 
     def rows() -> int:
         counted = select(func.count()).select_from(files)

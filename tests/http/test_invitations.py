@@ -15,7 +15,7 @@ from deskwire.kit import mail
 from deskwire.workspaces import invitations
 from deskwire.workspaces.invitations import MAX_OPEN
 from deskwire.workspaces.membership import read_members
-from tests.accounts_house import RIGHT
+from tests.accounts_house import RIGHT, events_of
 from tests.admin_house import Office, open_office, with_mail
 from tests.cast import BO, CY, EVE, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -90,6 +90,8 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(site: WholeSite, office
     assert made is not None
     assert made.email_verified_at is not None, "the letter reached it"
     assert NEW in members_of(site, office)
+    told = [type_ for type_, _, heard_by, _ in events_of(site.house.db) if "people" in heard_by]
+    assert told[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
 def test_the_link_that_was_shown_lets_in_but_proves_no_address(

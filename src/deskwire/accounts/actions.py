@@ -90,6 +90,7 @@ def sign_up(
     `compose` writes the mail with which they prove the address; None: no mail is sent.
     """
     person = people.create(tx, name=name, email=email, at=at)
+    people.announce(tx, person, at)
     passwords.store(tx, person.id, hash_, at)
     if compose is not None:
         mailing.send_link(tx, person, "verify", compose, at)

@@ -151,6 +151,14 @@ def show(
     return change(tx, person_id, at=at)
 
 
+def announce(tx: Connection, person: Person, at: Millis) -> None:
+    """Tell who may see everybody that somebody has come."""
+    fact = PersonChanged(
+        actor=person.id, person=person.id, name=person.name, revision=person.revision
+    )
+    log.append(tx, fact, channels=[channels.PEOPLE], at=at)
+
+
 def depict(
     tx: Connection, person_id: PersonId, avatar: str | None, *, at: Millis
 ) -> tuple[Person, str | None]:

@@ -1,4 +1,5 @@
-"""Leaving: what somebody had taken on goes back to the team, by a fact in each request.
+"""Leaving: what somebody had taken on goes back to the team, by a fact in each request; and what
+goes with an organization.
 
 A Discord server's tickets stay with whoever has them there: that is told in Discord.
 """
@@ -8,13 +9,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from deskwire.accounts.actions import Knock
+from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.tickets.statuses import ENDED
-from deskwire.tickets.tickets import REQUESTS, tickets
+from deskwire.tickets.tickets import REQUESTS, participants, tickets
 from deskwire.tickets.work import record
-from deskwire.workspaces import admission, departure
+from deskwire.workspaces import admission, departure, founding
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 
@@ -43,6 +45,17 @@ def take_role(tx: Connection, deed: Deed, person: PersonId) -> None:
     """Somebody is of the team no more."""
     admission.take_role(tx, deed, person)
     give_back(tx, deed, person)
+
+
+def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:
+    """Delete an organization; who was added to a request of it loses that on open screens too."""
+    added = (
+        select(participants.c.principal)
+        .join(tickets, tickets.c.id == participants.c.ticket)
+        .where(tickets.c.workspace == channels.organization(id_), participants.c.role == "added")
+    )
+    outsiders = [channels.user(person) for person in tx.execute(added.distinct()).scalars()]
+    founding.delete(tx, deed, id_, confirmed, outsiders)
 
 
 def give_back(tx: Connection, deed: Deed, person: PersonId) -> None:

@@ -16,7 +16,7 @@ from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
-from deskwire.tickets import counts
+from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
@@ -177,7 +177,7 @@ def change_from(
         case "revoke":
             invitations.revoke(tx, deed, id_, form.get("invitation"))
         case "delete":
-            founding.delete(tx, deed, id_, form.get("confirmed"))
+            leaving.delete_organization(tx, deed, id_, form.get("confirmed"))
         case _:
             raise Invalid("Nothing was to be changed. Choose something and try again.")
     return None
