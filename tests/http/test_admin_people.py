@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deskwire.accounts import people, sessions
+from deskwire.accounts import mailing, people, sessions
 from deskwire.accounts.actions import Knock, Visit, admit
 from deskwire.kit import mail
 from deskwire.kit.clock import now
@@ -157,6 +157,8 @@ def test_the_right_password_opens_no_deactivated_account(office: Office, site: W
 
     with pytest.raises(Forbidden, match="deactivated"):
         db.write_here(enter)
+    db.write_here(mailing.send_reset, person, lambda *_: mail.Letter("x", "x", "x"), NOON)
+    assert db.read_here(mail.read_newest) == [], "nor does a link for another one"
 
 
 def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(

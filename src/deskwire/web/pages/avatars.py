@@ -12,9 +12,9 @@ from deskwire.kit.errors import Invalid, NotFound, TooLarge
 from deskwire.kit.store import Missing
 from deskwire.tickets.avatars import NO_PICTURE, check_shown, drop_avatar, keep_avatar
 from deskwire.web.login import Login, read_form
-from deskwire.web.multipart import Multipart
+from deskwire.web.multipart import Multipart, Part
 from deskwire.web.pages.oneself import Oneself
-from deskwire.web.receiving import arriving
+from deskwire.web.receiving import FIELD_BYTES, arriving
 from deskwire.web.site import Site, person_of
 
 HEADERS = {
@@ -63,11 +63,19 @@ class AvatarPages:
             if part.name == "avatar" and part.file_name:
                 await keep_avatar(self.site.uploads, person_of(request).id, part.chunks)
                 return
-            async for _ in part.chunks:  # a field nobody asked for
-                pass
+            await _pass_over(part)
         raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
 
     async def _drop(self, request: Request) -> None:
         if "remove" not in await read_form(request):
             raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
         await drop_avatar(self.site.uploads, person_of(request).id)
+
+
+async def _pass_over(part: Part) -> None:
+    """A field nobody asked for, or no file; Invalid where it is a large one."""
+    size = 0
+    async for chunk in part.chunks:
+        size += len(chunk)
+        if size > FIELD_BYTES:
+            raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})

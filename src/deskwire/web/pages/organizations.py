@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
 from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
+from deskwire.web.admin import act_as
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
@@ -33,9 +33,6 @@ from deskwire.workspaces.organizations import (
     read_visible,
 )
 from deskwire.workspaces.rights import CLIENT_ROLES, ROLE_LABELS, Right, rights_in
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,9 @@ class OrganizationPages:
         """POST /create-organization (name, slug)."""
         form = await read_form(request)
         try:
-            made = await self._write(request, founding.create, form.get("name"), form.get("slug"))
+            made = await act_as(
+                self.site, request, founding.create, form.get("name"), form.get("slug")
+            )
         except Invalid as refusal:
             context = _form_context(form.fields, refusal)
             return self.render(
@@ -94,7 +93,7 @@ class OrganizationPages:
         compose = letters.invitation(request) if letters.works else None
         address = request.client.host if request.client else None
         try:
-            secret = await self._write(request, change_from, place.id, form, compose, address)
+            secret = await act_as(self.site, request, change_from, place.id, form, compose, address)
         except (Invalid, Conflict, TooMany) as refusal:
             return self._settings_page(request, shown, refusal)
         if secret is not None:
@@ -126,20 +125,6 @@ class OrganizationPages:
     async def _shown(self, request: Request) -> Shown:
         slug, person = str(request.path_params["slug"]), person_of(request).id
         return await self.site.db.read(read_shown, self.site.access, person, slug)
-
-    async def _write(
-        self,
-        request: Request,
-        act: Callable[Concatenate[Connection, Deed, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        access, person = self.site.access, person_of(request).id
-
-        def run(tx: Connection) -> T:
-            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
-
-        return await self.site.db.write(run)
 
 
 def change_from(
