@@ -133,10 +133,12 @@ def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -
         b'no json "refresh_token": "s3cret"',
         b"[" * 100_000 + b'{"secret":"s3cret"}',
         b'\xff\xfe{"secret":"s3cret"}',
+        b'{"half": "\\ud800", "secret": "s3cret"}',
     ],
 )
 def test_what_is_no_json_is_shown_without_secrets_too(body: bytes) -> None:
     shown = pretty(body)
 
     assert "s3cret" not in shown
+    assert shown.encode()
     assert len(shown) <= LONGEST + 40

@@ -18,7 +18,7 @@ from deskwire.tickets.tickets import REQUESTS, participants, tickets
 from deskwire.tickets.work import record
 from deskwire.workspaces import admission, departure, founding
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.names import read_names
+from deskwire.workspaces.names import read_names, read_people
 
 
 def depart(tx: Connection, person: PersonId, at: Millis) -> None:
@@ -54,7 +54,9 @@ def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) ->
         .join(tickets, tickets.c.id == participants.c.ticket)
         .where(tickets.c.workspace == channels.organization(id_), participants.c.role == "added")
     )
-    outsiders = [channels.user(person) for person in tx.execute(added.distinct()).scalars()]
+    known = set(tx.execute(added.distinct()).scalars())
+    people = {each for each in known if ":" not in each} | {*read_people(tx, known).values()}
+    outsiders = [channels.user(person) for person in sorted(people)]
     founding.delete(tx, deed, id_, confirmed, outsiders)
 
 

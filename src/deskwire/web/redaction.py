@@ -10,7 +10,7 @@ SECRET = re.compile(r"(/(?:welcome|verify|reset|invitations)/)[^/?#\s]+", re.IGN
 
 # Names of fields whose value is nobody's to read: `accessToken`, `client_secret`, `Authorization`.
 HIDDEN = re.compile(
-    r"token|secret|passw|passphrase|authorization|cookie|credential|signature|api[-_]?key|private[-_]?key",
+    r"token|secret|passw|passphrase|authorization|cookie|credential|signature|(?:api|private)[-_]?key",
     re.IGNORECASE,
 )
 PAIR = re.compile(
@@ -33,6 +33,7 @@ def pretty(body: bytes) -> str:
         shown = json.dumps(_masked(json.loads(text)), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):  # no JSON, or nested without end
         shown = PAIR.sub(rf'\1"{MASK}"', redact(text))
+    shown = shown.encode("utf-8", "replace").decode()  # JSON may say half characters
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}\n… ({len(shown):,} characters)"
 
 
