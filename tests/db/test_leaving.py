@@ -97,6 +97,26 @@ def test_who_departs_takes_their_invitations_back(office: Office) -> None:
     assert "invitation.revoked" in types_told(office)
 
 
+def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
+    office: Office,
+) -> None:
+    quay, loft, at = office.ids["quay"], office.ids["loft"], office.house.at
+    for actor, place in ((DEE, loft), (DEE, quay), (BO, quay)):
+        office.act(actor, invitations.invite, place, f"{actor.discord}@desk.test", "member")
+    row = {"organization": quay, "person": office.house.id_of(DEE), "role": "member"}
+    office.house.db.write_here(
+        Connection.execute, insert(organization_members).values(**row, revision=1)
+    )
+
+    office.act(BO, leaving.remove_member, quay, office.house.id_of(DEE))
+
+    left = {
+        place: office.house.db.read_here(invitations.read_open, place, at) for place in (quay, loft)
+    }
+    assert [each.email for each in left[quay]] == [f"{BO.discord}@desk.test"]
+    assert len(left[loft]) == 1
+
+
 def test_a_role_that_is_taken_gives_requests_back(office: Office) -> None:
     ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
     office.act(ADA, work.assign, ticket, ada)

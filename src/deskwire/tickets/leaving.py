@@ -16,7 +16,7 @@ from deskwire.kit.clock import Millis
 from deskwire.tickets.statuses import ENDED
 from deskwire.tickets.tickets import REQUESTS, participants, tickets
 from deskwire.tickets.work import record
-from deskwire.workspaces import admission, departure, founding
+from deskwire.workspaces import admission, departure, founding, invitations, membership
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names, read_people
 
@@ -45,6 +45,12 @@ def take_role(tx: Connection, deed: Deed, person: PersonId) -> None:
     """Somebody is of the team no more."""
     admission.take_role(tx, deed, person)
     give_back(tx, deed, person)
+
+
+def remove_member(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
+    """Somebody is no member of an organization any more; whom they invited there is not either."""
+    membership.remove(tx, deed, id_, person)
+    invitations.revoke_made(tx, person, deed.person, deed.at, id_)
 
 
 def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:

@@ -154,9 +154,14 @@ def revoke(tx: Connection, deed: Deed, id_: str, invitation: str) -> None:
     _tell(tx, deed.person, InvitationRevoked, place.workspace, row.id, row.email, row.role)
 
 
-def revoke_made(tx: Connection, inviter: PersonId, actor: str, at: Millis) -> None:
-    """Take back every open invitation that somebody made who is here no more."""
+def revoke_made(
+    tx: Connection, inviter: PersonId, actor: str, at: Millis, organization: str | None = None
+) -> None:
+    """Take back every open invitation that somebody made who is here no more, or no more in one
+    organization."""
     made = and_(_is_open(at), invitations.c.invited_by == inviter)
+    if organization is not None:
+        made = and_(made, invitations.c.organization == organization)
     taken = update(invitations).where(made).values(revoked_at=at).returning(invitations)
     for row in tx.execute(taken).all():
         place = channels.organization(row.organization)

@@ -152,9 +152,9 @@ def change_from(
         case "role":
             membership.change_role(tx, deed, id_, form.get("person"), form.get("role"))
         case "remove":
-            membership.remove(tx, deed, id_, form.get("person"))
+            leaving.remove_member(tx, deed, id_, form.get("person"))
         case "leave":
-            membership.remove(tx, deed, id_, deed.person)
+            leaving.remove_member(tx, deed, id_, deed.person)
         case "invite":
             if compose is not None:
                 throttle.count_mail(tx, normal_email(form.get("email")), address, deed.at)
