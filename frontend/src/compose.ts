@@ -44,11 +44,12 @@ export class Compose {
     if (!field || !ticket || (text.trim() === "" && files.length === 0)) return true;
     const kind = new FormData(form).get("kind") === "note" ? "note" : "reply";
     const author = form.dataset["author"] ?? "";
+    const picture = form.dataset["picture"];
     field.value = "";
     field.dispatchEvent(new Event("input", { bubbles: true })); // its draft goes with it
     hideCollision(form);
     const id = uuid7(this.#now());
-    void this.#send(form, { id, ticket, kind, author, text, files, at: this.#now() });
+    void this.#send(form, { id, ticket, kind, author, picture, text, files, at: this.#now() });
     field.focus();
     return true;
   }

@@ -17,6 +17,7 @@ export interface Sent {
   ticket: string;
   kind: "reply" | "note";
   author: string; // their name
+  picture?: string | undefined; // where theirs is
   text: string;
   files: readonly File[];
   at: number; // ms
@@ -67,8 +68,9 @@ export class Screen {
       if (shown) setFate(shown, "sending", "");
       const root = list && !shown ? cloneOf(`line-${sent.kind}`) : null;
       if (!list || !root) continue;
+      const writer = { id: "", name: sent.author, picture: sent.picture ?? null };
       const line = { id: sent.id, kind: sent.kind, html: "", at: sent.at };
-      this.#insertLine(list, root, { ...line, author: { id: "", name: sent.author } });
+      this.#insertLine(list, root, { ...line, author: writer });
       const body = root.querySelector<HTMLElement>("[data-html]");
       if (body) body.textContent = sent.text || sent.files.map((file) => file.name).join(", ");
       setFate(root, "sending", "");

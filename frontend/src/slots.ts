@@ -95,6 +95,7 @@ function fillOne(element: HTMLElement, state: unknown, now: number): void {
   if (element.dataset["if"] !== undefined) element.hidden = isMissing(at("if"));
   if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(at("unless"));
   if (element.dataset["href"] !== undefined) put(element, "href", localPath(at("href")));
+  if (element.dataset["src"] !== undefined) put(element, "src", localPath(at("src")));
   if (element.dataset["title"] !== undefined) put(element, "title", textFor(at("title")));
   if (element.dataset["own"]) element.hidden = !isReader(at("own")) || leadsNowhere(element);
   if (time !== undefined) setTime(element, at("time"), now);

@@ -101,7 +101,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
     many: (n) => `${n} people left the server`,
   }),
   "member.role_changed": null,
-  "person.changed": ({ linked, unlinked }) => identity(linked, unlinked),
+  "person.changed": ({ linked, unlinked }) => identity(linked, unlinked), // to that person alone
   "session.revoked": null,
   "ticket.reopened": (data) => about(data, "reopened"),
   "ticket.assigned": (data) => ({
@@ -147,6 +147,9 @@ const OWN_TOO: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
 // Nor does it tell leaving from being removed; either way this is why the page went.
 const OWN_IF_ABOUT: ReadonlySet<EventType> = new Set<EventType>(["member.left"]);
 
+// The administration's pages hear of everybody's; it is no news to who looks at them.
+const OWN_ONLY: ReadonlySet<EventType> = new Set<EventType>(["person.changed"]);
+
 /** The toast of an event, or null: none is due, or one of `own` (the reader) did it. */
 export function toastOf<T extends EventType>(
   type: T,
@@ -154,6 +157,7 @@ export function toastOf<T extends EventType>(
   own: ReadonlySet<string>,
 ): Toast | null {
   if (!Object.hasOwn(TOASTS, type)) return null;
+  if (OWN_ONLY.has(type) && !("person" in data && own.has(data.person))) return null;
   const isTold = OWN_TOO.has(type) || (OWN_IF_ABOUT.has(type) && isAbout(data, own));
   if (own.has(data.actor) && !isTold) return null;
   return TOASTS[type]?.(data) ?? null;

@@ -105,6 +105,8 @@ test("an account that was linked or unlinked is told, a new name is not", () => 
   assert.equal(linked?.title, "Discord account linked");
   assert.equal(unlinked?.title, "Discord account unlinked");
   assert.equal(toastOf("person.changed", changed, own), null);
+  const theirs = toastOf("person.changed", { ...changed, linked: "discord" }, new Set(["p2"]));
+  assert.equal(theirs, null, "who administers people hears of everybody's");
 });
 
 test("an event of a type this page does not know makes no toast", () => {

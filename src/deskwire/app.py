@@ -5,7 +5,7 @@ request → Door (signed webhooks) → guards (headers, origin, size) → cookie
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -20,6 +20,7 @@ from deskwire.metrics import Metrics
 from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
 from deskwire.tickets.uploads import Uploads
+from deskwire.web.deliveries import Deliveries
 from deskwire.web.errors import handlers
 from deskwire.web.guards import RoomForFiles, guard
 from deskwire.web.letters import Letters
@@ -30,6 +31,7 @@ from deskwire.web.render import Renderer
 from deskwire.web.routes import routes, takes_files, urls
 from deskwire.web.sessions import BrowserSessions, RenewCookies
 from deskwire.web.site import Site
+from deskwire.webhooks import deliveries
 from deskwire.webhooks.door import Door, Intake
 
 MEGABYTE = 1_000_000  # bytes, as browsers and telephones count them
@@ -95,6 +97,7 @@ class Application:
             current=browsers.current,
             operators=_operators(settings),
             uploads=uploads,
+            deliveries=deliveries_of(lambda: self._running.worker.ring()),
             public_url=settings.public_url,
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
@@ -124,6 +127,19 @@ class Application:
         room = RoomForFiles(takes_files(urls(*parts)), uploads.limit * FILES_PER_FORM)
         guarded = guard(RenewCookies(app, browsers), settings.public_url or None, room)
         return Door(guarded, sources, self._intake)
+
+
+def deliveries_of(ring: Callable[[], None]) -> Deliveries:
+    """What pages may do with deliveries; `ring` wakes whoever works them out."""
+    return Deliveries(
+        states=deliveries.STATES,
+        find=deliveries.find,
+        read_sources=deliveries.read_sources,
+        read_one=deliveries.read_one,
+        replay=deliveries.replay,
+        dismiss=deliveries.dismiss,
+        ring=ring,
+    )
 
 
 def _operators(settings: Settings) -> Operators:

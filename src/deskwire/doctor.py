@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import smtplib
 import sqlite3
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from deskwire.events.log import count_waiting, read_epoch, read_head
 from deskwire.kit.databases import connect
 from deskwire.kit.db import is_shared
 from deskwire.kit.errors import Refusal
+from deskwire.kit.relay import Relay
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
+from deskwire.kit.stores import check_writable
 from deskwire.outside.notes import read_problems
 from deskwire.place import check_written
 from deskwire.schema import is_newer, read_state
@@ -46,7 +50,14 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that can be seen from outside the running server."""
-    return [*_settings(settings), *_database(settings), *_disk(settings), _server(settings)]
+    return [
+        *_settings(settings),
+        *_database(settings),
+        *_disk(settings),
+        _files(settings),
+        _mail(settings),
+        _server(settings),
+    ]
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -137,6 +148,43 @@ def _disk(settings: Settings) -> list[Finding]:
     if free < LITTLE:
         return [Finding(False, f"{said}: make room before webhooks are answered 503")]
     return [Finding(True, said)]
+
+
+def _files(settings: Settings) -> Finding:
+    try:
+        check_writable(settings.files_url, ANSWER_WITHIN)
+    except Exception as error:  # each store fails in its own ways
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Finding(False, f"files cannot be kept in {settings.files_url}: {why}")
+    return Finding(True, f"files are kept in {settings.files_url}")
+
+
+def _mail(settings: Settings) -> Finding:
+    relay = settings.relay
+    if relay is None:
+        return Finding(True, "SMTP_URL is not set: no mail is sent")
+    place = f"{relay.host}:{relay.port}"
+    try:
+        _greet(relay)
+    except smtplib.SMTPAuthenticationError:
+        return Finding(
+            False, f"the mail server at {place} refuses the user or password of SMTP_URL"
+        )
+    except (smtplib.SMTPException, OSError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return Finding(False, f"the mail server at {place} cannot be used: {why}")
+    return Finding(True, f"the mail server answers at {place}")
+
+
+def _greet(relay: Relay) -> None:
+    """Connect, and sign in, as mail is sent. Raises what `smtplib` does."""
+    connect = smtplib.SMTP_SSL if relay.tls else smtplib.SMTP
+    with connect(relay.host, relay.port, timeout=ANSWER_WITHIN) as server:
+        server.ehlo()
+        if relay.start_tls or (relay.start_tls is None and server.has_extn("starttls")):
+            server.starttls(context=ssl.create_default_context())
+        if relay.user and relay.password:
+            server.login(relay.user, relay.password)
 
 
 def _server(settings: Settings) -> Finding:

@@ -66,7 +66,7 @@ def company(place: Place, visit: Visit) -> Company:
 
     bo.open(f"/orgs/quay-{number}/settings")
     bo.page.get_by_label("E-mail address").fill(emails["una"])
-    bo.page.get_by_role("button", name="Make a link").click()
+    bo.page.get_by_role("button", name="Invite", exact=True).click()
     link = bo.find("[role=status] code").inner_text()
     una.open(link.removeprefix(place.server.url))
     una.page.get_by_role("button", name=f"Join Quay {number}").click()

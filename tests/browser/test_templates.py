@@ -24,7 +24,7 @@ TICKETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "everything": {
         "opener": Who(id="discord:1", name="Bo Castellanos"),
-        "assignee": Who(id="2", name="Ada Lindqvist"),
+        "assignee": Who(id="2", name="Ada Lindqvist", picture="/avatars/0192f0c1"),
         "priority": "urgent",
         "tags": ["login", "billing"],
         "messages": 12,

@@ -39,6 +39,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
     "a ticket in the Attic": (TICKET, {CY}),
     "Bo's own channel": (EVENT, {BO}),
     "what is for staff": (EVENT, {ADA}),
+    "what is told of everybody": (EVENT, set()),  # Ada is an analyst; see the portal's matrix
     "an organization nobody belongs to": (EVENT, set()),
 }
 CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
@@ -155,6 +156,7 @@ class Seen:
         self.crowd.note("Bo's own channel")
         for thing, channel in (
             ("what is for staff", channels.STAFF),
+            ("what is told of everybody", channels.PEOPLE),
             ("an organization nobody belongs to", channels.organization("none")),
         ):
             self.house.db.write_here(_say_on, channel)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from deskwire.events import log
+from deskwire.events.catalogue import PersonChanged
+from deskwire.events.channels import PEOPLE
 from deskwire.kit.ids import new_id
 from deskwire.tickets import talk, work
 from deskwire.tickets.talk import Kind, Written
@@ -36,6 +39,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
     "Cy's request": (REQUEST, {ADA, CY}),
     "Cy's request that Dee watches": (REQUEST, {ADA, CY, DEE}),
     "a note in the request that Dee watches": (NOTE, {ADA}),
+    "what is told of everybody": (EVENT, {ADA}),
     "Bo's request that was deleted": (("address", "list", "search", "file", "written to"), set()),
 }
 CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
@@ -93,6 +97,9 @@ class Seen:
         for thing, where in NOTES.items():
             self._say(thing, where, ADA, "note")
         self.quay.act(ADA, work.remove, self.requests["Bo's request that was deleted"])
+        told = PersonChanged(actor="shell", person="-", name="-", revision=1)
+        self.quay.house.db.write_here(log.append, told, channels=[PEOPLE])
+        self.crowd.note("what is told of everybody")
 
     def _say(self, thing: str, where: str, actor: Actor, kind: Kind) -> None:
         """Write something with a file."""

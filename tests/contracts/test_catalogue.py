@@ -24,6 +24,7 @@ CHANNEL_KINDS = (
     "org:ID",
     "org:ID:G",
     "staff",
+    "people",
 )
 
 

@@ -36,9 +36,18 @@ def test_every_role_has_its_rights_and_a_name_for_people() -> None:
     assert set(RIGHTS) == {*CLIENT_ROLES, *INTERNAL_ROLES} == set(ROLE_LABELS)
 
 
+def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_away() -> None:
+    seers = {role for role, rights in RIGHTS.items() if Right.DELIVERIES in rights}
+
+    assert seers <= {role for role, rights in RIGHTS.items() if Right.PEOPLE in rights}, (
+        "templates/admin_deliver*.html say data-held=people: give deliveries a channel of their own"
+    )
+
+
 def test_no_client_has_a_right_of_the_team() -> None:
     of_the_team = {Right.NOTE, Right.WORK, Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS}
     of_the_team |= {Right.DELIVERIES, Right.EMPLOY, Right.FILE_FOR_OTHERS}
+    of_the_team |= {Right.ACCOUNTS, Right.IDENTIFY}
 
     for role in CLIENT_ROLES:
         assert not RIGHTS[role] & of_the_team, f"{role} may do what is the team's"

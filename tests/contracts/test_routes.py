@@ -19,9 +19,13 @@ from tests.http.whole_site import AS, WholeSite
 from tests.portal_house import found
 
 PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "file": "never-uploaded"}
+PARTS |= {"person": "nobody", "delivery": "1", "avatar": "never-uploaded"}
 PARTS |= {"slug": "quay", "request": "", "message": ""}  # the last two once they are there
 EXAMPLES = {"/static": "/static/favicon.svg"}
-UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail"}  # their own tests have one
+UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail", "/avatars/{avatar}"}
+# … their own tests have one
+OF_FEW = {"/admin/people", "/admin/people/{person}", "/admin/deliveries"}
+OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/test_admin_*.py
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
 }  # without a link that was given out
@@ -82,6 +86,8 @@ def test_people_who_are_signed_in_get_the_page(site: WholeSite) -> None:
             meant = {ELSEWHERE.get(url.path, NOT_THERE.get(url.path, 200))}
             if url.path in UNKNOWN_HERE:
                 meant = {404}
+            if url.path in OF_FEW:
+                meant = {403}
             if url.path == "/settings/password":  # asks the cookie itself, which is not there
                 meant = {303}
             assert answer.status_code in meant, f"{url.path}: {answer.status_code}"
@@ -104,8 +110,6 @@ def stranger_gets(url: Url, method: str) -> set[int]:
     """What a public page, or an empty form, is answered: no crash, and nobody is let in."""
     if method == "GET":
         return {NOT_THERE.get(url.path, 200)}
-    if url.path.startswith("/invitations/"):  # to sign in, and back
-        return {303}
     return {403} if url.path == "/sign-up" else {303} if url.path == "/sign-out" else {404, 422}
 
 

@@ -39,7 +39,11 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
     db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD, actor="shell")
 
     [(type_, data, heard_on, touches)] = events_of(db)
-    assert (type_, heard_on, touches) == ("person.changed", [f"user:{bo.id}"], [f"user:{bo.id}"])
+    assert (type_, heard_on, touches) == (
+        "person.changed",
+        [f"user:{bo.id}", "people"],
+        [f"user:{bo.id}"],
+    )
     told = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
     assert data == told | {"linked": "discord"}
 

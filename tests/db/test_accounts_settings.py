@@ -230,7 +230,7 @@ def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Data
     own = f"user:{ada.id}"
     told = {type_: (channels, touches) for type_, _, channels, touches in events_of(db)}
     assert told["member.removed"] == ([own, "org:acme", "staff"], [own])
-    assert told["person.changed"] == ([own], [own])
+    assert told["person.changed"] == ([own, "people"], [own])
     assert told["session.revoked"] == ([own], [own])
 
 

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
 from deskwire.accounts.passwords import Cost, Hasher
+from deskwire.app import deliveries_of
 from deskwire.events import log
 from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
@@ -44,6 +45,7 @@ class Known:
     email: str | None = None
     theme: str | None = None
     time_zone: str | None = None
+    picture: str | None = None
 
 
 class WholeSite:
@@ -60,6 +62,7 @@ class WholeSite:
             hub=lambda: self.hub,
             current=self._current,
             operators=Operators("", trusts_here=True),
+            deliveries=deliveries_of(lambda: None),
             uploads=Uploads(house.db, Disk(house.folder / "files"), MAX_FILE),
             public_url="http://testserver",
             sign_up="invited",

@@ -297,7 +297,7 @@ export interface OrganizationVisibilityChanged {
   visibility: string;
 }
 
-/** A person's name or identities changed (a Discord account was linked, say). */
+/** A person's name, picture or identities changed (a Discord account was linked, say), or that they may sign in. */
 export interface PersonChanged {
   /** `guild:ID` or `org:ID` */
   workspace?: string | null;
@@ -878,6 +878,8 @@ export interface Who {
   /** a person's id, or `discord:ID` */
   id: string;
   name: string;
+  /** where a picture of them is */
+  picture?: string | null;
 }
 
 /** The data of each type. */

@@ -18,8 +18,10 @@ from deskwire.accounts.sessions import Opened
 from deskwire.accounts.throttle import LIMITS, Limits
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
+from deskwire.kit.errors import Forbidden
 
 RESETTING: tuple[Purpose, ...] = ("reset",)
+DEACTIVATED = "This account is deactivated. Ask whoever runs this desk."
 WELCOMING: tuple[Purpose, ...] = ("sign-in", "reset")  # both let their holder set a password
 
 
@@ -88,6 +90,7 @@ def sign_up(
     `compose` writes the mail with which they prove the address; None: no mail is sent.
     """
     person = people.create(tx, name=name, email=email, at=at)
+    people.announce(tx, person, at)
     passwords.store(tx, person.id, hash_, at)
     if compose is not None:
         mailing.send_link(tx, person, "verify", compose, at)
@@ -167,6 +170,10 @@ def _renew_password(
 
 
 def _open(tx: Connection, person_id: PersonId, visit: Visit, at: Millis) -> Opened:
+    # Held, or a session could begin beside the end of all of them.
+    held = select(people.people.c.deactivated_at).where(people.people.c.id == person_id)
+    if tx.execute(held.with_for_update()).scalar_one() is not None:
+        raise Forbidden(DEACTIVATED)
     if visit.token is not None:
         sign_out(tx, visit.token, at)
     return sessions.begin(tx, person_id, user_agent=visit.user_agent, address=visit.address, at=at)

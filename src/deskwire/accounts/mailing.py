@@ -47,7 +47,7 @@ def ask_for_reset(
 def send_reset(tx: Connection, person_id: PersonId, compose: Compose, at: Millis) -> None:
     """Mail the link, if there is still somebody to have it."""
     person = people.find(tx, person_id)
-    if person is not None and person.email is not None:
+    if person is not None and person.email is not None and person.deactivated_at is None:
         send_link(tx, person, "reset", compose, at)
 
 

@@ -7,7 +7,18 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    insert,
+    select,
+)
 
 from deskwire.events import channels, log
 from deskwire.events.catalogue import PersonChanged
@@ -21,7 +32,14 @@ from deskwire.kit.text import is_blank, is_disruptive
 NAME_CHARACTERS = 80  # longer names break every list they stand in
 FORMER = "Former member"  # who has left for good
 THEMES = ("system", "light", "dark")
-PERSONAL = ("email", "email_verified_at", "time_zone", "theme", "avatar")  # beside the name
+PERSONAL = (
+    "email",
+    "email_verified_at",
+    "time_zone",
+    "theme",
+    "avatar",
+    "seen_at",
+)  # beside the name
 NO_MAIL = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}  # .local, .invalid, … (RFC 6761)
 
 people = Table(
@@ -37,6 +55,9 @@ people = Table(
     Column("theme", Text),  # light, dark; None: the system's
     Column("avatar", Text),  # key of the picture's bytes; None: initials
     Column("deleted_at", BigInteger),  # ms; what is left of a former member is this row
+    Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never signed in
+    Column("deactivated_at", BigInteger),  # ms; since when nobody can sign in as them
+    Index("ix_people_avatar", "avatar"),
 )
 
 
@@ -54,6 +75,18 @@ class Person:
     theme: str | None = None
     avatar: str | None = None
     deleted_at: Millis | None = None
+    seen_at: Millis | None = None
+    deactivated_at: Millis | None = None
+
+    @property
+    def picture(self) -> str | None:
+        """Where their picture is; None: initials are shown."""
+        return picture_at(self.avatar)
+
+
+def picture_at(avatar: str | None) -> str | None:
+    """Where the picture with this key is shown. Another picture has another address."""
+    return f"/avatars/{avatar}" if avatar else None
 
 
 def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = None) -> Person:
@@ -118,6 +151,42 @@ def show(
     return change(tx, person_id, at=at)
 
 
+def announce(tx: Connection, person: Person, at: Millis) -> None:
+    """Tell who may see everybody that somebody has come."""
+    fact = PersonChanged(
+        actor=person.id, person=person.id, name=person.name, revision=person.revision
+    )
+    log.append(tx, fact, channels=[channels.PEOPLE], at=at)
+
+
+def depict(
+    tx: Connection, person_id: PersonId, avatar: str | None, *, at: Millis
+) -> tuple[Person, str | None]:
+    """Give a person a picture (its key), or take it (None); and the key of the one before."""
+    mine = people.c.id == person_id
+    before = tx.execute(select(people.c.avatar).where(mine).with_for_update()).scalar_one()
+    tx.execute(people.update().where(mine).values(avatar=avatar))
+    return change(tx, person_id, at=at), before
+
+
+def deactivate(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> Person:
+    """From now on nobody signs in as this person, and they hear nothing."""
+    return _admit(tx, person_id, at, actor, at)
+
+
+def readmit(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> Person:
+    """Let somebody in again who was deactivated."""
+    return _admit(tx, person_id, None, actor, at)
+
+
+def _admit(
+    tx: Connection, person_id: PersonId, deactivated_at: Millis | None, actor: str, at: Millis
+) -> Person:
+    mine = people.c.id == person_id
+    tx.execute(people.update().where(mine).values(deactivated_at=deactivated_at))
+    return change(tx, person_id, touches_access=True, actor=actor, at=at)
+
+
 def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
     """Leave nothing of a person but the row that what they wrote points at."""
     gone: dict[str, Any] = dict.fromkeys(PERSONAL)
@@ -146,7 +215,8 @@ def _tell(
         actor=actor, person=person.id, name=person.name, revision=person.revision, **told
     )
     own = channels.user(person.id)
-    log.append(tx, fact, channels=[own], touches=[own] if touches_access else [], at=at)
+    touches = [own] if touches_access else []
+    log.append(tx, fact, channels=[own, channels.PEOPLE], touches=touches, at=at)
 
 
 def parse_email(text: str) -> str:

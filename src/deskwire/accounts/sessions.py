@@ -93,6 +93,7 @@ def begin(
             address=address,
         )
     )
+    tx.execute(people.update().where(people.c.id == person_id).values(seen_at=at))
     return Opened(session, token)
 
 
@@ -148,6 +149,9 @@ def is_due(session: Session, at: Millis) -> bool:
 def extend(tx: Connection, session_id: str, at: Millis) -> bool:
     """The session was used: it lives seven days from now. False if it has ended meanwhile."""
     living = (sessions.c.id == session_id) & (sessions.c.expires_at > at)
+    # The person first, as who deactivates them does: two who wait for each other end in a deadlock.
+    whose = select(sessions.c.person).where(living).scalar_subquery()
+    tx.execute(people.update().where(people.c.id == whose).values(seen_at=at))
     used = sessions.update().where(living).values(expires_at=at + LIFETIME, seen_at=at)
     return tx.execute(used).rowcount == 1
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, union_all
 
-from deskwire.events.channels import Channel, Grant, PersonId
+from deskwire.events.channels import Channel, Grant, PersonId, user
 from deskwire.events.questions import Answer
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database, padded
@@ -47,14 +47,15 @@ class Access:
     def read_grants(
         self, tx: Connection, people: Collection[PersonId]
     ) -> dict[PersonId, list[Grant]]:
-        """Every grant of `people`, in one statement."""
+        """Every grant of `people`, in one statement. Who may not hear their own channel (they are
+        deactivated) hears nothing, whatever else would let them."""
         found: dict[PersonId, list[Grant]] = {person: [] for person in people}
         if not found:
             return found
         for row in tx.execute(self._grants, {"people": padded(people)}):
             person, channel, workspace, why = tuple(row)
             found[person].append(Grant(intern(channel), workspace, why))
-        return found
+        return {person: held if _hears_own(person, held) else [] for person, held in found.items()}
 
     def read_viewer(self, tx: Connection, person: PersonId) -> Viewer:
         """`person` as pages and searches see them."""
@@ -71,3 +72,8 @@ class Access:
     ) -> Answer:
         """`read_answer` over `db`."""
         return await db.read(self.read_answer, list(people), list(sessions))
+
+
+def _hears_own(person: PersonId, held: Sequence[Grant]) -> bool:
+    own = user(person)
+    return any(grant.channel == own for grant in held)

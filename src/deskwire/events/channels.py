@@ -7,6 +7,7 @@
     org:ID                 members of an organization
     org:ID:G               who sees all of an organization's requests, in generation G of its mode
     staff                  members of the internal organization
+    people                 those of them who may see everybody who has an account
 
 Names are interned: ten thousand seats in ten channels share ten strings.
 """
@@ -22,6 +23,7 @@ PersonId = str
 Channels = tuple[Channel, ...]  # sorted, each once; a set of ten is 600 bytes more, per stream
 
 STAFF: Channel = "staff"
+PEOPLE: Channel = "people"
 
 
 def user(person: PersonId) -> Channel:

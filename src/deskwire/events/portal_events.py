@@ -114,9 +114,10 @@ class InvitationRevoked(InvitationEvent):
 
 
 class PersonChanged(Event):
-    """A person's name or identities changed (a Discord account was linked, say)."""
+    """A person's name, picture or identities changed (a Discord account was linked, say), or that
+    they may sign in."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID",)
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", "people")
     type: ClassVar[str] = "person.changed"
     person: str
     name: str

@@ -25,6 +25,7 @@ class Who(Shape):
 
     id: str = Field(description="a person's id, or `discord:ID`")
     name: str
+    picture: str | None = Field(default=None, description="where a picture of them is")
 
 
 class Named(Shape):

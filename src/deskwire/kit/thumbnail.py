@@ -1,8 +1,9 @@
 """Makes a small picture of a large one, as a program of its own: stdin to stdout, no more rights.
 
-It is run by path with `python -I`, knows nothing of a desk, and may break in every way: whoever
-waits for it (`tickets/pictures.py`) then has no small picture. Its answer is `WIDTH HEIGHT`, a line
-feed, and a WebP.
+With the argument `square` it is the middle of the picture, for a face. It is run by path with
+`python -I`, knows nothing of a desk, and may break in every way: whoever waits for it
+(`tickets/pictures.py`) then has no small picture. Its answer is `WIDTH HEIGHT`, a line feed, and a
+WebP.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from PIL import Image, ImageOps
 
 PIXELS = 40_000_000  # of the whole picture; decoded, 160 MB
 SIDE = 480  # px; twice what a screen shows, for dense screens
+SQUARE = 192  # px; four times the largest face on a page
 MEMORY = 1536 * 1024 * 1024  # bytes of address space; a picture and its copy, and the libraries
 SECONDS = 10  # of computing
 ORIENTATION = 0x0112  # of EXIF; 5 to 8 lie on their side
@@ -28,10 +30,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     Image.MAX_IMAGE_PIXELS = PIXELS
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    sys.stdout.buffer.write(shrink(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(shrink(sys.stdin.buffer.read(), square="square" in sys.argv[1:]))
 
 
-def shrink(picture: bytes) -> bytes:
+def shrink(picture: bytes, *, square: bool) -> bytes:
     """The answer for `picture`. Raises whatever is wrong with it."""
     with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
         width, height = image.size
@@ -43,6 +45,8 @@ def shrink(picture: bytes) -> bytes:
         small = image.convert("RGBA") if image.mode in ("P", "1") else image
         small.thumbnail((SIDE, SIDE))  # before it is turned: a JPEG is then decoded small
         small = ImageOps.exif_transpose(small)
+        if square:
+            small = ImageOps.fit(small, (SQUARE, SQUARE))
         has_holes = "A" in small.mode or "transparency" in small.info
         plain = small.convert("RGBA" if has_holes else "RGB")
         made = io.BytesIO()

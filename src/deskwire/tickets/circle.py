@@ -12,7 +12,7 @@ from deskwire.accounts.people import people
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.tickets.tickets import participants
-from deskwire.workspaces.names import read_names, stand_in
+from deskwire.workspaces.names import read_names, stand_in, who_of
 from deskwire.workspaces.organizations import organization_members, organizations
 
 
@@ -44,14 +44,14 @@ def read_circle(
     wanted = [principal for principal in also if principal]
     asked = [_members(workspace.removeprefix("org:"))]
     if wanted:
-        others = select(people.c.id, people.c.name, null(), null())
+        others = select(people.c.id, people.c.name, people.c.avatar, null(), null())
         asked.append(others.where(people.c.id.in_(wanted)))
     if ticket:
         asked.append(_taking_part(ticket))
     found: dict[bool | None, dict[PersonId, Who]] = {False: {}, True: {}, None: {}}
     taking_part = []
-    for id_, name, internal, role in sorted(tx.execute(union_all(*asked)), key=_by_name):
-        who = Who(id=id_, name=name or stand_in(id_))
+    for id_, name, avatar, internal, role in sorted(tx.execute(union_all(*asked)), key=_by_name):
+        who = who_of(id_, name or stand_in(id_), avatar)
         found[internal][id_] = who
         if role is not None:
             taking_part.append((who, role))
@@ -63,10 +63,11 @@ def _members(organization: str) -> Select[Any]:
     theirs = organizations.c.id == member.c.organization
     joined = member.join(organizations, theirs).join(people, people.c.id == member.c.person)
     return (
-        select(people.c.id, people.c.name, organizations.c.internal, null())
+        select(people.c.id, people.c.name, people.c.avatar, organizations.c.internal, null())
         .select_from(joined)
         .where(
             and_(people.c.deleted_at.is_(None), organizations.c.deleted_at.is_(None)),
+            people.c.deactivated_at.is_(None),
             or_(organizations.c.id == organization, organizations.c.internal),
         )
     )
@@ -75,7 +76,7 @@ def _members(organization: str) -> Select[Any]:
 def _taking_part(ticket: str) -> Select[Any]:
     part = participants.c
     return (
-        select(part.principal, people.c.name, null(), part.role)
+        select(part.principal, people.c.name, people.c.avatar, null(), part.role)
         .outerjoin_from(participants, people, people.c.id == part.principal)
         .where(part.ticket == ticket)
     )

@@ -6,6 +6,8 @@ only the tickets they take part in has few, and those are counted.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -122,6 +124,21 @@ def count_open(tx: Connection, viewer: Viewer) -> dict[Workspace, int]:
         .group_by(tickets.c.workspace)
     )
     return {row[0]: int(row[1]) for row in tx.execute(union_all(of_all, of_own)) if row[1]}
+
+
+def count_open_of(
+    tx: Connection, viewer: Viewer, workspaces: Collection[Workspace]
+) -> dict[Workspace, int]:
+    """How many requests of these organizations are not ended; for the team alone."""
+    kept = ticket_counts.c
+    if not is_staff(viewer):
+        return {}
+    rows = tx.execute(
+        select(kept.workspace, func.sum(kept.tickets))
+        .where(kept.workspace.in_(workspaces), kept.status.not_in(ENDED))
+        .group_by(kept.workspace)
+    )
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def _by_status(found: dict[str, int]) -> dict[Status, int]:

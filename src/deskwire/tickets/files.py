@@ -20,11 +20,14 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     or_,
     select,
+    union_all,
     update,
 )
 
+from deskwire.accounts.people import people
 from deskwire.events.access import Viewer
 from deskwire.events.catalogue import Attached
 from deskwire.events.channels import PersonId
@@ -33,6 +36,7 @@ from deskwire.kit.db import metadata, padded
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.tickets.tickets import tickets, visible_to
+from deskwire.workspaces.organizations import organizations
 from deskwire.workspaces.rights import Right, may
 
 MAX_FILES = 20  # with one message; more is an archive
@@ -135,14 +139,32 @@ def delete_unsent(tx: Connection, before: Millis, at_most: int) -> int:
     return tx.execute(delete(files).where(files.c.id.in_(over), unsent)).rowcount
 
 
+def delete_of_deleted(tx: Connection, before: Millis, at_most: int) -> int:
+    """Delete files of tickets and organizations that were deleted before a moment; how many.
+
+    Until then whoever deleted one by mistake may have it put back by hand.
+    """
+    gone_ticket = select(tickets.c.id).where(tickets.c.deleted_at < before)
+    place = func.substr(files.c.workspace, len("org:") + 1)
+    gone_place = select(organizations.c.id).where(organizations.c.deleted_at < before)
+    is_over = or_(files.c.ticket.in_(gone_ticket), place.in_(gone_place))
+    over = select(files.c.id).where(is_over).limit(at_most)
+    return tx.execute(delete(files).where(files.c.id.in_(over))).rowcount
+
+
 def read_named(tx: Connection, ids: Sequence[str]) -> set[str]:
-    """Those of `ids` that a row names."""
-    return set(tx.execute(select(files.c.id).where(files.c.id.in_(padded(ids)))).scalars())
+    """Those of `ids` that a row names: of a file, or of a person whose picture it is."""
+    wanted = padded(ids)
+    named = select(files.c.id).where(files.c.id.in_(wanted))
+    depicted = select(people.c.avatar).where(people.c.avatar.in_(wanted))
+    return set(tx.execute(union_all(named, depicted)).scalars())
 
 
 def has_any(tx: Connection) -> bool:
-    """Whether there is any file at all."""
-    return tx.execute(select(files.c.id).limit(1)).first() is not None
+    """Whether there is any file, or any picture of somebody, at all."""
+    depicted = select(people.c.id).where(people.c.avatar.is_not(None)).limit(1)
+    known = (select(files.c.id).limit(1), depicted)
+    return any(tx.execute(each).first() is not None for each in known)
 
 
 def attached(row: Row[Any]) -> Attached:

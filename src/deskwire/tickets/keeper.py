@@ -1,4 +1,5 @@
-"""The keeper of files: uploads that were never sent go after a day, and bytes no row names."""
+"""The keeper of files: after a day it removes uploads that were never sent, files of what was
+deleted, and bytes no row names."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from deskwire.kit.clock import DAY, Clock, now
 from deskwire.kit.db import Database
 from deskwire.kit.store import Store
-from deskwire.tickets.files import delete_unsent, has_any, read_named
+from deskwire.tickets.files import delete_of_deleted, delete_unsent, has_any, read_named
 
 EVERY = 6 * 3600  # s between two sweeps; a walk over 100,000 files takes a second or two
 AGAIN = 60  # s until the next try where the database or the store refused
@@ -40,13 +41,15 @@ class Keeper:
 
     async def sweep(self) -> None:
         """Delete what is over now."""
-        before, unsent, unnamed = self._clock() - UNSENT, 0, 0
-        while gone := await self._db.write(delete_unsent, before, AT_ONCE):
-            unsent += gone
+        before, over, unnamed = self._clock() - UNSENT, 0, 0
+        for delete in (delete_unsent, delete_of_deleted):
+            while gone := await self._db.write(delete, before, AT_ONCE):
+                over += gone
         async for keys in self._store.keys_before(before):
             unnamed += await self._delete_unnamed(keys)
-        if unsent or unnamed:
-            logger.info("files never sent: %d, bytes without a row: %d; deleted", unsent, unnamed)
+        if over or unnamed:
+            said = "files never sent, or of what was deleted: %d, bytes without a row: %d; deleted"
+            logger.info(said, over, unnamed)
 
     async def _delete_unnamed(self, keys: Sequence[str]) -> int:
         """Delete those of `keys` whose file no row names; how many."""

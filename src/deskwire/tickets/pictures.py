@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,9 @@ class Pictures:
         self._program = program
         self._turn = asyncio.Semaphore(1)
 
-    async def shrink(self, chunks: AsyncIterator[bytes]) -> Picture | None:
-        """A small picture of the one in `chunks`; None where none could be made, in time."""
+    async def shrink(self, chunks: AsyncIterator[bytes], *, square: bool = False) -> Picture | None:
+        """A small picture of the one in `chunks`, or of its middle; None where none could be made,
+        in time."""
         try:
             async with asyncio.timeout(WAITING):
                 await self._turn.acquire()
@@ -51,15 +52,15 @@ class Pictures:
             return None
         try:
             async with asyncio.timeout(self._within):
-                return parse_answer(await self._run(chunks))
+                return parse_answer(await self._run(chunks, ["square"] if square else []))
         except (TimeoutError, OSError, ValueError) as error:
             logger.info("no small picture could be made: %r", error)
             return None
         finally:
             self._turn.release()
 
-    async def _run(self, chunks: AsyncIterator[bytes]) -> bytes:
-        command = (sys.executable, "-I", str(self._program))
+    async def _run(self, chunks: AsyncIterator[bytes], wish: Sequence[str]) -> bytes:
+        command = (sys.executable, "-I", str(self._program), *wish)
         child = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}
         )

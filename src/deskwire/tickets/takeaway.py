@@ -43,6 +43,8 @@ def _person(person: Person) -> dict[str, Any]:
         "created_at": iso(person.created_at),
         "time_zone": person.time_zone,
         "theme": person.theme,
+        "seen_at": _iso(person.seen_at),
+        "picture": person.picture,
     }
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     false,
     literal,
     literal_column,
+    not_,
     or_,
     select,
     text,
@@ -42,6 +43,7 @@ from deskwire.tickets.places import NOWHERE, Places, is_request, read_places
 from deskwire.tickets.statuses import LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import (
+    is_of_deleted,
     organization_members,
     read_some,
 )
@@ -147,7 +149,8 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
     """`ticket:ID` for everybody who takes part in it.
 
     In Discord somebody takes part as who they are there. In the portal a person does: as a member
-    of the organization, for as long as they are one, or added although they are none.
+    of the organization, for as long as they are one, or added although they are none. Of an
+    organization that was deleted nobody keeps anything.
     """
     channel = literal("ticket:", Text) + tickets.c.id
     taking_part = participants.join(tickets, tickets.c.id == participants.c.ticket)
@@ -157,7 +160,7 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
         member.c.person == participants.c.principal,
         literal("org:", Text) + member.c.organization == tickets.c.workspace,
     )
-    is_there = tickets.c.deleted_at.is_(None)
+    is_there = and_(tickets.c.deleted_at.is_(None), not_(is_of_deleted(tickets.c.workspace)))
     may_stay = or_(participants.c.role == "added", member.c.person.is_not(None))
     return [
         select(identities.c.person, channel, tickets.c.workspace, participants.c.role)

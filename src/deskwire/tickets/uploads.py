@@ -79,7 +79,7 @@ class Uploads:
         try:
             small = await self.pictures.shrink(await self.store.open(id_))
             if small is not None:
-                await self.store.put(f"{id_}.thumb", _once(small.webp))
+                await self.store.put(f"{id_}.thumb", once(small.webp))
         except Exception:
             logger.exception("no small picture of file %s", id_)
             return None
@@ -124,5 +124,6 @@ def forget_unsent(tx: Connection, person: PersonId, id_: str) -> bool:
     return tx.execute(files.delete().where(mine)).rowcount > 0
 
 
-async def _once(whole: bytes) -> AsyncIterator[bytes]:
+async def once(whole: bytes) -> AsyncIterator[bytes]:
+    """All of it at once, for a store."""
     yield whole

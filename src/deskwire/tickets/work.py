@@ -27,7 +27,7 @@ from deskwire.tickets.texts import parse_label, parse_subject
 from deskwire.tickets.tickets import participants, read_visible_id, tickets
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations import read_categories, read_employed
+from deskwire.workspaces.organizations import read_categories
 from deskwire.workspaces.origin import BY_HAND
 from deskwire.workspaces.rights import Right, demand, may
 
@@ -96,7 +96,7 @@ def assign(tx: Connection, deed: Deed, ticket_id: str, to: PersonId | None) -> R
     demand(deed.viewer, Right.WORK, row.workspace)
     if row.assignee == to:
         return row
-    if to is not None and to not in read_employed(tx):
+    if to is not None and to not in read_circle(tx, row.workspace).staff:
         raise Invalid("Only somebody of the team can be assigned.", {"assignee": "Not of the team"})
     names = read_names(tx, [row.assignee, to])
     values: dict[str, Any] = {"assignee": to}
@@ -105,7 +105,10 @@ def assign(tx: Connection, deed: Deed, ticket_id: str, to: PersonId | None) -> R
     if to == deed.person:
         return record(tx, deed, row, "ticket.claimed", values, _claimed(deed, row, values))
     before = names[row.assignee] if row.assignee else None
-    wire = {"actorId": deed.person, "before": before.model_dump() if before else None}
+    wire = {
+        "actorId": deed.person,
+        "before": before.model_dump(exclude_unset=True) if before else None,
+    }
     if to is None:
         return record(tx, deed, row, "ticket.unclaimed", values, wire)
     return record(
@@ -239,7 +242,7 @@ def _tell_of_participant(
 ) -> Row[Any]:
     changed = raised(tx, row)
     who = read_names(tx, [person])[person]
-    origin = deed.origin(participant=who.model_dump(), role="watcher")
+    origin = deed.origin(participant=who.model_dump(exclude_unset=True), role="watcher")
     own = channels.user(person)
     tell(tx, origin, type_, changed, None, [own], and_to=[own])
     return changed

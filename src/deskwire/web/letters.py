@@ -19,6 +19,7 @@ from deskwire.accounts.mailing import Compose
 from deskwire.accounts.people import Person
 from deskwire.kit.mail import Letter
 from deskwire.web.operators import is_direct
+from deskwire.workspaces.invitations import Compose as Inviting
 
 Mode = Literal["sent", "kept", "off"]
 FOLDER = Path(__file__).parent / "templates" / "mail"
@@ -54,6 +55,16 @@ class Letters:
     def reset(self, request: Request) -> Compose:
         """The letter for who forgot a password."""
         return self._with_link(request, "reset", "Choose a new password")
+
+    def invitation(self, request: Request) -> Inviting:
+        """The letter with which somebody is invited into an organization."""
+        origin = self.origin(request)
+
+        def compose(inviter: str, place: str, token: str) -> Letter:
+            told = {"inviter": inviter, "place": place, "link": f"{origin}/invitations/{token}"}
+            return self.write("invitation", f"Invitation to {place}", **told)
+
+        return compose
 
     def write(self, template: str, subject: str, /, **values: str) -> Letter:
         """A letter from its two templates, plain and HTML."""

@@ -28,12 +28,21 @@ from deskwire.events.access import Viewer
 from deskwire.kit.clock import Millis, iso
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
+from deskwire.web.admin import tabs_for
 from deskwire.web.site import Person, Session, Site, visit_of
 from deskwire.web.zones import local, times_in
 from deskwire.workspaces.names import initials
 
 TEMPLATES = Path(__file__).parent / "templates"
-MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines")  # each may use those before it
+MACROS = (
+    "icons",
+    "bits",
+    "guilds",
+    "tickets",
+    "requests",
+    "lines",
+    "admin",
+)  # each may use those before it
 FRAGMENT_HEADER = "x-deskwire-fragment"
 MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
 PRIORITIES = ("low", "normal", "high", "urgent")  # that have a colour; others are shown plainly
@@ -135,6 +144,7 @@ def _environment() -> Environment:
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
     environment.globals |= {
         "options_of": options_of,
+        "tabs_for": tabs_for,
         "EMPTY": EMPTY,
         "LABELS": LABELS,
         "STATUSES": STATUSES,

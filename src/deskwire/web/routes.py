@@ -25,9 +25,14 @@ from starlette.types import ASGIApp
 from deskwire.kit.errors import Unauthenticated
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
+from deskwire.web.pages.admin_deliveries import DeliveriesAdmin
+from deskwire.web.pages.admin_organizations import OrganizationsAdmin
+from deskwire.web.pages.admin_people import PeopleAdmin
+from deskwire.web.pages.avatars import AvatarPages
 from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
+from deskwire.web.pages.invitations import InvitationPages
 from deskwire.web.pages.mailbox import Mailbox
 from deskwire.web.pages.oneself import Oneself
 from deskwire.web.pages.organizations import OrganizationPages
@@ -80,6 +85,7 @@ def urls(
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
         *_portal_urls(site, renderer),
+        *_admin_urls(site, renderer, login),
         Url("/files", "signed-in", post=files.upload, files="any"),
         Url("/files/{file}", "signed-in", files.download),
         Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
@@ -128,7 +134,25 @@ def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
         Url("/create-organization", "signed-in", orgs.new, orgs.create),
         Url("/orgs/{slug}", "signed-in", orgs.overview),
         Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
-        Url("/invitations/{token}", "anyone", orgs.invitation, orgs.accept),
+    )
+
+
+def _admin_urls(site: Site, renderer: Renderer, login: Login) -> tuple[Url, ...]:
+    """The administration, how people come in, and their pictures."""
+    people = PeopleAdmin(site, renderer.render)
+    organizations = OrganizationsAdmin(site, renderer.render)
+    deliveries = DeliveriesAdmin(site, renderer.render)
+    invitations = InvitationPages(site, login)
+    avatars = AvatarPages(site, login)
+    return (
+        Url("/admin/people", "signed-in", people.index),
+        Url("/admin/people/{person}", "signed-in", people.show, people.change),
+        Url("/admin/organizations", "signed-in", organizations.index),
+        Url("/admin/deliveries", "signed-in", deliveries.index),
+        Url("/admin/deliveries/{delivery}", "signed-in", deliveries.show, deliveries.change),
+        Url("/invitations/{token}", "anyone", invitations.show, invitations.accept),
+        Url("/settings/avatar", "signed-in", post=avatars.change, files="parts"),
+        Url("/avatars/{avatar}", "signed-in", avatars.picture),
     )
 
 

@@ -13,6 +13,7 @@ from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.tickets.uploads import Uploads
+from deskwire.web.deliveries import Deliveries
 from deskwire.web.letters import Letters
 from deskwire.web.operators import Operators
 
@@ -26,6 +27,8 @@ class Person(Protocol):
     def name(self) -> str: ...
     @property
     def email(self) -> str | None: ...
+    @property
+    def picture(self) -> str | None: ...
     @property
     def theme(self) -> str | None: ...
     @property
@@ -55,6 +58,7 @@ class Site:
     current: Current
     operators: Operators
     uploads: Uploads
+    deliveries: Deliveries
     public_url: str
     sign_up: SignUp
     debug: bool

@@ -70,8 +70,8 @@ deliveries = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A delivery as the operator sees it."""
+class Told:
+    """A delivery as a list tells of it."""
 
     id: int
     source: str
@@ -82,6 +82,12 @@ class Kept:
     received_at: Millis
     handled_at: Millis | None
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Told):
+    """A delivery as the operator sees it."""
+
     body: bytes
 
 
@@ -193,7 +199,7 @@ def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
 
     A parked one stays, however old: nobody has looked at it yet.
     """
-    for source in _sources(tx):
+    for source in read_sources(tx):
         chosen = tx.execute(_OVER, {"of": source, "before": before, "at_most": at_most}).scalars()
         if over := list(chosen):
             tx.execute(delete(deliveries).where(deliveries.c.id.in_(over)))
@@ -201,7 +207,7 @@ def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
     return 0
 
 
-def _sources(tx: Connection) -> Iterator[str]:
+def read_sources(tx: Connection) -> Iterator[str]:
     """Whoever sent what is kept; one step in an index for each."""
     name: str | None = ""
     while (name := tx.execute(_NEXT_SOURCE, {"last": name}).scalar()) is not None:
@@ -251,6 +257,27 @@ def read_newest(tx: Connection, limit: int, state: State | None = None) -> list[
     return [_kept(row) for row in tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))]
 
 
+def find(
+    tx: Connection, limit: int, *, state: str = "", source: str = "", before: int = 0
+) -> list[Told]:
+    """The newest deliveries without their bodies, newest first; nothing: of any state or source.
+
+    `before`: only those with a lower id; 0: from the newest on.
+    """
+    chosen = select(*_TOLD)
+    if state:
+        chosen = chosen.where(deliveries.c.state == state)
+    if source:
+        chosen = chosen.where(deliveries.c.source == source)
+    if before:
+        chosen = chosen.where(deliveries.c.id < before)
+    rows = tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))
+    return [Told(**_told(row)) for row in rows]
+
+
+_TOLD = [column for column in deliveries.c if column is not deliveries.c.body]
+
+
 def count_by_state(tx: Connection) -> dict[str, int]:
     """How many deliveries there are in each state."""
     rows = tx.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
@@ -269,15 +296,18 @@ def fingerprint(event: object) -> str:
 
 
 def _kept(row: Row[Any]) -> Kept:
-    return Kept(
-        id=row.id,
-        source=row.source,
-        type=row.type,
-        state=row.state,
-        reasons=json.loads(row.reasons),
-        signed_at=row.signed_at,
-        received_at=row.received_at,
-        handled_at=row.handled_at,
-        attempts=row.attempts,
-        body=bytes(row.body),
-    )
+    return Kept(**_told(row), body=bytes(row.body))
+
+
+def _told(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "source": row.source,
+        "type": row.type,
+        "state": row.state,
+        "reasons": json.loads(row.reasons),
+        "signed_at": row.signed_at,
+        "received_at": row.received_at,
+        "handled_at": row.handled_at,
+        "attempts": row.attempts,
+    }

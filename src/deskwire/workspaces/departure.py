@@ -14,7 +14,7 @@ from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
-from deskwire.workspaces.invitations import invitations
+from deskwire.workspaces.invitations import invitations, revoke_made
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.organizations import organization_members, organizations
 
@@ -32,6 +32,7 @@ def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
         _check_may_leave(tx, person_id, row)
     for row in held:
         _leave(tx, person_id, row, at)
+    revoke_made(tx, person_id, person_id, at)
     _forget(tx, person, at)
     people.erase(tx, person_id, at)
 
@@ -74,8 +75,15 @@ def _hold_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
 
 def _check_may_leave(tx: Connection, person_id: PersonId, row: Row[Any]) -> None:
     member = organization_members
-    others = select(member.c.role).where(
-        member.c.organization == row.id, member.c.person != person_id
+    # Who is deactivated can do nothing for the others.
+    others = (
+        select(member.c.role)
+        .join(people.people, people.people.c.id == member.c.person)
+        .where(
+            member.c.organization == row.id,
+            member.c.person != person_id,
+            people.people.c.deactivated_at.is_(None),
+        )
     )
     roles = list(tx.execute(others).scalars())
     if row.internal and row.role == "super_admin" and "super_admin" not in roles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -99,15 +100,20 @@ def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Org
     return now
 
 
-def delete(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:
-    """Delete an organization, whose name was typed to confirm; its address is free again."""
+def delete(
+    tx: Connection, deed: Deed, id_: str, confirmed: str, outsiders: Iterable[Channel] = ()
+) -> None:
+    """Delete an organization, whose name was typed to confirm; its address is free again.
+
+    `outsiders`: channels of those who are no members and lose something by it all the same.
+    """
     before = _hold(tx, deed, id_, Right.DELETE)
     if confirmed.strip() != before.name:
         sentence = f"Type the name, {before.name}, to confirm."
         raise Invalid(sentence, {"confirmed": sentence})
     gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
     event = OrganizationDeleted(**_told(deed, gone))
-    touches = [gone.workspace, *member_channels(tx, id_)]
+    touches = [gone.workspace, *member_channels(tx, id_), *outsiders]
     log.append(tx, event, channels=_audience(gone), touches=touches)
 
 

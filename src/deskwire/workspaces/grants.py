@@ -22,9 +22,10 @@ VIEW_ALL = int(Permission.TICKET_VIEW_ALL)
 
 
 def personal_grants(persons: People) -> list[Select[Any]]:
-    """Everybody hears their own channel."""
+    """Everybody hears their own channel; who is deactivated hears nothing at all."""
     channel = literal("user:", Text) + people.c.id
-    return [select(people.c.id, channel, null(), literal("self")).where(people.c.id.in_(persons))]
+    is_here = all_of(people.c.id.in_(persons), people.c.deactivated_at.is_(None))
+    return [select(people.c.id, channel, null(), literal("self")).where(is_here)]
 
 
 def guild_grants(persons: People) -> list[Select[Any]]:

@@ -1,11 +1,13 @@
 """Invitations into an organization: bound to an address, proven by a link, over after a while.
 
-The link's secret is shown once, to who invites; the row keeps its digest. Whoever holds it proves
-that they were given it, so it counts for the address it was made for, and for no other.
+There are two links to each: one is shown once, to who invites, the other is mailed. Either lets the
+person with that address in, and nobody else. Only the one that was mailed proves that the address
+is theirs: who invites could use the other one themselves. The row keeps digests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,20 +22,27 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    func,
     insert,
+    or_,
     select,
     update,
 )
 
-from deskwire.accounts import people
+from deskwire.accounts import mailing, people
+from deskwire.accounts.actions import Visit, sign_up
 from deskwire.accounts.people import parse_email
-from deskwire.events import log
+from deskwire.accounts.sessions import Opened
+from deskwire.events import channels, log
+from deskwire.events.access import Viewer
 from deskwire.events.catalogue import InvitationAccepted, InvitationCreated, InvitationRevoked
-from deskwire.events.channels import STAFF, PersonId
+from deskwire.events.channels import STAFF, PersonId, Workspace
+from deskwire.kit import mail
 from deskwire.kit.clock import DAY, Millis
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import digest, new_id, new_secret
+from deskwire.kit.mail import Letter
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.membership import join, read_members
 from deskwire.workspaces.organizations import (
@@ -45,6 +54,9 @@ from deskwire.workspaces.organizations import (
 from deskwire.workspaces.rights import CLIENT_ROLES, Right, demand, may
 
 LIFETIME = 7 * DAY  # long enough for a holiday, short enough to be forgotten in a mailbox
+MAX_OPEN = 50  # invitations of an organization; each is a mail to somebody who may not want it
+
+Compose = Callable[[str, str, str], Letter]  # who invites, into what, and the link's secret
 
 invitations = Table(
     "invitations",
@@ -61,7 +73,9 @@ invitations = Table(
     Column("accepted_by", Text),  # person
     Column("revoked_at", BigInteger),  # ms
     Index("ix_invitations_organization", "organization"),
+    Column("mailed_hash", Text),  # of the link that was mailed; None: none was
     Index("ix_invitations_email", "email"),
+    Index("ix_invitations_mailed_hash", "mailed_hash", unique=True),
 )
 
 
@@ -73,10 +87,22 @@ class Invitation:
     email: str
     role: str
     expires_at: Millis
+    proves: bool = False  # whether the link it was found by proves the address
 
 
-def invite(tx: Connection, deed: Deed, organization: str, email: str, role: str) -> str:
-    """Invite an address into an organization; the link's secret. An open one ends with it."""
+def invite(
+    tx: Connection,
+    deed: Deed,
+    organization: str,
+    email: str,
+    role: str,
+    compose: Compose | None = None,
+) -> str:
+    """Invite an address into an organization; the secret of the link to be shown. An open one for
+    the same address ends with it.
+
+    `compose` writes the mail with the other link; None: no mail is sent.
+    """
     place = read_visible_by_id(tx, deed.viewer, organization)
     demand(deed.viewer, Right.INVITE, place.workspace)
     address = parse_email(email)
@@ -89,7 +115,8 @@ def invite(tx: Connection, deed: Deed, organization: str, email: str, role: str)
     tx.execute(
         update(invitations).where(older, invitations.c.email == address).values(revoked_at=deed.at)
     )
-    secret = new_secret()
+    _check_room(tx, place, older)
+    secret, mailed = new_secret(), new_secret()
     id_ = new_id()
     row = {
         "id": id_,
@@ -97,12 +124,17 @@ def invite(tx: Connection, deed: Deed, organization: str, email: str, role: str)
         "email": address,
         "role": role,
         "token_hash": digest(secret),
+        "mailed_hash": digest(mailed) if compose is not None else None,
         "invited_by": deed.person,
         "created_at": deed.at,
         "expires_at": deed.at + LIFETIME,
     }
     tx.execute(insert(invitations).values(row))
-    _tell(tx, deed, InvitationCreated, place, id_, address, role)
+    _tell(tx, deed.person, InvitationCreated, place.workspace, id_, address, role)
+    if compose is not None:
+        inviter = people.find(tx, deed.person)
+        letter = compose(inviter.name if inviter else place.name, place.name, mailed)
+        mail.queue(tx, address, letter.subject, letter.text, letter.html, deed.at)
     return secret
 
 
@@ -119,7 +151,21 @@ def revoke(tx: Connection, deed: Deed, id_: str, invitation: str) -> None:
     row = tx.execute(taken).one_or_none()
     if row is None:
         raise NotFound("There is no such invitation, or it is over.")
-    _tell(tx, deed, InvitationRevoked, place, row.id, row.email, row.role)
+    _tell(tx, deed.person, InvitationRevoked, place.workspace, row.id, row.email, row.role)
+
+
+def revoke_made(
+    tx: Connection, inviter: PersonId, actor: str, at: Millis, organization: str | None = None
+) -> None:
+    """Take back every open invitation that somebody made who is here no more, or no more in one
+    organization."""
+    made = and_(_is_open(at), invitations.c.invited_by == inviter)
+    if organization is not None:
+        made = and_(made, invitations.c.organization == organization)
+    taken = update(invitations).where(made).values(revoked_at=at).returning(invitations)
+    for row in tx.execute(taken).all():
+        place = channels.organization(row.organization)
+        _tell(tx, actor, InvitationRevoked, place, row.id, row.email, row.role)
 
 
 def read_open(tx: Connection, organization: str, at: Millis) -> list[Invitation]:
@@ -135,7 +181,8 @@ def find(tx: Connection, secret: str, at: Millis) -> tuple[Organization, Invitat
     place = tx.execute(select(organizations).where(organizations.c.id == row.organization)).one()
     if place.deleted_at is not None:
         raise NotFound(OVER)
-    return organization_of(place), Invitation(row.id, row.email, row.role, row.expires_at)
+    proves = row.mailed_hash == digest(secret)
+    return organization_of(place), Invitation(row.id, row.email, row.role, row.expires_at, proves)
 
 
 OVER = "This invitation was used, taken back, has expired, or never existed. Ask for a new one."
@@ -153,11 +200,32 @@ def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
     values = {"accepted_at": deed.at, "accepted_by": deed.person}
     if tx.execute(update(invitations).where(used).values(values)).rowcount == 0:
         raise NotFound(OVER)  # somebody was faster
-    if person.email_verified_at is None:
+    if invitation.proves and person.email_verified_at is None:
         people.change(tx, person.id, email_verified_at=deed.at, at=deed.at)
-    _tell(tx, deed, InvitationAccepted, place, invitation.id, invitation.email, invitation.role)
+    told = (invitation.id, invitation.email, invitation.role)
+    _tell(tx, deed.person, InvitationAccepted, place.workspace, *told)
     join(tx, deed, place, deed.person, invitation.role)
     return place
+
+
+def enter(
+    tx: Connection,
+    secret: str,
+    name: str,
+    hash_: str,
+    visit: Visit,
+    at: Millis,
+    verification: mailing.Compose | None,
+) -> tuple[Organization, Opened]:
+    """Make an account for the address of an invitation, accept it, and sign in. Conflict where the
+    address has an account.
+
+    `verification` writes the mail that proves the address, where the link does not; None: none.
+    """
+    _, invitation = find(tx, secret, at)
+    letter = None if invitation.proves else verification
+    opened = sign_up(tx, name, invitation.email, hash_, visit, at, letter)
+    return accept(tx, Deed(Viewer(opened.session.person, ()), at), secret), opened
 
 
 def masked(email: str) -> str:
@@ -175,8 +243,19 @@ def _check_role(deed: Deed, place: Organization, role: str) -> None:
         raise Forbidden("Only an admin invites another admin.")
 
 
+def _check_room(tx: Connection, place: Organization, is_open: ColumnElement[bool]) -> None:
+    held = tx.execute(select(func.count()).select_from(invitations).where(is_open)).scalar_one()
+    if held >= MAX_OPEN:
+        raise Conflict(
+            f"{place.name} has {held} open invitations, which is the most there may be. Take some "
+            "back, or wait until they are accepted."
+        )
+
+
 def _row(tx: Connection, secret: str, at: Millis) -> Row[Any]:
-    mine = and_(_is_open(at), invitations.c.token_hash == digest(secret))
+    hashed = digest(secret)
+    is_it = or_(invitations.c.token_hash == hashed, invitations.c.mailed_hash == hashed)
+    mine = and_(_is_open(at), is_it)
     row = tx.execute(select(invitations).where(mine)).one_or_none()
     if row is None:
         raise NotFound(OVER)
@@ -193,14 +272,12 @@ def _is_open(at: Millis) -> ColumnElement[bool]:
 
 def _tell(
     tx: Connection,
-    deed: Deed,
+    actor: str,
     kind: type[InvitationCreated | InvitationAccepted | InvitationRevoked],
-    place: Organization,
-    id_: PersonId,
+    place: Workspace,
+    id_: str,
     email: str,
     role: str,
 ) -> None:
-    event = kind(
-        workspace=place.workspace, actor=deed.person, invitation=id_, email=email, role=role
-    )
-    log.append(tx, event, channels=[place.workspace, STAFF])
+    event = kind(workspace=place, actor=actor, invitation=id_, email=email, role=role)
+    log.append(tx, event, channels=[place, STAFF])

@@ -16,7 +16,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.names import read_names
+from deskwire.workspaces.names import read_names, who_of
 from deskwire.workspaces.organizations import (
     Organization,
     organization_members,
@@ -41,12 +41,13 @@ def read_members(tx: Connection, organization: str) -> list[Member]:
     """Everybody in an organization, by name."""
     member = organization_members
     rows = tx.execute(
-        select(people.c.id, people.c.name, people.c.email, member.c.role, member.c.joined_at)
+        select(people.c.id, people.c.name, people.c.avatar, people.c.email, member.c.role)
+        .add_columns(member.c.joined_at)
         .join(member, member.c.person == people.c.id)
         .where(member.c.organization == organization)
         .order_by(people.c.name, people.c.id)
     )
-    return [Member(Who(id=row[0], name=row[1]), row[2], row[3], row[4]) for row in rows]
+    return [Member(who_of(*row[:3]), row.email, row.role, row.joined_at) for row in rows]
 
 
 def join(tx: Connection, deed: Deed, place: Organization, person: PersonId, role: str) -> None:

@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 
 from deskwire.accounts.identities import identities
-from deskwire.accounts.people import people
+from deskwire.accounts.people import people, picture_at
 from deskwire.events.catalogue import Who
-from deskwire.events.channels import Workspace
+from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.text import words_of
@@ -152,8 +152,15 @@ def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[P
     """Everybody in `principals` as a screen names them, in at most two statements."""
     wanted = {principal for principal in principals if principal}
     named = _of_discord(tx, {p for p in wanted if p.startswith("discord:")})
-    named |= _of_people(tx, {p for p in wanted if ":" not in p})
-    return {p: Who(id=p, name=named.get(p) or stand_in(p)) for p in wanted}
+    known = _of_people(tx, {p for p in wanted if ":" not in p})
+    return {p: known.get(p) or Who(id=p, name=named.get(p) or stand_in(p)) for p in wanted}
+
+
+def who_of(person: PersonId, name: str, avatar: str | None) -> Who:
+    """A person as a screen names them, by columns of `people`."""
+    if (picture := picture_at(avatar)) is None:
+        return Who(id=person, name=name)
+    return Who(id=person, name=name, picture=picture)
 
 
 def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Principal, str]:
@@ -204,8 +211,9 @@ _NAMES = select(discord_users.c.principal, discord_users.c.name).where(
 )
 
 
-def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
+def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, Who]:
     if not wanted:
         return {}
-    rows = tx.execute(select(people.c.id, people.c.name).where(people.c.id.in_(wanted)))
-    return {row[0]: row[1] for row in rows}
+    shown = select(people.c.id, people.c.name, people.c.avatar)
+    rows = tx.execute(shown.where(people.c.id.in_(wanted)))
+    return {row.id: who_of(row.id, row.name, row.avatar) for row in rows}

@@ -28,7 +28,9 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    exists,
     false,
+    func,
     insert,
     literal,
     null,
@@ -40,7 +42,7 @@ from sqlalchemy import (
 
 from deskwire.events import channels
 from deskwire.events.access import People, Viewer
-from deskwire.events.channels import STAFF, PersonId, Workspace
+from deskwire.events.channels import PEOPLE, STAFF, PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Invalid, NotFound
@@ -127,6 +129,18 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     mine = organizations.c.id.in_(ids_of(viewer))
     clients = ~organizations.c.internal if STAFF in viewer.channels else false()
     return and_(organizations.c.deleted_at.is_(None), or_(mine, clients))
+
+
+def is_of_deleted(workspace: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a column of workspaces names an organization that was deleted."""
+    return (
+        exists()
+        .where(
+            organizations.c.id == func.substr(workspace, len("org:") + 1),
+            organizations.c.deleted_at.is_not(None),
+        )
+        .correlate_except(organizations)
+    )
 
 
 def ids_of(viewer: Viewer) -> list[str]:
@@ -249,7 +263,7 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
     """Make a person a member of the internal organization, which is made with its first."""
     if role not in INTERNAL_ROLES:
         raise Invalid(f"There is no role {role!r}; choose one of {', '.join(INTERNAL_ROLES)}.")
-    organization = _ensure_internal(tx, at)
+    organization = ensure_internal(tx, at)
     table = organization_members
     here = (table.c.organization == organization) & (table.c.person == person_id)
     changed = update(table).where(here).values(role=role, revision=table.c.revision + 1)
@@ -270,12 +284,14 @@ def read_employed(tx: Connection) -> dict[PersonId, str]:
 
 
 def staff_grants(persons: People) -> list[Select[Any]]:
-    """`staff` for members of the internal organization."""
+    """`staff` for members of the internal organization, `people` for those who see everybody."""
     member = organization_members
+    sees_people = member.c.role.in_(roles_with(Right.PEOPLE, among=INTERNAL_ROLES))
     return [
-        select(member.c.person, literal(STAFF), null(), member.c.role)
+        select(member.c.person, literal(channel), null(), member.c.role)
         .select_from(member.join(organizations, organizations.c.id == member.c.organization))
-        .where(organizations.c.internal, member.c.person.in_(persons))
+        .where(organizations.c.internal, member.c.person.in_(persons), also)
+        for channel, also in ((STAFF, true()), (PEOPLE, sees_people))
     ]
 
 
@@ -302,7 +318,8 @@ def _one(row: Row[Any] | None) -> Organization:
     return organization_of(row)
 
 
-def _ensure_internal(tx: Connection, at: Millis) -> str:
+def ensure_internal(tx: Connection, at: Millis) -> str:
+    """The id of the internal organization, which is made where it is missing."""
     lock(tx, "internal organization")
     found = tx.execute(select(organizations.c.id).where(organizations.c.internal)).scalar()
     if found is not None:

@@ -49,6 +49,8 @@ class Right(StrEnum):
     PEOPLE = "see everybody who has an account"
     ORGANIZATIONS = "create, change and delete every organization"
     DELIVERIES = "see, replay and dismiss deliveries"
+    ACCOUNTS = "deactivate accounts, and mail links for a new password"
+    IDENTIFY = "say who somebody is at Discord"
     EMPLOY = "give people a role in the team, and take it"
 
 
@@ -58,8 +60,8 @@ _ADMIN = _MANAGER | {Right.SEE_ALL, Right.MEMBERS, Right.PROFILE, Right.DELETE}
 _ANALYST = {Right.SEE_ALL, Right.FILE, Right.FILE_FOR_OTHERS, Right.NOTE, Right.WORK}
 _ANALYST |= {Right.CANCEL_ANY}
 _OPERATIONS = _ANALYST | {Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS, Right.DELIVERIES}
-_OPERATIONS |= {Right.INVITE, Right.CATEGORIES, Right.MEMBERS, Right.PROFILE}
-_SUPER = _OPERATIONS | {Right.EMPLOY, Right.DELETE}
+_OPERATIONS |= {Right.INVITE, Right.CATEGORIES, Right.MEMBERS, Right.PROFILE, Right.ACCOUNTS}
+_SUPER = _OPERATIONS | {Right.IDENTIFY, Right.EMPLOY, Right.DELETE}
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     "admin": frozenset(_ADMIN),

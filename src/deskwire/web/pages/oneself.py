@@ -16,12 +16,12 @@ from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
 from deskwire.accounts.sessions import Session
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Invalid, NotFound, Refusal, Unauthenticated
+from deskwire.tickets import leaving
 from deskwire.tickets.takeaway import read_takeaway
 from deskwire.web.browser_names import browser_name
 from deskwire.web.login import Login, form_page, read_form, required
 from deskwire.web.site import Site, person_of, visit_of
 from deskwire.web.zones import zones
-from deskwire.workspaces import departure
 
 DONE = {
     "name": "Your name is changed.",
@@ -29,6 +29,8 @@ DONE = {
     "verified": "Your e-mail address is confirmed.",
     "mailed": "A new link is on its way.",
     "ended": "Signed out there.",
+    "avatar": "Your picture is changed.",
+    "no-avatar": "Your picture is removed.",
 }
 FILE = {
     "content-disposition": 'attachment; filename="deskwire-data.json"',
@@ -56,7 +58,7 @@ class Oneself:
 
     async def settings(self, request: Request) -> Response:
         """GET /settings."""
-        return await self._page(request, {})
+        return await self.page(request, {})
 
     async def name(self, request: Request) -> Response:
         """POST /settings/name (name)."""
@@ -64,7 +66,7 @@ class Oneself:
         try:
             name = parse_name(form.get("name", ""))
         except Refusal as refusal:
-            return await self._page(request, form, refusal)
+            return await self.page(request, form, refusal)
         me = person_of(request)
         if name != me.name:
             await self.site.db.write(people.change, me.id, name=name, at=self.login.clock())
@@ -77,7 +79,7 @@ class Oneself:
             theme = parse_theme(form.get("theme", me.theme or "system"))
             zone = parse_time_zone(form.get("time_zone", me.time_zone or ""))
         except Refusal as refusal:
-            return await self._page(request, form, refusal)
+            return await self.page(request, form, refusal)
         at = self.login.clock()
         await self.site.db.write(people.show, me.id, theme=theme, time_zone=zone, at=at)
         return _done("display")
@@ -94,7 +96,7 @@ class Oneself:
                 mailing.send_verification, me.id, compose, address, at, login.limits
             )
         except Refusal as refusal:
-            return await self._page(request, {}, refusal)
+            return await self.page(request, {}, refusal)
         return _done("mailed")
 
     async def browsers(self, request: Request) -> Response:
@@ -124,7 +126,7 @@ class Oneself:
         try:
             if await self.site.db.read(passwords.read_hash, me.id) is None:
                 _check_name(form, me)
-                await self.site.db.write(departure.depart, me.id, self.login.clock())
+                await self.site.db.write(leaving.depart, me.id, self.login.clock())
             else:
                 await self._depart_by_password(request, form, me)
         except Refusal as refusal:
@@ -139,7 +141,7 @@ class Oneself:
         address = login.browsers.visit_of(request).address
         knock = await db.write(actions.knock, me.email or "", address, login.clock(), login.limits)
         is_right = await login.is_right(knock, password)
-        if not is_right or not await db.write(departure.depart_by, knock, login.clock()):
+        if not is_right or not await db.write(leaving.depart_by, knock, login.clock()):
             sentence = "This is not your password."
             raise Invalid(sentence, {"password": sentence})
 
@@ -155,9 +157,10 @@ class Oneself:
         more = {"person": me, "has_password": has_password}
         return form_page(self.login.render, request, "departure.html", {}, more, refusal)
 
-    async def _page(
+    async def page(
         self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
     ) -> Response:
+        """All of it, with what was typed and what was refused of it."""
         me = person_of(request)
         more = await self.site.db.read(_read_settings, me.id, _session_of(request))
         done = DONE.get(request.query_params.get("done", "")) if refusal is None else None

@@ -1,29 +1,30 @@
-"""Organizations: founding one, its page with members and settings, and invitations into it."""
+"""Organizations: founding one, and its page with members and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.accounts import sessions
+from deskwire.accounts import sessions, throttle
+from deskwire.accounts.people import normal_email
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
-from deskwire.kit.errors import Conflict, Invalid, NotFound, Refusal
-from deskwire.tickets import counts
+from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
+from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
+from deskwire.web.admin import act_as
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
 from deskwire.workspaces import founding, invitations, membership
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.invitations import Invitation
+from deskwire.workspaces.invitations import Compose, Invitation
 from deskwire.workspaces.membership import Member, read_members
 from deskwire.workspaces.organizations import (
     Category,
@@ -32,12 +33,6 @@ from deskwire.workspaces.organizations import (
     read_visible,
 )
 from deskwire.workspaces.rights import CLIENT_ROLES, ROLE_LABELS, Right, rights_in
-
-# The link's secret is in the page's path (see WELCOME_HEADERS in `web/login.py`).
-SECRET_HEADERS = {"referrer-policy": "strict-origin"}
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationPages:
-    """`/create-organization`, `/orgs/{slug}`, its settings, and `/invitations/{token}`."""
+    """`/create-organization`, `/orgs/{slug}` and its settings."""
 
     site: Site
     render: Render
@@ -68,7 +63,9 @@ class OrganizationPages:
         """POST /create-organization (name, slug)."""
         form = await read_form(request)
         try:
-            made = await self._write(request, founding.create, form.get("name"), form.get("slug"))
+            made = await act_as(
+                self.site, request, founding.create, form.get("name"), form.get("slug")
+            )
         except Invalid as refusal:
             context = _form_context(form.fields, refusal)
             return self.render(
@@ -92,9 +89,12 @@ class OrganizationPages:
         """POST /orgs/{slug}/settings (act, …): one change; what it refuses is said on the page."""
         form, shown = await read_form(request), await self._shown(request)
         place = shown.place
+        letters = self.site.letters
+        compose = letters.invitation(request) if letters.works else None
+        address = request.client.host if request.client else None
         try:
-            secret = await self._write(request, change_from, place.id, form)
-        except (Invalid, Conflict) as refusal:
+            secret = await act_as(self.site, request, change_from, place.id, form, compose, address)
+        except (Invalid, Conflict, TooMany) as refusal:
             return self._settings_page(request, shown, refusal)
         if secret is not None:
             link = f"{self._origin(request)}/invitations/{secret}"
@@ -112,30 +112,11 @@ class OrganizationPages:
         link: str | None = None,
     ) -> Response:
         context = _context(request, shown, refusal, link)
+        context["mailed"] = self.site.letters.works
         status = 200 if refusal is None else status_of(refusal)
-        return self.render(request, "organization_settings.html", context, status=status)
-
-    async def invitation(self, request: Request) -> Response:
-        """GET /invitations/{token}: changes nothing, or a mail scanner would use the link up."""
-        try:
-            place, found = await self.site.db.read(invitations.find, _token(request), now())
-        except NotFound as refusal:
-            return self._invitation_page(request, {"alert": str(refusal), "place": None}, refusal)
-        context = {"alert": None, "place": place, "role": ROLE_LABELS[_role(found.role)]}
-        return self._invitation_page(request, {**context, "email": found.email}, None)
-
-    async def accept(self, request: Request) -> Response:
-        """POST /invitations/{token}: become a member."""
-        person_of(request)
-        place = await self._write(request, invitations.accept, _token(request))
-        return RedirectResponse(place.href, 303)
-
-    def _invitation_page(
-        self, request: Request, context: dict[str, Any], refusal: Refusal | None
-    ) -> Response:
-        status = 200 if refusal is None else status_of(refusal)
-        page = self.render(request, "invitation.html", context, status=status)
-        page.headers.update(SECRET_HEADERS)
+        page = self.render(request, "organization_settings.html", context, status=status)
+        if isinstance(refusal, TooMany):
+            page.headers["retry-after"] = str(refusal.retry_after)
         return page
 
     def _origin(self, request: Request) -> str:
@@ -145,23 +126,19 @@ class OrganizationPages:
         slug, person = str(request.path_params["slug"]), person_of(request).id
         return await self.site.db.read(read_shown, self.site.access, person, slug)
 
-    async def _write(
-        self,
-        request: Request,
-        act: Callable[Concatenate[Connection, Deed, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        access, person = self.site.access, person_of(request).id
 
-        def run(tx: Connection) -> T:
-            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
+def change_from(
+    tx: Connection,
+    deed: Deed,
+    id_: str,
+    form: Form,
+    compose: Compose | None = None,
+    address: str | None = None,
+) -> str | None:
+    """What a form of the settings says; the secret of an invitation that was made.
 
-        return await self.site.db.write(run)
-
-
-def change_from(tx: Connection, deed: Deed, id_: str, form: Form) -> str | None:
-    """What a form of the settings says; the secret of an invitation that was made."""
+    `compose` writes the mail of an invitation; None: none is sent. `address`: who asks for it.
+    """
     match form.get("act"):
         case "profile":
             fields = {name: form.get(name) for name in ("name", "slug", "about")}
@@ -175,15 +152,17 @@ def change_from(tx: Connection, deed: Deed, id_: str, form: Form) -> str | None:
         case "role":
             membership.change_role(tx, deed, id_, form.get("person"), form.get("role"))
         case "remove":
-            membership.remove(tx, deed, id_, form.get("person"))
+            leaving.remove_member(tx, deed, id_, form.get("person"))
         case "leave":
-            membership.remove(tx, deed, id_, deed.person)
+            leaving.remove_member(tx, deed, id_, deed.person)
         case "invite":
-            return invitations.invite(tx, deed, id_, form.get("email"), form.get("role"))
+            if compose is not None:
+                throttle.count_mail(tx, normal_email(form.get("email")), address, deed.at)
+            return invitations.invite(tx, deed, id_, form.get("email"), form.get("role"), compose)
         case "revoke":
             invitations.revoke(tx, deed, id_, form.get("invitation"))
         case "delete":
-            founding.delete(tx, deed, id_, form.get("confirmed"))
+            leaving.delete_organization(tx, deed, id_, form.get("confirmed"))
         case _:
             raise Invalid("Nothing was to be changed. Choose something and try again.")
     return None
@@ -225,11 +204,3 @@ def _form_context(fields: Any, refusal: Invalid | None) -> dict[str, Any]:  # no
     errors = refusal.fields if refusal is not None else {}
     alert = str(refusal) if refusal is not None and not errors else None
     return {"fields": fields, "errors": errors, "alert": alert}
-
-
-def _token(request: Request) -> str:
-    return str(request.path_params["token"])
-
-
-def _role(word: str) -> Any:  # noqa: ANN401 - one of CLIENT_ROLES, as the row says
-    return word

@@ -1,0 +1,80 @@
+"""Leaving: what somebody had taken on goes back to the team, by a fact in each request; and what
+goes with an organization.
+
+A Discord server's tickets stay with whoever has them there: that is told in Discord.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from deskwire.accounts.actions import Knock
+from deskwire.events import channels
+from deskwire.events.access import Viewer
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import Millis
+from deskwire.tickets.statuses import ENDED
+from deskwire.tickets.tickets import REQUESTS, participants, tickets
+from deskwire.tickets.work import record
+from deskwire.workspaces import admission, departure, founding, invitations, membership
+from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.names import read_names, read_people
+
+
+def depart(tx: Connection, person: PersonId, at: Millis) -> None:
+    """Somebody deletes their account (`workspaces/departure.py`)."""
+    departure.depart(tx, person, at)
+    give_back(tx, Deed(Viewer(person, ()), at), person)
+
+
+def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:
+    """`depart` for whoever knocked, their password having matched. False if somebody was faster."""
+    is_gone = departure.depart_by(tx, knock, at)
+    if is_gone and knock.person is not None:
+        give_back(tx, Deed(Viewer(knock.person, ()), at), knock.person)
+    return is_gone
+
+
+def deactivate(tx: Connection, deed: Deed, person: PersonId) -> None:
+    """Nobody signs in as this person any more."""
+    admission.deactivate(tx, deed, person)
+    give_back(tx, deed, person)
+
+
+def take_role(tx: Connection, deed: Deed, person: PersonId) -> None:
+    """Somebody is of the team no more."""
+    admission.take_role(tx, deed, person)
+    give_back(tx, deed, person)
+
+
+def remove_member(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
+    """Somebody is no member of an organization any more; whom they invited there is not either."""
+    membership.remove(tx, deed, id_, person)
+    invitations.revoke_made(tx, person, deed.person, deed.at, id_)
+
+
+def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) -> None:
+    """Delete an organization; who was added to a request of it loses that on open screens too."""
+    added = (
+        select(participants.c.principal)
+        .join(tickets, tickets.c.id == participants.c.ticket)
+        .where(tickets.c.workspace == channels.organization(id_), participants.c.role == "added")
+    )
+    known = set(tx.execute(added.distinct()).scalars())
+    people = {each for each in known if ":" not in each} | {*read_people(tx, known).values()}
+    outsiders = [channels.user(person) for person in sorted(people)]
+    founding.delete(tx, deed, id_, confirmed, outsiders)
+
+
+def give_back(tx: Connection, deed: Deed, person: PersonId) -> None:
+    """Nobody has the requests any more that this person had taken on and that have not ended."""
+    theirs = select(tickets).where(
+        tickets.c.assignee == person,
+        tickets.c.deleted_at.is_(None),
+        tickets.c.status.not_in(ENDED),
+        REQUESTS,
+    )
+    for row in tx.execute(theirs.order_by(tickets.c.id).with_for_update()).all():
+        before = read_names(tx, [person])[person].model_dump(exclude_unset=True)
+        wire = {"actorId": deed.person, "before": before}
+        record(tx, deed, row, "ticket.unclaimed", {"assignee": None}, wire)

@@ -1,0 +1,111 @@
+"""Invitations: the page behind a link, for whoever is signed in and for whoever has no account yet.
+
+A GET changes nothing: mail scanners open every link they see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deskwire.accounts import throttle
+from deskwire.accounts.passwords import parse_password
+from deskwire.accounts.people import parse_name
+from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
+from deskwire.web.admin import act_as
+from deskwire.web.login import (
+    NOT_OPEN,
+    WELCOME_HEADERS,
+    Login,
+    form_page,
+    parse_all,
+    read_form,
+    token_of,
+)
+from deskwire.web.site import Site, visit_of
+from deskwire.workspaces import invitations
+from deskwire.workspaces.invitations import Invitation, masked
+from deskwire.workspaces.organizations import Organization
+from deskwire.workspaces.rights import ROLE_LABELS
+
+TAKEN = "This address has an account. Sign in with it, then open this link again."
+
+Found = tuple[Organization, Invitation]
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationPages:
+    """`/invitations/{token}`."""
+
+    site: Site
+    login: Login
+
+    async def show(self, request: Request) -> Response:
+        """GET /invitations/{token}."""
+        try:
+            found = await self._find(request)
+        except NotFound as refusal:
+            return self._page(request, None, {}, refusal)
+        return self._page(request, found, {})
+
+    async def accept(self, request: Request) -> Response:
+        """POST /invitations/{token}: who is signed in becomes a member; who is not gives name and
+        password, and becomes one with an account of that address."""
+        form, found = await read_form(request), None
+        try:
+            found = await self._find(request)
+            if visit_of(request).person is None:
+                return await self._enter(request, found, form)
+            place = await act_as(self.site, request, invitations.accept, token_of(request))
+        except Refusal as refusal:
+            return self._page(request, found, form, refusal)
+        return RedirectResponse(place.href, 303, WELCOME_HEADERS)
+
+    async def _enter(self, request: Request, found: Found, form: Mapping[str, str]) -> Response:
+        login, email = self.login, found[1].email
+        if self.site.sign_up == "closed":
+            raise Forbidden(NOT_OPEN["closed"])
+        typed = parse_all(
+            name=lambda: parse_name(form.get("name", "")),
+            password=lambda: parse_password(form.get("password", ""), email),
+        )
+        visit, at, letters = login.browsers.visit_of(request), login.clock(), self.site.letters
+        await login.db.write(throttle.count_sign_up, visit.address, at, login.limits)
+        hash_ = await login.hasher.hash(typed["password"])
+        letter = letters.verification(request) if letters.works else None
+        enter, secret = invitations.enter, token_of(request)
+        try:
+            place, opened = await login.db.write(
+                enter, secret, typed["name"], hash_, visit, at, letter
+            )
+        except Conflict as refusal:
+            raise Conflict(TAKEN) from refusal
+        return login.browsers.enter(RedirectResponse(place.href, 303, WELCOME_HEADERS), opened)
+
+    async def _find(self, request: Request) -> Found:
+        return await self.site.db.read(invitations.find, token_of(request), self.login.clock())
+
+    def _page(
+        self,
+        request: Request,
+        found: Found | None,
+        form: Mapping[str, str],
+        refusal: Refusal | None = None,
+    ) -> Response:
+        me = visit_of(request).person
+        is_other = me is not None and found is not None and me.email != found[1].email
+        email = found[1].email if found is not None else ""
+        more = {
+            "place": found[0] if found is not None else None,
+            "role": found[1].role if found is not None else None,
+            "role_labels": ROLE_LABELS,
+            "email": masked(email) if is_other else email,
+            "is_other": is_other,
+            "may_sign_up": self.site.sign_up != "closed",
+        }
+        page = form_page(self.login.render, request, "invitation.html", form, more, refusal)
+        page.headers.update(WELCOME_HEADERS)
+        return page

@@ -1,0 +1,191 @@
+"""Admission: what the team does to somebody's account, and to their role in the team.
+
+Nobody does it to themselves, and to one of the team only whoever may employ it: so nobody loses a
+role by accident, and a desk always keeps a super admin who can sign in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from deskwire.accounts import identities, links, mailing, people, sessions, throttle
+from deskwire.accounts.actions import WELCOMING
+from deskwire.accounts.mailing import Compose
+from deskwire.accounts.people import Person
+from deskwire.accounts.throttle import LIMITS, Limits
+from deskwire.events import channels, log
+from deskwire.events.catalogue import (
+    Event,
+    MemberJoined,
+    MemberRemoved,
+    MemberRoleChanged,
+    Named,
+)
+from deskwire.events.channels import STAFF, PersonId
+from deskwire.kit.db import lock
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.invitations import revoke_made
+from deskwire.workspaces.names import who_of
+from deskwire.workspaces.organizations import (
+    ensure_internal,
+    organization_members,
+    organizations,
+    read_employed,
+)
+from deskwire.workspaces.rights import INTERNAL_ROLES, Right, demand
+
+LAST = "This desk needs a super admin who can sign in. Make somebody else one first."
+ONESELF = "Nobody does this to their own account. Ask another super admin."
+
+
+def give_role(tx: Connection, deed: Deed, person_id: PersonId, role: str) -> None:
+    """Give somebody a role in the team, or another one; the same again changes nothing."""
+    person = _hold(tx, deed, person_id, Right.EMPLOY)
+    if role not in INTERNAL_ROLES:
+        raise Invalid("There is no such role.", {"role": f"One of {', '.join(INTERNAL_ROLES)}"})
+    before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
+    if before == role:
+        return
+    member, told = organization_members, _told(tx, deed, place, person)
+    if before is None:
+        _check_employable(person)
+        row = {"organization": place, "person": person_id, "role": role, "joined_at": deed.at}
+        tx.execute(insert(member).values({**row, "revision": 1}))
+        _append(tx, MemberJoined(**told, role=role, revision=1), person_id)
+        return
+    if before == "super_admin":
+        _keep_super_admin(tx, person_id)
+    here = (member.c.organization == place) & (member.c.person == person_id)
+    changed = update(member).where(here).values(role=role, revision=member.c.revision + 1)
+    revision = tx.execute(changed.returning(member.c.revision)).scalar_one()
+    event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
+    _append(tx, event, person_id)
+
+
+def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+    """Somebody is of the team no more. NotFound where they are not."""
+    person = _hold(tx, deed, person_id, Right.EMPLOY)
+    before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
+    if before is None:
+        raise NotFound(f"{person.name} has no role in the team.")
+    if before == "super_admin":
+        _keep_super_admin(tx, person_id)
+    member = organization_members
+    here = (member.c.organization == place) & (member.c.person == person_id)
+    tx.execute(delete(member).where(here))
+    _append(tx, MemberRemoved(**_told(tx, deed, place, person)), person_id)
+
+
+def deactivate(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+    """Sign somebody out everywhere, for as long as nobody lets them in again; what they wrote and
+    where they are a member stays. Their invitations are taken back."""
+    person = _hold(tx, deed, person_id, Right.ACCOUNTS)
+    if person.deactivated_at is not None:
+        raise Conflict(f"{person.name} is deactivated already.")
+    if read_employed(tx).get(person_id) == "super_admin":
+        _keep_super_admin(tx, person_id)
+    people.deactivate(tx, person_id, actor=deed.person, at=deed.at)
+    sessions.end_all(tx, person_id, actor=deed.person, at=deed.at)
+    links.withdraw(tx, person_id, WELCOMING)
+    revoke_made(tx, person_id, deed.person, deed.at)
+
+
+def readmit(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+    """Let somebody in again who was deactivated."""
+    person = _hold(tx, deed, person_id, Right.ACCOUNTS)
+    if person.deactivated_at is None:
+        raise Conflict(f"{person.name} is not deactivated.")
+    people.readmit(tx, person_id, actor=deed.person, at=deed.at)
+
+
+def send_reset(
+    tx: Connection,
+    deed: Deed,
+    person_id: PersonId,
+    compose: Compose,
+    address: str | None,
+    limits: Limits = LIMITS,
+) -> None:
+    """Mail somebody a link to choose a password. TooMany if that was done too often."""
+    person = _hold(tx, deed, person_id, Right.ACCOUNTS, oneself=True)
+    if person.deactivated_at is not None:
+        raise Conflict(f"{person.name} is deactivated. Let them in again first.")
+    if person.email is None:
+        raise Conflict(f"{person.name} has no e-mail address to send a link to.")
+    throttle.count_mail(tx, person.email, address, deed.at, limits)
+    mailing.send_link(tx, person, "reset", compose, deed.at)
+
+
+def link(tx: Connection, deed: Deed, person_id: PersonId, snowflake: str) -> None:
+    """Say that a Discord user is this person; what they may see there is theirs at once."""
+    _hold(tx, deed, person_id, Right.IDENTIFY, oneself=True)
+    identities.link(tx, person_id, "discord", snowflake.strip(), actor=deed.person, at=deed.at)
+
+
+def unlink(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+    """Forget who a person is at Discord, and all it let them see."""
+    _hold(tx, deed, person_id, Right.IDENTIFY, oneself=True)
+    identities.unlink(tx, person_id, "discord", actor=deed.person, at=deed.at)
+
+
+def _hold(
+    tx: Connection, deed: Deed, person_id: PersonId, right: Right, *, oneself: bool = False
+) -> Person:
+    """The person, if the viewer may do this to them; until the transaction ends nobody else does.
+
+    `oneself`: also to the viewer's own account.
+    """
+    demand(deed.viewer, right)
+    lock(tx, "the team")  # or two super admins could take each other away
+    person = people.find(tx, person_id)
+    if person is None or person.deleted_at is not None:
+        raise NotFound("There is no such person here.")
+    if person_id == deed.person:
+        if not oneself:
+            raise Forbidden(ONESELF)
+    elif person_id in read_employed(tx):
+        demand(deed.viewer, Right.EMPLOY)
+    return person
+
+
+def _check_employable(person: Person) -> None:
+    if person.deactivated_at is not None:
+        raise Conflict(f"{person.name} is deactivated. Let them in again first.")
+    if person.email_verified_at is None:
+        raise Conflict(
+            f"Nobody has proven yet that {person.email or 'this account'} is {person.name}’s. Mail "
+            "them a link for a new password, or use `deskwire people employ`."
+        )
+
+
+def _keep_super_admin(tx: Connection, but: PersonId) -> None:
+    """Conflict if nobody else is a super admin who can sign in."""
+    member = organization_members
+    others = (
+        select(member.c.person)
+        .join(organizations, organizations.c.id == member.c.organization)
+        .join(people.people, people.people.c.id == member.c.person)
+        .where(organizations.c.internal, member.c.role == "super_admin", member.c.person != but)
+        .where(people.people.c.deactivated_at.is_(None))
+    )
+    # Held, as by who deletes their account: each of two would count on the other.
+    if tx.execute(others.with_for_update(of=member)).first() is None:
+        raise Conflict(LAST)
+
+
+def _told(tx: Connection, deed: Deed, place: str, person: Person) -> dict[str, Any]:
+    name = select(organizations.c.name).where(organizations.c.id == place)
+    return {
+        "workspace": channels.organization(place),
+        "actor": deed.person,
+        "member": who_of(person.id, person.name, person.avatar),
+        "place": Named(id=place, name=tx.execute(name).scalar_one()),
+    }
+
+
+def _append(tx: Connection, event: Event, person_id: PersonId) -> None:
+    own = channels.user(person_id)
+    log.append(tx, event, channels=[own, str(event.workspace), STAFF], touches=[own])

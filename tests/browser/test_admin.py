@@ -1,0 +1,94 @@
+"""The administration in browsers: what one does others see, however wide, without scripts too."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import FilePayload, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_every_page import LONG, assert_fits
+from tests.browser.test_linking import ask
+from tests.browser.visitor import Visitor
+from tests.cast import Actor
+from tests.place import Place
+
+
+def employ(place: Place, actor: Actor, role: str) -> str:
+    """Somebody of the team moves in; their cookie."""
+    cookie = place.server.move_in(actor)
+    ask(place, "people.employ", actor, role=role)
+    return cookie
+
+
+def open_person(admin: Visitor, actor: Actor) -> None:
+    admin.open(f"/admin/people?q={actor.email}")
+    admin.find("a.row-link").click()
+    expect(admin.page.get_by_role("heading", level=1)).to_have_text(actor.name)
+
+
+def press(admin: Visitor, name: str) -> None:
+    admin.page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_what_one_admin_does_is_seen_by_the_others_and_by_whom_it_is_done_to(
+    place: Place, visit: Visit
+) -> None:
+    mo = visit(employ(place, place.mo, "super_admin"))
+    ada = visit(employ(place, place.ada, "operations_manager"))
+    bo = visit(place.server.move_in(place.bo), "/settings")
+    ada.open(f"/admin/people?q={place.bo.email}")
+    open_person(mo, place.bo)
+
+    press(mo, "Unlink")
+    expect(ada.find(".person-places")).not_to_contain_text("Discord")
+    expect(bo.find("#account")).to_contain_text("Not linked")
+    assert "Discord account unlinked" not in ada.find("#toasts").inner_text()
+    mo.find("summary").filter(has_text="Deactivate").click()
+    press(mo, "Deactivate")
+    expect(ada.find("#content")).to_contain_text("deactivated")
+    expect(bo.page).to_have_url(f"{place.server.url}/sign-in")
+    open_person(mo, place.ada)
+    press(mo, "Take the role")
+
+    expect(ada.find("#content")).to_contain_text("no longer shared with you")
+    expect(ada.find("#content")).not_to_contain_text(place.bo.email)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_of_the_administration_sticks_out(place: Place, visit: Visit, width: int) -> None:
+    mo = visit(employ(place, place.mo, "super_admin"), width=width)
+    place.open_ticket(1, LONG)
+    place.server.move_in(Actor(f"{LONG[:50]}{width} Long", place.bo.discord))
+    mo.open("/create-organization")
+    mo.page.get_by_label("Name", exact=True).fill(f"{LONG[:70]}{width}")
+    mo.page.get_by_role("button", name="Create").click()
+
+    for path in ("", "/people", "/people?group=team", "/organizations", "/deliveries"):
+        mo.open(f"/admin{path}")
+        assert_fits(mo)
+    mo.find(".delivery-row a").first.click()
+    expect(mo.find(".payload")).to_be_visible()
+    assert_fits(mo)
+    open_person(mo, place.mo)
+    assert_fits(mo)
+
+
+def test_without_scripts_a_picture_is_chosen_and_a_role_given(place: Place, visit: Visit) -> None:
+    mo = visit(employ(place, place.mo, "super_admin"), "/settings", javascript=False)
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), "navy").save(picture, "PNG")
+    chosen = FilePayload(name="me.png", mimeType="image/png", buffer=picture.getvalue())
+
+    mo.page.get_by_label("Your picture").set_input_files(chosen)
+    press(mo, "Use picture")
+    expect(mo.find("main")).to_contain_text("Your picture is changed.")
+    expect(mo.find("#account img")).to_have_js_property("naturalWidth", 192)
+    place.server.move_in(place.dee)
+    open_person(mo, place.dee)
+    mo.expect_status(409)
+    press(mo, "Make them one of the team")
+
+    expect(mo.find("main")).to_contain_text("Nobody has proven yet")

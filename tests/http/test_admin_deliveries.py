@@ -1,0 +1,144 @@
+"""Deliveries on screen: filtered, page by page, secrets hidden, replayed and dismissed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deskwire.web.pages import admin_deliveries
+from deskwire.web.redaction import LONGEST, pretty
+from deskwire.webhooks import deliveries
+from deskwire.webhooks.deliveries import State
+from deskwire.webhooks.source import Arrived
+from tests.admin_house import Office, open_office
+from tests.cast import MO, NOON
+from tests.http.whole_site import WholeSite, browse
+
+pytestmark = pytest.mark.database("sqlite")
+
+BODY = json.dumps({"event": {"type": "ticket.created", "token": "very-secret"}}).encode()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    house = open_office(tmp_path)
+    yield house
+    house.house.db.close()
+
+
+@pytest.fixture
+def browser(office: Office) -> Any:
+    return browse(WholeSite(office.house), MO)
+
+
+def keep(office: Office, *states: State, source: str = "bot", body: bytes = BODY) -> None:
+    """Deliveries that became of this, in order."""
+    db = office.house.db
+    for nth, state in enumerate(states):
+        told = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
+        db.write_here(deliveries.keep, [Arrived(*told)])
+        newest = db.read_here(deliveries.find, 1)[0].id
+        reasons = ["No such <server>."] if state == "parked" else []
+        db.write_here(deliveries.settle, newest, state, reasons, NOON)
+
+
+def shown_in(page: str) -> list[str]:
+    return re.findall(r'href="/admin/deliveries/\d+">([\w.]+)<', page)
+
+
+def test_the_list_is_what_the_address_asks_for(office: Office, browser: Any) -> None:
+    keep(office, "done", "parked", "refused")
+    keep(office, "done", "dismissed", source="linear")
+
+    def ask(query: str) -> list[str]:
+        return shown_in(browser.get(f"/admin/deliveries?{query}").text)
+
+    newest = ["linear.dismissed", "linear.done", "bot.refused", "bot.parked", "bot.done"]
+    assert ask("") == newest
+    assert ask("state=done") == ["linear.done", "bot.done"]
+    assert ask("state=done&source=bot") == ["bot.done"]
+    assert ask("source=nobody") == []
+    assert ask("state=made-up") == newest
+    assert "No such &lt;server&gt;." in browser.get("/admin/deliveries").text
+
+
+def test_the_list_goes_on_where_it_ended(
+    office: Office, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_deliveries, "PAGE", 2)
+    keep(office, "done", "parked", "repeat", "refused", "dismissed")
+    found, path = list[str](), "/admin/deliveries?source=bot"
+
+    while path:
+        page = browser.get(path).text
+        found += shown_in(page)
+        path = "".join(re.findall(r'href="([^"]*before[^"]*)"', page)[-1:]).replace("&amp;", "&")
+
+    assert found == [f"bot.{each}" for each in ("dismissed", "refused", "repeat", "parked", "done")]
+
+
+def test_one_is_shown_with_its_payload_and_without_its_secrets(
+    office: Office, browser: Any
+) -> None:
+    keep(office, "parked")
+
+    page = browser.get("/admin/deliveries/1").text
+
+    assert "No such &lt;server&gt;." in page
+    assert "&#34;type&#34;: &#34;ticket.created&#34;" in page
+    assert "very-secret" not in page
+
+
+def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
+    office: Office, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_deliveries, "LOOKS", 1)
+    monkeypatch.setattr(admin_deliveries, "PAUSE", 0)
+    keep(office, "parked", "done")
+
+    def post(id_: int, act: str) -> int:
+        return int(browser.post(f"/admin/deliveries/{id_}", data={"act": act}).status_code)
+
+    assert [post(2, "replay"), post(2, "dismiss"), post(3, "replay")] == [409, 409, 404]
+    assert [post(1, "dismiss"), post(1, "dismiss"), post(1, "replay")] == [303, 409, 303]
+    assert office.house.db.read_here(deliveries.read_one, 1).state == "pending"
+    assert "Waiting" in browser.get("/admin/deliveries/1?done=replay").text
+
+
+@pytest.mark.parametrize(
+    ("body", "hidden", "kept"),
+    [
+        ({"accessToken": "s3cret", "type": "x"}, "s3cret", '"type": "x"'),
+        ({"a": [{"client_secret": ["s3cret"]}]}, "s3cret", '"client_secret"'),
+        ({"link": "https://d.test/reset/s3cret?x"}, "s3cret", "/reset/…?x"),
+        ({"X-API-Key": {"k": "s3cret"}}, "s3cret", "X-API-Key"),
+        ({"password": ""}, "s3cret", '"password": ""'),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -> None:
+    shown = pretty(json.dumps(body).encode())
+
+    assert hidden not in shown
+    assert kept in shown
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'no json "refresh_token": "s3cret"',
+        b"[" * 100_000 + b'{"secret":"s3cret"}',
+        b'\xff\xfe{"secret":"s3cret"}',
+        b'{"half": "\\ud800", "secret": "s3cret"}',
+    ],
+)
+def test_what_is_no_json_is_shown_without_secrets_too(body: bytes) -> None:
+    shown = pretty(body)
+
+    assert "s3cret" not in shown
+    assert shown.encode()
+    assert len(shown) <= LONGEST + 40

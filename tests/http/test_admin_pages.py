@@ -1,0 +1,159 @@
+"""The administration: each of the cast opens what their role lets them, and posts nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deskwire.webhooks import deliveries
+from deskwire.webhooks.source import Arrived
+from tests.admin_house import Office, open_office, with_mail
+from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
+from tests.http.whole_site import WholeSite, browse
+
+pytestmark = pytest.mark.database("sqlite")  # nothing here is said in SQL of its own
+
+TEAM = {MO, DEE, ADA}
+LEADS = {MO, DEE}
+PAGES: dict[str, set[Actor]] = {
+    "/admin": TEAM,
+    "/admin/people": LEADS,
+    "/admin/people?q=bo&group=team&after=x": LEADS,
+    "/admin/people/{una}": LEADS,
+    "/admin/organizations": TEAM,
+    "/admin/deliveries": LEADS,
+    "/admin/deliveries/1": LEADS,
+    "/orgs/quay/settings": TEAM | {BO, UNA},
+}
+SECRETS = ("ticket.created", "The Quay", "data-held")
+POSTS: list[tuple[str, dict[str, str], set[Actor]]] = [
+    ("/admin/people/{eve}", {"act": "role", "role": "support_analyst"}, {MO}),
+    ("/admin/people/{eve}", {"act": "take-role"}, {MO}),
+    ("/admin/people/{eve}", {"act": "unlink"}, {MO}),
+    ("/admin/people/{eve}", {"act": "link", "discord": "900000000000000005"}, {MO}),
+    ("/admin/people/{eve}", {"act": "reset"}, LEADS),
+    ("/admin/people/{eve}", {"act": "deactivate"}, {DEE}),
+    ("/admin/people/{eve}", {"act": "readmit"}, {MO}),
+    ("/admin/people/{ada}", {"act": "deactivate"}, {MO}),
+    ("/admin/people/{ada}", {"act": "readmit"}, {MO}),
+    ("/admin/people/{ada}", {"act": "reset"}, {MO}),
+    ("/admin/deliveries/1", {"act": "dismiss"}, {DEE}),
+    ("/admin/deliveries/1", {"act": "replay"}, {MO}),
+]
+
+
+@dataclass
+class Desk:
+    site: WholeSite
+    office: Office
+
+    def path(self, path: str) -> str:
+        ids = {each.name.split()[0].lower(): self.office.house.id_of(each) for each in CAST}
+        return path.format(**ids)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    office = open_office(tmp_path)
+    arrived = Arrived("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
+    office.house.db.write_here(deliveries.keep, [arrived])
+    office.house.db.write_here(deliveries.settle, 1, "parked", ["No such server."], NOON)
+    yield Desk(with_mail(WholeSite(office.house)), office)
+    office.house.db.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_for_those_named_and_tells_others_nothing(desk: Desk, page: str) -> None:
+    for actor in CAST:
+        answer = browse(desk.site, actor).get(desk.path(page))
+        if actor in PAGES[page]:
+            assert answer.status_code == 200, actor.name
+        else:
+            assert answer.status_code in (403, 404), actor.name
+            theirs = [each.email for each in CAST if each != actor]
+            told = [each for each in (*SECRETS, *theirs) if each in answer.text]
+            assert told == [], actor.name
+    assert browse(desk.site).get(desk.path(page)).status_code == 303
+
+
+def test_a_change_is_for_those_named(desk: Desk) -> None:
+    for page, form, allowed in POSTS:
+        for actor in [each for each in CAST if each not in allowed | LEADS] + [*allowed]:
+            answer = browse(desk.site, actor).post(desk.path(page), data=form)
+            meant = 303 if actor in allowed else 403
+            assert answer.status_code == meant, f"{form} by {actor.name}: {answer.text}"
+
+
+def test_an_operations_manager_does_nothing_to_the_team(desk: Desk) -> None:
+    for act in ("deactivate", "reset", "role", "take-role", "link", "unlink"):
+        form = {"act": act, "role": "super_admin", "discord": "900000000000000009"}
+        answer = browse(desk.site, DEE).post(desk.path("/admin/people/{ada}"), data=form)
+        assert answer.status_code == 403, act
+    page = browse(desk.site, DEE).get(desk.path("/admin/people/{ada}")).text
+    assert 'name="act"' not in page, "what would be refused is not offered"
+
+
+def test_everybody_of_the_team_has_the_tabs_of_their_role(desk: Desk) -> None:
+    seen = {
+        actor: [
+            tab
+            for tab in ("", "/people", "/organizations", "/deliveries")
+            if f'href="/admin{tab}"' in browse(desk.site, actor).get("/admin").text
+        ]
+        for actor in TEAM
+    }
+
+    assert seen[MO] == seen[DEE] == ["", "/people", "/organizations", "/deliveries"]
+    assert seen[ADA] == ["", "/organizations"]
+
+
+@pytest.mark.parametrize("held", ["people", "people/{una}", "organizations", "deliveries"])
+def test_what_lives_is_rendered_alone(desk: Desk, held: str) -> None:
+    header = {"x-deskwire-fragment": "1"}
+    path = desk.path(f"/admin/{held}")
+
+    part = browse(desk.site, MO, **header).get(f"{path}?fragment=content,title,crumbs").text
+
+    assert [part.count(f'id="{each}"') for each in ("content", "title", "crumbs")] == [1, 1, 1]
+    assert "<header" not in part
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/admin/people?after=%00&q=%00%27%22%3Cb%3E&group=x", 200),
+        ("/admin/people?q=%25_", 200),
+        ("/admin/people/%00", 404),
+        ("/admin/people/%27 OR 1=1", 404),
+        ("/admin/organizations?after=../../x&q=%ff", 200),
+        ("/admin/deliveries?state=x&source=%00&before=-1", 200),
+        ("/admin/deliveries?before=99999999999999999999999", 200),
+        ("/admin/deliveries/0", 404),
+        ("/admin/deliveries/²", 404),
+        ("/admin/deliveries/99999999999999999999999", 404),
+    ],
+)
+def test_what_is_asked_in_bad_faith_breaks_nothing(desk: Desk, path: str, status: int) -> None:
+    answer = browse(desk.site, MO).get(path)
+
+    assert answer.status_code == status
+    assert "<b>" not in answer.text
+
+
+@pytest.mark.parametrize("form", [{"act": ""}, {"act": "x"}, {"act": "role", "role": "admin"}])
+@pytest.mark.parametrize("page", ["people/{eve}", "deliveries/1"])
+def test_a_form_that_says_nothing_is_refused_on_its_page(
+    desk: Desk, page: str, form: dict[str, str]
+) -> None:
+    browser, path = browse(desk.site, MO), desk.path(f"/admin/{page}")
+
+    answer = browser.post(path, data=form)
+
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert browser.post(path, content=b"{}").status_code == 422
+    assert CY.email not in answer.text
+    assert browse(desk.site, EVE).post(path, data=form).status_code == 403

@@ -1,0 +1,90 @@
+"""What the doctor says of the mail server and of where files are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+
+from deskwire import doctor
+from deskwire.doctor import Finding
+from deskwire.settings import load
+
+SECRET = "correct-horse"
+
+
+class Office:
+    """A mail server that knows nobody's password."""
+
+    def auth(self, *_: Any) -> AuthResult:
+        return AuthResult(success=False, handled=False)
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    loop, office = asyncio.get_running_loop(), Office()
+
+    def serve() -> SMTP:
+        return SMTP(office, loop=loop, authenticator=office.auth, auth_require_tls=False)
+
+    server = await loop.create_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+async def look_at_mail(url: str) -> Finding:
+    mail = {"smtp_url": url, "mail_from": "desk@desk.test", "public_url": "http://desk.test"}
+    return await asyncio.to_thread(doctor._mail, load(mail))
+
+
+def look_at_files(folder: Path) -> Finding:
+    return doctor._files(load({"files_url": str(folder)}))
+
+
+async def test_a_mail_server_that_answers_is_fine(port: int) -> None:
+    assert (await look_at_mail(f"smtp://127.0.0.1:{port}")).fine
+
+
+async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None:
+    found = await look_at_mail(f"smtp://ada:{SECRET}@127.0.0.1:{port}")
+
+    assert not found.fine
+    assert "refuses the user or password" in found.sentence
+    assert SECRET not in found.sentence
+
+
+async def test_a_mail_server_that_is_not_there_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    found = await look_at_mail(f"smtp://127.0.0.1:{port}")
+
+    assert (found.fine, str(port) in found.sentence) == (False, True)
+
+
+def test_no_mail_server_is_no_fault() -> None:
+    assert doctor._mail(load({})).fine
+
+
+def test_a_folder_for_files_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+    there, missing = tmp_path / "there", tmp_path / "missing" / "files"
+    there.mkdir()
+
+    assert look_at_files(there).fine
+    assert look_at_files(missing).fine
+    assert list(tmp_path.rglob("*")) == [there]
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_where_no_folder_can_be_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+
+    found = look_at_files(tmp_path / name)
+
+    assert not found.fine
+    assert "cannot be written to" in found.sentence
