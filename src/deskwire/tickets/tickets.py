@@ -92,7 +92,7 @@ tickets = Table(
             ("workspace", "category", "active_at", "id"),
         )
     ),
-    # The team's list of all companies' requests.
+    # The team's list of all companies' requests, and what a dashboard says of those that are open.
     *(
         Index(
             "_".join(("ix_tickets_requests", *columns)),
@@ -105,6 +105,7 @@ tickets = Table(
             ("opened_at", "id"),
             ("status", "active_at", "id"),
             ("assignee", "active_at", "id"),
+            ("status", "assignee", "workspace", "active_at", "id"),
         )
     ),
 )

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp
 from deskwire.kit.errors import Unauthenticated
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
+from deskwire.web.pages.dashboard import Dashboard
 from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
@@ -75,6 +76,7 @@ def urls(
     files = FilePages(site)
     return (
         Url("/", "anyone", people.landing),
+        Url("/dashboard", "signed-in", Dashboard(site, renderer.render).index),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),

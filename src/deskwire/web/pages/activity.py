@@ -42,6 +42,7 @@ class Deed:
     told: Told
     at: Millis
     held: str  # the channels the viewer heard it by, separated by spaces
+    place: str = ""  # the organization's name, of what happened to a request
 
 
 def deeds_of(
@@ -61,9 +62,8 @@ def deeds_of(
             continue
         held = " ".join(sorted(heard.intersection(json.loads(entry.channels))))
         who = _name(fields["actor"], names)
-        deeds.append(
-            Deed(entry.position, entry.type, who, tell(entry.type, fields, who), entry.at, held)
-        )
+        told, place = tell(entry.type, fields, who), _place(fields)
+        deeds.append(Deed(entry.position, entry.type, who, told, entry.at, held, place))
     return deeds
 
 
@@ -82,6 +82,11 @@ def _name(actor: Principal, names: Mapping[Principal, Who]) -> str:
     if actor in ACTORS:
         return ACTORS[actor]
     return names[actor].name if actor in names else stand_in(actor)
+
+
+def _place(fields: Fields) -> str:
+    place = (fields.get("now") or {}).get("place") or {}
+    return str(place.get("name", ""))
 
 
 def _guild_joined(fields: Fields, _who: str) -> Told:
@@ -129,7 +134,8 @@ def _ticket_deleted(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
-    return _ticket("replied in", fields)
+    is_note = (fields.get("line") or {}).get("kind") == "note"
+    return _ticket("wrote a note in" if is_note else "replied in", fields)
 
 
 def _message_edited(fields: Fields, _who: str) -> Told:
