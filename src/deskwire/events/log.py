@@ -17,7 +17,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -268,7 +267,7 @@ def read_of_workspace(
 
 
 # Written out, not bound: only so the index over their entries alone is seen to fit.
-_OF_ORGANIZATIONS: ColumnElement[bool] = literal_column("log.workspace LIKE 'org:%'", Boolean)
+_OF_ORGANIZATIONS: ColumnElement[bool] = log.c.workspace.like(literal_column("'org:%'"))
 
 
 def read_caused_by(tx: Connection, cause: str) -> list[Caused]:

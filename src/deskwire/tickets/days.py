@@ -29,7 +29,7 @@ request_days = Table(
     Column("day", Integer, primary_key=True),
     Column("status", Text, primary_key=True),
     Column("change", Integer, nullable=False),  # requests more, or fewer
-    Index("ix_request_days_day", "day"),
+    Index("ix_request_days_day", "day", "status", "change"),
 )
 
 _MORE = (

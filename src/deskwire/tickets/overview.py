@@ -26,19 +26,26 @@ from sqlalchemy import (
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import DAY
+from deskwire.kit.db import is_shared
 from deskwire.tickets.counts import ticket_counts
 from deskwire.tickets.days import Day, changes_of, request_days
 from deskwire.tickets.messages import messages
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
-from deskwire.tickets.tickets import REQUESTS, sees_whole, tickets, visible_in
+from deskwire.tickets.tickets import (
+    OPEN,
+    REQUESTS,
+    own_of,
+    sees_whole,
+    tickets,
+    visible_in,
+)
 from deskwire.workspaces.origin import Principal
 from deskwire.workspaces.rights import is_staff
 
 Why = Literal["yours", "nobody's"]
 
 SHOWN = 6  # requests of each kind; who has more waiting goes on to the list
-OPEN = tuple(status for status in STATUSES if status not in ENDED)
-ON_US = tuple(status for status in OPEN if status != "waiting")  # the requester is not asked
+OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED)
 
 
 @dataclass(slots=True)
@@ -62,11 +69,13 @@ def read_waiting(tx: Connection, viewer: Viewer, workspace: Workspace | None) ->
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
         return tx.execute(_first("yours", and_(here, asked))).all()
+    on_us = and_(OPEN, tickets.c.status != "waiting")
     unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
-    theirs = and_(tickets.c.status.in_(ON_US), tickets.c.assignee == viewer.person, unanswered)
-    free = and_(tickets.c.status.in_(ON_US), tickets.c.assignee.is_(None))
+    theirs = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
+    free = and_(on_us, tickets.c.assignee.is_(None))
     parts = [
-        _first("yours", and_(here, asked)),
+        # By their ids, which are few: nothing is in the order of who opened what everywhere.
+        _first("yours", and_(here, asked, own_of(viewer, but_in=()))),
         _first("yours", and_(here, theirs)),
         _first("nobody's", and_(here, free)),
     ]
@@ -99,7 +108,11 @@ def _read_kept(tx: Connection, viewer: Viewer, workspace: Workspace | None, sinc
         kept.workspace.startswith("org:") if workspace is None else kept.workspace == workspace
     )
     in_days = [] if workspace is None else [days.workspace == workspace]
-    is_open = and_(_here(tx, viewer, workspace), tickets.c.status.in_(OPEN))
+    is_open = and_(tickets.c.deleted_at.is_(None), REQUESTS, OPEN)
+    if workspace is not None:
+        # SQLite takes any workspace for small: it would walk it, not what is open.
+        place = tickets.c.workspace if is_shared(tx) else tickets.c.workspace + ""
+        is_open = and_(is_open, place == workspace)
     rows = tx.execute(
         union_all(
             select(literal("count"), kept.status, literal(0), func.sum(kept.tickets))

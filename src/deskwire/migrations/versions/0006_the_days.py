@@ -123,13 +123,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace", "day", "status", name=op.f("pk_request_days")),
     )
     op.execute(FILL.format(**(SQLITE_WORDS if is_sqlite else POSTGRESQL_WORDS)))
-    op.create_index("ix_request_days_day", "request_days", ["day"])
+    op.create_index("ix_request_days_day", "request_days", ["day", "status", "change"])
     for statement in ON_SQLITE if is_sqlite else ON_POSTGRESQL:
         tx.exec_driver_sql(statement)
     op.execute(
-        "CREATE INDEX ix_tickets_requests_status_assignee_workspace_active_at_id ON tickets "
-        "(status, assignee, workspace, active_at, id) "
-        "WHERE deleted_at IS NULL AND workspace LIKE 'org:%'"
+        "CREATE INDEX ix_tickets_open ON tickets (assignee, workspace, status, deleted_at) "
+        "WHERE deleted_at IS NULL AND workspace LIKE 'org:%' AND status NOT IN ('canceled', 'done')"
     )
     op.execute(
         "CREATE INDEX ix_log_requests_position ON log (position) WHERE workspace LIKE 'org:%'"

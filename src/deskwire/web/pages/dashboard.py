@@ -19,7 +19,7 @@ from deskwire.events.channels import STAFF, PersonId, Workspace
 from deskwire.kit.clock import Millis, now
 from deskwire.tickets import counts
 from deskwire.tickets.days import DayCount, day_of, history_of
-from deskwire.tickets.overview import OPEN, SHOWN, Figures, read_figures, read_waiting
+from deskwire.tickets.overview import OPEN_STATUSES, SHOWN, Figures, read_figures, read_waiting
 from deskwire.tickets.statuses import STATUSES, Status
 from deskwire.tickets.tickets import Places, Ticket, held_by, named
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
@@ -124,7 +124,7 @@ class Dashboard:
             "lengths": LENGTHS,
             "most": SHOWN,
             "is_team": is_staff(board.viewer),
-            "open_statuses": OPEN,
+            "open_statuses": OPEN_STATUSES,
         }
         return self.render(request, "dashboard.html", context)
 
