@@ -11,6 +11,12 @@ const DASHES: Readonly<Record<string, number[]>> = {
   review: [10, 3, 2, 3],
 };
 const LABEL = "11px system-ui, sans-serif";
+const DAY = 86_400; // s
+const WEEKS = [1, 2, 7, 14, 28].map((days) => days * DAY);
+const STEPPED = {
+  points: { show: false },
+  paths: uPlot.paths.stepped?.({ align: -1 }) ?? (() => null),
+} satisfies uPlot.Series; // a day has one number, from its beginning
 
 interface Drawn {
   plot: uPlot;
@@ -91,32 +97,49 @@ function stylesOf(host: HTMLElement): Styles {
 }
 
 function plotOf(host: HTMLElement, table: Table): uPlot {
-  const { tones, text, grid } = stylesOf(host);
-  const { layers, xs } = layersOf(table);
-  const lines = { stroke: grid, width: 1 };
-  const axis = { stroke: text, font: LABEL, grid: lines, ticks: { show: false } };
-  const top = table.statuses.map((status, at) => ({
-    label: status,
-    stroke: tones[at]?.line ?? text,
-    fill: tones[at]?.area ?? grid,
-    width: 2,
-    dash: DASHES[status] ?? [],
-    points: { show: false },
-  }));
+  const styles = stylesOf(host);
+  const { xs, areas, edges } = layersOf(table);
   const options: uPlot.Options = {
     width: host.clientWidth,
     height: HEIGHT,
-    padding: [10, 4, 0, 0],
+    padding: [10, 12, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
-    scales: { y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
-    axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 40, incrs: STEPS }],
-    series: [{}, ...top.reverse()],
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: {
+      x: { time: false },
+      y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] },
+    },
+    axes: axesOf(styles),
+    series: [{}, ...areasOf(table, styles), ...edgesOf(table, styles)],
     bands: table.statuses.slice(1).map((_, at) => ({ series: [at + 1, at + 2] })),
     hooks: { setCursor: [(plot) => showDay(host, table, plot.cursor.idx ?? null)] },
   };
-  return new uPlot(options, [xs, ...layers.reverse()], host);
+  // From the top down: each area ends where the next begins, and lower edges are drawn last.
+  return new uPlot(options, [xs, ...areas.reverse(), ...edges.reverse()], host);
+}
+
+function axesOf({ text, grid }: Styles): uPlot.Axis[] {
+  const axis = { stroke: text, font: LABEL, ticks: { show: false } };
+  const days = (_: uPlot, at: number[]): string[] => at.map((second) => textOfDay(second / DAY));
+  return [
+    { ...axis, size: 26, grid: { show: false }, space: 72, incrs: WEEKS, values: days },
+    { ...axis, size: 40, grid: { stroke: grid, width: 1 }, incrs: STEPS },
+  ];
+}
+
+function areasOf({ statuses }: Table, { tones, grid }: Styles): uPlot.Series[] {
+  const series = statuses.map((_, at) => ({ fill: tones[at]?.area ?? grid, ...STEPPED }));
+  return series.reverse();
+}
+
+function edgesOf({ statuses }: Table, { tones, text }: Styles): uPlot.Series[] {
+  const series = statuses.map((status, at) => ({
+    stroke: tones[at]?.line ?? text,
+    width: 2,
+    dash: DASHES[status] ?? [],
+    ...STEPPED,
+  }));
+  return series.reverse();
 }
 
 /** Writes the numbers of the day under the pointer into the legend; without one, today's. */

@@ -9,13 +9,25 @@ export interface Table {
   counts: number[][];
 }
 
-/** The upper edge of each status where all lie upon one another, the first at the bottom. */
-export function layersOf({ days, counts }: Table): { xs: number[]; layers: number[][] } {
+/** What is drawn: areas that lie upon one another, the first at the bottom, and their upper edges. */
+export interface Layers {
+  xs: number[]; // s
+  areas: number[][];
+  edges: (number | null)[][]; // none where there is nothing of a status: it would hide the one below
+}
+
+export function layersOf({ days, counts }: Table): Layers {
   const below = days.map(() => 0);
-  const layers = counts.map((numbers) =>
+  const areas = counts.map((numbers) =>
     numbers.map((number, at) => (below[at] = (below[at] ?? 0) + number)),
   );
-  return { xs: days.map((day) => day * DAY), layers };
+  const edges = areas.map((area, nth) => area.map((top, at) => (hasEdge(counts[nth], at) ? top : null)));
+  return { xs: days.map((day) => day * DAY), areas, edges };
+}
+
+/** A day's step begins at the day before. */
+function hasEdge(numbers: number[] | undefined, at: number): boolean {
+  return Boolean(numbers?.[at] || numbers?.[at + 1]);
 }
 
 /** "26 Nov". */

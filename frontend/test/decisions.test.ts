@@ -329,12 +329,13 @@ test("days are named as a person would", () => {
 });
 
 test("a chart lays one status upon the other", () => {
-  const table = { statuses: ["new", "active"], days: [0, 20_784], counts: [[1, 2], [3, 0]] };
+  const table = { statuses: ["new", "active"], days: [0, 1, 2], counts: [[1, 2, 2], [0, 3, 0]] };
 
-  const { xs, layers } = layersOf(table);
+  const { xs, areas, edges } = layersOf(table);
 
-  assert.deepEqual(xs, [0, 20_784 * 86_400]);
-  assert.deepEqual(layers, [[1, 2], [4, 2]]);
+  assert.deepEqual(xs, [0, 86_400, 172_800]);
+  assert.deepEqual(areas, [[1, 2, 2], [1, 5, 2]]);
+  assert.deepEqual(edges, [[1, 2, 2], [1, 5, null]]);
   assert.equal(textOfDay(20_784), "27 Nov");
 });
 

@@ -40,7 +40,7 @@ class Deed:
     type: str
     who: str
     told: Told
-    at: Millis
+    at: Millis  # when it was done, which may be before it was told here
     held: str  # the channels the viewer heard it by, separated by spaces
     place: str = ""  # the organization's name, of what happened to a request
 
@@ -62,8 +62,8 @@ def deeds_of(
             continue
         held = " ".join(sorted(heard.intersection(json.loads(entry.channels))))
         who = _name(fields["actor"], names)
-        told, place = tell(entry.type, fields, who), _place(fields)
-        deeds.append(Deed(entry.position, entry.type, who, told, entry.at, held, place))
+        told, at = tell(entry.type, fields, who), (fields.get("line") or {}).get("at", entry.at)
+        deeds.append(Deed(entry.position, entry.type, who, told, at, held, _place(fields)))
     return deeds
 
 

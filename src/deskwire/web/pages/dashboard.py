@@ -35,7 +35,7 @@ from deskwire.workspaces.origin import Principal
 from deskwire.workspaces.rights import is_staff
 
 LENGTHS = (30, 90)  # days a history may reach back
-ACTIVITY = 12  # entries; what stands beside the chart
+ACTIVITY = 8  # entries; what stands beside the chart
 
 
 @dataclass(frozen=True, slots=True)
