@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
 from playwright.sync_api import Locator, expect
 
 from deskwire.services import run_command
@@ -77,6 +81,27 @@ def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -
     expect(clara.find("#chart")).to_be_hidden()
     expect(clara.find("#history-table tbody tr")).to_have_count(30)
     expect(clara.find("#history-table tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # never one day
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_day_is_that_of_the_zone_one_has_chosen(
+    server: Server, visit: Visit, zone: str, javascript: bool
+) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    server.submit("/settings/display", company.clara, time_zone=zone)
+
+    clara = visit(company.clara, "/requests", javascript=javascript)
+
+    told = clara.find("#tickets time").get_attribute("datetime")
+    assert told is not None
+    day = datetime.fromisoformat(told).astimezone(ZoneInfo(zone)).date()
+    expect(clara.find("#tickets > [data-day]")).to_have_attribute("data-day", day.isoformat())
+    if javascript:
+        at = clara.find("#tickets time").get_attribute("title")
+        assert at is not None
+        assert at.startswith(day.strftime("%b %-d, %Y"))
 
 
 def test_a_row_that_moves_comes_below_the_heading_of_its_day(server: Server, visit: Visit) -> None:
