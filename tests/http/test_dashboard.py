@@ -9,15 +9,15 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from deskwire.kit.clock import MINUTE, now
 from deskwire.tickets import work
+from deskwire.workspaces.organizations import organization_members
 from tests.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor, build
-from tests.http.test_pages_cost import MOST, statements
+from tests.http.test_pages_cost import MOST
 from tests.http.whole_site import WholeSite, browse
 from tests.portal_house import Quay, found
-
-__all__ = ["statements"]
 
 MAST, LOFTS, SECRET = "The mast is dark", "A crane of the Loft", "They never pay on time"
 PARTS = {"dashboard", "dashboard-counts", "waiting", "history", "workers", "activity"}
@@ -88,6 +88,24 @@ def test_the_team_is_shown_all_companies_or_the_one_it_asks_for(shown: Shown) ->
     assert MAST not in lofts
     assert lofts.count("<tr data-day=") == 90
     assert SECRET not in everything
+
+
+def test_who_is_in_two_companies_is_shown_the_one_they_choose(shown: Shown) -> None:
+    table, una = organization_members, shown.site.house.id_of(UNA)
+    row = {"organization": shown.quay.ids["loft"], "person": una, "role": "member", "revision": 1}
+    shown.site.house.db.write_here(lambda tx: tx.execute(insert(table).values(row)))
+
+    usual, lofts, quays = (
+        shown.page(UNA, query) for query in ("", "?organization=loft", "?organization=quay&days=90")
+    )
+
+    assert part(usual, "activity") == part(lofts, "activity")  # the first by its name
+    assert LOFTS in lofts
+    assert MAST not in lofts
+    assert MAST in quays
+    assert LOFTS not in quays
+    assert '<option value="quay" selected>' in quays
+    assert 'href="/dashboard?organization=quay"' in quays  # 30 days, of the same
 
 
 def test_who_sees_only_their_own_requests_sees_only_those_here(shown: Shown) -> None:
