@@ -20,8 +20,9 @@ from deskwire.kit.clock import Millis, now
 from deskwire.tickets import counts
 from deskwire.tickets.days import DayCount, day_of, history_of
 from deskwire.tickets.overview import OPEN_STATUSES, SHOWN, Figures, read_figures, read_waiting
+from deskwire.tickets.places import Places
 from deskwire.tickets.statuses import STATUSES, Status
-from deskwire.tickets.tickets import Places, Ticket, held_by, named
+from deskwire.tickets.tickets import Ticket, held_by, named
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
 from deskwire.web.pages.people import is_of_guilds
 from deskwire.web.pages.requests import active_of, chosen_of
