@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -70,6 +71,28 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
 
     expect(clara.find("#waiting")).to_contain_text("Nothing waits on you.")
     expect(brief(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
+
+
+def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_shown_it(
+    server: Server, visit: Visit
+) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    carl = visit(company.carl, "/dashboard")
+    expect(carl.find("#activity")).to_contain_text("The mast is dark")
+
+    server.submit(f"/orgs/{company.slug}/settings", company.carl, act="leave")
+
+    expect(carl.find("#dashboard")).to_contain_text("no longer shared with you")
+    expect(carl.find("main")).not_to_contain_text("The mast is dark")
+    carl.open("/dashboard")
+    expect(carl.find("#dashboard")).to_contain_text("You are in no organization yet")
+
+    invitation = company.invite(company.people[1].email)
+    server.submit(urlsplit(invitation).path, company.carl)
+
+    expect(carl.find("#activity")).to_contain_text("The mast is dark")
+    expect(carl.find("#chart canvas")).to_be_visible()
 
 
 def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -> None:
