@@ -20,7 +20,7 @@ from deskwire.kit.clock import Millis, now
 from deskwire.tickets import counts
 from deskwire.tickets.days import DayCount, day_of, history_of
 from deskwire.tickets.overview import OPEN_STATUSES, SHOWN, Figures, read_figures, read_waiting
-from deskwire.tickets.places import Places
+from deskwire.tickets.places import Places, is_request
 from deskwire.tickets.statuses import STATUSES, Status
 from deskwire.tickets.tickets import Ticket, held_by, named
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
@@ -157,7 +157,9 @@ def read_board(
         place = chosen_of(places, active)
     more: dict[str, Any] = {}
     if is_of_guilds(viewer):
-        more = {"guilds": guilds.visible_to(tx, viewer), "open": counts.count_open(tx, viewer)}
+        waiting = counts.count_open(tx, viewer).items()
+        open_there = {where: number for where, number in waiting if not is_request(where)}
+        more = {"guilds": guilds.visible_to(tx, viewer), "open": open_there}
     if place is None and not is_staff(viewer):
         return Board(viewer, places, None, **more)
     return Board(
