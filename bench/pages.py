@@ -68,7 +68,8 @@ TICKETS = Subject(
     ("list", "search"),
     ("list", "search", "detail"),
 )
-OF_ALL = "/admin"  # the team's list; everything else is asked as a member
+OF_ALL = "/admin"  # the team's list
+DESK_OF_ALL = "/dashboard?organization="  # the team's; everything else is asked as a member
 REQUESTS = Subject(
     COMPANY,
     {
@@ -80,6 +81,8 @@ REQUESTS = Subject(
         "all companies": OF_ALL,
         "searched in all": f"{OF_ALL}?q={RARE}",
         "one company": f"{OF_ALL}?company={SLUG}",
+        "dashboard": "/dashboard",
+        "dashboard of all": DESK_OF_ALL,
     },
     {
         "a common word": f"/requests?q={COMMON}",
@@ -112,7 +115,7 @@ class Contestant:
             return self.read(connection, address)
 
     def read(self, connection: socket.socket, address: str) -> bytes:
-        token = self.team if address.startswith(OF_ALL) else self.token
+        token = self.team if address.startswith((OF_ALL, DESK_OF_ALL)) else self.token
         asked = request("GET", address, {"cookie": f"{COOKIE}={token}"})
         status, answer = fetch(connection, asked)
         if status != 200:

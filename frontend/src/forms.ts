@@ -47,6 +47,7 @@ export function watchForms(store: Store, clock: Clock, isLive: () => boolean): v
     if (contextOf(event)) tellFailure(store, clock);
   });
   document.addEventListener("keydown", submitByKeys);
+  document.addEventListener("change", submitByChoice);
 }
 
 function succeed(store: Store, element: Element, isLive: boolean): void {
@@ -70,6 +71,12 @@ function submitByKeys(event: KeyboardEvent): void {
   if (!(target instanceof HTMLTextAreaElement) || !target.form?.matches(SENT_BY_KEYS)) return;
   event.preventDefault();
   target.form.requestSubmit();
+}
+
+function submitByChoice({ target }: Event): void {
+  if (target instanceof HTMLSelectElement && "submits" in target.dataset) {
+    target.form?.requestSubmit();
+  }
 }
 
 function contextOf(event: Event): Context {

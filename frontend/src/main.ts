@@ -14,6 +14,7 @@ import { markUnread } from "./screen";
 import { Store } from "./store";
 import { type Listener, type Live, type Outside, Stream } from "./stream";
 import { Tabs } from "./tabs";
+import { setZone } from "./times";
 
 const SIGN_IN = "/sign-in";
 
@@ -21,6 +22,7 @@ configureHtmx();
 start(readPage(document.documentElement));
 
 function start(page: Page): void {
+  setZone(page.zone);
   let live: Live | null = null;
   let replied: (ticket: string) => void = () => {};
   const log = (line: string): void => {

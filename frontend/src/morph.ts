@@ -1,7 +1,8 @@
 // Changes an element into what the server says it should be, keeping what the reader is doing:
 // focus, selection, half-typed inputs, open details, scroll, and rows newer than the answer.
 
-import { moveBefore, revisionOf } from "./screen";
+import { moveBefore } from "./moves";
+import { revisionOf } from "./screen";
 
 const OURS = new Set(["data-htmx-powered"]); // attributes no server sends and nobody may remove
 
@@ -86,7 +87,7 @@ function morphNode(old: ChildNode, next: ChildNode): void {
 
 function keyOfNode(node: ChildNode): string | null {
   if (!(node instanceof HTMLElement)) return null;
-  return node.dataset["row"] ?? node.dataset["line"] ?? (node.id || null);
+  return node.dataset["row"] ?? node.dataset["line"] ?? node.dataset["day"] ?? (node.id || null);
 }
 
 function kindOfNode(node: ChildNode): string {

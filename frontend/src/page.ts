@@ -8,6 +8,7 @@ export interface Page {
   cursor: string | null;
   actors: ReadonlySet<string>; // names under which events know the reader
   channels: string[] | null;
+  zone: string | null; // the time zone the reader has chosen; null: the browser's
   isDebug: boolean;
 }
 
@@ -18,6 +19,7 @@ export function readPage({ dataset }: HTMLElement): Page {
     cursor: dataset["cursor"] || null,
     actors: new Set(words(dataset["actors"])),
     channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
+    zone: dataset["zone"] || null,
     isDebug: dataset["debug"] === "1",
   };
 }

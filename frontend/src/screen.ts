@@ -1,9 +1,11 @@
 // Carries changes out on the page: rows, headers, timelines. It decides nothing it can ask.
 
 import type { Clock } from "./clock";
+import { groupByDay } from "./days";
 import type { Line } from "./generated/events";
 import { takeAway, words } from "./held";
 import { judge, type ListRules, type Place, placeByActivity, placeInTimeline } from "./lists";
+import { moveBefore } from "./moves";
 import type { Change, Row } from "./reducers";
 import { cloneOf, fill } from "./slots";
 import { freshenTimes } from "./times";
@@ -57,6 +59,12 @@ export class Screen {
       default:
         change satisfies never;
     }
+    this.tidy();
+  }
+
+  /** What follows from the rows there are: headings of days, and whether a list is empty. */
+  tidy(): void {
+    groupByDay(this.#clock.now());
     showEmptiness();
   }
 
@@ -193,7 +201,7 @@ export function markUnread(ticket: string, isUnread: boolean): void {
 }
 
 /** Shows each `data-empty-for` while the list it names has no rows. */
-export function showEmptiness(): void {
+function showEmptiness(): void {
   for (const element of document.querySelectorAll<HTMLElement>("[data-empty-for]")) {
     const list = document.getElementById(element.dataset["emptyFor"] ?? "");
     if (list) element.hidden = list.querySelector("[data-row], [data-line]") !== null;
@@ -261,13 +269,6 @@ function moveByActivity(list: HTMLElement, root: HTMLElement): void {
   const after = next ?? others[others.length - 1]?.nextElementSibling ?? null;
   const isThere = root.parentElement === list && root.nextElementSibling === after;
   if (!isThere) moveBefore(list, root, after);
-}
-
-/** Moves without losing focus or state where the browser can. */
-export function moveBefore(parent: Element, node: Node, next: Node | null): void {
-  const mover = parent as Element & { moveBefore?: (node: Node, next: Node | null) => void };
-  if (mover.moveBefore && node.parentNode?.isConnected) mover.moveBefore(node, next);
-  else parent.insertBefore(node, next);
 }
 
 function trim(list: HTMLElement): void {

@@ -9,7 +9,7 @@ import { freshnessOf, showFreshness } from "./indicator";
 import { Journal } from "./journal";
 import type { Page } from "./page";
 import { changesOf } from "./reducers";
-import { Screen, showEmptiness } from "./screen";
+import { Screen } from "./screen";
 import type { StreamState } from "./stream";
 import type { TabListener } from "./tabs";
 import { freshenTimes } from "./times";
@@ -62,10 +62,10 @@ export class Store implements TabListener {
   }
 
   start(): void {
-    freshenTimes(document, this.#clock.now());
+    this.#freshen();
     this.#showFreshness();
     if (this.#page.stream) every(this.#clock, SHOW_AGE, () => this.#showFreshness());
-    every(this.#clock, SHOW_TIMES, () => freshenTimes(document, this.#clock.now()));
+    every(this.#clock, SHOW_TIMES, () => this.#freshen());
   }
 
   hear(frame: Frame): void {
@@ -126,8 +126,12 @@ export class Store implements TabListener {
     for (const event of this.#journal.since(since)) this.#apply(event);
     this.#forget();
     changed.forEach((element) => this.#outlook.process(element));
+    this.#freshen();
+  }
+
+  #freshen(): void {
     freshenTimes(document, this.#clock.now());
-    showEmptiness();
+    this.screen.tidy();
   }
 
   /** Takes off the page, and out of memory, what none of the channels held shows. */
@@ -177,7 +181,7 @@ export class Store implements TabListener {
   #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {
     if (lost.length > 0) {
       this.#forget();
-      showEmptiness();
+      this.screen.tidy();
     }
     if (lost.length + gained.length > 0) {
       this.#outlook.log(`channels: ${lost.length} lost, ${gained.length} gained`);

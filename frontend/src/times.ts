@@ -1,12 +1,43 @@
-// Times in the reader's own words: how long ago, and their own time zone.
+// Times in the reader's own words: how long ago, and by the clock of the zone they have chosen.
 
 const MINUTE = 60_000; // ms
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const SHORT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const LONG = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+interface Formats {
+  full: Intl.DateTimeFormat;
+  short: Intl.DateTimeFormat;
+  long: Intl.DateTimeFormat;
+  parts: Intl.DateTimeFormat;
+}
+
+let formats = formatsIn(undefined);
+
+/** From now on times are told in this zone (an IANA name); null: in the browser's own. */
+export function setZone(name: string | null): void {
+  try {
+    formats = formatsIn(name ?? undefined);
+  } catch {
+    formats = formatsIn(undefined); // the server knows more zones than this browser
+  }
+}
+
+function formatsIn(timeZone: string | undefined): Formats {
+  const zone = timeZone === undefined ? {} : { timeZone };
+  const parts = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
+  return {
+    full: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", ...zone }),
+    short: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...zone }),
+    long: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ...zone }),
+    parts: new Intl.DateTimeFormat("en-US", { ...parts, calendar: "gregory", ...zone }),
+  };
+}
+
+/** The day a moment is in by the reader's calendar: `2026-11-27`. */
+export function dayOf(at: Date): string {
+  const found = new Map(formats.parts.formatToParts(at).map(({ type, value }) => [type, value]));
+  return `${found.get("year")}-${found.get("month")}-${found.get("day")}`;
+}
 
 /** "just now", "5 min ago", "3 h ago", "2 d ago", then the date. */
 export function ago(at: Date, now: number): string {
@@ -15,7 +46,8 @@ export function ago(at: Date, now: number): string {
   if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
   if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
   if (age < 7 * DAY) return `${Math.floor(age / DAY)} d ago`;
-  return (at.getFullYear() === new Date(now).getFullYear() ? SHORT : LONG).format(at);
+  const isThisYear = dayOf(at).slice(0, 4) === dayOf(new Date(now)).slice(0, 4);
+  return (isThisYear ? formats.short : formats.long).format(at);
 }
 
 /** "3 s", "2 min", "4 h", "2 d": a span for the indicator. */
@@ -28,7 +60,7 @@ export function span(ms: number): string {
 /** The text a `<time>` asks for: `data-ago`, `data-local`, or none of ours (null). */
 export function textOf(element: HTMLElement, at: Date, now: number): string | null {
   if (element.dataset["ago"] !== undefined) return ago(at, now);
-  return element.dataset["local"] !== undefined ? FULL.format(at) : null;
+  return element.dataset["local"] !== undefined ? formats.full.format(at) : null;
 }
 
 /** Brings every `<time>` below `root` up to date, without touching what already is. */
@@ -38,7 +70,7 @@ export function freshenTimes(root: ParentNode, now: number): void {
     if (Number.isNaN(at.getTime())) continue;
     const text = textOf(element, at, now);
     if (text !== null && element.textContent !== text) element.textContent = text;
-    const title = FULL.format(at);
+    const title = formats.full.format(at);
     if (element.title !== title) element.title = title;
   }
 }

@@ -4,17 +4,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fullJitter } from "../src/backoff";
 import { isReached, streamUrl } from "../src/cursor";
+import { dayName } from "../src/days";
 import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
 import { parseFrame } from "../src/frames";
 import { EVENT_TYPES } from "../src/generated/events";
 import { channelsOf, difference, Held, mayStay } from "../src/held";
 import { freshnessOf, wordsFor } from "../src/indicator";
 import { Journal } from "../src/journal";
+import { layersOf, textOfDay } from "../src/layers";
 import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/lists";
 import { match } from "../src/morph";
 import { changesOf, REDUCERS, type Row } from "../src/reducers";
 import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/slots";
-import { ago, span } from "../src/times";
+import { ago, dayOf, setZone, span } from "../src/times";
 import INITIALS from "../../tests/initials.json";
 import { created, envelope, GUILD, LINE, messageSent, ticketNow } from "./samples";
 
@@ -305,6 +307,36 @@ test("times are told as a person would", () => {
   assert.equal(after(2 * 86_400_000), "2 d ago");
   assert.match(after(8 * 86_400_000), /22/);
   assert.deepEqual([3_400, 130_000, 7_200_000, -9].map(span), ["3 s", "2 min", "2 h", "0 s"]);
+});
+
+test("a day is the one of the zone the reader has chosen", () => {
+  const late = new Date("2026-11-22T22:30:00Z");
+
+  setZone("Asia/Tokyo");
+  assert.equal(dayOf(late), "2026-11-23");
+  setZone("America/Lima");
+  assert.equal(dayOf(late), "2026-11-22");
+  setZone("Nowhere/At_all");
+  assert.match(dayOf(late), /^2026-11-2[23]$/);
+  setZone(null);
+});
+
+test("days are named as a person would", () => {
+  assert.equal(dayName("2026-11-27", "2026-11-27"), "Today");
+  assert.equal(dayName("2026-02-28", "2026-03-01"), "Yesterday");
+  assert.equal(dayName("2026-11-25", "2026-11-27"), "Wednesday 25 November");
+  assert.equal(dayName("2025-12-30", "2026-01-01"), "Tuesday 30 December 2025");
+});
+
+test("a chart lays one status upon the other", () => {
+  const table = { statuses: ["new", "active"], days: [0, 1, 2], counts: [[1, 2, 2], [0, 3, 0]] };
+
+  const { xs, areas, edges } = layersOf(table);
+
+  assert.deepEqual(xs, [0, 86_400, 172_800]);
+  assert.deepEqual(areas, [[1, 2, 2], [1, 5, 2]]);
+  assert.deepEqual(edges, [[1, 2, 2], [1, 5, null]]);
+  assert.equal(textOfDay(20_784), "27 Nov");
 });
 
 test("the indicator says how old the page is", () => {

@@ -22,7 +22,7 @@ from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
 from deskwire.outside import notes, triggers
-from deskwire.tickets import counts, files, filing, messages, tickets, words
+from deskwire.tickets import counts, days, files, filing, messages, tickets, words
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, invitations, members, names, organizations, roles
 
@@ -38,6 +38,7 @@ __all__ = [
 
 TABLES = (
     counts,
+    days,
     deliveries,
     files,
     filing,

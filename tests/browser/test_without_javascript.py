@@ -47,7 +47,7 @@ def test_a_stranger_signs_up_and_in(place: Place, visit: Visit) -> None:
     new.page.get_by_label("E-mail address").fill(place.bo.email)
     new.page.get_by_label("Password").fill(PASSWORD)
     new.page.get_by_role("button", name="Create account").click()
-    expect(new.page.get_by_role("heading", level=1)).to_have_text("Servers")
+    expect(new.page.get_by_role("heading", level=1)).to_have_text("Dashboard")
     new.context.clear_cookies()
 
     new.open("/sign-in?next=/settings")

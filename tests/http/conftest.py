@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from tests.cast import CY, build
 from tests.http.whole_site import WholeSite
@@ -20,3 +21,16 @@ def site(tmp_path: Path) -> Iterator[WholeSite]:
     house.open_ticket(2, "Where is my container?", CY)
     yield WholeSite(house)
     house.db.close()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """What was sent to any database meanwhile."""
+    sent: list[str] = []
+
+    def remember(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", remember)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", remember)

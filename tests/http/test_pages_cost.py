@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from sqlalchemy import Engine, event
 
 from tests.cast import ADA, BO, CY, HARBOUR, UNA, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -13,19 +10,6 @@ from tests.portal_house import found
 
 MOST = 6  # statements; each is a round trip where the database is another machine
 LIST = f"/guilds/{HARBOUR}/tickets"
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """What was sent to any database meanwhile."""
-    sent: list[str] = []
-
-    def remember(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", remember)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", remember)
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,12 @@ def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
     return SimpleNamespace(
         position=position, type=type_, data=json.dumps(data), at=0, channels=channels
     )
+
+
+def test_a_note_is_told_as_one_and_of_the_moment_it_was_written() -> None:
+    line = {"kind": "note", "at": 4}
+    told = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
+
+    (deed,) = deeds_of([told], {}, HEARD)
+
+    assert (deed.told.did, deed.at) == ("wrote a note in", 4)

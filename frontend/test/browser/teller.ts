@@ -3,7 +3,7 @@
 import { type Clock, realClock } from "../../src/clock";
 import type { Envelope } from "../../src/generated/events";
 import { changesOf } from "../../src/reducers";
-import { Screen, showEmptiness } from "../../src/screen";
+import { Screen } from "../../src/screen";
 import { freshenTimes } from "../../src/times";
 
 /** Applies `event` as if it were `now` (ms), and brings every time on the page up to that. */
@@ -14,7 +14,7 @@ function tell(event: Envelope, now: number): void {
   });
   for (const change of changesOf(event.type, event.data)) screen.apply(change);
   freshenTimes(document, now);
-  showEmptiness();
+  screen.tidy();
 }
 
 Object.assign(window, { tell });

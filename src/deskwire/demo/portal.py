@@ -45,6 +45,15 @@ STORY: Sequence[tuple[float, str, str, str, str, str, Sequence[Act]]] = (
         ),
     ),
     (
+        9, "Fjord Bikes", "finn", "Add Norwegian to the shop", "Change",
+        "Our customers ask for it daily. We can translate the texts ourselves.",
+        (
+            ("uma", "claim", None),
+            ("uma", "reply", "With pleasure. I attach nothing yet, but the list is 312 texts."),
+            ("finn", "reply", "We start on Monday."),
+        ),
+    ),
+    (
         6, "Harbor Analytics", "carl", "Invoice for October has the wrong address", "Question",
         "We moved to Quay 7 in September. Could you send it again?",
         (
@@ -68,15 +77,6 @@ STORY: Sequence[tuple[float, str, str, str, str, str, Sequence[Act]]] = (
         1.2, "Harbor Analytics", "carl", "Two people cannot sign in since this morning", "Problem",
         "Both see *“This account is locked”*. Nobody changed anything.",
         (("tess", "priority", "urgent"), ("tess", "label", "sign-in")),
-    ),
-    (
-        9, "Fjord Bikes", "finn", "Add Norwegian to the shop", "Change",
-        "Our customers ask for it daily. We can translate the texts ourselves.",
-        (
-            ("uma", "claim", None),
-            ("uma", "reply", "With pleasure. I attach nothing yet, but the list is 312 texts."),
-            ("finn", "reply", "We start on Monday."),
-        ),
     ),
     (
         0.3, "Fjord Bikes", "freya", "Stock shows minus two for wheel W-28", "Problem",

@@ -30,7 +30,7 @@ from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
 from deskwire.web.site import Person, Session, Site, visit_of
-from deskwire.web.zones import local, times_in
+from deskwire.web.zones import day, day_name, local, times_in
 from deskwire.workspaces.names import initials
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -142,6 +142,7 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
     )
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
+    environment.filters |= {"day": day, "day_name": day_name}
     environment.globals |= {
         "options_of": options_of,
         "tabs_for": tabs_for,

@@ -29,6 +29,7 @@ from deskwire.web.pages.admin_deliveries import DeliveriesAdmin
 from deskwire.web.pages.admin_organizations import OrganizationsAdmin
 from deskwire.web.pages.admin_people import PeopleAdmin
 from deskwire.web.pages.avatars import AvatarPages
+from deskwire.web.pages.dashboard import Dashboard
 from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
@@ -80,6 +81,7 @@ def urls(
     files = FilePages(site)
     return (
         Url("/", "anyone", people.landing),
+        Url("/dashboard", "signed-in", Dashboard(site, renderer.render).index),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),

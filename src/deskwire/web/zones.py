@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from jinja2 import Undefined
 
-from deskwire.kit.clock import Millis
+from deskwire.kit.clock import Millis, now
 
 ODD = frozenset({"Etc", "SystemV", "US", "Brazil", "Canada", "Chile", "Mexico"})  # old other names
 
@@ -34,6 +34,21 @@ def local(at: Millis | Undefined) -> str:
         return ""
     moment = datetime.fromtimestamp(at / 1000, _zone_of(_zone.get()))
     return moment.strftime("%-d %b %Y, %H:%M %Z")
+
+
+def day(at: Millis) -> date:
+    """The day a moment is in by the reader's own calendar."""
+    return datetime.fromtimestamp(at / 1000, _zone_of(_zone.get())).date()
+
+
+def day_name(of: date) -> str:
+    """A day as a list is headed with it; `dayName` in frontend/src/days.ts says the same."""
+    today = day(now())
+    if of == today:
+        return "Today"
+    if of == today - timedelta(days=1):
+        return "Yesterday"
+    return of.strftime("%A %-d %B" if of.year == today.year else "%A %-d %B %Y")
 
 
 @lru_cache(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from deskwire.accounts import identities, links, mailing, people, sessions, throttle
 from deskwire.accounts.actions import WELCOMING
@@ -28,6 +28,7 @@ from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.invitations import revoke_made
+from deskwire.workspaces.membership import strike
 from deskwire.workspaces.names import who_of
 from deskwire.workspaces.organizations import (
     ensure_internal,
@@ -73,9 +74,7 @@ def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
         raise NotFound(f"{person.name} has no role in the team.")
     if before == "super_admin":
         _keep_super_admin(tx, person_id)
-    member = organization_members
-    here = (member.c.organization == place) & (member.c.person == person_id)
-    tx.execute(delete(member).where(here))
+    strike(tx, place, person_id)
     _append(tx, MemberRemoved(**_told(tx, deed, place, person)), person_id)
 
 

@@ -40,8 +40,9 @@ class Deed:
     type: str
     who: str
     told: Told
-    at: Millis
+    at: Millis  # when it was done, which may be before it was told here
     held: str  # the channels the viewer heard it by, separated by spaces
+    place: str = ""  # the organization's name, of what happened to a request
 
 
 def deeds_of(
@@ -61,9 +62,8 @@ def deeds_of(
             continue
         held = " ".join(sorted(heard.intersection(json.loads(entry.channels))))
         who = _name(fields["actor"], names)
-        deeds.append(
-            Deed(entry.position, entry.type, who, tell(entry.type, fields, who), entry.at, held)
-        )
+        told, at = tell(entry.type, fields, who), (fields.get("line") or {}).get("at", entry.at)
+        deeds.append(Deed(entry.position, entry.type, who, told, at, held, _place(fields)))
     return deeds
 
 
@@ -82,6 +82,11 @@ def _name(actor: Principal, names: Mapping[Principal, Who]) -> str:
     if actor in ACTORS:
         return ACTORS[actor]
     return names[actor].name if actor in names else stand_in(actor)
+
+
+def _place(fields: Fields) -> str:
+    place = (fields.get("now") or {}).get("place") or {}
+    return str(place.get("name", ""))
 
 
 def _guild_joined(fields: Fields, _who: str) -> Told:
@@ -129,7 +134,8 @@ def _ticket_deleted(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
-    return _ticket("replied in", fields)
+    is_note = (fields.get("line") or {}).get("kind") == "note"
+    return _ticket("wrote a note in" if is_note else "replied in", fields)
 
 
 def _message_edited(fields: Fields, _who: str) -> Told:

@@ -22,7 +22,7 @@ class PersonPages:
     render: Render
 
     async def landing(self, request: Request) -> Response:
-        """GET /: what this is; who is signed in goes to their requests, or to their servers."""
+        """GET /: what this is; who is signed in goes to their dashboard, or to their servers."""
         person = visit_of(request).person
         if person is not None:
             viewer = await self.site.db.read(self.site.access.read_viewer, person.id)
@@ -31,7 +31,12 @@ class PersonPages:
 
 
 def start_of(viewer: Viewer) -> str:
-    """Where somebody begins: the team at everybody's requests, clients at theirs."""
-    if is_staff(viewer):
-        return "/admin"
-    return "/requests" if ids_of(viewer) else "/guilds"
+    """Where somebody begins: whoever has servers and nothing else, at those."""
+    if is_staff(viewer) or ids_of(viewer) or not is_of_guilds(viewer):
+        return "/dashboard"
+    return "/guilds"
+
+
+def is_of_guilds(viewer: Viewer) -> bool:
+    """Whether the viewer has a server, or takes part in a ticket of one."""
+    return any((grant.workspace or "").startswith("guild:") for grant in viewer.grants)

@@ -135,6 +135,7 @@ class RequestPages:
             "wish": wish,
             "links": links,
             "sorts": SORT_LABELS,
+            "by_opening": wish.sort != "active",  # what a row tells the time of
             "priorities": PRIORITY_LABELS,
             "is_admin": links.path == "/admin",
             "place_name": shown.place.name if shown.place is not None else "All requests",

@@ -1,0 +1,152 @@
+"""How the numbers of requests changed from day to day, kept by triggers as `counts` are.
+
+A row says by how much the requests of a status became more or fewer on one day, UTC. With the
+numbers as they are now, every day before today follows from that by subtraction: a history of 90
+days costs 90 rows and a few, however many requests there are.
+
+A change counts for the day it was done. One made by hand, which leaves the revision alone and names
+no time, counts for today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from sqlalchemy import Column, Index, Integer, Table, Text
+
+from deskwire.kit.clock import DAY, Millis
+from deskwire.kit.db import declare, metadata
+from deskwire.tickets.statuses import STATUSES, Status
+
+Day = int  # days since 1970-01-01, UTC
+
+request_days = Table(
+    "request_days",
+    metadata,
+    Column("workspace", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("change", Integer, nullable=False),  # requests more, or fewer
+    Index("ix_request_days_day", "day", "status", "change"),
+)
+
+_MORE = (
+    "INSERT INTO request_days (workspace, day, status, change) "
+    "VALUES (NEW.workspace, {day}, NEW.status, 1) ON CONFLICT (workspace, day, status) "
+    "DO UPDATE SET change = request_days.change + 1; "
+)
+_FEWER = (
+    "INSERT INTO request_days (workspace, day, status, change) "
+    "VALUES (OLD.workspace, {day}, OLD.status, -1) ON CONFLICT (workspace, day, status) "
+    "DO UPDATE SET change = request_days.change - 1; "
+)
+_OPENED = f"NEW.opened_at / {DAY}"
+_DONE = f"CASE WHEN NEW.revision = OLD.revision THEN {{today}} ELSE NEW.active_at / {DAY} END"
+_COUNTED = "status, deleted_at, workspace"
+_IS_OTHER = (
+    "NEW.status <> OLD.status OR NEW.workspace <> OLD.workspace "
+    "OR (NEW.deleted_at IS NULL) <> (OLD.deleted_at IS NULL)"
+)
+_NEW_IS_THERE = "NEW.deleted_at IS NULL AND substr(NEW.workspace, 1, 4) = 'org:'"
+_OLD_IS_THERE = "OLD.deleted_at IS NULL AND substr(OLD.workspace, 1, 4) = 'org:'"
+
+
+def _sqlite() -> tuple[str, ...]:
+    today = "CAST(strftime('%s', 'now') AS INTEGER) / 86400"
+    done = _DONE.format(today=today)
+    changed = f"AFTER UPDATE OF {_COUNTED} ON tickets"
+    return (
+        f"CREATE TRIGGER tickets_dated_new AFTER INSERT ON tickets WHEN {_NEW_IS_THERE} "
+        f"BEGIN {_MORE.format(day=_OPENED)}END",
+        f"CREATE TRIGGER tickets_dated_gone AFTER DELETE ON tickets WHEN {_OLD_IS_THERE} "
+        f"BEGIN {_FEWER.format(day=today)}END",
+        f"CREATE TRIGGER tickets_dated_out {changed} WHEN {_OLD_IS_THERE} AND ({_IS_OTHER}) "
+        f"BEGIN {_FEWER.format(day=done)}END",
+        f"CREATE TRIGGER tickets_dated_in {changed} WHEN {_NEW_IS_THERE} AND ({_IS_OTHER}) "
+        f"BEGIN {_MORE.format(day=done)}END",
+    )
+
+
+def _postgresql() -> tuple[str, ...]:
+    today = "floor(extract(epoch FROM clock_timestamp()) / 86400)::integer"
+    done = _DONE.format(today=today)
+    changed = f"AFTER UPDATE OF {_COUNTED} ON tickets FOR EACH ROW"
+    bodies = {
+        "new": _MORE.format(day=_OPENED),
+        "gone": _FEWER.format(day=today),
+        "out": _FEWER.format(day=done),
+        "in": _MORE.format(day=done),
+    }
+    whens = {
+        "new": f"AFTER INSERT ON tickets FOR EACH ROW WHEN ({_NEW_IS_THERE})",
+        "gone": f"AFTER DELETE ON tickets FOR EACH ROW WHEN ({_OLD_IS_THERE})",
+        "out": f"{changed} WHEN ({_OLD_IS_THERE} AND ({_IS_OTHER}))",
+        "in": f"{changed} WHEN ({_NEW_IS_THERE} AND ({_IS_OTHER}))",
+    }
+    functions = [
+        f"CREATE FUNCTION deskwire_dated_{name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {body}RETURN NULL; END $$"
+        for name, body in bodies.items()
+    ]
+    triggers = [
+        f"CREATE TRIGGER tickets_dated_{name} {when} EXECUTE FUNCTION deskwire_dated_{name}()"
+        for name, when in whens.items()
+    ]
+    return (*functions, *triggers)
+
+
+declare("sqlite", _sqlite())
+declare("postgresql", _postgresql())
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """How many requests there were of each status when a day ended; of today, so far."""
+
+    day: Day
+    counts: Mapping[Status, int]
+
+    @property
+    def date(self) -> date:
+        """The day as a calendar has it."""
+        return datetime.fromtimestamp(self.day * DAY / 1000, UTC).date()
+
+
+def day_of(at: Millis) -> Day:
+    """The day a moment is in."""
+    return at // DAY
+
+
+def changes_of(told: Iterable[tuple[str, Millis, str]]) -> list[tuple[Day, str, int]]:
+    """The changes that statuses make which were told (ticket, when, status), in order of time for
+    each ticket: what `request_days` holds of them."""
+    known: dict[str, str] = {}
+    found: list[tuple[Day, str, int]] = []
+    for ticket, at, status in told:
+        before = known.get(ticket)
+        if before == status:
+            continue
+        if before is not None:
+            found.append((day_of(at), before, -1))
+        found.append((day_of(at), status, 1))
+        known[ticket] = status
+    return found
+
+
+def history_of(
+    now: Mapping[Status, int], changes: Iterable[tuple[Day, str, int]], today: Day, length: int
+) -> list[DayCount]:
+    """The last `length` days, oldest first, from the numbers of `now` and the changes since."""
+    by_day: dict[Day, dict[str, int]] = {}
+    for day, status, change in changes:
+        of_day = by_day.setdefault(min(day, today), {})
+        of_day[status] = of_day.get(status, 0) + change
+    counts = {status: now.get(status, 0) for status in STATUSES}
+    found = []
+    for day in range(today, today - length, -1):
+        found.append(DayCount(day, counts))
+        gone = by_day.get(day, {})
+        counts = {status: number - gone.get(status, 0) for status, number in counts.items()}
+    return found[::-1]

@@ -1,0 +1,145 @@
+"""The dashboard of two people in two browsers: what one does, the other sees in place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from deskwire.services import run_command
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.portal_place import Company
+from tests.server import Server
+
+# How much of the drawing is not empty: pixels.
+PAINTED = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+}"""
+
+
+def brief(visitor: Visitor, part: str, subject: str) -> Locator:
+    return visitor.find(f"#{part} .brief-row").filter(has_text=subject)
+
+
+def count(visitor: Visitor, status: str) -> Locator:
+    return visitor.find(f"#dashboard-counts li:has([data-status={status}]) .num")
+
+
+def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
+    server: Server, visit: Visit
+) -> None:
+    company = Company(server)
+    tess = visit(company.tess, f"/dashboard?organization={company.slug}")
+    clara = visit(company.clara, "/dashboard")
+    expect(tess.find("#waiting")).to_contain_text("Nobody waits for an answer of yours.")
+    expect(clara.find("#activity")).not_to_contain_text("opened")
+    link = tess.find("#workers a").first
+    link.focus()
+    tess.evaluate("() => scrollTo(0, 120)")
+    before = tess.evaluate("() => [scrollY, document.querySelector('#chart canvas').width]")
+
+    mast = company.file(company.clara, "The mast is dark")
+
+    expect(brief(tess, "waiting", "The mast is dark")).to_be_visible()
+    expect(count(tess, "new")).to_have_text("1")
+    expect(tess.find("#history [data-value=new]")).to_have_text("1")
+    expect(tess.find("#history-table tbody tr").first.locator("td").first).to_have_text("1")
+    expect(tess.find("#workers")).to_contain_text("Nobody yet 1 open")
+    expect(clara.find("#activity")).to_contain_text("The mast is dark")
+    expect(link).to_be_focused()
+    after = tess.evaluate("() => [scrollY, document.querySelector('#chart canvas').width]")
+    assert after == before
+    assert tess.find("#chart canvas").evaluate(PAINTED) > 1000
+
+    company.claim(company.tess, mast)
+    company.say(company.tess, mast, "They are new to this.", kind="note")
+    company.move(company.tess, mast, "waiting")
+
+    expect(brief(clara, "waiting", "The mast is dark")).to_contain_text("Action Required")
+    expect(clara.find("#workers")).to_contain_text("1 open")
+    expect(clara.find("#activity")).to_contain_text("to Action Required")
+    expect(tess.find("#activity")).to_contain_text("wrote a note in")
+    expect(clara.find("#activity")).not_to_contain_text("a note")
+    expect(count(tess, "waiting")).to_have_text("1")
+
+    company.say(company.clara, mast, "The one at the quay.")
+
+    expect(clara.find("#waiting")).to_contain_text("Nothing waits on you.")
+    expect(brief(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
+
+
+def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_shown_it(
+    server: Server, visit: Visit
+) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    carl = visit(company.carl, "/dashboard")
+    expect(carl.find("#activity")).to_contain_text("The mast is dark")
+
+    server.submit(f"/orgs/{company.slug}/settings", company.carl, act="leave")
+
+    expect(carl.find("#dashboard")).to_contain_text("no longer shared with you")
+    expect(carl.find("main")).not_to_contain_text("The mast is dark")
+    carl.open("/dashboard")
+    expect(carl.find("#dashboard")).to_contain_text("You are in no organization yet")
+
+    invitation = company.invite(company.people[1].email)
+    server.submit(urlsplit(invitation).path, company.carl)
+
+    expect(carl.find("#activity")).to_contain_text("The mast is dark")
+    expect(carl.find("#chart canvas")).to_be_visible()
+
+
+def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+
+    clara = visit(company.clara, "/dashboard", javascript=False)
+
+    expect(clara.find("#chart")).to_be_hidden()
+    expect(clara.find("#history-table tbody tr")).to_have_count(30)
+    expect(clara.find("#history-table tbody tr").first).to_be_visible()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # never one day
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_day_is_that_of_the_zone_one_has_chosen(
+    server: Server, visit: Visit, zone: str, javascript: bool
+) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    server.submit("/settings/display", company.clara, time_zone=zone)
+
+    clara = visit(company.clara, "/requests", javascript=javascript)
+
+    told = clara.find("#tickets time").get_attribute("datetime")
+    assert told is not None
+    day = datetime.fromisoformat(told).astimezone(ZoneInfo(zone)).date()
+    expect(clara.find("#tickets > [data-day]")).to_have_attribute("data-day", day.isoformat())
+    if javascript:
+        at = clara.find("#tickets time").get_attribute("title")
+        assert at is not None
+        assert at.startswith(day.strftime("%b %-d, %Y"))
+
+
+def test_a_row_that_moves_comes_below_the_heading_of_its_day(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    old = company.file(company.clara, "An old one")
+    company.file(company.clara, "Of today")
+    ago = f"UPDATE tickets SET active_at = active_at - 864000000 WHERE id = '{old}'"
+    run_command(server.database_url, "sql", {"statement": ago})
+    clara = visit(company.clara, "/requests")
+    lines = clara.find("#tickets > li")
+    expect(lines).to_have_count(4)
+    expect(lines.nth(0)).to_have_text("Today")
+
+    company.say(company.tess, old, "Still there?")
+
+    expect(lines).to_have_count(3)
+    expect(lines.nth(0)).to_have_text("Today")
+    expect(lines.nth(1)).to_contain_text("An old one")
