@@ -20,6 +20,7 @@ from deskwire.metrics import Metrics
 from deskwire.services import ACCESS, Opened, Services, running
 from deskwire.settings import Settings
 from deskwire.tickets.uploads import Uploads
+from deskwire.web.api.listening import among_organizations
 from deskwire.web.deliveries import Deliveries
 from deskwire.web.errors import handlers
 from deskwire.web.guards import RoomForFiles, guard
@@ -106,9 +107,11 @@ class Application:
         )
         renderer = Renderer(site)
         login = Login(db, browsers, hasher, renderer.render, settings.sign_up, letters=site.letters)
+        of_requests = among_organizations(db, ACCESS, browsers.identify)
         streams = {
             "all": Stream("all", lambda: self.hub, browsers.identify),
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
+            "requests": Stream("requests", lambda: self.hub, of_requests),
         }
         health = Health(self._find_problems, self._read_figures)
         parts = (site, renderer, login, streams, health)

@@ -98,7 +98,7 @@ def test_no_page_for_strangers_sticks_out_or_complains(
     welcome = made.split()[-1].removeprefix(place.server.url)
     stranger = visit(width=width)
 
-    for path in ("/", "/sign-in", "/sign-up", welcome):
+    for path in ("/", "/sign-in", "/sign-up", "/api/docs", welcome):
         stranger.open(path)
         assert_fits(stranger)
     stranger.open("/welcome/nonsense", status=404)

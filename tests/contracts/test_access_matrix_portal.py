@@ -23,8 +23,8 @@ from tests.http.whole_site import WholeSite, browse
 from tests.portal_house import Quay, found
 
 EVENT = ("live", "replay")
-REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to")
-NOTE = (*EVENT, "address", "fragment", "file")  # its words are found by nobody
+REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to", "api")
+NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by nobody
 ORGANIZATION = (*EVENT, "address")
 
 # Whoever is not named sees nothing of it, in any way.
@@ -40,7 +40,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
     "Cy's request that Dee watches": (REQUEST, {ADA, CY, DEE}),
     "a note in the request that Dee watches": (NOTE, {ADA}),
     "what is told of everybody": (EVENT, {ADA}),
-    "Bo's request that was deleted": (("address", "list", "search", "file", "written to"), set()),
+    "Bo's request that was deleted": (REQUEST[len(EVENT) :], set()),
 }
 CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
 WORDS = {  # one that is nowhere else, by which it is searched
@@ -138,6 +138,12 @@ class Seen:
                 }
                 assert answers in ({404}, {303, 422}), answers
                 return answers != {404}
+            case "api":
+                one = f"/api/requests/{id_}"
+                found = [f"/api/requests{each}?q={word}" for each in ("", "/all")]
+                told = [self._get(actor, each)[1] for each in (one, f"{one}/messages", *found)]
+                assert thing in NOTES or (word in told[0]) == (id_ in "".join(told[2:]))
+                return word in "".join(told)
             case _:
                 status, page = self._get(actor, f"/requests/{id_}")
                 assert thing in NOTES or (status == 200) == (word in page)

@@ -35,6 +35,7 @@ from deskwire.webhooks.door import Door, Intake
 from tests.bot_house import SECRET
 from tests.cast import ATTIC, BO, HARBOUR, House, build
 from tests.contracts.attacks_on_accounts import ON_ACCOUNTS
+from tests.contracts.attacks_on_the_api import ON_THE_API
 from tests.contracts.attacks_on_the_portal import ON_THE_PORTAL
 from tests.contracts.sources import ROOT, functions
 from tests.databases import new_database
@@ -42,6 +43,7 @@ from tests.databases import new_database
 ELSEWHERE = {
     **ON_ACCOUNTS,
     **ON_THE_PORTAL,
+    **ON_THE_API,
     # The door for webhooks
     "a forged body": "unit/test_bot_source.py::test_a_body_that_was_tampered_with_is_refused",
     "a signature in a form that another parser would take": (

@@ -21,6 +21,7 @@ from tests.portal_house import found
 PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "file": "never-uploaded"}
 PARTS |= {"person": "nobody", "delivery": "1", "avatar": "never-uploaded"}
 PARTS |= {"slug": "quay", "request": "", "message": ""}  # the last two once they are there
+PARTS |= {"person": "nobody", "category": "none", "invitation": "never-made"}
 EXAMPLES = {"/static": "/static/favicon.svg"}
 UNKNOWN_HERE = {"/files/{file}", "/files/{file}/thumbnail", "/avatars/{avatar}"}
 # … their own tests have one
@@ -30,6 +31,9 @@ NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
 }  # without a link that was given out
 ELSEWHERE = {"/": 303, "/requests": 303}  # where somebody who is signed in is sent on
+ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
+AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
+OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,8 @@ def test_strangers_are_answered_as_the_policy_says(site: WholeSite) -> None:
             answer = ask(site, url, method)
             where = f"{method} {url.path} ({url.policy}) answered {answer.status_code}"
             match url.policy:
+                case "signed-in" if url.path.startswith("/api/"):
+                    assert (answer.status_code, answer.json()["code"]) == (401, "signed-out"), where
                 case "signed-in":
                     assert answer.status_code == 303, where
                     assert answer.headers["location"].startswith("/sign-in"), where
@@ -83,7 +89,8 @@ def test_people_who_are_signed_in_get_the_page(site: WholeSite) -> None:
     for url in site.urls:
         if url.policy in ("signed-in", "anyone") and "GET" in methods_of(url):
             answer = ask(site, url, "GET", **{AS: ADA.email})
-            meant = {ELSEWHERE.get(url.path, NOT_THERE.get(url.path, 200))}
+            known = {**NOT_THERE, **ELSEWHERE, **OF_MANAGERS}
+            meant = {known.get(url.path, 200)}
             if url.path in UNKNOWN_HERE:
                 meant = {404}
             if url.path in OF_FEW:
@@ -97,7 +104,8 @@ def test_other_methods_are_refused(site: WholeSite) -> None:
     for url in site.urls:
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - set(methods_of(url)):
             answer = ask(site, url, method)
-            assert answer.status_code == 405, f"{method} {url.path}: {answer.status_code}"
+            meant = 401 if (method, url.path) in AS_ANOTHER else 405
+            assert answer.status_code == meant, f"{method} {url.path}: {answer.status_code}"
 
 
 def methods_of(url: Url) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ def test_the_same_request_sent_twice_is_filed_once(quay: Quay) -> None:
         return str(filing.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
 
     assert quay.act(BO, file) == quay.act(BO, file)
+    assert len(entries(quay, "ticket.created")) == 1
+
+
+def test_of_many_who_send_the_same_request_at_once_one_is_filed(quay: Quay) -> None:
+    filing_ = Filing(new_id(), "Once", "Really")
+
+    def file(_: int) -> str:
+        def run(tx: Connection, deed: Deed) -> str:
+            return str(filing.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
+
+        return quay.act(BO, run)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(file, range(8))) == {filing_.id}
     assert len(entries(quay, "ticket.created")) == 1
 
 

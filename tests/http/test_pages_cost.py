@@ -45,6 +45,13 @@ def test_a_page_costs_at_most_six_statements(
         (BO, "/requests/{request}"),
         (ADA, "/requests/{request}"),
         (BO, "/requests/new"),
+        (BO, "/api/requests?q=crane&unread=true"),
+        (ADA, "/api/requests/all?organization=quay&q=crane"),
+        (BO, "/api/requests/{request}"),
+        (ADA, "/api/requests/{request}/messages"),
+        (ADA, "/api/requests/{request}/files"),
+        (BO, "/api/organizations/quay/members"),
+        (BO, "/api/me"),
     ],
 )
 def test_so_do_the_pages_of_requests(

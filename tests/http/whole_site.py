@@ -22,6 +22,7 @@ from deskwire.events.window import Window
 from deskwire.kit.store import Disk
 from deskwire.services import ACCESS
 from deskwire.tickets.uploads import Uploads
+from deskwire.web.api.listening import among_organizations
 from deskwire.web.errors import handlers
 from deskwire.web.login import Login
 from deskwire.web.operators import Operators
@@ -73,9 +74,11 @@ class WholeSite:
         browsers = BrowserSessions(house.db, secure=False)
         hasher = Hasher(Cost(memory_kib=8, passes=1, lanes=1))
         login = Login(house.db, browsers, hasher, renderer.render)
+        of_requests = among_organizations(house.db, ACCESS, browsers.identify)
         streams = {
             "all": Stream("all", lambda: self.hub, browsers.identify),
             "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
+            "requests": Stream("requests", lambda: self.hub, of_requests),
         }
         health = Health(self._find_problems, self._read_figures)
         parts = (self.site, renderer, login, streams, health)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from deskwire.events.channels import Channel, Grant, PersonId, person_of
-from deskwire.events.seat import Held, wants
+from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of
+from deskwire.events.seat import Held, Scope, wants
 
 PEOPLE = 20_000  # remembered; more than one process has streams for
 
@@ -50,7 +50,9 @@ class Known:
 def held_by(grants: Collection[Grant]) -> Held:
     """What somebody with these grants holds."""
     everything = tuple(sorted({grant.channel for grant in grants}))
-    guilds = {grant.channel for grant in grants if wants("guilds", grant.workspace)}
-    if len(guilds) == len(everything):
-        return Held(everything, everything)
-    return Held(everything, tuple(sorted(guilds)))
+    return Held(everything, _on("guilds", grants, everything), _on("requests", grants, everything))
+
+
+def _on(scope: Scope, grants: Collection[Grant], everything: Channels) -> Channels:
+    found = {each.channel for each in grants if wants(scope, each.channel, each.workspace)}
+    return everything if len(found) == len(everything) else tuple(sorted(found))

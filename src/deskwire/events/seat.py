@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, assert_never
 
-from deskwire.events.channels import Channels, PersonId, Workspace
+from deskwire.events.channels import STAFF, Channel, Channels, PersonId, Workspace
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
-Scope = Literal["all", "guilds"]
+Scope = Literal["all", "guilds", "requests"]
 Verdict = Literal["live", "resumed", "reset"]
 Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
 Farewell = Literal["signed-out", "too-many-streams", "restart"]
@@ -53,18 +53,31 @@ class Caller:
 
 
 class Held(NamedTuple):
-    """What a person may hear on each kind of stream; one tuple where both are the same."""
+    """What a person may hear on each kind of stream; one tuple where they are the same."""
 
     all: Channels
     guilds: Channels
+    requests: Channels
 
     def on(self, scope: Scope) -> Channels:
-        return self.all if scope == "all" else self.guilds
+        match scope:
+            case "all":
+                return self.all
+            case "guilds":
+                return self.guilds
+            case "requests":
+                return self.requests
+            case _:
+                assert_never(scope)
 
 
-def wants(scope: Scope, workspace: Workspace | None) -> bool:
-    """Whether channels of `workspace` belong on a stream of `scope`."""
-    return scope == "all" or workspace is None or workspace.startswith("guild:")
+def wants(scope: Scope, channel: Channel, workspace: Workspace | None) -> bool:
+    """Whether a channel, of `workspace` or (None) of a person, belongs on a stream of `scope`."""
+    if scope == "all":
+        return True
+    if channel == STAFF:  # by it the team hears requests
+        return scope == "requests"
+    return workspace is None or workspace.startswith("guild:" if scope == "guilds" else "org:")
 
 
 class Seat:

@@ -31,7 +31,10 @@ Identify = Callable[[Request], Awaitable[Caller | None]]
 
 
 class Stream:
-    """The endpoint of a scope: `/api/events` (all) and `/api/guilds/events` (guilds)."""
+    """The endpoint of a scope: `/api/events` (all), `/api/guilds/events`, `/api/requests/events`.
+
+    `identify` may refuse by raising, before anything is sent.
+    """
 
     def __init__(self, scope: Scope, hub: Callable[[], Hub], identify: Identify) -> None:
         self._scope: Scope = scope

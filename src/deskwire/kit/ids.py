@@ -35,7 +35,8 @@ def _uuid7(number: int) -> str:
     return str(UUID(int=time_ms << 80 | 0x7 << 76 | high << 64 | 0x2 << 62 | low))
 
 
-_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_UUID7 = re.compile(UUID7)
 
 
 def is_id(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Integer, Row, Table, Text, insert, select, text
 
 from deskwire.events.channels import PersonId
-from deskwire.kit.db import metadata
+from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import talk
@@ -83,6 +83,7 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
 def _known(tx: Connection, place: Organization, id_: str) -> Row[Any] | None:
     if not is_id(id_):
         raise Invalid("A request's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+    lock(tx, f"request {id_}")  # or of two who send it at once, one would break
     known = tx.execute(select(tickets).where(tickets.c.id == id_)).one_or_none()
     if known is not None and known.workspace != place.workspace:
         raise Conflict("This id is another request's. Send it again with a new one.")

@@ -24,19 +24,24 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     insert,
+    literal,
     select,
+    tuple_,
 )
 
 from deskwire.events.catalogue import Attached, Line, LineKind, Side, Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
+from deskwire.kit.keys import Key
 from deskwire.tickets.facts import Fact
 from deskwire.tickets.markdown import render
 from deskwire.tickets.sentences import told_here
 from deskwire.tickets.statuses import LABELS, from_wire
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
+
+PAGE = 100  # entries that a program is given at once; most requests have fewer
 
 messages = Table(
     "messages",
@@ -174,6 +179,18 @@ def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequenc
         .where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
         .order_by(messages.c.at, messages.c.id)
     ).all()
+
+
+def read_page(
+    tx: Connection, ticket_id: str, after: Key | None, *, notes: bool = False
+) -> Sequence[Row[Any]]:
+    """The rows of `read_rows` that come after a key, at most PAGE and one more."""
+    kinds = ("reply", "note", "system") if notes else ("reply", "system")
+    here = tuple_(messages.c.at, messages.c.id)
+    chosen = select(messages).where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
+    if after is not None:
+        chosen = chosen.where(here > tuple_(literal(after[0]), literal(after[1])))
+    return tx.execute(chosen.order_by(messages.c.at, messages.c.id).limit(PAGE + 1)).all()
 
 
 def lines_of(

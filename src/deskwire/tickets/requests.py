@@ -27,11 +27,12 @@ from sqlalchemy import (
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
-from deskwire.kit.clock import Millis
+from deskwire.kit.errors import NotFound
+from deskwire.kit.keys import key_of, parse_key
 from deskwire.kit.text import words_of
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.counts import count, count_all_requests, count_rows
-from deskwire.tickets.places import Places, complete
+from deskwire.tickets.places import Places, complete, read_places
 from deskwire.tickets.search import MAX_QUERY, MAX_WORDS
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
@@ -43,6 +44,7 @@ from deskwire.tickets.tickets import (
     read_at,
     tickets,
     visible_in,
+    visible_to,
 )
 from deskwire.tickets.words import having
 from deskwire.workspaces.names import find_called
@@ -51,7 +53,8 @@ from deskwire.workspaces.rights import is_staff
 Sort = Literal["active", "newest", "oldest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 EVERYWHERE: Workspace = "org:"  # no organization's: the circle of all is the team
-NOBODY = "nobody"  # instead of an assignee's id
+Nobody = Literal["nobody"]
+NOBODY: Nobody = "nobody"  # instead of an assignee's id
 PAGE = 50  # rows; more than two screens are searched, not scrolled
 FILTERS = ("category", "requester", "assignee", "priority", "label")
 
@@ -133,7 +136,7 @@ def parse_wish(fields: Mapping[str, str]) -> Wish:
         unread=fields.get("unread") == "yes",
         waiting=fields.get("waiting") == "yes",
         sort=next((word for word in SORTS if word == fields.get("sort")), "active"),
-        after=fields.get("after", "") if _parse_key(fields.get("after", "")) else "",
+        after=fields.get("after", "") if parse_key(fields.get("after", "")) else "",
         **said,
     )
 
@@ -171,6 +174,24 @@ def find(
         _key_of(shown[-1], wish.sort) if len(rows) > PAGE else None,
         circle,
     )
+
+
+def read_one(tx: Connection, viewer: Viewer, ticket_id: str) -> tuple[Listed, Circle]:
+    """One request the viewer may see, and its circle with who takes part in it."""
+    row = read_row(tx, viewer, ticket_id)
+    persons = [row.opener, row.assignee]
+    circle = read_circle(tx, row.workspace, persons, row.id)
+    [ticket] = named([row], circle.names_of(tx, persons), read_places(tx, [row]))
+    return Listed(ticket, bool(row.unread)), circle
+
+
+def read_row(tx: Connection, viewer: Viewer, ticket_id: str) -> Row[Any]:
+    """The row of a request the viewer may see, with `unread`; NotFound otherwise."""
+    chosen = _with_unread(viewer).where(visible_to(viewer), tickets.c.id == ticket_id, REQUESTS)
+    row = tx.execute(chosen).one_or_none()
+    if row is None:
+        raise NotFound("There is no such request, or it is not shared with you.")
+    return row
 
 
 def is_unread(viewer: Viewer) -> ColumnElement[bool]:
@@ -233,15 +254,18 @@ def _in_json(label: str) -> str:
 def _page(tx: Connection, viewer: Viewer, seen: ColumnElement[bool], wish: Wish) -> list[Row[Any]]:
     at = tickets.c.active_at if wish.sort == "active" else tickets.c.opened_at
     chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
-    if (key := _parse_key(wish.after)) is not None:
+    if (key := parse_key(wish.after)) is not None:
         here = tuple_(at, tickets.c.id)
         there = tuple_(literal(key[0]), literal(key[1]))
         chosen = and_(chosen, here > there if wish.sort == "oldest" else here < there)
     keys = (at, tickets.c.id)
     order = [key.asc() if wish.sort == "oldest" else key.desc() for key in keys]
-    unread = case((is_unread(viewer), 1), else_=0).label("unread")
-    asked: Select[Any] = select(*tickets.c, unread).where(chosen).order_by(*order).limit(PAGE + 1)
+    asked = _with_unread(viewer).where(chosen).order_by(*order).limit(PAGE + 1)
     return [*tx.execute(asked)]
+
+
+def _with_unread(viewer: Viewer) -> Select[Any]:
+    return select(*tickets.c, case((is_unread(viewer), 1), else_=0).label("unread"))
 
 
 def _hits(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
@@ -253,11 +277,4 @@ def _hits(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any
 
 
 def _key_of(row: Row[Any], sort: Sort) -> str:
-    at: Millis = row.active_at if sort == "active" else row.opened_at
-    return f"{at}.{row.id}"
-
-
-def _parse_key(text: str) -> tuple[Millis, str] | None:
-    at, dot, id_ = text.partition(".")
-    is_time = at.isascii() and at.isdigit() and len(at) < 16
-    return (int(at), id_) if dot and is_time and id_.isascii() and len(id_) < 40 else None
+    return key_of(row.active_at if sort == "active" else row.opened_at, row.id)

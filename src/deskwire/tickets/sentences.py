@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from deskwire.tickets.statuses import LABELS
 
-PRIORITY_LABELS = {"low": "Low", "normal": "Normal", "high": "High", "urgent": "Urgent"}
+Priority = Literal["low", "normal", "high", "urgent"]
+PRIORITY_LABELS: Mapping[Priority, str] = {
+    "low": "Low",
+    "normal": "Normal",
+    "high": "High",
+    "urgent": "Urgent",
+}
 
 
 def told_here(type_: str, data: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Every refusal as an answer: the one map from what went wrong to what is sent.
 
-Browsers get a page, programs a problem (RFC 9457). Nothing of the request is repeated, so that
-"not yours" and "does not exist" are the same bytes.
+Browsers get a page, programs a problem (`web/problems.py`). Nothing of the request is repeated, so
+that "not yours" and "does not exist" are the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from deskwire.kit.errors import (
     Conflict,
@@ -29,9 +29,11 @@ from deskwire.kit.errors import (
     Upstream,
 )
 from deskwire.kit.ids import new_id
+from deskwire.web.problems import BY_STATUS, KIND, Code, document, pointer
 from deskwire.web.redaction import redact
 from deskwire.web.render import FRAGMENT_HEADER, Render
 from deskwire.web.site import Site, begin_visit, visit_of
+from deskwire.workspaces.organizations import NoOrganization
 
 STATUSES: dict[type[Refusal], int] = {
     Invalid: 422,
@@ -65,7 +67,9 @@ TITLES = {
     503: "Not now",
     502: "Another system did not answer",
 }
-JSON_KINDS = ("application/json", "application/problem+json")
+JSON_KINDS = ("application/json", KIND)
+API = "/api/"
+ELSEWHERE = "/create-organization"  # for who belongs to none
 
 Answer = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
@@ -96,6 +100,8 @@ class Answers:
             return RedirectResponse(sign_in_address(request), 303)
         if isinstance(refusal, Invalid) and refusal.fields:
             more["fields"] = refusal.fields
+        if isinstance(refusal, NoOrganization):
+            more["code"], more["href"] = "no-active-organization", ELSEWHERE
         headers = {}
         if isinstance(refusal, TooMany):
             headers["retry-after"] = str(refusal.retry_after)
@@ -125,7 +131,7 @@ class Answers:
         more: dict[str, object],
     ) -> Response:
         if wants_json(request):
-            response = problem(status, sentence, more)
+            response = problem(request, status, sentence, more)
         else:
             if status == 404:
                 await self._see_who(request)
@@ -152,20 +158,32 @@ def title_of(status: int) -> str:
     return TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def problem(status: int, sentence: str, more: Mapping[str, object]) -> Response:
-    """A problem document (RFC 9457, section 3)."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-    return JSONResponse(
-        {**body, "detail": sentence, **more},
-        status,
-        {"cache-control": "no-store"},
-        "application/problem+json",
-    )
+def problem(
+    request: HTTPConnection, status: int, sentence: str, more: Mapping[str, object]
+) -> Response:
+    """A problem as a response; `more` may name its code, where the status has several."""
+    told: dict[str, Any] = dict(more)
+    code: Code = told.pop("code", None) or BY_STATUS[status]
+    if "fields" in told and is_api(request):
+        told["errors"] = [place_of(name, said) for name, said in told.pop("fields").items()]
+    return Response(document(code, sentence, told), status, {"cache-control": "no-store"}, KIND)
+
+
+def place_of(name: str, sentence: str) -> dict[str, str]:
+    """What is wrong with one field, by a pointer into the body; `?NAME` is a parameter."""
+    if name.startswith("?"):
+        return {"parameter": name[1:], "detail": sentence}
+    return {"pointer": name if name.startswith("#") else pointer(name), "detail": sentence}
+
+
+def is_api(request: HTTPConnection) -> bool:
+    """Whether a program's address was asked for."""
+    return request.url.path.startswith(API)
 
 
 def wants_json(request: HTTPConnection) -> bool:
     """Whether a program asks: by the address, or because it says so and no page would do."""
-    if request.url.path.startswith("/api/"):
+    if is_api(request):
         return True
     accept = request.headers.get("accept", "")
     return "text/html" not in accept and any(kind in accept for kind in JSON_KINDS)

@@ -17,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deskwire.web.problems import BY_STATUS, KIND, PROBLEMS, Code, document
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 SIGNED = ("/api/webhooks/",)  # prefixes whose requests carry a signature of their own
 FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 characters
@@ -102,7 +104,7 @@ class SameOrigin:
             )
             reason = why_foreign(headers, own)
             if reason is not None:
-                await _refuse(send, 403, reason)
+                await _refuse(scope, send, "foreign-origin", reason)
                 return
         await self._app(scope, receive, send)
 
@@ -136,7 +138,7 @@ class BodyLimit:
         if self._files.takes_files(str(scope["path"]), _kind_of(headers) == PARTS_KIND):
             limit, seconds = self._files.limit, FILES_WITHIN
         if _announced(headers) > limit:
-            await _refuse(send, 413, _too_large(limit))
+            await _refuse(scope, send, "too-large", _too_large(limit))
             return
         await self._within(limit, seconds, scope, receive, send)
 
@@ -169,7 +171,7 @@ class BodyLimit:
         except _Unread as refusal:
             if started:
                 raise
-            await _refuse(send, refusal.status_code, refusal.detail)
+            await _refuse(scope, send, BY_STATUS[refusal.status_code], refusal.detail)
 
 
 class _Unread(HTTPException):
@@ -248,10 +250,13 @@ def _too_large(limit: int) -> str:
     return f"The request is larger than {limit // 1024} KiB. Send less."
 
 
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    body = sentence.encode()
+async def _refuse(scope: Scope, send: Send, code: Code, sentence: str) -> None:
+    """A sentence in plain text; programs below /api/ get a problem."""
+    status, kind, body = PROBLEMS[code].status, "text/plain; charset=utf-8", sentence.encode()
+    if str(scope["path"]).startswith("/api/"):
+        kind, body = KIND, document(code, sentence)
     headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", kind.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]

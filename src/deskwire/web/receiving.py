@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
@@ -11,12 +12,14 @@ from starlette.requests import ClientDisconnect, Request
 from deskwire.events.catalogue import Attached
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.errors import Invalid
+from deskwire.tickets.file_kinds import too_large
 from deskwire.tickets.files import MAX_FILES
 from deskwire.tickets.uploads import Uploads
 from deskwire.web.multipart import Multipart
 
 FIELD_BYTES = 64 * 1024  # of all plain fields together, as of a form without files
 FIELDS = 100  # of a form without files
+OVERHEAD = 64 * 1024  # bytes of a form around its file
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,25 @@ async def receive_files(
         for each in found.files:
             await uploads.forget(person, each.id)
         raise
+
+
+async def receive_one(
+    request: Request, uploads: Uploads, person: PersonId, place: Workspace
+) -> Attached:
+    """Keep the one file of a request: a form with it, or its bytes and `x-file-name`; the caller
+    has asked whether they may."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > uploads.limit + OVERHEAD:
+        raise too_large(uploads.limit)
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        received = await receive_files(request, uploads, person, place, at_most=1)
+        if not received.files:
+            raise Invalid("Choose a file to upload.", {"files": "None was chosen"})
+        return received.files[0]
+    name = unquote(request.headers.get("x-file-name", ""))  # what is not UTF-8 becomes �
+    if not name:
+        raise Invalid("Name the file in the header x-file-name, or send a form with it.")
+    return await uploads.keep(person, place, name, arriving(request))
 
 
 async def arriving(request: Request) -> AsyncIterator[bytes]:

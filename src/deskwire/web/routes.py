@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, assert_never
 
 from starlette.requests import Request
@@ -23,6 +24,12 @@ from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
+from deskwire.web.api import messages as api_messages
+from deskwire.web.api import oneself as api_oneself
+from deskwire.web.api import organizations as api_organizations
+from deskwire.web.api import requests as api_requests
+from deskwire.web.api.operations import Operation
+from deskwire.web.api.reference import Reference
 from deskwire.web.assets import Assets
 from deskwire.web.login import Login
 from deskwire.web.pages.admin_deliveries import DeliveriesAdmin
@@ -57,12 +64,16 @@ class Url:
     policy: Policy
     get: Endpoint | None = None
     post: Endpoint | None = None
+    put: Endpoint | None = None
+    patch: Endpoint | None = None
+    delete: Endpoint | None = None
     app: ASGIApp | None = None  # None beside no endpoint: answered before this application
     files: Literal["none", "parts", "any"] = "none"  # in forms with parts, or in any body
     methods: Mapping[str, Endpoint] = field(init=False)
 
     def __post_init__(self) -> None:
-        given = {"GET": self.get, "POST": self.post}
+        given = {"GET": self.get, "POST": self.post, "PUT": self.put}
+        given |= {"PATCH": self.patch, "DELETE": self.delete}
         object.__setattr__(self, "methods", {m: e for m, e in given.items() if e is not None})
 
 
@@ -107,8 +118,7 @@ def urls(
         Url("/reset/{token}", "public", recovery.reset_form, recovery.reset),
         Url("/verify/{token}", "public", recovery.verify_form, recovery.verify),
         Url("/mail", "development", Mailbox(site, renderer.render).index),
-        Url("/api/events", "session", app=streams["all"]),
-        Url("/api/guilds/events", "session", app=streams["guilds"]),
+        *_api_urls(site, renderer, streams),
         Url("/api/webhooks/bot/events", "signature"),
         Url("/healthz", "public", health.alive),
         Url("/readyz", "public", health.ready),
@@ -155,6 +165,77 @@ def _admin_urls(site: Site, renderer: Renderer, login: Login) -> tuple[Url, ...]
         Url("/invitations/{token}", "anyone", invitations.show, invitations.accept),
         Url("/settings/avatar", "signed-in", post=avatars.change, files="parts"),
         Url("/avatars/{avatar}", "signed-in", avatars.picture),
+    )
+
+
+def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) -> tuple[Url, ...]:
+    """What programs ask; the more exact address before the one that would match as well."""
+    do, one = partial(Operation, site), "/api/requests/{request}"
+    described = (
+        Url("/api/me", "signed-in", do(api_oneself.show)),
+        Url("/api/requests", "signed-in", do(api_requests.list_own), do(api_requests.file, 201)),
+        Url("/api/requests/all", "signed-in", do(api_requests.list_all)),
+        Url("/api/requests/events", "session", app=streams["requests"]),
+        Url(
+            one,
+            "signed-in",
+            do(api_requests.show),
+            patch=do(api_requests.change),
+            delete=do(api_requests.delete),
+        ),
+        Url(
+            f"{one}/messages",
+            "signed-in",
+            do(api_messages.list_messages),
+            do(api_messages.write, 201),
+        ),
+        Url(
+            f"{one}/messages/{{message}}",
+            "signed-in",
+            patch=do(api_messages.edit),
+            delete=do(api_messages.erase),
+        ),
+        Url(
+            f"{one}/files",
+            "signed-in",
+            do(api_messages.list_files),
+            do(api_messages.send_file, 201, takes_file=True),
+            files="any",
+        ),
+        Url(
+            f"{one}/watch", "signed-in", put=do(api_requests.watch), delete=do(api_requests.unwatch)
+        ),
+        Url(f"{one}/read", "signed-in", post=do(api_requests.read)),
+        *_organization_urls(do, "/api/organizations"),
+        *_organization_urls(do, "/api/companies"),
+        Url("/api/events", "session", app=streams["all"]),
+        Url("/api/guilds/events", "session", app=streams["guilds"]),
+    )
+    reference = Reference(site, renderer.render, [(url.path, url.methods) for url in described])
+    return (
+        *described,
+        Url("/api/openapi.json", "public", reference.json),
+        Url("/api/docs", "anyone", reference.page),
+    )
+
+
+def _organization_urls(do: Callable[..., Operation], path: str) -> tuple[Url, ...]:
+    """Organizations, below either of their two names."""
+    one, them = f"{path}/{{slug}}", api_organizations
+    return (
+        Url(path, "signed-in", do(them.list_organizations), do(them.found, 201)),
+        Url(one, "signed-in", do(them.show), patch=do(them.change)),
+        Url(f"{one}/members", "signed-in", do(them.list_members)),
+        Url(
+            f"{one}/members/{{person}}",
+            "signed-in",
+            patch=do(them.change_member),
+            delete=do(them.remove_member),
+        ),
+        Url(f"{one}/invitations", "signed-in", do(them.list_invitations), do(them.invite, 201)),
+        Url(f"{one}/invitations/{{invitation}}", "signed-in", delete=do(them.revoke)),
+        Url(f"{one}/categories", "signed-in", do(them.list_categories), do(them.add_category, 201)),
+        Url(f"{one}/categories/{{category}}", "signed-in", patch=do(them.change_category)),
     )
 
 

@@ -46,7 +46,7 @@ class BrowserSessions:
         self._secure = secure
         self._clock = clock
         self._found = Together(self._find_all)
-        self.cookie = "__Host-deskwire" if secure else "deskwire"
+        self.cookie = cookie_of(secure=secure)
 
     async def identify(self, scope: Scope) -> Caller | None:
         """Whose stream this is; what `events.stream.Stream` asks."""
@@ -108,6 +108,11 @@ class BrowserSessions:
             samesite="lax",
         )
         return response
+
+
+def cookie_of(*, secure: bool) -> str:
+    """What the cookie of a session is called."""
+    return "__Host-deskwire" if secure else "deskwire"
 
 
 class RenewCookies:

@@ -121,7 +121,7 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
     """Add a category at the end of the list."""
     place = _hold(tx, deed, id_, Right.CATEGORIES)
     known = read_categories(tx, id_)
-    shown = parse_name(name, "category")
+    shown = parse_name(name)
     if len(known) >= MAX_CATEGORIES or any(each.name == shown for each in known):
         sentence = f"“{shown}” is there already, or the list is full ({MAX_CATEGORIES})."
         raise Conflict(sentence)
@@ -142,13 +142,13 @@ def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> Non
     _tell_update(tx, deed, place)
 
 
-def parse_name(text: str, field: str = "name") -> str:
+def parse_name(text: str) -> str:
     """A name on one line, 2 to 80 characters."""
     name = " ".join(text.split())
     is_long = not 2 <= len(name) <= NAME_CHARACTERS
     if is_blank(name) or is_long or any(map(is_disruptive, name)):
         sentence = f"Write a name of 2 to {NAME_CHARACTERS} ordinary characters."
-        raise Invalid(sentence, {field: sentence})
+        raise Invalid(sentence, {"name": sentence})
     return name
 
 

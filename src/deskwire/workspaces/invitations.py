@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from deskwire.accounts import mailing, people
+from deskwire.accounts import mailing, people, throttle
 from deskwire.accounts.actions import Visit, sign_up
 from deskwire.accounts.people import parse_email
 from deskwire.accounts.sessions import Opened
@@ -97,15 +97,19 @@ def invite(
     email: str,
     role: str,
     compose: Compose | None = None,
+    source: str | None = None,
 ) -> str:
     """Invite an address into an organization; the secret of the link to be shown. An open one for
     the same address ends with it.
 
-    `compose` writes the mail with the other link; None: no mail is sent.
+    `compose` writes the mail with the other link; None: no mail is sent. `source`: the network
+    address of who asks, whose mails are counted.
     """
     place = read_visible_by_id(tx, deed.viewer, organization)
     demand(deed.viewer, Right.INVITE, place.workspace)
     address = parse_email(email)
+    if compose is not None:
+        throttle.count_mail(tx, address, source, deed.at)
     _check_role(deed, place, role)
     lock(tx, f"invitations of {place.id}")
     if any(member.email == address for member in read_members(tx, place.id)):

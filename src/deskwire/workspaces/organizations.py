@@ -45,7 +45,7 @@ from deskwire.events.access import People, Viewer
 from deskwire.events.channels import PEOPLE, STAFF, PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
-from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
 from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES, Right, roles_with
 
@@ -122,6 +122,10 @@ class Category:
     id: str
     name: str
     archived: bool
+
+
+class NoOrganization(Forbidden):
+    """What an organization's members may do is asked of somebody who belongs to none."""
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:

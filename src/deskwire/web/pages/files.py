@@ -9,25 +9,23 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from deskwire.events.access import Access
-from deskwire.events.catalogue import Attached
 from deskwire.events.channels import PersonId
-from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.errors import NotFound
 from deskwire.kit.store import Missing
-from deskwire.tickets.file_kinds import HARMLESS, PLAIN, UNKNOWN, too_large
+from deskwire.tickets.file_kinds import HARMLESS, PLAIN, UNKNOWN
 from deskwire.tickets.files import read_shown
 from deskwire.tickets.uploads import read_uploader
 from deskwire.web.ranges import Unsatisfiable, is_known, is_same, parse_range
-from deskwire.web.receiving import arriving, receive_files
+from deskwire.web.receiving import receive_one
 from deskwire.web.site import Site, person_of
 
-OVERHEAD = 64 * 1024  # bytes of a form around its file
 SAFETY = {
     "content-security-policy": "sandbox; default-src 'none'",
     "x-content-type-options": "nosniff",
@@ -49,10 +47,7 @@ class FilePages:
         person, uploads = person_of(request).id, self.site.uploads
         place = request.query_params.get("workspace", "")
         await self.site.db.read(read_uploader, self.site.access, person, place)
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > uploads.limit + OVERHEAD:
-            raise too_large(uploads.limit)
-        kept = await self._keep(request, person, place)
+        kept = await receive_one(request, uploads, person, place)
         return JSONResponse(kept.model_dump(mode="json", exclude_none=True), 201)
 
     async def download(self, request: Request) -> Response:
@@ -72,18 +67,6 @@ class FilePages:
             raise NotFound("There is no such file, or it is not shared with you.")
         headers = {"content-type": "image/webp", "content-disposition": "inline"}
         return await self._give(request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers)
-
-    async def _keep(self, request: Request, person: PersonId, place: str) -> Attached:
-        uploads = self.site.uploads
-        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            received = await receive_files(request, uploads, person, place, at_most=1)
-            if not received.files:
-                raise Invalid("Choose a file to upload.", {"files": "None was chosen"})
-            return received.files[0]
-        name = unquote(request.headers.get("x-file-name", ""))  # what is not UTF-8 becomes �
-        if not name:
-            raise Invalid("Name the file in the header x-file-name, or send a form with it.")
-        return await uploads.keep(person, place, name, arriving(request))
 
     async def _read_row(self, request: Request) -> Row[Any]:
         person, access = person_of(request).id, self.site.access

@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.accounts import sessions, throttle
-from deskwire.accounts.people import normal_email
+from deskwire.accounts import sessions
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
@@ -156,9 +155,8 @@ def change_from(
         case "leave":
             leaving.remove_member(tx, deed, id_, deed.person)
         case "invite":
-            if compose is not None:
-                throttle.count_mail(tx, normal_email(form.get("email")), address, deed.at)
-            return invitations.invite(tx, deed, id_, form.get("email"), form.get("role"), compose)
+            email, role = form.get("email"), form.get("role")
+            return invitations.invite(tx, deed, id_, email, role, compose, address)
         case "revoke":
             invitations.revoke(tx, deed, id_, form.get("invitation"))
         case "delete":

@@ -28,7 +28,7 @@ from deskwire.tickets.places import Places
 from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.tickets import Ticket, held_by
-from deskwire.web.errors import status_of
+from deskwire.web.errors import ELSEWHERE, status_of
 from deskwire.web.receiving import receive_files
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
@@ -50,7 +50,6 @@ SORT_LABELS: Mapping[Sort, str] = {
     "newest": "Newest",
     "oldest": "Oldest",
 }
-ELSEWHERE = "/create-organization"  # for who belongs to none
 PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 
 

@@ -1,0 +1,186 @@
+"""Requests, messages and files as the API takes and gives them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from deskwire.events.catalogue import Attached, LineKind, Named, Side, StatusWord, Who
+from deskwire.tickets.files import MAX_FILES
+from deskwire.tickets.requests import Nobody, Sort
+from deskwire.tickets.search import MAX_QUERY
+from deskwire.tickets.sentences import Priority
+from deskwire.tickets.talk import Kind
+from deskwire.tickets.work import MAX_LABELS
+from deskwire.web.api.shapes import (
+    At,
+    Change,
+    Everything,
+    Given,
+    Id,
+    Page,
+    PageQuery,
+    Query,
+    Shown,
+    Slug,
+)
+
+Words = Annotated[str, StringConstraints(max_length=MAX_QUERY)]
+
+
+class OfOrganization(Query):
+    """Which organization is meant."""
+
+    organization: Slug | None = Field(
+        default=None, description="its slug or id; without it the active one"
+    )
+
+
+class RequestQuery(PageQuery, OfOrganization):
+    """Which requests, in which order."""
+
+    status: StatusWord | None = None
+    q: Words = Field(default="", description="words in title, replies and names")
+    category: Id | None = None
+    requester: Id | None = None
+    assignee: Id | Nobody | None = Field(default=None, description="a person's id, or `nobody`")
+    priority: Priority | None = None
+    label: Words = ""
+    unread: bool = Field(default=False, description="only those with replies one has not read")
+    waiting: bool = Field(default=False, description="only those that wait for oneself")
+    sort: Sort = "active"
+
+
+class NewRequest(Given):
+    """A request to be filed."""
+
+    id: Id | None = Field(default=None, description="chosen by you: sent twice, it is filed once")
+    subject: str = Field(description="1 to 100 characters on one line")
+    text: str = Field(description="what it is about, in Markdown")
+    category: Id | None = None
+    priority: Priority | None = None
+    files: list[Id] = Field(default=[], max_length=MAX_FILES, description="uploaded to `/files`")
+    requester: Id | None = Field(default=None, description="whose it is to be; for the team")
+
+
+class RequestChange(Change):
+    """What is to be different about a request. All of it happens, or nothing."""
+
+    subject: str = ""
+    status: StatusWord = "new"
+    assignee: Id | None = Field(default=None, description="null: nobody")
+    category: Id | None = Field(default=None, description="null: none")
+    priority: Priority | None = Field(default=None, description="null: none")
+    labels: list[str] = Field(
+        default=[], max_length=MAX_LABELS, description="all it is to have; others are taken off"
+    )
+
+
+class RequestNow(Shown):
+    """A request as lists show it."""
+
+    id: str
+    reference: str = Field(description="as people name it: `2026-R-000001`")
+    number: int = Field(description="counted per organization")
+    organization: Named
+    subject: str
+    status: StatusWord
+    status_label: str = Field(description="what screens call the status")
+    requester: Who | None
+    assignee: Who | None
+    category: Named | None
+    priority: str | None
+    labels: list[str]
+    messages: int = Field(description="replies so far")
+    unread: bool = Field(description="whether there are replies you have not read")
+    opened_at: At
+    active_at: At = Field(description="the newest thing that happened to it")
+    closed_at: At | None = Field(description="when it was completed or canceled")
+    revision: int = Field(description="rises with every change; events have it too")
+    href: str = Field(description="its page")
+
+
+class Participant(Shown):
+    """Somebody who takes part in a request."""
+
+    id: str
+    name: str
+    role: str = Field(description="opener, added, watcher")
+
+
+class RequestInFull(RequestNow):
+    """A request and who takes part in it."""
+
+    participants: list[Participant]
+
+
+class RequestPage(Page):
+    """A page of requests."""
+
+    items: list[RequestNow]
+    counts: dict[StatusWord, int] = Field(description="what the filters find, by status")
+
+
+class NewMessage(Given):
+    """A message to be written."""
+
+    id: Id | None = Field(default=None, description="chosen by you: sent twice, it is there once")
+    text: str = Field(default="", description="Markdown; may be empty where files come with it")
+    kind: Kind = Field(default="reply", description="a note is for the team alone")
+    files: list[Id] = Field(default=[], max_length=MAX_FILES, description="uploaded to `/files`")
+
+
+class NewText(Given):
+    """What a message is to say."""
+
+    text: str = Field(description="Markdown")
+
+
+class MessageNow(Shown):
+    """One entry of a request's timeline."""
+
+    id: str
+    kind: LineKind
+    side: Side | None = Field(description="of whom it comes")
+    origin: str = Field(description="where it was written: `portal`")
+    author: Who | None
+    text: str | None = Field(description="Markdown; null where something happened (`system`)")
+    html: str = Field(description="the same, sanitised")
+    files: list[Attached]
+    at: At
+    edited_at: At | None
+    revision: int
+
+
+class MessagePage(Page):
+    """A page of messages, the oldest first."""
+
+    items: list[MessageNow]
+
+
+class SendQuery(Query):
+    """How a file is sent."""
+
+    message: Id | None = Field(
+        default=None, description="the id its message is to have: sent twice, it is there once"
+    )
+    kind: Kind = Field(default="reply", description="a note is for the team alone")
+
+
+class FileNow(Attached):
+    """A file of a request."""
+
+    message: str = Field(description="the message it came with")
+
+
+class FileList(Everything):
+    """The files of a request."""
+
+    items: list[FileNow]
+
+
+class WatchQuery(Query):
+    """Who watches."""
+
+    person: Id | None = Field(default=None, description="without it oneself")

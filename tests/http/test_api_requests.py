@@ -1,0 +1,274 @@
+"""Requests over the API: what is shown, what is refused and why, and pages that miss nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from deskwire.kit.ids import new_id
+from deskwire.tickets import messages, requests
+from deskwire.web.guards import guard
+from tests.api_house import MAST, ApiHouse, build_api, filled
+from tests.cast import ADA, BO, CY, UNA
+from tests.http.whole_site import AS
+
+pytestmark = pytest.mark.database("sqlite")
+
+REQUEST = "/api/requests/{request}"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[ApiHouse]:
+    found = build_api(tmp_path)
+    yield found
+    found.site.house.db.close()
+
+
+def test_a_request_is_filed_worked_on_and_read(api: ApiHouse) -> None:
+    client, team, id_ = api.program(UNA), api.program(ADA), new_id()
+    body = {"id": id_, "subject": "A buoy", "text": "It **drifts**.", "priority": "high"}
+
+    filed = client.post("/api/requests", json=body)
+    again = client.post("/api/requests", json=body)
+    changes = {"assignee": api.person(ADA), "labels": ["buoy", "sea"], "priority": None}
+    worked = team.patch(f"/api/requests/{id_}", json=changes)
+    fewer = team.patch(f"/api/requests/{id_}", json={"labels": ["sea"]}).json()
+
+    assert filed.status_code == 201
+    assert filed.headers["location"] == f"/api/requests/{id_}"
+    assert filed.json() == again.json()
+    shown = worked.json()
+    assert (shown["status"], shown["statusLabel"]) == ("active", "In Progress")
+    assert shown["assignee"] == {"id": api.person(ADA), "name": ADA.name}
+    assert (shown["labels"], shown["priority"], fewer["labels"]) == (["buoy", "sea"], None, ["sea"])
+    assert [each["role"] for each in shown["participants"]] == ["opener"]
+    assert TIME.fullmatch(shown["openedAt"])
+    assert shown["closedAt"] is None
+    assert client.get(f"/api/requests/{id_}").json() == {**fewer, "unread": False}
+
+
+def test_of_a_change_all_happens_or_nothing(api: ApiHouse) -> None:
+    parts, program = api.parts(), api.program(BO)
+    address = filled(REQUEST, parts)
+    before = program.get(address).json()
+
+    refused = program.patch(address, json={"subject": "Mine", "priority": "high"})
+
+    assert refused.status_code == 403
+    assert program.get(address).json() == before
+
+
+def test_a_message_sent_twice_is_there_once(api: ApiHouse) -> None:
+    parts, program, id_ = api.parts(), api.program(UNA), new_id()
+    address = f"{filled(REQUEST, parts)}/messages"
+
+    first, again = (program.post(address, json={"id": id_, "text": "Hello"}) for _ in "ab")
+    stolen = api.program(BO).post(address, json={"id": id_, "text": "Mine"})
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert (stolen.status_code, stolen.json()["code"]) == (409, "conflict")
+    found = [each for each in program.get(address).json()["items"] if each["id"] == id_]
+    assert [(each["text"], each["html"].strip()) for each in found] == [("Hello", "<p>Hello</p>")]
+
+
+def test_notes_and_their_files_are_the_team_s(api: ApiHouse) -> None:
+    address = filled(REQUEST, api.parts())
+    api.program(ADA).post(f"{address}/messages", json={"text": "They never pay", "kind": "note"})
+    api.program(ADA).post(
+        f"{address}/files?kind=note", content=b"unpaid", headers={"x-file-name": "bill.txt"}
+    )
+
+    for actor, sees in ((ADA, True), (BO, False), (UNA, False)):
+        program = api.program(actor)
+        kinds = {each["kind"] for each in program.get(f"{address}/messages").json()["items"]}
+        files = program.get(f"{address}/files").json()["items"]
+        assert ("note" in kinds, bool(files)) == (sees, sees), actor.name
+
+
+def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiHouse) -> None:
+    address, id_ = f"{filled(REQUEST, api.parts())}/files", new_id()
+    head = {"x-file-name": "mast.txt"}
+    program = api.program(UNA)
+
+    sent, again = (
+        program.post(f"{address}?message={id_}", content=b"dark", headers=head) for _ in "ab"
+    )
+    as_form = program.post(address, files={"file": ("b.txt", b"darker")})
+    shown = program.get(address).json()["items"]
+
+    assert sent.json() == again.json()
+    assert sent.headers["location"] == sent.json()["href"]
+    assert [(each["name"], each["size"]) for each in shown] == [("mast.txt", 4), ("b.txt", 6)]
+    assert shown[1] == as_form.json()
+    assert api.program(BO).get(sent.json()["href"]).content == b"dark"
+    assert api.program(CY).get(sent.json()["href"]).status_code == 404
+
+
+def test_pages_tell_everything_once(api: ApiHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "PAGE", 3)
+    monkeypatch.setattr(messages, "PAGE", 3)
+    made = [api.quay.file(BO, f"Buoy {number}") for number in range(7)]
+    said = [api.quay.say(BO, made[0], f"Again {number}") for number in range(7)]
+    program = api.program(BO)
+
+    for sort, meant in (("newest", made[::-1]), ("oldest", made)):
+        found = list(walk(program, f"/api/requests?sort={sort}&q=buoy"))
+        assert [each["id"] for each in found] == meant
+    lines = list(walk(program, f"/api/requests/{made[0]}/messages"))
+    assert [each["id"] for each in lines if each["id"] in said] == said
+    assert len(lines) == len({each["id"] for each in lines}) == 9  # filed, and its description
+    everywhere = list(walk(api.program(ADA), "/api/requests/all?organization=quay"))
+    assert len(everywhere) == 7
+
+
+def test_filters_find_as_the_page_does_and_count(api: ApiHouse) -> None:
+    parts, program = api.parts(), api.program(ADA)
+    program.patch(filled(REQUEST, parts), json={"labels": ["mast"], "category": parts["category"]})
+    api.quay.file(BO, "Another")
+
+    one = [{"label": "mast"}, {"category": parts["category"]}, {"q": "mast blinks"}]
+    for fields in one:
+        found = program.get("/api/requests/all", params=fields).json()
+        assert [each["subject"] for each in found["items"]] == [MAST], fields
+        assert found["counts"]["new"] == 1
+    assert program.get("/api/requests/all?assignee=nobody&status=new").json()["counts"]["new"] == 2
+    assert program.get("/api/requests/all?status=done").json()["items"] == []
+    assert api.program(UNA).get("/api/requests?unread=true").json()["counts"]["new"] == 2
+
+
+BAD: list[tuple[str, str, Any, int, str, list[str]]] = [
+    ("POST", "/api/requests", {}, 422, "invalid", ["#/subject", "#/text"]),
+    (
+        "POST",
+        "/api/requests",
+        {"subject": " ", "text": ""},
+        422,
+        "invalid",
+        ["#/subject", "#/text"],
+    ),
+    (
+        "POST",
+        "/api/requests",
+        {"subject": 7, "text": "x", "id": "7", "status": "done", "a/b": 1},
+        422,
+        "invalid",
+        ["#/id", "#/subject", "#/status", "#/a~1b"],
+    ),
+    ("POST", "/api/requests", [], 422, "invalid", ["#"]),
+    ("POST", "/api/requests?company=loft", {}, 422, "invalid", ["?company"]),
+    ("POST", "/api/requests", b'{"subject": NaN}', 400, "malformed", []),
+    ("POST", "/api/requests", b'{"subject": "\\ud800"}', 400, "malformed", []),
+    ("POST", "/api/requests", b"[" * 100_000, 400, "malformed", []),
+    ("POST", "/api/requests", b"", 400, "malformed", []),
+    ("GET", "/api/requests?status=old&sort=best", None, 422, "invalid", ["?status", "?sort"]),
+    ("GET", "/api/requests?after=1.x", None, 422, "invalid", ["?after"]),
+    ("GET", "/api/requests?status=new&status=done", None, 422, "invalid", ["?status"]),
+    ("GET", "/api/requests?organization=%00", None, 422, "invalid", ["?organization"]),
+    ("GET", "/api/requests/%00", None, 404, "not-found", []),
+    ("GET", f"{REQUEST}?fields=all", None, 422, "invalid", ["?fields"]),
+    ("PATCH", REQUEST, {}, 422, "invalid", ["#"]),
+    ("PATCH", REQUEST, {"opener": "{person}"}, 422, "invalid", ["#/opener"]),
+    ("PATCH", REQUEST, {"status": "gone"}, 422, "invalid", ["#/status"]),
+    ("PATCH", REQUEST, {"subject": None}, 422, "invalid", ["#/subject"]),
+    ("PATCH", REQUEST, {"subject": "x" * 101}, 422, "invalid", ["#/subject"]),
+    ("PATCH", REQUEST, {"assignee": "{person}"}, 422, "invalid", ["#/assignee"]),
+    ("PATCH", REQUEST, {"category": "{person}"}, 422, "invalid", ["#/category"]),
+    ("PATCH", REQUEST, {"labels": ["x" * 41]}, 422, "invalid", ["#/labels"]),
+    ("POST", f"{REQUEST}/messages", {"text": ""}, 422, "invalid", ["#/text"]),
+    ("POST", f"{REQUEST}/messages", {"text": "x", "kind": "system"}, 422, "invalid", ["#/kind"]),
+    ("POST", f"{REQUEST}/messages", {"files": ["{person}"]}, 422, "invalid", ["#/files"]),
+    ("GET", f"{REQUEST}/messages?after=now", None, 422, "invalid", ["?after"]),
+    ("PUT", f"{REQUEST}/watch?person=me", None, 422, "invalid", ["?person"]),
+    ("POST", "/api/organizations", {"name": "x", "slug": "new"}, 422, "invalid", ["#/name"]),
+    ("PATCH", "/api/organizations/quay", {"slug": "loft"}, 422, "invalid", ["#/slug"]),
+    ("PATCH", "/api/organizations/quay", {"internal": True}, 422, "invalid", ["#/internal"]),
+    ("GET", "/api/organizations/a%00b", None, 404, "not-found", []),
+    ("POST", "/api/organizations/quay/categories", {"name": "x"}, 422, "invalid", ["#/name"]),
+    (
+        "POST",
+        "/api/organizations/quay/invitations",
+        {"email": "nobody", "role": "super_admin"},
+        422,
+        "invalid",
+        ["#/role"],
+    ),
+    ("PUT", "/api/requests", {}, 405, "method-not-allowed", []),
+    ("GET", "/api/nothing", None, 404, "not-found", []),
+]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHouse]:
+    found = build_api(tmp_path_factory.mktemp("bad"))
+    yield found
+    found.site.house.db.close()
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "code", "places"), BAD)
+def test_what_cannot_be_is_told_with_its_place(
+    shared: ApiHouse, method: str, path: str, body: Any, status: int, code: str, places: list[str]
+) -> None:
+    parts, actor = shared.parts(), ADA if method == "PATCH" and "requests" in path else BO
+    sent: dict[str, Any] = {"headers": {"content-type": "application/json"}}
+    if body is not None:
+        sent |= {"content": body} if isinstance(body, bytes) else {"json": filled(body, parts)}
+    answer = shared.program(actor).request(method, filled(path, parts), **sent)
+    told = answer.json()
+
+    assert (answer.status_code, told["status"], told["code"]) == (status, status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told["type"] == f"/api/docs#problem-{code}"
+    found = [each.get("pointer") or f"?{each['parameter']}" for each in told.get("errors", [])]
+    assert found == places
+
+
+def test_a_body_must_be_called_json(api: ApiHouse) -> None:
+    form = {"subject": "A buoy", "text": "It drifts."}
+
+    answer = api.program(BO).post("/api/requests", data=form)
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+
+
+def test_another_site_s_page_changes_nothing(api: ApiHouse) -> None:
+    app = guard(api.site.app, "http://testserver")
+    program = TestClient(app, headers={AS: BO.email, "cookie": "deskwire=x"})
+    body = {"subject": "A buoy", "text": "It drifts."}
+
+    answers = [
+        program.post("/api/requests", json=body, headers=headers)
+        for headers in ({}, {"origin": "https://eve.test"}, {"origin": "http://testserver"})
+    ]
+
+    assert [each.status_code for each in answers] == [403, 403, 201]
+    assert answers[1].json()["code"] == "foreign-origin"
+
+
+def test_a_body_of_megabytes_is_not_read(api: ApiHouse) -> None:
+    program = TestClient(guard(api.site.app, None), headers={AS: BO.email})
+
+    answer = program.post("/api/requests", json={"subject": "x", "text": "x" * 2**20})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+
+
+def walk(program: TestClient, address: str) -> Iterator[dict[str, Any]]:
+    """Everything of a list, page by page, as `Link` leads."""
+    for _ in range(10):
+        answer = program.get(address)
+        told = answer.json()
+        assert told["cursor"]
+        yield from told["items"]
+        links = re.findall(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
+        assert bool(links) == (told["next"] is not None)
+        if not links:
+            return
+        address = links[0]
+    raise AssertionError("the list does not end")
