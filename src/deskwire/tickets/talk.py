@@ -167,6 +167,12 @@ def mark_read(tx: Connection, deed: Deed, ticket_id: str, at: Millis) -> None:
     log.append(tx, fact, channels=[channels.user(deed.person)])
 
 
+def mark_all_read(tx: Connection, deed: Deed, ticket_id: str) -> None:
+    """The viewer has read all there is in a request now."""
+    hold(tx, deed, ticket_id)  # or two first looks at once would both write one
+    mark_read(tx, deed, ticket_id, deed.at)
+
+
 def may_edit(deed: Deed, message: Any) -> bool:  # noqa: ANN401 - a row, or a line's author and kind
     """Whether the viewer may change a message: who wrote it, as long as they see it."""
     return bool(message.author == deed.person and message.kind != "system")

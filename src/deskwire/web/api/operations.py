@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse, Response
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
-from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
+from deskwire.web.acting import act_as, read_as
 from deskwire.web.api.shapes import Given, Query
 from deskwire.web.pages.requests import active_of
 from deskwire.web.problems import pointer
@@ -82,12 +82,7 @@ class Call:
         **kwargs: P.kwargs,
     ) -> T:
         """Read with all the viewer may see at this moment."""
-        access, person = self.site.access, self.person
-
-        def run(tx: Connection) -> T:
-            return work(tx, access.read_viewer(tx, person), *args, **kwargs)
-
-        return await self.site.db.read(run)
+        return (await read_as(self.site, self.request, work, *args, **kwargs))[1]
 
     async def write(
         self,
@@ -96,12 +91,7 @@ class Call:
         **kwargs: P.kwargs,
     ) -> T:
         """Run an action with all the viewer may do at this moment."""
-        access, person = self.site.access, self.person
-
-        def run(tx: Connection) -> T:
-            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
-
-        return await self.site.db.write(run)
+        return await act_as(self.site, self.request, act, *args, **kwargs)
 
 
 class Operation:

@@ -98,7 +98,7 @@ async def unwatch(call: Call, query: WatchQuery) -> None:
 
 async def read(call: Call) -> None:
     """Note that you have read what is there now."""
-    await call.write(_read, call.id("request"))
+    await call.write(talk.mark_all_read, call.id("request"))
 
 
 def wish_of(query: RequestQuery) -> Wish:
@@ -215,8 +215,3 @@ def _label(tx: Connection, deed: Deed, id_: str, wanted: list[str], held: set[st
         work.label(tx, deed, id_, add=kept - held, remove=held - kept)
     except Invalid as refusal:
         raise Invalid(str(refusal), {"labels": str(refusal)}) from None
-
-
-def _read(tx: Connection, deed: Deed, id_: str) -> None:
-    work.hold(tx, deed, id_)  # or two at once would both write that it is read for the first time
-    talk.mark_read(tx, deed, id_, deed.at)

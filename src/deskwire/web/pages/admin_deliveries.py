@@ -14,7 +14,7 @@ from starlette.responses import Response
 from deskwire.events.access import Viewer
 from deskwire.events.log import Caused, read_caused_by
 from deskwire.kit.errors import Conflict, Invalid, NotFound, Refusal
-from deskwire.web.admin import act_as, read_as
+from deskwire.web.acting import act_as, read_as
 from deskwire.web.deliveries import Deliveries, Kept, Told
 from deskwire.web.errors import status_of
 from deskwire.web.forms import done, read_form

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.tickets.counts import count_open_of
-from deskwire.web.admin import read_as
+from deskwire.web.acting import read_as
 from deskwire.web.render import Render
 from deskwire.web.site import Site
 from deskwire.workspaces.directory import Company, Seek, find_companies, parse_seek

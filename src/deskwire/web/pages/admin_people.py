@@ -13,7 +13,7 @@ from starlette.responses import Response
 from deskwire.events.access import Viewer
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal, TooMany
 from deskwire.tickets import leaving
-from deskwire.web.admin import act_as, read_as
+from deskwire.web.acting import act_as, read_as
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.recovery import NO_MAIL

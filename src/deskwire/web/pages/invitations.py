@@ -15,7 +15,7 @@ from deskwire.accounts import throttle
 from deskwire.accounts.passwords import parse_password
 from deskwire.accounts.people import parse_name
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
-from deskwire.web.admin import act_as
+from deskwire.web.acting import act_as
 from deskwire.web.login import (
     NOT_OPEN,
     WELCOME_HEADERS,

@@ -16,7 +16,7 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
 from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
-from deskwire.web.admin import act_as
+from deskwire.web.acting import act_as
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from deskwire.tickets.tickets import (
     read_visible_id,
 )
 from deskwire.tickets.work import why_not_move
+from deskwire.web.acting import act_as
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.receiving import receive_files
 from deskwire.web.render import Render
@@ -42,9 +43,6 @@ from deskwire.workspaces.organizations import Category, Organization, read_descr
 from deskwire.workspaces.rights import Right, is_staff, may
 
 STEPS: tuple[Status, ...] = ("new", "active", "review", "done")  # of an ordinary life
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ class RequestPage:
         person, id_ = person_of(request), str(request.path_params["request"])
         shown = await self.site.db.read(read_shown, self.site.access, person.id, id_)
         if shown.is_unread:
-            await self._write(request, talk.mark_read, id_, now())
+            await act_as(self.site, request, talk.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
             "shown": shown,
@@ -97,7 +95,7 @@ class RequestPage:
         kind: talk.Kind = "note" if form.get("kind") == "note" else "reply"
         sent = [*form.getlist("file"), *(each.id for each in received.files)]
         written = Written(form.get("id") or new_id(), form.get("text", ""), kind, sent)
-        row = await self._write(request, talk.say, _id(request), written)
+        row = await act_as(self.site, request, talk.say, _id(request), written)
         return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
 
     async def message(self, request: Request) -> Response:
@@ -112,52 +110,37 @@ class RequestPage:
     async def edit(self, request: Request) -> Response:
         """POST …/messages/{message} (text)."""
         form = await read_form(request)
-        row = await self._write(
-            request, talk.edit, _id(request), _message(request), form.get("text")
+        row = await act_as(
+            self.site, request, talk.edit, _id(request), _message(request), form.get("text")
         )
         return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
 
     async def erase(self, request: Request) -> Response:
         """POST …/messages/{message}/delete."""
-        await self._write(request, talk.erase, _id(request), _message(request))
+        await act_as(self.site, request, talk.erase, _id(request), _message(request))
         return done(request, f"/requests/{_id(request)}")
 
     async def read(self, request: Request) -> Response:
         """POST …/read: the viewer has seen what is there now."""
-        await self._write(request, _read_all, _id(request))
+        await act_as(self.site, request, talk.mark_all_read, _id(request))
         return done(request, f"/requests/{_id(request)}")
 
     async def change(self, request: Request) -> Response:
         """POST … (status, assignee, category, priority, subject, label, unlabel, watch): what is
         in the form is changed, the rest stays."""
         form = await read_form(request)
-        await self._write(request, change_from, _id(request), form)
+        await act_as(self.site, request, change_from, _id(request), form)
         return done(request, f"/requests/{_id(request)}")
 
     async def delete(self, request: Request) -> Response:
         """POST …/delete: for moderators of the team."""
-        await self._write(request, work.remove, _id(request))
+        await act_as(self.site, request, work.remove, _id(request))
         return done(request, "/admin")
 
     async def preview(self, request: Request) -> Response:
         """POST /preview (text): Markdown as it will be shown."""
         form = await read_form(request)
         return Response(render_markdown(parse_text(form.get("text"))), media_type="text/html")
-
-    async def _write(
-        self,
-        request: Request,
-        act: Callable[Concatenate[Connection, Deed, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        """Run an action with all the viewer may do at that moment."""
-        access, person = self.site.access, person_of(request).id
-
-        def run(tx: Connection) -> T:
-            return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
-
-        return await self.site.db.write(run)
 
 
 def _id(request: Request) -> str:
@@ -172,11 +155,6 @@ def read_workspace(tx: Connection, access: Access, person: PersonId, ticket_id: 
     """The workspace of a request the viewer may see."""
     row = read_visible_id(tx, access.read_viewer(tx, person), ticket_id)
     return str(row.workspace)
-
-
-def _read_all(tx: Connection, deed: Deed, ticket_id: str) -> None:
-    read_visible_id(tx, deed.viewer, ticket_id)
-    talk.mark_read(tx, deed, ticket_id, deed.at)
 
 
 def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form) -> None:
