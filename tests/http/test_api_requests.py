@@ -45,7 +45,7 @@ def test_a_request_is_filed_worked_on_and_read(api: ApiHouse) -> None:
     assert filed.json() == again.json()
     shown = worked.json()
     assert (shown["status"], shown["statusLabel"]) == ("active", "In Progress")
-    assert shown["assignee"] == {"id": api.person(ADA), "name": ADA.name}
+    assert shown["assignee"] == {"id": api.person(ADA), "name": ADA.name, "picture": None}
     assert (shown["labels"], shown["priority"], fewer["labels"]) == (["buoy", "sea"], None, ["sea"])
     assert [each["role"] for each in shown["participants"]] == ["opener"]
     assert TIME.fullmatch(shown["openedAt"])
