@@ -40,7 +40,9 @@ PAGES = {
     "the team": (
         "/dashboard", "/admin", "/admin?company={slug}&sort=oldest", "/requests/new",
         "/requests/{request}", "/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets",
-        "/guilds/{guild}/tickets/{number}", "/orgs/{slug}",
+        "/guilds/{guild}/tickets/{number}", "/orgs/{slug}", "/admin/people",
+        "/admin/people/{person}", "/admin/organizations", "/admin/deliveries",
+        "/admin/deliveries/{delivery}", "/api/docs",
     ),
     "a stranger": (
         "/", "/sign-in", "/sign-up", "/welcome/{token}", "/forgot-password", "/reset/{token}",
@@ -48,7 +50,9 @@ PAGES = {
     ),
     "a newcomer": ("/dashboard", "/guilds"),
 }  # fmt: skip
-NO_PAGES = ("/api", "/files", "/static", "/healthz", "/readyz", "/metrics", "/settings/data")
+NO_PAGES = (
+    "/api", "/avatars", "/files", "/static", "/healthz", "/readyz", "/metrics", "/settings/data",
+)  # fmt: skip
 ELSEWHERE = {"/nowhere": 404, "/invitations/nonsense": 404, "/reset/{token}": 404}
 ELSEWHERE |= {"/verify/{token}": 404}
 EVERY = [(who, path) for who, paths in PAGES.items() for path in paths]
@@ -67,8 +71,11 @@ class Town:
         company.say(company.carl, request, "The second one.")
         company.move(company.tess, request, "waiting")
         company.file(company.carl, "Nobody has taken this")
-        address = {"email": company.people[2].email, "discord": place.ada.discord}
-        assert run_command(server.database_url, "people.link", address)
+        tess = {"email": company.people[2].email}
+        assert run_command(
+            server.database_url, "people.link", tess | {"discord": place.ada.discord}
+        )
+        assert run_command(server.database_url, "people.employ", tess | {"role": "super_admin"})
         place.assign(place.ada)
         place.open_ticket(1, LONG)
         place.claim(1, place.ada)
@@ -81,7 +88,11 @@ class Town:
         made = run_command(server.database_url, "people.create", {"email": "new@desk.test"})
         invitation = urlsplit(company.invite("guest@desk.test")).path
         self.parts = {"request": request, "message": written[1], "slug": company.slug}
-        self.parts |= {"guild": place.guild, "number": "1"}
+        self.parts |= {"guild": place.guild, "number": "1", "person": str(made["id"])}
+        deliveries = server.get("/admin/deliveries", company.tess).text
+        told = re.search(r'href="/admin/deliveries/(\d+)"', deliveries)
+        assert told is not None
+        self.parts["delivery"] = told[1]
         self.tokens = {"/welcome/": made["token"], "/invitations/": invitation.split("/")[-1]}
         newcomer = server.move_in(place.dee, linked=False)
         cookies = dict(zip(PAGES, (company.clara, company.tess, "", newcomer), strict=True))
