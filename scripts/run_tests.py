@@ -12,7 +12,7 @@ import sys
 
 # Half of the time of a test is waiting: for a server to start, a browser to draw, a beat to come.
 # Files stay whole, so that the servers they share are started once.
-TOGETHER = ("-n", "2", "--dist", "loadfile")
+TOGETHER = ("-n", "3", "--dist", "loadfile")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -106,6 +106,7 @@ function takeFiles(form: HTMLFormElement): File[] {
   const input = form.querySelector<HTMLInputElement>("input[type=file]");
   const files = [...(input?.files ?? [])];
   if (input) input.value = "";
+  input?.dispatchEvent(new Event("change", { bubbles: true })); // none is listed any more
   return files;
 }
 

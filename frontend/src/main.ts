@@ -1,11 +1,14 @@
 // Starts the store on a page and gives it the browser: the only file that wires.
 
+import { watchFiles } from "./attach";
 import { realClock } from "./clock";
 import { type Answer, Compose } from "./compose";
+import { watchCopying } from "./copying";
 import { forgetDraft, keepDraft, restoreDrafts } from "./drafts";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
 import { isOwnStream } from "./held";
+import { watchInPlace } from "./inplace";
 import { closeMenus, leaveMenu } from "./menus";
 import { type Page, readPage } from "./page";
 import { judgeSession } from "./posts";
@@ -45,6 +48,9 @@ function start(page: Page): void {
     noteReply(ticket);
   };
   watchWriting(compose);
+  watchFiles();
+  watchCopying();
+  watchInPlace(fetchFragment, processHtmx);
   watchForms(store, realClock, () => live?.state === "live");
   watchReader(store);
   if (live) watchBrowser(live, store);

@@ -8,6 +8,7 @@ export interface Page {
   cursor: string | null;
   actors: ReadonlySet<string>; // names under which events know the reader
   channels: string[] | null;
+  active: string | null; // the workspace of the organization the reader is in
   zone: string | null; // the time zone the reader has chosen; null: the browser's
   isDebug: boolean;
 }
@@ -19,6 +20,7 @@ export function readPage({ dataset }: HTMLElement): Page {
     cursor: dataset["cursor"] || null,
     actors: new Set(words(dataset["actors"])),
     channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
+    active: dataset["active"] || null,
     zone: dataset["zone"] || null,
     isDebug: dataset["debug"] === "1",
   };

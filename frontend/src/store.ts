@@ -14,7 +14,7 @@ import type { StreamState } from "./stream";
 import type { TabListener } from "./tabs";
 import { freshenTimes } from "./times";
 import { Toaster } from "./toaster";
-import { toastOf } from "./toasts";
+import { placed, toastOf } from "./toasts";
 
 const SHOW_AGE = 2_000; // ms between two looks at the indicator
 const SHOW_TIMES = 60_000; // ms between two looks at relative times
@@ -106,7 +106,8 @@ export class Store implements TabListener {
     const toast = toastOf(told.type, told.data, this.#page.actors);
     if (!toast || isLookedAt(told)) return; // not judged by channels: who joins is told before they hold any
     const kind = `${told.type} ${told.data.workspace ?? ""}`;
-    this.toaster.add(id, kind, channelsOf(told, this.#page.actors), toast);
+    const shown = placed(toast, told.data, this.#page.active);
+    this.toaster.add(id, kind, channelsOf(told, this.#page.actors), shown);
   }
 
   /** Whether the reader still holds what shows an event; asked when something was lost. */

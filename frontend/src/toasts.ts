@@ -172,6 +172,14 @@ function about(data: TicketData, done: string): Toast {
   };
 }
 
+/** The same, naming the organization, unless that is the one the reader is in. */
+export function placed(toast: Toast, data: object, active: string | null): Toast {
+  if (!("now" in data) || !("workspace" in data) || data.workspace === active) return toast;
+  const { place } = data.now as { place?: { name: string } | null };
+  if (!place) return toast;
+  return { ...toast, text: [place.name, toast.text].filter(Boolean).join(" · ") };
+}
+
 /** An organization's ticket is called a request in every text. */
 function named(data: TicketData): string {
   return `${plural(data).slice(0, -1)} ${data.now.reference ?? `#${data.now.number}`}`;

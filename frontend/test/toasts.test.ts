@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Bursts, Seen } from "../src/bursts";
 import { EVENT_TYPES } from "../src/generated/events";
-import { TOASTS, toastOf } from "../src/toasts";
+import { sizeText } from "../src/attach";
+import { TOASTS, placed, toastOf } from "../src/toasts";
 import { created, GUILD, messageSent, ticketNow } from "./samples";
 
 const MOVED = { ...created(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
@@ -24,6 +25,21 @@ test("a new ticket names its number and subject", () => {
   assert.equal(toast?.title, "New ticket #7 created");
   assert.equal(toast?.text, "Subject: The printer is on fire");
   assert.equal(toast?.href, "/guilds/1/tickets/7");
+});
+
+test("a toast names the organization it is of, unless the reader is in it", () => {
+  const place = { id: "1", name: "Harbor" };
+  const data = created({ workspace: "org:1", now: { ...ticketNow(), place } });
+  const toast = toastOf("ticket.created", data, NOBODY);
+
+  assert.ok(toast);
+  assert.equal(placed(toast, data, "org:2").text, "Harbor · Subject: The printer is on fire");
+  assert.equal(placed(toast, data, "org:1").text, "Subject: The printer is on fire");
+  assert.equal(placed(toast, created(), null).text, "Subject: The printer is on fire");
+});
+
+test("sizes are said as the server says them", () => {
+  assert.deepEqual([7, 1400, 1_400_000].map(sizeText), ["7 bytes", "1.4 kB", "1.4 MB"]);
 });
 
 test("an organization's ticket is called a request", () => {

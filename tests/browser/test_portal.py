@@ -212,6 +212,68 @@ def test_what_could_not_be_sent_says_so_and_is_sent_once(place: Place, company: 
     lines(una, "Louder every day")(1)
 
 
+def test_the_team_works_from_the_list(company: Company) -> None:
+    bo, ada = company.bo, company.ada
+    file_request(bo, "The windlass squeals")
+    ada.open("/admin")
+    row = ada.row("The windlass squeals")
+
+    row.get_by_role("button", name="Change").click()
+    dialog = ada.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The windlass squeals")
+    dialog.get_by_label("Status").select_option("review")
+    expect(row.locator(".status")).to_have_text("Reviewing")
+    expect(bo.find("dl .status")).to_have_text("Reviewing")
+    dialog.get_by_role("button", name="Claim").click()
+    expect(bo.find("dl")).to_contain_text("Tester")
+    ada.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert ada.page.url.endswith("/admin")
+
+
+# Gives an element an event as a file manager or a clipboard does: with files in it.
+GIVE = """([selector, type, names]) => {
+    const carrier = new DataTransfer();
+    for (const name of names) carrier.items.add(new File(["x".repeat(1400)], name));
+    const about = { bubbles: true, cancelable: true };
+    const event = type === "paste"
+        ? new ClipboardEvent(type, { ...about, clipboardData: carrier })
+        : new DragEvent(type, { ...about, dataTransfer: carrier });
+    document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
+    bo, una = company.bo, company.una
+    id_ = file_request(bo, "The winch hums")
+    una.open(f"/requests/{id_}")
+
+    una.evaluate(GIVE, ["#reply", "drop", ["noise.txt", "private.txt"]])
+    una.evaluate(GIVE, ["#reply", "paste", ["picture.txt"]])
+    chosen = una.find("[data-chosen] > li")
+    expect(chosen).to_contain_text(["noise.txt", "private.txt", "picture.txt"])
+    expect(chosen.first).to_contain_text("1.4 kB")
+    chosen.filter(has_text="private.txt").get_by_role("button").click()
+    reply(una, "Listen")
+
+    expect(bo.find("#files li")).to_contain_text(["noise.txt", "picture.txt"])
+    expect(bo.find("#files")).not_to_contain_text("private.txt")
+    expect(chosen).to_have_count(0)
+
+
+def test_a_reference_s_link_is_copied(company: Company) -> None:
+    bo = company.bo
+    id_ = file_request(bo, "The winch hums")
+    bo.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    button = bo.find("[data-copy]")
+    button.click()
+
+    expect(button).to_have_text("Copied")
+    copied = bo.evaluate("() => navigator.clipboard.readText()")
+    assert copied == f"{bo.page.url.partition('/requests')[0]}/requests/{id_}"
+
+
 def test_the_whole_way_without_javascript(place: Place, company: Company, visit: Visit) -> None:
     una = visit(company.cookies["una"], javascript=False, width=390)
     una.open("/requests/new")

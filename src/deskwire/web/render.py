@@ -24,14 +24,17 @@ from jinja2 import (
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from deskwire.events import channels
 from deskwire.events.access import Viewer
+from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis, iso
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
-from deskwire.web.site import Person, Session, Site, visit_of
+from deskwire.web.site import Person, Session, Site, Visit, visit_of
 from deskwire.web.zones import day, day_name, local, times_in
 from deskwire.workspaces.names import initials
+from deskwire.workspaces.organizations import ids_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 MACROS = (
@@ -71,6 +74,7 @@ class Page:
     sign_up_open: bool
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
+    active: Workspace | None = None  # the organization the session is in, or the only one
 
 
 class Renderer:
@@ -111,7 +115,14 @@ class Renderer:
             self._site.sign_up == "open",
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
+            _active(viewer, visit) if isinstance(viewer, Viewer) else None,
         )
+
+
+def _active(viewer: Viewer, visit: Visit) -> Workspace | None:
+    own = [channels.organization(each) for each in ids_of(viewer)]
+    chosen = channels.organization(getattr(visit.session, "organization", None) or "")
+    return chosen if chosen in own else own[0] if len(own) == 1 else None
 
 
 def fragments_wanted(request: Request) -> list[str] | None:

@@ -111,6 +111,11 @@ def test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from(
     assert heard([event]) == ["from here on"]
 
 
+def position_in(cursor: str | None) -> int:
+    """The number of a cursor, which text does not compare."""
+    return int(str(cursor).rpartition("-")[2])
+
+
 def test_who_is_too_far_behind_reloads_instead(forgetful: Server) -> None:
     place = Place(forgetful)
     cookie = place.staff()
@@ -123,7 +128,7 @@ def test_who_is_too_far_behind_reloads_instead(forgetful: Server) -> None:
         first, reset = stream.next(), stream.next()
 
     assert (first.told["verdict"], first.told["because"]) == ("reset", "behind")
-    assert reset.id > before.cursor
+    assert position_in(reset.id) > position_in(before.cursor)
 
 
 def test_who_is_just_near_enough_is_told_everything(forgetful: Server) -> None:

@@ -1,0 +1,92 @@
+// Files by drop and by paste join those chosen in a form's own field; each can be taken off again.
+
+import { cloneOf, fill } from "./slots";
+
+const FIELD = "input[type=file][multiple]";
+const UNITS = ["bytes", "kB", "MB"] as const;
+
+/** Takes up what is dropped on a form with files, or pasted into it, and lists what is chosen. */
+export function watchFiles(): void {
+  for (const type of ["dragenter", "dragover"]) {
+    document.addEventListener(type, (event) => hover(event as DragEvent));
+  }
+  document.addEventListener("dragleave", leave);
+  document.addEventListener("drop", drop);
+  document.addEventListener("paste", paste);
+  document.addEventListener("change", ({ target }) => {
+    if (target instanceof HTMLInputElement && target.matches(FIELD)) list(target);
+  });
+  document.addEventListener("click", takeOff);
+}
+
+/** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files.py`. */
+export function sizeText(bytes: number): string {
+  const step = bytes < 1e3 ? 0 : bytes < 1e6 ? 1 : 2;
+  return `${(bytes / 1e3 ** step).toFixed(step && 1)} ${UNITS[step]}`;
+}
+
+function hover(event: DragEvent): void {
+  const field = fieldOf(event.target);
+  if (!field || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault(); // or the browser would leave for the file
+  field.form?.setAttribute("data-hovered", "");
+}
+
+function leave({ target, relatedTarget }: DragEvent): void {
+  const form = fieldOf(target)?.form;
+  if (form && !form.contains(relatedTarget as Node | null)) form.removeAttribute("data-hovered");
+}
+
+function drop(event: DragEvent): void {
+  const field = fieldOf(event.target);
+  field?.form?.removeAttribute("data-hovered");
+  const files = event.dataTransfer?.files;
+  if (!field || !files?.length) return;
+  event.preventDefault();
+  put(field, [...chosen(field), ...files]);
+}
+
+function paste(event: ClipboardEvent): void {
+  const field = fieldOf(event.target);
+  const files = event.clipboardData?.files;
+  if (!field || !files?.length) return; // text goes where it is pasted
+  event.preventDefault();
+  put(field, [...chosen(field), ...files]);
+}
+
+function takeOff({ target }: Event): void {
+  const button = (target as Element).closest<HTMLElement>('[data-action="take-off"]');
+  const field = fieldOf(button);
+  const row = button?.closest("li");
+  if (!field || !row) return;
+  const place = [...(row.parentElement?.children ?? [])].indexOf(row);
+  put(field, chosen(field).filter((_, index) => index !== place));
+  field.focus();
+}
+
+function fieldOf(target: EventTarget | null): HTMLInputElement | null {
+  return target instanceof Element ? (target.closest("form")?.querySelector(FIELD) ?? null) : null;
+}
+
+function chosen(field: HTMLInputElement): File[] {
+  return [...(field.files ?? [])];
+}
+
+function put(field: HTMLInputElement, files: File[]): void {
+  const carrier = new DataTransfer();
+  for (const file of files) carrier.items.add(file);
+  field.files = carrier.files;
+  list(field);
+}
+
+function list(field: HTMLInputElement): void {
+  const rows = field.form?.querySelector("[data-chosen]");
+  if (!rows) return;
+  rows.replaceChildren();
+  for (const { name, size } of chosen(field)) {
+    const row = cloneOf("chosen-file");
+    if (!row) return;
+    fill(row, { name, size: sizeText(size), off: `Take off ${name}` }, 0);
+    rows.append(row);
+  }
+}
