@@ -349,6 +349,17 @@ def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(quay: Quay) -> None
     assert row_of(quay, ticket).status == "review", "a later action folded the edit away"
 
 
+def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(quay: Quay) -> None:
+    ticket = quay.file(BO, "By hand")
+    quay.house.db.write_here(lambda tx: tx.exec_driver_sql("UPDATE tickets SET priority = 'low'"))
+
+    quay.act(ADA, work.retitle, ticket, "By hand, and by name")
+    quay.house.db.write_here(work_off)
+
+    told = [fields for _, fields in entries(quay, "ticket.updated") if fields["actor"] == "sql"]
+    assert [fields["line"]["author"]["id"] for fields in told] == ["sql"]
+
+
 def test_no_action_here_makes_a_note_of_an_edit_by_hand(quay: Quay) -> None:
     ticket = quay.file(BO, "Ours")
     message = quay.say(BO, ticket, "Also ours")

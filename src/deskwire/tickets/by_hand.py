@@ -21,7 +21,8 @@ from deskwire.tickets.actions import (
     tell,
     write_state,
 )
-from deskwire.tickets.facts import State, edited, fold
+from deskwire.tickets.facts import EDITED, State, edited, fold
+from deskwire.tickets.messages import Added
 from deskwire.tickets.statuses import ENDED, to_wire
 from deskwire.tickets.tickets import audience, tickets
 from deskwire.workspaces.names import make_findable, read_names
@@ -38,7 +39,10 @@ def tell_of_ticket(tx: Connection, edit: Edit) -> None:
         return
     facts = messages.read_facts(tx, now.id)
     changes = edited(now, fold(facts), opened=before is None)
-    line = add_edit(tx, now.id, changes, edit.at) if changes else None
+    # What an action found first it has kept, but not told: its line is told here, with the edit.
+    line: Added | Row[Any] | None = messages.read_newest(tx, now.id, EDITED)
+    if changes:
+        line = add_edit(tx, now.id, changes, edit.at)
     state = State(opener=now.opener, deleted_at=now.deleted_at)
     touched = seat_opener(tx, now.id, before, state)
     row = _complete(tx, now, edit.at if changes else 0)

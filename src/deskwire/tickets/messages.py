@@ -193,6 +193,13 @@ def read_page(
     return tx.execute(chosen.order_by(messages.c.at, messages.c.id).limit(PAGE + 1)).all()
 
 
+def read_newest(tx: Connection, ticket_id: str, type_: str) -> Row[Any] | None:
+    """The newest fact of one type in a ticket's timeline."""
+    here = (messages.c.ticket == ticket_id) & (messages.c.type == type_)
+    newest = select(messages).where(here).order_by(messages.c.at.desc(), messages.c.id.desc())
+    return tx.execute(newest.limit(1)).one_or_none()
+
+
 def lines_of(
     rows: Iterable[Row[Any] | Added],
     names: Mapping[Principal, Who],
