@@ -26,7 +26,7 @@ from deskwire.tickets.tickets import (
 )
 from deskwire.tickets.words import record_head, record_reply
 from deskwire.workspaces import guilds
-from deskwire.workspaces.names import make_findable, read_names, read_people
+from deskwire.workspaces.names import make_findable, persons_behind, read_names
 from deskwire.workspaces.origin import BY_HAND, Origin, Principal
 
 
@@ -172,7 +172,7 @@ def channels_of_people(tx: Connection, ticket_id: str, *more: Principal | None) 
     """The own channels of everybody who takes part in a ticket, and of `more`."""
     chosen = select(participants.c.principal).where(participants.c.ticket == ticket_id)
     everyone = {p for p in (*more, *tx.execute(chosen).scalars()) if p}
-    return [channels.user(person) for person in read_people(tx, everyone).values()]
+    return [channels.user(person) for person in sorted(persons_behind(tx, everyone))]
 
 
 def write_state(tx: Connection, row: Row[Any], state: State, at: Millis) -> Row[Any]:

@@ -18,7 +18,7 @@ from deskwire.tickets.tickets import REQUESTS, participants, tickets
 from deskwire.tickets.work import record
 from deskwire.workspaces import admission, departure, founding, invitations, membership
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.names import read_names, read_people
+from deskwire.workspaces.names import persons_behind, read_names
 
 
 def depart(tx: Connection, person: PersonId, at: Millis) -> None:
@@ -60,8 +60,7 @@ def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) ->
         .join(tickets, tickets.c.id == participants.c.ticket)
         .where(tickets.c.workspace == channels.organization(id_), participants.c.role == "added")
     )
-    known = set(tx.execute(added.distinct()).scalars())
-    people = {each for each in known if ":" not in each} | {*read_people(tx, known).values()}
+    people = persons_behind(tx, tx.execute(added.distinct()).scalars())
     outsiders = [channels.user(person) for person in sorted(people)]
     founding.delete(tx, deed, id_, confirmed, outsiders)
 

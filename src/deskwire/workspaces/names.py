@@ -173,6 +173,13 @@ def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Princ
     return {row[0]: row[1] for row in rows}
 
 
+def persons_behind(tx: Connection, principals: Iterable[Principal]) -> set[PersonId]:
+    """The ids of the persons among `principals`, and of those who are linked to one of them."""
+    wanted = set(principals)
+    persons = {principal for principal in wanted if ":" not in principal}
+    return persons | {*read_people(tx, wanted - persons).values()}
+
+
 def stand_in(principal: Principal) -> str:
     """What somebody is called until an event names them."""
     source, _, id_ = principal.partition(":")
