@@ -24,7 +24,7 @@ from deskwire.tickets.statuses import ENDED, STATUSES
 from deskwire.tickets.talk import Written
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import employ
+from deskwire.workspaces.organizations import employ, ensure_internal
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
 from tests.portal_house import Quay, found
 
@@ -87,8 +87,10 @@ def test_an_id_that_is_another_request_s_or_no_id_is_refused(quay: Quay) -> None
         place = quay.place(tx, deed, "quay")
         filing.file_request(tx, deed, place, Filing(id_, "Mine", "Mine"))
 
-    with pytest.raises(Conflict):
-        quay.act(BO, file, theirs)
+    mine = quay.file(UNA, "A colleague's")
+    for taken in (theirs, mine):
+        with pytest.raises(Conflict):
+            quay.act(BO, file, taken)
     with pytest.raises(Invalid):
         quay.act(BO, file, "42")
 
@@ -115,6 +117,13 @@ def test_nobody_files_where_they_do_not_belong(quay: Quay) -> None:
     for actor in (CY, EVE, MO):
         with pytest.raises(NotFound):
             quay.file(actor, "Let me in")
+
+
+def test_nobody_files_in_the_team_s_own_organization(quay: Quay) -> None:
+    quay.ids["team"] = quay.house.db.write_here(ensure_internal, quay.house.at)
+
+    with pytest.raises(NotFound):
+        quay.file(ADA, "To ourselves", at="team")
 
 
 def test_the_team_files_in_a_client_s_name_and_a_client_does_not(quay: Quay) -> None:
@@ -234,6 +243,23 @@ def test_a_message_sent_twice_is_written_once(quay: Quay) -> None:
     assert len(entries(quay, "ticket.message_sent")) == 1
     with pytest.raises(Conflict):
         quay.act(UNA, talk.say, ticket, written)
+
+
+def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(quay: Quay) -> None:
+    one, other = quay.file(BO, "One"), quay.file(BO, "Other")
+
+    def say(ticket: str, written: Written) -> str:
+        try:
+            return str(quay.act(BO, talk.say, ticket, written).ticket)
+        except Conflict:
+            return "refused"
+
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(5):  # on PostgreSQL one try in two hits the moment
+            written = Written(new_id(), "Hello")
+            said = {*threads.map(say, (one, other), (written, written))}
+            assert "refused" in said
+            assert said & {one, other}
 
 
 def test_a_note_is_told_to_the_team_alone_and_leaves_no_trace(quay: Quay) -> None:

@@ -352,6 +352,22 @@ def test_pages_without_scripts_send_their_files_with_the_form(filed: Filed) -> N
     assert json.loads(plain.text) == [[["text", "Hi"]], []]
 
 
+def test_what_comes_with_a_refused_form_is_not_kept(filed: Filed) -> None:
+    file = [("upload", ("a.txt", b"a"))]
+    place = filed.house.northwind.removeprefix("org:")
+    form = {"id": new_id(), "organization": place, "subject": "", "text": "See the file"}
+
+    reply = browse(filed, BO).post(
+        f"/requests/{filed.ticket}/messages", data={"id": "x", "text": "Hi"}, files=file
+    )
+    request = browse(filed, BO).post("/requests/new", data=form, files=file)
+    stranger = browse(filed, EVE).post("/requests/new", data=form, files=file)
+
+    assert (reply.status_code, request.status_code) == (422, 422)
+    assert stranger.headers["location"] == "/create-organization"
+    assert filed.is_empty()
+
+
 def test_only_addresses_that_take_files_take_large_bodies(filed: Filed) -> None:
     ask = takes_files(filed.urls)
     guarded = guard(filed.app, None, RoomForFiles(ask, MAX_FILE * 4))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.kit.ids import new_id
+from deskwire.kit.ids import is_id, new_id
+from tests.accounts_house import dump_of
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
 from tests.http.whole_site import WholeSite, browse
 from tests.portal_house import Quay, found
@@ -102,6 +103,28 @@ def test_a_request_is_filed_with_nothing_but_a_form(shown: Shown) -> None:
     assert filed.status_code == again.status_code == 303
     assert filed.headers["location"] == again.headers["location"]
     assert "A buoy" in browser.get(filed.headers["location"]).text
+
+
+def test_a_form_without_an_id_is_refused_and_gets_one(shown: Shown) -> None:
+    form = {"organization": shown.quay.ids["quay"], "subject": "A buoy", "text": "Lost"}
+    for more in ({}, {"id": "x"}):
+        refused = browse(shown.site, BO).post("/requests/new", data=form | more)
+        assert refused.status_code == 422
+        [given] = re.findall(r'name="id" value="([^"]*)"', refused.text)
+        assert is_id(given)
+
+
+def test_a_deleted_message_takes_the_names_of_its_files_along(shown: Shown) -> None:
+    id_, address = new_id(), f"{shown.address}/messages"
+    form, file = {"id": id_, "text": "See the file"}, [("upload", ("dismissals.txt", b"a"))]
+    assert browse(shown.site, BO).post(address, data=form, files=file).status_code == 303
+    before = dump_of(shown.site.house.db)
+
+    browse(shown.site, BO).post(f"{address}/{id_}/delete")
+
+    assert "dismissals" in before
+    assert "dismissals" not in dump_of(shown.site.house.db)
+    assert "added a file to" in browse(shown.site, BO).get("/dashboard").text
 
 
 def test_a_form_cannot_name_what_is_not_its_own(shown: Shown) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy import Column, Connection, Integer, Row, Table, Text, insert, se
 
 from deskwire.events.channels import PersonId
 from deskwire.kit.db import lock, metadata
-from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.kit.ids import is_id, new_id
-from deskwire.tickets import talk
+from deskwire.tickets import messages, talk
 from deskwire.tickets.circle import read_circle
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.talk import Written
@@ -53,7 +53,9 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
 
     The same id again by the same person gives what was filed before.
     """
-    if (known := _known(tx, place, filing.id)) is not None:
+    if place.internal:
+        raise NotFound("There is no such organization, or it is not shared with you.")
+    if (known := _known(tx, deed, place, filing.id)) is not None:
         return known
     demand(deed.viewer, Right.FILE, place.workspace)
     requester = _requester(tx, deed, place, filing)
@@ -80,12 +82,16 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
     return row
 
 
-def _known(tx: Connection, place: Organization, id_: str) -> Row[Any] | None:
+def _known(tx: Connection, deed: Deed, place: Organization, id_: str) -> Row[Any] | None:
     if not is_id(id_):
         raise Invalid("A request's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
     lock(tx, f"request {id_}")  # or of two who send it at once, one would break
     known = tx.execute(select(tickets).where(tickets.c.id == id_)).one_or_none()
-    if known is not None and known.workspace != place.workspace:
+    if known is None:
+        return None
+    filed = messages.read_newest(tx, id_, "ticket.created")
+    is_theirs = filed is not None and filed.author == deed.person
+    if known.workspace != place.workspace or not is_theirs:
         raise Conflict("This id is another request's. Send it again with a new one.")
     return known
 

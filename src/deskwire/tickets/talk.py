@@ -16,6 +16,7 @@ from deskwire.events import channels, log
 from deskwire.events.catalogue import Attached, TicketRead
 from deskwire.events.channels import STAFF
 from deskwire.kit.clock import Millis
+from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.tickets import files, messages, words
@@ -181,6 +182,7 @@ def may_edit(deed: Deed, message: Any) -> bool:  # noqa: ANN401 - a row, or a li
 def _known(tx: Connection, deed: Deed, row: Row[Any], id_: str) -> Row[Any] | None:
     if not is_id(id_):
         raise Invalid("A message's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+    lock(tx, f"message {id_}")  # or of two who send it to two requests at once, one would break
     table = messages.messages
     known = tx.execute(select(table).where(table.c.id == id_)).one_or_none()
     if known is not None and (known.ticket != row.id or known.author != deed.person):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -49,10 +50,19 @@ async def receive_files(
             texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
         return Received(ImmutableMultiDict(texts), [])
     found = Received(ImmutableMultiDict(), [])
-    try:
+    async with sent_or_forgotten(uploads, person, found):
         return await _receive(request, uploads, person, place, found.files, at_most)
+
+
+@asynccontextmanager
+async def sent_or_forgotten(
+    uploads: Uploads, person: PersonId, received: Received
+) -> AsyncIterator[None]:
+    """What is done meanwhile sends the files of a form; where it is refused, none is kept."""
+    try:
+        yield
     except BaseException:
-        for each in found.files:
+        for each in received.files:
             await uploads.forget(person, each.id)
         raise
 

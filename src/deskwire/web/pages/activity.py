@@ -180,7 +180,8 @@ def _participant_removed(fields: Fields, _who: str) -> Told:
 
 
 def _file_added(fields: Fields, _who: str) -> Told:
-    return _ticket("added a file to", fields, f"– {fields['file']['name']}")
+    name = fields["file"]["name"]  # nothing where its message was deleted
+    return _ticket("added a file to", fields, f"– {name}" if name else "")
 
 
 def _file_removed(fields: Fields, _who: str) -> Told:

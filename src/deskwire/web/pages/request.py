@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,7 +35,7 @@ from deskwire.tickets.tickets import (
 from deskwire.tickets.work import why_not_move
 from deskwire.web.acting import act_as
 from deskwire.web.forms import Form, done, read_form
-from deskwire.web.receiving import receive_files
+from deskwire.web.receiving import receive_files, sent_or_forgotten
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces.deeds import Deed
@@ -95,7 +96,8 @@ class RequestPage:
         kind: talk.Kind = "note" if form.get("kind") == "note" else "reply"
         sent = [*form.getlist("file"), *(each.id for each in received.files)]
         written = Written(form.get("id") or new_id(), form.get("text", ""), kind, sent)
-        row = await act_as(self.site, request, talk.say, _id(request), written)
+        async with sent_or_forgotten(self.site.uploads, person, received):
+            row = await act_as(self.site, request, talk.say, _id(request), written)
         return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
 
     async def message(self, request: Request) -> Response:
@@ -140,7 +142,10 @@ class RequestPage:
     async def preview(self, request: Request) -> Response:
         """POST /preview (text): Markdown as it will be shown."""
         form = await read_form(request)
-        return Response(render_markdown(parse_text(form.get("text"))), media_type="text/html")
+        text = parse_text(form.get("text"))
+        # A wide table takes a second, and meanwhile no stream would be written to.
+        html = await anyio.to_thread.run_sync(render_markdown, text)
+        return Response(html, media_type="text/html")
 
 
 def _id(request: Request) -> str:

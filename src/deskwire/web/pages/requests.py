@@ -20,7 +20,7 @@ from deskwire.events.catalogue import Who
 from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
-from deskwire.kit.ids import new_id
+from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import requests
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.filing import Filing, file_request
@@ -29,7 +29,7 @@ from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.tickets import Ticket, held_by
 from deskwire.web.errors import ELSEWHERE, status_of
-from deskwire.web.receiving import receive_files
+from deskwire.web.receiving import receive_files, sent_or_forgotten
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
 from deskwire.workspaces.deeds import Deed
@@ -147,19 +147,21 @@ class RequestPages:
 
     async def new(self, request: Request) -> Response:
         """GET /requests/new?org=: a form with an id of its own, so that it is filed once."""
-        return await self._form(request, {"id": new_id()}, None)
+        return await self._form(request, {}, None)
 
     async def file(self, request: Request) -> Response:
         """POST /requests/new (id, organization, title, text, category, priority, file…)."""
         person, access = person_of(request).id, self.site.access
         # Whose files they are to be is in the form itself: they are kept for its first place.
         found = await self.site.db.read(read_form_parts, access, person, active_of(request))
-        place = found[2].workspace if found[2] is not None else ""
-        received = await receive_files(request, self.site.uploads, person, place)
+        if found[2] is None:
+            return RedirectResponse(ELSEWHERE, 303)
+        received = await receive_files(request, self.site.uploads, person, found[2].workspace)
         fields = {name: str(value) for name, value in received.fields.items()}
         sent = [*received.fields.getlist("file"), *(each.id for each in received.files)]
         try:
-            row = await self.site.db.write(file_from, access, person, fields, sent, now())
+            async with sent_or_forgotten(self.site.uploads, person, received):
+                row = await self.site.db.write(file_from, access, person, fields, sent, now())
         except (Invalid, Conflict, Forbidden) as refusal:
             return await self._form(request, fields, refusal)
         return RedirectResponse(f"/requests/{row.id}", 303)
@@ -176,6 +178,8 @@ class RequestPages:
         if place is None:
             return RedirectResponse(ELSEWHERE, 303)
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        if not is_id(fields.get("id", "")):  # or what was refused for it would be for ever
+            fields = {**fields, "id": new_id()}
         context = {
             "viewer": viewer,
             "places": places,
