@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
@@ -17,11 +20,19 @@ from deskwire.tickets.files import files
 from deskwire.tickets.keeper import Keeper
 from deskwire.tickets.tickets import participants
 from deskwire.tickets.uploads import Uploads, once
-from deskwire.workspaces import admission, invitations
-from deskwire.workspaces.organizations import organization_members, organizations, read_employed
+from deskwire.workspaces import admission, founding, invitations
+from deskwire.workspaces.names import find_called, rename_person
+from deskwire.workspaces.organizations import (
+    ensure_internal,
+    organization_members,
+    organizations,
+    read_categories,
+    read_employed,
+    read_some,
+)
 from tests.accounts_house import events_of
 from tests.admin_house import Office, open_office
-from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
+from tests.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor
 
 
 @pytest.fixture
@@ -71,6 +82,106 @@ def test_a_server_s_tickets_are_of_no_organization(office: Office) -> None:
     office.house.open_ticket(1, "The crane is stuck")
 
     assert any(each.startswith("ticket:") for each in office.house.viewer(BO).channels)
+
+
+def test_people_are_found_by_the_name_they_have_now(office: Office) -> None:
+    office.file(UNA, "The mast is dark")
+    una, place = office.house.id_of(UNA), f"org:{office.ids['quay']}"
+
+    def is_found(word: str) -> bool:
+        return bool(office.house.db.read_here(find_called, place, [word])[word])
+
+    before = is_found("fairweather")
+    office.house.db.write_here(rename_person, una, "Una Storm", office.house.at)
+    renamed = (is_found("fairweather"), is_found("storm"))
+    office.house.db.write_here(leaving.depart, una, office.house.at)
+
+    assert before
+    assert renamed == (False, True)
+    assert (is_found("storm"), is_found("former")) == (False, True)
+
+
+def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(office: Office) -> None:
+    quay, loft = office.ids["quay"], office.ids["loft"]
+    office.act(BO, invitations.invite, quay, EVE.email, "member")
+    office.act(BO, invitations.invite, quay, EVE.email, "manager")  # ends the one before
+    office.act(CY, invitations.invite, loft, EVE.email, "member")
+
+    office.house.db.write_here(leaving.depart, office.house.id_of(EVE), office.house.at)
+
+    kept = select(invitations.invitations.c.role).where(
+        invitations.invitations.c.email == EVE.email
+    )
+    roles = office.house.db.read_here(lambda tx: [*tx.execute(kept).scalars()])
+    assert sorted(roles) == ["manager", "member"], "only those that are open"
+
+
+def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(office: Office) -> None:
+    quay, una = office.ids["quay"], office.house.id_of(UNA)
+    office.act(BO, leaving.change_role, quay, una, "admin")
+    for role in ("admin", "member"):
+        office.act(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
+    office.act(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
+
+    def open_ones() -> set[str]:
+        found = office.house.db.read_here(invitations.read_open, quay, office.house.at)
+        return {each.email.partition("@")[0] for each in found}
+
+    at_first = open_ones()
+    office.act(BO, leaving.change_role, quay, una, "manager")
+    as_manager = open_ones()
+    office.act(BO, leaving.change_role, quay, una, "member")
+    as_member = open_ones()
+    office.act(MO, leaving.take_role, office.house.id_of(DEE))
+
+    assert at_first == {"una+admin", "una+member", "dee+"}
+    assert as_manager == {"una+member", "dee+"}
+    assert as_member == {"dee+"}
+    assert open_ones() == set()
+
+
+def test_who_cannot_sign_in_is_not_the_admin_that_is_left(office: Office) -> None:
+    quay, una, bo = office.ids["quay"], office.house.id_of(UNA), office.house.id_of(BO)
+    office.act(BO, leaving.change_role, quay, una, "admin")
+    office.act(DEE, leaving.deactivate, una)
+
+    with pytest.raises(Conflict, match="needs an admin"):
+        office.act(BO, leaving.remove_member, quay, bo)
+    office.act(DEE, admission.readmit, una)
+    office.act(BO, leaving.remove_member, quay, bo)
+
+
+def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(office: Office) -> None:
+    team = office.house.db.write_here(ensure_internal, office.house.at)
+
+    with pytest.raises(Forbidden):
+        office.act(MO, leaving.delete_organization, team, "Team")
+    with pytest.raises(Forbidden):
+        office.act(MO, founding.set_visibility, team, "participants")
+    with pytest.raises(Forbidden):
+        office.act(MO, founding.add_category, team, "Ours")
+    assert office.act(MO, founding.rename, team, name="The crew").name == "The crew"
+
+
+def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Office) -> None:
+    quay, at_once = office.ids["quay"], Barrier(2)
+
+    def rename(given: dict[str, str]) -> None:
+        at_once.wait(10)
+        office.act(BO, founding.rename, quay, **given)
+
+    def add(_nth: int) -> None:
+        at_once.wait(10)
+        with suppress(Conflict):
+            office.act(BO, founding.add_category, quay, "Masts")
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
+        list(threads.map(add, range(2)))
+
+    place = office.house.db.read_here(read_some, [quay])[quay]
+    assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
+    assert len(office.house.db.read_here(read_categories, quay)) == 1
 
 
 def test_who_departs_gives_back_what_they_had_taken_on(office: Office) -> None:

@@ -41,6 +41,12 @@ def deactivate(tx: Connection, deed: Deed, person: PersonId) -> None:
     give_back(tx, deed, person)
 
 
+def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: str) -> None:
+    """Give a member another role; what they may do no more, their invitations do not either."""
+    membership.change_role(tx, deed, id_, person, role)
+    invitations.revoke_unbacked(tx, person, deed.person, deed.at)
+
+
 def take_role(tx: Connection, deed: Deed, person: PersonId) -> None:
     """Somebody is of the team no more."""
     admission.take_role(tx, deed, person)

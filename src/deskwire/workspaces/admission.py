@@ -27,7 +27,7 @@ from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.invitations import revoke_made
+from deskwire.workspaces.invitations import revoke_made, revoke_unbacked
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.names import who_of
 from deskwire.workspaces.organizations import (
@@ -64,10 +64,12 @@ def give_role(tx: Connection, deed: Deed, person_id: PersonId, role: str) -> Non
     revision = tx.execute(changed.returning(member.c.revision)).scalar_one()
     event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
     _append(tx, event, person_id)
+    revoke_unbacked(tx, person_id, deed.person, deed.at)
 
 
 def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
-    """Somebody is of the team no more. NotFound where they are not."""
+    """Somebody is of the team no more, and whom they invited as one of it is not in either.
+    NotFound where they are not."""
     person = _hold(tx, deed, person_id, Right.EMPLOY)
     before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
     if before is None:
@@ -76,6 +78,7 @@ def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
         _keep_super_admin(tx, person_id)
     strike(tx, place, person_id)
     _append(tx, MemberRemoved(**_told(tx, deed, place, person)), person_id)
+    revoke_unbacked(tx, person_id, deed.person, deed.at)
 
 
 def deactivate(tx: Connection, deed: Deed, person_id: PersonId) -> None:

@@ -14,8 +14,9 @@ from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
-from deskwire.workspaces.invitations import invitations, revoke_made
+from deskwire.workspaces.invitations import invitations, is_open, revoke_made
 from deskwire.workspaces.membership import strike
+from deskwire.workspaces.names import rename
 from deskwire.workspaces.organizations import organization_members, organizations
 
 
@@ -35,6 +36,7 @@ def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
     revoke_made(tx, person_id, person_id, at)
     _forget(tx, person, at)
     people.erase(tx, person_id, at)
+    rename(tx, person_id, people.FORMER)
 
 
 def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:
@@ -111,11 +113,12 @@ def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> No
 
 
 def _forget(tx: Connection, person: people.Person, at: Millis) -> None:
-    """Every way in, and every place where the address stands."""
+    """Every way in, and every place where the address stands, but for open invitations: those are
+    to whoever has it, an account or not."""
     sessions.end_all(tx, person.id, at=at)
     for table in (passwords.passwords, links.links, identities.identities):
         tx.execute(delete(table).where(table.c.person == person.id))
     if person.email is not None:
         mail.forget(tx, person.email)
-        theirs = (invitations.c.email == person.email) & invitations.c.accepted_at.is_not(None)
+        theirs = (invitations.c.email == person.email) & ~is_open(at)
         tx.execute(delete(invitations).where(theirs))

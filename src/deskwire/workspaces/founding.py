@@ -19,7 +19,7 @@ from deskwire.events.catalogue import (
 )
 from deskwire.events.channels import STAFF, Channel
 from deskwire.kit.db import lock
-from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.kit.ids import new_id
 from deskwire.kit.text import is_blank, is_disruptive
 from deskwire.workspaces.deeds import Deed
@@ -66,14 +66,25 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
 
 
 def rename(
-    tx: Connection, deed: Deed, id_: str, *, name: str, slug: str, about: str
+    tx: Connection,
+    deed: Deed,
+    id_: str,
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    about: str | None = None,
 ) -> Organization:
-    """Give an organization another name, another address, other words about itself."""
+    """Give an organization another name, another address, other words about itself; what is None
+    stays."""
     before = _hold(tx, deed, id_, Right.PROFILE)
-    address = parse_slug(slug)
+    address = before.slug if slug is None else parse_slug(slug)
     if address != before.slug:
         _check_free(tx, address)
-    values = {"name": parse_name(name), "slug": address, "about": _parse_about(about)}
+    values = {
+        "name": before.name if name is None else parse_name(name),
+        "slug": address,
+        "about": before.about if about is None else _parse_about(about),
+    }
     if values == {"name": before.name, "slug": before.slug, "about": before.about}:
         return before
     now = _change(tx, id_, values)
@@ -87,7 +98,7 @@ def rename(
 
 def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Organization:
     """Say who sees requests. What was told under the old mode is out of every cursor's reach."""
-    before = _hold(tx, deed, id_, Right.PROFILE)
+    before = _hold_client(tx, deed, id_, Right.PROFILE)
     if visibility not in VISIBILITIES:
         raise Invalid("Choose who sees requests.", {"visibility": "Choose one of the two."})
     if visibility == before.visibility:
@@ -107,7 +118,7 @@ def delete(
 
     `outsiders`: channels of those who are no members and lose something by it all the same.
     """
-    before = _hold(tx, deed, id_, Right.DELETE)
+    before = _hold_client(tx, deed, id_, Right.DELETE)
     if confirmed.strip() != before.name:
         sentence = f"Type the name, {before.name}, to confirm."
         raise Invalid(sentence, {"confirmed": sentence})
@@ -119,7 +130,7 @@ def delete(
 
 def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
     """Add a category at the end of the list."""
-    place = _hold(tx, deed, id_, Right.CATEGORIES)
+    place = _hold_client(tx, deed, id_, Right.CATEGORIES)
     known = read_categories(tx, id_)
     shown = parse_name(name)
     if len(known) >= MAX_CATEGORIES or any(each.name == shown for each in known):
@@ -132,7 +143,7 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
 
 def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> None:
     """Take a category out of the list for new requests, or put it back."""
-    place = _hold(tx, deed, id_, Right.CATEGORIES)
+    place = _hold_client(tx, deed, id_, Right.CATEGORIES)
     mine = (categories.c.id == category) & (categories.c.organization == id_)
     known = {each.id: each for each in read_categories(tx, id_)}
     if category not in known:
@@ -187,7 +198,17 @@ def _check_free(tx: Connection, slug: str) -> None:
         raise Invalid(sentence, {"slug": sentence})
 
 
+def _hold_client(tx: Connection, deed: Deed, id_: str, right: Right) -> Organization:
+    """`_hold`, of a client's: the team's own has no requests, and without it there is no team."""
+    place = _hold(tx, deed, id_, right)
+    if place.internal:
+        raise Forbidden("This is the team’s own organization; only its profile can be changed.")
+    return place
+
+
 def _hold(tx: Connection, deed: Deed, id_: str, right: Right) -> Organization:
+    """The organization, if the viewer may; until the transaction ends nobody else changes it."""
+    lock(tx, f"organization {id_}")  # or of two who change another column each, one would undo
     place = read_visible_by_id(tx, deed.viewer, id_)
     demand(deed.viewer, right, place.workspace)
     return place

@@ -47,11 +47,12 @@ from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.membership import join, read_members
 from deskwire.workspaces.organizations import (
     Organization,
+    organization_members,
     organization_of,
     organizations,
     read_visible_by_id,
 )
-from deskwire.workspaces.rights import CLIENT_ROLES, Right, demand, may
+from deskwire.workspaces.rights import CLIENT_ROLES, RIGHTS, Right, demand, rights_in
 
 LIFETIME = 7 * DAY  # long enough for a holiday, short enough to be forgotten in a mailbox
 MAX_OPEN = 50  # invitations of an organization; each is a mail to somebody who may not want it
@@ -115,7 +116,7 @@ def invite(
     if any(member.email == address for member in read_members(tx, place.id)):
         sentence = f"{address} is a member already."
         raise Conflict(sentence)
-    older = and_(_is_open(deed.at), invitations.c.organization == place.id)
+    older = and_(is_open(deed.at), invitations.c.organization == place.id)
     tx.execute(
         update(invitations).where(older, invitations.c.email == address).values(revoked_at=deed.at)
     )
@@ -147,7 +148,7 @@ def revoke(tx: Connection, deed: Deed, id_: str, invitation: str) -> None:
     place = read_visible_by_id(tx, deed.viewer, id_)
     demand(deed.viewer, Right.INVITE, place.workspace)
     mine = and_(
-        _is_open(deed.at),
+        is_open(deed.at),
         invitations.c.organization == place.id,
         invitations.c.id == invitation,
     )
@@ -163,18 +164,56 @@ def revoke_made(
 ) -> None:
     """Take back every open invitation that somebody made who is here no more, or no more in one
     organization."""
-    made = and_(_is_open(at), invitations.c.invited_by == inviter)
+    made = invitations.c.invited_by == inviter
     if organization is not None:
         made = and_(made, invitations.c.organization == organization)
-    taken = update(invitations).where(made).values(revoked_at=at).returning(invitations)
-    for row in tx.execute(taken).all():
+    _revoke_all(tx, made, actor, at)
+
+
+def revoke_unbacked(tx: Connection, inviter: PersonId, actor: str, at: Millis) -> None:
+    """Take back the open invitations somebody made whose roles do not allow them any more: they
+    know the links, and could let themselves in again under another address."""
+    member = organization_members
+    held = tx.execute(
+        select(member.c.organization, member.c.role, organizations.c.internal)
+        .join(organizations, organizations.c.id == member.c.organization)
+        .where(member.c.person == inviter)
+    ).all()
+    theirs = and_(is_open(at), invitations.c.invited_by == inviter)
+    unbacked = []
+    for row in tx.execute(select(invitations).where(theirs)):
+        here = (each for each in held if each.internal or each.organization == row.organization)
+        rights = frozenset[Right]().union(*(RIGHTS[each.role] for each in here))
+        if not needed_for(row.role) <= rights:
+            unbacked.append(row.id)
+    if unbacked:
+        _revoke_all(tx, invitations.c.id.in_(unbacked), actor, at)
+
+
+def needed_for(role: str) -> frozenset[Right]:
+    """What whoever invites somebody with this role needs."""
+    return frozenset({Right.INVITE, Right.MEMBERS} if role == "admin" else {Right.INVITE})
+
+
+def _revoke_all(tx: Connection, chosen: ColumnElement[bool], actor: str, at: Millis) -> None:
+    taken = update(invitations).where(is_open(at), chosen).values(revoked_at=at)
+    for row in tx.execute(taken.returning(invitations)).all():
         place = channels.organization(row.organization)
         _tell(tx, actor, InvitationRevoked, place, row.id, row.email, row.role)
 
 
+def is_open(at: Millis) -> ColumnElement[bool]:
+    """The invitations that can still be accepted."""
+    return and_(
+        invitations.c.accepted_at.is_(None),
+        invitations.c.revoked_at.is_(None),
+        invitations.c.expires_at > at,
+    )
+
+
 def read_open(tx: Connection, organization: str, at: Millis) -> list[Invitation]:
     """The invitations of an organization that can still be accepted, the newest first."""
-    mine = and_(_is_open(at), invitations.c.organization == organization)
+    mine = and_(is_open(at), invitations.c.organization == organization)
     rows = tx.execute(select(invitations).where(mine).order_by(invitations.c.id.desc()))
     return [Invitation(row.id, row.email, row.role, row.expires_at) for row in rows]
 
@@ -200,7 +239,7 @@ def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
         raise Forbidden(
             f"This invitation is for {masked(invitation.email)}. Sign in with that address."
         )
-    used = and_(_is_open(deed.at), invitations.c.id == invitation.id)
+    used = and_(is_open(deed.at), invitations.c.id == invitation.id)
     values = {"accepted_at": deed.at, "accepted_by": deed.person}
     if tx.execute(update(invitations).where(used).values(values)).rowcount == 0:
         raise NotFound(OVER)  # somebody was faster
@@ -243,12 +282,12 @@ def _check_role(deed: Deed, place: Organization, role: str) -> None:
         raise Forbidden("Who is of the team is decided in the shell: deskwire people employ.")
     if role not in CLIENT_ROLES:
         raise Invalid("There is no such role.", {"role": f"One of {', '.join(CLIENT_ROLES)}"})
-    if role == "admin" and not may(deed.viewer, Right.MEMBERS, place.workspace):
+    if not needed_for(role) <= rights_in(deed.viewer, place.workspace):
         raise Forbidden("Only an admin invites another admin.")
 
 
-def _check_room(tx: Connection, place: Organization, is_open: ColumnElement[bool]) -> None:
-    held = tx.execute(select(func.count()).select_from(invitations).where(is_open)).scalar_one()
+def _check_room(tx: Connection, place: Organization, chosen: ColumnElement[bool]) -> None:
+    held = tx.execute(select(func.count()).select_from(invitations).where(chosen)).scalar_one()
     if held >= MAX_OPEN:
         raise Conflict(
             f"{place.name} has {held} open invitations, which is the most there may be. Take some "
@@ -259,19 +298,11 @@ def _check_room(tx: Connection, place: Organization, is_open: ColumnElement[bool
 def _row(tx: Connection, secret: str, at: Millis) -> Row[Any]:
     hashed = digest(secret)
     is_it = or_(invitations.c.token_hash == hashed, invitations.c.mailed_hash == hashed)
-    mine = and_(_is_open(at), is_it)
+    mine = and_(is_open(at), is_it)
     row = tx.execute(select(invitations).where(mine)).one_or_none()
     if row is None:
         raise NotFound(OVER)
     return row
-
-
-def _is_open(at: Millis) -> ColumnElement[bool]:
-    return and_(
-        invitations.c.accepted_at.is_(None),
-        invitations.c.revoked_at.is_(None),
-        invitations.c.expires_at > at,
-    )
 
 
 def _tell(

@@ -24,7 +24,7 @@ from deskwire.workspaces.organizations import (
 )
 from deskwire.workspaces.rights import CLIENT_ROLES, Right, demand
 
-LAST_ADMIN = "An organization needs an admin. Make somebody else one first."
+LAST_ADMIN = "An organization needs an admin who can sign in. Make somebody else one first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: st
     if before == role:
         return
     if before == "admin":
-        _keep_admin(tx, place.id)
+        _keep_admin(tx, place.id, person)
     mine = update(organization_members).where(*_is(place.id, person))
     changed = mine.values(role=role, revision=organization_members.c.revision + 1)
     revision = tx.execute(changed.returning(organization_members.c.revision)).scalar_one()
@@ -95,7 +95,7 @@ def remove(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
     if before is None:
         raise NotFound("There is no such member.")
     if before == "admin":
-        _keep_admin(tx, place.id)
+        _keep_admin(tx, place.id, person)
     strike(tx, place.id, person)
     tell(tx, MemberRemoved(**_told(tx, deed, place, person)), place, person)
 
@@ -108,12 +108,17 @@ def _hold(tx: Connection, deed: Deed, id_: str) -> Organization:
     return place
 
 
-def _keep_admin(tx: Connection, id_: str) -> None:
-    """Conflict if there is only one admin left."""
+def _keep_admin(tx: Connection, id_: str, but: PersonId) -> None:
+    """Conflict if nobody else is an admin who can sign in."""
     member = organization_members
-    admins = select(member.c.person).where(member.c.organization == id_, member.c.role == "admin")
-    held = admins.order_by(member.c.person).with_for_update()  # as who deletes their account does
-    if len(tx.execute(held).all()) < 2:
+    admins = (
+        select(member.c.person, people.c.deactivated_at)
+        .join(people, people.c.id == member.c.person)
+        .where(member.c.organization == id_, member.c.role == "admin")
+        .order_by(member.c.person)
+    )
+    held = tx.execute(admins.with_for_update(of=member))  # as who deletes their account does
+    if not any(row.person != but and row.deactivated_at is None for row in held.all()):
         raise Conflict(LAST_ADMIN)
 
 

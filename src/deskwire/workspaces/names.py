@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from deskwire.accounts.identities import identities
-from deskwire.accounts.people import people, picture_at
+from deskwire.accounts.people import change, people, picture_at
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import Millis
@@ -63,8 +63,12 @@ name_words = Table(
 def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
     row = {"principal": principal, "name": name, "named_at": at}
-    if tx.execute(_LEARN, row).first() is None:
-        return
+    if tx.execute(_LEARN, row).first() is not None:
+        rename(tx, principal, name)
+
+
+def rename(tx: Connection, principal: Principal, name: str) -> None:
+    """From now on `find_called` knows somebody by this name, and by no other, wherever it did."""
     found: dict[Workspace, set[str]] = defaultdict(set)
     for workspace, word in tx.execute(_WORDS, {"of": principal}):
         found[workspace].add(word)
@@ -74,6 +78,12 @@ def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
         tx.execute(delete(name_words).where(mine, name_words.c.workspace.in_(stale)))
         for workspace in stale:
             _add_words(tx, workspace, principal, wanted)
+
+
+def rename_person(tx: Connection, person_id: PersonId, name: str, at: Millis) -> None:
+    """Give a person another name, by which they are found from now on."""
+    change(tx, person_id, name=name, at=at)
+    rename(tx, person_id, name)
 
 
 _LEARN = text(

@@ -27,7 +27,7 @@ from deskwire.web.api.organization_shapes import (
     OrganizationNow,
 )
 from deskwire.web.api.places import read_named
-from deskwire.workspaces import founding, invitations, membership
+from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.invitations import Compose, Invitation
 from deskwire.workspaces.membership import Member, read_members
@@ -175,16 +175,9 @@ def _change(tx: Connection, deed: Deed, named: str, given: OrganizationChange) -
     place, said = read_named(tx, deed.viewer, named), given.model_fields_set
     if not said:
         raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
-    if said & {"name", "slug", "about"}:
-        about = given.about if "about" in said else place.about
-        founding.rename(
-            tx,
-            deed,
-            place.id,
-            name=given.name if "name" in said else place.name,
-            slug=given.slug if "slug" in said else place.slug,
-            about=about or "",
-        )
+    if profile := said & {"name", "slug", "about"}:
+        fields = {name: getattr(given, name) or "" for name in profile}  # None says nothing
+        founding.rename(tx, deed, place.id, **fields)
     if "visibility" in said:
         founding.set_visibility(tx, deed, place.id, given.visibility)
     return place.id
@@ -196,7 +189,7 @@ def _read_members(tx: Connection, viewer: Viewer, named: str) -> list[MemberNow]
 
 def _change_role(tx: Connection, deed: Deed, named: str, person: str, role: str) -> MemberNow:
     place = read_named(tx, deed.viewer, named)
-    membership.change_role(tx, deed, place.id, person, role)
+    leaving.change_role(tx, deed, place.id, person, role)
     return next(_member_now(e) for e in read_members(tx, place.id) if e.who.id == person)
 
 

@@ -22,6 +22,7 @@ from deskwire.web.browser_names import browser_name
 from deskwire.web.login import Login, form_page, read_form, required
 from deskwire.web.site import Site, person_of, visit_of
 from deskwire.web.zones import zones
+from deskwire.workspaces.names import rename_person
 
 DONE = {
     "name": "Your name is changed.",
@@ -69,7 +70,7 @@ class Oneself:
             return await self.page(request, form, refusal)
         me = person_of(request)
         if name != me.name:
-            await self.site.db.write(people.change, me.id, name=name, at=self.login.clock())
+            await self.site.db.write(rename_person, me.id, name, self.login.clock())
         return _done("name")
 
     async def display(self, request: Request) -> Response:

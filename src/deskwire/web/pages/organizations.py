@@ -21,7 +21,7 @@ from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
-from deskwire.workspaces import founding, invitations, membership
+from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.invitations import Compose, Invitation
 from deskwire.workspaces.membership import Member, read_members
@@ -149,7 +149,7 @@ def change_from(
         case "archive-category":
             founding.archive_category(tx, deed, id_, form.get("category"))
         case "role":
-            membership.change_role(tx, deed, id_, form.get("person"), form.get("role"))
+            leaving.change_role(tx, deed, id_, form.get("person"), form.get("role"))
         case "remove":
             leaving.remove_member(tx, deed, id_, form.get("person"))
         case "leave":
