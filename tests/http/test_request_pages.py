@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import new_id
+from deskwire.tickets import work
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
 from tests.http.whole_site import WholeSite, browse
 from tests.portal_house import Quay, found
@@ -69,6 +71,18 @@ def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> Non
         answer = browse(shown.site, actor).get(address)
         assert answer.status_code == 403
         assert MAST not in answer.text
+
+
+def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(shown: Shown) -> None:
+    shown.quay.house.at = now() - 2 * DAY
+    shown.quay.act(ADA, work.move, shown.ticket, "done")
+    strict, usual = WholeSite(shown.site.house, reopen_days=1), shown.site
+    form = {"status": "active"}
+
+    assert "Reopen" not in browse(strict, BO).get(shown.address).text
+    assert browse(strict, BO).post(shown.address, data=form).status_code == 403
+    assert "Reopen" in browse(usual, BO).get(shown.address).text
+    assert browse(usual, BO).post(shown.address, data=form).status_code == 303
 
 
 def test_a_note_is_shown_to_the_team_alone(shown: Shown) -> None:
