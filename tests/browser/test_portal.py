@@ -218,7 +218,7 @@ def test_the_team_works_from_the_list(company: Company) -> None:
     ada.open("/admin")
     row = ada.row("The windlass squeals")
 
-    row.get_by_role("button", name="Change").click()
+    row.get_by_role("button", name="Change").press("Enter")
     dialog = ada.page.get_by_role("dialog")
     expect(dialog).to_contain_text("The windlass squeals")
     dialog.get_by_label("Status").select_option("review")
@@ -226,7 +226,17 @@ def test_the_team_works_from_the_list(company: Company) -> None:
     expect(bo.find("dl .status")).to_have_text("Reviewing")
     dialog.get_by_role("button", name="Claim").click()
     expect(bo.find("dl")).to_contain_text("Tester")
+    expect(dialog.get_by_role("button", name="Claim")).to_have_count(0)
     ada.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+    # What is refused is told, and nothing covers it.
+    row.get_by_role("button", name="Change").click()
+    expect(dialog).to_be_visible()
+    ada.expect_status(422)
+    dialog.get_by_label("Status").evaluate("each => each.options[0].value = 'nonsense'")
+    dialog.get_by_label("Status").select_option("nonsense")
+    expect(ada.toast("That was not done")).to_contain_text("There is no status 'nonsense'")
     expect(dialog).to_be_hidden()
     assert ada.page.url.endswith("/admin")
 
