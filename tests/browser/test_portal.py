@@ -11,7 +11,7 @@ from statistics import median, quantiles
 
 import pytest
 from PIL import Image
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from deskwire.services import run_command
 from tests.browser.conftest import Visit
@@ -253,6 +253,10 @@ GIVE = """([selector, type, names]) => {
 }"""
 
 
+def hold(_route: Route) -> None:
+    """What asks for this gets no answer."""
+
+
 def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     bo, una = company.bo, company.una
     id_ = file_request(bo, "The winch hums")
@@ -264,11 +268,28 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     expect(chosen).to_contain_text(["noise.txt", "private.txt", "picture.txt"])
     expect(chosen.first).to_contain_text("1.4 kB")
     chosen.filter(has_text="private.txt").get_by_role("button").click()
+
+    # What is too large is said, and not taken.
+    una.evaluate("() => document.querySelector('#upload').dataset.max = '1400'")
+    large: FilePayload = {"name": "film.txt", "mimeType": "text/plain", "buffer": b"x" * 1401}
+    una.find("#upload").set_input_files([large])
+    expect(una.find("[data-refused]")).to_have_text("Larger than 1.4 kB, so not taken: film.txt")
+    expect(chosen).to_have_count(0)
+    una.evaluate(GIVE, ["#reply", "drop", ["noise.txt", "picture.txt"]])
+    expect(una.find("[data-refused]")).to_be_hidden()
+
+    # While they are on their way, the line says how far.
+    una.context.route("**/files?*", hold)
     reply(una, "Listen")
+    line = una.find(".line").filter(has_text="Listen")
+    expect(line.get_by_role("progressbar", name="Uploading")).to_be_visible()
+    expect(una.find("#timeline [data-fate=sending]")).to_have_count(1)
+    una.context.unroute("**/files?*")  # and what was held goes on
 
     expect(bo.find("#files li")).to_contain_text(["noise.txt", "picture.txt"])
     expect(bo.find("#files")).not_to_contain_text("private.txt")
     expect(chosen).to_have_count(0)
+    expect(line.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_a_reference_s_link_is_copied(company: Company) -> None:

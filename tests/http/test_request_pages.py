@@ -13,7 +13,7 @@ from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import new_id
 from deskwire.tickets import work
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
-from tests.http.whole_site import WholeSite, browse
+from tests.http.whole_site import MAX_FILE, WholeSite, browse
 from tests.portal_house import Quay, found
 
 MAST, SECRET = "The mast is dark", "They never pay on time"
@@ -116,6 +116,7 @@ def test_a_request_is_filed_with_nothing_but_a_form(shown: Shown) -> None:
     assert filed.status_code == again.status_code == 303
     assert filed.headers["location"] == again.headers["location"]
     assert "A buoy" in browser.get(filed.headers["location"]).text
+    assert f'data-max="{MAX_FILE}"' in page
 
 
 def test_a_form_cannot_name_what_is_not_its_own(shown: Shown) -> None:

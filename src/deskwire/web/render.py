@@ -72,6 +72,7 @@ class Page:
     debug: bool
     version: str
     sign_up_open: bool
+    max_file: int  # bytes
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
@@ -113,6 +114,7 @@ class Renderer:
             self._site.debug,
             self._site.version,
             self._site.sign_up == "open",
+            self._site.uploads.limit,
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
