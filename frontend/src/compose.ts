@@ -101,8 +101,10 @@ export class Compose {
     const kept: (Answer & { id: string })[] = [];
     let before = 0; // bytes
     for (const file of files) {
-      const show = (bytes: number): void =>
-        this.#screen.showProgress(id, Math.min((before + bytes) / (whole || 1), 1)); // a form is larger
+      const show = (bytes: number): void => {
+        const share = (before + bytes) / (whole || 1);
+        this.#screen.showProgress(id, Math.min(share, 1)); // a form is larger than its file
+      };
       show(0);
       const answer = await this.#upload(url, file, show);
       kept.push(answer);

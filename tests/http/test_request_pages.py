@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(shown
     assert browse(strict, BO).post(shown.address, data=form).status_code == 403
     assert "Reopen" in browse(usual, BO).get(shown.address).text
     assert browse(usual, BO).post(shown.address, data=form).status_code == 303
+
+
+@pytest.mark.parametrize("label", ["billing", 'a/b & "c" +1 ~*(\'!)', "ärger"])
+def test_a_label_leads_to_the_requests_that_have_it(shown: Shown, label: str) -> None:
+    other = shown.quay.file(BO, "Without it")
+    shown.quay.act(ADA, work.label, shown.ticket, add=[label])
+    browser = browse(shown.site, ADA)
+
+    page = browser.get("/admin?company=quay&status=new").text
+    [link] = re.findall(r'href="(/admin\?company=quay&amp;label=[^"]+)"', page)
+    found = browser.get(unescape(link)).text
+    [clear] = re.findall(r'href="([^"]+)" title="Show all labels"', found)
+
+    assert f"ticket:{shown.ticket}" in found
+    assert f"ticket:{other}" not in found
+    assert clear == "/admin?company=quay"
+    assert f"ticket:{other}" in browser.get(clear).text
 
 
 def test_a_note_is_shown_to_the_team_alone(shown: Shown) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from jinja2 import (
     ChainableUndefined,
@@ -155,7 +156,7 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
     )
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
-    environment.filters |= {"day": day, "day_name": day_name}
+    environment.filters |= {"day": day, "day_name": day_name, "part": part}
     environment.globals |= {
         "options_of": options_of,
         "tabs_for": tabs_for,
@@ -174,6 +175,11 @@ def _environment() -> Environment:
 def options_of(things: Iterable[Any], key: str) -> list[tuple[str, str]]:
     """What a select offers of things that have a name: their `key`, and that name."""
     return [(str(getattr(each, key)), str(each.name)) for each in things]
+
+
+def part(value: str | Undefined) -> str:
+    """A value in an address, as `encodeURIComponent` writes it in browsers."""
+    return quote(str(value), safe="!'()*")
 
 
 def utc(at: Millis | Undefined) -> str:
