@@ -44,6 +44,7 @@ class Company:
     cy: Visitor
     ada: Visitor
     cookies: dict[str, str]
+    names: dict[str, str]
 
     @property
     def everybody(self) -> dict[str, Visitor]:
@@ -71,7 +72,7 @@ def company(place: Place, visit: Visit) -> Company:
     una.open(link.removeprefix(place.server.url))
     una.page.get_by_role("button", name=f"Join Quay {number}").click()
     expect(bo.find("#members")).to_contain_text(names["una"])
-    return Company(f"Quay {number}", **visitors, cookies=cookies)
+    return Company(f"Quay {number}", **visitors, cookies=cookies, names=names)
 
 
 def create_organization(visitor: Visitor, name: str) -> None:
@@ -111,6 +112,7 @@ def lines(visitor: Visitor, text: str) -> Callable[[int], None]:
 
 def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> None:
     bo, una, cy, ada = company.bo, company.una, company.cy, company.ada
+    bo_name = company.names["bo"]
     una.open("/requests")
     cy.open("/requests")
     ada.open("/admin")
@@ -137,9 +139,12 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
 
     # A note stays with the team, and leaves no trace; a reply reaches everybody, once.
     ada.page.get_by_label("Internal note").check()
-    reply(ada, "They owe us money")
+    expect(ada.find("#composer")).to_contain_text("Only the team reads this.")
+    ada.find("#reply").fill("They owe us money")
+    ada.page.get_by_role("button", name="Add note").click()
     lines(ada, "They owe us money")(1)
-    ada.page.get_by_label("Internal note").uncheck()
+    ada.page.get_by_label("Reply", exact=True).check()
+    expect(ada.page.get_by_text("Only the team reads this.")).to_be_hidden()
     reply(ada, "Which *light* is on?")
     expect(bo.find(".line em").filter(has_text="light")).to_be_visible()
     expect(bo.find("[data-collision]")).to_be_visible()  # somebody replied while he was writing
@@ -154,6 +159,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     shown = ada.find("#files a").filter(has_text="crane.png")
     expect(shown).to_be_visible()
     expect(ada.find("#files img")).to_be_visible()
+    expect(ada.find("#views")).to_contain_text("Files 1")
     href = shown.get_attribute("href") or ""
     assert ada.page.request.get(href).headers["content-disposition"].startswith("attachment")
     assert cy.page.request.get(href).status == 404
@@ -170,6 +176,20 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("Completed")
     bo.page.get_by_role("button", name="Reopen").click()
     expect(ada.find("dl .status")).to_have_text("In Progress")
+
+    # Its parts, each at an address of its own, live as well.
+    una.open(f"/requests/{id_}?view=history")
+    ada.page.get_by_label("Priority").select_option("high")
+    expect(una.find("#history > li").first).to_contain_text(f"{bo_name} filed the request")
+    expect(una.find("#history > li").last).to_contain_text("set the priority to High")
+    una.page.get_by_role("link", name="Files").click()
+    expect(una.find("#all-files")).to_contain_text("crane.png")
+    expect(una.find("#all-files")).to_contain_text(bo_name)
+    una.expect_live()
+    bo.find("#upload").set_input_files([picture("second.png")])
+    reply(bo, "And this")
+    expect(una.find("#all-files > li")).to_have_count(2)
+    expect(una.find("#views")).to_contain_text("Files 2")
 
     # To another company nothing of it was ever there.
     expect(cy.row("The crane is stuck")).to_have_count(0)
@@ -253,10 +273,6 @@ GIVE = """([selector, type, names]) => {
 }"""
 
 
-def hold(_route: Route) -> None:
-    """What asks for this gets no answer."""
-
-
 def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     bo, una = company.bo, company.una
     id_ = file_request(bo, "The winch hums")
@@ -279,12 +295,14 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     expect(una.find("[data-refused]")).to_be_hidden()
 
     # While they are on their way, the line says how far.
-    una.context.route("**/files?*", hold)
-    reply(una, "Listen")
+    held: list[Route] = []
+    una.context.route("**/files?*", lambda each: each.continue_() if held else held.append(each))
+    with una.page.expect_request("**/files?*"):
+        reply(una, "Listen")
     line = una.find(".line").filter(has_text="Listen")
     expect(line.get_by_role("progressbar", name="Uploading")).to_be_visible()
     expect(una.find("#timeline [data-fate=sending]")).to_have_count(1)
-    una.context.unroute("**/files?*")  # and what was held goes on
+    held[0].continue_()
 
     expect(bo.find("#files li")).to_contain_text(["noise.txt", "picture.txt"])
     expect(bo.find("#files")).not_to_contain_text("private.txt")

@@ -107,6 +107,8 @@ def test_a_note_is_shown_to_the_team_alone(shown: Shown) -> None:
     assert SECRET in browse(shown.site, ADA).get(shown.address).text
     for actor in (BO, UNA):
         browser = browse(shown.site, actor)
+        for view in ("files", "history", "nonsense"):
+            assert SECRET not in browser.get(f"{shown.address}?view={view}").text
         assert SECRET not in browser.get(shown.address).text
         assert SECRET not in browser.get(f"{shown.address}?fragment=timeline").text
         assert browser.get("/requests?q=pay").text.count("data-row=") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Row
 from starlette.requests import Request
@@ -42,6 +42,8 @@ from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import Category, Organization, read_described
 from deskwire.workspaces.rights import Right, is_staff, may
 
+View = Literal["conversation", "files", "history"]  # parts of the page; one is shown at a time
+VIEWS: tuple[View, ...] = get_args(View)
 STEPS: tuple[Status, ...] = ("new", "active", "review", "done")  # of an ordinary life
 
 
@@ -70,16 +72,18 @@ class RequestPage:
     render: Render
 
     async def show(self, request: Request) -> Response:
-        """GET …: whoever looks has read it."""
+        """GET …?view=: whoever looks at the conversation has read it."""
         person, id_ = person_of(request), str(request.path_params["request"])
         days = self.site.reopen_days
         shown = await self.site.db.read(read_shown, self.site.access, person.id, id_, days)
-        if shown.is_unread:
+        view = next((view for view in VIEWS if view == request.query_params.get("view")), VIEWS[0])
+        if shown.is_unread and view == "conversation":
             await act_as(self.site, request, talk.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
             "shown": shown,
             "ticket": shown.ticket,
+            "view": view,
             "me": person.id,
             "is_staff": is_staff(shown.viewer),
             "steps": STEPS,
