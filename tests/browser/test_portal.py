@@ -180,7 +180,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     # Its parts, each at an address of its own, live as well.
     una.open(f"/requests/{id_}?view=history")
     ada.page.get_by_label("Priority").select_option("high")
-    expect(una.find("#history > li").first).to_contain_text(f"{bo_name} filed the request")
+    expect(una.find("#history > li").first).to_contain_text(f"{bo_name} opened the request")
     expect(una.find("#history > li").last).to_contain_text("set the priority to High")
     una.page.get_by_role("link", name="Files").click()
     expect(una.find("#all-files")).to_contain_text("crane.png")
