@@ -323,6 +323,32 @@ def test_a_reference_s_link_is_copied(company: Company) -> None:
     assert copied == f"{bo.page.url.partition('/requests')[0]}/requests/{id_}"
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
+    company: Company, visit: Visit, javascript: bool
+) -> None:
+    bo, una = company.bo, company.una
+    second = company.name.replace("Quay", "Annex")
+    file_request(bo, "The lock jams")
+    create_organization(una, second)
+    cookie = company.cookies["una"]
+    shown = visit(cookie, "/requests", width=390, javascript=javascript)
+    heading = shown.page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(second)  # where she was last
+
+    shown.find("summary").click()
+    shown.page.get_by_role("link", name="Switch organization").click()
+    places = shown.find(".place")
+    expect(shown.find(".place[aria-current]")).to_contain_text(second)
+    expect(places.filter(has_text=company.name)).to_contain_text("1 unread")
+    assert shown.page.url.endswith("/requests" if javascript else "/organizations")
+    places.filter(has_text=company.name).click()
+
+    expect(heading).to_have_text(company.name)
+    expect(shown.row("The lock jams")).to_be_visible()
+    assert shown.page.url.endswith("/requests")
+
+
 def test_the_whole_way_without_javascript(place: Place, company: Company, visit: Visit) -> None:
     una = visit(company.cookies["una"], javascript=False, width=390)
     una.open("/requests/new")

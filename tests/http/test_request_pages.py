@@ -207,6 +207,17 @@ def test_a_member_changes_nothing_of_an_organization(shown: Shown, form: dict[st
     assert browse(shown.site).post("/orgs/quay/settings", data=form).status_code == 303
 
 
+def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
+    browser, quay = browse(shown.site, CY), shown.quay.ids["quay"]
+
+    refused = browser.post("/organizations", data={"organization": quay})
+    taken = browser.post("/organizations", data={"organization": shown.quay.ids["loft"]})
+
+    assert refused.status_code == 404
+    assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
+    assert "The Quay" not in browser.get("/organizations").text
+
+
 def test_the_last_admin_stays(shown: Shown) -> None:
     browser, una = browse(shown.site, BO), shown.site.house.id_of(UNA)
     leave = {"act": "leave"}

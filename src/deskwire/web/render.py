@@ -77,6 +77,7 @@ class Page:
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
+    organizations: int = 0  # how many the viewer is a member of
 
 
 class Renderer:
@@ -119,6 +120,7 @@ class Renderer:
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
+            len(ids_of(viewer)) if isinstance(viewer, Viewer) else 0,
         )
 
 
