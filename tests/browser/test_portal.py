@@ -324,6 +324,28 @@ def test_a_reference_s_link_is_copied(company: Company) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
+def test_what_is_sent_twice_is_filed_once(company: Company, visit: Visit, javascript: bool) -> None:
+    una, bo = visit(company.cookies["una"], javascript=javascript), company.bo
+    una.open("/requests/new")
+    una.page.get_by_label("Title").fill("The buoy drifts")
+    una.page.get_by_label("Description").fill("Towards the north.")
+    if javascript:  # what is half-typed outlives the page
+        una.page.reload()
+        expect(una.page.get_by_label("Title")).to_have_value("The buoy drifts")
+        expect(una.page.get_by_label("Description")).to_have_value("Towards the north.")
+
+    una.page.get_by_role("button", name="File request").dblclick()
+
+    expect(una.find("#ticket h1")).to_have_text("The buoy drifts")
+    bo.open("/requests")
+    expect(bo.row("The buoy drifts")).to_have_count(1)
+    expect(bo.tab_count("All")).to_have_text("1")
+    una.open("/requests/new")
+    expect(una.page.get_by_label("Title")).to_have_value("")
+    expect(una.page.get_by_label("Description")).to_have_value("")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
 def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
     company: Company, visit: Visit, javascript: bool
 ) -> None:
