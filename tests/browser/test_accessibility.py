@@ -35,8 +35,8 @@ PAGES = {
         "/dashboard", "/dashboard?days=90", "/requests", "/requests?q=nothing", "/requests/new",
         "/requests/{request}", "/requests/{request}?view=files",
         "/requests/{request}?view=history", "/requests/{request}/messages/{message}",
-        "/create-organization", "/organizations", "/orgs/{slug}", "/orgs/{slug}/settings", "/settings", "/settings/delete",
-        "/settings/password", "/nowhere",
+        "/create-organization", "/organizations", "/orgs/{slug}", "/orgs/{slug}/settings",
+        "/settings", "/settings/delete", "/settings/password", "/nowhere",
     ),
     "the team": (
         "/dashboard", "/admin", "/admin?company={slug}&sort=oldest", "/requests/new",
