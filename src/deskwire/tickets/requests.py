@@ -206,7 +206,7 @@ def is_unread(viewer: Viewer) -> ColumnElement[bool]:
 def count_unread(
     tx: Connection, viewer: Viewer, workspaces: Collection[Workspace]
 ) -> dict[Workspace, int]:
-    """How many requests of these organizations the viewer sees and has not read, none left out."""
+    """How many requests of these organizations the viewer sees and has not read; none: left out."""
     seen = and_(visible_to(viewer), tickets.c.workspace.in_(workspaces), is_unread(viewer))
     rows = tx.execute(
         select(tickets.c.workspace, func.count()).where(seen).group_by(tickets.c.workspace)
