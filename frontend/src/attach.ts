@@ -1,4 +1,5 @@
-// Files by drop and by paste join those chosen in a form's own field; each can be taken off again.
+// Files by drop and by paste join those chosen in a form's own field; each can be taken off again,
+// and what is too large is never taken.
 
 import { cloneOf, fill } from "./slots";
 
@@ -14,7 +15,7 @@ export function watchFiles(): void {
   document.addEventListener("drop", drop);
   document.addEventListener("paste", paste);
   document.addEventListener("change", ({ target }) => {
-    if (target instanceof HTMLInputElement && target.matches(FIELD)) list(target);
+    if (target instanceof HTMLInputElement && target.matches(FIELD)) put(target, chosen(target));
   });
   document.addEventListener("click", takeOff);
 }
@@ -73,10 +74,20 @@ function chosen(field: HTMLInputElement): File[] {
 }
 
 function put(field: HTMLInputElement, files: File[]): void {
+  const limit = Number(field.dataset["max"]); // bytes
   const carrier = new DataTransfer();
-  for (const file of files) carrier.items.add(file);
+  for (const file of files) if (file.size <= limit) carrier.items.add(file);
   field.files = carrier.files;
   list(field);
+  refuse(field, files.filter((file) => file.size > limit), limit);
+}
+
+function refuse(field: HTMLInputElement, files: File[], limit: number): void {
+  const notice = field.form?.querySelector<HTMLElement>("[data-refused]");
+  if (!notice) return;
+  const names = files.map((file) => file.name).join(", ");
+  notice.hidden = files.length === 0;
+  notice.textContent = names && `Larger than ${sizeText(limit)}, so not taken: ${names}`;
 }
 
 function list(field: HTMLInputElement): void {

@@ -12,9 +12,9 @@ export interface Post {
   (url: string, fields: Record<string, string | string[]>): Promise<Answer>;
 }
 
-/** Uploads one file; its id, or why it was refused. */
+/** Uploads one file; its id, or why it was refused. Tells how many bytes have left. */
 export interface Upload {
-  (url: string, file: File): Promise<Answer & { id: string }>;
+  (url: string, file: File, tell: (bytes: number) => void): Promise<Answer & { id: string }>;
 }
 
 const COMPOSER = "form[data-compose]";
@@ -83,8 +83,7 @@ export class Compose {
   async #send(form: HTMLFormElement, sent: Sent): Promise<void> {
     this.#screen.showSent(sent);
     const { id, text, kind } = sent;
-    const uploads = form.dataset["uploads"] ?? "";
-    const kept = await Promise.all(sent.files.map((file) => this.#upload(uploads, file)));
+    const kept = await this.#uploadAll(form.dataset["uploads"] ?? "", sent);
     const refused = kept.find((each) => each.id === "");
     const file = kept.map((each) => each.id);
     const answer = refused ?? (await this.#post(form.action, { id, text, kind, file }));
@@ -94,6 +93,25 @@ export class Compose {
     }
     this.#failed.set(id, { form, sent });
     this.#screen.fail(id, answer.detail);
+  }
+
+  /** One after another, so that they keep their order; ends with the first that is refused. */
+  async #uploadAll(url: string, { id, files }: Sent): Promise<(Answer & { id: string })[]> {
+    const whole = files.reduce((sum, file) => sum + file.size, 0);
+    const kept: (Answer & { id: string })[] = [];
+    let before = 0; // bytes
+    for (const file of files) {
+      const show = (bytes: number): void => {
+        const share = (before + bytes) / (whole || 1);
+        this.#screen.showProgress(id, Math.min(share, 1)); // a form is larger than its file
+      };
+      show(0);
+      const answer = await this.#upload(url, file, show);
+      kept.push(answer);
+      if (answer.id === "") break;
+      before += file.size;
+    }
+    return kept;
   }
 }
 

@@ -9,12 +9,13 @@ const SENT_BY_KEYS = "[data-after], [data-compose]";
 interface Context {
   sourceElement: Element;
   response?: { status: number };
+  text?: string;
 }
 
 /** htmx as the pages need it. Must run before the document is ready, when htmx looks at it. */
 export function configureHtmx(): void {
   htmx.config.history = "reload"; // a page from the server has its own cursor
-  htmx.config.noSwap = [204, 304, 401, "5xx"] as unknown as number[]; // no error pages
+  htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[]; // problems are told
   htmx.config.extensions = "";
   htmx.registerExtension("no-eval", {
     init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {
@@ -38,10 +39,11 @@ export function watchForms(store: Store, clock: Clock, isLive: () => boolean): v
     store.settle(begun.get(contextOf(event)) ?? clock.now(), []);
   });
   document.addEventListener("htmx:after:request", (event) => {
-    const { sourceElement, response } = contextOf(event);
+    const { sourceElement, response, text } = contextOf(event);
     if (response?.status === 401) store.signOut();
     else if (response && response.status < 400) succeed(store, sourceElement, isLive());
-    else if (response && response.status >= 500) tellFailure(store, clock);
+    else if (response && response.status < 500) tellRefusal(store, clock, sourceElement, text);
+    else if (response) tellFailure(store, clock);
   });
   document.addEventListener("htmx:error", (event) => {
     if (contextOf(event)) tellFailure(store, clock);
@@ -54,6 +56,26 @@ function succeed(store: Store, element: Element, isLive: boolean): void {
   const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
   if (after.includes("reset") && element instanceof HTMLFormElement) element.reset();
   if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.refresh();
+}
+
+function tellRefusal(store: Store, clock: Clock, element: Element, text?: string): void {
+  if (element instanceof HTMLFormElement && element.dataset["after"] === "keep") element.reset();
+  element.closest("dialog")?.close(); // or it would cover the reason
+  store.toaster.add("", `refusal ${clock.now()}`, [], {
+    title: "That was not done",
+    text: sentenceOf(text) || "It was refused. Reload the page and try again.",
+    tone: "danger",
+    many: (n) => `${n} times something was not done`,
+  });
+}
+
+/** Why the server refused, of the problem it answered with (RFC 9457). */
+function sentenceOf(text = ""): string {
+  try {
+    return (JSON.parse(text) as { detail?: string }).detail ?? "";
+  } catch {
+    return ""; // what stands before the server said no
+  }
 }
 
 function tellFailure(store: Store, clock: Clock): void {

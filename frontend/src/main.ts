@@ -14,6 +14,7 @@ import { type Page, readPage } from "./page";
 import { judgeSession } from "./posts";
 import * as room from "./room";
 import { markUnread } from "./screen";
+import { send, upload } from "./sending";
 import { Store } from "./store";
 import { type Listener, type Live, type Outside, Stream } from "./stream";
 import { Tabs } from "./tabs";
@@ -203,31 +204,7 @@ async function post(url: string, fields: Record<string, string | string[]>): Pro
   for (const [name, value] of Object.entries(fields)) {
     for (const each of [value].flat()) body.append(name, each);
   }
-  return await send(url, body);
-}
-
-async function upload(url: string, file: File): Promise<Answer & { id: string }> {
-  const body = new FormData();
-  body.append("file", file);
-  const { told, ...answer } = await send(url, body);
-  return { ...answer, id: answer.status === 201 ? (told.id ?? "") : "" };
-}
-
-interface Told {
-  id?: string;
-  detail?: string;
-}
-
-async function send(url: string, body: BodyInit): Promise<Answer & { told: Told }> {
-  try {
-    const headers = { Accept: "application/json" };
-    const answer = await fetch(url, { method: "POST", headers, body, credentials: "same-origin" });
-    const isJson = answer.headers.get("content-type")?.includes("json");
-    const told = isJson ? ((await answer.json()) as Told) : {};
-    return { status: answer.status, detail: told.detail ?? "", told };
-  } catch {
-    return { status: 0, detail: "The desk cannot be reached.", told: {} };
-  }
+  return await send(url, body, () => {});
 }
 
 function say(line: string): void {

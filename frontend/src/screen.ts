@@ -86,6 +86,14 @@ export class Screen {
     }
   }
 
+  /** How much of its files has left, from 0 to 1. */
+  showProgress(id: string, share: number): void {
+    for (const line of linesOf(id)) {
+      const bar = line.querySelector("progress") ?? progressIn(line);
+      if (bar) bar.value = share;
+    }
+  }
+
   /** The server has it; its echo, which may have come before, fills it. */
   confirm(id: string): void {
     for (const line of linesOf(id)) setFate(line, null, "");
@@ -234,6 +242,12 @@ function setFate(line: HTMLElement, fate: "sending" | "failed" | null, why: stri
   if (!notice) return;
   fill(notice, { why }, 0);
   line.querySelector(".line-body")?.append(notice);
+}
+
+function progressIn(line: HTMLElement): HTMLProgressElement | null {
+  const notice = cloneOf("line-sending");
+  if (notice) line.querySelector(".line-body")?.append(notice);
+  return notice && notice.querySelector("progress");
 }
 
 function listsOf(row: Row): Iterable<HTMLElement> {

@@ -95,11 +95,18 @@ function fillOne(element: HTMLElement, state: unknown, now: number): void {
   if (element.dataset["if"] !== undefined) element.hidden = isMissing(at("if"));
   if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(at("unless"));
   if (element.dataset["href"] !== undefined) put(element, "href", localPath(at("href")));
+  if (element.dataset["find"]) put(element, "href", searchOf(element, state));
   if (element.dataset["src"] !== undefined) put(element, "src", localPath(at("src")));
   if (element.dataset["title"] !== undefined) put(element, "title", textFor(at("title")));
   if (element.dataset["own"]) element.hidden = !isReader(at("own")) || leadsNowhere(element);
   if (time !== undefined) setTime(element, at("time"), now);
   for (const [name, word] of attributesOf(set ?? "", state)) put(element, `data-${name}`, word);
+}
+
+/** The list `data-find` begins the address of, narrowed to what the element shows. */
+function searchOf({ dataset }: HTMLElement, state: unknown): string | null {
+  const value = textFor(valueAt(state, dataset["field"] ?? ""));
+  return localPath(`${dataset["find"] ?? ""}${encodeURIComponent(value)}`);
 }
 
 /** Whether the one who reads is known by this id. */

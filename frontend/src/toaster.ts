@@ -91,7 +91,8 @@ export class Toaster {
   #fill(root: HTMLElement, held: readonly string[], toast: Toast): void {
     fill(root, toast, this.#clock.now());
     const before = (root.dataset["held"] ?? "").split(" ");
-    root.dataset["held"] = [...new Set([...before, ...held])].filter(Boolean).join(" ");
+    const marks = [...new Set([...before, ...held])].filter(Boolean);
+    if (marks.length > 0) root.dataset["held"] = marks.join(" "); // none: it tells of no workspace
   }
 
   #tick(): void {

@@ -104,6 +104,7 @@ class Application:
             debug=settings.sse_debug,
             version=__version__,
             letters=_letters(settings),
+            reopen_days=settings.reopen_days,
         )
         renderer = Renderer(site)
         login = Login(db, browsers, hasher, renderer.render, settings.sign_up, letters=site.letters)

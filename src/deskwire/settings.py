@@ -88,6 +88,12 @@ class Settings(BaseSettings):
         description="Who mail is from, such as Our desk <desk@example.org>. Required with "
         "SMTP_URL.",
     )
+    reopen_days: int = Field(
+        14,
+        ge=0,
+        le=36_500,
+        description="Days a client may reopen a completed request; 0 means never.",
+    )
     max_behind: int = Field(
         1000, ge=1, description="Entries a returning stream replays before it is told to reload."
     )

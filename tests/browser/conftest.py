@@ -10,7 +10,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.company import Company, found
 from tests.browser.visitor import Visitor
+from tests.place import Place
 from tests.server import Server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -83,3 +85,9 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     for visitor in visitors:
         visitor.context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def company(place: Place, visit: Visit) -> Company:
+    """A company, with everybody's browser."""
+    return found(place, visit)

@@ -33,9 +33,10 @@ RUN = """() => new Promise(next => requestAnimationFrame(() => requestAnimationF
 PAGES = {
     "a client": (
         "/dashboard", "/dashboard?days=90", "/requests", "/requests?q=nothing", "/requests/new",
-        "/requests/{request}", "/requests/{request}/messages/{message}", "/create-organization",
-        "/orgs/{slug}", "/orgs/{slug}/settings", "/settings", "/settings/delete",
-        "/settings/password", "/nowhere",
+        "/requests/{request}", "/requests/{request}?view=files",
+        "/requests/{request}?view=history", "/requests/{request}/messages/{message}",
+        "/create-organization", "/organizations", "/orgs/{slug}", "/orgs/{slug}/settings",
+        "/settings", "/settings/delete", "/settings/password", "/nowhere",
     ),
     "the team": (
         "/dashboard", "/admin", "/admin?company={slug}&sort=oldest", "/requests/new",

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from io import BytesIO
-from itertools import count
 from statistics import median, quantiles
 
-import pytest
-from PIL import Image
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import expect
 
-from deskwire.services import run_command
+from tests.browser.company import Company, file_request, lines, picture, reply
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.place import Place
 
 BAR = 300  # ms at p95 from a click to another browser's page; printed, not judged
 TURNS = 20  # of each kind that is measured
-_numbers = count(1)
 
 # Notes when (ms since 1970) each text first stands in the page.
 WATCH = """() => {
@@ -34,83 +27,9 @@ WATCH = """() => {
 }"""
 
 
-@dataclass
-class Company:
-    """Bo founded it, Una joined; Cy has one of his own, and Ada is of the team."""
-
-    name: str
-    bo: Visitor
-    una: Visitor
-    cy: Visitor
-    ada: Visitor
-    cookies: dict[str, str]
-
-    @property
-    def everybody(self) -> dict[str, Visitor]:
-        return {"bo": self.bo, "una": self.una, "cy": self.cy, "ada": self.ada}
-
-
-@pytest.fixture
-def company(place: Place, visit: Visit) -> Company:
-    """Founded and joined through the pages, in the browsers that go on."""
-    number = next(_numbers)
-    names = {each: f"{each.title()}{number} Tester" for each in ("bo", "una", "cy", "ada")}
-    emails = {each: f"{each}{number}@portal.test" for each in names}
-    cookies = {each: place.server.sign_up(names[each], emails[each]) for each in names}
-    as_team = {"email": emails["ada"], "role": "support_analyst"}
-    assert run_command(place.server.database_url, "people.employ", as_team)
-    visitors = {each: visit(cookies[each]) for each in names}
-    bo, una, cy = (visitors[each] for each in ("bo", "una", "cy"))
-    create_organization(bo, f"Quay {number}")
-    create_organization(cy, f"Loft {number}")
-
-    bo.open(f"/orgs/quay-{number}/settings")
-    bo.page.get_by_label("E-mail address").fill(emails["una"])
-    bo.page.get_by_role("button", name="Invite", exact=True).click()
-    link = bo.find("[role=status] code").inner_text()
-    una.open(link.removeprefix(place.server.url))
-    una.page.get_by_role("button", name=f"Join Quay {number}").click()
-    expect(bo.find("#members")).to_contain_text(names["una"])
-    return Company(f"Quay {number}", **visitors, cookies=cookies)
-
-
-def create_organization(visitor: Visitor, name: str) -> None:
-    visitor.open("/create-organization")
-    visitor.page.get_by_label("Name", exact=True).fill(name)
-    visitor.page.get_by_role("button", name="Create organization").click()
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(name)
-
-
-def file_request(visitor: Visitor, subject: str, text: str = "It stands still.") -> str:
-    """Through the form; the path of the request."""
-    visitor.open("/requests/new")
-    visitor.page.get_by_label("Title").fill(subject)
-    visitor.page.get_by_label("Description").fill(text)
-    visitor.page.get_by_role("button", name="File request").click()
-    expect(visitor.find("#ticket h1")).to_have_text(subject)
-    visitor.expect_live()
-    return visitor.page.url.partition("/requests/")[2]
-
-
-def picture(name: str) -> FilePayload:
-    made = BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(made, "PNG")
-    return {"name": name, "mimeType": "image/png", "buffer": made.getvalue()}
-
-
-def reply(visitor: Visitor, text: str) -> None:
-    visitor.find("#reply").fill(text)
-    visitor.page.get_by_role("button", name="Send").click()
-
-
-def lines(visitor: Visitor, text: str) -> Callable[[int], None]:
-    """Expect so many entries of the conversation to say this."""
-    found = visitor.find(".line").filter(has_text=text)
-    return lambda number: expect(found).to_have_count(number)
-
-
 def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> None:
     bo, una, cy, ada = company.bo, company.una, company.cy, company.ada
+    bo_name = company.names["bo"]
     una.open("/requests")
     cy.open("/requests")
     ada.open("/admin")
@@ -137,9 +56,12 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
 
     # A note stays with the team, and leaves no trace; a reply reaches everybody, once.
     ada.page.get_by_label("Internal note").check()
-    reply(ada, "They owe us money")
+    expect(ada.find("#composer")).to_contain_text("Only the team reads this.")
+    ada.find("#reply").fill("They owe us money")
+    ada.page.get_by_role("button", name="Add note").click()
     lines(ada, "They owe us money")(1)
-    ada.page.get_by_label("Internal note").uncheck()
+    ada.page.get_by_label("Reply", exact=True).check()
+    expect(ada.page.get_by_text("Only the team reads this.")).to_be_hidden()
     reply(ada, "Which *light* is on?")
     expect(bo.find(".line em").filter(has_text="light")).to_be_visible()
     expect(bo.find("[data-collision]")).to_be_visible()  # somebody replied while he was writing
@@ -154,6 +76,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     shown = ada.find("#files a").filter(has_text="crane.png")
     expect(shown).to_be_visible()
     expect(ada.find("#files img")).to_be_visible()
+    expect(ada.find("#views")).to_contain_text("Files 1")
     href = shown.get_attribute("href") or ""
     assert ada.page.request.get(href).headers["content-disposition"].startswith("attachment")
     assert cy.page.request.get(href).status == 404
@@ -170,6 +93,20 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("Completed")
     bo.page.get_by_role("button", name="Reopen").click()
     expect(ada.find("dl .status")).to_have_text("In Progress")
+
+    # Its parts, each at an address of its own, live as well.
+    una.open(f"/requests/{id_}?view=history")
+    ada.page.get_by_label("Priority").select_option("high")
+    expect(una.find("#history > li").first).to_contain_text(f"{bo_name} opened the request")
+    expect(una.find("#history > li").last).to_contain_text("set the priority to High")
+    una.page.get_by_role("link", name="Files").click()
+    expect(una.find("#all-files")).to_contain_text("crane.png")
+    expect(una.find("#all-files")).to_contain_text(bo_name)
+    una.expect_live()
+    bo.find("#upload").set_input_files([picture("second.png")])
+    reply(bo, "And this")
+    expect(una.find("#all-files > li")).to_have_count(2)
+    expect(una.find("#views")).to_contain_text("Files 2")
 
     # To another company nothing of it was ever there.
     expect(cy.row("The crane is stuck")).to_have_count(0)
@@ -210,68 +147,6 @@ def test_what_could_not_be_sent_says_so_and_is_sent_once(place: Place, company: 
     expect(una.find("[data-fate-notice]")).to_have_count(0)
     lines(bo, "Louder every day")(1)
     lines(una, "Louder every day")(1)
-
-
-def test_the_team_works_from_the_list(company: Company) -> None:
-    bo, ada = company.bo, company.ada
-    file_request(bo, "The windlass squeals")
-    ada.open("/admin")
-    row = ada.row("The windlass squeals")
-
-    row.get_by_role("button", name="Change").click()
-    dialog = ada.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("The windlass squeals")
-    dialog.get_by_label("Status").select_option("review")
-    expect(row.locator(".status")).to_have_text("Reviewing")
-    expect(bo.find("dl .status")).to_have_text("Reviewing")
-    dialog.get_by_role("button", name="Claim").click()
-    expect(bo.find("dl")).to_contain_text("Tester")
-    ada.page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
-    assert ada.page.url.endswith("/admin")
-
-
-# Gives an element an event as a file manager or a clipboard does: with files in it.
-GIVE = """([selector, type, names]) => {
-    const carrier = new DataTransfer();
-    for (const name of names) carrier.items.add(new File(["x".repeat(1400)], name));
-    const about = { bubbles: true, cancelable: true };
-    const event = type === "paste"
-        ? new ClipboardEvent(type, { ...about, clipboardData: carrier })
-        : new DragEvent(type, { ...about, dataTransfer: carrier });
-    document.querySelector(selector).dispatchEvent(event);
-}"""
-
-
-def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
-    bo, una = company.bo, company.una
-    id_ = file_request(bo, "The winch hums")
-    una.open(f"/requests/{id_}")
-
-    una.evaluate(GIVE, ["#reply", "drop", ["noise.txt", "private.txt"]])
-    una.evaluate(GIVE, ["#reply", "paste", ["picture.txt"]])
-    chosen = una.find("[data-chosen] > li")
-    expect(chosen).to_contain_text(["noise.txt", "private.txt", "picture.txt"])
-    expect(chosen.first).to_contain_text("1.4 kB")
-    chosen.filter(has_text="private.txt").get_by_role("button").click()
-    reply(una, "Listen")
-
-    expect(bo.find("#files li")).to_contain_text(["noise.txt", "picture.txt"])
-    expect(bo.find("#files")).not_to_contain_text("private.txt")
-    expect(chosen).to_have_count(0)
-
-
-def test_a_reference_s_link_is_copied(company: Company) -> None:
-    bo = company.bo
-    id_ = file_request(bo, "The winch hums")
-    bo.context.grant_permissions(["clipboard-read", "clipboard-write"])
-
-    button = bo.find("[data-copy]")
-    button.click()
-
-    expect(button).to_have_text("Copied")
-    copied = bo.evaluate("() => navigator.clipboard.readText()")
-    assert copied == f"{bo.page.url.partition('/requests')[0]}/requests/{id_}"
 
 
 def test_the_whole_way_without_javascript(place: Place, company: Company, visit: Visit) -> None:

@@ -170,6 +170,20 @@ def test_a_ticket_that_was_another_before(blank: Page, before: str, name: str) -
     compare(blank, TICKET_ROWS, events, now=now, held=HELD, revision=2)
 
 
+REQUEST_ROWS = """
+<template data-of="ticket-row">{{ requests.row(EMPTY, of_all=true, by_label=list) }}</template>
+<ul id="told" data-list="tickets"></ul>
+<ul id="rendered">{{ requests.row(now, held, revision, of_all=true, by_label=list) }}</ul>"""
+
+
+@pytest.mark.parametrize("name", ["everything", "nulls", "hostile", "long"])
+def test_a_request(blank: Page, name: str) -> None:
+    now = ticket_now(TICKETS[name])
+    values = {"held": HELD, "revision": 1, "list": "/admin?company=quay&label="}
+
+    compare(blank, REQUEST_ROWS, [ticket_event(now, 1)], now=now, **values)
+
+
 GUILD_ROWS = """
 <template data-of="guild-row">{{ guilds.row(EMPTY) }}</template>
 <ul id="told" data-list="guilds"></ul>

@@ -45,6 +45,8 @@ def test_a_page_costs_at_most_six_statements(
         (BO, "/requests/{request}"),
         (ADA, "/requests/{request}"),
         (BO, "/requests/new"),
+        (BO, "/organizations"),
+        (ADA, "/requests/{request}?view=files"),
         (BO, "/api/requests?q=crane&unread=true"),
         (ADA, "/api/requests/all?organization=quay&q=crane"),
         (BO, "/api/requests/{request}"),

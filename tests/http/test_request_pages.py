@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
 
+from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
+from deskwire.tickets import work
 from tests.accounts_house import dump_of
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
-from tests.http.whole_site import WholeSite, browse
+from tests.http.whole_site import MAX_FILE, WholeSite, browse
 from tests.portal_house import Quay, found
 
 MAST, SECRET = "The mast is dark", "They never pay on time"
@@ -72,10 +75,41 @@ def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> Non
         assert MAST not in answer.text
 
 
+def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(shown: Shown) -> None:
+    shown.quay.house.at = now() - 2 * DAY
+    shown.quay.act(ADA, work.move, shown.ticket, "done")
+    strict, usual = WholeSite(shown.site.house, reopen_days=1), shown.site
+    form = {"status": "active"}
+
+    assert "Reopen" not in browse(strict, BO).get(shown.address).text
+    assert browse(strict, BO).post(shown.address, data=form).status_code == 403
+    assert "Reopen" in browse(usual, BO).get(shown.address).text
+    assert browse(usual, BO).post(shown.address, data=form).status_code == 303
+
+
+@pytest.mark.parametrize("label", ["billing", 'a/b & "c" +1 ~*(\'!)', "ärger"])
+def test_a_label_leads_to_the_requests_that_have_it(shown: Shown, label: str) -> None:
+    other = shown.quay.file(BO, "Without it")
+    shown.quay.act(ADA, work.label, shown.ticket, add=[label])
+    browser = browse(shown.site, ADA)
+
+    page = browser.get("/admin?company=quay&status=new").text
+    [link] = re.findall(r'href="(/admin\?company=quay&amp;label=[^"]+)"', page)
+    found = browser.get(unescape(link)).text
+    [clear] = re.findall(r'href="([^"]+)" title="Show all labels"', found)
+
+    assert f"ticket:{shown.ticket}" in found
+    assert f"ticket:{other}" not in found
+    assert clear == "/admin?company=quay"
+    assert f"ticket:{other}" in browser.get(clear).text
+
+
 def test_a_note_is_shown_to_the_team_alone(shown: Shown) -> None:
     assert SECRET in browse(shown.site, ADA).get(shown.address).text
     for actor in (BO, UNA):
         browser = browse(shown.site, actor)
+        for view in ("files", "history", "nonsense"):
+            assert SECRET not in browser.get(f"{shown.address}?view={view}").text
         assert SECRET not in browser.get(shown.address).text
         assert SECRET not in browser.get(f"{shown.address}?fragment=timeline").text
         assert browser.get("/requests?q=pay").text.count("data-row=") == 0
@@ -103,6 +137,7 @@ def test_a_request_is_filed_with_nothing_but_a_form(shown: Shown) -> None:
     assert filed.status_code == again.status_code == 303
     assert filed.headers["location"] == again.headers["location"]
     assert "A buoy" in browser.get(filed.headers["location"]).text
+    assert f'data-max="{MAX_FILE}"' in page
 
 
 def test_a_form_without_an_id_is_refused_and_gets_one(shown: Shown) -> None:
@@ -193,6 +228,17 @@ def test_a_member_changes_nothing_of_an_organization(shown: Shown, form: dict[st
     assert browse(shown.site, UNA).post("/orgs/quay/settings", data=form).status_code == 403
     assert browse(shown.site, CY).post("/orgs/quay/settings", data=form).status_code == 404
     assert browse(shown.site).post("/orgs/quay/settings", data=form).status_code == 303
+
+
+def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
+    browser, quay = browse(shown.site, CY), shown.quay.ids["quay"]
+
+    refused = browser.post("/organizations", data={"organization": quay})
+    taken = browser.post("/organizations", data={"organization": shown.quay.ids["loft"]})
+
+    assert refused.status_code == 404
+    assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
+    assert "The Quay" not in browser.get("/organizations").text
 
 
 def test_the_last_admin_stays(shown: Shown) -> None:

@@ -22,6 +22,7 @@ from deskwire.events.window import Window
 from deskwire.kit.store import Disk
 from deskwire.services import ACCESS
 from deskwire.tickets.uploads import Uploads
+from deskwire.tickets.work import REOPEN_DAYS
 from deskwire.web.api.listening import among_organizations
 from deskwire.web.errors import handlers
 from deskwire.web.login import Login
@@ -52,7 +53,7 @@ class Known:
 class WholeSite:
     """The application, and what it was built from."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, reopen_days: int = REOPEN_DAYS) -> None:
         self.house = house
         self.problems: list[str] = []
         self.everybody: list[Actor] = list(CAST)
@@ -69,6 +70,7 @@ class WholeSite:
             sign_up="invited",
             debug=False,
             version="0",
+            reopen_days=reopen_days,
         )
         renderer = Renderer(self.site)
         browsers = BrowserSessions(house.db, secure=False)

@@ -6,7 +6,7 @@ meanwhile. The same visibility as everywhere, and counts of what the filters fin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -201,6 +201,17 @@ def is_unread(viewer: Viewer) -> ColumnElement[bool]:
         tickets.c.spoken_by != viewer.person,
         tickets.c.spoken_at > func.coalesce(read_at(viewer), 0),
     )
+
+
+def count_unread(
+    tx: Connection, viewer: Viewer, workspaces: Collection[Workspace]
+) -> dict[Workspace, int]:
+    """How many requests of these organizations the viewer sees and has not read; none: left out."""
+    seen = and_(visible_to(viewer), tickets.c.workspace.in_(workspaces), is_unread(viewer))
+    rows = tx.execute(
+        select(tickets.c.workspace, func.count()).where(seen).group_by(tickets.c.workspace)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def waits_on(viewer: Viewer) -> ColumnElement[bool]:

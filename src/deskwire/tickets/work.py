@@ -70,7 +70,7 @@ def why_not_move(
     if status == "canceled":
         return None if row.status not in ENDED else "It has ended already."
     if row.status == "done" and status == "active":
-        if deed.at - (row.closed_at or 0) <= reopen_days * DAY:
+        if deed.at - (row.closed_at or 0) < reopen_days * DAY:
             return None
         return f"It was completed more than {reopen_days} days ago. File a new request instead."
     return f"Only the team can move a request to {LABELS[status]}."

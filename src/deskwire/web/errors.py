@@ -130,7 +130,7 @@ class Answers:
         headers: dict[str, str],
         more: dict[str, object],
     ) -> Response:
-        if wants_json(request):
+        if wants_json(request) or "hx-request" in request.headers:
             response = problem(request, status, sentence, more)
         else:
             if status == 404:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from jinja2 import (
     ChainableUndefined,
@@ -72,9 +73,11 @@ class Page:
     debug: bool
     version: str
     sign_up_open: bool
+    max_file: int  # bytes
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
+    organizations: int = 0  # how many the viewer is a member of
 
 
 class Renderer:
@@ -113,9 +116,11 @@ class Renderer:
             self._site.debug,
             self._site.version,
             self._site.sign_up == "open",
+            self._site.uploads.limit,
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
+            len(ids_of(viewer)) if isinstance(viewer, Viewer) else 0,
         )
 
 
@@ -153,7 +158,7 @@ def _environment() -> Environment:
         keep_trailing_newline=False,
     )
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
-    environment.filters |= {"day": day, "day_name": day_name}
+    environment.filters |= {"day": day, "day_name": day_name, "part": part}
     environment.globals |= {
         "options_of": options_of,
         "tabs_for": tabs_for,
@@ -172,6 +177,11 @@ def _environment() -> Environment:
 def options_of(things: Iterable[Any], key: str) -> list[tuple[str, str]]:
     """What a select offers of things that have a name: their `key`, and that name."""
     return [(str(getattr(each, key)), str(each.name)) for each in things]
+
+
+def part(value: str | Undefined) -> str:
+    """A value in an address, as `encodeURIComponent` writes it in browsers."""
+    return quote(str(value), safe="!'()*")
 
 
 def utc(at: Millis | Undefined) -> str:

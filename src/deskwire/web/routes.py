@@ -47,6 +47,7 @@ from deskwire.web.pages.organizations import OrganizationPages
 from deskwire.web.pages.people import PersonPages
 from deskwire.web.pages.request import RequestPage
 from deskwire.web.pages.requests import RequestPages
+from deskwire.web.pages.switching import Switching
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.recovery import Recovery
 from deskwire.web.render import Renderer
@@ -132,6 +133,7 @@ def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
     requests = RequestPages(site, renderer.render)
     one = RequestPage(site, renderer.render)
     orgs = OrganizationPages(site, renderer.render)
+    switching = Switching(site, renderer.render)
     return (
         Url("/requests", "signed-in", requests.index),
         Url("/requests/new", "signed-in", requests.new, requests.file, files="parts"),
@@ -143,6 +145,7 @@ def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
         Url("/requests/{request}/delete", "signed-in", post=one.delete),
         Url("/admin", "signed-in", requests.admin),
         Url("/preview", "signed-in", post=one.preview),
+        Url("/organizations", "signed-in", switching.index, switching.choose),
         Url("/create-organization", "signed-in", orgs.new, orgs.create),
         Url("/orgs/{slug}", "signed-in", orgs.overview),
         Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),

@@ -13,6 +13,7 @@ from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.tickets.uploads import Uploads
+from deskwire.tickets.work import REOPEN_DAYS
 from deskwire.web.deliveries import Deliveries
 from deskwire.web.letters import Letters
 from deskwire.web.operators import Operators
@@ -64,6 +65,7 @@ class Site:
     debug: bool
     version: str
     letters: Letters = NO_LETTERS
+    reopen_days: int = REOPEN_DAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ async def change(call: Call, given: RequestChange) -> RequestInFull:
     team's.
     """
     id_ = call.id("request")
-    await call.write(_change, id_, given)
+    await call.write(_change, id_, given, call.site.reopen_days)
     return await call.read(read_in_full, id_)
 
 
@@ -190,7 +190,7 @@ def _file(
     return str(file_request(tx, deed, place, filing).id)
 
 
-def _change(tx: Connection, deed: Deed, id_: str, given: RequestChange) -> None:
+def _change(tx: Connection, deed: Deed, id_: str, given: RequestChange, reopen_days: int) -> None:
     said = given.model_fields_set
     row = work.hold(tx, deed, id_)
     if not said:
@@ -206,7 +206,7 @@ def _change(tx: Connection, deed: Deed, id_: str, given: RequestChange) -> None:
     if "assignee" in said:
         work.assign(tx, deed, id_, given.assignee)
     if "status" in said:
-        work.move(tx, deed, id_, given.status)
+        work.move(tx, deed, id_, given.status, reopen_days)
 
 
 def _label(tx: Connection, deed: Deed, id_: str, wanted: list[str], held: set[str]) -> None:

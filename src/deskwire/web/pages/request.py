@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import anyio.to_thread
 from sqlalchemy import Connection, Row
@@ -43,6 +43,8 @@ from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import Category, Organization, read_described
 from deskwire.workspaces.rights import Right, is_staff, may
 
+View = Literal["conversation", "files", "history"]  # parts of the page; one is shown at a time
+VIEWS: tuple[View, ...] = get_args(View)
 STEPS: tuple[Status, ...] = ("new", "active", "review", "done")  # of an ordinary life
 
 
@@ -71,15 +73,18 @@ class RequestPage:
     render: Render
 
     async def show(self, request: Request) -> Response:
-        """GET …: whoever looks has read it."""
+        """GET …?view=: whoever looks at the conversation has read it."""
         person, id_ = person_of(request), str(request.path_params["request"])
-        shown = await self.site.db.read(read_shown, self.site.access, person.id, id_)
-        if shown.is_unread:
+        days = self.site.reopen_days
+        shown = await self.site.db.read(read_shown, self.site.access, person.id, id_, days)
+        view = next((view for view in VIEWS if view == request.query_params.get("view")), VIEWS[0])
+        if shown.is_unread and view == "conversation":
             await act_as(self.site, request, talk.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
             "shown": shown,
             "ticket": shown.ticket,
+            "view": view,
             "me": person.id,
             "is_staff": is_staff(shown.viewer),
             "steps": STEPS,
@@ -131,7 +136,8 @@ class RequestPage:
         """POST … (status, assignee, category, priority, subject, label, unlabel, watch): what is
         in the form is changed, the rest stays."""
         form = await read_form(request)
-        await act_as(self.site, request, change_from, _id(request), form)
+        days = self.site.reopen_days
+        await act_as(self.site, request, change_from, _id(request), form, days)
         return done(request, f"/requests/{_id(request)}")
 
     async def delete(self, request: Request) -> Response:
@@ -162,7 +168,7 @@ def read_workspace(tx: Connection, access: Access, person: PersonId, ticket_id: 
     return str(row.workspace)
 
 
-def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form) -> None:
+def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form, reopen_days: int) -> None:
     """Everything a form of the rail can say; Invalid where it says nothing."""
     fields = form.fields
     known = {"status", "assignee", "category", "priority", "subject", "label", "unlabel", "watch"}
@@ -180,7 +186,7 @@ def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form) -> None:
     if "assignee" in fields:
         work.assign(tx, deed, ticket_id, fields["assignee"] or None)
     if "status" in fields:
-        work.move(tx, deed, ticket_id, _status(fields["status"]))
+        work.move(tx, deed, ticket_id, _status(fields["status"]), reopen_days)
     if "watch" in fields:
         follow = work.watch if fields["watch"] == "yes" else work.unwatch
         follow(tx, deed, ticket_id, fields.get("person") or deed.person)
@@ -207,7 +213,9 @@ def read_message(
     return viewer, named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0], message
 
 
-def read_shown(tx: Connection, access: Access, person: PersonId, ticket_id: str) -> Shown:
+def read_shown(
+    tx: Connection, access: Access, person: PersonId, ticket_id: str, reopen_days: int
+) -> Shown:
     """The request with its conversation, in six statements; NotFound where it is not the
     viewer's to see."""
     viewer = access.read_viewer(tx, person)
@@ -234,11 +242,11 @@ def read_shown(tx: Connection, access: Access, person: PersonId, ticket_id: str)
         categories if notes else [],
         " ".join(held_by(ticket, {place.id: place.generation} if place is not None else {})),
         (row.spoken_at or 0) > (row.read_at or 0),
-        _rights(viewer, row),
+        _rights(viewer, row, reopen_days),
     )
 
 
-def _rights(viewer: Viewer, row: Row[Any]) -> dict[str, bool]:
+def _rights(viewer: Viewer, row: Row[Any], reopen_days: int) -> dict[str, bool]:
     deed, place = Deed(viewer, now()), row.workspace
     is_theirs = row.opener == viewer.person or may(viewer, Right.CANCEL_ANY, place)
     return {
@@ -246,7 +254,7 @@ def _rights(viewer: Viewer, row: Row[Any]) -> dict[str, bool]:
         "note": may(viewer, Right.NOTE),
         "delete": may(viewer, Right.MODERATE, place),
         "cancel": row.status not in ENDED and why_not_move(deed, row, "canceled") is None,
-        "reopen": row.status in ENDED and why_not_move(deed, row, "active") is None,
+        "reopen": row.status in ENDED and why_not_move(deed, row, "active", reopen_days) is None,
         "retitle": is_theirs,
         "reply": True,
     }

@@ -92,6 +92,16 @@ class Links:
         """The other way round of a filter that is on or off."""
         return self._to(**{name: "" if self.wish.fields.get(name) else "yes"}, after="")
 
+    def without(self, name: str) -> str:
+        """Without a filter."""
+        return self._to(**{name: ""}, after="")
+
+    @property
+    def by_label(self) -> str:
+        """What the address of all that have a label begins with; the label is its end."""
+        company = {"company": self.company} if self.company else {}
+        return f"{self.path}?{urlencode({**company, 'label': ''})}"
+
     def _to(self, **changed: str) -> str:
         fields = {**self.wish.fields, **changed}
         said = {name: value for name, value in fields.items() if value}

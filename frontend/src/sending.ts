@@ -1,0 +1,51 @@
+// Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
+
+import type { Answer } from "./compose";
+
+const UNREACHED = { status: 0, detail: "The desk cannot be reached.", id: "" };
+
+interface Told {
+  id?: string;
+  detail?: string;
+}
+
+/** Uploads one file; its id, or why it was refused. `tell` hears how many bytes have left. */
+export async function upload(
+  url: string,
+  file: File,
+  tell: (bytes: number) => void,
+): Promise<Answer & { id: string }> {
+  const body = new FormData();
+  body.append("file", file);
+  const answer = await send(url, body, tell);
+  return { ...answer, id: answer.status === 201 ? answer.id : "" };
+}
+
+/** Posts a body; what became of it, and the id the answer names. */
+export function send(
+  url: string,
+  body: FormData | URLSearchParams,
+  tell: (bytes: number) => void,
+): Promise<Answer & { id: string }> {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "application/json");
+    request.upload.onprogress = ({ loaded }) => tell(loaded);
+    request.onload = () => {
+      const { id = "", detail = "" } = toldBy(request);
+      resolve({ status: request.status, detail, id });
+    };
+    request.onerror = request.onabort = () => resolve(UNREACHED);
+    request.send(body);
+  });
+}
+
+function toldBy(request: XMLHttpRequest): Told {
+  if (!request.getResponseHeader("content-type")?.includes("json")) return {};
+  try {
+    return JSON.parse(request.responseText) as Told;
+  } catch {
+    return {};
+  }
+}
