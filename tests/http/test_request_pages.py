@@ -63,6 +63,13 @@ def test_to_everybody_else_it_is_as_if_it_were_not_there(shown: Shown, actor: Ac
     assert MAST not in browser.get("/requests").text
 
 
+def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(shown: Shown) -> None:
+    page = browse(shown.site, BO).get("/guilds")
+
+    assert page.status_code == 200
+    assert MAST not in page.text
+
+
 @pytest.mark.parametrize("actor", [BO, UNA, CY, EVE, MO])
 def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> None:
     for address in ("/admin", "/admin?company=quay", "/admin?q=mast"):

@@ -294,12 +294,12 @@ def read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
 
 
 def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
-    """The newest tickets the viewer takes part in, outside the workspaces `but_in`."""
+    """The newest tickets of servers the viewer takes part in, outside the workspaces `but_in`."""
     if not any(channel.startswith("ticket:") for channel in viewer.channels):
         return []
     rows = tx.execute(
         select(tickets)
-        .where(own_of(viewer, but_in=but_in))
+        .where(own_of(viewer, but_in=but_in), tickets.c.workspace.like("guild:%"))
         .order_by(tickets.c.active_at.desc(), tickets.c.id.desc())
         .limit(OWN)
     ).all()
