@@ -20,7 +20,7 @@ from deskwire.events.catalogue import Who
 from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
-from deskwire.kit.ids import new_id
+from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import requests
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.filing import Filing, file_request
@@ -147,7 +147,7 @@ class RequestPages:
 
     async def new(self, request: Request) -> Response:
         """GET /requests/new?org=: a form with an id of its own, so that it is filed once."""
-        return await self._form(request, {"id": new_id()}, None)
+        return await self._form(request, {}, None)
 
     async def file(self, request: Request) -> Response:
         """POST /requests/new (id, organization, title, text, category, priority, file…)."""
@@ -176,6 +176,8 @@ class RequestPages:
         if place is None:
             return RedirectResponse(ELSEWHERE, 303)
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
+        if not is_id(fields.get("id", "")):
+            fields = {**fields, "id": new_id()}
         context = {
             "viewer": viewer,
             "places": places,
