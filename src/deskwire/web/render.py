@@ -28,11 +28,13 @@ from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis, iso
+from deskwire.kit.speech import day_text, spoken
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
 from deskwire.web.site import Person, Session, Site, Visit, visit_of
-from deskwire.web.zones import day, day_name, local, times_in
+from deskwire.web.wording import for_browsers, said, translate, word
+from deskwire.web.zones import day, day_name, local, moment_text, times_in
 from deskwire.workspaces.names import initials
 from deskwire.workspaces.organizations import ids_of
 
@@ -75,6 +77,8 @@ class Page:
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
+    language: str = "en"  # as HTML names it
+    texts: Mapping[str, object] | None = None  # what scripts say in it; None: they know
 
 
 class Renderer:
@@ -83,6 +87,8 @@ class Renderer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._environment = _environment()
+        self._language = spoken().tag
+        self._texts = for_browsers(spoken())
 
     def render(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
@@ -116,6 +122,8 @@ class Renderer:
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
+            self._language,
+            self._texts,
         )
 
 
@@ -152,13 +160,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
+    translate(environment)
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
-    environment.filters |= {"day": day, "day_name": day_name}
+    environment.filters |= {"day": day, "day_name": day_name, "day_text": day_text, "word": word}
     environment.globals |= {
         "options_of": options_of,
         "tabs_for": tabs_for,
         "EMPTY": EMPTY,
-        "LABELS": LABELS,
+        "LABELS": said(LABELS),
         "STATUSES": STATUSES,
         "PRIORITIES": PRIORITIES,
         "asset": assets.address,
@@ -178,7 +187,7 @@ def utc(at: Millis | Undefined) -> str:
     """A time as people read it where no script puts it in their own words."""
     if isinstance(at, Undefined):
         return ""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%-d %b %Y, %H:%M UTC")
+    return moment_text(datetime.fromtimestamp(at / 1000, UTC))
 
 
 def person_initials(name: str | Undefined) -> str:

@@ -12,7 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from jinja2 import Undefined
 
 from deskwire.kit.clock import Millis, now
+from deskwire.kit.speech import N_, day_text, gettext, spoken
 
+DAY = N_("%(weekday)s %(day)s %(month)s")
+DAY_AND_YEAR = N_("%(weekday)s %(day)s %(month)s %(year)s")
 ODD = frozenset({"Etc", "SystemV", "US", "Brazil", "Canada", "Chile", "Mexico"})  # old other names
 
 _zone: ContextVar[str | None] = ContextVar("zone", default=None)
@@ -32,8 +35,12 @@ def local(at: Millis | Undefined) -> str:
     """A time as the reader's own clock shows it, with the zone's name."""
     if isinstance(at, Undefined):
         return ""
-    moment = datetime.fromtimestamp(at / 1000, _zone_of(_zone.get()))
-    return moment.strftime("%-d %b %Y, %H:%M %Z")
+    return moment_text(datetime.fromtimestamp(at / 1000, _zone_of(_zone.get())))
+
+
+def moment_text(at: datetime) -> str:
+    """`27 Nov 2026, 14:05 CET`."""
+    return gettext("%(day)s, %(time)s", day=day_text(at), time=f"{at:%H:%M %Z}")
 
 
 def day(at: Millis) -> date:
@@ -45,13 +52,15 @@ def day_name(of: date) -> str:
     """A day as a list is headed with it; `dayName` in frontend/src/days.ts says the same."""
     today = day(now())
     if of == today:
-        return "Today"
+        return gettext("Today")
     if of == today - timedelta(days=1):
-        return "Yesterday"
-    return of.strftime("%A %-d %B" if of.year == today.year else "%A %-d %B %Y")
+        return gettext("Yesterday")
+    weekday, month = spoken().weekdays[of.weekday()], spoken().months[of.month - 1]
+    text = DAY if of.year == today.year else DAY_AND_YEAR
+    return gettext(text, weekday=weekday, day=of.day, month=month, year=of.year)
 
 
-@lru_cache(1)
+@lru_cache(1)  # a process speaks one language
 def zones() -> dict[str, list[str]]:
     """The zones one may choose from, by continent."""
     found: dict[str, list[str]] = {}
@@ -59,7 +68,7 @@ def zones() -> dict[str, list[str]]:
         region, _, place = name.partition("/")
         if place and region not in ODD:
             found.setdefault(region, []).append(name)
-    return found | {"Other": ["UTC"]}
+    return found | {gettext("Other"): ["UTC"]}
 
 
 def _zone_of(name: str | None) -> tzinfo:
