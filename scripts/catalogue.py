@@ -19,12 +19,15 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parent.parent
 LOCALES = ROOT / "src" / "deskwire" / "locales"
 POT = LOCALES / "deskwire.pot"
+Keywords = dict[str, tuple[int, int] | None]  # functions, and which of their arguments are texts
 WIDTH = 100  # columns, as everywhere here
-PYTHON = {"gettext": None, "ngettext": (1, 2), "N_": None}
-SCRIPT = {"t": None, "tn": (1, 2)}
-SOURCES = (
+PYTHON: Keywords = {"gettext": None, "ngettext": (1, 2), "find_form": (1, 2), "N_": None}
+SCRIPT: Keywords = {"t": None, "tn": (1, 2), "mark": None, "pair": (1, 2)}
+TEMPLATES: Keywords = {"_": None, "ngettext": (1, 2), "gettext": None}
+OPTIONS: dict[str, dict[str, object]] = {"**": {"encoding": "utf-8"}}
+SOURCES: tuple[tuple[str, list[tuple[str, str]], Keywords], ...] = (
     ("src/deskwire", [("demo/**", "ignore"), ("**.py", "python")], PYTHON),
-    ("src/deskwire/web/templates", [("**.html", "jinja2"), ("**.txt", "jinja2")], None),
+    ("src/deskwire/web/templates", [("**.html", "jinja2"), ("**.txt", "jinja2")], TEMPLATES),
     ("frontend/src", [("generated/**", "ignore"), ("**.ts", "javascript")], SCRIPT),
 )
 HEADER = b"""\
@@ -65,8 +68,7 @@ def collect() -> Catalog:
     """Every text in templates, Python and TypeScript."""
     found = Catalog(charset="utf-8")
     for folder, methods, keywords in SOURCES:
-        more = {} if keywords is None else {"keywords": keywords}
-        texts = extract_from_dir(ROOT / folder, methods, {"**": {"encoding": "utf-8"}}, **more)
+        texts = extract_from_dir(ROOT / folder, methods, OPTIONS, keywords)
         for path, _line, text, comments, context in texts:
             place = (f"{folder}/{Path(path).as_posix()}", 1)
             found.add(text, None, [place], auto_comments=comments, context=context)

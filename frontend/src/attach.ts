@@ -1,9 +1,9 @@
 // Files by drop and by paste join those chosen in a form's own field; each can be taken off again.
 
 import { cloneOf, fill } from "./slots";
+import { t } from "./speech";
 
 const FIELD = "input[type=file][multiple]";
-const UNITS = ["bytes", "kB", "MB"] as const;
 
 /** Takes up what is dropped on a form with files, or pasted into it, and lists what is chosen. */
 export function watchFiles(): void {
@@ -21,8 +21,8 @@ export function watchFiles(): void {
 
 /** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files.py`. */
 export function sizeText(bytes: number): string {
-  const step = bytes < 1e3 ? 0 : bytes < 1e6 ? 1 : 2;
-  return `${(bytes / 1e3 ** step).toFixed(step && 1)} ${UNITS[step]}`;
+  if (bytes < 1e3) return t("%(size)s bytes", { size: bytes });
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function hover(event: DragEvent): void {
@@ -86,7 +86,7 @@ function list(field: HTMLInputElement): void {
   for (const { name, size } of chosen(field)) {
     const row = cloneOf("chosen-file");
     if (!row) return;
-    fill(row, { name, size: sizeText(size), off: `Take off ${name}` }, 0);
+    fill(row, { name, size: sizeText(size), off: t("Take off %(name)s", { name }) }, 0);
     rows.append(row);
   }
 }

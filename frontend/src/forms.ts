@@ -2,6 +2,7 @@
 
 import htmx from "htmx.org";
 import type { Clock } from "./clock";
+import { t, tn } from "./speech";
 import type { Store } from "./store";
 
 const SENT_BY_KEYS = "[data-after], [data-compose]";
@@ -58,10 +59,11 @@ function succeed(store: Store, element: Element, isLive: boolean): void {
 
 function tellFailure(store: Store, clock: Clock): void {
   store.toaster.add("", `failure ${clock.now()}`, [], {
-    title: "That did not reach the server",
-    text: "Nothing you wrote is lost. Please try again.",
+    title: t("That did not reach the server"),
+    text: t("Nothing you wrote is lost. Please try again."),
     tone: "danger",
-    many: (n) => `${n} requests did not reach the server`,
+    many: (n) =>
+      tn("%(num)s request did not reach the server", "%(num)s requests did not reach the server", n),
   });
 }
 

@@ -14,6 +14,7 @@ import { type Page, readPage } from "./page";
 import { judgeSession } from "./posts";
 import * as room from "./room";
 import { markUnread } from "./screen";
+import { speak, t } from "./speech";
 import { Store } from "./store";
 import { type Listener, type Live, type Outside, Stream } from "./stream";
 import { Tabs } from "./tabs";
@@ -22,6 +23,7 @@ import { setZone } from "./times";
 const SIGN_IN = "/sign-in";
 
 configureHtmx();
+speak(document);
 start(readPage(document.documentElement));
 
 function start(page: Page): void {
@@ -226,7 +228,7 @@ async function send(url: string, body: BodyInit): Promise<Answer & { told: Told 
     const told = isJson ? ((await answer.json()) as Told) : {};
     return { status: answer.status, detail: told.detail ?? "", told };
   } catch {
-    return { status: 0, detail: "The desk cannot be reached.", told: {} };
+    return { status: 0, detail: t("The desk cannot be reached."), told: {} };
   }
 }
 

@@ -5,14 +5,19 @@ interface Table {
   forms: string; // which form a number takes, for each of the first numbers
 }
 
+export type Pair = readonly [one: string, many: string];
 export type Values = Readonly<Record<string, string | number>>;
 
 const REPEATS = 100; // numbers after which every rule of plurals repeats itself
+
+/** Of the page, as HTML names it. */
+export let language = "en";
 
 let table: Table | null = null;
 
 /** From now on texts are those of the page, which has a table of them unless it is in English. */
 export function speak(page: Document): void {
+  language = page.documentElement.lang || language;
   const text = page.getElementById("texts")?.textContent;
   table = text ? (JSON.parse(text) as Table) : null;
 }
@@ -27,6 +32,21 @@ export function tn(one: string, many: string, num: number, values: Values = {}):
   const forms = table?.texts[one];
   const said = forms?.[formOf(num)] ?? (num === 1 ? one : many);
   return put(said, { num, ...values });
+}
+
+/** A text of a table, as it is; `t` is asked where it is shown. */
+export function mark(text: string): string {
+  return text;
+}
+
+/** Two forms of a text of a table, for `tn`. */
+export function pair(one: string, many: string): Pair {
+  return [one, many];
+}
+
+/** The language in which dates are written. */
+export function dateLanguage(): string {
+  return language === "en" ? "en-GB" : language; // the day before the month, as the server has it
 }
 
 function formOf(number: number): number {

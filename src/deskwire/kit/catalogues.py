@@ -53,7 +53,7 @@ def key_of(message: Message) -> str:
 
 def forms_of(message: Message) -> tuple[str, ...]:
     """The translated text, in each of its forms."""
-    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
 def is_in_browsers(message: Message) -> bool:

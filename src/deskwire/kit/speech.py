@@ -44,7 +44,7 @@ _spoken = Catalogue()
 
 def speak(catalogue: Catalogue) -> None:
     """From now on this process says everything in this language."""
-    global _spoken  # noqa: PLW0603
+    global _spoken
     _spoken = catalogue
 
 

@@ -13,6 +13,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.speech import gettext
 from deskwire.tickets import talk
 from deskwire.tickets.circle import read_circle
 from deskwire.tickets.sentences import PRIORITY_LABELS
@@ -82,11 +83,13 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
 
 def _known(tx: Connection, place: Organization, id_: str) -> Row[Any] | None:
     if not is_id(id_):
-        raise Invalid("A request's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+        raise Invalid(
+            gettext("A request's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
+        )
     lock(tx, f"request {id_}")  # or of two who send it at once, one would break
     known = tx.execute(select(tickets).where(tickets.c.id == id_)).one_or_none()
     if known is not None and known.workspace != place.workspace:
-        raise Conflict("This id is another request's. Send it again with a new one.")
+        raise Conflict(gettext("This id is another request's. Send it again with a new one."))
     return known
 
 
@@ -95,7 +98,7 @@ def _requester(tx: Connection, deed: Deed, place: Organization, filing: Filing) 
         return deed.person
     demand(deed.viewer, Right.FILE_FOR_OTHERS, place.workspace)
     if filing.requester not in read_circle(tx, place.workspace).members:
-        sentence = f"Choose somebody of {place.name}."
+        sentence = gettext("Choose somebody of %(place)s.", place=place.name)
         raise Invalid(sentence, {"requester": sentence})
     return filing.requester
 
@@ -112,7 +115,7 @@ def _parse(filing: Filing) -> tuple[str, str]:
     except Invalid as refusal:
         problems |= refusal.fields
     if filing.priority and filing.priority not in PRIORITY_LABELS:
-        problems["priority"] = f"One of {', '.join(PRIORITY_LABELS)}."
+        problems["priority"] = gettext("One of %(words)s.", words=", ".join(PRIORITY_LABELS))
     if problems:
         raise Invalid(" ".join(problems.values()), problems)
     return subject, described
@@ -123,7 +126,10 @@ def _category(tx: Connection, place: Organization, wanted: str | None) -> str | 
         return None
     known = read_categories(tx, place.id)
     if not any(each.id == wanted and not each.archived for each in known):
-        raise Invalid("Choose a category of the list.", {"category": "Choose one of the list."})
+        raise Invalid(
+            gettext("Choose a category of the list."),
+            {"category": gettext("Choose one of the list.")},
+        )
     return wanted
 
 

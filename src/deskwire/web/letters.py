@@ -98,6 +98,8 @@ class Letters:
         origin = self.origin(request)
 
         def compose(person: Person, token: str) -> Letter:
-            return self.write(name, gettext(subject), name=person.name, link=f"{origin}/{name}/{token}")
+            return self.write(
+                name, gettext(subject), name=person.name, link=f"{origin}/{name}/{token}"
+            )
 
         return compose

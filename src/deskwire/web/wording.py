@@ -71,7 +71,8 @@ def said(labels: Mapping[Key, str]) -> dict[Key, str]:
 
 def word(text: str | Undefined | None) -> str:
     """A word of the wire as this desk says it; any other as it is."""
-    return find(text) if text in WORDS else str(text or "")
+    said_ = str(text or "")
+    return find(said_) if said_ in WORDS else said_
 
 
 def for_browsers(catalogue: Catalogue) -> dict[str, object] | None:
