@@ -58,6 +58,11 @@ def languages() -> list[str]:
     return sorted({ENGLISH, *(each.parts[-3] for each in LOCALES.glob(f"*/{CATALOGUE}"))})
 
 
+def path_of(language: str) -> Path:
+    """The catalogue of a language."""
+    return LOCALES / language / CATALOGUE
+
+
 def gettext(text: str, /, **values: object) -> str:
     """A text of one's own with its values, as this desk says it."""
     return find(text) % values

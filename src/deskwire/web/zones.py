@@ -60,15 +60,19 @@ def day_name(of: date) -> str:
     return gettext(text, weekday=weekday, day=of.day, month=month, year=of.year)
 
 
-@lru_cache(1)  # a process speaks one language
 def zones() -> dict[str, list[str]]:
     """The zones one may choose from, by continent."""
+    return _by_region() | {gettext("Other"): ["UTC"]}
+
+
+@lru_cache(1)
+def _by_region() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in sorted(available_timezones()):
         region, _, place = name.partition("/")
         if place and region not in ODD:
             found.setdefault(region, []).append(name)
-    return found | {gettext("Other"): ["UTC"]}
+    return found
 
 
 def _zone_of(name: str | None) -> tzinfo:
