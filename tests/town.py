@@ -13,6 +13,7 @@ from deskwire.accounts import links, people, sessions
 from deskwire.kit import mail
 from deskwire.kit.clock import HOUR, now
 from deskwire.tickets import work
+from deskwire.web.sessions import cookie_of
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.deliveries import State
 from deskwire.webhooks.source import Arrived
@@ -30,10 +31,11 @@ TEXTS = (CRANE, MAST, HATCH, LAMP, SAID, NOTED, ASKED, *TAGS, CATEGORY, GUEST, R
 PAGES: dict[Actor | None, tuple[str, ...]] = {
     BO: (
         "/dashboard", "/dashboard?days=90", "/requests", "/requests?q=nichts",
-        "/requests?label=winde",
-        "/requests?status=canceled", "/requests/new", "/requests/{mast}", "/requests/{lamp}",
+        "/requests?label=winde", "/requests?status=canceled", "/requests/new", "/requests/{mast}",
+        "/requests/{lamp}",
         "/requests/{hatch}", "/requests/{mast}/messages/{message}", "/create-organization",
-        "/orgs/quay", "/orgs/quay/settings", "/settings", "/settings?done=name", "/settings/delete",
+        "/orgs/quay", "/orgs/quay/settings", "/settings", "/settings?done=name",
+        "/settings/password", "/settings/password?changed=1", "/settings/delete",
         "/guilds", "/guilds/{harbour}/tickets", "/guilds/{harbour}/tickets/1", "/nowhere",
         "/invitations/{invitation}",
     ),
@@ -108,10 +110,8 @@ class Town:
             self.parts[name] = self.house.id_of(actor)
         self._tickets()
         self._deliveries()
-        agent = "Mozilla/5.0 (X11; Linux) Firefox/140.0"
-        for text in (agent, "curl/8"):
-            begin, bo = sessions.begin, self.house.id_of(BO)
-            self.house.db.write_here(begin, bo, user_agent=text, address="192.0.2.7", at=now())
+        for agent in ("Mozilla/5.0 (X11; Linux) Firefox/140.0", "curl/8"):
+            self._cookie = f"{cookie_of(secure=False)}={self._sign_in(agent)}"
         unproven = people.people.update().where(people.people.c.id == self.parts["eve"])
         self.house.db.write_here(lambda tx: tx.execute(unproven.values(email_verified_at=None)))
         browse(self.site, EVE).post("/settings/verification")
@@ -119,7 +119,7 @@ class Town:
 
     def pages(self, actor: Actor | None) -> Iterator[tuple[str, str]]:
         """The addresses somebody opens, and what is there."""
-        browser = browse(self.site, actor)
+        browser = browse(self.site, actor, **({"cookie": self._cookie} if actor == BO else {}))
         for path in PAGES[actor]:
             answer = browser.get(path.format(**self.parts))
             assert answer.status_code in (200, 404), f"{path}: {answer.status_code}"
@@ -138,6 +138,12 @@ class Town:
 
     def close(self) -> None:
         self.house.db.close()
+
+    def _sign_in(self, agent: str) -> str:
+        """Bo signs in with another browser; the secret in its cookie."""
+        begin, bo, at = sessions.begin, self.house.id_of(BO), now()
+        opened = self.house.db.write_here(begin, bo, user_agent=agent, address="192.0.2.7", at=at)
+        return opened.token
 
     def _requests(self) -> dict[str, str]:
         act, quay = self.office.act, self.office

@@ -11,14 +11,27 @@ from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 
 import pytest
+from starlette.routing import compile_path
+from starlette.testclient import TestClient
 
 from deskwire.kit.speech import Catalogue, speak
+from deskwire.web.letters import Letters
 from tests.cast import CAST, Actor
 from tests.pseudo import read_pseudo
 from tests.town import PAGES, REFUSED, TEXTS, Town
 
 pytestmark = pytest.mark.database("sqlite")  # words are the same for both
 
+NO_PAGES = (
+    "/api/",
+    "/avatars",
+    "/files",
+    "/healthz",
+    "/mail",
+    "/metrics",
+    "/readyz",
+    "/settings/data",
+)
 SHOWN = ("title", "aria-label", "placeholder", "alt", "label")  # attributes that people read
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 NAMES = ("The Harbour", "Cy’s Attic", "The Quay", "The Loft", "Team", "Neu", "Quay")
@@ -57,6 +70,28 @@ def test_what_is_refused_is_refused_in_it(town: Town, nth: int) -> None:
     page = town.refused(actor, path, form)
 
     assert "⟦" in page
+    assert untranslated(page) == []
+
+
+def test_no_page_is_left_out(town: Town) -> None:
+    opened = {
+        path.partition("?")[0].format(**town.parts) for each in PAGES.values() for path in each
+    }
+
+    for url in town.site.urls:
+        if "GET" in url.methods and not url.path.startswith(NO_PAGES):
+            pattern = compile_path(url.path)[0]
+            assert any(map(pattern.match, opened)), f"add {url.path} to PAGES in tests/town.py"
+
+
+def test_mail_that_is_kept_is_shown_in_it(town: Town) -> None:
+    sent = town.site.site.letters
+    object.__setattr__(town.site.site, "letters", Letters("http://testserver", "kept"))
+
+    page = TestClient(town.site.app, client=("127.0.0.1", 5)).get("/mail").text
+
+    object.__setattr__(town.site.site, "letters", sent)
+    assert "⟦Mail⟧" in page
     assert untranslated(page) == []
 
 
