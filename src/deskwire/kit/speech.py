@@ -13,6 +13,7 @@ import calendar
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 ENGLISH = "en"
@@ -46,6 +47,7 @@ def speak(catalogue: Catalogue) -> None:
     """From now on this process says everything in this language."""
     global _spoken
     _spoken = catalogue
+    _day_text.cache_clear()
 
 
 def spoken() -> Catalogue:
@@ -94,8 +96,13 @@ def find_form(one: str, many: str, number: int) -> str:
 
 def day_text(of: date) -> str:
     """`27 Nov 2026`."""
-    month = _spoken.short_months[of.month - 1]
-    return gettext("%(day)s %(month)s %(year)s", day=of.day, month=month, year=of.year)
+    return _day_text(of.year, of.month, of.day)
+
+
+@lru_cache(400)  # days; most rows of a list are of a few
+def _day_text(year: int, month: int, day: int) -> str:
+    name = _spoken.short_months[month - 1]
+    return gettext("%(day)s %(month)s %(year)s", day=day, month=name, year=year)
 
 
 def numeral(number: int) -> str:

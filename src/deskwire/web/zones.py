@@ -40,7 +40,7 @@ def local(at: Millis | Undefined) -> str:
 
 def moment_text(at: datetime) -> str:
     """`27 Nov 2026, 14:05 CET`."""
-    return f"{day_text(at)}, {at:%H:%M %Z}"
+    return f"{day_text(at)}, {at.strftime('%H:%M %Z')}"
 
 
 def day(at: Millis) -> date:
