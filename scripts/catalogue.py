@@ -43,12 +43,13 @@ msgstr ""
 
 def main(arguments: list[str]) -> int:
     """Write all of them; or, with --check, name those that are not what they would be."""
-    stale = [path for path, content in written() if path.read_bytes() != content]
+    found = list(written())
+    stale = [path for path, content in found if path.read_bytes() != content]
     if arguments == ["--check"]:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is out of date: make catalogue", file=sys.stderr)
         return 1 if stale else 0
-    for path, content in written():
+    for path, content in found:
         path.write_bytes(content)
     return 0
 
@@ -56,12 +57,13 @@ def main(arguments: list[str]) -> int:
 def written() -> Iterator[tuple[Path, bytes]]:
     """Every catalogue there is, and what is to be in it."""
     template = collect()
-    yield POT, HEADER + as_bytes(template, omit_header=True)
+    yield POT, HEADER + as_bytes(template)
     for path in sorted(LOCALES.glob("*/LC_MESSAGES/deskwire.po")):
-        with path.open("rb") as file:
-            catalogue = read_po(file, path.parts[-3])
-        catalogue.update(template, update_creation_date=False)
-        yield path, as_bytes(catalogue, ignore_obsolete=True)
+        content = path.read_bytes()
+        catalogue = read_po(BytesIO(content), path.parts[-3])
+        catalogue.update(template)
+        header = content.partition(b"\n\n")[0]  # whose it is, and its plurals: the translator's
+        yield path, header + b"\n\n" + as_bytes(catalogue)
 
 
 def collect() -> Catalog:
@@ -75,10 +77,10 @@ def collect() -> Catalog:
     return found
 
 
-def as_bytes(catalogue: Catalog, **options: bool) -> bytes:
-    """A catalogue as a file; places without lines, which every change would move."""
+def as_bytes(catalogue: Catalog) -> bytes:
+    """The texts of a catalogue; places without lines, which every change would move."""
     file = BytesIO()
-    write_po(file, catalogue, WIDTH, sort_output=False, include_lineno=False, **options)
+    write_po(file, catalogue, WIDTH, omit_header=True, ignore_obsolete=True, include_lineno=False)
     return re.sub(rb"\n+\Z", b"\n", file.getvalue())
 
 

@@ -39,7 +39,7 @@ from deskwire.workspaces.rights import Right, demand
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
 ABOUT_CHARACTERS = 500  # a short paragraph
-CATEGORIES = (N_("Question"), N_("Problem"), N_("Change"), N_("Other"))  # of a new organization
+CATEGORIES = N_("Question, Problem, Change, Other")  # of a new organization
 MAX_CATEGORIES = 30  # a list to choose from; more is a search
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
@@ -54,8 +54,8 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     row = {"id": id_, "slug": address, "name": shown, "internal": False, "revision": 1}
     tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
-        {"id": new_id(), "organization": id_, "name": gettext(each), "place": place}
-        for place, each in enumerate(CATEGORIES)
+        {"id": new_id(), "organization": id_, "name": each, "place": place}
+        for place, each in enumerate(gettext(CATEGORIES).split(", "))
     ]
     tx.execute(insert(categories), names)
     made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
