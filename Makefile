@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench lint generate lock clean distclean
+.PHONY: help run test bench lint generate catalogue lock clean distclean
 
 help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by a simulated bot"
@@ -10,6 +10,7 @@ help:
 	@echo "make bench      measure this machine"
 	@echo "make lint       style, types, generated files"
 	@echo "make generate   write what is derived from the event catalogue"
+	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
 	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
 	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
 	@echo "make distclean  also .venv and node_modules"
@@ -35,10 +36,15 @@ lint:
 	.venv/bin/mypy
 	@scripts/set_up npm check
 	.venv/bin/python -m deskwire.events.generate --check
+	.venv/bin/python scripts/catalogue.py --check
 
 generate:
 	@scripts/set_up dev
 	.venv/bin/python -m deskwire.events.generate
+
+catalogue:
+	@scripts/set_up dev
+	.venv/bin/python scripts/catalogue.py
 
 lock:
 	@scripts/lock.sh

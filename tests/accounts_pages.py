@@ -26,6 +26,7 @@ from deskwire.web.login import Login
 from deskwire.web.recovery import Recovery
 from deskwire.web.sessions import BrowserSessions, RenewCookies
 from deskwire.web.site import SignUp
+from deskwire.web.wording import translate
 from tests.accounts_house import (
     CHEAP,
     NOON,
@@ -39,15 +40,17 @@ DESK = "https://desk.test"
 LETTERS = Letters(DESK, "sent")
 COOKIE = "__Host-deskwire"
 FRAME = "<title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}"
-TEMPLATES = Environment(
-    loader=ChoiceLoader(
-        [
-            DictLoader({"base.html": FRAME}),
-            FileSystemLoader(Path(str(deskwire.web.__file__)).parent / "templates"),
-        ]
-    ),
-    autoescape=True,
-    undefined=StrictUndefined,
+TEMPLATES = translate(
+    Environment(
+        loader=ChoiceLoader(
+            [
+                DictLoader({"base.html": FRAME}),
+                FileSystemLoader(Path(str(deskwire.web.__file__)).parent / "templates"),
+            ]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
 )
 
 

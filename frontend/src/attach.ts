@@ -2,9 +2,9 @@
 // and what is too large is never taken.
 
 import { cloneOf, fill } from "./slots";
+import { t } from "./speech";
 
 const FIELD = "input[type=file][multiple]";
-const UNITS = ["bytes", "kB", "MB"] as const;
 
 /** Takes up what is dropped on a form with files, or pasted into it, and lists what is chosen. */
 export function watchFiles(): void {
@@ -22,8 +22,8 @@ export function watchFiles(): void {
 
 /** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files.py`. */
 export function sizeText(bytes: number): string {
-  const step = bytes < 1e3 ? 0 : bytes < 1e6 ? 1 : 2;
-  return `${(bytes / 1e3 ** step).toFixed(step && 1)} ${UNITS[step]}`;
+  if (bytes < 1e3) return t("%(size)s bytes", { size: bytes });
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function hover(event: DragEvent): void {
@@ -87,7 +87,8 @@ function refuse(field: HTMLInputElement, files: File[], limit: number): void {
   if (!notice) return;
   const names = files.map((file) => file.name).join(", ");
   notice.hidden = files.length === 0;
-  notice.textContent = names && `Larger than ${sizeText(limit)}, so not taken: ${names}`;
+  const told = { size: sizeText(limit), names };
+  notice.textContent = names && t("Larger than %(size)s, so not taken: %(names)s", told);
 }
 
 function list(field: HTMLInputElement): void {
@@ -97,7 +98,7 @@ function list(field: HTMLInputElement): void {
   for (const { name, size } of chosen(field)) {
     const row = cloneOf("chosen-file");
     if (!row) return;
-    fill(row, { name, size: sizeText(size), off: `Take off ${name}` }, 0);
+    fill(row, { name, size: sizeText(size), off: t("Take off %(name)s", { name }) }, 0);
     rows.append(row);
   }
 }

@@ -2,6 +2,7 @@
 
 import uPlot from "uplot";
 import { layersOf, type Table, textOfDay } from "./layers";
+import { speak, t } from "./speech";
 
 const HEIGHT = 224; // px; as `.chart` keeps free
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests
@@ -26,6 +27,7 @@ interface Drawn {
 const drawn = new WeakMap<Element, Drawn>();
 let isDue = false;
 
+speak(document);
 draw();
 const watcher = new MutationObserver(later);
 watcher.observe(document.body, { childList: true, characterData: true, subtree: true });
@@ -147,7 +149,7 @@ function showDay(host: HTMLElement, table: Table, index: number | null): void {
   const legend = host.parentElement?.querySelector(".chart-legend");
   const at = index ?? table.days.length - 1;
   const isToday = at === table.days.length - 1;
-  put(legend, "day", isToday ? "Today" : textOfDay(table.days[at] ?? 0));
+  put(legend, "day", isToday ? t("Today") : textOfDay(table.days[at] ?? 0));
   table.statuses.forEach((status, nth) => put(legend, status, String(table.counts[nth]?.[at] ?? 0)));
 }
 

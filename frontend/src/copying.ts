@@ -1,5 +1,7 @@
 // Copying an address: what a button names goes to the clipboard, and the button says so.
 
+import { t } from "./speech";
+
 const SAID = 2_000; // ms it is said
 
 /** Lets buttons with `data-copy` copy the address they name. */
@@ -15,9 +17,9 @@ async function copy(button: HTMLElement): Promise<void> {
   button.dataset["label"] = label;
   try {
     await navigator.clipboard.writeText(new URL(path, location.href).href);
-    button.textContent = "Copied";
+    button.textContent = t("Copied");
   } catch {
-    button.textContent = "The browser does not allow it";
+    button.textContent = t("The browser does not allow it");
   }
   setTimeout(() => (button.textContent = label), SAID);
 }

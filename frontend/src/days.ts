@@ -2,25 +2,26 @@
 
 import { moveBefore } from "./moves";
 import { cloneOf } from "./slots";
+import { dateLanguage, t } from "./speech";
 import { dayOf } from "./times";
 
 const DAY = 86_400_000; // ms
 
 /** "Today", "Yesterday", "Wednesday 25 November"; `day_name` in web/zones.py says the same. */
 export function dayName(day: string, today: string): string {
-  if (day === today) return "Today";
+  if (day === today) return t("Today");
   const date = new Date(`${day}T00:00:00Z`);
-  if (dayAfter(date) === today) return "Yesterday";
-  const year = day.slice(0, 4) === today.slice(0, 4) ? {} : ({ year: "numeric" } as const);
-  const words = new Intl.DateTimeFormat("en-GB", {
+  if (dayAfter(date) === today) return t("Yesterday");
+  const words = new Intl.DateTimeFormat(dateLanguage(), {
     weekday: "long",
     day: "numeric",
     month: "long",
-    ...year,
     timeZone: "UTC",
   });
-  const parts = words.formatToParts(date).filter(({ type }) => type !== "literal");
-  return parts.map(({ value }) => value).join(" ");
+  const found = words.formatToParts(date).map(({ type, value }) => [type, value] as const);
+  const parts = { ...Object.fromEntries(found), day: date.getUTCDate(), year: day.slice(0, 4) };
+  if (day.slice(0, 4) === today.slice(0, 4)) return t("%(weekday)s %(day)s %(month)s", parts);
+  return t("%(weekday)s %(day)s %(month)s %(year)s", parts);
 }
 
 /** Puts every heading where it belongs, makes those that lack, and takes away what heads nothing. */

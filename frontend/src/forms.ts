@@ -2,6 +2,7 @@
 
 import htmx from "htmx.org";
 import type { Clock } from "./clock";
+import { t, tn } from "./speech";
 import type { Store } from "./store";
 
 const SENT_BY_KEYS = "[data-after], [data-compose]";
@@ -62,8 +63,8 @@ function tellRefusal(store: Store, clock: Clock, element: Element, text?: string
   if (element instanceof HTMLFormElement && element.dataset["after"] === "keep") element.reset();
   element.closest("dialog")?.close(); // or it would cover the reason
   store.toaster.add("", `refusal ${clock.now()}`, [], {
-    title: "That was not done",
-    text: sentenceOf(text) || "It was refused. Reload the page and try again.",
+    title: t("That was not done"),
+    text: sentenceOf(text) || t("It was refused. Reload the page and try again."),
     tone: "danger",
     many: (n) => `${n} times something was not done`,
   });
@@ -80,10 +81,11 @@ function sentenceOf(text = ""): string {
 
 function tellFailure(store: Store, clock: Clock): void {
   store.toaster.add("", `failure ${clock.now()}`, [], {
-    title: "That did not reach the server",
-    text: "Nothing you wrote is lost. Please try again.",
+    title: t("That did not reach the server"),
+    text: t("Nothing you wrote is lost. Please try again."),
     tone: "danger",
-    many: (n) => `${n} requests did not reach the server`,
+    many: (n) =>
+      tn("%(num)s request did not reach the server", "%(num)s requests did not reach the server", n),
   });
 }
 

@@ -1,5 +1,6 @@
 // Says how fresh the page is: live, or since when not.
 
+import { t } from "./speech";
 import type { StreamState } from "./stream";
 import { span } from "./times";
 
@@ -15,21 +16,24 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
   const age = span(now - freshAt);
   switch (freshness) {
     case "live":
-      return `Live · updated ${age} ago`;
+      return t("Live · updated %(age)s ago", { age });
     case "connecting":
-      return "Connecting…";
+      return t("Connecting…");
     case "reconnecting":
-      return `Reconnecting… data is ${age} old`;
+      return t("Reconnecting… data is %(age)s old", { age });
     case "restarting":
-      return `The server restarts, reconnecting… data is ${age} old`;
+      return t("The server restarts, reconnecting… data is %(age)s old", { age });
     case "parked":
-      return `Paused: open in too many other places; look at this tab to resume · ${age} old`;
+      return t(
+        "Paused: open in too many other places; look at this tab to resume · %(age)s old",
+        { age },
+      );
     case "offline":
-      return `Offline · data is ${age} old`;
+      return t("Offline · data is %(age)s old", { age });
     case "stale":
-      return "Live, but a part of this page could not be reloaded";
+      return t("Live, but a part of this page could not be reloaded");
     case "signed-out":
-      return `Signed out · data is ${age} old`;
+      return t("Signed out · data is %(age)s old", { age });
     default:
       return freshness satisfies never;
   }

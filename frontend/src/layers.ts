@@ -1,5 +1,7 @@
 // What a chart shows of a table, decided without a page: one status upon the other, day by day.
 
+import { dateLanguage } from "./speech";
+
 const DAY = 86_400; // s
 
 /** Days since 1970 (UTC), oldest first, and for each status its number on each of them. */
@@ -33,5 +35,5 @@ function hasEdge(numbers: number[] | undefined, at: number): boolean {
 /** "26 Nov". */
 export function textOfDay(day: number): string {
   const date = new Date(day * DAY * 1000);
-  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  return date.toLocaleDateString(dateLanguage(), { day: "numeric", month: "short", timeZone: "UTC" });
 }

@@ -15,6 +15,7 @@ import { judgeSession } from "./posts";
 import * as room from "./room";
 import { markUnread } from "./screen";
 import { send, upload } from "./sending";
+import { speak } from "./speech";
 import { Store } from "./store";
 import { type Listener, type Live, type Outside, Stream } from "./stream";
 import { Tabs } from "./tabs";
@@ -23,6 +24,7 @@ import { setZone } from "./times";
 const SIGN_IN = "/sign-in";
 
 configureHtmx();
+speak(document);
 start(readPage(document.documentElement));
 
 function start(page: Page): void {

@@ -1,8 +1,7 @@
 // Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
 
 import type { Answer } from "./compose";
-
-const UNREACHED = { status: 0, detail: "The desk cannot be reached.", id: "" };
+import { t } from "./speech";
 
 interface Told {
   id?: string;
@@ -36,7 +35,8 @@ export function send(
       const { id = "", detail = "" } = toldBy(request);
       resolve({ status: request.status, detail, id });
     };
-    request.onerror = request.onabort = () => resolve(UNREACHED);
+    const unreached = { status: 0, detail: t("The desk cannot be reached."), id: "" };
+    request.onerror = request.onabort = () => resolve(unreached);
     request.send(body);
   });
 }

@@ -1,7 +1,9 @@
 // Fills the slots of the server's templates from the state an event carries.
 
 import { LINE_KINDS, SIDES, STATUS_WORDS } from "./generated/events";
+import { t } from "./speech";
 import { textOf } from "./times";
+import { WIRE } from "./words";
 
 /** The words an attribute may take; anything else removes it. Styles hang on these. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
@@ -12,6 +14,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   tone: ["info", "success", "warning", "danger"],
   "bot-installed": ["true", "false"],
 };
+/** Where words of the wire stand, which are shown in the language of the page. */
+const SPOKEN: ReadonlySet<string> = new Set(["priority", "line.side"]);
 const HTML_PATH = "line.html"; // the only value that is markup; the server has sanitised it
 const SPACE = /[\p{White_Space}\x1c-\x1f]+/u; // what Python's `str.split` splits at
 const OTHERS = "[data-list], [data-row], [data-line]"; // filled from their own state
@@ -86,7 +90,10 @@ function fillOne(element: HTMLElement, state: unknown, now: number): void {
     return path === undefined ? undefined : valueAt(state, path);
   };
   const { field, set, each, html, time } = element.dataset;
-  if (field !== undefined) element.textContent = textFor(at("field"));
+  if (field !== undefined) {
+    const text = textFor(at("field"));
+    element.textContent = SPOKEN.has(field) && WIRE.has(text) ? t(text) : text;
+  }
   if (element.dataset["initials"] !== undefined) {
     element.textContent = initials(textFor(at("initials")));
   }

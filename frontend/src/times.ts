@@ -1,5 +1,7 @@
 // Times in the reader's own words: how long ago, and by the clock of the zone they have chosen.
 
+import { language, t } from "./speech";
+
 const MINUTE = 60_000; // ms
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -24,11 +26,12 @@ export function setZone(name: string | null): void {
 
 function formatsIn(timeZone: string | undefined): Formats {
   const zone = timeZone === undefined ? {} : { timeZone };
+  const own = language === "en" ? undefined : language; // English has many ways to write a date
   const parts = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
   return {
-    full: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", ...zone }),
-    short: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...zone }),
-    long: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ...zone }),
+    full: new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "short", ...zone }),
+    short: new Intl.DateTimeFormat(own, { day: "numeric", month: "short", ...zone }),
+    long: new Intl.DateTimeFormat(own, { dateStyle: "medium", ...zone }),
     parts: new Intl.DateTimeFormat("en-US", { ...parts, calendar: "gregory", ...zone }),
   };
 }
@@ -42,19 +45,20 @@ export function dayOf(at: Date): string {
 /** "just now", "5 min ago", "3 h ago", "2 d ago", then the date. */
 export function ago(at: Date, now: number): string {
   const age = now - at.getTime();
-  if (age < MINUTE) return "just now";
-  if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
-  if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
-  if (age < 7 * DAY) return `${Math.floor(age / DAY)} d ago`;
+  if (age < MINUTE) return t("just now");
+  if (age < HOUR) return t("%(num)s min ago", { num: Math.floor(age / MINUTE) });
+  if (age < DAY) return t("%(num)s h ago", { num: Math.floor(age / HOUR) });
+  if (age < 7 * DAY) return t("%(num)s d ago", { num: Math.floor(age / DAY) });
   const isThisYear = dayOf(at).slice(0, 4) === dayOf(new Date(now)).slice(0, 4);
   return (isThisYear ? formats.short : formats.long).format(at);
 }
 
 /** "3 s", "2 min", "4 h", "2 d": a span for the indicator. */
 export function span(ms: number): string {
-  if (ms < MINUTE) return `${Math.max(0, Math.floor(ms / 1000))} s`;
-  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
-  return ms < DAY ? `${Math.floor(ms / HOUR)} h` : `${Math.floor(ms / DAY)} d`;
+  if (ms < MINUTE) return t("%(num)s s", { num: Math.max(0, Math.floor(ms / 1000)) });
+  if (ms < HOUR) return t("%(num)s min", { num: Math.floor(ms / MINUTE) });
+  if (ms < DAY) return t("%(num)s h", { num: Math.floor(ms / HOUR) });
+  return t("%(num)s d", { num: Math.floor(ms / DAY) });
 }
 
 /** The text a `<time>` asks for: `data-ago`, `data-local`, or none of ours (null). */

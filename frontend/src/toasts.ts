@@ -2,6 +2,9 @@
 
 import { isAbout } from "./held";
 import type { EventData, EventType, TicketNow } from "./generated/events";
+import { t, tn } from "./speech";
+import * as say from "./words";
+import type { Words } from "./words";
 
 export interface Toast {
   title: string;
@@ -22,93 +25,100 @@ interface TicketData {
 /** Every event, or `null` where a toast would only disturb. */
 export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "guild.joined": ({ now }) => ({
-    title: `Bot installed in ${now.name}!`,
+    title: t("Bot installed in %(name)s!", { name: now.name }),
     tone: "success",
     href: now.href,
-    many: (n) => `Bot installed in ${n} servers`,
+    many: (n) => tn("Bot installed in %(num)s server", "Bot installed in %(num)s servers", n),
   }),
   "guild.left": ({ now }) => ({
-    title: `Bot removed from ${now.name}`,
+    title: t("Bot removed from %(name)s", { name: now.name }),
     tone: "warning",
     href: now.href,
-    many: (n) => `Bot removed from ${n} servers`,
+    many: (n) => tn("Bot removed from %(num)s server", "Bot removed from %(num)s servers", n),
   }),
   "guild.setup_complete": ({ now }) => ({
-    title: "Bot setup completed!",
+    title: t("Bot setup completed!"),
     text: now.name,
     tone: "success",
     href: now.href,
-    many: (n) => `Bot setup completed ${n} times`,
+    many: (n) => tn("Bot setup completed %(num)s time", "Bot setup completed %(num)s times", n),
   }),
   "guild.updated": null,
   "guild.deleted": ({ now }) => ({
-    title: `${now.name} was deleted here`,
+    title: t("%(name)s was deleted here", { name: now.name }),
     tone: "warning",
-    many: (n) => `${n} servers were deleted here`,
+    many: (n) => tn("%(num)s server was deleted here", "%(num)s servers were deleted here", n),
   }),
   "ticket.created": (data) => ({
-    ...about(data, "created"),
-    title: `New ${named(data)} created`,
-    text: `Subject: ${data.subject}`,
-    many: (n) => `${n} new ${plural(data)}`,
+    ...about(data, say.CREATED),
+    text: t("Subject: %(subject)s", { subject: data.subject }),
   }),
   "ticket.updated": (data) => ({
-    ...about(data, "updated"),
+    ...about(data, say.UPDATED),
     ...withText(changed(Object.keys(data.changes))),
   }),
   "ticket.deleted": ({ reason, ...data }) => {
-    const { href: _gone, ...toast } = about(data, "deleted");
+    const { href: _gone, ...toast } = about(data, say.DELETED);
     return { ...toast, tone: "warning", ...withText(reason) };
   },
   "ticket.message_sent": (data) => ({
-    ...about(data, "message"),
-    title: `New ${data.line?.kind === "note" ? "note" : "message"} in ${named(data)}`,
-    text: `From: ${data.messageType} (${data.line?.author?.name ?? data.authorUsername})`,
-    many: (n) => `${n} new messages`,
+    ...about(data, data.line?.kind === "note" ? say.NOTED : say.WRITTEN),
+    text: t("From: %(side)s (%(name)s)", {
+      side: t(data.messageType),
+      name: data.line?.author?.name ?? data.authorUsername,
+    }),
   }),
   "ticket.message_edited": null,
   "ticket.message_deleted": null,
-  "ticket.status_changed": (data) => ({
-    ...about(data, "changed"),
-    title: `${capital(named(data))} changed to ${data.now.statusLabel}`,
-    many: (n) => `${n} status changes`,
-  }),
+  "ticket.status_changed": (data) => about(data, say.MOVED),
   "ticket.claimed": (data) => ({
-    ...about(data, "claimed"),
-    ...withText(data.now.assignee && `By ${data.now.assignee.name}`),
+    ...about(data, say.CLAIMED),
+    ...withText(data.now.assignee && t("By %(name)s", { name: data.now.assignee.name })),
   }),
   "ticket.closed": ({ reason, ...data }) => ({
-    ...about(data, "closed"),
+    ...about(data, say.CLOSED),
     tone: "success",
     ...withText(reason),
   }),
-  "team.role_created": (data) => role(data.roleName, "created"),
-  "team.role_updated": (data) => role(data.roleName, "updated"),
-  "team.role_deleted": (data) => role(data.roleName, "deleted"),
-  "team.member_assigned": ({ username, roleName }) => ({
-    title: `${username} assigned to ${roleName}`,
+  "team.role_created": ({ roleName }) => ({
+    title: t("Team role %(roleName)s created", { roleName }),
     tone: "info",
-    many: (n) => `${n} team roles assigned`,
+    many: (n) => tn("%(num)s team role created", "%(num)s team roles created", n),
+  }),
+  "team.role_updated": ({ roleName }) => ({
+    title: t("Team role %(roleName)s updated", { roleName }),
+    tone: "info",
+    many: (n) => tn("%(num)s team role updated", "%(num)s team roles updated", n),
+  }),
+  "team.role_deleted": ({ roleName }) => ({
+    title: t("Team role %(roleName)s deleted", { roleName }),
+    tone: "info",
+    many: (n) => tn("%(num)s team role deleted", "%(num)s team roles deleted", n),
+  }),
+  "team.member_assigned": ({ username, roleName }) => ({
+    title: t("%(username)s assigned to %(roleName)s", { username, roleName }),
+    tone: "info",
+    many: (n) => tn("%(num)s team role assigned", "%(num)s team roles assigned", n),
   }),
   "team.member_unassigned": ({ username, roleName }) => ({
-    title: `${username} removed from ${roleName}`,
+    title: t("%(username)s removed from %(roleName)s", { username, roleName }),
     tone: "info",
-    many: (n) => `${n} team roles taken`,
+    many: (n) => tn("%(num)s team role taken", "%(num)s team roles taken", n),
   }),
   "member.left": ({ username }) => ({
-    title: `${username} left the server`,
+    title: t("%(username)s left the server", { username }),
     tone: "warning",
-    many: (n) => `${n} people left the server`,
+    many: (n) => tn("%(num)s person left the server", "%(num)s people left the server", n),
   }),
   "member.role_changed": null,
   "person.changed": ({ linked, unlinked }) => identity(linked, unlinked), // to that person alone
   "session.revoked": null,
-  "ticket.reopened": (data) => about(data, "reopened"),
+  "ticket.reopened": (data) => about(data, say.REOPENED),
   "ticket.assigned": (data) => ({
-    ...about(data, "assigned"),
-    ...withText(data.now.assignee && `To ${data.now.assignee.name}`),
+    ...about(data, say.ASSIGNED),
+    ...withText(data.now.assignee && t("To %(name)s", { name: data.now.assignee.name })),
   }),
-  "ticket.unclaimed": (data) => about(data, "given back"),
+  "ticket.unclaimed": (data) => about(data, say.GIVEN_BACK),
   "ticket.participant_added": null,
   "ticket.participant_removed": null,
   "ticket.file_added": null, // the message it came with is told
@@ -118,24 +128,30 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "organization.renamed": null,
   "organization.updated": null,
   "organization.visibility_changed": ({ name }) => ({
-    title: `Who sees the requests of ${name} has changed`,
+    title: t("Who sees the requests of %(name)s has changed", { name }),
     tone: "info",
-    many: (n) => `Who sees requests has changed in ${n} organizations`,
+    many: (n) =>
+      tn(
+        "Who sees requests has changed in %(num)s organization",
+        "Who sees requests has changed in %(num)s organizations",
+        n,
+      ),
   }),
   "organization.deleted": ({ name }) => ({
-    title: `${name} was deleted`,
+    title: t("%(name)s was deleted", { name }),
     tone: "warning",
-    many: (n) => `${n} organizations were deleted`,
+    many: (n) => tn("%(num)s organization was deleted", "%(num)s organizations were deleted", n),
   }),
   "member.joined": ({ member, place }) => ({
-    title: `${member.name} joined ${place.name}`,
+    title: t("%(name)s joined %(place)s", { name: member.name, place: place.name }),
     tone: "info",
-    many: (n) => `${n} people joined`,
+    many: (n) => tn("%(num)s person joined", "%(num)s people joined", n),
   }),
   "member.removed": ({ member, place }) => ({
-    title: `${member.name} is no longer in ${place.name}`,
+    title: t("%(name)s is no longer in %(place)s", { name: member.name, place: place.name }),
     tone: "warning",
-    many: (n) => `${n} people are no longer members`,
+    many: (n) =>
+      tn("%(num)s person is no longer a member", "%(num)s people are no longer members", n),
   }),
   "invitation.created": null,
   "invitation.accepted": null,
@@ -163,12 +179,15 @@ export function toastOf<T extends EventType>(
   return TOASTS[type]?.(data) ?? null;
 }
 
-function about(data: TicketData, done: string): Toast {
+function about(data: TicketData, { ticket, request }: Words): Toast {
+  const isRequest = data.workspace?.startsWith("org:"); // as an organization's is called
+  const [one, [single, many]] = isRequest ? request : ticket;
+  const name = data.now.reference ?? `#${data.now.number}`;
   return {
-    title: `${capital(named(data))} ${done}`,
+    title: t(one, { name, status: data.now.statusLabel }),
     tone: "info",
     href: data.now.href,
-    many: (n) => `${n} ${plural(data)} ${done}`,
+    many: (n) => tn(single, many, n),
   };
 }
 
@@ -180,30 +199,20 @@ export function placed(toast: Toast, data: object, active: string | null): Toast
   return { ...toast, text: [place.name, toast.text].filter(Boolean).join(" · ") };
 }
 
-/** An organization's ticket is called a request in every text. */
-function named(data: TicketData): string {
-  return `${plural(data).slice(0, -1)} ${data.now.reference ?? `#${data.now.number}`}`;
-}
-
-function plural({ workspace }: TicketData): "requests" | "tickets" {
-  return workspace?.startsWith("org:") ? "requests" : "tickets";
-}
-
-function role(name: string, done: string): Toast {
-  const many = (n: number): string => `${n} team roles ${done}`;
-  return { title: `Team role ${name} ${done}`, tone: "info", many };
-}
-
 /** Only what changes what one sees: a new name is no news to whoever chose it. */
 function identity(linked?: string | null, unlinked?: string | null): Toast | null {
   const provider = linked ?? unlinked;
   if (!provider) return null;
-  const title = `${capital(provider)} account ${linked ? "linked" : "unlinked"}`;
+  const values = { provider: capital(provider) };
+  const title = linked
+    ? t("%(provider)s account linked", values)
+    : t("%(provider)s account unlinked", values);
   return { title, tone: linked ? "success" : "warning", many: () => title };
 }
 
 function changed(names: string[]): string {
-  return names.length > 0 ? `Changed: ${names.join(", ")}` : "";
+  const fields = names.map((name) => t(say.FIELDS[name] ?? name)).join(", ");
+  return names.length > 0 ? t("Changed: %(fields)s", { fields }) : "";
 }
 
 function withText(text: string | null | undefined): { text?: string } {

@@ -15,6 +15,8 @@ from deskwire.accounts.passwords import Hasher
 from deskwire.events.hub import Hub
 from deskwire.events.stream import Stream
 from deskwire.integrations.discord.source import BotSource
+from deskwire.kit.catalogues import read_catalogue
+from deskwire.kit.speech import speak
 from deskwire.kit.stores import open_store
 from deskwire.metrics import Metrics
 from deskwire.services import ACCESS, Opened, Services, running
@@ -78,6 +80,7 @@ class Application:
 
     def _build(self) -> Door:
         settings, db = self.settings, self._opened.db
+        speak(read_catalogue(settings.desk_language))  # before any template is compiled
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
         hasher = Hasher()

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.relay import Relay, parse_relay, parse_sender
+from deskwire.kit.speech import languages
 
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRESQL = ("postgresql://", "postgres://")
@@ -77,6 +78,10 @@ class Settings(BaseSettings):
     )
     sign_up: Literal["open", "invited", "closed"] = Field(
         "invited", description="Who may make an account in the browser."
+    )
+    desk_language: str = Field(  # LANGUAGE itself is what a desktop sets for its programs
+        "en",
+        description="The language of every page, mail and toast: en, or one that has a catalogue.",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
@@ -141,6 +146,13 @@ class Settings(BaseSettings):
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError("must be an origin without a path")
         return value.rstrip("/").lower()  # scheme and host are, and are compared as text
+
+    @field_validator("desk_language")
+    @classmethod
+    def _is_spoken(cls, value: str) -> str:
+        if value not in languages():
+            raise ValueError(f"has no catalogue; there is one of: {', '.join(languages())}")
+        return value
 
     @field_validator("smtp_url")
     @classmethod

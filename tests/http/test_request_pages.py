@@ -67,6 +67,24 @@ def test_to_everybody_else_it_is_as_if_it_were_not_there(shown: Shown, actor: Ac
     assert MAST not in browser.get("/requests").text
 
 
+def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(shown: Shown) -> None:
+    page = browse(shown.site, BO).get("/guilds")
+
+    assert page.status_code == 200
+    assert MAST not in page.text
+
+
+@pytest.mark.parametrize("id_", [{}, {"id": "x"}])
+def test_a_form_without_a_usable_id_comes_back_with_one(shown: Shown, id_: dict[str, str]) -> None:
+    form = {"organization": shown.quay.ids["quay"], "subject": MAST, "text": "Again.", **id_}
+
+    refused = browse(shown.site, UNA).post("/requests/new", data=form)
+
+    assert refused.status_code == 422
+    [given] = re.findall(r'name="id" value="([^"]*)"', refused.text)
+    assert browse(shown.site, UNA).post("/requests/new", data=form | {"id": given}).is_redirect
+
+
 @pytest.mark.parametrize("actor", [BO, UNA, CY, EVE, MO])
 def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> None:
     for address in ("/admin", "/admin?company=quay", "/admin?q=mast"):

@@ -18,13 +18,15 @@ def test_every_stored_event_has_a_sentence() -> None:
 
 
 def test_a_move_names_the_status_as_screens_do() -> None:
-    told = tell("ticket.status_changed", {"now": NOW, "newStatus": "OPEN", "reason": "look"})
+    data = {"now": NOW, "newStatus": "OPEN", "reason": "look %(who)s"}
+    (deed,) = deeds_of([entry(1, "ticket.status_changed", actor="bot", **data)], {}, HEARD)
 
-    assert (told.did, told.object, told.more) == ("moved", "#7 Stuck", "to Reviewing – look")
+    assert deed.text == "The bot moved #7 Stuck to Reviewing – look %(who)s"
+    assert [part.kind for part in deed.parts] == ["who", "said", "what", "said"]
 
 
 def test_an_event_without_a_sentence_says_its_name() -> None:
-    assert tell("panel.shown_again", {}).did == "panel shown again"
+    assert tell("panel.shown_again", {}).values == {"did": "panel shown again"}
 
 
 def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
@@ -37,7 +39,7 @@ def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
     deeds = deeds_of(entries, {}, HEARD)
 
     assert [deed.position for deed in deeds] == [3, 1]
-    assert "Stuck" not in deeds[0].told.object
+    assert "Stuck" not in deeds[0].text
 
 
 def test_actors_are_named_as_far_as_they_are_known() -> None:
@@ -73,4 +75,4 @@ def test_a_note_is_told_as_one_and_of_the_moment_it_was_written() -> None:
 
     (deed,) = deeds_of([told], {}, HEARD)
 
-    assert (deed.told.did, deed.at) == ("wrote a note in", 4)
+    assert (deed.text, deed.at) == ("The bot wrote a note in #7 Stuck", 4)

@@ -197,3 +197,20 @@ def test_an_address_that_takes_no_mail_is_refused_unseen(
 
     assert refused.value.problems[0].startswith("SMTP_URL: ")
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_language_without_a_catalogue_is_refused_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DESK_LANGUAGE", "tlh")
+
+    with pytest.raises(Unusable, match="DESK_LANGUAGE: has no catalogue; there is one of: de, en"):
+        load()
+
+
+def test_what_a_desktop_says_of_its_own_language_is_not_for_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "fr_FR:fr")
+
+    assert load().desk_language == "en"

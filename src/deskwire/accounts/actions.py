@@ -19,9 +19,10 @@ from deskwire.accounts.throttle import LIMITS, Limits
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Forbidden
+from deskwire.kit.speech import N_, gettext
 
 RESETTING: tuple[Purpose, ...] = ("reset",)
-DEACTIVATED = "This account is deactivated. Ask whoever runs this desk."
+DEACTIVATED = N_("This account is deactivated. Ask whoever runs this desk.")
 WELCOMING: tuple[Purpose, ...] = ("sign-in", "reset")  # both let their holder set a password
 
 
@@ -173,7 +174,7 @@ def _open(tx: Connection, person_id: PersonId, visit: Visit, at: Millis) -> Open
     # Held, or a session could begin beside the end of all of them.
     held = select(people.people.c.deactivated_at).where(people.people.c.id == person_id)
     if tx.execute(held.with_for_update()).scalar_one() is not None:
-        raise Forbidden(DEACTIVATED)
+        raise Forbidden(gettext(DEACTIVATED))
     if visit.token is not None:
         sign_out(tx, visit.token, at)
     return sessions.begin(tx, person_id, user_agent=visit.user_agent, address=visit.address, at=at)

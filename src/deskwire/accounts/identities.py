@@ -22,6 +22,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
+from deskwire.kit.speech import gettext
 
 # A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
 # https://discord.com/developers/docs/reference#snowflakes
@@ -60,13 +61,22 @@ def link(
         return
     if person_of(tx, principal) is not None:
         raise Conflict(
-            f"The {provider.capitalize()} account {subject} is already linked to another person "
-            "here. Unlink it from them first, then link it again."
+            gettext(
+                "The %(provider)s account %(subject)s is already linked to another person here. "
+                "Unlink it from them first, then link it again.",
+                provider=provider.capitalize(),
+                subject=subject,
+            )
         )
     if held is not None:
         raise Conflict(
-            f"This person is already linked to the {provider.capitalize()} account {held}. "
-            f"Unlink that one first, then link {subject}."
+            gettext(
+                "This person is already linked to the %(provider)s account %(held)s. Unlink that "
+                "one first, then link %(subject)s.",
+                provider=provider.capitalize(),
+                held=held,
+                subject=subject,
+            )
         )
     moment = now() if at is None else at
     row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
@@ -86,8 +96,10 @@ def unlink(
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     if tx.execute(delete(identities).where(mine)).rowcount == 0:
         raise NotFound(
-            f"No {provider.capitalize()} account is linked to this person; "
-            "there is nothing to undo."
+            gettext(
+                "No %(provider)s account is linked to this person; there is nothing to undo.",
+                provider=provider.capitalize(),
+            )
         )
     people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
 
@@ -117,7 +129,10 @@ def parse_principal(provider: str, subject: str) -> str:
         raise Invalid(f"{provider!r} is not a provider here; known: {', '.join(SUBJECTS)}.")
     if not form.fullmatch(subject):
         raise Invalid(
-            f"{subject!r} is not a Discord user id. Copy the number of 17 to 20 digits "
-            "(Discord: Settings, Advanced, Developer Mode; then Copy User ID)."
+            gettext(
+                "%(subject)s is not a Discord user id. Copy the number of 17 to 20 digits "
+                "(Discord: Settings, Advanced, Developer Mode; then Copy User ID).",
+                subject=repr(subject),
+            )
         )
     return f"{provider}:{subject}"

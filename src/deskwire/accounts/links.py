@@ -25,6 +25,7 @@ from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import digest, new_secret
+from deskwire.kit.speech import gettext
 
 LIFETIME = HOUR  # long enough to walk to the person, short enough to be forgotten in a scrollback
 VERIFYING = DAY  # ms; it only proves an address, and mail may be read tomorrow
@@ -104,7 +105,9 @@ def _is_usable(token: str, purposes: Collection[Purpose], at: Millis | None) -> 
 def _link_from(row: Row[*tuple[Any, ...]] | None) -> Link:
     if row is None:
         raise NotFound(
-            "This link has been used, has expired, or never existed. "
-            "Ask whoever runs this desk for a new one."
+            gettext(
+                "This link has been used, has expired, or never existed. Ask whoever runs this "
+                "desk for a new one."
+            )
         )
     return Link(*row)

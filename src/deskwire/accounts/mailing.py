@@ -18,6 +18,7 @@ from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict
 from deskwire.kit.mail import Letter
+from deskwire.kit.speech import gettext
 
 VERIFYING: tuple[Purpose, ...] = ("verify",)
 Compose = Callable[[Person, str], Letter]  # to whom, and the link's secret
@@ -62,9 +63,9 @@ def send_verification(
     """Mail the link again. TooMany if it was asked for too often."""
     person = people.find(tx, person_id)
     if person is None or person.email is None:
-        raise Conflict("Your account has no e-mail address that could be proven.")
+        raise Conflict(gettext("Your account has no e-mail address that could be proven."))
     if person.email_verified_at is not None:
-        raise Conflict("Your e-mail address is proven already; there is nothing to do.")
+        raise Conflict(gettext("Your e-mail address is proven already; there is nothing to do."))
     throttle.count_mail(tx, person.email, address, at, limits)
     send_link(tx, person, "verify", compose, at)
 

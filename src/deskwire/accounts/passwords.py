@@ -19,6 +19,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.errors import Invalid, TooMany
+from deskwire.kit.speech import gettext
 
 SHORTEST = 10  # characters; below it guessing is too cheap even through the throttle
 LONGEST = 128  # characters; room for any passphrase, no room for a megabyte to hash
@@ -53,11 +54,13 @@ def parse_password(text: str, email: str | None) -> str:
     password = _composed(text)
     sentence = None
     if len(password) < SHORTEST:
-        sentence = f"Use at least {SHORTEST} characters; a few random words do well."
+        sentence = gettext(
+            "Use at least %(least)s characters; a few random words do well.", least=SHORTEST
+        )
     elif len(password) > LONGEST:
-        sentence = f"Use at most {LONGEST} characters."
+        sentence = gettext("Use at most %(most)s characters.", most=LONGEST)
     elif email is not None and password.casefold() in _forms_of(email):
-        sentence = "Choose something other than your e-mail address."
+        sentence = gettext("Choose something other than your e-mail address.")
     if sentence is not None:
         raise Invalid(sentence, {"password": sentence})
     return password
@@ -124,7 +127,9 @@ class Hasher:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._places.acquire(blocking=False):
-            raise TooMany("Many people are signing in at this moment. Try again in a little.", 2)
+            raise TooMany(
+                gettext("Many people are signing in at this moment. Try again in a little."), 2
+            )
         done = self._threads.submit(work)
         done.add_done_callback(self._free_place)  # also when the waiting request was cancelled
         return await asyncio.wrap_future(done)

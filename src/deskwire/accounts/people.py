@@ -27,10 +27,11 @@ from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import new_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
-FORMER = "Former member"  # who has left for good
+FORMER = N_("Former member")  # who has left for good
 THEMES = ("system", "light", "dark")
 PERSONAL = (
     "email",
@@ -94,7 +95,11 @@ def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = 
     if email is not None:
         lock(tx, f"email {email}")
         if find_by_email(tx, email) is not None:
-            raise Conflict(f"{email} already belongs to somebody here. Use another address.")
+            raise Conflict(
+                gettext(
+                    "%(email)s already belongs to somebody here. Use another address.", email=email
+                )
+            )
     moment = now() if at is None else at
     person = Person(new_id(moment), name, email, None, 1, moment)
     tx.execute(
@@ -194,7 +199,7 @@ def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
     erased = (
         people.update()
         .where(mine)
-        .values(**gone, name=FORMER, deleted_at=at, revision=people.c.revision + 1)
+        .values(**gone, name=gettext(FORMER), deleted_at=at, revision=people.c.revision + 1)
     )
     tx.execute(erased)
     person = Person(*tx.execute(select(people).where(mine)).one())
@@ -228,11 +233,12 @@ def parse_email(text: str) -> str:
         # test_environment admits `.test` (RFC 6761), which the demo and the tests live in.
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        sentence = "Write the e-mail address in full, like name@example.org."
+        sentence = gettext("Write the e-mail address in full, like name@example.org.")
         ending = text.strip().lower().rpartition(".")[2]
         if "@" in text and ending in NO_MAIL:
-            sentence = (
-                f"No e-mail reaches an address in .{ending}. Write one like name@example.org."
+            sentence = gettext(
+                "No e-mail reaches an address in .%(ending)s. Write one like name@example.org.",
+                ending=ending,
             )
         raise Invalid(sentence, {"email": sentence}) from None
     return found.normalized.lower()
@@ -250,7 +256,10 @@ def parse_name(text: str) -> str:
     """A name on one line, 1 to 80 characters, that is seen and cannot turn the text around it."""
     name = " ".join(text.split())
     if is_blank(name) or len(name) > NAME_CHARACTERS or any(map(is_disruptive, name)):
-        sentence = f"Write a name of 1 to {NAME_CHARACTERS} ordinary characters."
+        sentence = gettext(
+            "Write a name of 1 to %(most)s ordinary characters.",
+            most=NAME_CHARACTERS,
+        )
         raise Invalid(sentence, {"name": sentence})
     return name
 
@@ -258,14 +267,17 @@ def parse_name(text: str) -> str:
 def parse_theme(text: str) -> str | None:
     """`light`, `dark`, or None for `system`."""
     if text not in THEMES:
-        raise Invalid(f"Choose one of {', '.join(THEMES)}.", {"theme": "Choose one of these."})
+        raise Invalid(
+            gettext("Choose one of %(words)s.", words=", ".join(THEMES)),
+            {"theme": gettext("Choose one of these.")},
+        )
     return None if text == "system" else text
 
 
 def parse_time_zone(text: str) -> str | None:
     """A name of the IANA list, or None for nothing: the browser's own."""
     if text and text not in available_timezones():
-        sentence = "Choose a time zone from the list, like Europe/Oslo."
+        sentence = gettext("Choose a time zone from the list, like Europe/Oslo.")
         raise Invalid(sentence, {"time_zone": sentence})
     return text or None
 

@@ -28,6 +28,7 @@ from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import metadata, padded
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import digest, new_id, new_secret
+from deskwire.kit.speech import gettext
 
 LIFETIME = 7 * DAY  # since it was last used
 EXTEND_AFTER = HOUR  # a write per hour of use, instead of one per request
@@ -203,7 +204,7 @@ def end_own(
     """End one of a person's sessions. NotFound if it is not there, or somebody else's."""
     chosen = (sessions.c.id == session_id) & (sessions.c.person == person_id)
     if tx.execute(select(sessions.c.id).where(chosen)).first() is None:
-        raise NotFound("That browser is signed out already.")
+        raise NotFound(gettext("That browser is signed out already."))
     end(tx, session_id, at=at)
 
 

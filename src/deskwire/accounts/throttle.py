@@ -26,6 +26,7 @@ from deskwire.kit.clock import MINUTE, Millis
 from deskwire.kit.db import BigId, lock, metadata
 from deskwire.kit.errors import TooMany
 from deskwire.kit.ids import digest
+from deskwire.kit.speech import gettext, ngettext
 
 SIGN_UP = "sign-up "  # before a source that signs up; no address begins like it
 MAIL = "mail "  # before a source that has mail sent, and before whom it is sent to
@@ -73,7 +74,7 @@ def count(
         _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
         _wait(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
     )
-    _refuse_early(max(waits), "Too many failed attempts.")
+    _refuse_early(max(waits), gettext("Too many failed attempts."))
     return _write(tx, key, source, at)
 
 
@@ -84,7 +85,7 @@ def count_sign_up(tx: Connection, address: str | None, at: Millis, limits: Limit
     source = f"{SIGN_UP}{source_of(address)}"
     lock(tx, f"failures of {source}")
     wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
-    _refuse_early(wait, "Too many people signed up from where you are.")
+    _refuse_early(wait, gettext("Too many people signed up from where you are."))
     _write(tx, None, source, at)
 
 
@@ -100,7 +101,7 @@ def count_mail(
         _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
         _wait(tx, failures.c.email_hash == key, limits.per_mailbox, at, limits.window),
     )
-    _refuse_early(max(waits), "Too many mails were asked for.")
+    _refuse_early(max(waits), gettext("Too many mails were asked for."))
     _write(tx, key, source, at)
 
 
@@ -141,7 +142,7 @@ def _wait(
 def _refuse_early(wait: Millis, sentence: str) -> None:
     if wait > 0:
         seconds = -(-wait // 1000)
-        raise TooMany(f"{sentence} Try again {_in_words(seconds)}.", seconds)
+        raise TooMany(f"{sentence} {_try_again(seconds)}", seconds)
 
 
 def _write(tx: Connection, key: str | None, source: str, at: Millis) -> int:
@@ -149,7 +150,8 @@ def _write(tx: Connection, key: str | None, source: str, at: Millis) -> int:
     return int(tx.execute(row.returning(failures.c.id)).scalar_one())
 
 
-def _in_words(seconds: int) -> str:
+def _try_again(seconds: int) -> str:
     if seconds <= 90:
-        return f"in {seconds} second{'' if seconds == 1 else 's'}"
-    return f"in {-(-seconds // 60)} minutes"
+        return ngettext("Try again in %(num)s second.", "Try again in %(num)s seconds.", seconds)
+    minutes = -(-seconds // 60)
+    return ngettext("Try again in %(num)s minute.", "Try again in %(num)s minutes.", minutes)

@@ -15,11 +15,12 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets.file_kinds import PICTURES, Seen
 from deskwire.tickets.uploads import Uploads, once
 
 LIMIT = 10_000_000  # bytes of what is uploaded; a telephone's photograph has five
-NO_PICTURE = "Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels."
+NO_PICTURE = N_("Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels.")
 
 
 async def keep_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]) -> None:
@@ -45,7 +46,7 @@ def check_shown(tx: Connection, avatar: str) -> None:
     table = people.people
     shown = select(table.c.id).where(table.c.avatar == avatar)
     if not is_id(avatar) or tx.execute(shown).first() is None:
-        raise NotFound("There is no such picture.")
+        raise NotFound(gettext("There is no such picture."))
 
 
 async def _square(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
@@ -58,7 +59,7 @@ async def _square(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
     finally:
         await uploads.store.delete(whole)
     if small is None:
-        raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
+        raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
     return small.webp
 
 

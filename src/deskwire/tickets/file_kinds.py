@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import puremagic
 
 from deskwire.kit.errors import TooLarge
+from deskwire.kit.speech import gettext
 
 HEAD = 8192  # bytes looked at for a signature; a tar's is at 257, most are at 0
 CERTAIN = 0.4  # of puremagic's confidence, a tenth per byte: a text may well begin with `BM`
@@ -81,7 +82,9 @@ class Seen:
 
 def too_large(limit: int) -> TooLarge:
     """The refusal of a file of more than `limit` bytes."""
-    return TooLarge(f"A file may have at most {limit // 1_000_000} MB. Send a smaller one.")
+    return TooLarge(
+        gettext("A file may have at most %(limit)s MB. Send a smaller one.", limit=limit // 1000000)
+    )
 
 
 def type_of(head: bytes, *, is_text: bool) -> str:

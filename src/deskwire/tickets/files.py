@@ -35,6 +35,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata, padded
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
+from deskwire.kit.speech import gettext
 from deskwire.tickets.tickets import tickets, visible_to
 from deskwire.workspaces.organizations import organizations
 from deskwire.workspaces.rights import Right, may
@@ -76,7 +77,10 @@ def attach(
     """Give uploaded files to a message; each one's own, and not sent before. Invalid otherwise."""
     wanted = list(dict.fromkeys(ids))
     if len(wanted) > MAX_FILES:
-        raise Invalid(f"At most {MAX_FILES} files go with one message.", {"files": "Too many"})
+        raise Invalid(
+            gettext("At most %(most)s files go with one message.", most=MAX_FILES),
+            {"files": gettext("Too many")},
+        )
     place = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
     for id_ in wanted:
         mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
@@ -87,7 +91,9 @@ def attach(
             "note": note,
         }
         if tx.execute(update(files).where(mine).values(values)).rowcount == 0:
-            raise Invalid("One of the files is gone. Add it again.", {"files": "Gone"})
+            raise Invalid(
+                gettext("One of the files is gone. Add it again."), {"files": gettext("Gone")}
+            )
     return read_of_message(tx, message_id) if wanted else []
 
 
@@ -122,7 +128,7 @@ def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
     chosen = select(files).select_from(joined).where(files.c.id == file_id, or_(own, sent))
     row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
     if row is None:
-        raise NotFound("There is no such file, or it is not shared with you.")
+        raise NotFound(gettext("There is no such file, or it is not shared with you."))
     return row
 
 
@@ -184,9 +190,7 @@ def attached(row: Row[Any]) -> Attached:
 
 def size_text(size: int) -> str:
     """`1.4 MB`; decimal units, as browsers and telephones show them."""
-    amount = float(size)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000 or unit == "MB":
-            break
-        amount /= 1000
-    return f"{int(amount)} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+    if size < 1000:
+        return gettext("%(size)s bytes", size=size)
+    unit, least = ("MB", 1_000_000) if size >= 1_000_000 else ("kB", 1_000)
+    return f"{size / least:.1f} {unit}"

@@ -13,6 +13,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.speech import gettext
 from deskwire.tickets import messages, talk
 from deskwire.tickets.circle import read_circle
 from deskwire.tickets.sentences import PRIORITY_LABELS
@@ -54,7 +55,7 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
     The same id again by the same person gives what was filed before.
     """
     if place.internal:
-        raise NotFound("There is no such organization, or it is not shared with you.")
+        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
     if (known := _known(tx, deed, place, filing.id)) is not None:
         return known
     demand(deed.viewer, Right.FILE, place.workspace)
@@ -84,7 +85,9 @@ def file_request(tx: Connection, deed: Deed, place: Organization, filing: Filing
 
 def _known(tx: Connection, deed: Deed, place: Organization, id_: str) -> Row[Any] | None:
     if not is_id(id_):
-        raise Invalid("A request's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+        raise Invalid(
+            gettext("A request's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
+        )
     lock(tx, f"request {id_}")  # or of two who send it at once, one would break
     known = tx.execute(select(tickets).where(tickets.c.id == id_)).one_or_none()
     if known is None:
@@ -92,7 +95,7 @@ def _known(tx: Connection, deed: Deed, place: Organization, id_: str) -> Row[Any
     filed = messages.read_newest(tx, id_, "ticket.created")
     is_theirs = filed is not None and filed.author == deed.person
     if known.workspace != place.workspace or not is_theirs:
-        raise Conflict("This id is another request's. Send it again with a new one.")
+        raise Conflict(gettext("This id is another request's. Send it again with a new one."))
     return known
 
 
@@ -101,7 +104,7 @@ def _requester(tx: Connection, deed: Deed, place: Organization, filing: Filing) 
         return deed.person
     demand(deed.viewer, Right.FILE_FOR_OTHERS, place.workspace)
     if filing.requester not in read_circle(tx, place.workspace).members:
-        sentence = f"Choose somebody of {place.name}."
+        sentence = gettext("Choose somebody of %(place)s.", place=place.name)
         raise Invalid(sentence, {"requester": sentence})
     return filing.requester
 
@@ -118,7 +121,7 @@ def _parse(filing: Filing) -> tuple[str, str]:
     except Invalid as refusal:
         problems |= refusal.fields
     if filing.priority and filing.priority not in PRIORITY_LABELS:
-        problems["priority"] = f"One of {', '.join(PRIORITY_LABELS)}."
+        problems["priority"] = gettext("One of %(words)s.", words=", ".join(PRIORITY_LABELS))
     if problems:
         raise Invalid(" ".join(problems.values()), problems)
     return subject, described
@@ -129,7 +132,10 @@ def _category(tx: Connection, place: Organization, wanted: str | None) -> str | 
         return None
     known = read_categories(tx, place.id)
     if not any(each.id == wanted and not each.archived for each in known):
-        raise Invalid("Choose a category of the list.", {"category": "Choose one of the list."})
+        raise Invalid(
+            gettext("Choose a category of the list."),
+            {"category": gettext("Choose one of the list.")},
+        )
     return wanted
 
 

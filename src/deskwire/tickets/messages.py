@@ -34,10 +34,11 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
 from deskwire.kit.keys import Key
+from deskwire.kit.speech import N_, gettext, ngettext
 from deskwire.tickets.facts import Fact
 from deskwire.tickets.markdown import render
-from deskwire.tickets.sentences import told_here
-from deskwire.tickets.statuses import LABELS, from_wire
+from deskwire.tickets.sentences import quoted, told_here
+from deskwire.tickets.statuses import LABELS, Status, from_wire
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 
@@ -239,72 +240,113 @@ def _html(draft: Draft) -> str:
 def absent_text(data: dict[str, Any]) -> str:
     """What is shown for a message whose text the sender kept to itself."""
     length = data.get("messageLength", 0)
-    attachments = " with attachments" if data.get("hasAttachments") else ""
-    return f"wrote {length} character{'' if length == 1 else 's'}{attachments} in Discord"
+    if data.get("hasAttachments"):
+        return ngettext(
+            "wrote %(num)s character with attachments in Discord",
+            "wrote %(num)s characters with attachments in Discord",
+            length,
+        )
+    return ngettext(
+        "wrote %(num)s character in Discord", "wrote %(num)s characters in Discord", length
+    )
 
 
 def sentence(type_: str, data: dict[str, Any]) -> str:
     """What happened, to be read after the name of who did it."""
-    reason = f": {data['reason']}" if data.get("reason") else ""
     if "set" in data:
         return told_here(type_, data)
     match type_:
         case "ticket.created":
-            return "opened the ticket"
+            return gettext("opened the ticket")
         case "ticket.updated":
             return _changed(data.get("changes") or {})
         case "ticket.claimed":
-            return f"claimed the ticket{reason}"
+            return _because(gettext("claimed the ticket"), data)
         case "ticket.closed":
-            return f"closed the ticket{reason}"
+            return _because(gettext("closed the ticket"), data)
         case "ticket.deleted":
-            return f"deleted the ticket{reason}"
+            return _because(gettext("deleted the ticket"), data)
         case "ticket.edited":
             return _edited(data.get("edit") or {})
         case "ticket.status_changed":
             status, _ = from_wire(
                 data["newStatus"], status="active", assignee=None, claimed=True, actor=""
             )
-            return f"moved the ticket to {LABELS[status]}{reason}"
+            return _because(_moved(status), data)
         case _:
             return type_.partition(".")[2].replace("_", " ")
 
 
+def _because(what: str, data: Mapping[str, Any]) -> str:
+    if not data.get("reason"):
+        return what
+    return gettext("%(what)s: %(reason)s", what=what, reason=data["reason"])
+
+
+def _moved(status: Status) -> str:
+    return gettext("moved the ticket to %(status)s", status=gettext(LABELS[status]))
+
+
+# A field that was set, and one that was emptied.
+SET = {
+    "subject": (N_("set the subject to “%(value)s”"), N_("cleared the subject")),
+    "priority": (N_("set the priority to “%(value)s”"), N_("cleared the priority")),
+}
+
+
+def _set(field: str, value: str | None) -> str:
+    with_value, without = SET[field]
+    return gettext(with_value, value=value) if value else gettext(without)
+
+
 def _changed(changes: dict[str, Any]) -> str:
-    parts = []
-    for name in ("subject", "priority"):
-        if new := (changes.get(name) or {}).get("new"):
-            parts.append(f"set the {name} to “{new}”")
-        elif changes.get(name):
-            parts.append(f"cleared the {name}")
+    parts = [_set(field, changes[field].get("new")) for field in SET if changes.get(field)]
     tags = changes.get("tags") or {}
-    for word, names in (("added", tags.get("added")), ("removed", tags.get("removed"))):
-        if names:
-            quoted = ", ".join(f"“{name}”" for name in names)
-            parts.append(f"{word} the tag{'' if len(names) == 1 else 's'} {quoted}")
-    return ", ".join(parts) or "updated the ticket"
+    if names := tags.get("added"):
+        parts.append(
+            ngettext(
+                "added the tag %(tags)s",
+                "added the tags %(tags)s",
+                len(names),
+                tags=quoted(names),
+            )
+        )
+    if names := tags.get("removed"):
+        parts.append(
+            ngettext(
+                "removed the tag %(tags)s",
+                "removed the tags %(tags)s",
+                len(names),
+                tags=quoted(names),
+            )
+        )
+    return ", ".join(parts) or gettext("updated the ticket")
 
 
 def _edited(edit: dict[str, Any]) -> str:
     """What somebody wrote into a ticket's row by hand."""
-    parts = []
-    if "status" in edit:
-        parts.append(f"moved the ticket to {LABELS[edit['status']]}")
-    for name in ("subject", "priority"):
-        if name in edit:
-            parts.append(
-                f"set the {name} to “{edit[name]}”" if edit[name] else f"cleared the {name}"
-            )
+    parts = [_moved(edit["status"])] if "status" in edit else []
+    parts += [_set(field, edit[field]) for field in SET if field in edit]
     if "assignee" in edit:
-        parts.append("assigned the ticket" if edit["assignee"] else "took the assignee away")
+        is_set = bool(edit["assignee"])
+        parts.append(
+            gettext("assigned the ticket") if is_set else gettext("took the assignee away")
+        )
     if "opener" in edit:
-        parts.append("changed who opened the ticket")
+        parts.append(gettext("changed who opened the ticket"))
     if "tags" in edit:
-        named = ", ".join(f"“{name}”" for name in edit["tags"])
-        parts.append(f"set the tags to {named}" if named else "cleared the tags")
+        named = quoted(edit["tags"])
+        parts.append(
+            gettext("set the tags to %(tags)s", tags=named)
+            if named
+            else gettext("cleared the tags")
+        )
     if "deleted_at" in edit:
-        parts.append("deleted the ticket" if edit["deleted_at"] else "brought the ticket back")
-    return ", ".join(parts) or "edited the ticket"
+        is_gone = bool(edit["deleted_at"])
+        parts.append(
+            gettext("deleted the ticket") if is_gone else gettext("brought the ticket back")
+        )
+    return ", ".join(parts) or gettext("edited the ticket")
 
 
 def rendered(row: Any) -> str:  # noqa: ANN401 - a row

@@ -29,6 +29,7 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.errors import NotFound
 from deskwire.kit.keys import key_of, parse_key
+from deskwire.kit.speech import gettext
 from deskwire.kit.text import words_of
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.counts import count, count_all_requests, count_rows
@@ -190,7 +191,7 @@ def read_row(tx: Connection, viewer: Viewer, ticket_id: str) -> Row[Any]:
     chosen = _with_unread(viewer).where(visible_to(viewer), tickets.c.id == ticket_id, REQUESTS)
     row = tx.execute(chosen).one_or_none()
     if row is None:
-        raise NotFound("There is no such request, or it is not shared with you.")
+        raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 

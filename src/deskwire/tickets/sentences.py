@@ -2,54 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from deskwire.kit.speech import N_, gettext, ngettext
 from deskwire.tickets.statuses import LABELS
 
 Priority = Literal["low", "normal", "high", "urgent"]
 PRIORITY_LABELS: Mapping[Priority, str] = {
-    "low": "Low",
-    "normal": "Normal",
-    "high": "High",
-    "urgent": "Urgent",
+    "low": N_("Low"),
+    "normal": N_("Normal"),
+    "high": N_("High"),
+    "urgent": N_("Urgent"),
 }
+# What happened, by the type of its event; of a server's ticket, and of a request.
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    "ticket.created": (N_("opened the ticket"), N_("opened the request")),
+    "ticket.claimed": (N_("claimed the ticket"), N_("claimed the request")),
+    "ticket.unclaimed": (N_("gave the ticket back"), N_("gave the request back")),
+    "ticket.assigned": (
+        N_("assigned the ticket to %(assignee)s"),
+        N_("assigned the request to %(assignee)s"),
+    ),
+    "ticket.closed": (N_("moved the ticket to %(status)s"), N_("moved the request to %(status)s")),
+    "ticket.status_changed": (
+        N_("moved the ticket to %(status)s"),
+        N_("moved the request to %(status)s"),
+    ),
+    "ticket.reopened": (N_("reopened the ticket"), N_("reopened the request")),
+    "ticket.deleted": (N_("deleted the ticket"), N_("deleted the request")),
+}
+UPDATED = (N_("updated the ticket"), N_("updated the request"))
 
 
 def told_here(type_: str, data: Mapping[str, Any]) -> str:
     """What a fact with `set` says; `shown` holds the names of what ids in it stand for."""
-    noun, values, shown = data.get("noun", "ticket"), data["set"], data.get("shown") or {}
-    match type_:
-        case "ticket.created":
-            return f"opened the {noun}"
-        case "ticket.claimed":
-            return f"claimed the {noun}"
-        case "ticket.unclaimed":
-            return f"gave the {noun} back"
-        case "ticket.assigned":
-            return f"assigned the {noun} to {shown.get('assignee') or 'somebody'}"
-        case "ticket.closed" | "ticket.status_changed":
-            return f"moved the {noun} to {LABELS[values['status']]}"
-        case "ticket.reopened":
-            return f"reopened the {noun}"
-        case "ticket.deleted":
-            return f"deleted the {noun}"
-        case _:
-            return _changed(values, shown) or f"updated the {noun}"
+    values, shown = data["set"], data.get("shown") or {}
+    is_request = data.get("noun") == "request"
+    if type_ not in SENTENCES:
+        return _changed(values, shown) or gettext(UPDATED[is_request])
+    assignee = shown.get("assignee") or gettext("somebody")
+    status = gettext(LABELS[values["status"]]) if "status" in values else ""
+    return gettext(SENTENCES[type_][is_request], assignee=assignee, status=status)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """`“pump”, “night”`."""
+    return ", ".join(gettext("“%(name)s”", name=name) for name in names)
 
 
 def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
     parts = []
     if "subject" in values:
-        parts.append(f"changed the title to “{values['subject']}”")
+        parts.append(gettext("changed the title to “%(title)s”", title=values["subject"]))
     if "category" in values:
         name = shown.get("category")
-        parts.append(f"set the category to {name}" if name else "cleared the category")
+        parts.append(
+            gettext("set the category to %(category)s", category=name)
+            if name
+            else gettext("cleared the category")
+        )
     if "priority" in values:
-        word = PRIORITY_LABELS.get(values["priority"], values["priority"])
-        parts.append(f"set the priority to {word}" if word else "cleared the priority")
-    for word in ("added", "removed"):
-        if names := shown.get(f"labels_{word}"):
-            quoted = ", ".join(f"“{name}”" for name in names)
-            parts.append(f"{word} the label{'' if len(names) == 1 else 's'} {quoted}")
+        parts.append(_prioritised(values["priority"]))
+    if names := shown.get("labels_added"):
+        parts.append(
+            ngettext(
+                "added the label %(labels)s",
+                "added the labels %(labels)s",
+                len(names),
+                labels=quoted(names),
+            )
+        )
+    if names := shown.get("labels_removed"):
+        parts.append(
+            ngettext(
+                "removed the label %(labels)s",
+                "removed the labels %(labels)s",
+                len(names),
+                labels=quoted(names),
+            )
+        )
     return ", ".join(parts)
+
+
+def _prioritised(word: Priority | None) -> str:
+    if not word:
+        return gettext("cleared the priority")
+    label = PRIORITY_LABELS.get(word)
+    return gettext("set the priority to %(priority)s", priority=gettext(label) if label else word)

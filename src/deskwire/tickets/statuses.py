@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from deskwire.events.catalogue import StatusWord
+from deskwire.kit.speech import N_
 
 Status = StatusWord
 WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
@@ -15,12 +16,12 @@ WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
 STATUSES: tuple[Status, ...] = get_args(StatusWord)
 
 LABELS: dict[Status, str] = {
-    "new": "Submitted",
-    "active": "In Progress",
-    "waiting": "Action Required",
-    "review": "Reviewing",
-    "done": "Completed",
-    "canceled": "Canceled",
+    "new": N_("Submitted"),
+    "active": N_("In Progress"),
+    "waiting": N_("Action Required"),
+    "review": N_("Reviewing"),
+    "done": N_("Completed"),
+    "canceled": N_("Canceled"),
 }
 
 ENDED: frozenset[Status] = frozenset({"done", "canceled"})

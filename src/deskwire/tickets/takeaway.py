@@ -11,6 +11,7 @@ from deskwire.accounts.people import Person
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, iso
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import gettext
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.departure import read_memberships
@@ -20,7 +21,7 @@ def read_takeaway(tx: Connection, person_id: PersonId, at: Millis) -> dict[str, 
     """What `person_id` may take with them, as JSON; no secret is in it, and nobody else's words."""
     person = people.find(tx, person_id)
     if person is None:
-        raise NotFound("There is no such account.")
+        raise NotFound(gettext("There is no such account."))
     principals = identities.principals_of(tx, person_id)
     selves = [person_id, *principals]
     return {

@@ -19,6 +19,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import is_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import files, messages, words
 from deskwire.tickets.actions import tell
 from deskwire.tickets.circle import read_circle
@@ -32,6 +33,10 @@ from deskwire.workspaces.names import read_names
 from deskwire.workspaces.rights import Right, demand, is_staff, may
 
 Kind = Literal["reply", "note"]
+ONLY_OWN = {
+    "edit": N_("Only who wrote a message can edit it."),
+    "delete": N_("Only who wrote a message can delete it."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def erase(tx: Connection, deed: Deed, ticket_id: str, message_id: str) -> None:
     row = hold(tx, deed, ticket_id)
     message = _own(tx, deed, row, message_id, "delete")
     if message.type == "ticket.created":
-        raise Conflict("This is what the request is about. Cancel the request instead.")
+        raise Conflict(gettext("This is what the request is about. Cancel the request instead."))
     sent = files.read_of_message(tx, message_id)
     files.forget_of_message(tx, message_id)
     table = messages.messages
@@ -181,12 +186,14 @@ def may_edit(deed: Deed, message: Any) -> bool:  # noqa: ANN401 - a row, or a li
 
 def _known(tx: Connection, deed: Deed, row: Row[Any], id_: str) -> Row[Any] | None:
     if not is_id(id_):
-        raise Invalid("A message's id is a UUIDv7 in lower case.", {"id": "Not a UUIDv7"})
+        raise Invalid(
+            gettext("A message's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
+        )
     lock(tx, f"message {id_}")  # or of two who send it to two requests at once, one would break
     table = messages.messages
     known = tx.execute(select(table).where(table.c.id == id_)).one_or_none()
     if known is not None and (known.ticket != row.id or known.author != deed.person):
-        raise Conflict("This id is another message's. Send it again with a new one.")
+        raise Conflict(gettext("This id is another message's. Send it again with a new one."))
     return known
 
 
@@ -202,15 +209,17 @@ def _side(deed: Deed, row: Row[Any]) -> Literal["customer", "staff"]:
     return "customer" if is_theirs else "staff"
 
 
-def _own(tx: Connection, deed: Deed, row: Row[Any], message_id: str, verb: str) -> Row[Any]:
+def _own(
+    tx: Connection, deed: Deed, row: Row[Any], message_id: str, verb: Literal["edit", "delete"]
+) -> Row[Any]:
     message = messages.read_row(tx, row.id, message_id, hold=True)
     if message is None or message.kind == "system":
-        raise NotFound("There is no such message.")
+        raise NotFound(gettext("There is no such message."))
     if message.kind == "note" and not may(deed.viewer, Right.NOTE):
-        raise NotFound("There is no such message.")
+        raise NotFound(gettext("There is no such message."))
     moderates = verb == "delete" and may(deed.viewer, Right.MODERATE, row.workspace)
     if not may_edit(deed, message) and not moderates:
-        raise Forbidden(f"Only who wrote a message can {verb} it.")
+        raise Forbidden(gettext(ONLY_OWN[verb]))
     return message
 
 

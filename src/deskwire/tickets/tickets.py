@@ -39,6 +39,7 @@ from deskwire.events.channels import STAFF, Channel, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_shared, metadata
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import gettext
 from deskwire.tickets.places import NOWHERE, Places, is_request, read_places
 from deskwire.tickets.statuses import ENDED, LABELS, Status
 from deskwire.workspaces.names import read_names
@@ -266,7 +267,7 @@ def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, numbe
         )
     ).one_or_none()
     if row is None:
-        raise NotFound("There is no such ticket, or it is not shared with you.")
+        raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
     return row
 
 
@@ -283,7 +284,7 @@ def read_visible_id(
     chosen = select(tickets, *also).where(visible_to(viewer), tickets.c.id == ticket_id)
     row = tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
     if row is None:
-        raise NotFound("There is no such request, or it is not shared with you.")
+        raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 
@@ -294,12 +295,12 @@ def read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
 
 
 def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
-    """The newest tickets the viewer takes part in, outside the workspaces `but_in`."""
+    """The newest tickets of servers the viewer takes part in, outside the workspaces `but_in`."""
     if not any(channel.startswith("ticket:") for channel in viewer.channels):
         return []
     rows = tx.execute(
         select(tickets)
-        .where(own_of(viewer, but_in=but_in))
+        .where(own_of(viewer, but_in=but_in), tickets.c.workspace.like("guild:%"))
         .order_by(tickets.c.active_at.desc(), tickets.c.id.desc())
         .limit(OWN)
     ).all()
@@ -327,9 +328,9 @@ def _now(row: Row[Any], names: Mapping[Principal, Who], places: Places) -> Ticke
     return TicketNow(
         id=row.id,
         number=row.number,
-        subject=row.subject or f"Ticket #{row.number}",
+        subject=row.subject or gettext("Ticket #%(number)s", number=row.number),
         status=status,
-        status_label=LABELS[status],
+        status_label=gettext(LABELS[status]),
         opener=names.get(row.opener),
         assignee=names.get(row.assignee),
         priority=row.priority,

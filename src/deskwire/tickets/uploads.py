@@ -16,6 +16,7 @@ from deskwire.kit.clock import now
 from deskwire.kit.db import Database, lock
 from deskwire.kit.errors import NotFound, TooMany
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.speech import gettext
 from deskwire.kit.store import Store
 from deskwire.tickets.file_kinds import PICTURES, Seen, clean_name
 from deskwire.tickets.files import attached, files
@@ -97,7 +98,7 @@ def read_uploader(tx: Connection, access: Access, person: PersonId, place: Works
         return viewer
     kind, _, id_ = place.partition(":")
     if kind != "org" or not is_id(id_):
-        raise NotFound("There is no such organization, or it is not shared with you.")
+        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
     demand(viewer, Right.FILE, read_visible_by_id(tx, viewer, id_).workspace)
     return viewer
 
@@ -107,7 +108,10 @@ def check_room(tx: Connection, person: PersonId) -> None:
     mine = (files.c.uploader == person) & files.c.message.is_(None)
     unsent = tx.execute(select(func.count()).select_from(files).where(mine)).scalar_one()
     if unsent >= MAX_UNSENT:
-        sentence = f"You have {unsent} files that were not sent yet. Send them, or wait a day."
+        sentence = gettext(
+            "You have %(unsent)s files that were not sent yet. Send them, or wait a day.",
+            unsent=unsent,
+        )
         raise TooMany(sentence, TRY_AGAIN)
 
 

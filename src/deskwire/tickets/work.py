@@ -15,6 +15,7 @@ from deskwire.events import channels
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.speech import gettext
 from deskwire.tickets import messages
 from deskwire.tickets.actions import add_edit, keep_findable, seat_opener, tell, write_state
 from deskwire.tickets.circle import read_circle
@@ -39,7 +40,7 @@ def hold(tx: Connection, deed: Deed, ticket_id: str) -> Row[Any]:
     """The row of a request the viewer may see, held until the transaction ends."""
     row = read_visible_id(tx, deed.viewer, ticket_id, hold=True)
     if not is_request(row.workspace):
-        raise NotFound("There is no such request, or it is not shared with you.")
+        raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 
@@ -66,14 +67,19 @@ def why_not_move(
         return None
     is_theirs = row.opener == deed.person or may(deed.viewer, Right.CANCEL_ANY, row.workspace)
     if not is_theirs:
-        return "Only whoever filed a request, or a manager, may cancel or reopen it."
+        return gettext("Only whoever filed a request, or a manager, may cancel or reopen it.")
     if status == "canceled":
-        return None if row.status not in ENDED else "It has ended already."
+        return None if row.status not in ENDED else gettext("It has ended already.")
     if row.status == "done" and status == "active":
         if deed.at - (row.closed_at or 0) < reopen_days * DAY:
             return None
-        return f"It was completed more than {reopen_days} days ago. File a new request instead."
-    return f"Only the team can move a request to {LABELS[status]}."
+        return gettext(
+            "It was completed more than %(days)s days ago. File a new request instead.",
+            days=reopen_days,
+        )
+    return gettext(
+        "Only the team can move a request to %(status)s.", status=gettext(LABELS[status])
+    )
 
 
 def set_status(tx: Connection, deed: Deed, row: Row[Any], status: Status) -> Row[Any]:
@@ -97,7 +103,10 @@ def assign(tx: Connection, deed: Deed, ticket_id: str, to: PersonId | None) -> R
     if row.assignee == to:
         return row
     if to is not None and to not in read_circle(tx, row.workspace).staff:
-        raise Invalid("Only somebody of the team can be assigned.", {"assignee": "Not of the team"})
+        raise Invalid(
+            gettext("Only somebody of the team can be assigned."),
+            {"assignee": gettext("Not of the team")},
+        )
     names = read_names(tx, [row.assignee, to])
     values: dict[str, Any] = {"assignee": to}
     if to is not None and row.status == "new":
@@ -144,7 +153,9 @@ def categorise(tx: Connection, deed: Deed, ticket_id: str, category: str | None)
     known = read_categories(tx, row.workspace.removeprefix("org:"))
     names = {each.id: each.name for each in known}
     if category is not None and category not in names:
-        raise Invalid("There is no such category.", {"category": "Choose one of the list"})
+        raise Invalid(
+            gettext("There is no such category."), {"category": gettext("Choose one of the list")}
+        )
     old, new = names.get(row.category), names.get(category or "")
     shown = {"category": new} if new else {}
     changes = {"category": {"old": old, "new": new}}
@@ -157,7 +168,8 @@ def prioritise(tx: Connection, deed: Deed, ticket_id: str, priority: str | None)
     demand(deed.viewer, Right.WORK, row.workspace)
     if priority is not None and priority not in PRIORITY_LABELS:
         raise Invalid(
-            f"{priority!r} is no priority.", {"priority": f"One of {', '.join(PRIORITY_LABELS)}"}
+            gettext("%(priority)s is no priority.", priority=repr(priority)),
+            {"priority": gettext("One of %(words)s", words=", ".join(PRIORITY_LABELS))},
         )
     if priority == row.priority:
         return row
@@ -183,7 +195,10 @@ def label(
         return row
     now = sorted((held | added) - removed)
     if len(now) > MAX_LABELS:
-        raise Invalid(f"A request has at most {MAX_LABELS} labels.", {"label": "Too many"})
+        raise Invalid(
+            gettext("A request has at most %(most)s labels.", most=MAX_LABELS),
+            {"label": gettext("Too many")},
+        )
     changed = {"added": sorted(added), "removed": sorted(removed)}
     shown = {f"labels_{word}": names for word, names in changed.items() if names}
     return _update(tx, deed, row, {"tags": now}, shown=shown, tags=changed)
@@ -216,7 +231,7 @@ def watch(tx: Connection, deed: Deed, ticket_id: str, person: PersonId) -> Row[A
         demand(deed.viewer, Right.CANCEL_ANY, row.workspace)
     circle = read_circle(tx, row.workspace)
     if person not in circle.members and person not in circle.staff:
-        raise NotFound("There is no such member of this organization.")
+        raise NotFound(gettext("There is no such member of this organization."))
     here = (participants.c.ticket == row.id) & (participants.c.principal == person)
     if tx.execute(select(participants.c.role).where(here)).first() is not None:
         return row
@@ -230,7 +245,7 @@ def unwatch(tx: Connection, deed: Deed, ticket_id: str, person: PersonId) -> Row
     if person != deed.person:
         demand(deed.viewer, Right.CANCEL_ANY, row.workspace)
     if person == row.opener:
-        raise Conflict("Whoever filed a request always takes part in it.")
+        raise Conflict(gettext("Whoever filed a request always takes part in it."))
     here = (participants.c.ticket == row.id) & (participants.c.principal == person)
     if tx.execute(delete(participants).where(here)).rowcount == 0:
         return row

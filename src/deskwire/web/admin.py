@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deskwire.events.access import Viewer
+from deskwire.kit.speech import N_
 from deskwire.workspaces.rights import Right, is_staff, may
 
 
@@ -19,10 +20,10 @@ class Tab:
 
 
 TABS = (
-    Tab("requests", "Requests", "/admin", None),
-    Tab("people", "People", "/admin/people", Right.PEOPLE),
-    Tab("organizations", "Organizations", "/admin/organizations", None),
-    Tab("deliveries", "Deliveries", "/admin/deliveries", Right.DELIVERIES),
+    Tab("requests", N_("Requests"), "/admin", None),
+    Tab("people", N_("People"), "/admin/people", Right.PEOPLE),
+    Tab("organizations", N_("Organizations"), "/admin/organizations", None),
+    Tab("deliveries", N_("Deliveries"), "/admin/deliveries", Right.DELIVERIES),
 )
 
 

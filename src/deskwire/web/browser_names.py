@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deskwire.kit.speech import gettext
+
 # In this order: each also claims to be those below it.
 BROWSERS = (
     ("Edg", "Edge"),
@@ -30,8 +32,14 @@ def browser_name(user_agent: str) -> str:
     browser = _first(BROWSERS, user_agent)
     system = _first(SYSTEMS, user_agent)
     if browser is None:
-        return f"A browser on {system}" if system else "An unknown browser"
-    return f"{browser} on {system}" if system else browser
+        return (
+            gettext("A browser on %(system)s", system=system)
+            if system
+            else gettext("An unknown browser")
+        )
+    return (
+        gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
+    )
 
 
 def _first(names: tuple[tuple[str, str], ...], text: str) -> str | None:

@@ -29,6 +29,7 @@ from deskwire.kit.errors import (
     Upstream,
 )
 from deskwire.kit.ids import new_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.problems import BY_STATUS, KIND, Code, document, pointer
 from deskwire.web.redaction import redact
 from deskwire.web.render import FRAGMENT_HEADER, Render
@@ -46,26 +47,26 @@ STATUSES: dict[type[Refusal], int] = {
     Upstream: 502,
 }
 SENTENCES = {
-    404: "There is nothing at this address, or it is not shared with you.",
-    405: "This address does not take that kind of request.",
-    408: "The request did not arrive in time. Try again.",
-    413: "That was larger than this desk takes.",
-    503: "The database takes nothing at this moment. Try again in a little.",
-    500: "Something on our side broke. It was written down; trying again may help.",
+    404: N_("There is nothing at this address, or it is not shared with you."),
+    405: N_("This address does not take that kind of request."),
+    408: N_("The request did not arrive in time. Try again."),
+    413: N_("That was larger than this desk takes."),
+    503: N_("The database takes nothing at this moment. Try again in a little."),
+    500: N_("Something on our side broke. It was written down; trying again may help."),
 }
 TITLES = {
-    401: "Sign in first",
-    403: "Not allowed",
-    404: "Nothing here",
-    405: "Not like this",
-    408: "That took too long",
-    409: "That does not fit",
-    413: "Too large",
-    422: "That cannot be accepted",
-    429: "One moment",
-    500: "Something broke",
-    503: "Not now",
-    502: "Another system did not answer",
+    401: N_("Sign in first"),
+    403: N_("Not allowed"),
+    404: N_("Nothing here"),
+    405: N_("Not like this"),
+    408: N_("That took too long"),
+    409: N_("That does not fit"),
+    413: N_("Too large"),
+    422: N_("That cannot be accepted"),
+    429: N_("One moment"),
+    500: N_("Something broke"),
+    503: N_("Not now"),
+    502: N_("Another system did not answer"),
 }
 JSON_KINDS = ("application/json", KIND)
 API = "/api/"
@@ -109,18 +110,20 @@ class Answers:
 
     async def _refused_by_http(self, request: Request, refusal: HTTPException) -> Response:
         status = refusal.status_code
-        sentence = SENTENCES.get(status, refusal.detail)
+        sentence = gettext(SENTENCES[status]) if status in SENTENCES else refusal.detail
         return await self._answer(request, status, sentence, dict(refusal.headers or {}), {})
 
     async def _database_refused(self, request: Request, error: OperationalError) -> Response:
         logger.error("the database refused", exc_info=error)
-        return await self._answer(request, 503, SENTENCES[503], {"retry-after": "5"}, {})
+        return await self._answer(request, 503, gettext(SENTENCES[503]), {"retry-after": "5"}, {})
 
     async def _crashed(self, request: Request, error: Exception) -> Response:
         reference = new_id()
         path = redact(request.url.path)
         logger.error("%s %s broke (reference %s)", request.method, path, reference, exc_info=error)
-        return await self._answer(request, 500, SENTENCES[500], {}, {"reference": reference})
+        return await self._answer(
+            request, 500, gettext(SENTENCES[500]), {}, {"reference": reference}
+        )
 
     async def _answer(
         self,
@@ -155,7 +158,7 @@ def status_of(refusal: Refusal) -> int:
 
 def title_of(status: int) -> str:
     """A few words for people."""
-    return TITLES.get(status) or HTTPStatus(status).phrase
+    return gettext(TITLES[status]) if status in TITLES else HTTPStatus(status).phrase
 
 
 def problem(

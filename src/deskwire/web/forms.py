@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from deskwire.kit.errors import Invalid
+from deskwire.kit.speech import gettext
 from deskwire.web.errors import wants_json
 
 KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -33,7 +34,7 @@ async def read_form(request: Request) -> Form:
     """The text fields of a posted form. Invalid where the body is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in KINDS:
-        raise Invalid("Send this as a form.")
+        raise Invalid(gettext("Send this as a form."))
     lists: dict[str, list[str]] = {}
     async with request.form(max_fields=FIELDS, max_files=0) as form:
         for name, value in form.multi_items():

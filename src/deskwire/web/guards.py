@@ -17,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.problems import BY_STATUS, KIND, PROBLEMS, Code, document
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
@@ -25,7 +26,7 @@ FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 cha
 OTHER_BYTES = 1024 * 1024  # JSON of the API; never read further than this
 BODY_WITHIN = 30.0  # s for a whole body; a telephone with one bar sends a form in five
 FILES_WITHIN = 900.0  # s for a body with files: 50 MB at half a megabit a second
-TOO_SLOW = "The request did not arrive in time. Try again."
+TOO_SLOW = N_("The request did not arrive in time. Try again.")
 PARTS_KIND = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
 PORTS = {"http": 80, "https": 443}
@@ -154,7 +155,7 @@ class BodyLimit:
                 async with asyncio.timeout_at(None if whole else deadline):
                     message = await receive()
             except TimeoutError:
-                raise _Unread(408, TOO_SLOW) from None
+                raise _Unread(408, gettext(TOO_SLOW)) from None
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise _Unread(413, _too_large(limit))
@@ -188,16 +189,20 @@ def why_foreign(headers: Headers, own: str | None) -> str | None:
     if origins:
         if own is not None and [normal_origin(each) for each in origins] == [own]:
             return None
-        return (
-            f"This request came from {', '.join(origins)[:200]}, not from {own or 'this desk'}. "
-            "If both are this desk's own address, PUBLIC_URL must name the one that people use."
+        return gettext(
+            "This request came from %(words)s, not from %(own)s. If both are this desk's own "
+            "address, PUBLIC_URL must name the one that people use.",
+            words=", ".join(origins)[:200],
+            own=own or gettext("this desk"),
         )
     if sites:
         if set(sites) <= {"same-origin", "none"}:
             return None
-        return "This request came from another site. Open the page on this desk and try again."
+        return gettext(
+            "This request came from another site. Open the page on this desk and try again."
+        )
     if "cookie" in headers:
-        return "This request has a cookie but does not say where it came from (Origin)."
+        return gettext("This request has a cookie but does not say where it came from (Origin).")
     return None
 
 
@@ -247,7 +252,7 @@ def _announced(headers: Headers) -> int:
 
 
 def _too_large(limit: int) -> str:
-    return f"The request is larger than {limit // 1024} KiB. Send less."
+    return gettext("The request is larger than %(limit)s KiB. Send less.", limit=limit // 1024)
 
 
 async def _refuse(scope: Scope, send: Send, code: Code, sentence: str) -> None:

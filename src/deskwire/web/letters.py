@@ -18,7 +18,9 @@ from starlette.requests import Request
 from deskwire.accounts.mailing import Compose
 from deskwire.accounts.people import Person
 from deskwire.kit.mail import Letter
+from deskwire.kit.speech import N_, gettext, spoken
 from deskwire.web.operators import is_direct
+from deskwire.web.wording import translate
 from deskwire.workspaces.invitations import Compose as Inviting
 
 Mode = Literal["sent", "kept", "off"]
@@ -26,13 +28,15 @@ FOLDER = Path(__file__).parent / "templates" / "mail"
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["language"] = spoken().tag
+    return translate(environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,11 @@ class Letters:
 
     def verification(self, request: Request) -> Compose:
         """The letter with which somebody proves their address."""
-        return self._with_link(request, "verify", "Confirm your e-mail address")
+        return self._with_link(request, "verify", N_("Confirm your e-mail address"))
 
     def reset(self, request: Request) -> Compose:
         """The letter for who forgot a password."""
-        return self._with_link(request, "reset", "Choose a new password")
+        return self._with_link(request, "reset", N_("Choose a new password"))
 
     def invitation(self, request: Request) -> Inviting:
         """The letter with which somebody is invited into an organization."""
@@ -62,7 +66,7 @@ class Letters:
 
         def compose(inviter: str, place: str, token: str) -> Letter:
             told = {"inviter": inviter, "place": place, "link": f"{origin}/invitations/{token}"}
-            return self.write("invitation", f"Invitation to {place}", **told)
+            return self.write("invitation", gettext("Invitation to %(place)s", place=place), **told)
 
         return compose
 
@@ -94,6 +98,8 @@ class Letters:
         origin = self.origin(request)
 
         def compose(person: Person, token: str) -> Letter:
-            return self.write(name, subject, name=person.name, link=f"{origin}/{name}/{token}")
+            return self.write(
+                name, gettext(subject), name=person.name, link=f"{origin}/{name}/{token}"
+            )
 
         return compose

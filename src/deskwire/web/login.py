@@ -31,19 +31,21 @@ from deskwire.kit.errors import (
     TooMany,
     Unauthenticated,
 )
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.errors import status_of
 from deskwire.web.letters import Letters
 from deskwire.web.render import Render
 from deskwire.web.sessions import BrowserSessions, SignedIn
 from deskwire.web.site import NO_LETTERS, SignUp
+from deskwire.web.wording import said
 
 FORM_KIND = "application/x-www-form-urlencoded"  # what a form without files is sent as
 FIELDS = 20  # of a form; the largest of ours has five
 NEXT_CHARACTERS = 2000  # longer URLs are cut somewhere on the way
-WRONG = "That e-mail address and password do not belong together. Check both and try again."
+WRONG = N_("That e-mail address and password do not belong together. Check both and try again.")
 NOT_OPEN = {
-    "invited": "Accounts here are by invitation. Ask whoever runs this desk to invite you.",
-    "closed": "This desk takes no new accounts. Ask whoever runs it if you think you need one.",
+    "invited": N_("Accounts here are by invitation. Ask whoever runs this desk to invite you."),
+    "closed": N_("This desk takes no new accounts. Ask whoever runs it if you think you need one."),
 }
 
 # The link's secret is in the page's path, so no Referer may carry it. `no-referrer` would do that
@@ -85,19 +87,19 @@ class Login:
 
     async def _sign_in(self, request: Request, form: Mapping[str, str]) -> Opened:
         typed = parse_all(
-            email=lambda: required(form, "email", "Write your e-mail address."),
-            password=lambda: required(form, "password", "Write your password."),
+            email=lambda: required(form, "email", gettext("Write your e-mail address.")),
+            password=lambda: required(form, "password", gettext("Write your password.")),
         )
         visit, email = self.browsers.visit_of(request), normal_email(typed["email"])
         knock = await self.db.write(actions.knock, email, visit.address, self.clock(), self.limits)
         if not await self.is_right(knock, typed["password"]):
-            raise Unauthenticated(WRONG)
+            raise Unauthenticated(gettext(WRONG))
         better = None
         if knock.hash is not None and self.hasher.is_outdated(knock.hash):
             better = await self.hasher.hash(typed["password"])
         opened = await self.db.write(actions.admit, knock, visit, self.clock(), better)
         if opened is None:
-            raise Unauthenticated(WRONG)
+            raise Unauthenticated(gettext(WRONG))
         return opened
 
     async def sign_out(self, request: Request) -> Response:
@@ -127,7 +129,7 @@ class Login:
 
     async def _sign_up(self, request: Request, form: Mapping[str, str]) -> Opened:
         if self.sign_up_mode != "open":
-            raise Forbidden(NOT_OPEN[self.sign_up_mode])
+            raise Forbidden(gettext(NOT_OPEN[self.sign_up_mode]))
         email = normal_email(form.get("email", ""))
         typed = parse_all(
             name=lambda: parse_name(form.get("name", "")),
@@ -150,7 +152,7 @@ class Login:
             # and not every desk sends mail. So we say it plainly, which helps the person who
             # forgot, and the throttle makes asking for many addresses slow. In the modes
             # `invited` and `closed` nothing can be asked.
-            sentence = "This address cannot be used. If it is yours, sign in instead."
+            sentence = gettext("This address cannot be used. If it is yours, sign in instead.")
             raise Conflict(sentence) from refusal
 
     # /welcome/{token}
@@ -206,9 +208,11 @@ class Login:
     ) -> Opened:
         email = signed_in.person.email
         if email is None:
-            raise Conflict("Your account has no e-mail address, so it has no password to change.")
+            raise Conflict(
+                gettext("Your account has no e-mail address, so it has no password to change.")
+            )
         typed = parse_all(
-            current=lambda: required(form, "current", "Write your current password."),
+            current=lambda: required(form, "current", gettext("Write your current password.")),
             password=lambda: parse_another(form, email),
         )
         visit = self.browsers.visit_of(request)
@@ -218,7 +222,7 @@ class Login:
             hash_ = await self.hasher.hash(typed["password"])
             opened = await self.db.write(actions.change_password, knock, hash_, visit, self.clock())
         if opened is None:
-            sentence = "This is not your current password."
+            sentence = gettext("This is not your current password.")
             raise Invalid(sentence, {"current": sentence})
         return opened
 
@@ -247,7 +251,7 @@ class Login:
     ) -> Response:
         more = {
             "next": safe_next(form.get("next")),
-            "not_open": NOT_OPEN.get(self.sign_up_mode),
+            "not_open": said(NOT_OPEN).get(self.sign_up_mode),
             "taken": isinstance(refusal, Conflict),
         }
         return self._page(request, "sign_up.html", form, more, refusal)
@@ -348,7 +352,7 @@ def parse_another(form: Mapping[str, str], email: str) -> str:
     """The new password; Invalid if it is what was typed as the current one."""
     password = parse_password(form.get("password", ""), email)
     if form["password"] == form.get("current"):
-        sentence = "This is the current one. Choose another."
+        sentence = gettext("This is the current one. Choose another.")
         raise Invalid(sentence, {"password": sentence})
     return password
 

@@ -11,10 +11,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from deskwire.kit.errors import Invalid
+from deskwire.kit.speech import N_, gettext
 
 MAX_PARTS = 200  # of one form; the largest has thirty
 HEAD_BYTES = 8 * 1024  # of one part's headers; a file name has at most a few hundred
-BROKEN = "The form did not arrive whole. Send it again."
+BROKEN = N_("The form did not arrive whole. Send it again.")
 
 Kind = Literal["name", "value", "headed", "body", "over", "end"]
 
@@ -34,7 +35,7 @@ class Multipart:
     def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
-            raise Invalid(BROKEN)
+            raise Invalid(gettext(BROKEN))
         self._stream = stream
         self._seen: deque[tuple[Kind, bytes]] = deque()
         self._parser = MultipartParser(
@@ -56,7 +57,7 @@ class Multipart:
             if head is None:
                 return
             yield Part(*_parse_head(head), self._read_body())
-        raise Invalid(f"A form may have at most {MAX_PARTS} fields.")
+        raise Invalid(gettext("A form may have at most %(most)s fields.", most=MAX_PARTS))
 
     async def _read_head(self) -> list[tuple[Kind, bytes]] | None:
         """The headers of the next part, as they came; None after the last."""
@@ -70,7 +71,7 @@ class Multipart:
             if kind in ("name", "value"):
                 found.append((kind, data))
             if sum(len(each) for _, each in found) > HEAD_BYTES:
-                raise Invalid(BROKEN)
+                raise Invalid(gettext(BROKEN))
 
     async def _read_body(self) -> AsyncIterator[bytes]:
         while True:
@@ -84,7 +85,7 @@ class Multipart:
             try:
                 self._parser.write(await anext(self._stream))
             except (StopAsyncIteration, FormParserError):
-                raise Invalid(BROKEN) from None
+                raise Invalid(gettext(BROKEN)) from None
         return self._seen.popleft()
 
     def _see(self, kind: Kind, data: bytes = b"") -> None:

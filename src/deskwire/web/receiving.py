@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from deskwire.events.catalogue import Attached
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.errors import Invalid
+from deskwire.kit.speech import gettext, ngettext
 from deskwire.tickets.file_kinds import too_large
 from deskwire.tickets.files import MAX_FILES
 from deskwire.tickets.uploads import Uploads
@@ -78,11 +79,13 @@ async def receive_one(
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         received = await receive_files(request, uploads, person, place, at_most=1)
         if not received.files:
-            raise Invalid("Choose a file to upload.", {"files": "None was chosen"})
+            raise Invalid(
+                gettext("Choose a file to upload."), {"files": gettext("None was chosen")}
+            )
         return received.files[0]
     name = unquote(request.headers.get("x-file-name", ""))  # what is not UTF-8 becomes �
     if not name:
-        raise Invalid("Name the file in the header x-file-name, or send a form with it.")
+        raise Invalid(gettext("Name the file in the header x-file-name, or send a form with it."))
     return await uploads.keep(person, place, name, arriving(request))
 
 
@@ -92,7 +95,7 @@ async def arriving(request: Request) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
             yield chunk
     except ClientDisconnect:
-        raise Invalid("The upload broke off. Send it again.") from None
+        raise Invalid(gettext("The upload broke off. Send it again.")) from None
 
 
 async def _receive(
@@ -114,7 +117,7 @@ async def _receive(
         elif not part.file_name:
             await _read_text(part.chunks, 0)  # a browser's way to say that none was chosen
         elif len(kept) == at_most:
-            raise Invalid(_too_many(at_most), {"files": "Too many"})
+            raise Invalid(_too_many(at_most), {"files": gettext("Too many")})
         else:
             kept.append(await uploads.keep(person, place, part.file_name, part.chunks))
     return Received(ImmutableMultiDict(texts), kept)
@@ -125,12 +128,16 @@ async def _read_text(chunks: AsyncIterator[bytes], room: int) -> str:
     async for chunk in chunks:
         whole += chunk
         if len(whole) > room:
-            raise Invalid("The form has too much text. Send less.")
+            raise Invalid(gettext("The form has too much text. Send less."))
     try:
         return whole.decode()
     except UnicodeDecodeError:
-        raise Invalid("The form is not text in UTF-8.") from None
+        raise Invalid(gettext("The form is not text in UTF-8.")) from None
 
 
 def _too_many(at_most: int) -> str:
-    return f"At most {at_most} file{'' if at_most == 1 else 's'} go with one form."
+    return ngettext(
+        "At most %(num)s file go with one form.",
+        "At most %(num)s files go with one form.",
+        at_most,
+    )

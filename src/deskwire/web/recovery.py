@@ -19,6 +19,7 @@ from deskwire.accounts.passwords import parse_password
 from deskwire.accounts.people import normal_email
 from deskwire.events.channels import PersonId
 from deskwire.kit.errors import Forbidden, NotFound, Refusal
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.letters import Letters
 from deskwire.web.login import (
     WELCOME_HEADERS,
@@ -30,7 +31,7 @@ from deskwire.web.login import (
     token_of,
 )
 
-NO_MAIL = "This desk sends no mail. Whoever runs it can give you a link to set a new password."
+NO_MAIL = N_("This desk sends no mail. Whoever runs it can give you a link to set a new password.")
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,11 @@ class Recovery:
         """
         form = await read_form(request)
         try:
-            typed = parse_all(email=lambda: required(form, "email", "Write your e-mail address."))
+            typed = parse_all(
+                email=lambda: required(form, "email", gettext("Write your e-mail address."))
+            )
             if not self.letters.works:
-                raise Forbidden(NO_MAIL)
+                raise Forbidden(gettext(NO_MAIL))
             person = await self._ask_for_reset(request, normal_email(typed["email"]))
         except Refusal as refusal:
             return self._forgot_page(request, form, refusal)
@@ -130,7 +133,7 @@ class Recovery:
         self, request: Request, form: dict[str, str], refusal: Refusal | None = None
     ) -> Response:
         sent = refusal is None and "sent" in request.query_params
-        more = {"sent": sent, "no_mail": None if self.letters.works else NO_MAIL}
+        more = {"sent": sent, "no_mail": None if self.letters.works else gettext(NO_MAIL)}
         return form_page(self.login.render, request, "forgot_password.html", form, more, refusal)
 
     def _reset_page(

@@ -29,11 +29,13 @@ from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis, iso
+from deskwire.kit.speech import day_text, spoken
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
 from deskwire.web.site import Person, Session, Site, Visit, visit_of
-from deskwire.web.zones import day, day_name, local, times_in
+from deskwire.web.wording import for_browsers, said, translate, word
+from deskwire.web.zones import day, day_name, local, moment_text, times_in
 from deskwire.workspaces.names import initials
 from deskwire.workspaces.organizations import ids_of
 
@@ -78,6 +80,8 @@ class Page:
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
     organizations: int = 0  # how many the viewer is a member of
+    language: str = "en"  # as HTML names it
+    texts: Mapping[str, object] | None = None  # what scripts say in it; None: they know
 
 
 class Renderer:
@@ -86,6 +90,8 @@ class Renderer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._environment = _environment()
+        self._language = spoken().tag
+        self._texts = for_browsers(spoken())
 
     def render(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
@@ -121,6 +127,8 @@ class Renderer:
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
             len(ids_of(viewer)) if isinstance(viewer, Viewer) else 0,
+            self._language,
+            self._texts,
         )
 
 
@@ -157,13 +165,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
+    translate(environment)
     environment.filters |= {"iso": _iso, "utc": utc, "local": local, "initials": person_initials}
-    environment.filters |= {"day": day, "day_name": day_name, "part": part}
+    environment.filters |= {"day": day, "day_name": day_name, "day_text": day_text}
+    environment.filters |= {"part": part, "word": word}
     environment.globals |= {
         "options_of": options_of,
         "tabs_for": tabs_for,
         "EMPTY": EMPTY,
-        "LABELS": LABELS,
+        "LABELS": said(LABELS),
         "STATUSES": STATUSES,
         "PRIORITIES": PRIORITIES,
         "asset": assets.address,
@@ -188,7 +198,7 @@ def utc(at: Millis | Undefined) -> str:
     """A time as people read it where no script puts it in their own words."""
     if isinstance(at, Undefined):
         return ""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%-d %b %Y, %H:%M UTC")
+    return moment_text(datetime.fromtimestamp(at / 1000, UTC))
 
 
 def person_initials(name: str | Undefined) -> str:

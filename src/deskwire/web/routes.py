@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
+from deskwire.kit.speech import gettext
 from deskwire.web.api import messages as api_messages
 from deskwire.web.api import oneself as api_oneself
 from deskwire.web.api import organizations as api_organizations
@@ -293,7 +294,7 @@ def keep_policy(site: Site, url: Url) -> Endpoint:
             case _:
                 assert_never(url.policy)
         if url.policy == "signed-in" and request.state.visit.signed_in is None:
-            raise Unauthenticated("Sign in to see this page.")
+            raise Unauthenticated(gettext("Sign in to see this page."))
         method = "GET" if request.method == "HEAD" else request.method
         return await url.methods[method](request)
 

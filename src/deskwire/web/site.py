@@ -12,6 +12,7 @@ from deskwire.events.access import Access
 from deskwire.events.hub import Hub
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
+from deskwire.kit.speech import gettext
 from deskwire.tickets.uploads import Uploads
 from deskwire.tickets.work import REOPEN_DAYS
 from deskwire.web.deliveries import Deliveries
@@ -104,5 +105,5 @@ def person_of(request: Request) -> Person:
     """Who is there, on pages that are only for people who are signed in."""
     person = visit_of(request).person
     if person is None:
-        raise Unauthenticated("Sign in to see this page.")
+        raise Unauthenticated(gettext("Sign in to see this page."))
     return person

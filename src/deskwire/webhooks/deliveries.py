@@ -38,6 +38,7 @@ from sqlalchemy import (
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import BigId, execute_plain, metadata
 from deskwire.kit.errors import Conflict, NotFound
+from deskwire.kit.speech import gettext
 from deskwire.webhooks.source import Arrived
 
 AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
@@ -181,7 +182,13 @@ def replay(tx: Connection, delivery_id: int) -> None:
     """Have a parked delivery understood once more, with the code of today."""
     state = read_one(tx, delivery_id).state
     if state not in ("parked", "dismissed"):
-        raise Conflict(f"Delivery {delivery_id} is {state}; only a parked one can be replayed.")
+        raise Conflict(
+            gettext(
+                "Delivery %(id)s is %(state)s; only a parked one can be replayed.",
+                id=delivery_id,
+                state=state,
+            )
+        )
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
 
 
@@ -189,7 +196,13 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     """Note that somebody has seen a parked delivery, and that nothing is to be done about it."""
     state = read_one(tx, delivery_id).state
     if state != "parked":
-        raise Conflict(f"Delivery {delivery_id} is {state}; only a parked one can be dismissed.")
+        raise Conflict(
+            gettext(
+                "Delivery %(id)s is %(state)s; only a parked one can be dismissed.",
+                id=delivery_id,
+                state=state,
+            )
+        )
     seen = {"state": "dismissed", "handled_at": at}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(seen))
 

@@ -26,6 +26,7 @@ from deskwire.events.catalogue import (
 from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.speech import N_, gettext
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.invitations import revoke_made, revoke_unbacked
 from deskwire.workspaces.membership import strike
@@ -38,15 +39,18 @@ from deskwire.workspaces.organizations import (
 )
 from deskwire.workspaces.rights import INTERNAL_ROLES, Right, demand
 
-LAST = "This desk needs a super admin who can sign in. Make somebody else one first."
-ONESELF = "Nobody does this to their own account. Ask another super admin."
+LAST = N_("This desk needs a super admin who can sign in. Make somebody else one first.")
+ONESELF = N_("Nobody does this to their own account. Ask another super admin.")
 
 
 def give_role(tx: Connection, deed: Deed, person_id: PersonId, role: str) -> None:
     """Give somebody a role in the team, or another one; the same again changes nothing."""
     person = _hold(tx, deed, person_id, Right.EMPLOY)
     if role not in INTERNAL_ROLES:
-        raise Invalid("There is no such role.", {"role": f"One of {', '.join(INTERNAL_ROLES)}"})
+        raise Invalid(
+            gettext("There is no such role."),
+            {"role": gettext("One of %(words)s", words=", ".join(INTERNAL_ROLES))},
+        )
     before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
     if before == role:
         return
@@ -73,7 +77,7 @@ def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
     person = _hold(tx, deed, person_id, Right.EMPLOY)
     before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
     if before is None:
-        raise NotFound(f"{person.name} has no role in the team.")
+        raise NotFound(gettext("%(person)s has no role in the team.", person=person.name))
     if before == "super_admin":
         _keep_super_admin(tx, person_id)
     strike(tx, place, person_id)
@@ -86,7 +90,7 @@ def deactivate(tx: Connection, deed: Deed, person_id: PersonId) -> None:
     where they are a member stays. Their invitations are taken back."""
     person = _hold(tx, deed, person_id, Right.ACCOUNTS)
     if person.deactivated_at is not None:
-        raise Conflict(f"{person.name} is deactivated already.")
+        raise Conflict(gettext("%(person)s is deactivated already.", person=person.name))
     if read_employed(tx).get(person_id) == "super_admin":
         _keep_super_admin(tx, person_id)
     people.deactivate(tx, person_id, actor=deed.person, at=deed.at)
@@ -99,7 +103,7 @@ def readmit(tx: Connection, deed: Deed, person_id: PersonId) -> None:
     """Let somebody in again who was deactivated."""
     person = _hold(tx, deed, person_id, Right.ACCOUNTS)
     if person.deactivated_at is None:
-        raise Conflict(f"{person.name} is not deactivated.")
+        raise Conflict(gettext("%(person)s is not deactivated.", person=person.name))
     people.readmit(tx, person_id, actor=deed.person, at=deed.at)
 
 
@@ -114,9 +118,13 @@ def send_reset(
     """Mail somebody a link to choose a password. TooMany if that was done too often."""
     person = _hold(tx, deed, person_id, Right.ACCOUNTS, oneself=True)
     if person.deactivated_at is not None:
-        raise Conflict(f"{person.name} is deactivated. Let them in again first.")
+        raise Conflict(
+            gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
+        )
     if person.email is None:
-        raise Conflict(f"{person.name} has no e-mail address to send a link to.")
+        raise Conflict(
+            gettext("%(person)s has no e-mail address to send a link to.", person=person.name)
+        )
     throttle.count_mail(tx, person.email, address, deed.at, limits)
     mailing.send_link(tx, person, "reset", compose, deed.at)
 
@@ -144,10 +152,10 @@ def _hold(
     lock(tx, "the team")  # or two super admins could take each other away
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
-        raise NotFound("There is no such person here.")
+        raise NotFound(gettext("There is no such person here."))
     if person_id == deed.person:
         if not oneself:
-            raise Forbidden(ONESELF)
+            raise Forbidden(gettext(ONESELF))
     elif person_id in read_employed(tx):
         demand(deed.viewer, Right.EMPLOY)
     return person
@@ -155,11 +163,17 @@ def _hold(
 
 def _check_employable(person: Person) -> None:
     if person.deactivated_at is not None:
-        raise Conflict(f"{person.name} is deactivated. Let them in again first.")
+        raise Conflict(
+            gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
+        )
     if person.email_verified_at is None:
         raise Conflict(
-            f"Nobody has proven yet that {person.email or 'this account'} is {person.name}’s. Mail "
-            "them a link for a new password, or use `deskwire people employ`."
+            gettext(
+                "Nobody has proven yet that %(email)s is %(person)s’s. Mail them a link for a new "
+                "password, or use `deskwire people employ`.",
+                email=person.email or gettext("this account"),
+                person=person.name,
+            )
         )
 
 
@@ -175,7 +189,7 @@ def _keep_super_admin(tx: Connection, but: PersonId) -> None:
     )
     # Held, as by who deletes their account: each of two would count on the other.
     if tx.execute(others.with_for_update(of=member)).first() is None:
-        raise Conflict(LAST)
+        raise Conflict(gettext(LAST))
 
 
 def _told(tx: Connection, deed: Deed, place: str, person: Person) -> dict[str, Any]:

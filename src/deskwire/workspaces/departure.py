@@ -14,6 +14,7 @@ from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
+from deskwire.kit.speech import gettext
 from deskwire.workspaces.invitations import invitations, is_open, revoke_made
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.names import rename
@@ -27,7 +28,7 @@ def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
     """
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
-        raise NotFound("This account is deleted already.")
+        raise NotFound(gettext("This account is deleted already."))
     held = _hold_memberships(tx, person_id)
     for row in held:
         _check_may_leave(tx, person_id, row)
@@ -90,13 +91,18 @@ def _check_may_leave(tx: Connection, person_id: PersonId, row: Row[Any]) -> None
     roles = list(tx.execute(others).scalars())
     if row.internal and row.role == "super_admin" and "super_admin" not in roles:
         raise Conflict(
-            "You are the last super admin of this desk. Make somebody else one first, "
-            "then delete your account."
+            gettext(
+                "You are the last super admin of this desk. Make somebody else one first, then "
+                "delete your account."
+            )
         )
     if not row.internal and row.role == "admin" and roles and "admin" not in roles:
         raise Conflict(
-            f"You are the last admin of {row.name}, which has other members. Make one of them an "
-            "admin first, or delete the organization."
+            gettext(
+                "You are the last admin of %(place)s, which has other members. Make one of them "
+                "an admin first, or delete the organization.",
+                place=row.name,
+            )
         )
 
 
@@ -105,7 +111,7 @@ def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> No
     own, place = channels.user(person_id), channels.organization(row.id)
     fact = MemberRemoved(
         actor=person_id,
-        member=Who(id=person_id, name=people.FORMER),
+        member=Who(id=person_id, name=gettext(people.FORMER)),
         place=Named(id=row.id, name=row.name),
         workspace=place,
     )

@@ -18,6 +18,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.ids import is_id
+from deskwire.kit.speech import gettext
 from deskwire.workspaces.organizations import (
     Organization,
     organization_members,
@@ -126,14 +127,14 @@ def read_person(tx: Connection, viewer: Viewer, person_id: PersonId) -> Listed:
     chosen = select(people).where(people.c.id == person_id, people.c.deleted_at.is_(None))
     row = tx.execute(chosen).one_or_none()
     if row is None:
-        raise NotFound("There is no such person here.")
+        raise NotFound(gettext("There is no such person here."))
     return _listed(tx, [Person(*row)])[0]
 
 
 def find_companies(tx: Connection, viewer: Viewer, seek: Seek) -> tuple[list[Company], str]:
     """A page of clients' organizations, deleted ones among them; the id the next begins after."""
     if not is_staff(viewer):
-        raise Forbidden("This page is for the team.")
+        raise Forbidden(gettext("This page is for the team."))
     org, member = organizations, organization_members
     conditions = [~org.c.internal, _is_after(org.c.id, seek)]
     if seek.query:

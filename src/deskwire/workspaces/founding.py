@@ -21,6 +21,7 @@ from deskwire.events.channels import STAFF, Channel
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.kit.ids import new_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.kit.text import is_blank, is_disruptive
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.membership import join
@@ -38,7 +39,7 @@ from deskwire.workspaces.rights import Right, demand
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
 ABOUT_CHARACTERS = 500  # a short paragraph
-CATEGORIES = ("Question", "Problem", "Change", "Other")  # of a new organization
+CATEGORIES = N_("Question, Problem, Change, Other")  # of a new organization
 MAX_CATEGORIES = 30  # a list to choose from; more is a search
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
@@ -54,7 +55,7 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
         {"id": new_id(), "organization": id_, "name": each, "place": place}
-        for place, each in enumerate(CATEGORIES)
+        for place, each in enumerate(gettext(CATEGORIES).split(", "))
     ]
     tx.execute(insert(categories), names)
     made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
@@ -100,7 +101,9 @@ def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Org
     """Say who sees requests. What was told under the old mode is out of every cursor's reach."""
     before = _hold_client(tx, deed, id_, Right.PROFILE)
     if visibility not in VISIBILITIES:
-        raise Invalid("Choose who sees requests.", {"visibility": "Choose one of the two."})
+        raise Invalid(
+            gettext("Choose who sees requests."), {"visibility": gettext("Choose one of the two.")}
+        )
     if visibility == before.visibility:
         return before
     values = {"visibility": visibility, "generation": organizations.c.generation + 1}
@@ -120,7 +123,7 @@ def delete(
     """
     before = _hold_client(tx, deed, id_, Right.DELETE)
     if confirmed.strip() != before.name:
-        sentence = f"Type the name, {before.name}, to confirm."
+        sentence = gettext("Type the name, %(before)s, to confirm.", before=before.name)
         raise Invalid(sentence, {"confirmed": sentence})
     gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
     event = OrganizationDeleted(**_told(deed, gone))
@@ -134,7 +137,11 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
     known = read_categories(tx, id_)
     shown = parse_name(name)
     if len(known) >= MAX_CATEGORIES or any(each.name == shown for each in known):
-        sentence = f"“{shown}” is there already, or the list is full ({MAX_CATEGORIES})."
+        sentence = gettext(
+            "“%(shown)s” is there already, or the list is full (%(most)s).",
+            shown=shown,
+            most=MAX_CATEGORIES,
+        )
         raise Conflict(sentence)
     row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known)}
     tx.execute(insert(categories).values(row))
@@ -147,7 +154,7 @@ def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> Non
     mine = (categories.c.id == category) & (categories.c.organization == id_)
     known = {each.id: each for each in read_categories(tx, id_)}
     if category not in known:
-        raise Invalid("There is no such category.")
+        raise Invalid(gettext("There is no such category."))
     at = None if known[category].archived else deed.at
     tx.execute(update(categories).where(mine).values(archived_at=at))
     _tell_update(tx, deed, place)
@@ -158,7 +165,10 @@ def parse_name(text: str) -> str:
     name = " ".join(text.split())
     is_long = not 2 <= len(name) <= NAME_CHARACTERS
     if is_blank(name) or is_long or any(map(is_disruptive, name)):
-        sentence = f"Write a name of 2 to {NAME_CHARACTERS} ordinary characters."
+        sentence = gettext(
+            "Write a name of 2 to %(most)s ordinary characters.",
+            most=NAME_CHARACTERS,
+        )
         raise Invalid(sentence, {"name": sentence})
     return name
 
@@ -167,7 +177,9 @@ def parse_slug(text: str) -> str:
     """The end of an organization's address: 2 to 40 of a–z, 0–9 and -."""
     slug = text.strip().lower()
     if SLUG.fullmatch(slug) is None or slug in RESERVED or slug.startswith("deleted-"):
-        sentence = "An address has 2 to 40 of a–z, 0–9 and -, and is no word of the desk's own."
+        sentence = gettext(
+            "An address has 2 to 40 of a–z, 0–9 and -, and is no word of the desk's own."
+        )
         raise Invalid(sentence, {"slug": sentence})
     return slug
 
@@ -175,7 +187,7 @@ def parse_slug(text: str) -> str:
 def _parse_about(text: str) -> str | None:
     about = text.replace("\0", "").strip()
     if len(about) > ABOUT_CHARACTERS:
-        sentence = f"Say it in at most {ABOUT_CHARACTERS} characters."
+        sentence = gettext("Say it in at most %(most)s characters.", most=ABOUT_CHARACTERS)
         raise Invalid(sentence, {"about": sentence})
     return about or None
 
@@ -194,7 +206,7 @@ def _free_slug(tx: Connection, name: str) -> str:
 def _check_free(tx: Connection, slug: str) -> None:
     lock(tx, f"slug {slug}")
     if tx.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first():
-        sentence = f"The address {slug} is taken. Choose another."
+        sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
         raise Invalid(sentence, {"slug": sentence})
 
 
@@ -202,7 +214,9 @@ def _hold_client(tx: Connection, deed: Deed, id_: str, right: Right) -> Organiza
     """`_hold`, of a client's: the team's own has no requests, and without it there is no team."""
     place = _hold(tx, deed, id_, right)
     if place.internal:
-        raise Forbidden("This is the team’s own organization; only its profile can be changed.")
+        raise Forbidden(
+            gettext("This is the team’s own organization; only its profile can be changed.")
+        )
     return place
 
 

@@ -39,6 +39,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import gettext
 from deskwire.workspaces.names import initials, read_people
 from deskwire.workspaces.origin import Origin, Principal, discord
 
@@ -169,7 +170,7 @@ def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     """One guild the viewer may open; NotFound otherwise, whether it exists or not."""
     if channels.guild(guild_id) in viewer.channels and (row := _find(tx, guild_id)) is not None:
         return guild_of(row)
-    raise NotFound("There is no such server, or it is not shared with you.")
+    raise NotFound(gettext("There is no such server, or it is not shared with you."))
 
 
 def read_place(tx: Connection, guild_id: str) -> Guild | None:
@@ -206,7 +207,7 @@ def guild_of(row: Any) -> Guild:  # noqa: ANN401 - a row, or what is remembered 
     """A row of `guilds` as a guild."""
     return Guild(
         id=row.id,
-        name=row.name or f"Discord server …{row.id[-4:]}",
+        name=row.name or gettext("Discord server …%(id)s", id=row.id[-4:]),
         owner=row.owner,
         members=row.member_count,
         bot_installed=row.bot_installed,

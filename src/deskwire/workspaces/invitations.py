@@ -43,6 +43,7 @@ from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import digest, new_id, new_secret
 from deskwire.kit.mail import Letter
+from deskwire.kit.speech import N_, gettext
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.membership import join, read_members
 from deskwire.workspaces.organizations import (
@@ -114,7 +115,7 @@ def invite(
     _check_role(deed, place, role)
     lock(tx, f"invitations of {place.id}")
     if any(member.email == address for member in read_members(tx, place.id)):
-        sentence = f"{address} is a member already."
+        sentence = gettext("%(address)s is a member already.", address=address)
         raise Conflict(sentence)
     older = and_(is_open(deed.at), invitations.c.organization == place.id)
     tx.execute(
@@ -155,7 +156,7 @@ def revoke(tx: Connection, deed: Deed, id_: str, invitation: str) -> None:
     taken = update(invitations).where(mine).values(revoked_at=deed.at).returning(invitations)
     row = tx.execute(taken).one_or_none()
     if row is None:
-        raise NotFound("There is no such invitation, or it is over.")
+        raise NotFound(gettext("There is no such invitation, or it is over."))
     _tell(tx, deed.person, InvitationRevoked, place.workspace, row.id, row.email, row.role)
 
 
@@ -223,12 +224,12 @@ def find(tx: Connection, secret: str, at: Millis) -> tuple[Organization, Invitat
     row = _row(tx, secret, at)
     place = tx.execute(select(organizations).where(organizations.c.id == row.organization)).one()
     if place.deleted_at is not None:
-        raise NotFound(OVER)
+        raise NotFound(gettext(OVER))
     proves = row.mailed_hash == digest(secret)
     return organization_of(place), Invitation(row.id, row.email, row.role, row.expires_at, proves)
 
 
-OVER = "This invitation was used, taken back, has expired, or never existed. Ask for a new one."
+OVER = N_("This invitation was used, taken back, has expired, or never existed. Ask for a new one.")
 
 
 def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
@@ -237,12 +238,15 @@ def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
     person = people.find(tx, deed.person)
     if person is None or person.email != invitation.email:
         raise Forbidden(
-            f"This invitation is for {masked(invitation.email)}. Sign in with that address."
+            gettext(
+                "This invitation is for %(email)s. Sign in with that address.",
+                email=masked(invitation.email),
+            )
         )
     used = and_(is_open(deed.at), invitations.c.id == invitation.id)
     values = {"accepted_at": deed.at, "accepted_by": deed.person}
     if tx.execute(update(invitations).where(used).values(values)).rowcount == 0:
-        raise NotFound(OVER)  # somebody was faster
+        raise NotFound(gettext(OVER))  # somebody was faster
     if invitation.proves and person.email_verified_at is None:
         people.change(tx, person.id, email_verified_at=deed.at, at=deed.at)
     told = (invitation.id, invitation.email, invitation.role)
@@ -279,19 +283,28 @@ def masked(email: str) -> str:
 
 def _check_role(deed: Deed, place: Organization, role: str) -> None:
     if place.internal:
-        raise Forbidden("Who is of the team is decided in the shell: deskwire people employ.")
+        raise Forbidden(
+            gettext("Who is of the team is decided in the shell: deskwire people employ.")
+        )
     if role not in CLIENT_ROLES:
-        raise Invalid("There is no such role.", {"role": f"One of {', '.join(CLIENT_ROLES)}"})
+        raise Invalid(
+            gettext("There is no such role."),
+            {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
+        )
     if not needed_for(role) <= rights_in(deed.viewer, place.workspace):
-        raise Forbidden("Only an admin invites another admin.")
+        raise Forbidden(gettext("Only an admin invites another admin."))
 
 
 def _check_room(tx: Connection, place: Organization, chosen: ColumnElement[bool]) -> None:
     held = tx.execute(select(func.count()).select_from(invitations).where(chosen)).scalar_one()
     if held >= MAX_OPEN:
         raise Conflict(
-            f"{place.name} has {held} open invitations, which is the most there may be. Take some "
-            "back, or wait until they are accepted."
+            gettext(
+                "%(place)s has %(held)s open invitations, which is the most there may be. Take "
+                "some back, or wait until they are accepted.",
+                place=place.name,
+                held=held,
+            )
         )
 
 
@@ -301,7 +314,7 @@ def _row(tx: Connection, secret: str, at: Millis) -> Row[Any]:
     mine = and_(is_open(at), is_it)
     row = tx.execute(select(invitations).where(mine)).one_or_none()
     if row is None:
-        raise NotFound(OVER)
+        raise NotFound(gettext(OVER))
     return row
 
 

@@ -15,6 +15,7 @@ from deskwire.events.shapes import Event
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.speech import N_, gettext
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names, who_of
 from deskwire.workspaces.organizations import (
@@ -24,7 +25,7 @@ from deskwire.workspaces.organizations import (
 )
 from deskwire.workspaces.rights import CLIENT_ROLES, Right, demand
 
-LAST_ADMIN = "An organization needs an admin who can sign in. Make somebody else one first."
+LAST_ADMIN = N_("An organization needs an admin who can sign in. Make somebody else one first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,13 @@ def read_members(tx: Connection, organization: str) -> list[Member]:
 def join(tx: Connection, deed: Deed, place: Organization, person: PersonId, role: str) -> None:
     """Make somebody a member; whether they may be was asked before. Again changes nothing."""
     if role not in CLIENT_ROLES:
-        raise Invalid(f"{role[:40]!r} is no role here; one of {', '.join(CLIENT_ROLES)}.")
+        raise Invalid(
+            gettext(
+                "%(role)s is no role here; one of %(words)s.",
+                role=repr(role[:40]),
+                words=", ".join(CLIENT_ROLES),
+            )
+        )
     lock(tx, f"members of {place.id}")
     if _role_of(tx, place.id, person) is not None:
         return
@@ -68,12 +75,15 @@ def change_role(tx: Connection, deed: Deed, id_: str, person: PersonId, role: st
     place = _hold(tx, deed, id_)
     demand(deed.viewer, Right.MEMBERS, place.workspace)
     if person == deed.person:
-        raise Forbidden("Nobody changes their own role. Ask another admin.")
+        raise Forbidden(gettext("Nobody changes their own role. Ask another admin."))
     if role not in CLIENT_ROLES:
-        raise Invalid("There is no such role.", {"role": f"One of {', '.join(CLIENT_ROLES)}"})
+        raise Invalid(
+            gettext("There is no such role."),
+            {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
+        )
     before = _role_of(tx, place.id, person)
     if before is None:
-        raise NotFound("There is no such member.")
+        raise NotFound(gettext("There is no such member."))
     if before == role:
         return
     if before == "admin":
@@ -93,7 +103,7 @@ def remove(tx: Connection, deed: Deed, id_: str, person: PersonId) -> None:
         demand(deed.viewer, Right.MEMBERS, place.workspace)
     before = _role_of(tx, place.id, person)
     if before is None:
-        raise NotFound("There is no such member.")
+        raise NotFound(gettext("There is no such member."))
     if before == "admin":
         _keep_admin(tx, place.id, person)
     strike(tx, place.id, person)
@@ -104,7 +114,9 @@ def _hold(tx: Connection, deed: Deed, id_: str) -> Organization:
     lock(tx, f"members of {id_}")
     place = read_visible_by_id(tx, deed.viewer, id_)
     if place.internal:
-        raise Forbidden("Who is of the team is decided in the shell: deskwire people employ.")
+        raise Forbidden(
+            gettext("Who is of the team is decided in the shell: deskwire people employ.")
+        )
     return place
 
 
@@ -119,7 +131,7 @@ def _keep_admin(tx: Connection, id_: str, but: PersonId) -> None:
     )
     held = tx.execute(admins.with_for_update(of=member))  # as who deletes their account does
     if not any(row.person != but and row.deactivated_at is None for row in held.all()):
-        raise Conflict(LAST_ADMIN)
+        raise Conflict(gettext(LAST_ADMIN))
 
 
 def _role_of(tx: Connection, id_: str, person: PersonId) -> str | None:

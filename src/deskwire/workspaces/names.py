@@ -32,10 +32,10 @@ from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
+from deskwire.kit.speech import gettext
 from deskwire.kit.text import words_of
 from deskwire.workspaces.origin import BY_HAND, Principal
 
-UNNAMED = "Discord user …"
 SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
 MANY = 200  # people one word may mean; who types on means fewer
 LAST_SIGN = "\U0010ffff"  # comes after every character a word may hold
@@ -194,10 +194,10 @@ def stand_in(principal: Principal) -> str:
     """What somebody is called until an event names them."""
     source, _, id_ = principal.partition(":")
     if source == "discord":
-        return UNNAMED + id_[-SHOWN_DIGITS:]
+        return gettext("Discord user …%(id)s", id=id_[-SHOWN_DIGITS:])
     if principal == BY_HAND:
-        return "Somebody in the database"
-    return principal or "Somebody"
+        return gettext("Somebody in the database")
+    return principal or gettext("Somebody")
 
 
 def initials(name: str) -> str:

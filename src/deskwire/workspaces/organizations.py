@@ -47,6 +47,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
+from deskwire.kit.speech import gettext
 from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES, Right, roles_with
 
 Visibility = Literal["members", "participants"]
@@ -266,7 +267,13 @@ def read_category_names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
 def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
     """Make a person a member of the internal organization, which is made with its first."""
     if role not in INTERNAL_ROLES:
-        raise Invalid(f"There is no role {role!r}; choose one of {', '.join(INTERNAL_ROLES)}.")
+        raise Invalid(
+            gettext(
+                "There is no role %(role)s; choose one of %(words)s.",
+                role=repr(role),
+                words=", ".join(INTERNAL_ROLES),
+            )
+        )
     organization = ensure_internal(tx, at)
     table = organization_members
     here = (table.c.organization == organization) & (table.c.person == person_id)
@@ -318,7 +325,7 @@ def organization_grants(persons: People) -> list[Select[Any]]:
 
 def _one(row: Row[Any] | None) -> Organization:
     if row is None:
-        raise NotFound("There is no such organization, or it is not shared with you.")
+        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
     return organization_of(row)
 
 
@@ -329,6 +336,6 @@ def ensure_internal(tx: Connection, at: Millis) -> str:
     if found is not None:
         return str(found)
     id_ = new_id()
-    row = {"id": id_, "slug": "team", "name": "Team", "internal": True, "created_at": at}
+    row = {"id": id_, "slug": "team", "name": gettext("Team"), "internal": True, "created_at": at}
     tx.execute(insert(organizations).values(**row, revision=1))
     return id_

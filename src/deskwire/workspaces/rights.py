@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF, Workspace
 from deskwire.kit.errors import Forbidden
+from deskwire.kit.speech import N_, gettext
 
 ClientRole = Literal["admin", "manager", "member"]
 InternalRole = Literal["super_admin", "operations_manager", "support_analyst"]
@@ -22,36 +23,36 @@ CLIENT_ROLES: tuple[ClientRole, ...] = get_args(ClientRole)
 INTERNAL_ROLES: tuple[InternalRole, ...] = get_args(InternalRole)
 
 ROLE_LABELS: Mapping[Role, str] = {
-    "admin": "Admin",
-    "manager": "Manager",
-    "member": "Member",
-    "super_admin": "Super admin",
-    "operations_manager": "Operations manager",
-    "support_analyst": "Support analyst",
+    "admin": N_("Admin"),
+    "manager": N_("Manager"),
+    "member": N_("Member"),
+    "super_admin": N_("Super admin"),
+    "operations_manager": N_("Operations manager"),
+    "support_analyst": N_("Support analyst"),
 }
 
 
 class Right(StrEnum):
     """What somebody may do; the value is what docs/permissions.md calls it."""
 
-    SEE_ALL = "see every request, whatever the visibility mode"
-    FILE = "file requests, and reply in those one sees"
-    FILE_FOR_OTHERS = "file a request in somebody else's name"
-    CANCEL_ANY = "cancel and reopen requests of others, change their title, add watchers"
-    INVITE = "invite people, and take invitations back"
-    CATEGORIES = "change the categories"
-    MEMBERS = "change roles, remove members"
-    PROFILE = "change name, address and visibility mode"
-    DELETE = "delete the organization"
-    NOTE = "read and write internal notes"
-    WORK = "claim, assign, set status, category, priority and labels"
-    MODERATE = "delete other people's messages and files"
-    PEOPLE = "see everybody who has an account"
-    ORGANIZATIONS = "create, change and delete every organization"
-    DELIVERIES = "see, replay and dismiss deliveries"
-    ACCOUNTS = "deactivate accounts, and mail links for a new password"
-    IDENTIFY = "say who somebody is at Discord"
-    EMPLOY = "give people a role in the team, and take it"
+    SEE_ALL = N_("see every request, whatever the visibility mode")
+    FILE = N_("file requests, and reply in those one sees")
+    FILE_FOR_OTHERS = N_("file a request in somebody else's name")
+    CANCEL_ANY = N_("cancel and reopen requests of others, change their title, add watchers")
+    INVITE = N_("invite people, and take invitations back")
+    CATEGORIES = N_("change the categories")
+    MEMBERS = N_("change roles, remove members")
+    PROFILE = N_("change name, address and visibility mode")
+    DELETE = N_("delete the organization")
+    NOTE = N_("read and write internal notes")
+    WORK = N_("claim, assign, set status, category, priority and labels")
+    MODERATE = N_("delete other people's messages and files")
+    PEOPLE = N_("see everybody who has an account")
+    ORGANIZATIONS = N_("create, change and delete every organization")
+    DELIVERIES = N_("see, replay and dismiss deliveries")
+    ACCOUNTS = N_("deactivate accounts, and mail links for a new password")
+    IDENTIFY = N_("say who somebody is at Discord")
+    EMPLOY = N_("give people a role in the team, and take it")
 
 
 _MEMBER = {Right.FILE}
@@ -96,7 +97,12 @@ def may(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> boo
 def demand(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> None:
     """Raises Forbidden, with the right's name, unless the viewer has it."""
     if not may(viewer, right, workspace):
-        raise Forbidden(f"Your role does not let you {right}. Ask an admin of the organization.")
+        raise Forbidden(
+            gettext(
+                "Your role does not let you %(right)s. Ask an admin of the organization.",
+                right=gettext(right),
+            )
+        )
 
 
 def is_staff(viewer: Viewer) -> bool:

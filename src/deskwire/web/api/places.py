@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import is_id
+from deskwire.kit.speech import gettext
 from deskwire.web.pages.requests import chosen_of
 from deskwire.workspaces.founding import SLUG
 from deskwire.workspaces.organizations import (
@@ -31,18 +32,20 @@ def read_place(
         return read_named(tx, viewer, named)
     found = chosen_of(own_of(tx, viewer), active)
     if found is None:
-        raise NoOrganization("You are in no organization. Found one, or have somebody invite you.")
+        raise NoOrganization(
+            gettext("You are in no organization. Found one, or have somebody invite you.")
+        )
     return found
 
 
 def read_named(tx: Connection, viewer: Viewer, named: str) -> Organization:
     """A client's organization the viewer may see, by its slug or id; NotFound otherwise."""
     if SLUG.fullmatch(named) is None:  # also what no database takes
-        raise NotFound("There is no such organization, or it is not shared with you.")
+        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
     read = read_visible_by_id if is_id(named) else read_visible
     place = read(tx, viewer, named)
     if place.internal:
-        raise NotFound("There is no such organization, or it is not shared with you.")
+        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
     return place
 
 

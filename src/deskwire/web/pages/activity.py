@@ -1,35 +1,50 @@
 """Recent activity: entries of the log as sentences. Pure; one row per event type.
 
-A deed reads: WHO did · OBJECT · more. The object may be a link.
+A sentence has a place for `%(who)s`, and mostly one for `%(what)s`, which may be a link; a
+translation puts them where its language wants them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
 
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import Channel
 from deskwire.kit.clock import Millis
+from deskwire.kit.speech import N_, find, find_form, gettext
 from deskwire.tickets.messages import sentence
 from deskwire.workspaces.names import stand_in
 from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
-ACTORS = {"bot": "The bot", "shell": "The operator"}
+ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
+SLOT = re.compile(r"%\((who|what)\)s")
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What happened, without who did it and when."""
 
-    did: str
-    object: str = ""
+    text: str  # with its slots
+    what: str = ""
     href: str = ""
-    more: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)  # of its other places
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a sentence, and the spaces around it."""
+
+    kind: Literal["who", "what", "said"]
+    text: str
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,31 @@ class Deed:
     at: Millis  # when it was done, which may be before it was told here
     held: str  # the channels the viewer heard it by, separated by spaces
     place: str = ""  # the organization's name, of what happened to a request
+
+    @property
+    def parts(self) -> list[Part]:
+        """The sentence, piece by piece."""
+        return list(_parts(self.told, self.who))
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(part.before + part.text + part.after for part in self.parts)
+
+
+def _parts(told: Told, who: str) -> Iterator[Part]:
+    for at, piece in enumerate(SLOT.split(told.text)):
+        if at % 2 == 0:
+            text = piece % told.values
+            if bare := text.strip():
+                before, _, after = text.partition(bare)
+                yield Part("said", bare, before, after)
+            elif text:
+                yield Part("said", "", text)
+        elif piece == "who":
+            yield Part("who", who)
+        else:
+            yield Part("what", told.what)
 
 
 def deeds_of(
@@ -75,12 +115,14 @@ def actor_of(data: str) -> Principal:
 def tell(type_: str, fields: Fields, who: str = "") -> Told:
     """An event as a sentence; one that has no row here says its own name."""
     say = SENTENCES.get(type_)
-    return say(fields, who) if say is not None else Told(type_.replace(".", " ").replace("_", " "))
+    if say is not None:
+        return say(fields, who)
+    return Told("%(who)s %(did)s", values={"did": re.sub(r"[._]", " ", type_)})
 
 
 def _name(actor: Principal, names: Mapping[Principal, Who]) -> str:
     if actor in ACTORS:
-        return ACTORS[actor]
+        return gettext(ACTORS[actor])
     return names[actor].name if actor in names else stand_in(actor)
 
 
@@ -89,30 +131,53 @@ def _place(fields: Fields) -> str:
     return str(place.get("name", ""))
 
 
-def _guild_joined(fields: Fields, _who: str) -> Told:
-    members = fields.get("memberCount")
-    return Told("added the bot", more=f"for {members} members" if members else "")
+# What is said of a ticket or request, which is linked; of what has a name; and of nothing else.
+OF_TICKETS = {
+    "ticket.created": N_("%(who)s opened %(what)s"),
+    "ticket.message_edited": N_("%(who)s changed a message in %(what)s"),
+    "ticket.message_deleted": N_("%(who)s deleted a message in %(what)s"),
+    "ticket.claimed": N_("%(who)s claimed %(what)s"),
+    "ticket.reopened": N_("%(who)s reopened %(what)s"),
+    "ticket.unclaimed": N_("%(who)s gave back %(what)s"),
+    "ticket.file_removed": N_("%(who)s deleted a file of %(what)s"),
+}
+OF_NAMES = {
+    "team.role_created": ("roleName", N_("%(who)s created the role %(what)s")),
+    "team.role_updated": ("roleName", N_("%(who)s changed the role %(what)s")),
+    "team.role_deleted": ("roleName", N_("%(who)s deleted the role %(what)s")),
+    "person.changed": ("name", N_("%(who)s updated the account of %(what)s")),
+    "organization.created": ("name", N_("%(who)s created the organization %(what)s")),
+    "organization.updated": ("name", N_("%(who)s changed the settings of %(what)s")),
+    "organization.visibility_changed": (
+        "name",
+        N_("%(who)s changed who sees the requests of %(what)s"),
+    ),
+    "organization.deleted": ("name", N_("%(who)s deleted the organization %(what)s")),
+    "invitation.created": ("email", N_("%(who)s invited %(what)s")),
+    "invitation.accepted": ("email", N_("%(who)s accepted an invitation %(what)s")),
+    "invitation.revoked": ("email", N_("%(who)s took back the invitation of %(what)s")),
+}
+ALONE = {
+    "guild.left": N_("%(who)s left the server – everything is kept, read-only"),
+    "guild.setup_complete": N_("%(who)s finished setting up"),
+    "guild.updated": N_("%(who)s changed the server"),
+    "guild.deleted": N_("%(who)s deleted the server here"),
+    "ticket.read": N_("%(who)s read a ticket"),
+    "session.revoked": N_("%(who)s ended a session"),
+}
 
 
-def _guild_left(_fields: Fields, _who: str) -> Told:
-    return Told("left the server", more="– everything is kept, read-only")
-
-
-def _guild_setup(_fields: Fields, _who: str) -> Told:
-    return Told("finished setting up")
-
-
-def _guild_updated(_fields: Fields, _who: str) -> Told:
-    return Told("changed the server")
-
-
-def _guild_deleted(_fields: Fields, _who: str) -> Told:
-    return Told("deleted the server here")
-
-
-def _ticket(did: str, fields: Fields, more: str = "") -> Told:
+def _of_ticket(text: str, fields: Fields, _who: str = "", **values: object) -> Told:
     now = fields["now"]
-    return Told(did, f"{_mark(now)} {now['subject']}", now["href"], more)
+    return Told(find(text), f"{_mark(now)} {now['subject']}", now["href"], values)
+
+
+def _of_name(field_: str, text: str, fields: Fields, _who: str) -> Told:
+    return Told(find(text), fields[field_])
+
+
+def _alone(text: str, _fields: Fields, _who: str) -> Told:
+    return Told(find(text))
 
 
 def _mark(now: Fields) -> str:
@@ -120,205 +185,143 @@ def _mark(now: Fields) -> str:
     return str(now.get("reference") or f"#{now['number']}")
 
 
-def _ticket_created(fields: Fields, _who: str) -> Told:
-    return _ticket("opened", fields)
+def _guild_joined(fields: Fields, _who: str) -> Told:
+    if not (members := fields.get("memberCount")):
+        return Told(find(N_("%(who)s added the bot")))
+    text = find_form(
+        "%(who)s added the bot for %(num)s member",
+        "%(who)s added the bot for %(num)s members",
+        members,
+    )
+    return Told(text, values={"num": members})
 
 
 def _ticket_updated(fields: Fields, _who: str) -> Told:
     changes = sentence("ticket.updated", dict(fields))
-    return _ticket("changed", fields, "" if changes == "updated the ticket" else f"– {changes}")
+    if changes == gettext("updated the ticket"):
+        return _of_ticket(N_("%(who)s changed %(what)s"), fields)
+    return _of_ticket(N_("%(who)s changed %(what)s – %(changes)s"), fields, changes=changes)
 
 
 def _ticket_deleted(fields: Fields, _who: str) -> Told:
-    return Told("deleted", _mark(fields["now"]), more=_reason(fields))
+    mark, reason = _mark(fields["now"]), fields.get("reason")
+    if not reason:
+        return Told(find(N_("%(who)s deleted %(what)s")), mark)
+    return Told(find(N_("%(who)s deleted %(what)s – %(reason)s")), mark, "", {"reason": reason})
 
 
 def _ticket_message(fields: Fields, _who: str) -> Told:
-    is_note = (fields.get("line") or {}).get("kind") == "note"
-    return _ticket("wrote a note in" if is_note else "replied in", fields)
-
-
-def _message_edited(fields: Fields, _who: str) -> Told:
-    return _ticket("changed a message in", fields)
-
-
-def _message_deleted(fields: Fields, _who: str) -> Told:
-    return _ticket("deleted a message in", fields)
+    if (fields.get("line") or {}).get("kind") == "note":
+        return _of_ticket(N_("%(who)s wrote a note in %(what)s"), fields)
+    return _of_ticket(N_("%(who)s replied in %(what)s"), fields)
 
 
 def _ticket_status(fields: Fields, _who: str) -> Told:
-    return _ticket("moved", fields, f"to {fields['now']['statusLabel']} {_reason(fields)}")
-
-
-def _ticket_claimed(fields: Fields, _who: str) -> Told:
-    return _ticket("claimed", fields)
+    status, reason = fields["now"]["statusLabel"], fields.get("reason")
+    if not reason:
+        return _of_ticket(N_("%(who)s moved %(what)s to %(status)s"), fields, status=status)
+    text = N_("%(who)s moved %(what)s to %(status)s – %(reason)s")
+    return _of_ticket(text, fields, status=status, reason=reason)
 
 
 def _ticket_closed(fields: Fields, _who: str) -> Told:
-    return _ticket("closed", fields, _reason(fields))
-
-
-def _ticket_reopened(fields: Fields, _who: str) -> Told:
-    return _ticket("reopened", fields)
+    if not (reason := fields.get("reason")):
+        return _of_ticket(N_("%(who)s closed %(what)s"), fields)
+    return _of_ticket(N_("%(who)s closed %(what)s – %(reason)s"), fields, reason=reason)
 
 
 def _ticket_assigned(fields: Fields, _who: str) -> Told:
-    to = (fields["now"].get("assignee") or {}).get("name", "somebody")
-    return _ticket("assigned", fields, f"to {to}")
-
-
-def _ticket_unclaimed(fields: Fields, _who: str) -> Told:
-    return _ticket("gave back", fields)
+    assignee = (fields["now"].get("assignee") or {}).get("name") or gettext("somebody")
+    return _of_ticket(N_("%(who)s assigned %(what)s to %(assignee)s"), fields, assignee=assignee)
 
 
 def _participant_added(fields: Fields, _who: str) -> Told:
-    return _ticket("added a watcher to", fields, f"– {fields['participant']['name']}")
+    name = fields["participant"]["name"]
+    return _of_ticket(N_("%(who)s added a watcher to %(what)s – %(name)s"), fields, name=name)
 
 
 def _participant_removed(fields: Fields, _who: str) -> Told:
-    return _ticket("took a watcher off", fields, f"– {fields['participant']['name']}")
+    name = fields["participant"]["name"]
+    return _of_ticket(N_("%(who)s took a watcher off %(what)s – %(name)s"), fields, name=name)
 
 
 def _file_added(fields: Fields, _who: str) -> Told:
-    name = fields["file"]["name"]  # nothing where its message was deleted
-    return _ticket("added a file to", fields, f"– {name}" if name else "")
-
-
-def _file_removed(fields: Fields, _who: str) -> Told:
-    return _ticket("deleted a file of", fields)
-
-
-def _ticket_read(_fields: Fields, _who: str) -> Told:
-    return Told("read a ticket")
-
-
-def _reason(fields: Fields) -> str:
-    return f"– {fields['reason']}" if fields.get("reason") else ""
-
-
-def _role_created(fields: Fields, _who: str) -> Told:
-    return Told("created the role", fields["roleName"])
-
-
-def _role_updated(fields: Fields, _who: str) -> Told:
-    return Told("changed the role", fields["roleName"])
-
-
-def _role_deleted(fields: Fields, _who: str) -> Told:
-    return Told("deleted the role", fields["roleName"])
+    name = fields["file"]["name"]
+    if not name:  # its message was deleted
+        return _of_ticket(N_("%(who)s added a file to %(what)s"), fields)
+    return _of_ticket(N_("%(who)s added a file to %(what)s – %(name)s"), fields, name=name)
 
 
 def _assigned(fields: Fields, _who: str) -> Told:
-    return Told("gave", fields["username"], more=f"the role {fields['roleName']}")
+    text = N_("%(who)s gave %(what)s the role %(role)s")
+    return Told(find(text), fields["username"], "", {"role": fields["roleName"]})
 
 
 def _unassigned(fields: Fields, _who: str) -> Told:
-    return Told("took from", fields["username"], more=f"the role {fields['roleName']}")
+    text = N_("%(who)s took from %(what)s the role %(role)s")
+    return Told(find(text), fields["username"], "", {"role": fields["roleName"]})
 
 
 def _member_left(fields: Fields, who: str) -> Told:
     user = fields["username"]
-    return Told("left the server") if who == user else Told("left the server", more=f"as {user}")
+    if who == user:
+        return Told(find(N_("%(who)s left the server")))
+    return Told(find(N_("%(who)s left the server as %(user)s")), values={"user": user})
 
 
 def _permissions(fields: Fields, _who: str) -> Told:
+    name = fields["member"]["name"]
     if role := fields.get("role"):
-        return Told("changed the role of", fields["member"]["name"], more=f"to {role}")
-    count = len(fields["permissions"])
-    what = f"{count} permission{'' if count == 1 else 's'} of their own" if count else "none now"
-    return Told("set the permissions of", fields["member"]["name"], more=what)
-
-
-def _organization_created(fields: Fields, _who: str) -> Told:
-    return Told("created the organization", fields["name"])
+        text = N_("%(who)s changed the role of %(what)s to %(role)s")
+        return Told(find(text), name, "", {"role": role})
+    if not (count := len(fields["permissions"])):
+        return Told(find(N_("%(who)s set the permissions of %(what)s none now")), name)
+    text = find_form(
+        "%(who)s set the permissions of %(what)s %(num)s permission of their own",
+        "%(who)s set the permissions of %(what)s %(num)s permissions of their own",
+        count,
+    )
+    return Told(text, name, "", {"num": count})
 
 
 def _organization_renamed(fields: Fields, _who: str) -> Told:
-    return Told("renamed the organization", fields["oldName"], more=f"to {fields['name']}")
-
-
-def _organization_updated(fields: Fields, _who: str) -> Told:
-    return Told("changed the settings of", fields["name"])
-
-
-def _visibility_changed(fields: Fields, _who: str) -> Told:
-    return Told("changed who sees the requests of", fields["name"])
-
-
-def _organization_deleted(fields: Fields, _who: str) -> Told:
-    return Told("deleted the organization", fields["name"])
+    text = N_("%(who)s renamed the organization %(what)s to %(name)s")
+    return Told(find(text), fields["oldName"], "", {"name": fields["name"]})
 
 
 def _member_joined(fields: Fields, who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    return Told("joined", place) if who == name else Told("let in", name, more=f"to {place}")
+    if who == name:
+        return Told(find(N_("%(who)s joined %(what)s")), place)
+    return Told(find(N_("%(who)s let in %(what)s to %(place)s")), name, "", {"place": place})
 
 
 def _member_removed(fields: Fields, who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    return Told("left", place) if who == name else Told("removed", name, more=f"from {place}")
-
-
-def _invited(fields: Fields, _who: str) -> Told:
-    return Told("invited", fields["email"])
-
-
-def _invitation_accepted(fields: Fields, _who: str) -> Told:
-    return Told("accepted an invitation", fields["email"])
-
-
-def _invitation_revoked(fields: Fields, _who: str) -> Told:
-    return Told("took back the invitation of", fields["email"])
-
-
-def _person(fields: Fields, _who: str) -> Told:
-    return Told("updated the account of", fields["name"])
-
-
-def _session(_fields: Fields, _who: str) -> Told:
-    return Told("ended a session")
+    if who == name:
+        return Told(find(N_("%(who)s left %(what)s")), place)
+    return Told(find(N_("%(who)s removed %(what)s from %(place)s")), name, "", {"place": place})
 
 
 SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {
+    **{type_: partial(_of_ticket, text) for type_, text in OF_TICKETS.items()},
+    **{type_: partial(_of_name, name, text) for type_, (name, text) in OF_NAMES.items()},
+    **{type_: partial(_alone, text) for type_, text in ALONE.items()},
     "guild.joined": _guild_joined,
-    "guild.left": _guild_left,
-    "guild.setup_complete": _guild_setup,
-    "guild.updated": _guild_updated,
-    "guild.deleted": _guild_deleted,
-    "ticket.created": _ticket_created,
     "ticket.updated": _ticket_updated,
     "ticket.deleted": _ticket_deleted,
     "ticket.message_sent": _ticket_message,
-    "ticket.message_edited": _message_edited,
-    "ticket.message_deleted": _message_deleted,
     "ticket.status_changed": _ticket_status,
-    "ticket.claimed": _ticket_claimed,
     "ticket.closed": _ticket_closed,
-    "team.role_created": _role_created,
-    "team.role_updated": _role_updated,
-    "team.role_deleted": _role_deleted,
+    "ticket.assigned": _ticket_assigned,
+    "ticket.participant_added": _participant_added,
+    "ticket.participant_removed": _participant_removed,
+    "ticket.file_added": _file_added,
     "team.member_assigned": _assigned,
     "team.member_unassigned": _unassigned,
     "member.left": _member_left,
     "member.role_changed": _permissions,
-    "person.changed": _person,
-    "session.revoked": _session,
-    "ticket.reopened": _ticket_reopened,
-    "ticket.assigned": _ticket_assigned,
-    "ticket.unclaimed": _ticket_unclaimed,
-    "ticket.participant_added": _participant_added,
-    "ticket.participant_removed": _participant_removed,
-    "ticket.file_added": _file_added,
-    "ticket.file_removed": _file_removed,
-    "ticket.read": _ticket_read,
-    "organization.created": _organization_created,
     "organization.renamed": _organization_renamed,
-    "organization.updated": _organization_updated,
-    "organization.visibility_changed": _visibility_changed,
-    "organization.deleted": _organization_deleted,
     "member.joined": _member_joined,
     "member.removed": _member_removed,
-    "invitation.created": _invited,
-    "invitation.accepted": _invitation_accepted,
-    "invitation.revoked": _invitation_revoked,
 }

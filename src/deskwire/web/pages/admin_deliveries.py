@@ -14,6 +14,7 @@ from starlette.responses import Response
 from deskwire.events.access import Viewer
 from deskwire.events.log import Caused, read_caused_by
 from deskwire.kit.errors import Conflict, Invalid, NotFound, Refusal
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.acting import act_as, read_as
 from deskwire.web.deliveries import Deliveries, Kept, Told
 from deskwire.web.errors import status_of
@@ -21,6 +22,7 @@ from deskwire.web.forms import done, read_form
 from deskwire.web.redaction import pretty
 from deskwire.web.render import Render
 from deskwire.web.site import Site
+from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.rights import Right, demand
 
@@ -29,16 +31,16 @@ PAGE = 50  # rows
 MAX_ID = 2**63 - 1  # the largest number a database column holds
 LOOKS, PAUSE = 20, 0.1  # times, and s between them, that a replayed one is waited for
 STATE_LABELS = {
-    "pending": "Waiting",
-    "done": "Understood",
-    "parked": "Parked",
-    "repeat": "Repeat",
-    "refused": "Refused",
-    "dismissed": "Dismissed",
+    "pending": N_("Waiting"),
+    "done": N_("Understood"),
+    "parked": N_("Parked"),
+    "repeat": N_("Repeat"),
+    "refused": N_("Refused"),
+    "dismissed": N_("Dismissed"),
 }
 DONE = {
-    "replay": "It was worked out once more.",
-    "dismiss": "It is dismissed, and can still be replayed.",
+    "replay": N_("It was worked out once more."),
+    "dismiss": N_("It is dismissed, and can still be replayed."),
 }
 
 
@@ -82,8 +84,8 @@ class DeliveriesAdmin:
             "viewer": viewer,
             "shown": shown,
             "search": search,
-            "states": [(word, STATE_LABELS.get(word, word)) for word in kept.states],
-            "state_labels": STATE_LABELS,
+            "states": [(word, said(STATE_LABELS).get(word, word)) for word in kept.states],
+            "state_labels": said(STATE_LABELS),
             "sources": [(each, each) for each in shown.sources],
         }
         return self.render(request, "admin_deliveries.html", context)
@@ -114,13 +116,13 @@ class DeliveriesAdmin:
     async def _page(self, request: Request, refusal: Refusal | None = None) -> Response:
         kept = self.site.deliveries
         viewer, (one, caused) = await read_as(self.site, request, read_whole, kept, _id(request))
-        told = DONE.get(request.query_params.get("done", ""))
+        told = said(DONE).get(request.query_params.get("done", ""))
         context = {
             "viewer": viewer,
             "one": one,
             "caused": caused,
             "payload": pretty(one.body),
-            "state_labels": STATE_LABELS,
+            "state_labels": said(STATE_LABELS),
             "alert": str(refusal) if refusal is not None else None,
             "done": told if refusal is None and one.state != "pending" else None,
         }
@@ -162,7 +164,7 @@ def settle(tx: Connection, deed: Deed, kept: Deliveries, id_: int, what: str) ->
         case "dismiss":
             kept.dismiss(tx, id_, deed.at)
         case _:
-            raise Invalid("Nothing was to be done. Choose replay or dismiss.")
+            raise Invalid(gettext("Nothing was to be done. Choose replay or dismiss."))
 
 
 def _read_one(tx: Connection, kept: Deliveries, id_: int) -> Kept:
@@ -170,7 +172,7 @@ def _read_one(tx: Connection, kept: Deliveries, id_: int) -> Kept:
         return kept.read_one(tx, id_)
     except NotFound:  # its own sentence speaks to who sits at a shell
         raise NotFound(
-            "There is no such delivery; settled ones are deleted after a while."
+            gettext("There is no such delivery; settled ones are deleted after a while.")
         ) from None
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from deskwire.events.access import Viewer
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal, TooMany
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import leaving
 from deskwire.web.acting import act_as, read_as
 from deskwire.web.errors import status_of
@@ -19,20 +20,21 @@ from deskwire.web.forms import Form, done, read_form
 from deskwire.web.recovery import NO_MAIL
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
+from deskwire.web.wording import said
 from deskwire.workspaces import admission
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.directory import GROUPS, Listed, find_people, parse_seek, read_person
 from deskwire.workspaces.rights import INTERNAL_ROLES, ROLE_LABELS, Right, rights_in
 
-GROUP_LABELS = {"all": "Everybody", "team": "The team", "deactivated": "Deactivated"}
+GROUP_LABELS = {"all": N_("Everybody"), "team": N_("The team"), "deactivated": N_("Deactivated")}
 DONE = {
-    "role": "Their role is set.",
-    "take-role": "They are of the team no more.",
-    "deactivate": "Nobody signs in as them any more, and every browser is signed out.",
-    "readmit": "They can sign in again.",
-    "reset": "A link for a new password is on its way to them.",
-    "link": "The Discord account is linked.",
-    "unlink": "The Discord account is unlinked.",
+    "role": N_("Their role is set."),
+    "take-role": N_("They are of the team no more."),
+    "deactivate": N_("Nobody signs in as them any more, and every browser is signed out."),
+    "readmit": N_("They can sign in again."),
+    "reset": N_("A link for a new password is on its way to them."),
+    "link": N_("The Discord account is linked."),
+    "unlink": N_("The Discord account is unlinked."),
 }
 PATH = "/admin/people"
 
@@ -52,8 +54,8 @@ class PeopleAdmin:
             "viewer": viewer,
             "found": found,
             "seek": seek,
-            "groups": [(word, GROUP_LABELS[word]) for word in GROUPS],
-            "role_labels": ROLE_LABELS,
+            "groups": [(word, gettext(GROUP_LABELS[word])) for word in GROUPS],
+            "role_labels": said(ROLE_LABELS),
             "next": _link(**{**seek.fields, "after": after}) if after else "",
             "first": _link(**{**seek.fields, "after": ""}),
         }
@@ -78,7 +80,7 @@ class PeopleAdmin:
     async def _send_reset(self, request: Request, id_: str) -> None:
         letters = self.site.letters
         if not letters.works:
-            raise Conflict(NO_MAIL)
+            raise Conflict(gettext(NO_MAIL))
         address = request.client.host if request.client else None
         compose = letters.reset(request)
         await act_as(self.site, request, admission.send_reset, id_, compose, address)
@@ -86,7 +88,7 @@ class PeopleAdmin:
     async def _page(self, request: Request, refusal: Refusal | None = None) -> Response:
         viewer, shown = await read_as(self.site, request, read_person, _id(request))
         status = 200 if refusal is None else status_of(refusal)
-        told = DONE.get(request.query_params.get("done", "")) if refusal is None else None
+        told = said(DONE).get(request.query_params.get("done", "")) if refusal is None else None
         alert = {"alert": str(refusal) if refusal is not None else None, "done": told}
         context = {**_context(viewer, shown, person_of(request).id), **alert}
         context["mail_works"] = self.site.letters.works
@@ -112,7 +114,7 @@ def change_from(tx: Connection, deed: Deed, id_: str, form: Form) -> None:
         case "unlink":
             admission.unlink(tx, deed, id_)
         case _:
-            raise Invalid("Nothing was to be changed. Choose something and try again.")
+            raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
 
 
 def _context(viewer: Viewer, shown: Listed, me: str) -> dict[str, Any]:
@@ -124,8 +126,8 @@ def _context(viewer: Viewer, shown: Listed, me: str) -> dict[str, Any]:
         "shown": shown,
         "who": shown.person,
         "is_me": is_me,
-        "roles": [(role, ROLE_LABELS[role]) for role in INTERNAL_ROLES],
-        "role_labels": ROLE_LABELS,
+        "roles": [(role, gettext(ROLE_LABELS[role])) for role in INTERNAL_ROLES],
+        "role_labels": said(ROLE_LABELS),
         "may_employ": Right.EMPLOY in rights and not is_me,
         "may_identify": Right.IDENTIFY in rights,
         "may_admit": Right.ACCOUNTS in rights and not is_me and not of_the_team,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from deskwire.kit.errors import Invalid, NotFound, TooLarge
+from deskwire.kit.speech import gettext
 from deskwire.kit.store import Missing
 from deskwire.tickets.avatars import NO_PICTURE, check_shown, drop_avatar, keep_avatar
 from deskwire.web.login import Login, read_form
@@ -54,7 +55,7 @@ class AvatarPages:
             chunks = await self.site.uploads.store.open(avatar)
         except Missing:
             logger.error("the store does not have %s, which a person names", avatar)  # noqa: TRY400
-            raise NotFound("There is no such picture.") from None
+            raise NotFound(gettext("There is no such picture.")) from None
         return StreamingResponse(chunks, headers={**HEADERS, "content-length": str(size)})
 
     async def _keep(self, request: Request, kind: str) -> None:
@@ -64,11 +65,11 @@ class AvatarPages:
                 await keep_avatar(self.site.uploads, person_of(request).id, part.chunks)
                 return
             await _pass_over(part)
-        raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
+        raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
 
     async def _drop(self, request: Request) -> None:
         if "remove" not in await read_form(request):
-            raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
+            raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
         await drop_avatar(self.site.uploads, person_of(request).id)
 
 
@@ -78,4 +79,4 @@ async def _pass_over(part: Part) -> None:
     async for chunk in part.chunks:
         size += len(chunk)
         if size > FIELD_BYTES:
-            raise Invalid(NO_PICTURE, {"avatar": NO_PICTURE})
+            raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from deskwire.events.access import Access
 from deskwire.events.channels import PersonId
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import gettext
 from deskwire.kit.store import Missing
 from deskwire.tickets.file_kinds import HARMLESS, PLAIN, UNKNOWN
 from deskwire.tickets.files import read_shown
@@ -64,7 +65,7 @@ class FilePages:
         """GET /files/{file}/thumbnail: a small picture, to be shown."""
         row = await self._read_row(request)
         if not row.thumbnail:
-            raise NotFound("There is no such file, or it is not shared with you.")
+            raise NotFound(gettext("There is no such file, or it is not shared with you."))
         headers = {"content-type": "image/webp", "content-disposition": "inline"}
         return await self._give(request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers)
 
@@ -95,7 +96,9 @@ class FilePages:
             return Response(status_code=416, headers={"content-range": f"bytes */{size}", **SAFETY})
         except Missing:
             logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
-            raise NotFound("There is no such file, or it is not shared with you.") from None
+            raise NotFound(
+                gettext("There is no such file, or it is not shared with you.")
+            ) from None
         return StreamingResponse(chunks, 206 if part else 200, head)
 
 

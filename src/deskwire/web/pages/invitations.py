@@ -15,6 +15,7 @@ from deskwire.accounts import throttle
 from deskwire.accounts.passwords import parse_password
 from deskwire.accounts.people import parse_name
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
+from deskwire.kit.speech import N_, gettext
 from deskwire.web.acting import act_as
 from deskwire.web.login import (
     NOT_OPEN,
@@ -26,12 +27,13 @@ from deskwire.web.login import (
     token_of,
 )
 from deskwire.web.site import Site, visit_of
+from deskwire.web.wording import said
 from deskwire.workspaces import invitations
 from deskwire.workspaces.invitations import Invitation, masked
 from deskwire.workspaces.organizations import Organization
 from deskwire.workspaces.rights import ROLE_LABELS
 
-TAKEN = "This address has an account. Sign in with it, then open this link again."
+TAKEN = N_("This address has an account. Sign in with it, then open this link again.")
 
 Found = tuple[Organization, Invitation]
 
@@ -67,7 +69,7 @@ class InvitationPages:
     async def _enter(self, request: Request, found: Found, form: Mapping[str, str]) -> Response:
         login, email = self.login, found[1].email
         if self.site.sign_up == "closed":
-            raise Forbidden(NOT_OPEN["closed"])
+            raise Forbidden(gettext(NOT_OPEN["closed"]))
         typed = parse_all(
             name=lambda: parse_name(form.get("name", "")),
             password=lambda: parse_password(form.get("password", ""), email),
@@ -82,7 +84,7 @@ class InvitationPages:
                 enter, secret, typed["name"], hash_, visit, at, letter
             )
         except Conflict as refusal:
-            raise Conflict(TAKEN) from refusal
+            raise Conflict(gettext(TAKEN)) from refusal
         return login.browsers.enter(RedirectResponse(place.href, 303, WELCOME_HEADERS), opened)
 
     async def _find(self, request: Request) -> Found:
@@ -101,7 +103,7 @@ class InvitationPages:
         more = {
             "place": found[0] if found is not None else None,
             "role": found[1].role if found is not None else None,
-            "role_labels": ROLE_LABELS,
+            "role_labels": said(ROLE_LABELS),
             "email": masked(email) if is_other else email,
             "is_other": is_other,
             "may_sign_up": self.site.sign_up != "closed",

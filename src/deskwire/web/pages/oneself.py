@@ -16,22 +16,24 @@ from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
 from deskwire.accounts.sessions import Session
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Invalid, NotFound, Refusal, Unauthenticated
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import leaving
 from deskwire.tickets.takeaway import read_takeaway
 from deskwire.web.browser_names import browser_name
 from deskwire.web.login import Login, form_page, read_form, required
 from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.wording import said
 from deskwire.web.zones import zones
 from deskwire.workspaces.names import rename_person
 
 DONE = {
-    "name": "Your name is changed.",
-    "display": "Saved.",
-    "verified": "Your e-mail address is confirmed.",
-    "mailed": "A new link is on its way.",
-    "ended": "Signed out there.",
-    "avatar": "Your picture is changed.",
-    "no-avatar": "Your picture is removed.",
+    "name": N_("Your name is changed."),
+    "display": N_("Saved."),
+    "verified": N_("Your e-mail address is confirmed."),
+    "mailed": N_("A new link is on its way."),
+    "ended": N_("Signed out there."),
+    "avatar": N_("Your picture is changed."),
+    "no-avatar": N_("Your picture is removed."),
 }
 FILE = {
     "content-disposition": 'attachment; filename="deskwire-data.json"',
@@ -89,7 +91,7 @@ class Oneself:
         """POST /settings/verification: the link again."""
         me, login, letters = person_of(request), self.login, self.site.letters
         if not letters.works:
-            raise NotFound("This desk sends no mail.")
+            raise NotFound(gettext("This desk sends no mail."))
         address = login.browsers.visit_of(request).address
         compose, at = letters.verification(request), login.clock()
         try:
@@ -138,18 +140,18 @@ class Oneself:
         self, request: Request, form: Mapping[str, str], me: people.Person
     ) -> None:
         login, db = self.login, self.site.db
-        password = required(form, "password", "Write your password.")
+        password = required(form, "password", gettext("Write your password."))
         address = login.browsers.visit_of(request).address
         knock = await db.write(actions.knock, me.email or "", address, login.clock(), login.limits)
         is_right = await login.is_right(knock, password)
         if not is_right or not await db.write(leaving.depart_by, knock, login.clock()):
-            sentence = "This is not your password."
+            sentence = gettext("This is not your password.")
             raise Invalid(sentence, {"password": sentence})
 
     async def _read_me(self, request: Request) -> people.Person:
         me = await self.site.db.read(people.find, person_of(request).id)
         if me is None:
-            raise Unauthenticated("Sign in to see this page.")
+            raise Unauthenticated(gettext("Sign in to see this page."))
         return me
 
     async def _departure_page(self, request: Request, refusal: Refusal | None = None) -> Response:
@@ -164,7 +166,7 @@ class Oneself:
         """All of it, with what was typed and what was refused of it."""
         me = person_of(request)
         more = await self.site.db.read(_read_settings, me.id, _session_of(request))
-        done = DONE.get(request.query_params.get("done", "")) if refusal is None else None
+        done = said(DONE).get(request.query_params.get("done", "")) if refusal is None else None
         shown = {**more, "zones": zones(), "mail_works": self.site.letters.works, "done": done}
         values = form if refusal is not None else {}
         return form_page(self.login.render, request, "settings.html", values, shown, refusal)
@@ -189,7 +191,7 @@ def _session_of(request: Request) -> str:
 
 def _check_name(form: Mapping[str, str], me: people.Person) -> None:
     if " ".join(form.get("name", "").split()) != me.name:
-        sentence = f"Write your name as it stands here: {me.name}"
+        sentence = gettext("Write your name as it stands here: %(me)s", me=me.name)
         raise Invalid(sentence, {"name": sentence})
 
 

@@ -14,6 +14,7 @@ from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
+from deskwire.kit.speech import gettext
 from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
 from deskwire.web.acting import act_as
@@ -21,6 +22,7 @@ from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.wording import said
 from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.invitations import Compose, Invitation
@@ -162,7 +164,7 @@ def change_from(
         case "delete":
             leaving.delete_organization(tx, deed, id_, form.get("confirmed"))
         case _:
-            raise Invalid("Nothing was to be changed. Choose something and try again.")
+            raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
     return None
 
 
@@ -191,8 +193,8 @@ def _context(
         "place": shown.place,
         "me": person_of(request).id,
         "may": {right.name.lower() for right in shown.rights},
-        "roles": [(role, ROLE_LABELS[role]) for role in CLIENT_ROLES],
-        "role_labels": ROLE_LABELS,
+        "roles": [(role, gettext(ROLE_LABELS[role])) for role in CLIENT_ROLES],
+        "role_labels": said(ROLE_LABELS),
         "link": link,
         "alert": str(refusal) if refusal is not None else None,
     }

@@ -17,6 +17,7 @@ from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import new_id
+from deskwire.kit.speech import gettext
 from deskwire.tickets import files, messages, talk, work
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.markdown import render as render_markdown
@@ -38,6 +39,7 @@ from deskwire.web.forms import Form, done, read_form
 from deskwire.web.receiving import receive_files, sent_or_forgotten
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
+from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import Category, Organization, read_described
@@ -88,7 +90,7 @@ class RequestPage:
             "me": person.id,
             "is_staff": is_staff(shown.viewer),
             "steps": STEPS,
-            "priorities": PRIORITY_LABELS,
+            "priorities": said(PRIORITY_LABELS),
         }
         return self.render(request, "request.html", context)
 
@@ -173,7 +175,7 @@ def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form, reopen_d
     fields = form.fields
     known = {"status", "assignee", "category", "priority", "subject", "label", "unlabel", "watch"}
     if not known & fields.keys():
-        raise Invalid("Nothing was to be changed. Choose a value and try again.")
+        raise Invalid(gettext("Nothing was to be changed. Choose a value and try again."))
     if "subject" in fields:
         work.retitle(tx, deed, ticket_id, fields["subject"])
     if "category" in fields:
@@ -195,7 +197,10 @@ def change_from(tx: Connection, deed: Deed, ticket_id: str, form: Form, reopen_d
 def _status(word: str) -> Status:
     found = next((status for status in STATUSES if status == word), None)
     if found is None:
-        raise Invalid(f"There is no status {word[:40]!r}.", {"status": "Choose one of the list"})
+        raise Invalid(
+            gettext("There is no status %(word)s.", word=repr(word[:40])),
+            {"status": gettext("Choose one of the list")},
+        )
     return found
 
 
@@ -209,7 +214,7 @@ def read_message(
     may_delete = may(viewer, Right.MODERATE, row.workspace)
     is_own = message is not None and talk.may_edit(Deed(viewer, now()), message)
     if message is None or message.kind == "system" or not (is_own or may_delete):
-        raise NotFound("There is no such message, or it is not yours.")
+        raise NotFound(gettext("There is no such message, or it is not yours."))
     return viewer, named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0], message
 
 

@@ -21,6 +21,7 @@ from deskwire.events.channels import STAFF, PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import requests
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.filing import Filing, file_request
@@ -32,6 +33,7 @@ from deskwire.web.errors import ELSEWHERE, status_of
 from deskwire.web.receiving import receive_files, sent_or_forgotten
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.organizations import (
     Category,
@@ -46,9 +48,9 @@ from deskwire.workspaces.organizations import (
 from deskwire.workspaces.rights import Right, demand, is_staff, may
 
 SORT_LABELS: Mapping[Sort, str] = {
-    "active": "Latest activity",
-    "newest": "Newest",
-    "oldest": "Oldest",
+    "active": N_("Latest activity"),
+    "newest": N_("Newest"),
+    "oldest": N_("Oldest"),
 }
 PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 
@@ -143,11 +145,11 @@ class RequestPages:
             "found": shown.found,
             "wish": wish,
             "links": links,
-            "sorts": SORT_LABELS,
+            "sorts": said(SORT_LABELS),
             "by_opening": wish.sort != "active",  # what a row tells the time of
-            "priorities": PRIORITY_LABELS,
+            "priorities": said(PRIORITY_LABELS),
             "is_admin": links.path == "/admin",
-            "place_name": shown.place.name if shown.place is not None else "All requests",
+            "place_name": shown.place.name if shown.place is not None else gettext("All requests"),
             "scope": list_scope(shown),
             "limit": PAGE,
         }
@@ -196,7 +198,7 @@ class RequestPages:
             "place": place,
             "categories": categories,
             "members": members_for(viewer, place, circle),
-            "priorities": PRIORITY_LABELS,
+            "priorities": said(PRIORITY_LABELS),
             "fields": fields,
             "errors": errors,
             "alert": str(refusal) if refusal is not None and not errors else None,
@@ -253,7 +255,7 @@ def read_all_lists(
 def demand_staff(viewer: Viewer) -> None:
     """Raises Forbidden for who is not of the team."""
     if not is_staff(viewer):
-        raise Forbidden("This page is for the team.")
+        raise Forbidden(gettext("This page is for the team."))
 
 
 def chosen_of(places: Collection[Organization], active: str | None) -> Organization | None:

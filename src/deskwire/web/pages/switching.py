@@ -13,6 +13,7 @@ from deskwire.accounts import sessions
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import gettext
 from deskwire.tickets.counts import count_open
 from deskwire.tickets.requests import count_unread
 from deskwire.web.acting import act_as, read_as
@@ -65,5 +66,5 @@ def read_choice(tx: Connection, viewer: Viewer) -> Choice:
 def choose(tx: Connection, deed: Deed, session_id: str, organization: str) -> None:
     """Make one's own organization the active one of a session. NotFound where it is not."""
     if organization not in ids_of(deed.viewer):
-        raise NotFound("There is no such organization, or it is not yours.")
+        raise NotFound(gettext("There is no such organization, or it is not yours."))
     sessions.choose(tx, session_id, organization)

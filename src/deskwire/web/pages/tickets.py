@@ -19,22 +19,24 @@ from deskwire.events import channels
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import Channel, PersonId, Workspace
 from deskwire.kit.errors import NotFound
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import search
 from deskwire.tickets.conversation import Conversation, read_conversation
 from deskwire.tickets.search import PAGE, Found, Sort, Wish, parse_wish
 from deskwire.tickets.tickets import Ticket, may_see_any
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
+from deskwire.web.wording import said
 from deskwire.workspaces import guilds
 from deskwire.workspaces.guilds import Guild
 
 PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 SORT_LABELS: Mapping[Sort, str] = {
-    "active": "Latest activity",
-    "newest": "Newest",
-    "oldest": "Oldest",
-    "number": "Number",
+    "active": N_("Latest activity"),
+    "newest": N_("Newest"),
+    "oldest": N_("Oldest"),
+    "number": N_("Number"),
 }
 
 
@@ -54,7 +56,7 @@ class TicketPages:
         context = {"viewer": viewer, "guild": guild, "found": found, "wish": wish}
         links = Links(f"/guilds/{guild.id}/tickets", wish)
         may_open = guild.workspace in viewer.channels
-        more = {"links": links, "sorts": SORT_LABELS, "may_open": may_open}
+        more = {"links": links, "sorts": said(SORT_LABELS), "may_open": may_open}
         more["sees_none"] = not may_see_any(viewer, guild.workspace)
         held = " ".join(mark_of(viewer, guild.workspace, found.tickets))
         whole = channels.tickets(guild.workspace)
@@ -121,7 +123,7 @@ def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     is_shared = any(grant.workspace == f"guild:{guild_id}" for grant in viewer.grants)
     guild = guilds.read_place(tx, guild_id) if is_shared else None
     if guild is None:
-        raise NotFound("There is no such server, or it is not shared with you.")
+        raise NotFound(gettext("There is no such server, or it is not shared with you."))
     return guild
 
 
@@ -140,5 +142,5 @@ def parse_number(request: Request) -> int:
     """The ticket's number in the path; NotFound where it cannot be one."""
     text = request.path_params["number"]
     if NUMBER.fullmatch(text) is None:
-        raise NotFound("There is no such ticket, or it is not shared with you.")
+        raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
     return int(text)
