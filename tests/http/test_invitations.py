@@ -149,6 +149,22 @@ def test_somebody_else_is_told_so_and_not_let_in(
     assert person_of(site) is None
 
 
+def test_events_name_no_address_in_full(site: WholeSite, office: Office) -> None:
+    _, mailed = links_of(site)
+    browse(site).post(mailed, data=ACCOUNT)
+    office.act(BO, invitations.invite, office.ids["quay"], "other@desk.test", "member")
+    [open_] = site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)
+
+    office.act(BO, invitations.revoke, office.ids["quay"], open_.id)
+
+    told = [
+        fields["email"]
+        for type_, fields, _, _ in events_of(site.house.db)
+        if type_.startswith("invitation.")
+    ]
+    assert told == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
+
+
 def test_what_is_over_is_a_page_that_says_what_to_do(site: WholeSite, office: Office) -> None:
     shown, mailed = links_of(site)
     [open_] = site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)

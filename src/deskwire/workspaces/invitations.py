@@ -327,5 +327,7 @@ def _tell(
     email: str,
     role: str,
 ) -> None:
-    event = kind(workspace=place, actor=actor, invitation=id_, email=email, role=role)
+    # Every member hears it and the log keeps it; the address is for those who may invite.
+    shown = masked(email)
+    event = kind(workspace=place, actor=actor, invitation=id_, email=shown, role=role)
     log.append(tx, event, channels=[place, STAFF])
