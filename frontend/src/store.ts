@@ -162,8 +162,9 @@ export class Store implements TabListener {
   #hearEvent(id: string, event: Envelope): void {
     if (this.#page.isDebug) this.#outlook.log(`${event.type} at ${id}`);
     this.#journal.add(event, this.#clock.now());
-    this.fragments.hear(happeningOf(event));
     this.#apply(event);
+    this.fragments.hear(happeningOf(event)); // after it: what was taken away is not asked for
+    if (event.type === "organization.deleted") this.#journal.retain((one) => !isWithin(one, event));
     const { data } = event;
     const isReply = event.type === "ticket.message_sent" && "line" in data;
     if (!isReply || data.line?.kind !== "reply" || this.#page.actors.has(data.actor)) return;
@@ -213,6 +214,11 @@ function isLookedAt({ type, data }: Envelope): boolean {
   if (type !== "ticket.message_sent" || !("ticket" in data)) return false;
   const page = `[data-ticket="${CSS.escape(data.ticket)}"][data-read]`;
   return document.querySelector(page) !== null;
+}
+
+/** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
+function isWithin({ data }: Envelope, deletion: Envelope): boolean {
+  return "ticket" in data && data.workspace === deletion.data.workspace;
 }
 
 function happeningOf({ type, data }: Envelope): Happening {

@@ -14,11 +14,15 @@ from sqlalchemy import Connection, func, insert, select, update
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Conflict, Forbidden, NotFound
+from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
-from deskwire.tickets import leaving, work
+from deskwire.outside.working import work_off
+from deskwire.tickets import leaving, overview, requests, talk, work
+from deskwire.tickets.days import day_of, history_of
 from deskwire.tickets.files import files
 from deskwire.tickets.keeper import Keeper
-from deskwire.tickets.tickets import participants
+from deskwire.tickets.requests import parse_wish
+from deskwire.tickets.tickets import participants, tickets
 from deskwire.tickets.uploads import Uploads, once
 from deskwire.workspaces import admission, founding, invitations
 from deskwire.workspaces.names import find_called, rename_person
@@ -76,6 +80,61 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> Non
     mine = update(organizations).where(organizations.c.id == office.ids["quay"])
     office.house.db.write_here(lambda tx: tx.execute(mine.values(deleted_at=None)))
     assert f"ticket:{ticket}" in office.house.viewer(CY).channels, "that alone took it"
+
+
+def test_the_team_keeps_nothing_of_a_deleted_organization_either(office: Office) -> None:
+    kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
+    office.act(ADA, work.assign, gone, office.house.id_of(ADA))
+    before = what_the_team_sees(office)
+
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+
+    assert before == {kept, gone}
+    assert what_the_team_sees(office) == {kept}
+    with pytest.raises(NotFound):
+        office.act(ADA, talk.say, gone, talk.Written(new_id(), "Anybody?", "note"))
+    with pytest.raises(NotFound):
+        office.act(ADA, work.move, gone, "done")
+
+
+def what_the_team_sees(office: Office) -> set[str]:
+    """The requests in every list of the team's; each list and number agrees, or this fails."""
+    ada, at, db = office.house.viewer(ADA), office.house.at, office.house.db
+    quay = f"org:{office.ids['quay']}"
+    lists = [
+        db.read_here(requests.find, ada, workspace, parse_wish(fields))
+        for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay, {})]
+    ]
+    found, searched, of_quay = ({each.ticket.id for each in one.requests} for one in lists)
+    figures = db.read_here(overview.read_figures, ada, None, 0)
+    history = history_of(figures.counts, figures.changes, day_of(at), 2)
+    waiting = {row.id for row in db.read_here(overview.read_waiting, ada, None)}
+    numbers = {sum(figures.counts.values()), sum(figures.assigned.values())}
+    numbers |= {lists[0].total, sum(history[-1].counts.values())}
+    assert found == searched == waiting
+    assert numbers == {len(found)}
+    assert sum(history[0].counts.values()) == 0
+    assert of_quay <= found
+    return found
+
+
+def test_what_happens_in_a_deleted_organization_is_told_to_nobody(office: Office) -> None:
+    ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
+    office.act(ADA, work.assign, ticket, ada)
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+    office.act(MO, leaving.take_role, ada)
+
+    by_hand = update(tickets).where(tickets.c.id == ticket).values(subject="Dark")
+    office.house.db.write_here(Connection.execute, by_hand)
+    office.house.db.write_here(work_off)
+
+    told = [
+        (type_, heard_by)
+        for type_, data, heard_by, _ in events_of(office.house.db)
+        if data.get("ticket") == ticket
+    ]
+    assert told[-1] == ("ticket.updated", [])
+    assert "ticket.unclaimed" not in dict(told)
 
 
 def test_a_server_s_tickets_are_of_no_organization(office: Office) -> None:

@@ -44,6 +44,7 @@ from deskwire.tickets.places import NOWHERE, Places, is_request, read_places
 from deskwire.tickets.statuses import ENDED, LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import (
+    are_of_deleted,
     is_of_deleted,
     organization_members,
     read_some,
@@ -187,7 +188,8 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The tickets the viewer may list, search and open: all of a workspace, or their own."""
+    """The tickets the viewer may list, search and open: all of a workspace, or their own. Of an
+    organization that was deleted nobody does, the team neither."""
     return tickets.c.deleted_at.is_(None) & or_(
         tickets.c.workspace.in_(whole_workspaces(viewer)), _is_own(viewer), _is_teams(viewer)
     )
@@ -225,6 +227,8 @@ def visible_in(
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
     narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
+    if STAFF in viewer.channels and is_request(workspace):
+        narrower.append(not_(is_of_deleted(literal(workspace))))
     if not sees_whole(viewer, workspace):
         narrower.append(_is_own(viewer))
     place: ColumnElement[str] = tickets.c.workspace
@@ -240,7 +244,14 @@ def _is_own(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _is_teams(viewer: Viewer) -> ColumnElement[bool]:
-    return REQUESTS if STAFF in viewer.channels else false()
+    is_there = not_(is_of_deleted(tickets.c.workspace))
+    return and_(REQUESTS, is_there) if STAFF in viewer.channels else false()
+
+
+def all_requests() -> ColumnElement[bool]:
+    """The requests of all organizations, for the team's lists and numbers: those that are there."""
+    is_there = not_(are_of_deleted(tickets.c.workspace))
+    return and_(tickets.c.deleted_at.is_(None), REQUESTS, is_there)
 
 
 def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
@@ -370,11 +381,14 @@ def address(workspace: Workspace, number: int, id_: str) -> str:
 
 
 def audience(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
-    """Who hears of a ticket: those who see all of its workspace, and those who take part."""
+    """Who hears of a ticket: those who see all of its workspace, and those who take part; of an
+    organization that was deleted, nobody."""
     if not is_request(workspace):
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
     id_ = workspace.removeprefix("org:")
     found = read_some(tx, [id_]).get(id_)
+    if found is not None and found.is_deleted:
+        return []
     whole = [channels.whole(id_, found.generation)] if found is not None else []
     return [STAFF, *whole, channels.ticket(ticket_id)]
 
