@@ -214,7 +214,9 @@ class Server(Bot):
     def mailed(self, email: str, path: str) -> str:
         """The newest link below `path` that was mailed to an address, as a path."""
         with self.reading() as db:
-            letters = [e.letter.text for e in db.read_here(mail.read_newest) if e.recipient == email]
+            letters = [
+                e.letter.text for e in db.read_here(mail.read_newest) if e.recipient == email
+            ]
         return re.findall(rf"{path}[\w-]+", "\n".join(letters))[0]
 
     def _enter(self, path: str, **form: str) -> str:

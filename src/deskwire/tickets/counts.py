@@ -98,9 +98,7 @@ def count_all_requests(tx: Connection, viewer: Viewer) -> dict[Status, int]:
     if not is_staff(viewer):
         return _by_status({})
     rows = tx.execute(
-        select(kept.status, func.sum(kept.tickets))
-        .where(counted_requests())
-        .group_by(kept.status)
+        select(kept.status, func.sum(kept.tickets)).where(counted_requests()).group_by(kept.status)
     )
     return _by_status({row[0]: int(row[1]) for row in rows})
 

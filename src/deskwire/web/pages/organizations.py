@@ -67,7 +67,7 @@ class OrganizationPages:
             made = await act_as(
                 self.site, request, founding.create, form.get("name"), form.get("slug")
             )
-        except Invalid as refusal:
+        except (Invalid, Conflict) as refusal:
             context = _form_context(form.fields, refusal)
             return self.render(
                 request, "create_organization.html", context, status=status_of(refusal)
@@ -200,7 +200,7 @@ def _context(
     }
 
 
-def _form_context(fields: Any, refusal: Invalid | None) -> dict[str, Any]:  # noqa: ANN401 - fields
-    errors = refusal.fields if refusal is not None else {}
+def _form_context(fields: Any, refusal: Refusal | None) -> dict[str, Any]:  # noqa: ANN401 - fields
+    errors = refusal.fields if isinstance(refusal, Invalid) else {}
     alert = str(refusal) if refusal is not None and not errors else None
     return {"fields": fields, "errors": errors, "alert": alert}
