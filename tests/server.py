@@ -214,10 +214,10 @@ class Server(Bot):
     def mailed(self, email: str, path: str) -> str:
         """The newest link below `path` that was mailed to an address, as a path."""
         with self.reading() as db:
-            letters = [
-                e.letter.text for e in db.read_here(mail.read_newest) if e.recipient == email
-            ]
-        return re.findall(rf"{path}[\w-]+", "\n".join(letters))[0]
+            mails = [each for each in db.read_here(mail.read_newest) if each.recipient == email]
+        found = re.search(rf"{path}[\w-]+", "\n".join(each.letter.text for each in mails))
+        assert found is not None, f"no such link was mailed to {email}"
+        return found[0]
 
     def _enter(self, path: str, **form: str) -> str:
         # Each from a place of its own, or the throttle would take the tests for an attack.

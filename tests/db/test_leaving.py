@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, now
-from deskwire.kit.errors import Conflict, Forbidden, NotFound
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
 from deskwire.outside.working import work_off
@@ -27,6 +28,7 @@ from deskwire.tickets.uploads import Uploads, once
 from deskwire.workspaces import admission, founding, invitations
 from deskwire.workspaces.names import find_called, rename_person
 from deskwire.workspaces.organizations import (
+    Organization,
     ensure_internal,
     organization_members,
     organizations,
@@ -241,6 +243,39 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Of
     place = office.house.db.read_here(read_some, [quay])[quay]
     assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
     assert len(office.house.db.read_here(read_categories, quay)) == 1
+
+
+def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay, loft, at_once = office.ids["quay"], office.ids["loft"], Barrier(2)
+
+    def attempt(act: Callable[[], Organization]) -> str:
+        at_once.wait(10)
+        try:
+            return act().slug
+        except Invalid as refusal:
+            return str(refusal.fields)
+
+    def both(*acts: Callable[[], Organization]) -> list[str]:
+        with ThreadPoolExecutor(2) as threads:
+            return sorted(threads.map(attempt, acts))
+
+    named = both(*(partial(office.act, each, founding.create, "Pier") for each in (BO, CY)))
+    moved = both(
+        partial(office.act, BO, founding.rename, quay, slug="mole"),
+        partial(office.act, CY, founding.rename, loft, slug="mole"),
+    )
+    # Who writes in the database by hand waits for no lock of ours.
+    monkeypatch.setattr(founding, "_check_free", lambda *_: None)
+    with pytest.raises(Invalid, match="The address pier is taken") as founded:
+        office.act(EVE, founding.create, "Dock", "pier")
+    with pytest.raises(Invalid, match="The address pier is taken"):
+        office.act(BO, founding.rename, quay, slug="pier")
+
+    assert named == ["pier", "pier-2"]
+    assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]
+    assert founded.value.fields.keys() == {"slug"}
 
 
 def test_who_departs_gives_back_what_they_had_taken_on(office: Office) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from deskwire.events import channels, log
 from deskwire.events.catalogue import (
@@ -56,7 +58,8 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     _check_free(tx, address)
     id_ = new_id()
     row = {"id": id_, "slug": address, "name": shown, "internal": False, "revision": 1}
-    tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
+    with _refusing(address):
+        tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
         {"id": new_id(), "organization": id_, "name": each, "place": place}
         for place, each in enumerate(gettext(CATEGORIES).split(", "))
@@ -92,7 +95,8 @@ def rename(
     }
     if values == {"name": before.name, "slug": before.slug, "about": before.about}:
         return before
-    now = _change(tx, id_, values)
+    with _refusing(address):
+        now = _change(tx, id_, values)
     if (now.name, now.slug) == (before.name, before.slug):
         log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
         return now
@@ -201,6 +205,7 @@ def _free_slug(tx: Connection, name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:34].strip("-") or "organization"
     wanted = stem if SLUG.fullmatch(stem) and stem not in RESERVED else f"{stem}-desk"
+    lock(tx, f"slug {wanted}")  # of two with the same name the second has a number
     like = organizations.c.slug.startswith(wanted, autoescape=True)
     taken = set(tx.execute(select(organizations.c.slug).where(like)).scalars())
     numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
@@ -231,8 +236,22 @@ def _check_room(tx: Connection, deed: Deed) -> None:
 def _check_free(tx: Connection, slug: str) -> None:
     lock(tx, f"slug {slug}")
     if tx.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first():
-        sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
-        raise Invalid(sentence, {"slug": sentence})
+        raise _taken(slug)
+
+
+@contextmanager
+def _refusing(slug: str) -> Iterator[None]:
+    """What takes the address: the database has the last word, who writes by hand waits for no
+    `lock`."""
+    try:
+        yield
+    except IntegrityError:
+        raise _taken(slug) from None
+
+
+def _taken(slug: str) -> Invalid:
+    sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
+    return Invalid(sentence, {"slug": sentence})
 
 
 def _hold_client(tx: Connection, deed: Deed, id_: str, right: Right) -> Organization:
