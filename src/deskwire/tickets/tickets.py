@@ -188,8 +188,7 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The tickets the viewer may list, search and open: all of a workspace, or their own. Of an
-    organization that was deleted nobody does, the team neither."""
+    """The tickets the viewer may list, search and open: all of a workspace, or their own."""
     return tickets.c.deleted_at.is_(None) & or_(
         tickets.c.workspace.in_(whole_workspaces(viewer)), _is_own(viewer), _is_teams(viewer)
     )
@@ -244,8 +243,7 @@ def _is_own(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _is_teams(viewer: Viewer) -> ColumnElement[bool]:
-    is_there = not_(is_of_deleted(tickets.c.workspace))
-    return and_(REQUESTS, is_there) if STAFF in viewer.channels else false()
+    return REQUESTS & ~is_of_deleted(tickets.c.workspace) if STAFF in viewer.channels else false()
 
 
 def all_requests() -> ColumnElement[bool]:
@@ -381,14 +379,13 @@ def address(workspace: Workspace, number: int, id_: str) -> str:
 
 
 def audience(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
-    """Who hears of a ticket: those who see all of its workspace, and those who take part; of an
-    organization that was deleted, nobody."""
+    """Who hears of a ticket: those who see all of its workspace, and those who take part."""
     if not is_request(workspace):
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
     id_ = workspace.removeprefix("org:")
     found = read_some(tx, [id_]).get(id_)
     if found is not None and found.is_deleted:
-        return []
+        return []  # nobody has it any more
     whole = [channels.whole(id_, found.generation)] if found is not None else []
     return [STAFF, *whole, channels.ticket(ticket_id)]
 
