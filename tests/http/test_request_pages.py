@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import pytest
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import work
+from deskwire.workspaces.membership import strike
+from deskwire.workspaces.organizations import employ, ensure_internal
 from tests.accounts_house import dump_of
-from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
+from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor, build
 from tests.http.whole_site import MAX_FILE, WholeSite, browse
 from tests.portal_house import Quay, found
 
@@ -65,6 +68,30 @@ def test_to_everybody_else_it_is_as_if_it_were_not_there(shown: Shown, actor: Ac
         assert browser.post(f"{shown.address}/{below}", data=form).status_code == 404, below
     assert browser.post(shown.address, data={"status": "done"}).status_code == 404
     assert MAST not in browser.get("/requests").text
+
+
+def test_the_page_of_a_message_offers_what_its_forms_may_do(shown: Shown) -> None:
+    db, quay = shown.site.house.db, shown.quay
+    for actor in (MO, UNA):
+        db.write_here(employ, shown.site.house.id_of(actor), "operations_manager", NOON)
+    reply, note = quay.say(BO, shown.ticket, "It blinks"), quay.say(UNA, shown.ticket, "x", "note")
+    team = db.read_here(ensure_internal, NOON)
+    strike_una = partial(strike, id_=team, person=shown.site.house.id_of(UNA))
+
+    def offered(actor: Actor, message: str) -> tuple[int, bool, bool]:
+        page = browse(shown.site, actor).get(f"{shown.address}/messages/{message}")
+        return page.status_code, "<textarea" in page.text, "/delete" in page.text
+
+    as_team = offered(UNA, note)
+    db.write_here(strike_una)
+
+    assert as_team == (200, True, True)
+    assert offered(UNA, note) == (404, False, False), "she is of the team no more"
+    assert offered(BO, reply) == (200, True, True)
+    assert offered(MO, reply) == (200, False, True)
+    assert offered(UNA, reply) == offered(ADA, reply) == (404, False, False)
+    gone = browse(shown.site, MO).post(f"{shown.address}/messages/{reply}/delete")
+    assert gone.status_code == 303
 
 
 def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(shown: Shown) -> None:
