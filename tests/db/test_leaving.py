@@ -224,6 +224,16 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(office: Offi
     assert office.act(MO, founding.rename, team, name="The crew").name == "The crew"
 
 
+def test_of_the_team_a_super_admin_alone_deletes_an_organization(office: Office) -> None:
+    quay = office.ids["quay"]
+
+    assert office.act(DEE, founding.rename, quay, name="The Pier").name == "The Pier"
+    for actor in (DEE, ADA):
+        with pytest.raises(Forbidden, match="delete the organization"):
+            office.act(actor, leaving.delete_organization, quay, "The Pier")
+    office.act(MO, leaving.delete_organization, quay, "The Pier")
+
+
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Office) -> None:
     quay, at_once = office.ids["quay"], Barrier(2)
 
