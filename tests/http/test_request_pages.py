@@ -10,12 +10,20 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, insert, update
 
+from deskwire.accounts import people, sessions
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import work
+from deskwire.workspaces import invitations
 from deskwire.workspaces.membership import strike
-from deskwire.workspaces.organizations import employ, ensure_internal
+from deskwire.workspaces.organizations import (
+    employ,
+    ensure_internal,
+    organization_members,
+    read_visible,
+)
 from tests.accounts_house import dump_of
 from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor, build
 from tests.http.whole_site import MAX_FILE, WholeSite, browse
@@ -284,6 +292,57 @@ def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
     assert refused.status_code == 404
     assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
     assert "The Quay" not in browser.get("/organizations").text
+
+
+def test_a_page_that_is_looked_at_chooses_nothing_and_what_is_posted_does(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(sessions, "choose", lambda _tx, _session, place: chosen.append(place))
+    made = shown.quay.act(CY, invitations.invite, shown.quay.ids["loft"], BO.email, "member")
+    verified = update(people.people).values(email_verified_at=NOON)
+    shown.site.house.db.write_here(Connection.execute, verified)
+    browser = browse(shown.site, BO)
+
+    joined = browser.post(f"/invitations/{made}")
+    founded = browser.post("/create-organization", data={"name": "Pier"})
+    by_posts = list(chosen)
+    for path in (
+        "/orgs/quay",
+        "/orgs/loft",
+        "/dashboard?organization=loft",
+        "/requests?organization=loft",
+    ):
+        assert browser.get(path).status_code == 200
+    db, bo = shown.site.house.db, shown.site.house.viewer(BO)
+    pier = db.read_here(read_visible, bo, "pier")
+
+    assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
+    assert by_posts == chosen == [shown.quay.ids["loft"], pier.id]
+
+
+def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:
+    rudder = shown.quay.file(CY, "A rudder of ours", at="loft")
+    row = {"organization": shown.quay.ids["loft"], "person": shown.site.house.id_of(UNA)}
+    joined = insert(organization_members).values(**row, role="member", revision=1)
+    shown.site.house.db.write_here(Connection.execute, joined)
+    browser = browse(shown.site, UNA)
+
+    lofts, quays = (
+        browser.get(f"/requests?organization={slug}&status=new").text for slug in ("loft", "quay")
+    )
+    board = browser.get("/dashboard?organization=quay").text
+    page, stranger = browser.get("/orgs/quay").text, browse(shown.site, EVE)
+
+    assert rudder in lofts
+    assert rudder not in quays
+    assert MAST in quays
+    assert 'href="/requests?status=done&amp;organization=quay"' in quays
+    assert '<input type="hidden" name="organization" value="quay">' in quays
+    assert 'href="/requests?organization=quay&amp;status=done"' in board
+    assert 'href="/requests?organization=quay&amp;status=done"' in page
+    assert browser.get("/requests?organization=%00").status_code == 200
+    assert stranger.get("/requests?organization=quay").status_code == 303
 
 
 def test_the_last_admin_stays(shown: Shown) -> None:

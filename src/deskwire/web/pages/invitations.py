@@ -19,7 +19,7 @@ from deskwire.accounts.people import Person, parse_name
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
 from deskwire.kit.speech import N_, gettext
-from deskwire.web.acting import act_as
+from deskwire.web.acting import act_as, go_on_in
 from deskwire.web.login import (
     NOT_OPEN,
     WELCOME_HEADERS,
@@ -68,8 +68,8 @@ class InvitationPages:
         return self._page(request, found, {})
 
     async def accept(self, request: Request) -> Response:
-        """POST /invitations/{token}: who is signed in becomes a member; who is not gives name and
-        password, and becomes one with an account of that address."""
+        """POST /invitations/{token}: who is signed in becomes a member, and goes on there; who is
+        not gives name and password, and becomes one with an account of that address."""
         form, found = await read_form(request), None
         try:
             found = await self._find(request)
@@ -77,6 +77,7 @@ class InvitationPages:
                 return await self._enter(request, found, form)
             mails, secret = self.site.letters.works, token_of(request)
             place = await act_as(self.site, request, invitations.accept, secret, mails=mails)
+            await go_on_in(self.site, request, place.id)
         except Refusal as refusal:
             return self._page(request, found, form, refusal)
         return RedirectResponse(place.href, 303, WELCOME_HEADERS)
