@@ -101,6 +101,11 @@ export function isOf(mark: string, workspace: string): boolean {
   return words(mark).some((name) => name === workspace || name.startsWith(`${workspace}:`));
 }
 
+/** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
+export function isWithin({ data }: Envelope, deletion: Envelope): boolean {
+  return "ticket" in data && data.workspace === deletion.data.workspace;
+}
+
 /** Removes `element`, or leaves what its `data-gone` template says in its place.
  *
  * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.

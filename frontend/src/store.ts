@@ -4,7 +4,7 @@ import { type Clock, every } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
 import type { Connected, EventFrame, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
-import { channelsOf, Held, purge } from "./held";
+import { channelsOf, Held, isWithin, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
 import { Journal } from "./journal";
 import type { Page } from "./page";
@@ -214,11 +214,6 @@ function isLookedAt({ type, data }: Envelope): boolean {
   if (type !== "ticket.message_sent" || !("ticket" in data)) return false;
   const page = `[data-ticket="${CSS.escape(data.ticket)}"][data-read]`;
   return document.querySelector(page) !== null;
-}
-
-/** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
-function isWithin({ data }: Envelope, deletion: Envelope): boolean {
-  return "ticket" in data && data.workspace === deletion.data.workspace;
 }
 
 function happeningOf({ type, data }: Envelope): Happening {
