@@ -128,15 +128,14 @@ class InvitationPages:
 
 
 def read_found(tx: Connection, secret: str, person_id: str | None, at: Millis) -> Found:
-    """Three statements. NotFound where the link cannot be used any more."""
+    """At most three statements. NotFound where the link cannot be used any more."""
     place, invitation = invitations.find(tx, secret, at)
     return Found(place, invitation, people.find(tx, person_id) if person_id else None)
 
 
 def _told(found: Found | None, mails: bool) -> dict[str, Any]:
     if found is None:
-        told = dict.fromkeys(("place", "role"))
-        return {**told, "email": "", "is_other": False, "lacks_proof": False}
+        return {"place": None, "role": None, "email": "", "is_other": False, "lacks_proof": False}
     invitation, person, is_other = found.invitation, found.person, found.is_for_other
     return {
         "place": found.place,
