@@ -294,7 +294,7 @@ def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
     assert "The Quay" not in browser.get("/organizations").text
 
 
-def test_a_page_that_is_looked_at_chooses_nothing_and_what_is_posted_does(
+def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str] = []
@@ -306,10 +306,11 @@ def test_a_page_that_is_looked_at_chooses_nothing_and_what_is_posted_does(
 
     joined = browser.post(f"/invitations/{made}")
     founded = browser.post("/create-organization", data={"name": "Pier"})
-    by_posts = list(chosen)
+    came = list(chosen)
+    assert browser.get("/orgs/quay").status_code == 200
+    went, link = list(chosen), {"sec-fetch-site": "cross-site"}
+    assert browser.get("/orgs/loft", headers=link).status_code == 200
     for path in (
-        "/orgs/quay",
-        "/orgs/loft",
         "/dashboard?organization=loft",
         "/requests?organization=loft",
     ):
@@ -318,7 +319,8 @@ def test_a_page_that_is_looked_at_chooses_nothing_and_what_is_posted_does(
     pier = db.read_here(read_visible, bo, "pier")
 
     assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
-    assert by_posts == chosen == [shown.quay.ids["loft"], pier.id]
+    assert came == [shown.quay.ids["loft"], pier.id]
+    assert went == chosen == [*came, shown.quay.ids["quay"]]
 
 
 def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:

@@ -52,10 +52,8 @@ async def act_as(
 
 
 async def go_on_in(site: Site, request: Request, organization: str) -> None:
-    """Make an organization the active one of this session, whose person has just come to it.
-
-    For what is posted: a page that is looked at changes nothing, or any link would.
-    """
+    """Make an organization the active one of this session, whose person has just come to it; not
+    where a link of another site has led them."""
     session = visit_of(request).session
-    if session is not None:
+    if session is not None and request.headers.get("sec-fetch-site") != "cross-site":
         await site.db.write(sessions.choose, session.id, organization)

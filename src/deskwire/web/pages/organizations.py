@@ -75,8 +75,10 @@ class OrganizationPages:
         return RedirectResponse(made.href, 303)
 
     async def overview(self, request: Request) -> Response:
-        """GET /orgs/{slug}."""
+        """GET /orgs/{slug}: makes it the active one of this session."""
         shown = await self._shown(request)
+        if shown.place.workspace in shown.viewer.channels:
+            await go_on_in(self.site, request, shown.place.id)
         return self.render(request, "organization.html", _context(request, shown))
 
     async def settings(self, request: Request) -> Response:
