@@ -10,7 +10,8 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, now
@@ -26,6 +27,7 @@ from deskwire.tickets.requests import parse_wish
 from deskwire.tickets.tickets import participants, tickets
 from deskwire.tickets.uploads import Uploads, once
 from deskwire.workspaces import admission, founding, invitations
+from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.names import find_called, rename_person
 from deskwire.workspaces.organizations import (
     Organization,
@@ -199,6 +201,50 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(office: Office
     assert as_manager == {"una+member", "dee+"}
     assert as_member == {"dee+"}
     assert open_ones() == set()
+
+
+def test_who_lost_a_role_meanwhile_invites_nobody_by_it(office: Office) -> None:
+    quay, una = office.ids["quay"], office.house.id_of(UNA)
+    office.act(BO, leaving.change_role, quay, una, "manager")
+    before = {each: Deed(office.house.viewer(each), office.house.at) for each in (UNA, DEE)}
+    office.act(BO, leaving.change_role, quay, una, "member")
+    office.act(MO, leaving.take_role, office.house.id_of(DEE))
+
+    for deed in before.values():
+        with pytest.raises(Forbidden, match="invite people"):
+            office.house.db.write_here(invitations.invite, deed, quay, "n@desk.test", "member")
+
+    assert office.house.db.read_here(invitations.read_open, quay, office.house.at) == []
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize(
+    "shrink", [leaving.change_role, leaving.take_role, leaving.deactivate, leaving.depart]
+)
+def test_no_role_shrinks_past_an_invitation_that_is_being_made(
+    office: Office, shrink: Callable[..., None]
+) -> None:
+    quay, actor = office.ids["quay"], DEE if shrink is leaving.take_role else UNA
+    office.act(BO, leaving.change_role, quay, office.house.id_of(UNA), "manager")
+    person, at = office.house.id_of(actor), office.house.at
+
+    def at_once(tx: Connection) -> None:
+        tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        match shrink:
+            case leaving.change_role:
+                leaving.change_role(tx, Deed(office.house.viewer(BO), at), quay, person, "member")
+            case leaving.depart:
+                leaving.depart(tx, person, at)
+            case _:
+                shrink(tx, Deed(office.house.viewer(MO), at), person)
+
+    def invite(tx: Connection) -> None:
+        deed = Deed(office.house.viewer(actor), at)
+        invitations.invite(tx, deed, quay, "n@desk.test", "member")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            office.house.db.write_here(at_once)  # nothing is committed yet that it could find
+
+    office.house.db.write_here(invite)
 
 
 def test_who_cannot_sign_in_is_not_the_admin_that_is_left(office: Office) -> None:

@@ -8,7 +8,7 @@ first, wherever a desk sends mail to prove it by. The row keeps digests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Row,
+    Select,
     Table,
     Text,
     and_,
@@ -54,7 +55,7 @@ from deskwire.workspaces.organizations import (
     organizations,
     read_visible_by_id,
 )
-from deskwire.workspaces.rights import CLIENT_ROLES, RIGHTS, Right, demand, rights_in
+from deskwire.workspaces.rights import CLIENT_ROLES, RIGHTS, Right, demand, demand_among, rights_in
 
 LIFETIME = 7 * DAY  # long enough for a holiday, short enough to be forgotten in a mailbox
 MAX_OPEN = 50  # invitations of an organization; each is a mail to somebody who may not want it
@@ -113,7 +114,7 @@ def invite(
     address = parse_email(email)
     if compose is not None:
         throttle.count_mail(tx, address, source, deed.at)
-    _check_role(deed, place, role)
+    _check_role(tx, deed, place, role)
     lock(tx, f"invitations of {place.id}")
     if any(member.email == address for member in read_members(tx, place.id)):
         sentence = gettext("%(address)s is a member already.", address=address)
@@ -175,19 +176,13 @@ def revoke_made(
 def revoke_unbacked(tx: Connection, inviter: PersonId, actor: str, at: Millis) -> None:
     """Take back the open invitations somebody made whose roles do not allow them any more: they
     know the links, and could let themselves in again under another address."""
-    member = organization_members
-    held = tx.execute(
-        select(member.c.organization, member.c.role, organizations.c.internal)
-        .join(organizations, organizations.c.id == member.c.organization)
-        .where(member.c.person == inviter)
-    ).all()
+    held = tx.execute(_memberships_of(inviter)).all()
     theirs = and_(is_open(at), invitations.c.invited_by == inviter)
-    unbacked = []
-    for row in tx.execute(select(invitations).where(theirs)):
-        here = (each for each in held if each.internal or each.organization == row.organization)
-        rights = frozenset[Right]().union(*(RIGHTS[each.role] for each in here))
-        if not needed_for(row.role) <= rights:
-            unbacked.append(row.id)
+    unbacked = [
+        row.id
+        for row in tx.execute(select(invitations).where(theirs))
+        if not needed_for(row.role) <= _rights_of(held, row.organization)
+    ]
     if unbacked:
         _revoke_all(tx, invitations.c.id.in_(unbacked), actor, at)
 
@@ -195,6 +190,35 @@ def revoke_unbacked(tx: Connection, inviter: PersonId, actor: str, at: Millis) -
 def needed_for(role: str) -> frozenset[Right]:
     """What whoever invites somebody with this role needs."""
     return frozenset({Right.INVITE, Right.MEMBERS} if role == "admin" else {Right.INVITE})
+
+
+def _memberships_of(person: PersonId) -> Select[Any]:
+    member, joined = organization_members, organizations.c.id == organization_members.c.organization
+    return (
+        select(member.c.organization, member.c.role, organizations.c.internal)
+        .join(organizations, joined)
+        .where(member.c.person == person)
+        .order_by(member.c.organization)
+    )
+
+
+def _rights_of(held: Iterable[Row[Any]], organization: str) -> frozenset[Right]:
+    """What `_memberships_of` somebody allow them in an organization."""
+    here = (each for each in held if each.internal or each.organization == organization)
+    return frozenset[Right]().union(*(RIGHTS[each.role] for each in here))
+
+
+def _hold_rights(tx: Connection, person: PersonId, organization: str) -> frozenset[Right]:
+    """What somebody may do in an organization now, and until this transaction ends.
+
+    Whoever takes a role or an account away changes its row first and looks for invitations then:
+    so they find the one that is made here, or here their change is found.
+    """
+    held = tx.execute(_memberships_of(person).with_for_update(of=organization_members)).all()
+    account = people.people
+    gone = select(account.c.deactivated_at).where(account.c.id == person).with_for_update()
+    is_shut_out = tx.execute(gone).scalar_one() is not None
+    return frozenset() if is_shut_out else _rights_of(held, organization)
 
 
 def _revoke_all(tx: Connection, chosen: ColumnElement[bool], actor: str, at: Millis) -> None:
@@ -302,7 +326,7 @@ def masked(email: str) -> str:
     return f"{name[:1]}…@{domain}"
 
 
-def _check_role(deed: Deed, place: Organization, role: str) -> None:
+def _check_role(tx: Connection, deed: Deed, place: Organization, role: str) -> None:
     if place.internal:
         raise Forbidden(
             gettext("Who is of the team is decided in the shell: deskwire people employ.")
@@ -312,7 +336,9 @@ def _check_role(deed: Deed, place: Organization, role: str) -> None:
             gettext("There is no such role."),
             {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
         )
-    if not needed_for(role) <= rights_in(deed.viewer, place.workspace):
+    rights = rights_in(deed.viewer, place.workspace) & _hold_rights(tx, deed.person, place.id)
+    demand_among(rights, Right.INVITE)
+    if not needed_for(role) <= rights:
         raise Forbidden(gettext("Only an admin invites another admin."))
 
 

@@ -7,7 +7,7 @@ own, in bits (`permissions.py`). Who may *see* a request is decided by the chann
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Literal, get_args
 
@@ -96,7 +96,12 @@ def may(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> boo
 
 def demand(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> None:
     """Raises Forbidden, with the right's name, unless the viewer has it."""
-    if not may(viewer, right, workspace):
+    demand_among(rights_in(viewer, workspace), right)
+
+
+def demand_among(rights: Collection[Right], right: Right) -> None:
+    """`demand`, of somebody who has these rights."""
+    if right not in rights:
         raise Forbidden(
             gettext(
                 "Your role does not let you %(right)s. Ask an admin of the organization.",
