@@ -17,6 +17,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit import mail
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
+from deskwire.services import ACCESS
 from deskwire.tickets.messages import messages
 from deskwire.tickets.takeaway import read_takeaway
 from deskwire.tickets.tickets import tickets
@@ -165,7 +166,7 @@ def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
     write_request(db, ada.id, "Where is my key?")
     write_request(db, f"discord:{ADAS_DISCORD}", "And in Discord", "t2")
 
-    taken = db.read_here(read_takeaway, ada.id, NOON)
+    taken = db.read_here(read_takeaway, ACCESS, ada.id, NOON)
 
     text = json.dumps(taken)
     assert taken["person"]["email"] == "ada@desk.test"
@@ -185,7 +186,7 @@ def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
     found(db, admin=ada, member=eve)
     write_request(db, ada.id, "Where is my key?")
 
-    taken = db.read_here(read_takeaway, eve.id, NOON)
+    taken = db.read_here(read_takeaway, ACCESS, eve.id, NOON)
 
     assert (taken["sessions"], taken["tickets"], taken["messages"]) == ([], [], [])
     assert "ada" not in json.dumps(taken).lower()
@@ -213,7 +214,7 @@ def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Databa
     assert db.read_here(read_names, [ada.id])[ada.id].name == "Former member"
     assert db.read_here(sessions.find, opened.token, NOON) is None
     assert members(db) == [("acme", bo.id)]
-    assert db.read_here(read_takeaway, bo.id, NOON)["tickets"] == []
+    assert db.read_here(read_takeaway, ACCESS, bo.id, NOON)["tickets"] == []
     kept = dump_of(db)
     assert "Where is my key?" in kept
     assert not any(trace in kept for trace in ("ada@desk.test", "the-hash"))

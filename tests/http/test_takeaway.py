@@ -7,12 +7,15 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from sqlalchemy import Connection, delete
 
 from deskwire.kit.archive import Archive
-from tests.cast import BO, UNA
+from deskwire.workspaces.organizations import organization_members
+from tests.cast import ADA, BO, CY, UNA, Actor
 from tests.http.test_files import Filed
 from tests.http.whole_site import browse
 from tests.unit.test_pictures import drawn
@@ -55,6 +58,41 @@ def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(filed: Filed) -> No
     assert data["files"][0]["name"] == "the mast?.png"
     assert data["person"]["email"] == BO.email
     assert UNA.email not in json.dumps(data)
+
+
+def test_what_somebody_may_see_no_more_is_not_in_it(filed: Filed) -> None:
+    house, shown = filed.house, {"tickets": 1, "messages": 2, "files": 1}
+    filed.sent(ADA, b"salaries", "internal.txt", "note")
+    filed.sent(ADA, b"an answer", "answer.txt")
+    filed.sent(BO, b"a plan", "plan.txt")
+    before = {each: data_of(filed, each) for each in (ADA, BO)}
+    for actor in (ADA, BO):
+        mine = organization_members.c.person == house.id_of(actor)
+        house.db.write_here(Connection.execute, delete(organization_members).where(mine))
+    unsent = filed.upload(CY, b"mine", place=house.tyrell).json()["id"]
+    house.enter(house.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
+
+    as_client, nobody = data_of(filed, ADA), data_of(filed, BO)
+
+    assert counted(before[ADA]) == {"tickets": 0, "messages": 2, "files": 2}
+    assert counted(before[BO]) == shown
+    assert counted(as_client) == {"tickets": 0, "messages": 1, "files": 1}
+    assert [each["name"] for each in as_client["files"]] == ["answer.txt"]
+    assert {each["kind"] for each in as_client["messages"]} == {"reply"}
+    assert counted(nobody) == dict.fromkeys(shown, 0)
+    assert [each["id"] for each in data_of(filed, CY)["files"]] == [unsent]
+
+
+def data_of(filed: Filed, actor: Actor) -> dict[str, Any]:
+    """The `data.json` that somebody downloads, which names every file in the archive."""
+    with ZipFile(io.BytesIO(browse(filed, actor).get("/settings/data").content)) as archive:
+        data: dict[str, Any] = json.loads(archive.read("data.json"))
+        assert archive.namelist() == [*(each["path"] for each in data["files"]), "data.json"]
+    return data
+
+
+def counted(data: dict[str, Any]) -> dict[str, int]:
+    return {name: len(data[name]) for name in ("tickets", "messages", "files")}
 
 
 async def test_an_archive_is_handed_out_as_it_grows() -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Row,
+    Select,
     Table,
     Text,
     delete,
@@ -115,21 +116,23 @@ def read_of_ticket(tx: Connection, ticket_id: str, *, notes: bool) -> dict[str, 
 
 
 def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
-    """One file the viewer may have; NotFound otherwise, whether it exists or not.
+    """One file the viewer may have; NotFound otherwise, whether it exists or not."""
+    chosen = select_shown(viewer).where(files.c.id == file_id)
+    row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
+    if row is None:
+        raise NotFound(gettext("There is no such file, or it is not shared with you."))
+    return row
 
-    What was sent belongs to who sees the ticket, of a note to the team; what was not, to who
-    uploaded it.
-    """
+
+def select_shown(viewer: Viewer) -> Select[Any]:
+    """The files the viewer may have: what was sent belongs to who sees the ticket, of a note to the
+    team; what was not, to who uploaded it."""
     own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
     sent = files.c.message.is_not(None) & visible_to(viewer)
     if not may(viewer, Right.NOTE):
         sent &= ~files.c.note
     joined = files.outerjoin(tickets, tickets.c.id == files.c.ticket)
-    chosen = select(files).select_from(joined).where(files.c.id == file_id, or_(own, sent))
-    row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
-    if row is None:
-        raise NotFound(gettext("There is no such file, or it is not shared with you."))
-    return row
+    return select(files).select_from(joined).where(or_(own, sent))
 
 
 def forget_of_message(tx: Connection, message_id: str) -> None:

@@ -1,5 +1,5 @@
-"""Takeaway: everything kept of one person, for them to have: `data.json` and the files they
-uploaded, in one archive.
+"""Takeaway: what is kept of one person, for them to have: `data.json` and the files they uploaded,
+in one archive. Of requests it holds what they may still see there, and nothing else.
 
     data.json                account, memberships, requests, messages, and what the files are
     picture.webp             their picture, if they have one
@@ -20,39 +20,43 @@ from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, people, sessions
 from deskwire.accounts.people import Person
+from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.archive import Archive
 from deskwire.kit.clock import Millis, iso
 from deskwire.kit.errors import NotFound
 from deskwire.kit.speech import gettext
 from deskwire.kit.store import Missing, Store
-from deskwire.tickets.files import files
+from deskwire.tickets.files import files, select_shown
 from deskwire.tickets.messages import messages
-from deskwire.tickets.tickets import tickets
+from deskwire.tickets.tickets import tickets, visible_to
 from deskwire.tickets.uploads import once
 from deskwire.workspaces.departure import read_memberships
+from deskwire.workspaces.rights import Right, may
 
 FORBIDDEN = re.compile(r'[<>:"|?*]')  # in the names of files on Windows; the rest went as they came
 
 logger = logging.getLogger(__name__)
 
 
-def read_takeaway(tx: Connection, person_id: PersonId, at: Millis) -> dict[str, Any]:
+def read_takeaway(
+    tx: Connection, access: Access, person_id: PersonId, at: Millis
+) -> dict[str, Any]:
     """What `person_id` may take with them, as JSON; no secret is in it, and nobody else's words."""
     person = people.find(tx, person_id)
     if person is None:
         raise NotFound(gettext("There is no such account."))
     principals = identities.principals_of(tx, person_id)
-    selves = [person_id, *principals]
+    selves, viewer = [person_id, *principals], access.read_viewer(tx, person_id)
     return {
         "made_at": iso(at),
         "person": _person(person),
         "identities": principals,
         "sessions": _sessions(tx, person_id, at),
         "memberships": _memberships(tx, person_id),
-        "tickets": _tickets(tx, selves),
-        "messages": _messages(tx, selves),
-        "files": _files(tx, person_id),
+        "tickets": _tickets(tx, viewer, selves),
+        "messages": _messages(tx, viewer, selves),
+        "files": _files(tx, viewer),
     }
 
 
@@ -117,8 +121,8 @@ def _memberships(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
     ]
 
 
-def _tickets(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
-    mine = tickets.c.opener.in_(selves) & tickets.c.deleted_at.is_(None)
+def _tickets(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[str, Any]]:
+    mine = tickets.c.opener.in_(selves) & visible_to(viewer)
     rows = tx.execute(select(tickets).where(mine).order_by(tickets.c.opened_at, tickets.c.id))
     return [
         {
@@ -133,13 +137,14 @@ def _tickets(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _messages(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
-    written = messages.c.author.in_(selves) & messages.c.kind.in_(("reply", "note"))
+def _messages(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[str, Any]]:
+    kinds = ("reply", "note") if may(viewer, Right.NOTE) else ("reply",)
+    written = messages.c.author.in_(selves) & messages.c.kind.in_(kinds)
     shown = (messages.c.id, messages.c.ticket, messages.c.kind, messages.c.at, messages.c.text)
     rows = tx.execute(
         select(*shown)
         .join(tickets, tickets.c.id == messages.c.ticket)
-        .where(written, tickets.c.deleted_at.is_(None))
+        .where(written, visible_to(viewer))
         .order_by(messages.c.at, messages.c.id)
     )
     return [
@@ -154,13 +159,9 @@ def _messages(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _files(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
-    rows = tx.execute(
-        select(files)
-        .outerjoin(tickets, tickets.c.id == files.c.ticket)
-        .where(files.c.uploader == person_id, tickets.c.deleted_at.is_(None))
-        .order_by(files.c.id)
-    )
+def _files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
+    mine = select_shown(viewer).where(files.c.uploader == viewer.person)
+    rows = tx.execute(mine.order_by(files.c.id))
     return [
         {
             "id": row.id,

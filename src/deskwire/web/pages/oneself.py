@@ -114,11 +114,12 @@ class Oneself:
         return _done("ended")
 
     async def takeaway(self, request: Request) -> Response:
-        """GET /settings/data: everything kept of oneself, and one's files, as an archive."""
+        """GET /settings/data: what is kept of oneself, and one's files, as an archive."""
         me = await self._read_me(request)
         if request.method == "HEAD":
             return Response(headers=FILE)
-        found = await self.site.db.read(read_takeaway, me.id, self.login.clock())
+        at, access = self.login.clock(), self.site.access
+        found = await self.site.db.read(read_takeaway, access, me.id, at)
         return StreamingResponse(pack(self.site.uploads.store, found, me.avatar), headers=FILE)
 
     async def departure_form(self, request: Request) -> Response:
