@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +13,17 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from anyio import run, sleep_forever
+from anyio.to_thread import run_sync
 from sqlalchemy import Connection, delete
 
 from deskwire.kit.archive import Archive
+from deskwire.kit.store import Disk
+from deskwire.tickets.takeaway import pack
 from deskwire.workspaces.organizations import organization_members
 from tests.cast import ADA, BO, CY, UNA, Actor
 from tests.http.test_files import Filed
-from tests.http.whole_site import browse
+from tests.http.whole_site import AS, browse
 from tests.unit.test_pictures import drawn
 
 PICTURE = drawn(300, 200, "PNG")
@@ -93,6 +99,85 @@ def data_of(filed: Filed, actor: Actor) -> dict[str, Any]:
 
 def counted(data: dict[str, Any]) -> dict[str, int]:
     return {name: len(data[name]) for name in ("tickets", "messages", "files")}
+
+
+def test_one_download_at_a_time_and_five_an_hour(
+    filed: Filed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed.sent(BO, b"one", "a.txt")
+    filed.sent(UNA, b"two", "b.txt")
+    store, meanwhile = filed.site.uploads.store, list[Any]()
+    read = store.open
+
+    async def ask_again(key: str) -> AsyncIterator[bytes]:
+        if not meanwhile:
+            meanwhile.append(None)
+            for each in (BO, UNA):
+                meanwhile.append(await run_sync(browse(filed, each).get, "/settings/data"))
+        return await read(key)
+
+    monkeypatch.setattr(store, "open", ask_again)
+    codes = [browse(filed, BO).get("/settings/data").status_code for _ in range(6)]
+    refused = browse(filed, BO).get("/settings/data")
+
+    _, second, of_another = meanwhile
+    assert (second.status_code, of_another.status_code) == (429, 200)
+    assert "being downloaded already" in second.text
+    assert int(second.headers["retry-after"]) > 0
+    assert codes == [200] * 5 + [429]
+    assert "Try again in 60 minutes." in refused.text
+    assert browse(filed, BO).head("/settings/data").status_code == 200
+
+
+def test_who_hangs_up_may_download_again(filed: Filed) -> None:
+    filed.sent(BO, b"one", "a.txt")
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        await sleep_forever()
+
+    async def hang_up() -> None:
+        headers = [(AS.encode(), BO.email.encode())]
+        scope = {"type": "http", "method": "GET", "path": "/settings/data", "headers": headers}
+        await filed.app({**scope, "query_string": b"", "app": filed.app}, receive, send)
+
+    run(hang_up)
+
+    assert browse(filed, BO).get("/settings/data").status_code == 200
+
+
+async def test_no_data_is_written_or_packed_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, sizes, make = list[threading.Thread](), list[int](), zlib.compressobj
+
+    class Told(dict[str, Any]):
+        def items(self) -> Any:
+            busy.append(threading.current_thread())
+            return super().items()
+
+    class Packer:
+        def __init__(self, *given: Any) -> None:
+            self._packer = make(*given)
+            self.flush = self._packer.flush
+
+        def compress(self, data: bytes) -> bytes:
+            busy.append(threading.current_thread())
+            sizes.append(len(data))
+            return self._packer.compress(data)
+
+    monkeypatch.setattr(zlib, "compressobj", Packer)
+    message = {"id": "1", "text": "Grüße " * 50_000}
+    taken = Told(made_at="2026-11-27T09:00:00+00:00", person={}, files=[], messages=[message])
+
+    whole = b"".join([part async for part in pack(Disk(tmp_path), taken, None)])
+
+    assert threading.main_thread() not in busy
+    assert (len(sizes) > 5, max(sizes)) == (True, 64 * 1024)
+    with ZipFile(io.BytesIO(whole)) as archive:
+        assert json.loads(archive.read("data.json")) == taken
 
 
 async def test_an_archive_is_handed_out_as_it_grows() -> None:

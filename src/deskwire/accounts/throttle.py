@@ -1,4 +1,5 @@
-"""The throttle: how often somebody may be wrong at the door, per address and per source.
+"""The throttle: how often somebody may be wrong at the door, per address and per source, and what
+else is counted like it.
 
 An attempt is counted before its password is looked at and taken back if it was right; counting
 afterwards would let a hundred attempts at once pass before the first failure is written.
@@ -22,7 +23,8 @@ from sqlalchemy import (
     select,
 )
 
-from deskwire.kit.clock import MINUTE, Millis
+from deskwire.events.channels import PersonId
+from deskwire.kit.clock import HOUR, MINUTE, Millis
 from deskwire.kit.db import BigId, lock, metadata
 from deskwire.kit.errors import TooMany
 from deskwire.kit.ids import digest
@@ -30,6 +32,8 @@ from deskwire.kit.speech import gettext, ngettext
 
 SIGN_UP = "sign-up "  # before a source that signs up; no address begins like it
 MAIL = "mail "  # before a source that has mail sent, and before whom it is sent to
+DATA = "data "  # before who downloads theirs
+DOWNLOADS = 5  # of one's data within an hour; each reads and sends all that one ever sent
 SOURCE_CHARACTERS = 64  # an address is shorter; what a broken proxy sends may not be
 SUBSCRIBER_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
 
@@ -103,6 +107,15 @@ def count_mail(
     )
     _refuse_early(max(waits), gettext("Too many mails were asked for."))
     _write(tx, key, source, at)
+
+
+def count_download(tx: Connection, person_id: PersonId, at: Millis) -> None:
+    """Count that somebody downloads their data. TooMany after `DOWNLOADS` within an hour."""
+    source = f"{DATA}{person_id}"
+    lock(tx, f"failures of {source}")
+    wait = _wait(tx, failures.c.source == source, DOWNLOADS, at, HOUR)
+    _refuse_early(wait, gettext("You downloaded your data often just now."))
+    _write(tx, None, source, at)
 
 
 def forgive(tx: Connection, attempt: int, email: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from anyio.to_thread import run_sync
+
 
 class Archive:
     """A ZIP (APPNOTE 6.3) whose bytes are handed out as it grows: first what `add` gives, for each
@@ -18,14 +20,18 @@ class Archive:
     async def add(
         self, path: str, at: datetime, size: int, chunks: AsyncIterator[bytes], *, packs: bool
     ) -> AsyncGenerator[bytes, None]:
-        """A file of `size` bytes. `packs`: it is made smaller; what people upload mostly is."""
+        """A file of `size` bytes. `packs`: it is made smaller, in a thread, a chunk at a time; what
+        people upload mostly is small already."""
         entry = ZipInfo(path, (at.year, at.month, at.day, at.hour, at.minute, at.second))
         entry.compress_type = ZIP_DEFLATED if packs else ZIP_STORED
         entry.file_size = size  # by it the format is chosen that files of over 2 GiB need
         entry.external_attr = 0o600 << 16  # a file its owner may read, as Unix says it
         with self._zip.open(entry, "w") as file:
             async for chunk in chunks:
-                file.write(chunk)
+                if packs:
+                    await run_sync(file.write, chunk)
+                else:
+                    file.write(chunk)
                 yield self._out.take()
 
     def end(self) -> bytes:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from deskwire.accounts import actions, identities, mailing, passwords, people, sessions
+from deskwire.accounts import actions, identities, mailing, passwords, people, sessions, throttle
 from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
 from deskwire.accounts.sessions import Session
+from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
-from deskwire.kit.errors import Invalid, NotFound, Refusal, Unauthenticated
+from deskwire.kit.errors import Invalid, NotFound, Refusal, TooMany, Unauthenticated
 from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import leaving
 from deskwire.tickets.takeaway import pack, read_takeaway
@@ -34,11 +37,25 @@ DONE = {
     "avatar": N_("Your picture is changed."),
     "no-avatar": N_("Your picture is removed."),
 }
+ASK_AGAIN = 60  # s; most are done by then
 FILE = {
     "content-disposition": 'attachment; filename="deskwire-data.zip"',
     "content-type": "application/zip",
     "cache-control": "no-store",
 }
+
+
+class _Download(StreamingResponse):
+    """One's data, on its way; `place` is given back when the last of it went, or whoever wanted it
+    did."""
+
+    def __init__(self, parts: AsyncIterator[bytes], place: ExitStack) -> None:
+        super().__init__(parts, headers=FILE)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,7 @@ class Oneself:
 
     site: Site
     login: Login
+    downloading: set[PersonId] = field(default_factory=set)  # their data, from this process
 
     async def settings(self, request: Request) -> Response:
         """GET /settings."""
@@ -118,9 +136,17 @@ class Oneself:
         me = await self._read_me(request)
         if request.method == "HEAD":
             return Response(headers=FILE)
-        at, access = self.login.clock(), self.site.access
-        found = await self.site.db.read(read_takeaway, access, me.id, at)
-        return StreamingResponse(pack(self.site.uploads.store, found, me.avatar), headers=FILE)
+        if me.id in self.downloading:
+            sentence = gettext("Your data is being downloaded already. Wait until that is done.")
+            raise TooMany(sentence, ASK_AGAIN)
+        at, access, db = self.login.clock(), self.site.access, self.site.db
+        with ExitStack() as place:
+            self.downloading.add(me.id)
+            place.callback(self.downloading.discard, me.id)
+            await db.write(throttle.count_download, me.id, at)
+            found = await db.read(read_takeaway, access, me.id, at)
+            parts = pack(self.site.uploads.store, found, me.avatar)
+            return _Download(parts, place.pop_all())
 
     async def departure_form(self, request: Request) -> Response:
         """GET /settings/delete."""
