@@ -16,6 +16,7 @@ from deskwire.accounts import people, sessions
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import work
+from deskwire.web.render import FRAGMENT_HEADER
 from deskwire.workspaces import invitations
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.organizations import (
@@ -308,8 +309,14 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
     founded = browser.post("/create-organization", data={"name": "Pier"})
     came = list(chosen)
     assert browser.get("/orgs/quay").status_code == 200
-    went, link = list(chosen), {"sec-fetch-site": "cross-site"}
-    assert browser.get("/orgs/loft", headers=link).status_code == 200
+    went = list(chosen)
+    for led in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-purpose": "prefetch;anonymous-client-ip"},
+        {FRAGMENT_HEADER: "1"},  # a tab that keeps itself up to date
+    ):
+        assert browser.get("/orgs/loft?fragment=counts", headers=led).status_code == 200
     for path in (
         "/dashboard?organization=loft",
         "/requests?organization=loft",
@@ -321,6 +328,29 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
     assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
     assert came == [shown.quay.ids["loft"], pier.id]
     assert went == chosen == [*came, shown.quay.ids["quay"]]
+
+
+def test_a_part_of_a_request_is_no_look_at_its_conversation(shown: Shown) -> None:
+    shown.quay.say(ADA, shown.ticket, "Which mast?")
+    browser, part = browse(shown.site, BO), {FRAGMENT_HEADER: "1"}
+
+    browser.get(f"{shown.address}?fragment=controls", headers=part)
+    browser.get(f"{shown.address}?view=files")
+    before = browser.get("/requests?unread=yes").text
+    page = browser.get(f"{shown.address}?fragment=timeline", headers=part).text
+
+    assert MAST in before
+    assert "Which mast?" in page
+    assert MAST not in browser.get("/requests?unread=yes").text
+
+
+def test_a_label_leads_to_requests_of_the_same_organization(shown: Shown) -> None:
+    shown.quay.act(ADA, work.label, shown.ticket, add=["winch"])
+
+    page = browse(shown.site, BO).get(shown.address).text
+
+    assert 'href="/requests?organization=quay&amp;label=winch"' in page
+    assert 'href="/requests?organization=quay"' in page
 
 
 def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:

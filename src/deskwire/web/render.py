@@ -80,7 +80,6 @@ class Page:
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
-    organizations: int = 0  # how many the viewer is a member of
     language: str = "en"  # as HTML names it
     texts: Mapping[str, object] | None = None  # what scripts say in it; None: they know
 
@@ -127,7 +126,6 @@ class Renderer:
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
-            len(ids_of(viewer)) if isinstance(viewer, Viewer) else 0,
             self._language,
             self._texts,
         )
@@ -144,6 +142,14 @@ def fragments_wanted(request: Request) -> list[str] | None:
     if FRAGMENT_HEADER not in request.headers:
         return None
     return request.query_params.get("fragment", "").split(",")[:MAX_FRAGMENTS]
+
+
+def is_gone_to(request: Request) -> bool:
+    """Whether somebody goes to a page: asks for all of it, not ahead, and led by no other site."""
+    sites = set(request.headers.getlist("sec-fetch-site"))
+    is_ahead = "prefetch" in request.headers.get("sec-purpose", "")
+    is_whole = request.method == "GET" and fragments_wanted(request) is None
+    return is_whole and not is_ahead and sites <= {"same-origin", "none"}
 
 
 def _fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:

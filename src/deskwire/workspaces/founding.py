@@ -45,6 +45,7 @@ ABOUT_CHARACTERS = 500  # a short paragraph
 CATEGORIES = N_("Question, Problem, Change, Other")  # of a new organization
 MAX_FOUNDED = 20  # organizations of one person; more is somebody who fills the desk
 MAX_CATEGORIES = 30  # a list to choose from; more is a search
+COMMA = re.compile(r"\s*[,،、，]\s*")  # of any script
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
 
@@ -62,7 +63,7 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
         tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
         {"id": new_id(), "organization": id_, "name": each, "place": place}
-        for place, each in enumerate(gettext(CATEGORIES).split(", "))
+        for place, each in enumerate(COMMA.split(gettext(CATEGORIES)))
     ]
     tx.execute(insert(categories), names)
     made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
@@ -226,8 +227,8 @@ def _check_room(tx: Connection, deed: Deed) -> None:
     if tx.execute(held).scalar_one() >= MAX_FOUNDED:
         raise Conflict(
             gettext(
-                "You are an admin of %(most)s organizations already, which is the most one person "
-                "may create. Ask the team of this desk to create another.",
+                "You are an admin of %(most)s organizations, with those deleted since yesterday. "
+                "That is the most one person may create. Ask the team of this desk for another.",
                 most=MAX_FOUNDED,
             )
         )

@@ -38,7 +38,7 @@ from deskwire.tickets.work import why_not_move
 from deskwire.web.acting import act_as
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.receiving import receive_files, sent_or_forgotten
-from deskwire.web.render import Render
+from deskwire.web.render import Render, fragments_wanted
 from deskwire.web.site import Site, person_of
 from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
@@ -81,7 +81,9 @@ class RequestPage:
         days = self.site.reopen_days
         shown = await self.site.db.read(read_shown, self.site.access, person.id, id_, days)
         view = next((view for view in VIEWS if view == request.query_params.get("view")), VIEWS[0])
-        if shown.is_unread and view == "conversation":
+        wanted = fragments_wanted(request)
+        is_read = view == "conversation" and (wanted is None or "timeline" in wanted)
+        if shown.is_unread and is_read:
             await act_as(self.site, request, talk.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
