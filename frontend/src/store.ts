@@ -76,6 +76,7 @@ export class Store implements TabListener {
         this.#isNew = false;
         this.#follow(this.#held.replace(frame.told.channels));
         if (frame.told.verdict === "reset") this.fragments.refresh();
+        this.fragments.notice();
         this.fragments.wake();
         break;
       case "granted":
@@ -86,6 +87,9 @@ export class Store implements TabListener {
         break;
       case "reset":
         this.fragments.refresh();
+        break;
+      case "notice":
+        this.fragments.notice(frame.told.about);
         break;
       case "goodbye":
         if (frame.told.reason === "signed-out") this.#outlook.leave();
