@@ -112,8 +112,8 @@ class RequestPage:
         found = await self.site.db.read(
             read_message, self.site.access, person_of(request).id, _id(request), _message(request)
         )
-        viewer, ticket, row = found
-        context = {"viewer": viewer, "ticket": ticket, "message": row}
+        viewer, ticket, row, sent = found
+        context = {"viewer": viewer, "ticket": ticket, "message": row, "files": sent}
         return self.render(request, "request_message.html", context)
 
     async def edit(self, request: Request) -> Response:
@@ -128,6 +128,13 @@ class RequestPage:
         """POST …/messages/{message}/delete."""
         await act_as(self.site, request, talk.erase, _id(request), _message(request))
         return done(request, f"/requests/{_id(request)}")
+
+    async def remove_file(self, request: Request) -> Response:
+        """POST …/files/{file}/delete."""
+        file = str(request.path_params["file"])
+        await act_as(self.site, request, talk.remove_file, _id(request), file)
+        await self.site.uploads.drop(file)
+        return done(request, f"/requests/{_id(request)}?view=files")
 
     async def read(self, request: Request) -> Response:
         """POST …/read: the viewer has seen what is there now."""
@@ -206,8 +213,8 @@ def _status(word: str) -> Status:
 
 def read_message(
     tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, Row[Any]]:
-    """One's own message, to be changed. NotFound for everybody else's."""
+) -> tuple[Viewer, Ticket, Row[Any], list[Attached]]:
+    """One's own message with its files, to be changed. NotFound for everybody else's."""
     viewer = access.read_viewer(tx, person)
     row = read_visible_id(tx, viewer, ticket_id)
     message = messages.read_row(tx, row.id, message_id)
@@ -215,7 +222,8 @@ def read_message(
     is_own = message is not None and talk.may_edit(Deed(viewer, now()), message)
     if message is None or message.kind == "system" or not (is_own or may_delete):
         raise NotFound(gettext("There is no such message, or it is not yours."))
-    return viewer, named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0], message
+    ticket = named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0]
+    return viewer, ticket, message, files.read_of_message(tx, message.id)
 
 
 def read_shown(
