@@ -132,6 +132,13 @@ def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
     return row
 
 
+def read_unsent(tx: Connection, person: PersonId, ids: Sequence[str]) -> list[Attached]:
+    """Those of `ids` that somebody has uploaded and not sent yet."""
+    wanted = files.c.id.in_(ids[:MAX_FILES])
+    mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
+    return [attached(row) for row in tx.execute(mine.order_by(files.c.id))]
+
+
 def read_sent(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
     """A file that came with a message of a ticket."""
     is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)

@@ -1,4 +1,4 @@
-"""A file that was sent is deleted on its page: by whom it may be, with its bytes."""
+"""Files on the pages of requests: kept by a form that is refused, deleted by whom they may be."""
 
 from __future__ import annotations
 
@@ -26,4 +26,22 @@ def test_a_sent_file_is_deleted_from_the_page_with_its_bytes(tmp_path: Path) -> 
     assert "crane.png" not in bo.get(page).text
     assert filed.bytes_kept() == []
     assert [bo.get(href).status_code, bo.post(delete).status_code] == [404, 404]
+    filed.house.db.close()
+
+
+def test_a_refused_form_names_what_has_arrived_to_who_sent_it_alone(tmp_path: Path) -> None:
+    filed = Filed(tmp_path)
+    ids = [filed.upload(who).json()["id"] for who in (BO, UNA)]
+    place = filed.house.northwind.removeprefix("org:")
+    form = {"organization": place, "subject": "", "text": "Is grey.", "file": ids}
+
+    page = browse(filed, BO).post("/requests/new", data=form)
+
+    assert page.status_code == 422
+    assert f'name="file" value="{ids[0]}" checked' in page.text
+    assert ids[1] not in page.text
+    again = browse(filed, BO).post(
+        "/requests/new", data=form | {"subject": "The wall", "file": ids[0]}
+    )
+    assert again.is_redirect
     filed.house.db.close()
