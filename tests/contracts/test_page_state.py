@@ -307,6 +307,24 @@ def test_an_edit_by_hand_brings_every_page_up_to_date(
     imagine(desk[0], lambda tx: Story(tx, desk[1]).check_by_hand(statement))
 
 
+def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
+    desk: tuple[Database, dict[Actor, str]],
+) -> None:
+    attic = {"guildId": ATTIC}
+    role = attic | {"roleId": ROLES["Tickets Support"], "roleName": "Tickets Support"}
+    who = {"userId": ADA.discord, "username": ADA.name, "action": "assigned"}
+    joined = {"guildName": "A new name", "ownerId": CY.discord, "memberCount": 7}
+
+    def live(tx: Connection) -> None:
+        story = Story(tx, desk[1])
+        story.check("team.member_assigned", NOON, role | who)
+        story.check_by_hand(f"DELETE FROM guilds WHERE id = '{ATTIC}'")
+        story.check("guild.joined", NOON + MINUTE, attic | joined)
+        assert story.look(ADA).guilds[ATTIC][1]["name"] == "A new name"
+
+    imagine(desk[0], live)
+
+
 @settings(max_examples=settings().max_examples // 2)
 @given(history=st.lists(st.one_of(events(), st.sampled_from(EDITS)), min_size=2, max_size=10))
 def test_events_and_edits_in_any_order_keep_every_page_up_to_date(

@@ -33,6 +33,7 @@ from deskwire.kit.speech import day_text, spoken
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
+from deskwire.web.rows import kept
 from deskwire.web.site import Person, Session, Site, Visit, visit_of
 from deskwire.web.wording import for_browsers, said, translate, word
 from deskwire.web.zones import day, day_name, local, moment_text, times_in
@@ -181,6 +182,9 @@ def _environment() -> Environment:
     # Globals, because a block rendered alone does not see what its template imports.
     for name in MACROS:
         environment.globals[name] = environment.get_template(f"macros/{name}.html").module
+    for name in ("tickets", "requests"):
+        macros = vars(environment.get_template(f"macros/{name}.html").module)
+        environment.globals[f"{name}_row"] = kept(macros["row"])
     return environment
 
 

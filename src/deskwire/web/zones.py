@@ -31,6 +31,11 @@ def times_in(zone: str | None) -> Iterator[None]:
         _zone.reset(token)
 
 
+def zone() -> str | None:
+    """The one of the page that is made now, by its name; None: UTC."""
+    return _zone.get()
+
+
 def local(at: Millis | Undefined) -> str:
     """A time as the reader's own clock shows it, with the zone's name."""
     if isinstance(at, Undefined):

@@ -96,10 +96,8 @@ class Guild:
 def record_joined(
     tx: Connection, origin: Origin, guild_id: str, name: str, owner: str, members: int
 ) -> None:
-    """The bot was added. A known server gets its people back; a new one reaches its owner."""
-    lock(tx, f"guild:{guild_id}")
-    before = _find(tx, guild_id)
-    row = before or ensure(tx, guild_id, origin.at)
+    """The bot was added: its owner hears it, and whoever has a right in the server already."""
+    row = ensure(tx, guild_id, origin.at)
     values: dict[str, object] = {}
     is_newest = origin.at >= row.details_at
     if is_newest:
@@ -110,9 +108,8 @@ def record_joined(
     guild = _change(tx, row, values)
     people = read_people(tx, {p for p in (row.owner, guild.owner, discord(owner)) if p})
     # A late delivery may name somebody who owns it no more: the state is not theirs to hear.
-    audience = [channels.user(people[p]) for p in [discord(owner)] if p in people and is_newest]
-    if before is not None or not audience:
-        audience.append(guild.workspace)
+    owners = [channels.user(people[p]) for p in [discord(owner)] if p in people and is_newest]
+    audience = [*owners, guild.workspace]
     event = event_of(GuildJoined, origin, guild)
     touched = [channels.user(person) for person in people.values()]
     log.append(tx, event, channels=audience, touches=touched, cause=origin.cause)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,7 +57,7 @@ SORT_LABELS: Mapping[Sort, str] = {
 PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """What a list of requests shows."""
 
@@ -72,7 +73,11 @@ class Listing:
 
     def held(self, ticket: Ticket) -> str:
         """The channels that show a request, as its row says."""
-        return " ".join(held_by(ticket, {each.id: each.generation for each in self.places}))
+        return " ".join(held_by(ticket, self._generations))
+
+    @cached_property
+    def _generations(self) -> dict[str, int]:
+        return {each.id: each.generation for each in self.places}
 
 
 @dataclass(frozen=True, slots=True)
