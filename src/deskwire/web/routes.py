@@ -178,6 +178,7 @@ def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) ->
     do, one = partial(Operation, site), "/api/requests/{request}"
     described = (
         Url("/api/me", "signed-in", do(api_oneself.show)),
+        Url("/api/me/verification", "signed-in", post=do(api_oneself.prove)),
         Url("/api/requests", "signed-in", do(api_requests.list_own), do(api_requests.file, 201)),
         Url("/api/requests/all", "signed-in", do(api_requests.list_all)),
         Url("/api/requests/events", "session", app=streams["requests"]),
