@@ -109,6 +109,11 @@ export class Fragments {
     for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#mark(id);
   }
 
+  /** The day of the desk has turned: what is told by days lacks one. */
+  turn(): void {
+    for (const { id } of document.querySelectorAll("[data-daily][id]")) this.#mark(id);
+  }
+
   /** So is what was not taken away: it tells of less now. The rest waits for access. */
   refreshRest(): void {
     for (const { id } of document.querySelectorAll(`[data-refresh][id]:not(${GONE})`)) {
