@@ -27,7 +27,7 @@ from tests.databases import Kind
 from tests.place import Place
 from tests.server import Server, running
 
-KILLS = {"sqlite": 20, "postgresql": 8}  # PostgreSQL itself lives on: there is less to break
+KILLS = {"sqlite": 12, "postgresql": 6}  # PostgreSQL itself lives on: there is less to break
 SENDERS = 4
 MOST_ANSWERS = 60  # between two kills; few enough that some hit a process that has just begun
 PATIENCE = 30.0  # s for a server to come back, or for a batch of answers
