@@ -50,6 +50,7 @@ MACROS = (
     "lines",
     "admin",
 )  # each may use those before it
+LAYOUT = "base.html"  # whose fragments every page has
 FRAGMENT_HEADER = "x-deskwire-fragment"
 MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
 PRIORITIES = ("low", "normal", "high", "urgent")  # that have a colour; others are shown plainly
@@ -80,6 +81,7 @@ class Page:
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
+    is_unproven: bool = False  # nobody has shown yet that the address is theirs, and could
     language: str = "en"  # as HTML names it
     texts: Mapping[str, object] | None = None  # what scripts say in it; None: they know
 
@@ -126,9 +128,14 @@ class Renderer:
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
+            self._site.letters.works and _is_unproven(visit.person),
             self._language,
             self._texts,
         )
+
+
+def _is_unproven(person: Person | None) -> bool:
+    return person is not None and bool(person.email) and person.email_verified_at is None
 
 
 def _active(viewer: Viewer, visit: Visit) -> Workspace | None:
@@ -154,7 +161,8 @@ def is_gone_to(request: Request) -> bool:
 
 def _fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:
     context = template.new_context(values)
-    blocks = [template.blocks.get(block_of(id_)) for id_ in dict.fromkeys(ids)]
+    there = {**template.environment.get_template(LAYOUT).blocks, **template.blocks}
+    blocks = [there.get(block_of(id_)) for id_ in dict.fromkeys(ids)]
     return "".join(part for block in blocks if block is not None for part in block(context))
 
 

@@ -62,7 +62,7 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     with _refusing(address):
         tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
-        {"id": new_id(), "organization": id_, "name": each, "place": place}
+        {"id": new_id(), "organization": id_, "name": each, "place": place, "revision": 1}
         for place, each in enumerate(COMMA.split(gettext(CATEGORIES)))
     ]
     tx.execute(insert(categories), names)
@@ -152,7 +152,7 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
             most=MAX_CATEGORIES,
         )
         raise Conflict(sentence)
-    row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known)}
+    row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known), "revision": 1}
     tx.execute(insert(categories).values(row))
     _tell_update(tx, deed, place)
 
@@ -165,7 +165,8 @@ def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> Non
     if category not in known:
         raise Invalid(gettext("There is no such category."))
     at = None if known[category].archived else deed.at
-    tx.execute(update(categories).where(mine).values(archived_at=at))
+    changed = update(categories).where(mine)
+    tx.execute(changed.values(archived_at=at, revision=categories.c.revision + 1))
     _tell_update(tx, deed, place)
 
 

@@ -116,8 +116,8 @@ class RequestPage:
         found = await self.site.db.read(
             read_message, self.site.access, person_of(request).id, _id(request), _message(request)
         )
-        viewer, ticket, row, may_do = found
-        context = {"viewer": viewer, "ticket": ticket, "message": row, "may": may_do}
+        viewer, ticket, row, may_do, sent = found
+        context = {"viewer": viewer, "ticket": ticket, "message": row, "may": may_do, "files": sent}
         return self.render(request, "request_message.html", context)
 
     async def edit(self, request: Request) -> Response:
@@ -132,6 +132,13 @@ class RequestPage:
         """POST …/messages/{message}/delete."""
         await act_as(self.site, request, talk.erase, _id(request), _message(request))
         return done(request, f"/requests/{_id(request)}")
+
+    async def remove_file(self, request: Request) -> Response:
+        """POST …/files/{file}/delete."""
+        file = str(request.path_params["file"])
+        await act_as(self.site, request, talk.remove_file, _id(request), file)
+        await self.site.uploads.drop(file)
+        return done(request, f"/requests/{_id(request)}?view=files")
 
     async def read(self, request: Request) -> Response:
         """POST …/read: the viewer has seen what is there now."""
@@ -210,13 +217,14 @@ def _status(word: str) -> Status:
 
 def read_message(
     tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, Row[Any], set[str]]:
-    """A message the viewer may change or delete, and which of both. NotFound for any other."""
+) -> tuple[Viewer, Ticket, Row[Any], set[str], list[Attached]]:
+    """A message the viewer may change or delete, which of both, and its files. NotFound
+    for any other."""
     viewer = access.read_viewer(tx, person)
     row = read_row(tx, viewer, ticket_id)
     message, may_do = talk.read_changeable(tx, Deed(viewer, now()), row, message_id)
     [ticket] = named([row], read_names(tx, [row.opener]), read_places(tx, [row]))
-    return viewer, ticket, message, may_do
+    return viewer, ticket, message, may_do, files.read_of_message(tx, message.id)
 
 
 def read_shown(
