@@ -56,6 +56,9 @@ PATIENCE = 2.0  # s the database has to answer whether we are ready
 MAX_LAG = 1000  # events between the log and the streams; more, and something is stuck
 RESTART_AFTER = 1.0  # s before a service that broke is started again
 
+Runs = Mapping[str, Callable[[], Awaitable[None]]]  # what runs until the process ends, by name
+NOTHING: Runs = {}
+
 logger = logging.getLogger(__name__)
 
 ACCESS = Access(
@@ -194,9 +197,9 @@ def run_command(url: str, name: str, arguments: dict[str, Any], *, may_begin: bo
 
 @asynccontextmanager
 async def running(
-    settings: Settings, opened: Opened, sources: Iterable[Source]
+    settings: Settings, opened: Opened, sources: Iterable[Source], beside: Runs = NOTHING
 ) -> AsyncIterator[Services]:
-    """Run the services over an opened database until the block ends."""
+    """Run the services over an opened database until the block ends; `beside`: and these."""
     db = opened.db
     watch = Watch(db)
     hub, bus = await _open_hub(settings, db, {CHANNEL: watch.ring})
@@ -208,7 +211,7 @@ async def running(
     if control is not None:
         await control.start()
     broken, lags = set[str](), Durations()
-    runs: dict[str, Callable[[], Awaitable[None]]] = {
+    runs: Runs = {
         "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
@@ -216,9 +219,9 @@ async def running(
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "files": Keeper(db, open_store(settings.files_url)).run,
         "lag": partial(watch_loop, lags),
+        **({"postman": postman.run} if postman else {}),
+        **beside,
     }
-    if postman is not None:
-        runs["postman"] = postman.run
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
         for name, service in runs.items()

@@ -14,7 +14,8 @@ from deskwire.accounts import passwords
 from deskwire.accounts.passwords import Cost, Hasher, parse_password
 from deskwire.accounts.people import find_by_email, people
 from deskwire.accounts.shell import list_people
-from deskwire.demo.past import LENGTH, past
+from deskwire.demo import portal
+from deskwire.demo.past import past
 from deskwire.demo.seed import seed
 from deskwire.demo.world import (
     CLIENTS,
@@ -27,6 +28,7 @@ from deskwire.demo.world import (
 )
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
+from deskwire.kit.store import Disk
 from deskwire.outside.notes import outside_changes
 from deskwire.services import ACCESS
 from deskwire.tickets import counts
@@ -42,9 +44,10 @@ CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
-    db = new_database(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    db = new_database(folder)
     hasher = Hasher(CHEAP)
-    assert asyncio.run(seed(db, hasher, lambda: NOON))
+    assert asyncio.run(seed(db, hasher, Disk(folder / "files"), lambda: NOON))
     yield db, hasher
     hasher.close()
     db.close()
@@ -76,7 +79,7 @@ def test_the_past_lies_before_now_and_everywhere_alike(seeded):
     assert all(signed == received for _, signed, received in kept)
     assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
     assert {cause: at for cause, at in dated if cause} == by_cause
-    assert min(at for _, at in dated) > NOON - LENGTH - 2 * DAY
+    assert min(at for _, at in dated) > NOON - portal.LENGTH - 2 * DAY
     assert NOON - HOUR < max(at for _, at in dated) < NOON
 
 
@@ -168,11 +171,11 @@ def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
     assert sorted(found[len(LOGINS) :]) == sorted((each.name, ()) for each in (*TEAM, *CLIENTS))
 
 
-def test_a_second_time_does_nothing(seeded):
+def test_a_second_time_does_nothing(seeded, tmp_path):
     db, hasher = seeded
     before = rows(db, log.c.position), rows(db, people.c.id, people.c.revision)
 
-    assert not asyncio.run(seed(db, hasher, lambda: NOON + DAY))
+    assert not asyncio.run(seed(db, hasher, Disk(tmp_path / "files"), lambda: NOON + DAY))
 
     assert (rows(db, log.c.position), rows(db, people.c.id, people.c.revision)) == before
 
