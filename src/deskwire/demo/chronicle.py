@@ -13,8 +13,9 @@ He comes on Thursday.
 @uma 50m claim
 @uma 1h reply Hello Clara, raw data stays for 24 months. After that we keep monthly sums only, \
 without the names of ships. You may forward this sentence as it is.
-@clara 3h reply That is all he needs. Thank you!
-@uma 20m status done
+@uma 1m status waiting
+@clara 2d reply He came, and that was all he needed. Thank you!
+@uma 4h status done
 
 # 51.1 | Fjord Bikes | finn | Problem | The newsletter form asks for a postcode
 Since Monday the newsletter form on our front page has a field for a **postcode**, and it must be \
@@ -27,7 +28,8 @@ filled in. We did not order that. Sign-ups went from 30 a day to 4.
 minute ago. Do you want us to write to the people who left halfway? We know 41 addresses.
 @finn 1h reply No need, we will put it in the next letter. Good that it was quick.
 @noah 15m label website
-@noah 1m status done
+@noah 1m status review
+@noah 4d status done
 
 # 46.4 | Harbor Analytics | hana | Change | Tug hours per quarter, as a table
 For the yearly talk with the tug company we add up hours by hand from twelve PDF files. Could \
@@ -47,7 +49,7 @@ compare it with one of your PDF files before we do the others?
 @tess 1m status review
 @hana 1d reply Compared August and September. One tug differs by ten minutes, and I think the \
 error is ours. Please go ahead.
-@tess 1d status done
+@tess 3d status done
 
 # 41.2 | Harbor Analytics | carl | Problem | The berth map is empty in Firefox
 The map on the first page stays grey. In another browser it is fine. I have emptied the cache, \
@@ -58,15 +60,16 @@ Simple* works, it only lacks the wind.
 @uma 2m label map
 @uma 1d reply The fix is live. Could you reload the page once, with Shift held down?
 @uma 1m status waiting
-@carl 4h reply The map is there. The wind, too!
+@carl 2d reply The map is there. The wind, too!
 @uma 30m status done
-@carl 2d status active
+@carl 5d status active
 @carl 2m reply Sorry to open this again: since this morning the map is grey once more, but only on \
 the large screen in the control room.
 @uma 1h reply That screen still runs version 140. I have told Hana, she updates it tonight. \
 If it stays grey after that, write here and I will come by.
 @carl 1d reply Updated, and it works. Now for good, I hope.
-@uma 1h status done
+@uma 1m status review
+@uma 2d status done
 
 # 37.5 | Fjord Bikes | freya | Question | Can the workshop have its own calendar?
 The workshop and the shop share one calendar, and people book a bike fitting when the mechanic is \
@@ -75,11 +78,12 @@ on holiday. Can there be two?
 @noah 30m reply Yes: *Settings → Places → Add*. Each place has its own hours and holidays then. \
 Bookings that exist stay where they are. Shall I do it with you on the phone?
 @freya 2h reply Found it, thank you. It took three minutes.
-@noah 1h status done
+@noah 1m status review
+@noah 5d status done
 
 # 33.0 | Harbor Analytics | carl | Change | A login for the summer interns
 We will have two interns next summer. They should see the berths but not the invoices.
-@carl 1d reply My manager says there will be no interns. I take this back, sorry for the noise.
+@carl 4d reply My manager says there will be no interns. I take this back, sorry for the noise.
 @carl 2m status canceled
 
 # 28.6 | Fjord Bikes | finn | Problem | Card payments fail above 20,000 kr
@@ -95,7 +99,8 @@ to 20,000. May we raise it to 90,000? It needs a yes from you, in writing.
 @finn 9m reply Paid! All three of them bought a lock on top.
 @tess 4m note The limit came with the contract of 2021. We should look at it once a year.
 @tess 20m label payments
-@tess 1m status done
+@tess 1m status review
+@tess 3d status done
 
 # 24.2 | Harbor Analytics | clara | Problem | Exports stop at 10,000 rows
 Since the update the CSV export ends after **10,000 rows**, without a word.
@@ -112,8 +117,9 @@ whole year do not.
 @tess 1m label exports
 @uma 1d reply Fixed; it goes out tonight. Could you try again tomorrow?
 @uma 1m status waiting
-@clara 1d reply 214,380 rows, all there. Thank you!
-@uma 2h status done
+@clara 3d reply 214,380 rows, all there. Thank you!
+@uma 2h status review
+@uma 3d status done
 
 # 19.4 | Fjord Bikes | finn | Change | Sell gift cards in the shop
 Christmas comes, and people ask for gift cards. We would like cards of 500, 1,000 and 2,000 kr \
@@ -121,7 +127,8 @@ that can be printed at home.
 @uma 4h claim
 @uma 1d reply Gift cards are part of the larger plan, which costs 90 kr more a month. I can switch \
 you over until January to try it.
-@finn 2d reply Thank you, but we have found printed ones at the stationer's next door. Perhaps \
+@uma 1m status waiting
+@finn 5d reply Thank you, but we have found printed ones at the stationer's next door. Perhaps \
 next year.
 @finn 2m status canceled
 
@@ -139,7 +146,7 @@ this is the double count from spring.
 and we believed it. The stock is right now. The tills get a mend next week.
 @freya 20m reply Selling works again, thank you.
 @noah 1d status done
-@freya 8d status active
+@freya 7d status active
 @freya 3m reply It is back: since Saturday wheel **W-26** is at minus one. I open this again \
 because it looks like the same thing.
 @noah 2h reply It does. The mend reached only the first till. I am on it.
@@ -161,15 +168,15 @@ sends to your own number only, @Hana Sato, until you say it is good.
 # 9.1 | Fjord Bikes | finn | Change | Add Norwegian to the shop
 Our customers ask for it daily. We can translate the texts ourselves, if somebody tells us how \
 many there are.
-@uma 2h claim
-@uma 1h reply With pleasure. There are 312 texts, most of them short. You can start under \
+@tess 2h claim
+@tess 1h reply With pleasure. There are 312 texts, most of them short. You can start under \
 *Shop → Languages*; what is not translated yet is shown in English.
 @finn 1d reply We start on Monday. Freya does the bikes, I do the rest.
-@finn 3d reply 200 of 312 are done. Is there a way to see a page before it is public?
-@uma 4h reply Yes, the eye at the top right. It shows the page to you alone.
-@uma 2m label languages
+@tess 2m label languages
+@tess 1m priority low
+@finn 6d reply 200 of 312 are done. Is there a way to see a page before it is public?
 
-# 6.2 | Harbor Analytics | carl | Question | Invoice for October has the wrong address
+# 6.2 | Harbor Analytics | clara | Question | Invoice for October has the wrong address
 We moved to Quay 7 in September. Could you send it again?
 @tess 3h claim
 @tess 20m reply Sorry about that. Is “Quay 7, 20457 Hamburg” right, and should the ones of August \
@@ -206,6 +213,7 @@ Both see *“This account is locked”*. Nobody changed anything. One of them is
 The page says we close at four on Saturdays. It is six since spring. Two people stood before a \
 closed door of the workshop, which is another matter, but still.
 @noah 1h claim
+@noah 1m priority low
 @noah 10m reply I see it. The hours are in two places, and only one was changed. Done in a moment.
 
 # 0.12 | Harbor Analytics | hana | Change | Berth 9 opens in January

@@ -17,16 +17,18 @@ from deskwire.demo.chronicle import CHRONICLE
 from deskwire.demo.doing import deed_of, file_matter, perform
 from deskwire.demo.matters import Act, Matter
 from deskwire.demo.papers import PAPERS
-from deskwire.demo.world import CLIENTS, TEAM, Client
+from deskwire.demo.world import CLIENTS, TEAM, VISITORS, Client
 from deskwire.events.log import log
-from deskwire.kit.clock import DAY, Millis
+from deskwire.kit.clock import DAY, HOUR, Millis
 from deskwire.kit.ids import new_id
+from deskwire.tickets import talk
 from deskwire.tickets.uploads import Uploads, once, record
 from deskwire.workspaces import founding
 from deskwire.workspaces.membership import join
 from deskwire.workspaces.organizations import employ, read_visible_by_id
 
 LENGTH = 60 * DAY
+UNREAD = 2 * DAY  # for so long visitors have not looked into what is new
 LIMIT = 1_000_000  # bytes of a file; the largest is a tenth of that
 
 Paper = dict[str, Any]  # the row of a file, but for whose it is
@@ -68,6 +70,9 @@ class Town:
                 at += act.after
                 doing = partial(self._do, ticket, matter, act, at)
                 yield at, partial(self._at, at, doing)
+            at += HOUR
+            if until - at > UNREAD:
+                yield at, partial(self._at, at, partial(self._read, ticket, matter, at))
 
     def _move_in(self, client: Client, hash_: str, at: Millis) -> None:
         tx = self.tx
@@ -92,6 +97,11 @@ class Town:
 
     def _file(self, ticket: str, matter: Matter, at: Millis) -> None:
         file_matter(self.tx, deed_of(self.tx, matter.who, at), ticket, matter)
+
+    def _read(self, ticket: str, matter: Matter, at: Millis) -> None:
+        for each in (*TEAM, *CLIENTS):
+            if each.key in VISITORS and each.company in ("", matter.company):
+                talk.mark_read(self.tx, deed_of(self.tx, each.key, at), ticket, at)
 
     def _do(self, ticket: str, matter: Matter, act: Act, at: Millis) -> None:
         deed = deed_of(self.tx, act.who, at)
