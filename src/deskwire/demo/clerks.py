@@ -33,10 +33,10 @@ ANSWERER = "uma"
 ANSWERING = 4 * SECOND  # from taking a visitor's request on to the answer; somebody is typing
 ANSWER = """\
 Hello {name}, thank you for writing. This is the demo's simulated team: nobody reads along, but \
-all the rest is real. That I took your request on, its new status and this answer came to your \
-page without being asked for, as they would to everybody else who may see it.
+the rest is real. You did not load this page again: that I took your request on, its new status \
+and this answer came by themselves, and to everybody else who may see it.
 
-To see it from the other side, sign in as `{other}` in a private window, and write something there.\
+To look from the other side, sign in as `{other}` in a private window, and write something there.\
 """
 
 logger = logging.getLogger(__name__)

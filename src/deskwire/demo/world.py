@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deskwire.workspaces.rights import Role
+
 PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good there
 
 
@@ -86,7 +88,7 @@ class Client:
     name: str
     email: str
     company: str
-    role: str
+    role: Role
     sees: str
 
     @property
