@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from html import unescape
 from itertools import count
-from urllib.parse import urlsplit
 
 from deskwire.kit.ids import new_id
 from deskwire.services import run_command
@@ -32,8 +31,8 @@ class Company:
         employed = {"email": self.people[2].email, "role": "support_analyst"}
         assert run_command(server.database_url, "people.employ", employed)
         self._post("/create-organization", self.clara, name=self.name, slug=self.slug)
-        invitation = self.invite(self.people[1].email)
-        self._post(urlsplit(invitation).path, self.carl)
+        self.invite(self.people[1].email)
+        self._post(server.mailed(self.people[1].email, "/invitations/"), self.carl)
 
     def invite(self, email: str) -> str:
         """The link of an invitation."""

@@ -30,6 +30,7 @@ from urllib.parse import urlencode
 
 from deskwire.integrations.discord.sender import Answer, envelope, headers
 from deskwire.integrations.discord.signature import PATH
+from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.databases import connect
 from deskwire.kit.db import Database
@@ -209,6 +210,14 @@ class Server(Bot):
             link = {"email": actor.email, "discord": actor.discord}
             assert run_command(self.database_url, "people.link", link)
         return cookie
+
+    def mailed(self, email: str, path: str) -> str:
+        """The newest link below `path` that was mailed to an address, as a path."""
+        with self.reading() as db:
+            mails = [each for each in db.read_here(mail.read_newest) if each.recipient == email]
+        found = re.search(rf"{path}[\w-]+", "\n".join(each.letter.text for each in mails))
+        assert found is not None, f"no such link was mailed to {email}"
+        return found[0]
 
     def _enter(self, path: str, **form: str) -> str:
         # Each from a place of its own, or the throttle would take the tests for an attack.

@@ -42,7 +42,8 @@ PAGES: dict[Actor | None, tuple[str, ...]] = {
     MO: (
         "/dashboard", "/dashboard?organization=loft", "/admin", "/admin?company=quay&sort=oldest",
         "/organizations", "/requests/{mast}?view=files",
-        "/requests/new?org=quay", "/requests/{mast}", "/requests/{hatch}", "/guilds",
+        "/requests/new?org=quay", "/requests/{mast}", "/requests/{hatch}",
+        "/requests/{mast}/messages/{message}", "/guilds",
         "/guilds/{harbour}", "/guilds/{harbour}/tickets", "/guilds/{harbour}/tickets?q=nichts",
         "/guilds/{harbour}/tickets/1", "/orgs/quay", "/orgs/quay/settings", "/admin/people",
         "/admin/people?q=nichts", "/admin/people/{bo}", "/admin/people/{ada}", "/admin/people/{mo}",

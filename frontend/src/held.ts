@@ -89,6 +89,23 @@ export function purge(root: ParentNode, held: ReadonlySet<string> | null): void 
   }
 }
 
+/** Takes everything out of `root` that belongs to `workspace` alone, which is no more. */
+export function purgeOf(root: ParentNode, workspace: string): void {
+  for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
+    if (isOf(element.dataset["held"] ?? "", workspace)) takeAway(element);
+  }
+}
+
+/** Whether an element marked `data-held="…"` shows something of `workspace`. */
+export function isOf(mark: string, workspace: string): boolean {
+  return words(mark).some((name) => name === workspace || name.startsWith(`${workspace}:`));
+}
+
+/** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
+export function isWithin({ data }: Envelope, deletion: Envelope): boolean {
+  return "ticket" in data && data.workspace === deletion.data.workspace;
+}
+
 /** Removes `element`, or leaves what its `data-gone` template says in its place.
  *
  * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.

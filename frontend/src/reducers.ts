@@ -8,6 +8,7 @@ export type Change =
   | { kind: "header"; ticket: string; revision: number; state: TicketNow }
   | { kind: "line"; ticket: string; line: Line }
   | { kind: "gone"; ticket: string }
+  | { kind: "closed"; workspace: string }
   | { kind: "read"; ticket: string };
 
 /** A row of a list as an event tells it. */
@@ -81,7 +82,8 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "organization.renamed": null,
   "organization.updated": null,
   "organization.visibility_changed": null, // the channels of its mode are lost and gained with it
-  "organization.deleted": null,
+  // The team holds a channel that goes on, so nothing is lost by which its pages would be emptied.
+  "organization.deleted": ({ workspace }) => (workspace ? [{ kind: "closed", workspace }] : []),
   "member.joined": null,
   "member.removed": null,
   "invitation.created": null,

@@ -3,7 +3,7 @@
 import type { Clock } from "./clock";
 import { groupByDay } from "./days";
 import type { Line } from "./generated/events";
-import { takeAway, words } from "./held";
+import { purgeOf, takeAway, words } from "./held";
 import { judge, type ListRules, type Place, placeByActivity, placeInTimeline } from "./lists";
 import { moveBefore } from "./moves";
 import type { Change, Row } from "./reducers";
@@ -52,6 +52,9 @@ export class Screen {
         break;
       case "gone":
         pageOf(change.ticket).forEach(takeAway);
+        break;
+      case "closed":
+        purgeOf(document, change.workspace);
         break;
       case "read":
         markUnread(change.ticket, false);

@@ -4,7 +4,7 @@ import { type Clock, every } from "./clock";
 import { Fragments, type FragmentWorld, type Happening } from "./fragments";
 import type { Connected, EventFrame, Frame } from "./frames";
 import type { Envelope } from "./generated/events";
-import { channelsOf, Held, purge } from "./held";
+import { channelsOf, Held, isWithin, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
 import { Journal } from "./journal";
 import type { Page } from "./page";
@@ -162,8 +162,9 @@ export class Store implements TabListener {
   #hearEvent(id: string, event: Envelope): void {
     if (this.#page.isDebug) this.#outlook.log(`${event.type} at ${id}`);
     this.#journal.add(event, this.#clock.now());
-    this.fragments.hear(happeningOf(event));
     this.#apply(event);
+    this.fragments.hear(happeningOf(event)); // after it: what was taken away is not asked for
+    if (event.type === "organization.deleted") this.#journal.retain((one) => !isWithin(one, event));
     const { data } = event;
     const isReply = event.type === "ticket.message_sent" && "line" in data;
     if (!isReply || data.line?.kind !== "reply" || this.#page.actors.has(data.actor)) return;

@@ -9,6 +9,7 @@
 
 import { type Cancel, type Clock, every } from "./clock";
 import type { EventFrame, Frame } from "./frames";
+import { isWithin } from "./held";
 import {
   type Attention,
   compareReigns,
@@ -355,6 +356,10 @@ export class Tabs implements Live {
     this.#recent.take(frame);
     if (!isKnown) this.#listener.hear(frame);
     if (frame.name === "event") {
+      const { told } = frame;
+      if (told.type === "organization.deleted") {
+        this.#offers.retain((kept) => !isWithin(kept.told, told));
+      }
       if (!isOld) this.#offers.add(frame);
     } else if (frame.name === "revoked" || frame.name === "connected") {
       this.#offers.retain((kept) => this.#listener.mayTell(kept));

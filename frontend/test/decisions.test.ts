@@ -7,8 +7,8 @@ import { isReached, streamUrl } from "../src/cursor";
 import { dayName } from "../src/days";
 import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
 import { parseFrame } from "../src/frames";
-import { EVENT_TYPES } from "../src/generated/events";
-import { channelsOf, difference, Held, mayStay } from "../src/held";
+import { EVENT_TYPES, type EventData } from "../src/generated/events";
+import { channelsOf, difference, Held, isOf, mayStay } from "../src/held";
 import { freshnessOf, wordsFor } from "../src/indicator";
 import { Journal } from "../src/journal";
 import { layersOf, textOfDay } from "../src/layers";
@@ -90,6 +90,17 @@ test("a deleted ticket leaves rows and page", () => {
     { kind: "remove", key: "ticket:t1", revision: 1 },
     { kind: "gone", ticket: "t1" },
   ]);
+});
+
+test("a deleted organization leaves nothing that is its own", () => {
+  const data = { ...created(), workspace: "org:1" } as unknown as EventData["organization.deleted"];
+
+  assert.deepEqual(changesOf("organization.deleted", data), [
+    { kind: "closed", workspace: "org:1" },
+  ]);
+  assert.ok(isOf("staff org:1:4 ticket:t", "org:1"));
+  assert.ok(isOf("org:1 staff", "org:1"));
+  assert.ok(!isOf("staff org:12 org:11:1 ticket:org:1", "org:1"));
 });
 
 test("a row is changed by a higher revision only", () => {

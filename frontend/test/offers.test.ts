@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { at, Browser } from "./browsers";
+import { envelope } from "./samples";
 
 let browser: Browser;
 
@@ -84,6 +85,19 @@ test("a toast that waits is forgotten when what it tells of is taken away", () =
   second.wake();
 
   assert.deepEqual(second.ear.told, []);
+});
+
+test("a toast that waits is forgotten with the organization of its request", () => {
+  const [first, second] = browser.two();
+  for (const tab of [first, second]) tab.rest();
+  const of = (workspace: string) => ({ ...envelope(), data: { ...envelope().data, workspace } });
+  browser.say("message", at(11), of("org:1"));
+  browser.say("message", at(12), of("org:2"));
+  browser.say("message", at(13), { type: "organization.deleted", data: { workspace: "org:1" } });
+
+  second.wake();
+
+  assert.deepEqual(second.ear.told, [at(12), at(13)]);
 });
 
 test("a toast for a tab that has crashed goes to another", () => {

@@ -12,14 +12,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from deskwire import statement
-from deskwire.accounts import people
 from deskwire.accounts import shell as accounts
 from deskwire.accounts.identities import SUBJECTS, parse_principal
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.webhooks import deliveries
 from deskwire.workspaces import guilds, members
-from deskwire.workspaces.organizations import employ
+from deskwire.workspaces.admission import appoint
 from deskwire.workspaces.origin import Origin
 from deskwire.workspaces.permissions import NONE, Permission
 
@@ -44,15 +43,13 @@ def is_reading(name: str, arguments: Arguments) -> bool:
 def _create_person(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     person, token = accounts.create_person(tx, arguments["email"], arguments.get("name"))
     if role := arguments.get("role"):
-        employ(tx, person.id, role, now())
+        appoint(tx, person, role, accounts.ACTOR, now())
     return {"id": person.id, "email": person.email, "token": token}
 
 
 def _employ(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    person, at = accounts.find_person(tx, arguments["email"]), now()
-    employ(tx, person.id, arguments["role"], at)
-    # What they may hear has grown; their open pages follow.
-    people.change(tx, person.id, touches_access=True, actor=accounts.ACTOR, at=at)
+    person = accounts.find_person(tx, arguments["email"])
+    appoint(tx, person, arguments["role"], accounts.ACTOR, now())
     proven = person.email_verified_at is not None
     return {"id": person.id, "name": person.name, "proven": proven}
 

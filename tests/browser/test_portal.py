@@ -133,6 +133,30 @@ def test_who_may_not_see_it_any_more_is_left_with_nothing(company: Company) -> N
     expect(una.find("main")).not_to_contain_text("The mast is dark")
 
 
+def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
+    company: Company, visit: Visit
+) -> None:
+    bo, cy, ada = company.bo, company.cy, company.ada
+    reader, slug = visit(company.cookies["ada"]), company.name.lower().replace(" ", "-")
+    kept = file_request(cy, f"The rudder of {company.name}")
+    id_ = file_request(bo, f"The mast of {company.name}")
+    reader.open(f"/requests/{id_}")
+    ada.open("/admin")
+    expect(ada.row(f"The mast of {company.name}")).to_be_visible()
+
+    bo.open(f"/orgs/{slug}/settings")
+    bo.page.get_by_label("To delete the organization").fill(company.name)
+    bo.page.get_by_role("button", name="Delete for everybody").click()
+
+    expect(ada.row(f"The mast of {company.name}")).to_have_count(0)
+    expect(ada.row(f"The rudder of {company.name}")).to_be_visible()
+    expect(ada.find("#search")).not_to_contain_text(company.name)
+    expect(reader.find("main")).to_contain_text("This request is gone")
+    assert company.name not in reader.page.title()
+    ada.open(f"/requests/{id_}", status=404)
+    ada.open(f"/requests/{kept}")
+
+
 def test_what_could_not_be_sent_says_so_and_is_sent_once(place: Place, company: Company) -> None:
     bo, una = company.bo, company.una
     id_ = file_request(bo, "The winch hums")

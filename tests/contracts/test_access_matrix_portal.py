@@ -13,7 +13,7 @@ from deskwire.events import log
 from deskwire.events.catalogue import PersonChanged
 from deskwire.events.channels import PEOPLE
 from deskwire.kit.ids import new_id
-from deskwire.tickets import talk, work
+from deskwire.tickets import leaving, talk, work
 from deskwire.tickets.talk import Kind, Written
 from deskwire.workspaces import founding
 from deskwire.workspaces.organizations import employ, organization_members
@@ -41,6 +41,7 @@ MATRIX: dict[str, tuple[tuple[str, ...], set[Actor]]] = {
     "a note in the request that Dee watches": (NOTE, {ADA}),
     "what is told of everybody": (EVENT, {ADA}),
     "Bo's request that was deleted": (REQUEST[len(EVENT) :], set()),
+    "Mo's request at the Wreck": (REQUEST[len(EVENT) :], set()),
 }
 CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
 WORDS = {  # one that is nowhere else, by which it is searched
@@ -50,7 +51,10 @@ WORDS = {  # one that is nowhere else, by which it is searched
     "Cy's request that Dee watches": "keelhauled",
     "a note in the request that Dee watches": "quarrelsome",
     "Bo's request that was deleted": "shipwrecked",
+    "Mo's request at the Wreck": "foundered",
 }
+WRITERS = {"Bo": BO, "Cy": CY, "Mo": MO}
+PLACES = {"Bo": "quay", "Cy": "loft", "Mo": "wreck"}
 NOTES = {
     "a note in Bo's request": "Bo's request",
     "a note in the request that Dee watches": "Cy's request that Dee watches",
@@ -81,6 +85,8 @@ class Seen:
         self.files: dict[str, str] = {}  # addresses by thing
 
     def happen(self) -> None:
+        wreck = self.quay.act(MO, founding.create, "The Wreck")
+        self.quay.ids["wreck"] = wreck.id
         for slug, thing, actor in (("quay", "the Quay", BO), ("loft", "the Loft", CY)):
             self.quay.act(actor, founding.add_category, self.quay.ids[slug], "Boats")
             self.crowd.note(thing)
@@ -89,14 +95,16 @@ class Seen:
             ("Cy's request", CY, "loft"),
             ("Cy's request that Dee watches", CY, "loft"),
             ("Bo's request that was deleted", BO, "quay"),
+            ("Mo's request at the Wreck", MO, "wreck"),
         ):
             self.requests[thing] = self.quay.file(actor, f"The {WORDS[thing]}", at=slug)
         self.quay.act(CY, work.watch, self.requests["Cy's request that Dee watches"], self._id(DEE))
         for thing in self.requests:
-            self._say(thing, thing, CY if thing.startswith("Cy") else BO, "reply")
+            self._say(thing, thing, WRITERS[thing[:2]], "reply")
         for thing, where in NOTES.items():
             self._say(thing, where, ADA, "note")
         self.quay.act(ADA, work.remove, self.requests["Bo's request that was deleted"])
+        self.quay.act(MO, leaving.delete_organization, wreck.id, wreck.name)
         told = PersonChanged(actor="shell", person="-", name="-", revision=1)
         self.quay.house.db.write_here(log.append, told, channels=[PEOPLE])
         self.crowd.note("what is told of everybody")
@@ -104,7 +112,7 @@ class Seen:
     def _say(self, thing: str, where: str, actor: Actor, kind: Kind) -> None:
         """Write something with a file."""
         id_ = self.requests[where]
-        place = {"workspace": f"org:{self.quay.ids['quay' if where.startswith('Bo') else 'loft']}"}
+        place = {"workspace": f"org:{self.quay.ids[PLACES[where[:2]]]}"}
         named = {"x-file-name": "a.txt"}
         sent = browse(self.site, actor).post("/files", params=place, content=b"x", headers=named)
         assert sent.status_code == 201, sent.text

@@ -44,6 +44,13 @@ def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_aw
     )
 
 
+def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
+    said = {right for right in Right if "delete" in right and "organization" in right}
+    promised = {role for role, rights in RIGHTS.items() if rights & said}
+
+    assert promised == {role for role, rights in RIGHTS.items() if Right.DELETE in rights}
+
+
 def test_no_client_has_a_right_of_the_team() -> None:
     of_the_team = {Right.NOTE, Right.WORK, Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS}
     of_the_team |= {Right.DELIVERIES, Right.EMPLOY, Right.FILE_FOR_OTHERS}

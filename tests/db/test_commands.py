@@ -11,7 +11,10 @@ from deskwire import commands
 from deskwire.accounts import passwords
 from deskwire.events import log
 from deskwire.events.channels import STAFF
+from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, NotFound
+from deskwire.workspaces import founding, invitations
+from deskwire.workspaces.deeds import Deed
 from tests.cast import ADA, BO, House, build
 from tests.databases import new_url
 from tests.shell import Shell
@@ -42,6 +45,25 @@ def test_open_pages_of_the_employed_ask_again_what_they_may_hear(house: House) -
 
     entries = house.db.read_here(log.read_after, before, 10)
     assert [c for entry in entries for c in entry.touches] == [f"user:{house.id_of(ADA)}"]
+
+
+def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(house: House) -> None:
+    def employ(role: str, name: str = "people.employ", email: str = ADA.email) -> list[str]:
+        arguments = {"email": email, "role": role}
+        before = house.db.read_here(log.read_head)
+        house.db.write_here(commands.run, name, arguments)
+        return [entry.type for entry in house.db.read_here(log.read_after, before, 10)]
+
+    made = employ("support_analyst", "people.create", "new@desk.test")
+    joined, again = employ("super_admin"), employ("super_admin")
+    place = house.db.write_here(founding.create, Deed(house.viewer(BO), now()), "The Quay").id
+    deed = Deed(house.viewer(ADA), now())
+    house.db.write_here(invitations.invite, deed, place, "friend@desk.test", "member")
+    demoted = employ("support_analyst")
+
+    assert (made, joined, again) == (["member.joined"], ["member.joined"], [])
+    assert demoted == ["member.role_changed", "invitation.revoked"]
+    assert house.db.read_here(invitations.read_open, place, now()) == []
 
 
 @pytest.mark.parametrize(

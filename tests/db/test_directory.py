@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import people
-from deskwire.kit.errors import Forbidden
+from deskwire.kit.clock import DAY
+from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.tickets import leaving
 from deskwire.tickets.counts import count_open_of
 from deskwire.workspaces import directory, founding
-from deskwire.workspaces.directory import Seek, find_companies, find_people
+from deskwire.workspaces.directory import Seek, find_companies, find_people, find_visible
 from tests.admin_house import Office, open_office
-from tests.cast import ADA, BO, CY, MO, UNA
+from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
 
 
 @pytest.fixture
@@ -83,6 +84,48 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     quay = known["The Quay"].place.workspace
     assert db.read_here(count_open_of, viewer, [quay]) == {quay: 1}
     assert db.read_here(count_open_of, office.house.viewer(BO), [quay]) == {}
+
+
+def test_the_organizations_somebody_sees_come_page_by_page_by_name(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "PAGE", 2)
+    for name in ("Pier", "Mole", "Mole"):
+        office.act(CY, founding.create, name)
+    db = office.house.db
+
+    def pages(actor: Actor) -> list[list[str]]:
+        found, after = [], ""
+        while True:
+            places, following = db.read_here(find_visible, office.house.viewer(actor), after)
+            found.append([each.name for each in places])
+            if following is None:
+                return found
+            after = following
+
+    assert pages(ADA) == [["Mole", "Mole"], ["Pier", "The Loft"], ["The Quay"]]
+    assert pages(CY) == [["Mole", "Mole"], ["Pier", "The Loft"]]
+    assert pages(BO) == [["The Quay"]]
+    for nonsense in ("x", "x.Mole", "\0"):
+        with pytest.raises(Invalid):
+            db.read_here(find_visible, office.house.viewer(ADA), nonsense)
+
+
+def test_one_person_founds_so_many_organizations(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(founding, "MAX_FOUNDED", 2)
+    pier = office.act(CY, founding.create, "Pier")
+
+    with pytest.raises(Conflict, match="2 organizations already"):
+        office.act(CY, founding.create, "Mole")
+    office.act(CY, leaving.delete_organization, pier.id, "Pier")
+    with pytest.raises(Conflict):
+        office.act(CY, founding.create, "Mole")
+    office.house.at += DAY
+    office.act(CY, founding.create, "Mole")
+    for name in ("Dock", "Slip", "Lock"):
+        office.act(DEE, founding.create, name)
 
 
 def test_nobody_else_reads_the_directory(office: Office) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -13,16 +14,21 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, now
-from deskwire.kit.errors import Conflict, Forbidden, NotFound
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
-from deskwire.tickets import leaving, work
+from deskwire.outside.working import work_off
+from deskwire.tickets import leaving, overview, requests, talk, work
+from deskwire.tickets.days import day_of, history_of
 from deskwire.tickets.files import files
 from deskwire.tickets.keeper import Keeper
-from deskwire.tickets.tickets import participants
+from deskwire.tickets.requests import parse_wish
+from deskwire.tickets.tickets import participants, tickets
 from deskwire.tickets.uploads import Uploads, once
 from deskwire.workspaces import admission, founding, invitations
 from deskwire.workspaces.names import find_called, rename_person
 from deskwire.workspaces.organizations import (
+    Organization,
     ensure_internal,
     organization_members,
     organizations,
@@ -76,6 +82,61 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> Non
     mine = update(organizations).where(organizations.c.id == office.ids["quay"])
     office.house.db.write_here(lambda tx: tx.execute(mine.values(deleted_at=None)))
     assert f"ticket:{ticket}" in office.house.viewer(CY).channels, "that alone took it"
+
+
+def test_the_team_keeps_nothing_of_a_deleted_organization_either(office: Office) -> None:
+    kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
+    office.act(ADA, work.assign, gone, office.house.id_of(ADA))
+    before = what_the_team_sees(office)
+
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+
+    assert before == {kept, gone}
+    assert what_the_team_sees(office) == {kept}
+    with pytest.raises(NotFound):
+        office.act(ADA, talk.say, gone, talk.Written(new_id(), "Anybody?", "note"))
+    with pytest.raises(NotFound):
+        office.act(ADA, work.move, gone, "done")
+
+
+def what_the_team_sees(office: Office) -> set[str]:
+    """The requests in every list of the team's; each list and number agrees, or this fails."""
+    ada, at, db = office.house.viewer(ADA), office.house.at, office.house.db
+    quay = f"org:{office.ids['quay']}"
+    lists = [
+        db.read_here(requests.find, ada, workspace, parse_wish(fields))
+        for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay, {})]
+    ]
+    found, searched, of_quay = ({each.ticket.id for each in one.requests} for one in lists)
+    figures = db.read_here(overview.read_figures, ada, None, 0)
+    history = history_of(figures.counts, figures.changes, day_of(at), 2)
+    waiting = {row.id for row in db.read_here(overview.read_waiting, ada, None)}
+    numbers = {sum(figures.counts.values()), sum(figures.assigned.values())}
+    numbers |= {lists[0].total, sum(history[-1].counts.values())}
+    assert found == searched == waiting
+    assert numbers == {len(found)}
+    assert sum(history[0].counts.values()) == 0
+    assert of_quay <= found
+    return found
+
+
+def test_what_happens_in_a_deleted_organization_is_told_to_nobody(office: Office) -> None:
+    ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
+    office.act(ADA, work.assign, ticket, ada)
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+    office.act(MO, leaving.take_role, ada)
+
+    by_hand = update(tickets).where(tickets.c.id == ticket).values(subject="Dark")
+    office.house.db.write_here(Connection.execute, by_hand)
+    office.house.db.write_here(work_off)
+
+    told = [
+        (type_, heard_by)
+        for type_, data, heard_by, _ in events_of(office.house.db)
+        if data.get("ticket") == ticket
+    ]
+    assert told[-1] == ("ticket.updated", [])
+    assert "ticket.unclaimed" not in dict(told)
 
 
 def test_a_server_s_tickets_are_of_no_organization(office: Office) -> None:
@@ -163,6 +224,16 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(office: Offi
     assert office.act(MO, founding.rename, team, name="The crew").name == "The crew"
 
 
+def test_of_the_team_a_super_admin_alone_deletes_an_organization(office: Office) -> None:
+    quay = office.ids["quay"]
+
+    assert office.act(DEE, founding.rename, quay, name="The Pier").name == "The Pier"
+    for actor in (DEE, ADA):
+        with pytest.raises(Forbidden, match="delete the organization"):
+            office.act(actor, leaving.delete_organization, quay, "The Pier")
+    office.act(MO, leaving.delete_organization, quay, "The Pier")
+
+
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Office) -> None:
     quay, at_once = office.ids["quay"], Barrier(2)
 
@@ -182,6 +253,39 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Of
     place = office.house.db.read_here(read_some, [quay])[quay]
     assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
     assert len(office.house.db.read_here(read_categories, quay)) == 1
+
+
+def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay, loft, at_once = office.ids["quay"], office.ids["loft"], Barrier(2)
+
+    def attempt(act: Callable[[], Organization]) -> str:
+        at_once.wait(10)
+        try:
+            return act().slug
+        except Invalid as refusal:
+            return str(refusal.fields)
+
+    def both(*acts: Callable[[], Organization]) -> list[str]:
+        with ThreadPoolExecutor(2) as threads:
+            return sorted(threads.map(attempt, acts))
+
+    named = both(*(partial(office.act, each, founding.create, "Pier") for each in (BO, CY)))
+    moved = both(
+        partial(office.act, BO, founding.rename, quay, slug="mole"),
+        partial(office.act, CY, founding.rename, loft, slug="mole"),
+    )
+    # Who writes in the database by hand waits for no lock of ours.
+    monkeypatch.setattr(founding, "_check_free", lambda *_: None)
+    with pytest.raises(Invalid, match="The address pier is taken") as founded:
+        office.act(EVE, founding.create, "Dock", "pier")
+    with pytest.raises(Invalid, match="The address pier is taken"):
+        office.act(BO, founding.rename, quay, slug="pier")
+
+    assert named == ["pier", "pier-2"]
+    assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]
+    assert founded.value.fields.keys() == {"slug"}
 
 
 def test_who_departs_gives_back_what_they_had_taken_on(office: Office) -> None:

@@ -16,7 +16,7 @@ from deskwire.kit.errors import NotFound
 from deskwire.outside.notes import is_anything, outside_changes
 from deskwire.outside.working import work_off
 from deskwire.tickets.tickets import read_visible_id
-from deskwire.workspaces import founding, membership
+from deskwire.workspaces import founding, invitations, membership
 from tests.cast import BO, DEE, UNA, build
 from tests.portal_house import Quay, found
 
@@ -99,6 +99,20 @@ def test_a_member_added_given_a_role_and_taken_out_is_told_to_them(quay: Quay) -
     ]  # fmt: skip
     assert [each[0][2] for each in (joined, raised, gone)] == [{channels.user(dee)}] * 3
     assert raised[0][1]["role"] == "admin"
+
+
+def test_who_is_taken_out_by_hand_takes_their_invitations_along(quay: Quay) -> None:
+    quay.act(BO, invitations.invite, quay.ids["quay"], "friend@desk.test", "member")
+    bo = quay.house.id_of(BO)
+    here = "organization = :quay AND person = :person"
+
+    demoted = edit(
+        quay, f"UPDATE organization_members SET role = 'manager' WHERE {here}", person=bo
+    )
+    gone = edit(quay, f"DELETE FROM organization_members WHERE {here}", person=bo)
+
+    assert [each[0] for each in demoted] == ["member.role_changed"]
+    assert [each[0] for each in gone] == ["member.removed", "invitation.revoked"]
 
 
 def test_a_role_that_cannot_be_is_put_back(quay: Quay) -> None:

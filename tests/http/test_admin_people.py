@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from deskwire.accounts import mailing, people, sessions
+from deskwire.accounts import links, mailing, people, sessions
 from deskwire.accounts.actions import Knock, Visit, admit
 from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
 from deskwire.tickets import work
 from deskwire.workspaces import directory, invitations
+from deskwire.workspaces.names import find_called
 from deskwire.workspaces.organizations import read_employed
-from tests.accounts_house import events_of
+from tests.accounts_house import RIGHT, events_of
 from tests.admin_house import Office, open_office, with_mail
 from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -53,6 +54,17 @@ def sign_in(office: Office, actor: Actor) -> str:
     return office.house.db.write_here(
         sessions.begin, person, user_agent="x", address=None, at=at
     ).token
+
+
+def test_who_is_welcomed_is_found_by_the_name_they_give(site: WholeSite, office: Office) -> None:
+    office.file(UNA, "The mast is dark")
+    una, db = office.house.id_of(UNA), office.house.db
+    link = db.write_here(links.issue, una, "sign-in", now())
+
+    browse(site).post(f"/welcome/{link}", data={"name": "Una Storm", "password": RIGHT})
+
+    called = db.read_here(find_called, f"org:{office.ids['quay']}", ["storm", "fairweather"])
+    assert called == {"storm": {una}, "fairweather": set()}
 
 
 def test_people_are_found_by_what_is_known_of_them(site: WholeSite) -> None:

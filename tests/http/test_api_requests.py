@@ -187,6 +187,7 @@ BAD: list[tuple[str, str, Any, int, str, list[str]]] = [
     ("GET", f"{REQUEST}/messages?after=now", None, 422, "invalid", ["?after"]),
     ("PUT", f"{REQUEST}/watch?person=me", None, 422, "invalid", ["?person"]),
     ("POST", "/api/organizations", {"name": "x", "slug": "new"}, 422, "invalid", ["#/name"]),
+    ("GET", "/api/organizations?after=x", None, 422, "invalid", ["?after"]),
     ("PATCH", "/api/organizations/quay", {"slug": "loft"}, 422, "invalid", ["#/slug"]),
     ("PATCH", "/api/organizations/quay", {"internal": True}, 422, "invalid", ["#/internal"]),
     ("GET", "/api/organizations/a%00b", None, 404, "not-found", []),

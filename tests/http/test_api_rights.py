@@ -11,8 +11,10 @@ import pytest
 
 from deskwire.kit.ids import new_id
 from deskwire.web.api.operations import Operation
+from deskwire.workspaces import founding
 from tests.api_house import ApiHouse, build_api, filled
 from tests.cast import ADA, BO, CY, EVE, MO, UNA
+from tests.http.whole_site import browse
 
 pytestmark = pytest.mark.database("sqlite")
 
@@ -139,6 +141,22 @@ def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None
         assert program.get(made.headers["location"]).json() == made.json()
         stranger = CY if actor == UNA else UNA
         assert api.program(stranger).get(made.headers["location"]).status_code == 404
+    api.site.house.db.close()
+
+
+def test_who_has_founded_enough_is_told_so_by_page_and_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(founding, "MAX_FOUNDED", 1)
+    api, named = build_api(tmp_path), {"name": "Another"}
+
+    told = api.program(BO).post("/api/organizations", json=named)
+    page = browse(api.site, BO).post("/create-organization", data=named)
+
+    assert (told.status_code, page.status_code) == (409, 409)
+    assert "Ask the team" in told.json()["detail"]
+    assert "Ask the team" in page.text
+    assert 'value="Another"' in page.text
     api.site.house.db.close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, update
 
 from deskwire.accounts import people
 from deskwire.accounts.people import Person
@@ -94,19 +95,63 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(site: WholeSite, office
     assert told[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
-def test_the_link_that_was_shown_lets_in_but_proves_no_address(
+def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
     site: WholeSite, office: Office
 ) -> None:
     shown, _ = links_of(site)
 
-    joined = browse(site).post(shown, data=ACCOUNT)
+    entered = browse(site).post(shown, data=ACCOUNT)
 
     made = person_of(site)
-    assert joined.status_code == 303
+    assert (entered.status_code, entered.headers["location"]) == (303, shown)
+    assert "deskwire=" in entered.headers["set-cookie"]
     assert made is not None
     assert made.email_verified_at is None, "whoever invites could open it themselves"
-    assert NEW in members_of(site, office)
+    assert NEW not in members_of(site, office)
     assert site.house.db.read_here(mail.read_newest)[0].letter.subject.startswith("Confirm")
+
+
+def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
+    site: WholeSite, office: Office
+) -> None:
+    eve = people.people.c.email == EVE.email
+    office.house.db.write_here(
+        Connection.execute, update(people.people).where(eve).values(email_verified_at=None)
+    )
+    shown, mailed = links_of(site, EVE.email)
+    browser = browse(site, EVE)
+
+    page, refused = browser.get(shown), browser.post(shown)
+    members = members_of(site, office)
+    offers, joined = browser.get(mailed), browser.post(mailed)
+
+    assert (page.status_code, refused.status_code) == (200, 403)
+    for answer in (page, refused):
+        assert "Confirm first" in answer.text
+        assert 'action="/settings/verification"' in answer.text
+    assert EVE.email not in members
+    assert "Confirm first" not in offers.text
+    assert joined.status_code == 303
+    proven = person_of(site, EVE.email)
+    assert proven is not None
+    assert proven.email_verified_at is not None
+
+
+def test_a_proven_address_joins_by_either_link(site: WholeSite) -> None:
+    shown, _ = links_of(site, EVE.email)
+
+    assert "Confirm first" not in browse(site, EVE).get(shown).text
+    assert browse(site, EVE).post(shown).status_code == 303
+
+
+def test_a_desk_without_mail_takes_the_link_that_was_handed_over_for_proof(office: Office) -> None:
+    site = WholeSite(office.house)
+    [shown] = re.findall(r"/invitations/[\w-]+", invite(site).text)
+
+    joined = browse(site).post(shown, data=ACCOUNT)
+
+    assert (joined.status_code, joined.headers["location"]) == (303, "/orgs/quay")
+    assert NEW in members_of(site, office)
 
 
 def test_an_account_is_made_for_the_invited_address_whatever_the_form_says(
@@ -147,6 +192,22 @@ def test_somebody_else_is_told_so_and_not_let_in(
         assert ">Join The Quay</button>" not in answer.text
     assert NEW not in members_of(site, office)
     assert person_of(site) is None
+
+
+def test_events_name_no_address_in_full(site: WholeSite, office: Office) -> None:
+    _, mailed = links_of(site)
+    browse(site).post(mailed, data=ACCOUNT)
+    office.act(BO, invitations.invite, office.ids["quay"], "other@desk.test", "member")
+    [open_] = site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)
+
+    office.act(BO, invitations.revoke, office.ids["quay"], open_.id)
+
+    told = [
+        fields["email"]
+        for type_, fields, _, _ in events_of(site.house.db)
+        if type_.startswith("invitation.")
+    ]
+    assert told == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
 
 
 def test_what_is_over_is_a_page_that_says_what_to_do(site: WholeSite, office: Office) -> None:

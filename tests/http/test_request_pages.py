@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, insert, update
 
+from deskwire.accounts import people, sessions
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import work
+from deskwire.workspaces import invitations
+from deskwire.workspaces.membership import strike
+from deskwire.workspaces.organizations import (
+    employ,
+    ensure_internal,
+    organization_members,
+    read_visible,
+)
 from tests.accounts_house import dump_of
-from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
+from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor, build
 from tests.http.whole_site import MAX_FILE, WholeSite, browse
 from tests.portal_house import Quay, found
 
@@ -65,6 +76,30 @@ def test_to_everybody_else_it_is_as_if_it_were_not_there(shown: Shown, actor: Ac
         assert browser.post(f"{shown.address}/{below}", data=form).status_code == 404, below
     assert browser.post(shown.address, data={"status": "done"}).status_code == 404
     assert MAST not in browser.get("/requests").text
+
+
+def test_the_page_of_a_message_offers_what_its_forms_may_do(shown: Shown) -> None:
+    db, quay = shown.site.house.db, shown.quay
+    for actor in (MO, UNA):
+        db.write_here(employ, shown.site.house.id_of(actor), "operations_manager", NOON)
+    reply, note = quay.say(BO, shown.ticket, "It blinks"), quay.say(UNA, shown.ticket, "x", "note")
+    team = db.read_here(ensure_internal, NOON)
+    strike_una = partial(strike, id_=team, person=shown.site.house.id_of(UNA))
+
+    def offered(actor: Actor, message: str) -> tuple[int, bool, bool]:
+        page = browse(shown.site, actor).get(f"{shown.address}/messages/{message}")
+        return page.status_code, "<textarea" in page.text, "/delete" in page.text
+
+    as_team = offered(UNA, note)
+    db.write_here(strike_una)
+
+    assert as_team == (200, True, True)
+    assert offered(UNA, note) == (404, False, False), "she is of the team no more"
+    assert offered(BO, reply) == (200, True, True)
+    assert offered(MO, reply) == (200, False, True)
+    assert offered(UNA, reply) == offered(ADA, reply) == (404, False, False)
+    gone = browse(shown.site, MO).post(f"{shown.address}/messages/{reply}/delete")
+    assert gone.status_code == 303
 
 
 def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(shown: Shown) -> None:
@@ -257,6 +292,59 @@ def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
     assert refused.status_code == 404
     assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
     assert "The Quay" not in browser.get("/organizations").text
+
+
+def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(sessions, "choose", lambda _tx, _session, place: chosen.append(place))
+    made = shown.quay.act(CY, invitations.invite, shown.quay.ids["loft"], BO.email, "member")
+    verified = update(people.people).values(email_verified_at=NOON)
+    shown.site.house.db.write_here(Connection.execute, verified)
+    browser = browse(shown.site, BO)
+
+    joined = browser.post(f"/invitations/{made}")
+    founded = browser.post("/create-organization", data={"name": "Pier"})
+    came = list(chosen)
+    assert browser.get("/orgs/quay").status_code == 200
+    went, link = list(chosen), {"sec-fetch-site": "cross-site"}
+    assert browser.get("/orgs/loft", headers=link).status_code == 200
+    for path in (
+        "/dashboard?organization=loft",
+        "/requests?organization=loft",
+    ):
+        assert browser.get(path).status_code == 200
+    db, bo = shown.site.house.db, shown.site.house.viewer(BO)
+    pier = db.read_here(read_visible, bo, "pier")
+
+    assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
+    assert came == [shown.quay.ids["loft"], pier.id]
+    assert went == chosen == [*came, shown.quay.ids["quay"]]
+
+
+def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:
+    rudder = shown.quay.file(CY, "A rudder of ours", at="loft")
+    row = {"organization": shown.quay.ids["loft"], "person": shown.site.house.id_of(UNA)}
+    joined = insert(organization_members).values(**row, role="member", revision=1)
+    shown.site.house.db.write_here(Connection.execute, joined)
+    browser = browse(shown.site, UNA)
+
+    lofts, quays = (
+        browser.get(f"/requests?organization={slug}&status=new").text for slug in ("loft", "quay")
+    )
+    board = browser.get("/dashboard?organization=quay").text
+    page, stranger = browser.get("/orgs/quay").text, browse(shown.site, EVE)
+
+    assert rudder in lofts
+    assert rudder not in quays
+    assert MAST in quays
+    assert 'href="/requests?status=done&amp;organization=quay"' in quays
+    assert '<input type="hidden" name="organization" value="quay">' in quays
+    assert 'href="/requests?organization=quay&amp;status=done"' in board
+    assert 'href="/requests?organization=quay&amp;status=done"' in page
+    assert browser.get("/requests?organization=%00").status_code == 200
+    assert stranger.get("/requests?organization=quay").status_code == 303
 
 
 def test_the_last_admin_stays(shown: Shown) -> None:

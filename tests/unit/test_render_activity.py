@@ -42,6 +42,17 @@ def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
     assert "Stuck" not in deeds[0].text
 
 
+def test_what_was_written_in_a_deleted_organization_is_not_told() -> None:
+    told = {"ticket": "t", "now": NOW, "actor": "discord:1"}
+    entries = [
+        entry(3, "organization.deleted", name="The Quay", actor="discord:1", workspace="org:1"),
+        entry(2, "ticket.claimed", **told, workspace="org:1"),
+        entry(1, "ticket.claimed", **told, workspace="org:2"),
+    ]
+
+    assert [deed.position for deed in deeds_of(entries, {}, HEARD)] == [3, 1]
+
+
 def test_actors_are_named_as_far_as_they_are_known() -> None:
     names = {"discord:1": Who(id="discord:1", name="Ada")}
     entries = [

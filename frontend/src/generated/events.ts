@@ -108,6 +108,7 @@ export interface InvitationAccepted {
   actor: string;
   /** its id */
   invitation: string;
+  /** masked, as `b…@example.org` */
   email: string;
   role: string;
 }
@@ -120,6 +121,7 @@ export interface InvitationCreated {
   actor: string;
   /** its id */
   invitation: string;
+  /** masked, as `b…@example.org` */
   email: string;
   role: string;
 }
@@ -132,6 +134,7 @@ export interface InvitationRevoked {
   actor: string;
   /** its id */
   invitation: string;
+  /** masked, as `b…@example.org` */
   email: string;
   role: string;
 }

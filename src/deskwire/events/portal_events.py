@@ -91,7 +91,7 @@ class MemberRemoved(Event):
 class InvitationEvent(Event):
     audience: ClassVar[tuple[str, ...]] = OF_ORGANIZATIONS
     invitation: str = Field(description="its id")
-    email: str
+    email: str = Field(description="masked, as `b…@example.org`")
     role: str
 
 

@@ -15,7 +15,9 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    and_,
     func,
+    not_,
     select,
     union_all,
 )
@@ -25,6 +27,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.db import declare, metadata
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.tickets import own_of, sees_whole, tickets, visible_in, whole_workspaces
+from deskwire.workspaces.organizations import are_of_deleted
 from deskwire.workspaces.rights import is_staff
 
 ticket_counts = Table(
@@ -95,11 +98,15 @@ def count_all_requests(tx: Connection, viewer: Viewer) -> dict[Status, int]:
     if not is_staff(viewer):
         return _by_status({})
     rows = tx.execute(
-        select(kept.status, func.sum(kept.tickets))
-        .where(kept.workspace.startswith("org:", autoescape=True))
-        .group_by(kept.status)
+        select(kept.status, func.sum(kept.tickets)).where(counted_requests()).group_by(kept.status)
     )
     return _by_status({row[0]: int(row[1]) for row in rows})
+
+
+def counted_requests() -> ColumnElement[bool]:
+    """The rows of `ticket_counts` that are of organizations, but for those that were deleted."""
+    where = ticket_counts.c.workspace
+    return and_(where.startswith("org:", autoescape=True), not_(are_of_deleted(where)))
 
 
 def count_rows(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]:

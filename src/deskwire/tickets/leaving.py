@@ -6,7 +6,7 @@ A Discord server's tickets stay with whoever has them there: that is told in Dis
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from deskwire.accounts.actions import Knock
 from deskwire.events import channels
@@ -14,7 +14,7 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.tickets.statuses import ENDED
-from deskwire.tickets.tickets import REQUESTS, participants, tickets
+from deskwire.tickets.tickets import all_requests, participants, tickets
 from deskwire.tickets.work import record
 from deskwire.workspaces import admission, departure, founding, invitations, membership
 from deskwire.workspaces.deeds import Deed
@@ -73,12 +73,8 @@ def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) ->
 
 def give_back(tx: Connection, deed: Deed, person: PersonId) -> None:
     """Nobody has the requests any more that this person had taken on and that have not ended."""
-    theirs = select(tickets).where(
-        tickets.c.assignee == person,
-        tickets.c.deleted_at.is_(None),
-        tickets.c.status.not_in(ENDED),
-        REQUESTS,
-    )
+    is_open = and_(all_requests(), tickets.c.status.not_in(ENDED))
+    theirs = select(tickets).where(is_open, tickets.c.assignee == person)
     for row in tx.execute(theirs.order_by(tickets.c.id).with_for_update()).all():
         before = read_names(tx, [person])[person].model_dump(exclude_unset=True)
         wire = {"actorId": deed.person, "before": before}

@@ -18,6 +18,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     or_,
     select,
     union_all,
@@ -27,18 +28,20 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import DAY
 from deskwire.kit.db import is_shared
-from deskwire.tickets.counts import ticket_counts
+from deskwire.tickets.counts import counted_requests, ticket_counts
 from deskwire.tickets.days import Day, changes_of, request_days
 from deskwire.tickets.messages import messages
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.tickets import (
     OPEN,
     REQUESTS,
+    all_requests,
     own_of,
     sees_whole,
     tickets,
     visible_in,
 )
+from deskwire.workspaces.organizations import are_of_deleted
 from deskwire.workspaces.origin import Principal
 from deskwire.workspaces.rights import is_staff
 
@@ -104,15 +107,13 @@ def read_figures(
 
 def _read_kept(tx: Connection, viewer: Viewer, workspace: Workspace | None, since: Day) -> Figures:
     kept, days = ticket_counts.c, request_days.c
-    in_kept = (
-        kept.workspace.startswith("org:") if workspace is None else kept.workspace == workspace
-    )
-    in_days = [] if workspace is None else [days.workspace == workspace]
-    is_open = and_(tickets.c.deleted_at.is_(None), REQUESTS, OPEN)
+    in_kept, in_days = counted_requests(), not_(are_of_deleted(days.workspace))
+    is_open = and_(all_requests(), OPEN)
     if workspace is not None:
+        in_kept, in_days = kept.workspace == workspace, days.workspace == workspace
         # SQLite takes any workspace for small: it would walk it, not what is open.
         place = tickets.c.workspace if is_shared(tx) else tickets.c.workspace + ""
-        is_open = and_(is_open, place == workspace)
+        is_open = and_(tickets.c.deleted_at.is_(None), REQUESTS, OPEN, place == workspace)
     rows = tx.execute(
         union_all(
             select(literal("count"), kept.status, literal(0), func.sum(kept.tickets))
@@ -122,7 +123,7 @@ def _read_kept(tx: Connection, viewer: Viewer, workspace: Workspace | None, sinc
             .where(is_open)
             .group_by(tickets.c.assignee),
             select(literal("change"), days.status, days.day, func.sum(days.change))
-            .where(days.day >= since, *in_days)
+            .where(days.day >= since, in_days)
             .group_by(days.status, days.day),
         )
     )
@@ -164,7 +165,7 @@ def _here(tx: Connection, viewer: Viewer, workspace: Workspace | None) -> Column
     if workspace is not None:
         return and_(visible_in(tx, viewer, workspace), REQUESTS)
     among = [] if is_staff(viewer) else [false()]
-    return and_(tickets.c.deleted_at.is_(None), REQUESTS, *among)
+    return and_(all_requests(), *among)
 
 
 def _first(why: Why, chosen: ColumnElement[bool]) -> Select[Any]:

@@ -41,6 +41,7 @@ from deskwire.tickets.texts import storable
 from deskwire.tickets.tickets import (
     REQUESTS,
     Ticket,
+    all_requests,
     named,
     read_at,
     tickets,
@@ -232,7 +233,7 @@ def _visible(
     among: list[ColumnElement[bool]] = [] if hits is None else [tickets.c.id.in_(hits)]
     if not is_staff(viewer):
         among.append(false())
-    return and_(tickets.c.deleted_at.is_(None), REQUESTS, *among)
+    return and_(all_requests(), *among)
 
 
 def _filters(viewer: Viewer, wish: Wish) -> list[ColumnElement[bool]]:

@@ -1,7 +1,19 @@
-"""Takeaway: everything kept of one person, for them to have."""
+"""Takeaway: everything kept of one person, for them to have: `data.json` and the files they
+uploaded, in one archive.
+
+    data.json                account, memberships, requests, messages, and what the files are
+    picture.webp             their picture, if they have one
+    files/ID/holiday.png     each file, as its owner called it
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -9,12 +21,20 @@ from sqlalchemy import Connection, select
 from deskwire.accounts import identities, people, sessions
 from deskwire.accounts.people import Person
 from deskwire.events.channels import PersonId
+from deskwire.kit.archive import Archive
 from deskwire.kit.clock import Millis, iso
 from deskwire.kit.errors import NotFound
 from deskwire.kit.speech import gettext
+from deskwire.kit.store import Missing, Store
+from deskwire.tickets.files import files
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
+from deskwire.tickets.uploads import once
 from deskwire.workspaces.departure import read_memberships
+
+FORBIDDEN = re.compile(r'[<>:"|?*]')  # in the names of files on Windows; the rest went as they came
+
+logger = logging.getLogger(__name__)
 
 
 def read_takeaway(tx: Connection, person_id: PersonId, at: Millis) -> dict[str, Any]:
@@ -32,7 +52,35 @@ def read_takeaway(tx: Connection, person_id: PersonId, at: Millis) -> dict[str, 
         "memberships": _memberships(tx, person_id),
         "tickets": _tickets(tx, selves),
         "messages": _messages(tx, selves),
+        "files": _files(tx, person_id),
     }
+
+
+async def pack(store: Store, taken: dict[str, Any], avatar: str | None) -> AsyncIterator[bytes]:
+    """A ZIP of what `read_takeaway` found and the bytes it names; `avatar`: key of the picture.
+
+    What the store has lost is left out, and has no `path` in `data.json`, which comes last.
+    """
+    archive, made_at = Archive(), datetime.fromisoformat(taken["made_at"])
+    named = [(each["id"], each, each["created_at"]) for each in taken["files"]]
+    if avatar is not None:
+        taken["person"]["path"] = "picture.webp"
+        named.append((avatar, taken["person"], taken["made_at"]))
+    for key, told, at in named:
+        try:
+            size, chunks = await store.size(key), await store.open(key)
+        except Missing:
+            logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
+            told["path"] = None
+            continue
+        dated = datetime.fromisoformat(at)
+        async with aclosing(archive.add(told["path"], dated, size, chunks, packs=False)) as parts:
+            async for part in parts:
+                yield part
+    data = json.dumps(taken, ensure_ascii=False, indent=2).encode()
+    async for part in archive.add("data.json", made_at, len(data), once(data), packs=True):
+        yield part
+    yield archive.end()
 
 
 def _person(person: Person) -> dict[str, Any]:
@@ -101,6 +149,28 @@ def _messages(tx: Connection, selves: list[str]) -> list[dict[str, Any]]:
             "kind": row.kind,
             "at": iso(row.at),
             "text": row.text,
+        }
+        for row in rows
+    ]
+
+
+def _files(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
+    rows = tx.execute(
+        select(files)
+        .outerjoin(tickets, tickets.c.id == files.c.ticket)
+        .where(files.c.uploader == person_id, tickets.c.deleted_at.is_(None))
+        .order_by(files.c.id)
+    )
+    return [
+        {
+            "id": row.id,
+            "ticket": row.ticket,
+            "message": row.message,
+            "name": row.name,
+            "type": row.type,
+            "size": row.size,
+            "created_at": iso(row.created_at),
+            "path": f"files/{row.id}/{FORBIDDEN.sub('_', row.name)}",
         }
         for row in rows
     ]

@@ -7,6 +7,7 @@ the writer's own screen knows the echo of what it showed at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -128,7 +129,7 @@ def add(
 def edit(tx: Connection, deed: Deed, ticket_id: str, message_id: str, text: str) -> Row[Any]:
     """Change one's own message; what it said before is taken out of the log as well."""
     row = hold(tx, deed, ticket_id)
-    message = _own(tx, deed, row, message_id, "edit")
+    message = _own(deed, row, messages.read_row(tx, row.id, message_id, hold=True), "edit")
     tidy = parse_text(text)
     if tidy == message.text:
         return message
@@ -144,7 +145,7 @@ def edit(tx: Connection, deed: Deed, ticket_id: str, message_id: str, text: str)
 def erase(tx: Connection, deed: Deed, ticket_id: str, message_id: str) -> None:
     """Delete a message with its files: one's own, or as a moderator any; from the log as well."""
     row = hold(tx, deed, ticket_id)
-    message = _own(tx, deed, row, message_id, "delete")
+    message = _own(deed, row, messages.read_row(tx, row.id, message_id, hold=True), "delete")
     if message.type == "ticket.created":
         raise Conflict(gettext("This is what the request is about. Cancel the request instead."))
     sent = files.read_of_message(tx, message_id)
@@ -179,6 +180,23 @@ def mark_all_read(tx: Connection, deed: Deed, ticket_id: str) -> None:
     mark_read(tx, deed, ticket_id, deed.at)
 
 
+def read_changeable(
+    tx: Connection, deed: Deed, row: Row[Any], message_id: str
+) -> tuple[Row[Any], set[str]]:
+    """A message of a visible request, and which of `edit` and `delete` the viewer may do to it.
+    NotFound where it is neither."""
+    message, may_do = messages.read_row(tx, row.id, message_id), set[str]()
+    for verb in ("edit", "delete"):
+        with suppress(Forbidden, NotFound):
+            _own(deed, row, message, verb)
+            may_do.add(verb)
+    if message is not None and message.type == "ticket.created":
+        may_do.discard("delete")
+    if message is None or not may_do:
+        raise NotFound(gettext("There is no such message, or it is not yours."))
+    return message, may_do
+
+
 def may_edit(deed: Deed, message: Any) -> bool:  # noqa: ANN401 - a row, or a line's author and kind
     """Whether the viewer may change a message: who wrote it, as long as they see it."""
     return bool(message.author == deed.person and message.kind != "system")
@@ -210,9 +228,8 @@ def _side(deed: Deed, row: Row[Any]) -> Literal["customer", "staff"]:
 
 
 def _own(
-    tx: Connection, deed: Deed, row: Row[Any], message_id: str, verb: Literal["edit", "delete"]
+    deed: Deed, row: Row[Any], message: Row[Any] | None, verb: Literal["edit", "delete"]
 ) -> Row[Any]:
-    message = messages.read_row(tx, row.id, message_id, hold=True)
     if message is None or message.kind == "system":
         raise NotFound(gettext("There is no such message."))
     if message.kind == "note" and not may(deed.viewer, Right.NOTE):

@@ -44,6 +44,7 @@ from deskwire.tickets.places import NOWHERE, Places, is_request, read_places
 from deskwire.tickets.statuses import ENDED, LABELS, Status
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import (
+    are_of_deleted,
     is_of_deleted,
     organization_members,
     read_some,
@@ -225,6 +226,8 @@ def visible_in(
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
     narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
+    if STAFF in viewer.channels and is_request(workspace):
+        narrower.append(not_(is_of_deleted(literal(workspace))))
     if not sees_whole(viewer, workspace):
         narrower.append(_is_own(viewer))
     place: ColumnElement[str] = tickets.c.workspace
@@ -240,7 +243,13 @@ def _is_own(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _is_teams(viewer: Viewer) -> ColumnElement[bool]:
-    return REQUESTS if STAFF in viewer.channels else false()
+    return REQUESTS & ~is_of_deleted(tickets.c.workspace) if STAFF in viewer.channels else false()
+
+
+def all_requests() -> ColumnElement[bool]:
+    """The requests of all organizations, for the team's lists and numbers: those that are there."""
+    is_there = not_(are_of_deleted(tickets.c.workspace))
+    return and_(tickets.c.deleted_at.is_(None), REQUESTS, is_there)
 
 
 def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
@@ -375,6 +384,8 @@ def audience(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Chann
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
     id_ = workspace.removeprefix("org:")
     found = read_some(tx, [id_]).get(id_)
+    if found is not None and found.is_deleted:
+        return []  # nobody has it any more
     whole = [channels.whole(id_, found.generation)] if found is not None else []
     return [STAFF, *whole, channels.ticket(ticket_id)]
 

@@ -8,9 +8,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection
 from starlette.requests import Request
 
+from deskwire.accounts import sessions
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
-from deskwire.web.site import Site, person_of
+from deskwire.web.site import Site, person_of, visit_of
 from deskwire.workspaces.deeds import Deed
 
 P = ParamSpec("P")
@@ -48,3 +49,11 @@ async def act_as(
         return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
 
     return await site.db.write(run)
+
+
+async def go_on_in(site: Site, request: Request, organization: str) -> None:
+    """Make an organization the active one of this session, whose person has just come to it; not
+    where a link of another site has led them."""
+    session = visit_of(request).session
+    if session is not None and request.headers.get("sec-fetch-site") != "cross-site":
+        await site.db.write(sessions.choose, session.id, organization)

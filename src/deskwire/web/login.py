@@ -38,6 +38,7 @@ from deskwire.web.render import Render
 from deskwire.web.sessions import BrowserSessions, SignedIn
 from deskwire.web.site import NO_LETTERS, SignUp
 from deskwire.web.wording import said
+from deskwire.workspaces import names
 
 FORM_KIND = "application/x-www-form-urlencoded"  # what a form without files is sent as
 FIELDS = 20  # of a form; the largest of ours has five
@@ -177,7 +178,7 @@ class Login:
             hash_ = await self.hasher.hash(typed["password"])
             visit = self.browsers.visit_of(request)
             opened = await self.db.write(
-                actions.welcome, token, typed["name"], hash_, visit, self.clock()
+                names.welcome, token, typed["name"], hash_, visit, self.clock()
             )
         except Refusal as refusal:
             return self._welcome_page(request, form, email, refusal)

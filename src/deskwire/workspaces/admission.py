@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, links, mailing, people, sessions, throttle
 from deskwire.accounts.actions import WELCOMING
@@ -24,6 +24,7 @@ from deskwire.events.catalogue import (
     Named,
 )
 from deskwire.events.channels import STAFF, PersonId
+from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.speech import N_, gettext
@@ -32,6 +33,7 @@ from deskwire.workspaces.invitations import revoke_made, revoke_unbacked
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.names import who_of
 from deskwire.workspaces.organizations import (
+    employ,
     ensure_internal,
     organization_members,
     organizations,
@@ -51,24 +53,34 @@ def give_role(tx: Connection, deed: Deed, person_id: PersonId, role: str) -> Non
             gettext("There is no such role."),
             {"role": gettext("One of %(words)s", words=", ".join(INTERNAL_ROLES))},
         )
-    before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
-    if before == role:
-        return
-    member, told = organization_members, _told(tx, deed, place, person)
+    before = read_employed(tx).get(person_id)
     if before is None:
         _check_employable(person)
-        row = {"organization": place, "person": person_id, "role": role, "joined_at": deed.at}
-        tx.execute(insert(member).values({**row, "revision": 1}))
-        _append(tx, MemberJoined(**told, role=role, revision=1), person_id)
-        return
-    if before == "super_admin":
+    elif before == "super_admin" != role:
         _keep_super_admin(tx, person_id)
-    here = (member.c.organization == place) & (member.c.person == person_id)
-    changed = update(member).where(here).values(role=role, revision=member.c.revision + 1)
-    revision = tx.execute(changed.returning(member.c.revision)).scalar_one()
+    _appoint(tx, person, before, role, deed.person, deed.at)
+
+
+def appoint(tx: Connection, person: Person, role: str, actor: str, at: Millis) -> None:
+    """`give_role`, as whoever runs the desk does it in the shell: so the first of the team comes to
+    be, who has proven no address yet."""
+    lock(tx, "the team")
+    _appoint(tx, person, read_employed(tx).get(person.id), role, actor, at)
+
+
+def _appoint(
+    tx: Connection, person: Person, before: str | None, role: str, actor: str, at: Millis
+) -> None:
+    if before == role:
+        return
+    revision = employ(tx, person.id, role, at)
+    told = _told(tx, actor, ensure_internal(tx, at), person)
+    if before is None:
+        _append(tx, MemberJoined(**told, role=role, revision=revision), person.id)
+        return
     event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
-    _append(tx, event, person_id)
-    revoke_unbacked(tx, person_id, deed.person, deed.at)
+    _append(tx, event, person.id)
+    revoke_unbacked(tx, person.id, actor, at)
 
 
 def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
@@ -81,7 +93,7 @@ def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
     if before == "super_admin":
         _keep_super_admin(tx, person_id)
     strike(tx, place, person_id)
-    _append(tx, MemberRemoved(**_told(tx, deed, place, person)), person_id)
+    _append(tx, MemberRemoved(**_told(tx, deed.person, place, person)), person_id)
     revoke_unbacked(tx, person_id, deed.person, deed.at)
 
 
@@ -192,11 +204,11 @@ def _keep_super_admin(tx: Connection, but: PersonId) -> None:
         raise Conflict(gettext(LAST))
 
 
-def _told(tx: Connection, deed: Deed, place: str, person: Person) -> dict[str, Any]:
+def _told(tx: Connection, actor: str, place: str, person: Person) -> dict[str, Any]:
     name = select(organizations.c.name).where(organizations.c.id == place)
     return {
         "workspace": channels.organization(place),
-        "actor": deed.person,
+        "actor": actor,
         "member": who_of(person.id, person.name, person.avatar),
         "place": Named(id=place, name=tx.execute(name).scalar_one()),
     }

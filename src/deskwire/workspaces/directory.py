@@ -1,6 +1,7 @@
-"""The directory: everybody who has an account, and every organization, page by page for the team.
+"""The directory: everybody who has an account, and every organization, page by page.
 
-Pages go by id, the newest first: whoever comes meanwhile shifts none of them.
+The team's pages go by id, the newest first: whoever comes meanwhile shifts none of them. Those of
+the organizations somebody sees go by name.
 """
 
 from __future__ import annotations
@@ -9,14 +10,24 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import Person, people
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
-from deskwire.kit.errors import Forbidden, NotFound
+from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.speech import gettext
 from deskwire.workspaces.organizations import (
@@ -24,6 +35,7 @@ from deskwire.workspaces.organizations import (
     organization_members,
     organization_of,
     organizations,
+    visible_to,
 )
 from deskwire.workspaces.rights import Right, demand, is_staff
 
@@ -148,6 +160,24 @@ def find_companies(tx: Connection, viewer: Viewer, seek: Seek) -> tuple[list[Com
         Company(organization_of(row), row.deleted_at, members.get(row.id, 0)) for row in rows
     ]
     return companies, after
+
+
+def find_visible(
+    tx: Connection, viewer: Viewer, after: str = ""
+) -> tuple[list[Organization], str | None]:
+    """A page of the clients' organizations the viewer may see, by name, and the `after` of the next
+    one; None where it is the last. Invalid where `after` was never given out."""
+    org = organizations.c
+    conditions = [visible_to(viewer), ~org.internal]
+    if after:
+        id_, _, name = after.partition(".")
+        if not is_id(id_) or "\0" in name or name.encode("utf-8", "ignore").decode() != name:
+            raise Invalid("No page begins there.")
+        conditions.append(tuple_(org.name, org.id) > tuple_(literal(name), literal(id_)))
+    chosen = select(organizations).where(*conditions).order_by(org.name, org.id)
+    rows = tx.execute(chosen.limit(PAGE + 1)).all()
+    shown = [organization_of(row) for row in rows[:PAGE]]
+    return shown, f"{shown[-1].id}.{shown[-1].name}" if len(rows) > PAGE else None
 
 
 _SEARCHED = (people.c.name, people.c.email)

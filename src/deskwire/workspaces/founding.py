@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from deskwire.events import channels, log
 from deskwire.events.catalogue import (
@@ -18,6 +20,7 @@ from deskwire.events.catalogue import (
     OrganizationVisibilityChanged,
 )
 from deskwire.events.channels import STAFF, Channel
+from deskwire.kit.clock import DAY
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.kit.ids import new_id
@@ -35,24 +38,28 @@ from deskwire.workspaces.organizations import (
     read_categories,
     read_visible_by_id,
 )
-from deskwire.workspaces.rights import Right, demand
+from deskwire.workspaces.rights import Right, demand, may
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
 ABOUT_CHARACTERS = 500  # a short paragraph
 CATEGORIES = N_("Question, Problem, Change, Other")  # of a new organization
+MAX_FOUNDED = 20  # organizations of one person; more is somebody who fills the desk
 MAX_CATEGORIES = 30  # a list to choose from; more is a search
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
 
 
 def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organization:
-    """Found an organization; whoever does becomes its admin. Conflict if the address is taken."""
+    """Found an organization; whoever does becomes its admin. Invalid if the address is taken,
+    Conflict for who has too many."""
     shown = parse_name(name)
+    _check_room(tx, deed)
     address = parse_slug(slug) if slug.strip() else _free_slug(tx, shown)
     _check_free(tx, address)
     id_ = new_id()
     row = {"id": id_, "slug": address, "name": shown, "internal": False, "revision": 1}
-    tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
+    with _refusing(address):
+        tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
         {"id": new_id(), "organization": id_, "name": each, "place": place}
         for place, each in enumerate(gettext(CATEGORIES).split(", "))
@@ -88,7 +95,8 @@ def rename(
     }
     if values == {"name": before.name, "slug": before.slug, "about": before.about}:
         return before
-    now = _change(tx, id_, values)
+    with _refusing(address):
+        now = _change(tx, id_, values)
     if (now.name, now.slug) == (before.name, before.slug):
         log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
         return now
@@ -197,17 +205,53 @@ def _free_slug(tx: Connection, name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:34].strip("-") or "organization"
     wanted = stem if SLUG.fullmatch(stem) and stem not in RESERVED else f"{stem}-desk"
+    lock(tx, f"slug {wanted}")  # of two with the same name the second has a number
     like = organizations.c.slug.startswith(wanted, autoescape=True)
     taken = set(tx.execute(select(organizations.c.slug).where(like)).scalars())
     numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
     return next(each for each in (wanted, *numbered) if each not in taken)
 
 
+def _check_room(tx: Connection, deed: Deed) -> None:
+    """Conflict for who is admin of as many as one person may found. One that was deleted counts for
+    a day more, or there would be no end to founding and deleting."""
+    if may(deed.viewer, Right.ORGANIZATIONS):
+        return
+    lock(tx, f"organizations of {deed.person}")
+    member, org = organization_members.c, organizations.c
+    theirs = (member.person == deed.person) & (member.role == "admin")
+    counts = ~org.internal & or_(org.deleted_at.is_(None), org.deleted_at > deed.at - DAY)
+    of_them = organizations.join(organization_members, org.id == member.organization)
+    held = select(func.count()).select_from(of_them).where(theirs, counts)
+    if tx.execute(held).scalar_one() >= MAX_FOUNDED:
+        raise Conflict(
+            gettext(
+                "You are an admin of %(most)s organizations already, which is the most one person "
+                "may create. Ask the team of this desk to create another.",
+                most=MAX_FOUNDED,
+            )
+        )
+
+
 def _check_free(tx: Connection, slug: str) -> None:
     lock(tx, f"slug {slug}")
     if tx.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first():
-        sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
-        raise Invalid(sentence, {"slug": sentence})
+        raise _taken(slug)
+
+
+@contextmanager
+def _refusing(slug: str) -> Iterator[None]:
+    """What takes the address: the database has the last word, who writes by hand waits for no
+    `lock`."""
+    try:
+        yield
+    except IntegrityError:
+        raise _taken(slug) from None
+
+
+def _taken(slug: str) -> Invalid:
+    sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
+    return Invalid(sentence, {"slug": sentence})
 
 
 def _hold_client(tx: Connection, deed: Deed, id_: str, right: Right) -> Organization:

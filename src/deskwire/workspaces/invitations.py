@@ -2,7 +2,8 @@
 
 There are two links to each: one is shown once, to who invites, the other is mailed. Either lets the
 person with that address in, and nobody else. Only the one that was mailed proves that the address
-is theirs: who invites could use the other one themselves. The row keeps digests.
+is theirs: who invites could use the other one themselves. So by that one an address is proven
+first, wherever a desk sends mail to prove it by. The row keeps digests.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from sqlalchemy import (
 
 from deskwire.accounts import mailing, people, throttle
 from deskwire.accounts.actions import Visit, sign_up
-from deskwire.accounts.people import parse_email
+from deskwire.accounts.people import Person, parse_email
 from deskwire.accounts.sessions import Opened
 from deskwire.events import channels, log
 from deskwire.events.access import Viewer
@@ -232,8 +233,18 @@ def find(tx: Connection, secret: str, at: Millis) -> tuple[Organization, Invitat
 OVER = N_("This invitation was used, taken back, has expired, or never existed. Ask for a new one.")
 
 
-def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
-    """Become a member by a link. Forbidden for who has another address than it was made for."""
+def lacks_proof(invitation: Invitation, person: Person, mails: bool) -> bool:
+    """Whether somebody has yet to prove the invited address before they accept.
+
+    `mails`: whether this desk sends mail; where it does not, nobody could, and the link that was
+    handed to them is all the proof there is.
+    """
+    return mails and not invitation.proves and person.email_verified_at is None
+
+
+def accept(tx: Connection, deed: Deed, secret: str, *, mails: bool = True) -> Organization:
+    """Become a member by a link. Forbidden for who has another address than it was made for, or
+    `lacks_proof` that it is theirs."""
     place, invitation = find(tx, secret, deed.at)
     person = people.find(tx, deed.person)
     if person is None or person.email != invitation.email:
@@ -241,6 +252,13 @@ def accept(tx: Connection, deed: Deed, secret: str) -> Organization:
             gettext(
                 "This invitation is for %(email)s. Sign in with that address.",
                 email=masked(invitation.email),
+            )
+        )
+    if lacks_proof(invitation, person, mails):
+        raise Forbidden(
+            gettext(
+                "Confirm first that %(email)s is yours: open the link we mailed to it. Then join.",
+                email=invitation.email,
             )
         )
     used = and_(is_open(deed.at), invitations.c.id == invitation.id)
@@ -263,16 +281,19 @@ def enter(
     visit: Visit,
     at: Millis,
     verification: mailing.Compose | None,
-) -> tuple[Organization, Opened]:
+) -> tuple[Organization | None, Opened]:
     """Make an account for the address of an invitation, accept it, and sign in. Conflict where the
     address has an account.
 
-    `verification` writes the mail that proves the address, where the link does not; None: none.
+    `verification` writes the mail that proves the address, where the link does not; None: this desk
+    sends none. Where it has to be opened first, nothing is accepted yet, and no organization given.
     """
     _, invitation = find(tx, secret, at)
     letter = None if invitation.proves else verification
     opened = sign_up(tx, name, invitation.email, hash_, visit, at, letter)
-    return accept(tx, Deed(Viewer(opened.session.person, ()), at), secret), opened
+    if letter is not None:
+        return None, opened
+    return accept(tx, Deed(Viewer(opened.session.person, ()), at), secret, mails=False), opened
 
 
 def masked(email: str) -> str:
@@ -327,5 +348,7 @@ def _tell(
     email: str,
     role: str,
 ) -> None:
-    event = kind(workspace=place, actor=actor, invitation=id_, email=email, role=role)
+    # Every member hears it and the log keeps it; the address is for those who may invite.
+    shown = masked(email)
+    event = kind(workspace=place, actor=actor, invitation=id_, email=shown, role=role)
     log.append(tx, event, channels=[place, STAFF])

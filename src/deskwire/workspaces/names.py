@@ -26,8 +26,11 @@ from sqlalchemy import (
     union_all,
 )
 
+from deskwire.accounts import actions
+from deskwire.accounts.actions import Visit
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import change, people, picture_at
+from deskwire.accounts.sessions import Opened
 from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import Millis
@@ -84,6 +87,13 @@ def rename_person(tx: Connection, person_id: PersonId, name: str, at: Millis) ->
     """Give a person another name, by which they are found from now on."""
     change(tx, person_id, name=name, at=at)
     rename(tx, person_id, name)
+
+
+def welcome(tx: Connection, token: str, name: str, hash_: str, visit: Visit, at: Millis) -> Opened:
+    """`actions.welcome`; its holder is found by the name they gave."""
+    opened = actions.welcome(tx, token, name, hash_, visit, at)
+    rename(tx, opened.session.person, name)
+    return opened
 
 
 _LEARN = text(

@@ -106,6 +106,7 @@ class Organization:
     generation: int
     created_at: Millis
     revision: int
+    is_deleted: bool
 
     @property
     def workspace(self) -> Workspace:
@@ -134,6 +135,12 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     mine = organizations.c.id.in_(ids_of(viewer))
     clients = ~organizations.c.internal if STAFF in viewer.channels else false()
     return and_(organizations.c.deleted_at.is_(None), or_(mine, clients))
+
+
+def are_of_deleted(workspaces: ColumnElement[str]) -> ColumnElement[bool]:
+    """`is_of_deleted`, for a statement that looks at very many rows: all are read once."""
+    gone = select(literal("org:", Text) + organizations.c.id)
+    return workspaces.in_(gone.where(organizations.c.deleted_at.is_not(None)))
 
 
 def is_of_deleted(workspace: ColumnElement[str]) -> ColumnElement[bool]:
@@ -245,6 +252,7 @@ def organization_of(row: Row[Any]) -> Organization:
         row.generation,
         row.created_at,
         row.revision,
+        row.deleted_at is not None,
     )
 
 
@@ -264,8 +272,9 @@ def read_category_names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
     return {row.id: row.name for row in rows}
 
 
-def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
-    """Make a person a member of the internal organization, which is made with its first."""
+def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
+    """Make a person a member of the internal organization, which is made with its first, or give
+    them another role there; the row's revision. Nothing is told (`admission.appoint` tells)."""
     if role not in INTERNAL_ROLES:
         raise Invalid(
             gettext(
@@ -278,9 +287,12 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> None:
     table = organization_members
     here = (table.c.organization == organization) & (table.c.person == person_id)
     changed = update(table).where(here).values(role=role, revision=table.c.revision + 1)
-    if tx.execute(changed).rowcount == 0:
-        row = {"organization": organization, "person": person_id, "role": role, "revision": 1}
-        tx.execute(insert(table).values({**row, "joined_at": at}))
+    revision: int | None = tx.execute(changed.returning(table.c.revision)).scalar()
+    if revision is not None:
+        return revision
+    row = {"organization": organization, "person": person_id, "role": role, "revision": 1}
+    tx.execute(insert(table).values({**row, "joined_at": at}))
+    return 1
 
 
 def read_employed(tx: Connection) -> dict[PersonId, str]:

@@ -21,6 +21,7 @@ from deskwire.events.catalogue import (
 from deskwire.events.channels import STAFF
 from deskwire.events.portal_events import OrganizationEvent
 from deskwire.workspaces.founding import member_channels
+from deskwire.workspaces.invitations import revoke_unbacked
 from deskwire.workspaces.membership import tell
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations import (
@@ -101,9 +102,11 @@ def tell_of_member(tx: Connection, edit: Edit) -> None:
     }
     if now is None:
         tell(tx, MemberRemoved(**told), place, row.person, edit.cause)
+        revoke_unbacked(tx, row.person, BY_HAND, edit.at)
     elif before is None:
         joined = MemberJoined(**told, role=now.role, revision=now.revision)
         tell(tx, joined, place, row.person, edit.cause)
     else:
         changed = MemberRoleChanged(**told, permissions=[], role=now.role, revision=now.revision)
         tell(tx, changed, place, row.person, edit.cause)
+        revoke_unbacked(tx, row.person, BY_HAND, edit.at)

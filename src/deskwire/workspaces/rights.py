@@ -48,7 +48,7 @@ class Right(StrEnum):
     WORK = N_("claim, assign, set status, category, priority and labels")
     MODERATE = N_("delete other people's messages and files")
     PEOPLE = N_("see everybody who has an account")
-    ORGANIZATIONS = N_("create, change and delete every organization")
+    ORGANIZATIONS = N_("create any number of organizations, and change every one")
     DELIVERIES = N_("see, replay and dismiss deliveries")
     ACCOUNTS = N_("deactivate accounts, and mail links for a new password")
     IDENTIFY = N_("say who somebody is at Discord")

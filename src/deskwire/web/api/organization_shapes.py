@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deskwire.web.api.shapes import At, Change, Everything, Given, Shown
+from deskwire.web.api.shapes import At, Change, Everything, Given, Page, Shown
 from deskwire.workspaces.organizations import Visibility
 from deskwire.workspaces.rights import ClientRole, InternalRole
 
@@ -42,7 +42,7 @@ class OrganizationNow(Shown):
     rights: list[str] = Field(description="what you may do in it")
 
 
-class OrganizationList(Everything):
+class OrganizationPage(Page):
     """Organizations, by name."""
 
     items: list[OrganizationNow]

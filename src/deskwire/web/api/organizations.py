@@ -23,15 +23,18 @@ from deskwire.web.api.organization_shapes import (
     NewOrganization,
     NewRole,
     OrganizationChange,
-    OrganizationList,
     OrganizationNow,
+    OrganizationPage,
 )
 from deskwire.web.api.places import read_named
+from deskwire.web.api.requests import TAKE_NEXT, link_next
+from deskwire.web.api.shapes import PageQuery
 from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.deeds import Deed
+from deskwire.workspaces.directory import find_visible
 from deskwire.workspaces.invitations import Compose, Invitation
 from deskwire.workspaces.membership import Member, read_members
-from deskwire.workspaces.organizations import Category, Organization, read_all, read_categories
+from deskwire.workspaces.organizations import Category, Organization, read_categories
 from deskwire.workspaces.rights import (
     CLIENT_ROLES,
     Right,
@@ -41,18 +44,21 @@ from deskwire.workspaces.rights import (
 )
 
 
-async def list_organizations(call: Call) -> OrganizationList:
+async def list_organizations(call: Call, query: PageQuery) -> OrganizationPage:
     """List organizations.
 
     Those you are a member of; for the team, every client's.
     """
-    return OrganizationList(items=await call.read(_read_all), cursor=call.cursor)
+    items, after = await call.read(_find, query.after)
+    link_next(call, after)
+    return OrganizationPage(items=items, next=after, cursor=call.cursor)
 
 
 async def found(call: Call, given: NewOrganization) -> OrganizationNow:
     """Found an organization.
 
-    Whoever does becomes its admin.
+    Whoever does becomes its admin. Who is admin of 20 founds no other, but for who may create any
+    number.
     """
     id_ = (await call.write(founding.create, given.name, given.slug)).id
     call.headers["location"] = f"/api/organizations/{id_}"
@@ -162,9 +168,12 @@ def rights_of(viewer: Viewer, workspace: str | None) -> list[str]:
     return [right.name.lower() for right in Right if right in held]
 
 
-def _read_all(tx: Connection, viewer: Viewer) -> list[OrganizationNow]:
-    places = [each for each in read_all(tx, viewer) if not each.internal]
-    return [organization_now(viewer, each) for each in places]
+def _find(tx: Connection, viewer: Viewer, after: str) -> tuple[list[OrganizationNow], str | None]:
+    try:
+        places, following = find_visible(tx, viewer, after)
+    except Invalid:
+        raise Invalid(TAKE_NEXT, {"?after": "No such place."}) from None
+    return [organization_now(viewer, each) for each in places], following
 
 
 def _read_one(tx: Connection, viewer: Viewer, named: str) -> OrganizationNow:

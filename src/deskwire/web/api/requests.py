@@ -33,6 +33,8 @@ from deskwire.web.pages.requests import demand_staff
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.organizations import Organization
 
+TAKE_NEXT = "Take `after` from `next` of the page before."
+
 
 async def list_own(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of an organization.
@@ -107,7 +109,7 @@ def wish_of(query: RequestQuery) -> Wish:
     flags = {name: "yes" for name in ("unread", "waiting") if getattr(query, name)}
     wish = parse_wish({**said, **flags})
     if wish.after != query.after:
-        raise Invalid("Take `after` from `next` of the page before.", {"?after": "No such place."})
+        raise Invalid(TAKE_NEXT, {"?after": "No such place."})
     return wish
 
 

@@ -90,7 +90,8 @@ def deeds_of(
 ) -> list[Deed]:
     """Entries as `log.read_of_workspace` gives them, newest first, as sentences.
 
-    What a deleted ticket was about is not told any more, only that it is gone.
+    What a deleted ticket was about, or any ticket of a deleted organization, is not told any more,
+    only that it is gone.
     """
     gone: set[str] = set()
     deeds = []
@@ -98,7 +99,9 @@ def deeds_of(
         fields = json.loads(entry.data)
         if entry.type == "ticket.deleted":
             gone.add(fields["ticket"])
-        elif fields.get("ticket") in gone:
+        elif entry.type == "organization.deleted":
+            gone.add(fields["workspace"])
+        elif "ticket" in fields and gone & {fields["ticket"], fields.get("workspace")}:
             continue
         held = " ".join(sorted(heard.intersection(json.loads(entry.channels))))
         who = _name(fields["actor"], names)

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deskwire.accounts import sessions
 from deskwire.events import log
 from deskwire.events.access import Access, Viewer
 from deskwire.events.catalogue import Who
@@ -26,8 +25,8 @@ from deskwire.tickets.tickets import Ticket, held_by, named
 from deskwire.web.pages.activity import Deed, actor_of, deeds_of
 from deskwire.web.pages.people import is_of_guilds
 from deskwire.web.pages.requests import active_of, chosen_of
-from deskwire.web.render import Render, fragments_wanted
-from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.render import Render
+from deskwire.web.site import Site, person_of
 from deskwire.workspaces import guilds
 from deskwire.workspaces.guilds import Guild
 from deskwire.workspaces.names import read_names
@@ -101,6 +100,8 @@ class Board:
         path = "/admin" if is_staff(self.viewer) else "/requests"
         if self.place is not None and is_staff(self.viewer):
             fields = {"company": self.place.slug, **fields}
+        elif self.place is not None and len(self.places) > 1:
+            fields = {"organization": self.place.slug, **fields}
         return f"{path}?{urlencode(fields)}" if fields else path
 
 
@@ -117,7 +118,6 @@ class Dashboard:
         board = await self.site.db.read(
             read_board, self.site.access, person.id, ask, active_of(request), now()
         )
-        await self._make_active(request, board, ask)
         context = {
             "viewer": board.viewer,
             "board": board,
@@ -128,15 +128,6 @@ class Dashboard:
             "open_statuses": OPEN_STATUSES,
         }
         return self.render(request, "dashboard.html", context)
-
-    async def _make_active(self, request: Request, board: Board, ask: Ask) -> None:
-        """Who chooses one of their organizations goes on in it, on the other pages too."""
-        session, place = visit_of(request).session, board.place
-        if session is None or place is None or fragments_wanted(request) is not None:
-            return
-        is_chosen = board.is_asked_for(ask) and place.id != active_of(request)
-        if is_chosen and place.workspace in board.viewer.channels:
-            await self.site.db.write(sessions.choose, session.id, place.id)
 
 
 def parse_ask(fields: Mapping[str, str]) -> Ask:

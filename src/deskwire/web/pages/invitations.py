@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.accounts import throttle
+from deskwire.accounts import people, throttle
 from deskwire.accounts.passwords import parse_password
-from deskwire.accounts.people import parse_name
+from deskwire.accounts.people import Person, parse_name
+from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
 from deskwire.kit.speech import N_, gettext
-from deskwire.web.acting import act_as
+from deskwire.web.acting import act_as, go_on_in
 from deskwire.web.login import (
     NOT_OPEN,
     WELCOME_HEADERS,
@@ -29,13 +32,24 @@ from deskwire.web.login import (
 from deskwire.web.site import Site, visit_of
 from deskwire.web.wording import said
 from deskwire.workspaces import invitations
-from deskwire.workspaces.invitations import Invitation, masked
+from deskwire.workspaces.invitations import Invitation, lacks_proof, masked
 from deskwire.workspaces.organizations import Organization
 from deskwire.workspaces.rights import ROLE_LABELS
 
 TAKEN = N_("This address has an account. Sign in with it, then open this link again.")
 
-Found = tuple[Organization, Invitation]
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a link invites to, and who is signed in."""
+
+    place: Organization
+    invitation: Invitation
+    person: Person | None
+
+    @property
+    def is_for_other(self) -> bool:
+        return self.person is not None and self.person.email != self.invitation.email
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +68,22 @@ class InvitationPages:
         return self._page(request, found, {})
 
     async def accept(self, request: Request) -> Response:
-        """POST /invitations/{token}: who is signed in becomes a member; who is not gives name and
-        password, and becomes one with an account of that address."""
+        """POST /invitations/{token}: who is signed in becomes a member, and goes on there; who is
+        not gives name and password, and becomes one with an account of that address."""
         form, found = await read_form(request), None
         try:
             found = await self._find(request)
             if visit_of(request).person is None:
                 return await self._enter(request, found, form)
-            place = await act_as(self.site, request, invitations.accept, token_of(request))
+            mails, secret = self.site.letters.works, token_of(request)
+            place = await act_as(self.site, request, invitations.accept, secret, mails=mails)
+            await go_on_in(self.site, request, place.id)
         except Refusal as refusal:
             return self._page(request, found, form, refusal)
         return RedirectResponse(place.href, 303, WELCOME_HEADERS)
 
     async def _enter(self, request: Request, found: Found, form: Mapping[str, str]) -> Response:
-        login, email = self.login, found[1].email
+        login, email = self.login, found.invitation.email
         if self.site.sign_up == "closed":
             raise Forbidden(gettext(NOT_OPEN["closed"]))
         typed = parse_all(
@@ -85,10 +101,14 @@ class InvitationPages:
             )
         except Conflict as refusal:
             raise Conflict(gettext(TAKEN)) from refusal
-        return login.browsers.enter(RedirectResponse(place.href, 303, WELCOME_HEADERS), opened)
+        # Who has to prove the address first finds here what is left to do.
+        href = place.href if place is not None else request.url.path
+        return login.browsers.enter(RedirectResponse(href, 303, WELCOME_HEADERS), opened)
 
     async def _find(self, request: Request) -> Found:
-        return await self.site.db.read(invitations.find, token_of(request), self.login.clock())
+        me, at = visit_of(request).person, self.login.clock()
+        person = me.id if me is not None else None
+        return await self.site.db.read(read_found, token_of(request), person, at)
 
     def _page(
         self,
@@ -97,17 +117,30 @@ class InvitationPages:
         form: Mapping[str, str],
         refusal: Refusal | None = None,
     ) -> Response:
-        me = visit_of(request).person
-        is_other = me is not None and found is not None and me.email != found[1].email
-        email = found[1].email if found is not None else ""
         more = {
-            "place": found[0] if found is not None else None,
-            "role": found[1].role if found is not None else None,
+            **_told(found, self.site.letters.works),
             "role_labels": said(ROLE_LABELS),
-            "email": masked(email) if is_other else email,
-            "is_other": is_other,
             "may_sign_up": self.site.sign_up != "closed",
         }
         page = form_page(self.login.render, request, "invitation.html", form, more, refusal)
         page.headers.update(WELCOME_HEADERS)
         return page
+
+
+def read_found(tx: Connection, secret: str, person_id: str | None, at: Millis) -> Found:
+    """At most three statements. NotFound where the link cannot be used any more."""
+    place, invitation = invitations.find(tx, secret, at)
+    return Found(place, invitation, people.find(tx, person_id) if person_id else None)
+
+
+def _told(found: Found | None, mails: bool) -> dict[str, Any]:
+    if found is None:
+        return {"place": None, "role": None, "email": "", "is_other": False, "lacks_proof": False}
+    invitation, person, is_other = found.invitation, found.person, found.is_for_other
+    return {
+        "place": found.place,
+        "role": invitation.role,
+        "email": masked(invitation.email) if is_other else invitation.email,
+        "is_other": is_other,
+        "lacks_proof": person is not None and lacks_proof(invitation, person, mails),
+    }

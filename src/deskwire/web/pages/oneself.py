@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from deskwire.accounts import actions, identities, mailing, passwords, people, sessions
 from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
@@ -18,7 +17,7 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Invalid, NotFound, Refusal, Unauthenticated
 from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import leaving
-from deskwire.tickets.takeaway import read_takeaway
+from deskwire.tickets.takeaway import pack, read_takeaway
 from deskwire.web.browser_names import browser_name
 from deskwire.web.login import Login, form_page, read_form, required
 from deskwire.web.site import Site, person_of, visit_of
@@ -36,7 +35,8 @@ DONE = {
     "no-avatar": N_("Your picture is removed."),
 }
 FILE = {
-    "content-disposition": 'attachment; filename="deskwire-data.json"',
+    "content-disposition": 'attachment; filename="deskwire-data.zip"',
+    "content-type": "application/zip",
     "cache-control": "no-store",
 }
 
@@ -114,10 +114,12 @@ class Oneself:
         return _done("ended")
 
     async def takeaway(self, request: Request) -> Response:
-        """GET /settings/data: everything kept of oneself, as a file."""
-        found = await self.site.db.read(read_takeaway, person_of(request).id, self.login.clock())
-        body = json.dumps(found, ensure_ascii=False, indent=2)
-        return Response(body, media_type="application/json", headers=FILE)
+        """GET /settings/data: everything kept of oneself, and one's files, as an archive."""
+        me = await self._read_me(request)
+        if request.method == "HEAD":
+            return Response(headers=FILE)
+        found = await self.site.db.read(read_takeaway, me.id, self.login.clock())
+        return StreamingResponse(pack(self.site.uploads.store, found, me.avatar), headers=FILE)
 
     async def departure_form(self, request: Request) -> Response:
         """GET /settings/delete."""

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.accounts import sessions
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
@@ -17,11 +16,11 @@ from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
 from deskwire.kit.speech import gettext
 from deskwire.tickets import counts, leaving
 from deskwire.tickets.statuses import Status
-from deskwire.web.acting import act_as
+from deskwire.web.acting import act_as, go_on_in
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.render import Render
-from deskwire.web.site import Site, person_of, visit_of
+from deskwire.web.site import Site, person_of
 from deskwire.web.wording import said
 from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.deeds import Deed
@@ -61,25 +60,25 @@ class OrganizationPages:
         return self.render(request, "create_organization.html", _form_context({}, None))
 
     async def create(self, request: Request) -> Response:
-        """POST /create-organization (name, slug)."""
+        """POST /create-organization (name, slug): this session goes on in it."""
         form = await read_form(request)
         try:
             made = await act_as(
                 self.site, request, founding.create, form.get("name"), form.get("slug")
             )
-        except Invalid as refusal:
+        except (Invalid, Conflict) as refusal:
             context = _form_context(form.fields, refusal)
             return self.render(
                 request, "create_organization.html", context, status=status_of(refusal)
             )
+        await go_on_in(self.site, request, made.id)
         return RedirectResponse(made.href, 303)
 
     async def overview(self, request: Request) -> Response:
         """GET /orgs/{slug}: makes it the active one of this session."""
         shown = await self._shown(request)
-        session = visit_of(request).session
-        if session is not None and shown.place.workspace in shown.viewer.channels:
-            await self.site.db.write(sessions.choose, session.id, shown.place.id)
+        if shown.place.workspace in shown.viewer.channels:
+            await go_on_in(self.site, request, shown.place.id)
         return self.render(request, "organization.html", _context(request, shown))
 
     async def settings(self, request: Request) -> Response:
@@ -200,7 +199,7 @@ def _context(
     }
 
 
-def _form_context(fields: Any, refusal: Invalid | None) -> dict[str, Any]:  # noqa: ANN401 - fields
-    errors = refusal.fields if refusal is not None else {}
+def _form_context(fields: Any, refusal: Refusal | None) -> dict[str, Any]:  # noqa: ANN401 - fields
+    errors = refusal.fields if isinstance(refusal, Invalid) else {}
     alert = str(refusal) if refusal is not None and not errors else None
     return {"fields": fields, "errors": errors, "alert": alert}

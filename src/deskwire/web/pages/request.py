@@ -15,13 +15,14 @@ from deskwire.events.access import Access, Viewer
 from deskwire.events.catalogue import Attached, Line, Who
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.kit.clock import now
-from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
 from deskwire.kit.speech import gettext
 from deskwire.tickets import files, messages, talk, work
 from deskwire.tickets.circle import Circle, read_circle
 from deskwire.tickets.markdown import render as render_markdown
 from deskwire.tickets.places import Places, read_places
+from deskwire.tickets.requests import read_row
 from deskwire.tickets.sentences import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED, STATUSES, Status
 from deskwire.tickets.talk import Written
@@ -108,12 +109,13 @@ class RequestPage:
         return done(request, f"/requests/{_id(request)}", id=row.id, html=row.html)
 
     async def message(self, request: Request) -> Response:
-        """GET …/messages/{message}: a form to change or delete one's own."""
+        """GET …/messages/{message}: a form to change or delete one's own, or, for moderators, to
+        delete any."""
         found = await self.site.db.read(
             read_message, self.site.access, person_of(request).id, _id(request), _message(request)
         )
-        viewer, ticket, row = found
-        context = {"viewer": viewer, "ticket": ticket, "message": row}
+        viewer, ticket, row, may_do = found
+        context = {"viewer": viewer, "ticket": ticket, "message": row, "may": may_do}
         return self.render(request, "request_message.html", context)
 
     async def edit(self, request: Request) -> Response:
@@ -206,16 +208,13 @@ def _status(word: str) -> Status:
 
 def read_message(
     tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, Row[Any]]:
-    """One's own message, to be changed. NotFound for everybody else's."""
+) -> tuple[Viewer, Ticket, Row[Any], set[str]]:
+    """A message the viewer may change or delete, and which of both. NotFound for any other."""
     viewer = access.read_viewer(tx, person)
-    row = read_visible_id(tx, viewer, ticket_id)
-    message = messages.read_row(tx, row.id, message_id)
-    may_delete = may(viewer, Right.MODERATE, row.workspace)
-    is_own = message is not None and talk.may_edit(Deed(viewer, now()), message)
-    if message is None or message.kind == "system" or not (is_own or may_delete):
-        raise NotFound(gettext("There is no such message, or it is not yours."))
-    return viewer, named([row], read_names(tx, [row.opener]), read_places(tx, [row]))[0], message
+    row = read_row(tx, viewer, ticket_id)
+    message, may_do = talk.read_changeable(tx, Deed(viewer, now()), row, message_id)
+    [ticket] = named([row], read_names(tx, [row.opener]), read_places(tx, [row]))
+    return viewer, ticket, message, may_do
 
 
 def read_shown(

@@ -6,7 +6,7 @@ Pages go by forms and links alone; with a script the same forms are sent beside 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -85,7 +85,7 @@ class Links:
 
     path: str
     wish: Wish
-    company: str = ""
+    place: Mapping[str, str] = field(default_factory=dict)  # what names the organization
 
     def status(self, status: str | None) -> str:
         """Another tab, from its first page."""
@@ -106,14 +106,17 @@ class Links:
     @property
     def by_label(self) -> str:
         """What the address of all that have a label begins with; the label is its end."""
-        company = {"company": self.company} if self.company else {}
-        return f"{self.path}?{urlencode({**company, 'label': ''})}"
+        return f"{self.path}?{urlencode({**self.place, 'label': ''})}"
+
+    @property
+    def cleared(self) -> str:
+        """Without any filter, of the same organization; for the team of all."""
+        named = {name: slug for name, slug in self.place.items() if name != "company"}
+        return f"{self.path}?{urlencode(named)}" if named else self.path
 
     def _to(self, **changed: str) -> str:
         fields = {**self.wish.fields, **changed}
-        said = {name: value for name, value in fields.items() if value}
-        if self.company:
-            said["company"] = self.company
+        said = {name: value for name, value in fields.items() if value} | dict(self.place)
         return f"{self.path}?{urlencode(said)}" if said else self.path
 
 
@@ -125,14 +128,17 @@ class RequestPages:
     render: Render
 
     async def index(self, request: Request) -> Response:
-        """GET /requests?status=&q=…: those of the active organization."""
+        """GET /requests?organization=&status=&q=…: those of the active organization, or of the one
+        that is named."""
         wish, person = parse_wish(request.query_params), person_of(request)
+        named, active = request.query_params.get("organization", ""), active_of(request)
         shown = await self.site.db.read(
-            read_own_list, self.site.access, person.id, active_of(request), wish
+            read_own_list, self.site.access, person.id, named, active, wish
         )
-        if shown is None:
+        if shown is None or shown.place is None:
             return RedirectResponse(ELSEWHERE, 303)
-        links = Links("/requests", wish)
+        is_named = shown.place.slug == named
+        links = Links("/requests", wish, {"organization": named} if is_named else {})
         return self._list(request, shown, wish, links)
 
     async def admin(self, request: Request) -> Response:
@@ -140,7 +146,7 @@ class RequestPages:
         wish, person = parse_wish(request.query_params), person_of(request)
         company = request.query_params.get("company", "")
         shown = await self.site.db.read(read_all_lists, self.site.access, person.id, company, wish)
-        links = Links("/admin", wish, shown.place.slug if shown.place else "")
+        links = Links("/admin", wish, {"company": shown.place.slug} if shown.place else {})
         return self._list(request, shown, wish, links)
 
     def _list(self, request: Request, shown: Listing, wish: Wish, links: Links) -> Response:
@@ -219,14 +225,16 @@ def active_of(request: Request) -> str | None:
 
 
 def read_own_list(
-    tx: Connection, access: Access, person: PersonId, active: str | None, wish: Wish
+    tx: Connection, access: Access, person: PersonId, named: str, active: str | None, wish: Wish
 ) -> Listing | None:
-    """At most six statements; None for who belongs to no client's organization."""
+    """At most six statements; None for who belongs to no client's organization. `named`: the slug
+    of one's own that is shown instead of the active one."""
     viewer = access.read_viewer(tx, person)
     described = {
         place: its for place, its in read_own_described(tx, viewer).items() if not place.internal
     }
-    place = chosen_of(described, active)
+    is_own = any(each.slug == named for each in described)
+    place = chosen_of(described, named if is_own else active)
     if place is None:
         return None
     known = Places({place.id: place}, {each.id: each.name for each in described[place]})
