@@ -127,7 +127,7 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
     assert NOON - 60 * DAY < min(row.opened_at for row in found) < NOON - 55 * DAY
     assert NOON - 12 * HOUR < max(row.active_at for row in found) < NOON
     ours_told = told.keys() & written.keys()
-    assert len(ours_told) > 50
+    assert len(ours_told) >= 40
     assert all(told[id_] == written[id_] for id_ in ours_told)
     for place in {row.workspace for row in found}:
         here = sorted((row for row in found if row.workspace == place), key=lambda row: row.number)
