@@ -82,6 +82,11 @@ class Uploads:
         if await self.db.write(forget_unsent, person, id_):
             await self.drop(id_)
 
+    async def drop(self, id_: str) -> None:
+        """Take the bytes of a file that has no row out of the store."""
+        await self.store.delete(id_)
+        await self.store.delete(f"{id_}.thumb")
+
     async def _shrink(self, id_: str) -> Picture | None:
         """A small picture, kept beside the whole one. Whatever breaks, there is none."""
         try:
@@ -92,11 +97,6 @@ class Uploads:
             logger.exception("no small picture of file %s", id_)
             return None
         return small
-
-    async def drop(self, id_: str) -> None:
-        """Take the bytes of a file that has no row out of the store."""
-        await self.store.delete(id_)
-        await self.store.delete(f"{id_}.thumb")
 
 
 def read_uploader(tx: Connection, access: Access, person: PersonId, place: Workspace) -> Viewer:
