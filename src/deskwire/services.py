@@ -58,6 +58,9 @@ MAX_LAG = 1000  # events between the log and the streams; more, and something is
 NOTICE_EVERY = 0.15  # s; a page that shows deliveries asks no more often, whatever comes in
 RESTART_AFTER = 1.0  # s before a service that broke is started again
 
+Runs = Mapping[str, Callable[[], Awaitable[None]]]  # what runs until the process ends, by name
+NOTHING: Runs = {}
+
 logger = logging.getLogger(__name__)
 
 ACCESS = Access(
@@ -196,9 +199,9 @@ def run_command(url: str, name: str, arguments: dict[str, Any], *, may_begin: bo
 
 @asynccontextmanager
 async def running(
-    settings: Settings, opened: Opened, sources: Iterable[Source]
+    settings: Settings, opened: Opened, sources: Iterable[Source], beside: Runs = NOTHING
 ) -> AsyncIterator[Services]:
-    """Run the services over an opened database until the block ends."""
+    """Run the services over an opened database until the block ends; `beside`: and these."""
     db = opened.db
     watch = Watch(db)
     hub = await _open_hub(settings, db)
@@ -214,7 +217,7 @@ async def running(
     if control is not None:
         await control.start()
     broken, lags = set[str](), Durations()
-    runs: dict[str, Callable[[], Awaitable[None]]] = {
+    runs: Runs = {
         "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
@@ -222,9 +225,9 @@ async def running(
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "files": Keeper(db, open_store(settings.files_url)).run,
         "lag": partial(watch_loop, lags),
+        **({"postman": postman.run} if postman else {}),
+        **beside,
     }
-    if postman is not None:
-        runs["postman"] = postman.run
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
         for name, service in runs.items()
