@@ -5,7 +5,7 @@
 .PHONY: help run test bench lint generate catalogue lock clean distclean
 
 help:
-	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by a simulated bot"
+	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
 	@echo "make test       every test (ARGS='-k door' chooses)"
 	@echo "make bench      measure this machine"
 	@echo "make lint       style, types, generated files"

@@ -106,7 +106,13 @@ def _bring_up_to_date(tx: Connection) -> None:
     tx.execute(update(tickets).values(spoken | {"revision": tickets.c.revision + 1}))
     organization = COMPANY.workspace.removeprefix("org:")
     rows = [
-        {"id": f"0193-{name}", "organization": organization, "name": name, "place": place}
+        {
+            "id": f"0193-{name}",
+            "organization": organization,
+            "name": name,
+            "place": place,
+            "revision": 1,
+        }
         for place, name in enumerate(("Access", "Billing", "Other", "Site"))
     ]
     tx.execute(insert(categories), rows)

@@ -11,9 +11,12 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from deskwire.kit.ids import new_id
+from deskwire.tickets import talk
+from deskwire.tickets.talk import Written
 from deskwire.workspaces import founding, invitations
 from deskwire.workspaces.organizations import employ, read_categories
-from tests.cast import BO, MO, UNA, Actor, build
+from tests.cast import ADA, BO, MO, UNA, Actor, build
 from tests.http.whole_site import AS, WholeSite
 from tests.portal_house import Quay, found
 
@@ -54,6 +57,19 @@ class ApiHouse:
             "invitation": invited.id,
             "person": self.person(UNA),
         }
+
+    def files(self, request: str) -> dict[str, str]:
+        """Files of a request, where a path names one: Bo's, and one of a note."""
+        sent = self._sent
+        return {"file": sent(BO, request, "reply"), "noted": sent(ADA, request, "note")}
+
+    def _sent(self, actor: Actor, request: str, kind: talk.Kind) -> str:
+        place = {"workspace": f"org:{self.quay.ids['quay']}"}
+        named = {"x-file-name": "a.txt"}
+        given = self.program(actor).post("/files", params=place, content=b"x", headers=named)
+        file = str(given.json()["id"])
+        self.quay.act(actor, talk.say, request, Written(new_id(), "See here.", kind, [file]))
+        return file
 
 
 def build_api(folder: Path) -> ApiHouse:

@@ -15,7 +15,7 @@ export function watchFiles(): void {
   document.addEventListener("drop", drop);
   document.addEventListener("paste", paste);
   document.addEventListener("change", ({ target }) => {
-    if (target instanceof HTMLInputElement && target.matches(FIELD)) put(target, chosen(target));
+    if (target instanceof HTMLInputElement && target.matches(FIELD)) choose(target, chosen(target));
   });
   document.addEventListener("click", takeOff);
 }
@@ -44,7 +44,7 @@ function drop(event: DragEvent): void {
   const files = event.dataTransfer?.files;
   if (!field || !files?.length) return;
   event.preventDefault();
-  put(field, [...chosen(field), ...files]);
+  choose(field, [...chosen(field), ...files]);
 }
 
 function paste(event: ClipboardEvent): void {
@@ -52,7 +52,7 @@ function paste(event: ClipboardEvent): void {
   const files = event.clipboardData?.files;
   if (!field || !files?.length) return; // text goes where it is pasted
   event.preventDefault();
-  put(field, [...chosen(field), ...files]);
+  choose(field, [...chosen(field), ...files]);
 }
 
 function takeOff({ target }: Event): void {
@@ -61,7 +61,7 @@ function takeOff({ target }: Event): void {
   const row = button?.closest("li");
   if (!field || !row) return;
   const place = [...(row.parentElement?.children ?? [])].indexOf(row);
-  put(field, chosen(field).filter((_, index) => index !== place));
+  choose(field, chosen(field).filter((_, index) => index !== place));
   field.focus();
 }
 
@@ -73,7 +73,8 @@ function chosen(field: HTMLInputElement): File[] {
   return [...(field.files ?? [])];
 }
 
-function put(field: HTMLInputElement, files: File[]): void {
+/** From now on a field has these files, but for those that are too large. */
+export function choose(field: HTMLInputElement, files: File[]): void {
   const limit = Number(field.dataset["max"]); // bytes
   const carrier = new DataTransfer();
   for (const file of files) if (file.size <= limit) carrier.items.add(file);

@@ -148,7 +148,7 @@ function edgesOf({ statuses }: Table, { tones, text }: Styles): uPlot.Series[] {
 function showDay(host: HTMLElement, table: Table, index: number | null): void {
   const legend = host.parentElement?.querySelector(".chart-legend");
   const at = index ?? table.days.length - 1;
-  const isToday = at === table.days.length - 1;
+  const isToday = table.days[at] === Math.floor(Date.now() / (DAY * 1000));
   put(legend, "day", isToday ? t("Today") : textOfDay(table.days[at] ?? 0));
   table.statuses.forEach((status, nth) => put(legend, status, String(table.counts[nth]?.[at] ?? 0)));
 }

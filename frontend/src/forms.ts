@@ -66,7 +66,7 @@ function tellRefusal(store: Store, clock: Clock, element: Element, text?: string
     title: t("That was not done"),
     text: sentenceOf(text) || t("It was refused. Reload the page and try again."),
     tone: "danger",
-    many: (n) => `${n} times something was not done`,
+    many: (n) => tn("%(num)s thing was not done", "%(num)s things were not done", n),
   });
 }
 

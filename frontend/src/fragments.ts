@@ -5,6 +5,7 @@ import type { Cancel, Clock } from "./clock";
 import { GONE, words } from "./held";
 import { morph } from "./morph";
 
+const SOON = 20; // ms; notices come at a pace already, and to few
 const BURST = 200; // ms; what arrives within it is one request
 const SPREAD = 300; // ms; so that everyone who heard the same event does not ask at once
 const TRIES = 3; // the request and two more
@@ -70,6 +71,7 @@ export class Fragments {
   readonly #failed = new Set<string>(); // given up for now; the next occasion takes them along
   #cancel: Cancel | null = null;
   #isFetching = false;
+  #isUrgent = false; // what is stale was named in a notice
   #tries = 0;
 
   constructor(clock: Clock, world: FragmentWorld) {
@@ -84,6 +86,17 @@ export class Fragments {
     }
   }
 
+  /** What shows something of `about` is stale; nothing named: what any notice is about. */
+  notice(about?: string): void {
+    for (const { id, dataset } of document.querySelectorAll<HTMLElement>("[data-noticed][id]")) {
+      if (about !== undefined && dataset["noticed"] !== about) continue;
+      this.#stale.add(id);
+      if (this.#isUrgent) continue;
+      this.#isUrgent = true;
+      this.#schedule(SOON);
+    }
+  }
+
   /** The fragment `element` is in is stale. */
   mark(element: Element): void {
     const fragment = element.closest<HTMLElement>("[data-live][id], [data-refresh][id]");
@@ -94,6 +107,11 @@ export class Fragments {
   /** Everything the page marks `data-refresh` is stale. */
   refresh(): void {
     for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#mark(id);
+  }
+
+  /** The day of the desk has turned: what is told by days lacks one. */
+  turn(): void {
+    for (const { id } of document.querySelectorAll("[data-daily][id]")) this.#mark(id);
   }
 
   /** So is what was not taken away: it tells of less now. The rest waits for access. */
@@ -125,6 +143,7 @@ export class Fragments {
     const ids = outermost([...this.#stale, ...this.#failed]);
     this.#stale.clear();
     this.#failed.clear();
+    this.#isUrgent = false;
     if (ids.length === 0) return;
     const since = this.#clock.now();
     this.#isFetching = true;
@@ -137,7 +156,9 @@ export class Fragments {
       this.#fail(ids);
     }
     this.#isFetching = false;
-    if (this.#stale.size > 0 && this.#cancel === null) this.#schedule(BURST);
+    if (this.#stale.size > 0 && this.#cancel === null) {
+      this.#schedule(this.#isUrgent ? SOON : BURST);
+    }
   }
 
   #take(answer: FragmentAnswer, ids: readonly string[], since: number): void {

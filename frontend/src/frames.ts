@@ -26,12 +26,13 @@ export type Frame = { id: string } & (
   | { name: "granted"; told: { channels: string[] } }
   | { name: "revoked"; told: { channels: string[] } }
   | { name: "reset"; told: { because: string | null; position: string } }
+  | { name: "notice"; told: { about: string } }
   | { name: "goodbye"; told: Goodbye }
 );
 
 export type EventFrame = Extract<Frame, { name: "event" }>;
 
-export const CONTROL = ["tick", "granted", "revoked", "reset", "goodbye"] as const;
+export const CONTROL = ["tick", "granted", "revoked", "reset", "notice", "goodbye"] as const;
 
 /** The frame in a server-sent event, or null if it cannot be read. */
 export function parseFrame(name: string, id: string, data: string): Frame | null {

@@ -117,6 +117,6 @@ export function takeAway(element: HTMLElement): void {
     element.remove();
     return;
   }
-  for (const shown of ["held", "ticket", "revision", "live"]) delete element.dataset[shown];
+  for (const shown of ["held", "ticket", "revision", "live", "noticed"]) delete element.dataset[shown];
   element.replaceChildren(...(stand ? [stand] : []));
 }

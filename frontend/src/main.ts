@@ -5,6 +5,7 @@ import { realClock } from "./clock";
 import { type Answer, Compose } from "./compose";
 import { watchCopying } from "./copying";
 import { forgetDraft, keepDraft, restoreDrafts } from "./drafts";
+import { Filing } from "./filing";
 import { configureHtmx, processHtmx, watchForms } from "./forms";
 import type { FragmentAnswer } from "./fragments";
 import { isOwnStream } from "./held";
@@ -50,7 +51,7 @@ function start(page: Page): void {
     compose.collide(ticket);
     noteReply(ticket);
   };
-  watchWriting(compose);
+  watchWriting(compose, new Filing(upload, sendNow, letBeSent));
   watchFiles();
   watchCopying();
   watchInPlace(fetchFragment, processHtmx);
@@ -173,7 +174,7 @@ function noteReply(ticket: string): void {
   else markUnread(ticket, true);
 }
 
-function watchWriting(compose: Compose): void {
+function watchWriting(compose: Compose, filing: Filing): void {
   restoreDrafts(localStorage);
   document.addEventListener("input", ({ target }) => {
     const form = (target as HTMLInputElement).form;
@@ -181,7 +182,7 @@ function watchWriting(compose: Compose): void {
   });
   document.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement;
-    if (compose.submit(form) || isSentTwice(form)) event.preventDefault();
+    if (compose.submit(form) || isSentTwice(form) || filing.submit(form)) event.preventDefault();
     else if (form.method === "post") forgetDraft(localStorage, form);
   });
   document.addEventListener("click", (event) => {
@@ -197,8 +198,18 @@ function isSentTwice(form: HTMLFormElement): boolean {
   if (!("once" in form.dataset)) return false;
   const isSent = form.dataset["once"] === "sent";
   form.dataset["once"] = "sent";
-  addEventListener("pageshow", () => (form.dataset["once"] = ""), { once: true });
+  addEventListener("pageshow", () => letBeSent(form), { once: true });
   return isSent;
+}
+
+function letBeSent(form: HTMLFormElement): void {
+  if ("once" in form.dataset) form.dataset["once"] = "";
+}
+
+/** As a page, past whoever listens for it. */
+function sendNow(form: HTMLFormElement): void {
+  forgetDraft(localStorage, form);
+  form.submit();
 }
 
 async function post(url: string, fields: Record<string, string | string[]>): Promise<Answer> {

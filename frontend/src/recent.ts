@@ -48,6 +48,8 @@ export class Recent {
       case "event":
         this.#keep(frame);
         break;
+      case "notice":
+        break; // of now: a tab that comes later reads what it shows
       case "tick":
       case "goodbye":
         this.#move(frame.id);

@@ -7,16 +7,18 @@ import type { Envelope } from "./generated/events";
 import { channelsOf, Held, isWithin, purge } from "./held";
 import { freshnessOf, showFreshness } from "./indicator";
 import { Journal } from "./journal";
+import { everyMidnight, utcDay } from "./midnight";
 import type { Page } from "./page";
 import { changesOf } from "./reducers";
 import { Screen } from "./screen";
 import type { StreamState } from "./stream";
 import type { TabListener } from "./tabs";
-import { freshenTimes } from "./times";
+import { dayOf, freshenTimes } from "./times";
 import { Toaster } from "./toaster";
 import { placed, toastOf } from "./toasts";
 
 const SHOW_AGE = 2_000; // ms between two looks at the indicator
+const NIGHTLY = 60_000; // ms; so that not everybody asks for the new day at once
 const SHOW_TIMES = 60_000; // ms between two looks at relative times
 
 export interface Outlook {
@@ -66,6 +68,10 @@ export class Store implements TabListener {
     this.#showFreshness();
     if (this.#page.stream) every(this.#clock, SHOW_AGE, () => this.#showFreshness());
     every(this.#clock, SHOW_TIMES, () => this.#freshen());
+    everyMidnight(this.#clock, (at) => dayOf(new Date(at)), () => this.#freshen());
+    everyMidnight(this.#clock, utcDay, () => {
+      this.#clock.after(this.#clock.random() * NIGHTLY, () => this.fragments.turn());
+    });
   }
 
   hear(frame: Frame): void {
@@ -76,6 +82,7 @@ export class Store implements TabListener {
         this.#isNew = false;
         this.#follow(this.#held.replace(frame.told.channels));
         if (frame.told.verdict === "reset") this.fragments.refresh();
+        this.fragments.notice();
         this.fragments.wake();
         break;
       case "granted":
@@ -86,6 +93,9 @@ export class Store implements TabListener {
         break;
       case "reset":
         this.fragments.refresh();
+        break;
+      case "notice":
+        this.fragments.notice(frame.told.about);
         break;
       case "goodbye":
         if (frame.told.reason === "signed-out") this.#outlook.leave();

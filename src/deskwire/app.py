@@ -19,7 +19,7 @@ from deskwire.kit.catalogues import read_catalogue
 from deskwire.kit.speech import speak
 from deskwire.kit.stores import open_store
 from deskwire.metrics import Metrics
-from deskwire.services import ACCESS, Opened, Services, running
+from deskwire.services import ACCESS, NOTHING, Opened, Runs, Services, running
 from deskwire.settings import Settings
 from deskwire.tickets.uploads import Uploads
 from deskwire.web.api.listening import among_organizations
@@ -44,9 +44,10 @@ FILES_PER_FORM = 4  # of the largest size; a page without scripts sends them all
 class Application:
     """One process of Deskwire: call it as ASGI; `hub` is there once it has started."""
 
-    def __init__(self, settings: Settings, opened: Opened) -> None:
+    def __init__(self, settings: Settings, opened: Opened, beside: Runs = NOTHING) -> None:
         self.settings = settings
         self._opened = opened
+        self._beside = beside
         self._services: Services | None = None
         self._metrics: Metrics | None = None
         self.asgi = self._build()
@@ -87,7 +88,7 @@ class Application:
 
         @asynccontextmanager
         async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-            async with running(settings, self._opened, sources) as services:
+            async with running(settings, self._opened, sources, self._beside) as services:
                 self._services = services
                 yield
             self._services = None

@@ -74,7 +74,7 @@ def serve() -> None:
 def demo(
     folder: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
 ) -> None:
-    """Serve a desk full of believable data, with a simulated bot that keeps it busy."""
+    """Serve a desk full of believable data, kept busy by simulated people and a simulated bot."""
     from deskwire.demo.run import run
 
     run(folder)

@@ -20,7 +20,7 @@ from deskwire.events.takeover import TakeoverProtocol
 from deskwire.heads import LOOK_TICKS, Heads
 from deskwire.kit.errors import Conflict
 from deskwire.kit.logging import set_up
-from deskwire.services import Opened, open_database
+from deskwire.services import NOTHING, Opened, Runs, open_database
 from deskwire.settings import Settings
 from deskwire.web.redaction import redact
 
@@ -55,12 +55,13 @@ def serve_on(
     settings: Settings,
     opened: Opened,
     announce: Callable[[], None] = lambda: None,
+    beside: Runs = NOTHING,
 ) -> None:
     """Serve an opened database on a bound socket; closes the database at the end.
 
-    `announce` is called once, when requests are answered.
+    `announce` is called once, when requests are answered; `beside`: what else runs meanwhile.
     """
-    application = Application(settings, opened)
+    application = Application(settings, opened, beside)
     server = _Server(_config(settings, application), application, announce)
     try:
         server.run(sockets=[listening])

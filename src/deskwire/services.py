@@ -10,7 +10,6 @@ from collections.abc import (
     Callable,
     Collection,
     Iterable,
-    Mapping,
     Sequence,
 )
 from contextlib import asynccontextmanager
@@ -25,13 +24,14 @@ from deskwire.accounts.sessions import read_living
 from deskwire.control import ControlServer, Lock, ask_server
 from deskwire.events import log
 from deskwire.events.access import Access
-from deskwire.events.bus import Bus
 from deskwire.events.bus.engines import number_alone, open_bus
+from deskwire.events.channels import PEOPLE
 from deskwire.events.hub import Hub
 from deskwire.events.questions import Answer
 from deskwire.events.window import WINDOW_BYTES, Window
 from deskwire.kit.databases import connect
 from deskwire.kit.db import Database, Subscriber
+from deskwire.kit.pace import Pace
 from deskwire.kit.postman import Postman
 from deskwire.kit.sqlite import SCHEME, SQLite, path_of
 from deskwire.kit.stores import open_store
@@ -45,6 +45,7 @@ from deskwire.schema import check_ready, migrate
 from deskwire.settings import Settings
 from deskwire.tickets.keeper import Keeper
 from deskwire.tickets.tickets import ticket_grants
+from deskwire.webhooks.deliveries import BELL
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
@@ -54,7 +55,11 @@ from deskwire.workspaces.organizations import organization_grants, staff_grants
 WINDOW_ENTRIES = 30_000  # read at start; about what the window's bytes hold
 PATIENCE = 2.0  # s the database has to answer whether we are ready
 MAX_LAG = 1000  # events between the log and the streams; more, and something is stuck
+NOTICE_EVERY = 0.15  # s; a page that shows deliveries asks no more often, whatever comes in
 RESTART_AFTER = 1.0  # s before a service that broke is started again
+
+Runs = Mapping[str, Callable[[], Awaitable[None]]]  # what runs until the process ends, by name
+NOTHING: Runs = {}
 
 logger = logging.getLogger(__name__)
 
@@ -194,12 +199,16 @@ def run_command(url: str, name: str, arguments: dict[str, Any], *, may_begin: bo
 
 @asynccontextmanager
 async def running(
-    settings: Settings, opened: Opened, sources: Iterable[Source]
+    settings: Settings, opened: Opened, sources: Iterable[Source], beside: Runs = NOTHING
 ) -> AsyncIterator[Services]:
-    """Run the services over an opened database until the block ends."""
+    """Run the services over an opened database until the block ends; `beside`: and these."""
     db = opened.db
     watch = Watch(db)
-    hub, bus = await _open_hub(settings, db, {CHANNEL: watch.ring})
+    hub = await _open_hub(settings, db)
+    pages = Pace(partial(hub.notify, PEOPLE, "deliveries"), NOTICE_EVERY)
+    bells = {CHANNEL: watch.ring, BELL: pages.ask}
+    bus = open_bus(db, hub.epoch, hub.window.head, bells)
+    bus.listen(hub.dispatch)
     postman = None if settings.relay is None else Postman(db, settings.relay)
     _tell(db, bus.committed, *([postman.committed] if postman else []))
     worker = Worker(db, sources, before=work_off)  # or a delivery would undo what nobody has seen
@@ -208,7 +217,7 @@ async def running(
     if control is not None:
         await control.start()
     broken, lags = set[str](), Durations()
-    runs: dict[str, Callable[[], Awaitable[None]]] = {
+    runs: Runs = {
         "bus": bus.run,
         "hub": hub.run,
         "worker": worker.run,
@@ -216,15 +225,15 @@ async def running(
         "retention": Retention(db, hub.window, Keep(settings.log_days, settings.delivery_days)).run,
         "files": Keeper(db, open_store(settings.files_url)).run,
         "lag": partial(watch_loop, lags),
+        **({"postman": postman.run} if postman else {}),
+        **beside,
     }
-    if postman is not None:
-        runs["postman"] = postman.run
     tasks = [
         asyncio.create_task(_keep_running(name, service, broken), name=name)
         for name, service in runs.items()
     ]
     try:
-        yield Services(db, hub, Intake(db, worker.ring), worker, lags, broken)
+        yield Services(db, hub, Intake(db, worker.ring, pages.ask), worker, lags, broken)
     finally:
         if control is not None:
             await control.stop()
@@ -240,9 +249,7 @@ def _control(opened: Opened, url: str) -> ControlServer | None:
     return ControlServer(opened.lock, partial(_run_command, opened.db), url)
 
 
-async def _open_hub(
-    settings: Settings, db: Database, bells: Mapping[str, Callable[[], None]]
-) -> tuple[Hub, Bus]:
+async def _open_hub(settings: Settings, db: Database) -> Hub:
     epoch = await db.read(log.read_epoch)
     window = Window(WINDOW_BYTES)
     entries, head = await db.read(log.read_window, WINDOW_ENTRIES)
@@ -254,7 +261,7 @@ async def _open_hub(
     async def read_after(position: int, limit: int) -> list[log.Entry]:
         return await db.read(log.read_after, position, limit)
 
-    hub = Hub(
+    return Hub(
         epoch,
         window,
         authorise,
@@ -262,9 +269,6 @@ async def _open_hub(
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
-    bus = open_bus(db, epoch, head, bells)
-    bus.listen(hub.dispatch)
-    return hub, bus
 
 
 def _tell(db: Database, *subscribers: Subscriber) -> None:

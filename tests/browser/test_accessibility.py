@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,6 +72,8 @@ class Town:
         company.move(company.tess, request, "waiting")
         company.say(company.carl, request, "The second one.")
         company.move(company.tess, request, "waiting")
+        marks = {"priority": "urgent", "label": LONG[:40]}
+        assert server.submit(f"/requests/{request}", company.tess, **marks).status == 303
         company.file(company.carl, "Nobody has taken this")
         tess = {"email": company.people[2].email}
         assert run_command(
@@ -144,6 +147,29 @@ def test_a_page_can_be_read_by_everybody(town: Town, who: str, path: str) -> Non
     visitor.page.set_viewport_size({"width": 360, "height": 800})
     assert visitor.evaluate(REACH) == FITS
     assert visitor.complaints == []
+
+
+def test_on_a_telephone_a_row_says_how_urgent_it_is(town: Town) -> None:
+    clara = town.visitors["a client"]
+    clara.page.set_viewport_size({"width": 390, "height": 900})
+
+    clara.open("/requests")
+
+    row = clara.row(LONG)
+    expect(row.locator(".priority")).to_be_visible()
+    expect(row.locator(".priority")).to_have_text("urgent")
+    expect(row.locator(".tag-link")).to_be_hidden()
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        clara.page.emulate_media(color_scheme=scheme)
+        assert complaints(clara) == []
+    boxes = [row.locator(each).bounding_box() for each in (".priority", ".status")]
+    priority, status = boxes
+    assert priority is not None
+    assert status is not None
+    assert abs(priority["y"] + priority["height"] / 2 - status["y"] - status["height"] / 2) < 4
+    clara.page.set_viewport_size({"width": 1280, "height": 900})
+    expect(row.locator(".tag-link")).to_be_visible()
 
 
 def test_the_keyboard_comes_to_the_content_first_and_sees_where_it_is(town: Town) -> None:

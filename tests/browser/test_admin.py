@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
+from deskwire.control import ask_server
 from tests.browser.conftest import Visit
 from tests.browser.test_every_page import LONG, assert_fits
 from tests.browser.test_linking import ask
@@ -55,6 +56,36 @@ def test_what_one_admin_does_is_seen_by_the_others_and_by_whom_it_is_done_to(
 
     expect(ada.find("#content")).to_contain_text("no longer shared with you")
     expect(ada.find("#content")).not_to_contain_text(place.bo.email)
+
+
+def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
+    place: Place, visit: Visit
+) -> None:
+    cookie = employ(place, place.mo, "super_admin")
+    mo = visit(cookie, "/admin/deliveries")
+    other, third = mo.new_tab(), mo.new_tab()
+
+    place.server.post("ticket.created", {"guildId": place.guild})
+    parked = mo.find(".delivery-row").first
+    expect(parked).to_contain_text("Parked")
+    path = parked.locator("a").get_attribute("href") or ""
+    other.goto(path)
+    third.goto("/admin/deliveries?state=dismissed")
+    expect(other.locator("#live")).to_have_attribute("data-state", "live")
+    ask_server(place.server.database, "deliveries.dismiss", {"id": path.rpartition("/")[2]})
+    expect(other.locator("#content")).to_contain_text("Dismissed")
+    expect(third.locator(f'a[href="{path}"]')).to_be_visible()
+    expect(mo.find(f'.delivery-row:has(a[href="{path}"])')).to_contain_text("Dismissed")
+    other.close()
+    third.close()
+
+    mo.page.bring_to_front()
+    mo.fragments.clear()
+    for number in range(1, 81):
+        place.open_ticket(number, "One of many")
+
+    expect(mo.find(".delivery-row").filter(has_text="Understood")).to_have_count(50)
+    assert 0 < len(mo.fragments) < 60
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Request, expect
 
 from deskwire.services import run_command
 from tests.browser.conftest import Visit
@@ -143,3 +143,23 @@ def test_a_row_that_moves_comes_below_the_heading_of_its_day(server: Server, vis
     expect(lines).to_have_count(3)
     expect(lines.nth(0)).to_have_text("Today")
     expect(lines.nth(1)).to_contain_text("An old one")
+
+
+def test_pages_left_open_over_midnight_know_the_new_day(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    list_, board = visit(company.clara), visit(company.clara)
+    for visitor, path in ((list_, "/requests"), (board, "/dashboard")):
+        visitor.page.clock.install()
+        visitor.open(path)
+    expect(list_.find(".day-heading")).to_have_text("Today")
+
+    def asks_for_the_new_day(request: Request) -> bool:
+        return "history" in request.headers.get("x-deskwire-fragment", "").split(",")
+
+    list_.page.clock.fast_forward("24:00:00")
+    board.page.clock.fast_forward("24:00:00")
+    with board.page.expect_request(asks_for_the_new_day):
+        board.page.clock.fast_forward("01:00")
+
+    expect(list_.find(".day-heading")).to_have_text("Yesterday")

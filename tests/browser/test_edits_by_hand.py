@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import likeness
+from tests.browser.company import create_organization
 from tests.browser.conftest import Visit
 from tests.db.desk import by_hand
 from tests.place import Place
@@ -64,3 +66,26 @@ def test_a_ticket_that_was_hidden_goes_and_comes_back(place: Place, visit: Visit
 
     edit("UPDATE tickets SET deleted_at = NULL WHERE workspace = '{here}'")
     row.first.wait_for()
+
+
+def test_a_category_that_is_renamed_is_so_on_every_open_page(place: Place, visit: Visit) -> None:
+    cookie = place.server.sign_up("Bo Painter", f"painter{place.guild}@portal.test")
+    bo, list_, settings = visit(cookie), visit(cookie), visit(cookie)
+    create_organization(bo, f"Painters {place.guild[-4:]}")
+    slug = bo.page.url.rpartition("/")[2]
+    bo.open("/requests/new")
+    bo.page.get_by_label("Title").fill("The wall")
+    bo.page.get_by_label("Description").fill("Is grey.")
+    bo.page.get_by_label("Category").select_option(index=1)
+    bo.page.get_by_role("button", name="File request").click()
+    bo.expect_live()
+    list_.open("/requests")
+    settings.open(f"/orgs/{slug}/settings")
+
+    organization = f"(SELECT id FROM organizations WHERE slug = '{slug}')"
+    renamed = f"UPDATE categories SET name = 'Paint & Co' WHERE organization = {organization}"
+    by_hand(place.server.database_url, f"{renamed} AND place = 0")
+
+    expect(bo.find("#ticket dl [data-field='category.name']")).to_have_text("Paint & Co")
+    expect(list_.find(".request-under")).to_contain_text("Paint & Co")
+    expect(settings.find("#categories")).to_contain_text("Paint & Co")

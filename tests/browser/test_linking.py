@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from deskwire.control import ask_server
 from tests.browser.conftest import Visit
 from tests.cast import Actor
+from tests.db.desk import by_hand
 from tests.place import Place
 
 UNLINKED = "none is linked to you yet"
@@ -75,3 +76,13 @@ def test_a_role_that_shows_no_tickets_says_so_before_and_after_one_that_does(
 
     expect(dee.find("main")).to_contain_text(none)
     expect(dee.find("main")).not_to_contain_text("The crane is stuck")
+
+
+def test_the_bar_about_an_address_goes_as_soon_as_it_is_proven(place: Place, visit: Visit) -> None:
+    page = visit(place.server.move_in(place.dee), "/guilds")
+    expect(page.find("#unproven")).to_contain_text(place.dee.email)
+
+    proven = f"UPDATE people SET email_verified_at = 5 WHERE email = '{place.dee.email}'"
+    by_hand(place.server.database_url, proven)
+
+    expect(page.find("#unproven")).to_be_hidden()

@@ -139,7 +139,7 @@ def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
     expect(heading).to_have_text(second)  # where she was last
 
     shown.find("summary").click()
-    shown.page.get_by_role("link", name="Switch organization").click()
+    shown.page.get_by_role("link", name="Your organizations").click()
     places = shown.find(".place")
     expect(shown.find(".place[aria-current]")).to_contain_text(second)
     expect(places.filter(has_text=company.name)).to_contain_text("1 unread")

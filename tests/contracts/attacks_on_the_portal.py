@@ -25,7 +25,7 @@ ON_THE_PORTAL = {
         "db/test_requests.py::test_only_who_sees_the_request_can_be_mentioned"
     ),
     "an invitation passed on": (
-        "http/test_request_pages.py::test_an_invitation_is_for_one_address_and_one_time"
+        "http/test_organization_pages.py::test_an_invitation_is_for_one_address_and_one_time"
     ),
     "a file that is a page": (
         "http/test_files.py::test_what_a_browser_might_run_is_only_ever_a_download"

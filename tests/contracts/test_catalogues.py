@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
@@ -23,6 +24,7 @@ from tests.contracts.sources import ROOT, modules, read, tracked
 TRANSLATED = [language for language in languages() if language != ENGLISH]
 PLACE = re.compile(r"%\((\w+)\)s")
 IN_SCRIPTS = re.compile(r'\b(?:t|tn|mark|pair)\(\s*"([^"]*)"')
+BARE = re.compile(r"""\b(?:title|text|many|label): *(?:\(?\w*\)? *=>\s*)?["`](?!")""")
 POLISH = """
 msgid ""
 msgstr "Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);"
@@ -92,7 +94,14 @@ def test_scripts_are_handed_every_text_they_write() -> None:
 def test_words_of_the_wire_are_the_same_on_both_sides() -> None:
     source = read("frontend/src/words.ts").partition("WIRE")[2]
 
-    assert set(re.findall(r'mark\("(\w+)"\)', source)) <= WORDS
+    only_in_templates = {"opener", "added", "watcher"}
+    assert set(re.findall(r'mark\("(\w+)"\)', source)) == WORDS - only_in_templates
+
+
+def test_a_toast_says_nothing_that_is_not_in_the_catalogues() -> None:
+    for path in tracked():
+        if path.startswith("frontend/src/") and "/generated/" not in path:
+            assert BARE.findall(read(path)) == [], path
 
 
 @pytest.fixture
@@ -109,6 +118,26 @@ def test_a_number_takes_the_form_of_its_language() -> None:
     said = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5, 22, 112)]
 
     assert said == ["plik", "2 pliki", "5 plików", "22 pliki", "112 plików"]
+
+
+def test_a_language_may_have_one_form_for_all_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "deskwire.po"
+    forms = "Plural-Forms: nplurals=1; plural=0;"
+    told = f'msgid ""\nmsgstr "{forms}"\n\nmsgid "%(num)s file"\nmsgid_plural "%(num)s files"\n'
+    path.write_text(f'{told}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
+    speak(parse_catalogue(path, "ja"))
+    said = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5)]
+    speak(Catalogue())
+
+    assert said == ["1 個", "2 個", "5 個"]
+
+
+def test_a_tag_that_ends_before_it_begins_is_refused() -> None:
+    kept = Message("See <a>this</a> now", "Siehe <a>dies</a> jetzt")
+    swapped = Message("See <a>this</a> now", "Siehe </a>dies<a> jetzt")
+
+    assert faults_of(kept) == []
+    assert len(faults_of(swapped)) == 1
 
 
 @pytest.mark.usefixtures("polish")

@@ -190,11 +190,11 @@ def shape_of(db: Database) -> dict[str, Any]:
         seen = inspect(tx)
         return {
             table: {
-                "columns": [
-                    (each["name"], each["nullable"])
+                "columns": {
+                    (each["name"], each["nullable"])  # in any order: nothing is read by place
                     for each in seen.get_columns(table)
                     if is_common(each["name"])
-                ],
+                },
                 "key": seen.get_pk_constraint(table)["constrained_columns"],
                 "unique": {tuple(u["column_names"]) for u in seen.get_unique_constraints(table)},
                 "indexes": {

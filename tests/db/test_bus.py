@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 
 from deskwire.events import log
 from deskwire.events.bus import Bus
-from deskwire.events.bus.engines import number_alone, open_bus
+from deskwire.events.bus.engines import NO_BELLS, number_alone, open_bus
 from deskwire.events.catalogue import PersonChanged
 from deskwire.events.sequencer import CHANNEL, number
 from deskwire.kit.databases import connect
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, part, ring
 from deskwire.kit.postgres import Postgres
 from tests.databases import new_database
 from tests.postgres import cluster
@@ -45,11 +45,13 @@ class Listener:
 
 
 @asynccontextmanager
-async def on_the_bus(db: Database) -> AsyncIterator[Listener]:
+async def on_the_bus(
+    db: Database, bells: Mapping[str, Callable[[], None]] = NO_BELLS
+) -> AsyncIterator[Listener]:
     """What a process with the database open hears from now on."""
     listener = Listener()
     head = await db.read(log.read_head)
-    bus: Bus = open_bus(db, await db.read(log.read_epoch), head)
+    bus: Bus = open_bus(db, await db.read(log.read_epoch), head, bells)
     bus.listen(listener)
     db.subscribe(bus.committed)
     running = asyncio.create_task(bus.run())
@@ -229,3 +231,22 @@ def test_a_database_that_is_not_there_is_a_sentence() -> None:
     assert "hidden-word" not in str(refused.value)
     assert "hidden-word" not in repr(db)
     db.close()
+
+
+async def test_a_bell_rings_after_its_commit_and_not_for_what_is_undone(db: Database) -> None:
+    rung = asyncio.Event()
+
+    def undo(tx: Connection) -> None:
+        with suppress(LookupError), part(tx):
+            ring(tx, "bell")
+            raise LookupError
+        append(tx, "after")
+
+    async with on_the_bus(db, {"bell": rung.set}) as listener:
+        await db.write(undo)
+        await listener.wait_for(1)
+        assert not rung.is_set()
+        await db.write(ring, "bell")
+
+        async with asyncio.timeout(PATIENCE):
+            await rung.wait()

@@ -14,7 +14,10 @@ from deskwire.accounts import passwords
 from deskwire.accounts.passwords import Cost, Hasher, parse_password
 from deskwire.accounts.people import find_by_email, people
 from deskwire.accounts.shell import list_people
-from deskwire.demo.past import LENGTH, past
+from deskwire.demo import portal
+from deskwire.demo.chronicle import CHRONICLE
+from deskwire.demo.papers import PAPERS
+from deskwire.demo.past import past
 from deskwire.demo.seed import seed
 from deskwire.demo.world import (
     CLIENTS,
@@ -27,10 +30,13 @@ from deskwire.demo.world import (
 )
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
+from deskwire.kit.store import Disk
 from deskwire.outside.notes import outside_changes
 from deskwire.services import ACCESS
 from deskwire.tickets import counts
+from deskwire.tickets.files import files
 from deskwire.tickets.messages import messages
+from deskwire.tickets.statuses import STATUSES
 from deskwire.tickets.tickets import tickets
 from deskwire.webhooks.deliveries import deliveries
 from tests.bot_house import NOON
@@ -42,9 +48,10 @@ CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
-    db = new_database(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    db = new_database(folder)
     hasher = Hasher(CHEAP)
-    assert asyncio.run(seed(db, hasher, lambda: NOON))
+    assert asyncio.run(seed(db, hasher, Disk(folder / "files"), lambda: NOON))
     yield db, hasher
     hasher.close()
     db.close()
@@ -76,7 +83,7 @@ def test_the_past_lies_before_now_and_everywhere_alike(seeded):
     assert all(signed == received for _, signed, received in kept)
     assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
     assert {cause: at for cause, at in dated if cause} == by_cause
-    assert min(at for _, at in dated) > NOON - LENGTH - 2 * DAY
+    assert min(at for _, at in dated) > NOON - portal.LENGTH - 2 * DAY
     assert NOON - HOUR < max(at for _, at in dated) < NOON
 
 
@@ -101,6 +108,46 @@ def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
     for place in (NORTHWIND, PIXEL_FORGE):
         for status in ("active", "waiting", "done"):
             assert found[f"guild:{place.id}", status] > 0, (place.name, status, found)
+
+
+def test_the_portal_s_requests_happened_when_they_say(seeded):
+    db, _ = seeded
+    ours = tickets.c.workspace.startswith("org:")
+    found = db.read_here(lambda tx: tx.execute(select(tickets).where(ours)).all())
+    dated = rows(db, log.c.type, log.c.at, log.c.data)
+    told = {
+        json.loads(data)["messageId"]: at
+        for type_, at, data in dated
+        if type_ == "ticket.message_sent" and "messageId" in json.loads(data)
+    }
+    written = dict(tuple(row) for row in rows(db, messages.c.id, messages.c.at))
+
+    assert len(found) == len(CHRONICLE)
+    assert {row.status for row in found} == set(STATUSES)
+    assert NOON - 60 * DAY < min(row.opened_at for row in found) < NOON - 55 * DAY
+    assert NOON - 12 * HOUR < max(row.active_at for row in found) < NOON
+    ours_told = told.keys() & written.keys()
+    assert len(ours_told) >= 40
+    assert all(told[id_] == written[id_] for id_ in ours_told)
+    for place in {row.workspace for row in found}:
+        here = sorted((row for row in found if row.workspace == place), key=lambda row: row.number)
+        assert here == sorted(here, key=lambda row: row.opened_at)
+
+
+def test_files_are_kept_as_uploads_are(seeded):
+    db, _ = seeded
+    store = Disk(db.path.parent / "files")
+    kept = rows(db, *files.c)
+
+    assert {row.name for row in kept} == set(PAPERS)
+    for row in kept:
+        assert row.message is not None
+        assert (row.thumbnail, row.width) == ((1, 640) if row.type == "image/png" else (0, None))
+        assert asyncio.run(read_whole(store, row.id)) == PAPERS[row.name]()
+
+
+async def read_whole(store, key):
+    return b"".join([chunk async for chunk in await store.open(key)])
 
 
 def test_messages_have_text_with_markdown_and_some_have_none(seeded):
@@ -168,11 +215,11 @@ def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
     assert sorted(found[len(LOGINS) :]) == sorted((each.name, ()) for each in (*TEAM, *CLIENTS))
 
 
-def test_a_second_time_does_nothing(seeded):
+def test_a_second_time_does_nothing(seeded, tmp_path):
     db, hasher = seeded
     before = rows(db, log.c.position), rows(db, people.c.id, people.c.revision)
 
-    assert not asyncio.run(seed(db, hasher, lambda: NOON + DAY))
+    assert not asyncio.run(seed(db, hasher, Disk(tmp_path / "files"), lambda: NOON + DAY))
 
     assert (rows(db, log.c.position), rows(db, people.c.id, people.c.revision)) == before
 

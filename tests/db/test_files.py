@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from deskwire.events.log import log
 from deskwire.kit.clock import HOUR, now
-from deskwire.kit.errors import Invalid, NotFound, TooLarge, TooMany
+from deskwire.kit.errors import Forbidden, Invalid, NotFound, TooLarge, TooMany
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
 from deskwire.services import ACCESS
+from deskwire.tickets import messages, talk
 from deskwire.tickets.files import files, read_of_ticket, read_shown
 from deskwire.tickets.keeper import Keeper
+from deskwire.tickets.talk import Written
 from deskwire.tickets.uploads import MAX_UNSENT, Uploads, read_uploader
-from deskwire.workspaces.organizations import organization_members
-from tests.cast import ADA, BO, CY, EVE, UNA, Actor
+from deskwire.workspaces.organizations import employ, organization_members
+from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor
 from tests.files_house import FilesHouse
 from tests.unit.test_pictures import bomb, drawn
 
@@ -250,6 +254,50 @@ async def test_the_bytes_of_a_deleted_message_go_by_the_keeper(cellar: Cellar) -
 
     await cellar.sweep(25 * HOUR)
     assert cellar.bytes_kept() == [kept]
+
+
+async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in_the_log(
+    cellar: Cellar,
+) -> None:
+    kept = await cellar.upload(BO)
+    secret, rude, noted = [await cellar.upload(who, name="zanzibar.txt") for who in (BO, BO, ADA)]
+    ticket = cellar.file(BO, cellar.northwind, [kept, secret])
+    message, note = cellar.write(BO, ticket, [rude]), cellar.write(ADA, ticket, [noted], "note")
+    cellar.db.write_here(employ, cellar.id_of(MO), "operations_manager", cellar.at)
+
+    def remove(actor: Actor, file: str) -> None:
+        cellar.db.write_here(talk.remove_file, cellar.deed(actor), ticket, file)
+
+    for actor, file, refusal in (
+        (UNA, secret, Forbidden), (ADA, secret, Forbidden), (CY, secret, NotFound),
+        (BO, noted, NotFound), (BO, new_id(), NotFound),
+    ):  # fmt: skip
+        with pytest.raises(refusal):
+            remove(actor, file)
+    remove(BO, secret)
+    remove(MO, rude)
+    remove(ADA, noted)
+
+    left = cellar.db.read_here(read_of_ticket, ticket, notes=True)
+    assert [each.id for some in left.values() for each in some] == [kept]
+    told = cellar.db.read_here(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
+    assert not [data for _, data in told if "zanzibar" in data]
+    removed = [json.loads(data) for type_, data in told if type_ == "ticket.file_removed"]
+    assert [each["file"] for each in removed] == [secret, rude, noted]
+    assert removed[0]["revision"] < removed[1]["revision"] == removed[2]["revision"]
+    texts = cellar.db.read_here(messages.read_rows, ticket, notes=True)
+    assert {message, note} <= {row.id for row in texts}
+
+
+async def test_a_message_that_was_nothing_but_its_file_goes_with_it(cellar: Cellar) -> None:
+    ticket, file = cellar.file(BO, cellar.northwind), await cellar.upload(BO)
+    written = Written(new_id(), "", "reply", [file])
+    cellar.db.write_here(talk.say, cellar.deed(BO), ticket, written)
+
+    cellar.db.write_here(talk.remove_file, cellar.deed(BO), ticket, file)
+
+    rows = cellar.db.read_here(messages.read_rows, ticket, notes=True)
+    assert written.id not in {row.id for row in rows}
 
 
 async def test_bytes_that_wait_for_their_row_are_left_alone(cellar: Cellar) -> None:

@@ -103,7 +103,7 @@ REFUSED = {
     "DELETE FROM log": "log is kept by Deskwire alone",
     "UPDATE deliveries SET state = 'done'": "deliveries is kept by Deskwire alone",
     "INSERT INTO outbox (type) VALUES ('x')": "outbox is kept by Deskwire alone",
-    "UPDATE people SET email = 'eve@desk.test'": "people is kept by Deskwire alone",
+    "UPDATE identities SET subject = 'eve'": "identities is kept by Deskwire alone",
     "UPDATE outside_changes SET problem = NULL": "outside_changes is kept by Deskwire alone",
     "DELETE FROM sqlite_master": "sqlite_master may not be modified",
     "INSERT INTO tickets SELECT * FROM pragma_table_info('log')": "sqlite_master is kept",

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.cast import CY, build
+from tests.http.shown import Shown, show
 from tests.http.whole_site import WholeSite
 
 
@@ -20,6 +21,14 @@ def site(tmp_path: Path) -> Iterator[WholeSite]:
     house.claim(1)
     house.open_ticket(2, "Where is my container?", CY)
     yield WholeSite(house)
+    house.db.close()
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Iterator[Shown]:
+    """Bo's request of the Quay."""
+    house = build(tmp_path)
+    yield show(house)
     house.db.close()
 
 

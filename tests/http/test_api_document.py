@@ -56,7 +56,12 @@ def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiHouse) -> No
         if operation.path.endswith("/events") or operation.path.startswith("/api/companies"):
             continue  # streams do not end; companies answer as organizations do
         for mode in GenerationMode:
-            known = api.parts() | {"assignee": api.person(MO), "requester": api.person(BO)}
+            parts = api.parts()
+            known = (
+                parts
+                | api.files(parts["request"])
+                | {"assignee": api.person(MO), "requester": api.person(BO)}
+            )
             answered |= ask(operation, mode, known | {"subject": "A buoy"})
 
     assert {200, 201, 204, 403, 404, 409, 422} <= answered

@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from html import unescape
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert, update
 
-from deskwire.accounts import people, sessions
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets import work
-from deskwire.workspaces import invitations
+from deskwire.web.render import FRAGMENT_HEADER
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.organizations import (
     employ,
     ensure_internal,
-    organization_members,
-    read_visible,
 )
 from tests.accounts_house import dump_of
-from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor, build
+from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor
+from tests.http.shown import MAST, SECRET, Shown
 from tests.http.whole_site import MAX_FILE, WholeSite, browse
-from tests.portal_house import Quay, found
-
-MAST, SECRET = "The mast is dark", "They never pay on time"
-
-
-@dataclass
-class Shown:
-    site: WholeSite
-    quay: Quay
-    ticket: str
-
-    @property
-    def address(self) -> str:
-        return f"/requests/{self.ticket}"
-
-
-@pytest.fixture
-def shown(tmp_path: Path) -> Iterator[Shown]:
-    house = build(tmp_path)
-    quay = found(house)
-    ticket = quay.file(BO, MAST, "<script>alert(1)</script> **dark**")
-    quay.say(ADA, ticket, SECRET, "note")
-    yield Shown(WholeSite(house), quay, ticket)
-    house.db.close()
 
 
 @pytest.mark.parametrize("actor", [ADA, BO, UNA])
@@ -261,122 +231,24 @@ def test_a_reply_is_answered_as_who_sent_it_wants(shown: Shown) -> None:
     assert nothing.json()["fields"] == {"text": "Write something first."}
 
 
-def test_an_organization_is_shown_to_its_own_and_to_the_team(shown: Shown) -> None:
-    for actor, status in ((BO, 200), (UNA, 200), (ADA, 200), (CY, 404), (EVE, 404)):
-        for address in ("/orgs/quay", "/orgs/quay/settings"):
-            assert browse(shown.site, actor).get(address).status_code == status, actor.name
+def test_a_part_of_a_request_is_no_look_at_its_conversation(shown: Shown) -> None:
+    shown.quay.say(ADA, shown.ticket, "Which mast?")
+    browser, part = browse(shown.site, BO), {FRAGMENT_HEADER: "1"}
+
+    browser.get(f"{shown.address}?fragment=controls", headers=part)
+    browser.get(f"{shown.address}?view=files")
+    before = browser.get("/requests?unread=yes").text
+    page = browser.get(f"{shown.address}?fragment=timeline", headers=part).text
+
+    assert MAST in before
+    assert "Which mast?" in page
+    assert MAST not in browser.get("/requests?unread=yes").text
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        {"act": "visibility", "visibility": "participants"},
-        {"act": "profile", "name": "Mine", "slug": "mine"},
-        {"act": "delete", "confirmed": "The Quay"},
-        {"act": "invite", "email": "x@desk.test", "role": "member"},
-        {"act": "add-category", "name": "Mine"},
-    ],
-)
-def test_a_member_changes_nothing_of_an_organization(shown: Shown, form: dict[str, str]) -> None:
-    assert browse(shown.site, UNA).post("/orgs/quay/settings", data=form).status_code == 403
-    assert browse(shown.site, CY).post("/orgs/quay/settings", data=form).status_code == 404
-    assert browse(shown.site).post("/orgs/quay/settings", data=form).status_code == 303
+def test_a_label_leads_to_requests_of_the_same_organization(shown: Shown) -> None:
+    shown.quay.act(ADA, work.label, shown.ticket, add=["winch"])
 
+    page = browse(shown.site, BO).get(shown.address).text
 
-def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
-    browser, quay = browse(shown.site, CY), shown.quay.ids["quay"]
-
-    refused = browser.post("/organizations", data={"organization": quay})
-    taken = browser.post("/organizations", data={"organization": shown.quay.ids["loft"]})
-
-    assert refused.status_code == 404
-    assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
-    assert "The Quay" not in browser.get("/organizations").text
-
-
-def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
-    shown: Shown, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen: list[str] = []
-    monkeypatch.setattr(sessions, "choose", lambda _tx, _session, place: chosen.append(place))
-    made = shown.quay.act(CY, invitations.invite, shown.quay.ids["loft"], BO.email, "member")
-    verified = update(people.people).values(email_verified_at=NOON)
-    shown.site.house.db.write_here(Connection.execute, verified)
-    browser = browse(shown.site, BO)
-
-    joined = browser.post(f"/invitations/{made}")
-    founded = browser.post("/create-organization", data={"name": "Pier"})
-    came = list(chosen)
-    assert browser.get("/orgs/quay").status_code == 200
-    went, link = list(chosen), {"sec-fetch-site": "cross-site"}
-    assert browser.get("/orgs/loft", headers=link).status_code == 200
-    for path in (
-        "/dashboard?organization=loft",
-        "/requests?organization=loft",
-    ):
-        assert browser.get(path).status_code == 200
-    db, bo = shown.site.house.db, shown.site.house.viewer(BO)
-    pier = db.read_here(read_visible, bo, "pier")
-
-    assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
-    assert came == [shown.quay.ids["loft"], pier.id]
-    assert went == chosen == [*came, shown.quay.ids["quay"]]
-
-
-def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:
-    rudder = shown.quay.file(CY, "A rudder of ours", at="loft")
-    row = {"organization": shown.quay.ids["loft"], "person": shown.site.house.id_of(UNA)}
-    joined = insert(organization_members).values(**row, role="member", revision=1)
-    shown.site.house.db.write_here(Connection.execute, joined)
-    browser = browse(shown.site, UNA)
-
-    lofts, quays = (
-        browser.get(f"/requests?organization={slug}&status=new").text for slug in ("loft", "quay")
-    )
-    board = browser.get("/dashboard?organization=quay").text
-    page, stranger = browser.get("/orgs/quay").text, browse(shown.site, EVE)
-
-    assert rudder in lofts
-    assert rudder not in quays
-    assert MAST in quays
-    assert 'href="/requests?status=done&amp;organization=quay"' in quays
-    assert '<input type="hidden" name="organization" value="quay">' in quays
-    assert 'href="/requests?organization=quay&amp;status=done"' in board
-    assert 'href="/requests?organization=quay&amp;status=done"' in page
-    assert browser.get("/requests?organization=%00").status_code == 200
-    assert stranger.get("/requests?organization=quay").status_code == 303
-
-
-def test_the_last_admin_stays(shown: Shown) -> None:
-    browser, una = browse(shown.site, BO), shown.site.house.id_of(UNA)
-    leave = {"act": "leave"}
-
-    refused = browser.post("/orgs/quay/settings", data=leave)
-    promoted = browser.post(
-        "/orgs/quay/settings", data={"act": "role", "person": una, "role": "admin"}
-    )
-    left = browser.post("/orgs/quay/settings", data=leave)
-
-    assert refused.status_code == 409
-    assert "needs an admin" in refused.text
-    assert (promoted.status_code, left.status_code) == (303, 303)
-    assert browser.get(shown.address).status_code == 404, "whoever left sees nothing more"
-
-
-def test_an_invitation_is_for_one_address_and_one_time(shown: Shown) -> None:
-    admin = browse(shown.site, BO)
-    page = admin.post(
-        "/orgs/quay/settings", data={"act": "invite", "email": EVE.email, "role": "member"}
-    ).text
-    [link] = re.findall(r"/invitations/[\w-]+", page)
-
-    stolen = browse(shown.site, CY).post(link)
-    joined = browse(shown.site, EVE).post(link)
-    again = browse(shown.site, EVE).post(link)
-
-    assert stolen.status_code == 403
-    assert "e…@desk.test" in stolen.text
-    assert (joined.status_code, joined.headers["location"]) == (303, "/orgs/quay")
-    assert again.status_code == 404
-    assert browse(shown.site, EVE).get(shown.address).status_code == 200
-    assert link.rpartition("/")[2] not in admin.get("/orgs/quay/settings").text
+    assert 'href="/requests?organization=quay&amp;label=winch"' in page
+    assert 'href="/requests?organization=quay"' in page

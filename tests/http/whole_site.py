@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
+from deskwire.accounts import people
 from deskwire.accounts.passwords import Cost, Hasher
 from deskwire.app import deliveries_of
 from deskwire.events import log
@@ -48,6 +49,7 @@ class Known:
     theme: str | None = None
     time_zone: str | None = None
     picture: str | None = None
+    email_verified_at: int | None = None
 
 
 class WholeSite:
@@ -95,6 +97,10 @@ class WholeSite:
         if actor is None:
             return None
         person = Known(self.house.id_of(actor), actor.name, actor.email)
+        if self.site.letters.works:  # else no page asks, and those that are counted read no more
+            row = await self.house.db.read(people.find, person.id)
+            proven = None if row is None else row.email_verified_at
+            person = replace(person, email_verified_at=proven)
         return person, Known(f"session-of-{actor.name}"), (f"discord:{actor.discord}",)
 
     async def _find_problems(self) -> list[str]:

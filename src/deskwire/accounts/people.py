@@ -50,7 +50,7 @@ people = Table(
     Column("name", Text, nullable=False),
     Column("email", Text, unique=True),  # as `parse_email` gives it; None: known by identity only
     Column("email_verified_at", BigInteger),  # ms; None until a link sent to it was used
-    Column("revision", Integer, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),  # ms
     Column("time_zone", Text),  # IANA name; None: the browser's own
     Column("theme", Text),  # light, dark; None: the system's
@@ -138,22 +138,32 @@ def change(
     """
     new = {"name": name, "email_verified_at": email_verified_at}
     changed = {column: value for column, value in new.items() if value is not None}
-    mine = people.c.id == person_id
-    tx.execute(people.update().where(mine).values(revision=people.c.revision + 1, **changed))
-    person = Person(*tx.execute(select(people).where(mine)).one())
+    person = _write(tx, person_id, changed)
     told = {"linked": linked, "unlinked": unlinked}
     known = {field: provider for field, provider in told.items() if provider is not None}
-    _tell(tx, person, actor or person_id, at, touches_access=touches_access, **known)
+    tell(tx, person, actor or person_id, at, touches_access=touches_access, **known)
     return person
+
+
+def _write(tx: Connection, person_id: PersonId, values: dict[str, Any]) -> Person:
+    """The row with `values`, in one statement that raises its revision, or it would be an edit."""
+    mine = people.c.id == person_id
+    tx.execute(people.update().where(mine).values(**values, revision=people.c.revision + 1))
+    return Person(*tx.execute(select(people).where(mine)).one())
+
+
+def doubt(tx: Connection, person_id: PersonId) -> Person:
+    """Their address is another than the one that was proven: nobody has shown that it is theirs."""
+    return _write(tx, person_id, {"email_verified_at": None})
 
 
 def show(
     tx: Connection, person_id: PersonId, *, theme: str | None, time_zone: str | None, at: Millis
 ) -> Person:
     """How pages look to a person; both have been parsed. None: as their system has it."""
-    mine = people.c.id == person_id
-    tx.execute(people.update().where(mine).values(theme=theme, time_zone=time_zone))
-    return change(tx, person_id, at=at)
+    person = _write(tx, person_id, {"theme": theme, "time_zone": time_zone})
+    tell(tx, person, person_id, at, touches_access=False)
+    return person
 
 
 def announce(tx: Connection, person: Person, at: Millis) -> None:
@@ -170,8 +180,9 @@ def depict(
     """Give a person a picture (its key), or take it (None); and the key of the one before."""
     mine = people.c.id == person_id
     before = tx.execute(select(people.c.avatar).where(mine).with_for_update()).scalar_one()
-    tx.execute(people.update().where(mine).values(avatar=avatar))
-    return change(tx, person_id, at=at), before
+    person = _write(tx, person_id, {"avatar": avatar})
+    tell(tx, person, person_id, at, touches_access=False)
+    return person, before
 
 
 def deactivate(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> Person:
@@ -187,41 +198,36 @@ def readmit(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> P
 def _admit(
     tx: Connection, person_id: PersonId, deactivated_at: Millis | None, actor: str, at: Millis
 ) -> Person:
-    mine = people.c.id == person_id
-    tx.execute(people.update().where(mine).values(deactivated_at=deactivated_at))
-    return change(tx, person_id, touches_access=True, actor=actor, at=at)
+    person = _write(tx, person_id, {"deactivated_at": deactivated_at})
+    tell(tx, person, actor, at, touches_access=True)
+    return person
 
 
 def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
     """Leave nothing of a person but the row that what they wrote points at."""
     gone: dict[str, Any] = dict.fromkeys(PERSONAL)
-    mine = people.c.id == person_id
-    erased = (
-        people.update()
-        .where(mine)
-        .values(**gone, name=gettext(FORMER), deleted_at=at, revision=people.c.revision + 1)
-    )
-    tx.execute(erased)
-    person = Person(*tx.execute(select(people).where(mine)).one())
-    _tell(tx, person, person_id, at, touches_access=True)
+    person = _write(tx, person_id, {**gone, "name": gettext(FORMER), "deleted_at": at})
+    tell(tx, person, person_id, at, touches_access=True)
     return person
 
 
-def _tell(
+def tell(
     tx: Connection,
     person: Person,
     actor: str,
     at: Millis | None,
     *,
     touches_access: bool,
+    cause: str | None = None,
     **told: str,
 ) -> None:
+    """Say what a person is now, to them and to who may see everybody."""
     fact = PersonChanged(
         actor=actor, person=person.id, name=person.name, revision=person.revision, **told
     )
     own = channels.user(person.id)
     touches = [own] if touches_access else []
-    log.append(tx, fact, channels=[own, channels.PEOPLE], touches=touches, at=at)
+    log.append(tx, fact, channels=[own, channels.PEOPLE], touches=touches, cause=cause, at=at)
 
 
 def parse_email(text: str) -> str:

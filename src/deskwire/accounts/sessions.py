@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -94,7 +95,7 @@ def begin(
             address=address,
         )
     )
-    tx.execute(people.update().where(people.c.id == person_id).values(seen_at=at))
+    _note_seen(tx, people.c.id == person_id, at)
     return Opened(session, token)
 
 
@@ -152,9 +153,15 @@ def extend(tx: Connection, session_id: str, at: Millis) -> bool:
     living = (sessions.c.id == session_id) & (sessions.c.expires_at > at)
     # The person first, as who deactivates them does: two who wait for each other end in a deadlock.
     whose = select(sessions.c.person).where(living).scalar_subquery()
-    tx.execute(people.update().where(people.c.id == whose).values(seen_at=at))
+    _note_seen(tx, people.c.id == whose, at)
     used = sessions.update().where(living).values(expires_at=at + LIFETIME, seen_at=at)
     return tx.execute(used).rowcount == 1
+
+
+def _note_seen(tx: Connection, who: ColumnElement[bool], at: Millis) -> None:
+    # With the revision, or it would be taken for an edit by hand.
+    seen = people.update().where(who)
+    tx.execute(seen.values(seen_at=at, revision=people.c.revision + 1))
 
 
 def choose(tx: Connection, session_id: str, organization: str) -> None:

@@ -1,180 +1,117 @@
-"""The demo's portal: two companies, the team that helps them, and requests with a past.
+"""The demo's portal: two companies, the team that helps them, and their requests of sixty days.
 
 Everything is done by the actions that pages call, each at its own time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from deskwire.accounts import passwords, people
-from deskwire.demo.past import LENGTH
-from deskwire.demo.world import CLIENTS, TEAM, Client
+from deskwire.demo.chronicle import CHRONICLE
+from deskwire.demo.doing import deed_of, file_matter, perform
+from deskwire.demo.matters import Act, Matter
+from deskwire.demo.papers import PAPERS
+from deskwire.demo.world import CLIENTS, TEAM, VISITORS, Client
 from deskwire.events.log import log
-from deskwire.kit.clock import DAY, HOUR, MINUTE, Millis
+from deskwire.kit.clock import DAY, HOUR, Millis
 from deskwire.kit.ids import new_id
-from deskwire.services import ACCESS
-from deskwire.tickets import filing, talk, work
-from deskwire.tickets.filing import Filing
-from deskwire.tickets.talk import Written
+from deskwire.tickets import talk
+from deskwire.tickets.uploads import Uploads, once, record
 from deskwire.workspaces import founding
-from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.membership import join
-from deskwire.workspaces.organizations import employ, read_categories, read_visible_by_id
+from deskwire.workspaces.organizations import employ, read_visible_by_id
 
-Act = tuple[str, str, Any]  # who (the beginning of an address), what, with what
+LENGTH = 60 * DAY
+UNREAD = 2 * DAY  # for so long visitors have not looked into what is new
+LIMIT = 1_000_000  # bytes of a file; the largest is a tenth of that
 
-# Days ago, company, title, category, description, and what came of it an hour apart.
-STORY: Sequence[tuple[float, str, str, str, str, str, Sequence[Act]]] = (
-    (
-        21, "Harbor Analytics", "clara", "Exports stop at 10,000 rows", "Problem",
-        "Since the update the CSV export ends after **10,000 rows**, without a word.\n\n"
-        "1. Open *Reports → Berths*\n2. Choose the whole year\n3. Export",
-        (
-            ("tess", "claim", None),
-            ("tess", "reply", "Thank you, Clara. I can see it here too."),
-            ("tess", "note", "The limit came with the new exporter. @Uma Holt knows it."),
-            ("uma", "reply", "Fixed; it goes out tonight. Could you try again tomorrow?"),
-            ("tess", "status", "waiting"),
-            ("clara", "reply", "214,380 rows, all there. Thank you!"),
-            ("uma", "status", "done"),
-        ),
-    ),
-    (
-        9, "Fjord Bikes", "finn", "Add Norwegian to the shop", "Change",
-        "Our customers ask for it daily. We can translate the texts ourselves.",
-        (
-            ("uma", "claim", None),
-            ("uma", "reply", "With pleasure. I attach nothing yet, but the list is 312 texts."),
-            ("finn", "reply", "We start on Monday."),
-        ),
-    ),
-    (
-        6, "Harbor Analytics", "carl", "Invoice for October has the wrong address", "Question",
-        "We moved to Quay 7 in September. Could you send it again?",
-        (
-            ("tess", "claim", None),
-            ("tess", "reply", "Sorry about that. Is “Quay 7, 20457 Hamburg” right?"),
-            ("tess", "status", "waiting"),
-        ),
-    ),
-    (
-        3, "Harbor Analytics", "clara", "Dashboard for the night shift", "Change",
-        "The night shift needs **three tiles only**: berths, tugs, weather. Large, and dark.",
-        (
-            ("uma", "claim", None),
-            ("uma", "priority", "normal"),
-            ("uma", "label", "dashboards"),
-            ("uma", "reply", "A first version is on your test desk, @Clara Vance."),
-            ("uma", "status", "review"),
-        ),
-    ),
-    (
-        1.2, "Harbor Analytics", "carl", "Two people cannot sign in since this morning", "Problem",
-        "Both see *“This account is locked”*. Nobody changed anything.",
-        (("tess", "priority", "urgent"), ("tess", "label", "sign-in")),
-    ),
-    (
-        0.3, "Fjord Bikes", "freya", "Stock shows minus two for wheel W-28", "Problem",
-        "It has been like this since the inventory. Selling is blocked.",
-        (("tess", "claim", None), ("tess", "reply", "On it.")),
-    ),
-)  # fmt: skip
+Paper = dict[str, Any]  # the row of a file, but for whose it is
+Moment = tuple[Millis, Callable[[], None]]
+
+
+async def keep_papers(uploads: Uploads) -> dict[str, Paper]:
+    """Put the files of the requests into the store; their rows, by name, yet to be written."""
+    return {name: await uploads.take_in(name, once(make())) for name, make in PAPERS.items()}
+
+
+async def drop_papers(uploads: Uploads, papers: Mapping[str, Paper]) -> None:
+    """Take them out of it again: they are in no row."""
+    for paper in papers.values():
+        await uploads.drop(paper["id"])
 
 
 @dataclass
-class _Town:
-    """Who is who, by the beginning of their address; organizations by name."""
+class Town:
+    """The portal's world in one transaction. `papers`: files in the store, by their name."""
 
     tx: Connection
-    people: dict[str, str] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    papers: Mapping[str, Paper]
+    places: dict[str, str] = field(default_factory=dict)  # organizations' ids by name
 
-    def deed(self, who: str, at: Millis) -> Deed:
-        return Deed(ACCESS.read_viewer(self.tx, self.people[who]), at)
+    def found(self, hashes: Sequence[str], at: Millis) -> None:
+        """Make people and companies; `hashes`: of the password, one for each person."""
+        before = _head(self.tx)
+        for client, hash_ in zip((*TEAM, *CLIENTS), hashes, strict=True):
+            self._move_in(client, hash_, at)
+        _date_log(self.tx, before, at)
 
+    def moments(self, until: Millis) -> Iterator[Moment]:
+        """Whatever people did up to now: when, and the doing of it; of each request in order."""
+        for matter in CHRONICLE:
+            ticket, at = new_id(), until - matter.ago
+            yield at, partial(self._at, at, partial(self._file, ticket, matter, at))
+            for act in matter.acts:
+                at += act.after
+                doing = partial(self._do, ticket, matter, act, at)
+                yield at, partial(self._at, at, doing)
+            at += HOUR
+            if until - at > UNREAD:
+                yield at, partial(self._at, at, partial(self._read, ticket, matter, at))
 
-def settle(tx: Connection, hashes: Sequence[str], at: Millis) -> None:
-    """Make the portal's people, companies and requests; `hashes`: a password's for each person."""
-    town, before = _Town(tx), _head(tx)
-    began = at - LENGTH - DAY + HOUR  # after the others have moved in
-    for client, hash_ in zip((*TEAM, *CLIENTS), hashes, strict=True):
-        _move_in(town, client, hash_, began)
-    for member, role in zip(TEAM, ("super_admin", "support_analyst"), strict=True):
-        employ(tx, town.people[member.key], role, began)
-    for client in CLIENTS:
-        _settle_in(town, client, began)
-    for days, place, who, title, category, text, acts in STORY:
-        _live(town, at - int(days * DAY), place, who, (title, category, text), acts)
-    _date_log(tx, before, began)
+    def _move_in(self, client: Client, hash_: str, at: Millis) -> None:
+        tx = self.tx
+        person = people.create(tx, name=client.name, email=client.email, at=at)
+        passwords.store(tx, person.id, hash_, at)
+        people.change(tx, person.id, email_verified_at=at, at=at)
+        if not client.company:
+            employ(tx, person.id, client.role, at)
+        elif client.company not in self.places:
+            made = founding.create(tx, deed_of(tx, client.key, at), client.company)
+            self.places[client.company] = made.id
+        else:
+            first = next(each for each in CLIENTS if each.company == client.company)
+            founder = deed_of(tx, first.key, at)
+            place = read_visible_by_id(tx, founder.viewer, self.places[client.company])
+            join(tx, founder, place, person.id, client.role)
 
+    def _at(self, at: Millis, do: Callable[[], None]) -> None:
+        before = _head(self.tx)
+        do()
+        _date_log(self.tx, before, at)
 
-def _move_in(town: _Town, client: Client, hash_: str, at: Millis) -> None:
-    person = people.create(town.tx, name=client.name, email=client.email, at=at)
-    passwords.store(town.tx, person.id, hash_, at)
-    people.change(town.tx, person.id, email_verified_at=at, at=at)
-    town.people[client.key] = person.id
+    def _file(self, ticket: str, matter: Matter, at: Millis) -> None:
+        file_matter(self.tx, deed_of(self.tx, matter.who, at), ticket, matter)
 
+    def _read(self, ticket: str, matter: Matter, at: Millis) -> None:
+        for each in (*TEAM, *CLIENTS):
+            if each.key in VISITORS and each.company in ("", matter.company):
+                talk.mark_read(self.tx, deed_of(self.tx, each.key, at), ticket, at)
 
-def _settle_in(town: _Town, client: Client, at: Millis) -> None:
-    if client.company not in town.places:
-        made = founding.create(town.tx, town.deed(client.key, at), client.company)
-        town.places[client.company] = made.id
-        return
-    id_ = town.places[client.company]
-    first = next(each for each in CLIENTS if each.company == client.company)
-    founder = town.deed(first.key, at)
-    place = read_visible_by_id(town.tx, founder.viewer, id_)
-    join(town.tx, founder, place, town.people[client.key], "member")
-
-
-def _live(
-    town: _Town,
-    at: Millis,
-    place: str,
-    who: str,
-    told: tuple[str, str, str],
-    acts: Sequence[Act],
-) -> None:
-    ticket, (title, category, text) = new_id(), told
-    deed = town.deed(who, at)
-    organization = read_visible_by_id(town.tx, deed.viewer, town.places[place])
-    known = {each.name: each.id for each in read_categories(town.tx, organization.id)}
-    filing_ = Filing(ticket, title, text, known[category])
-    filing.file_request(town.tx, deed, organization, filing_)
-    for nth, (actor, what, value) in enumerate(acts, start=1):
-        moment = min(at + nth * HOUR + nth * nth * MINUTE, at + 5 * HOUR + nth * MINUTE)
-        _ACTS[what](town.tx, town.deed(actor, moment), ticket, value)
-
-
-def _claim(tx: Connection, deed: Deed, ticket: str, _: object) -> None:
-    work.assign(tx, deed, ticket, deed.person)
-
-
-def _reply(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    talk.say(tx, deed, ticket, Written(new_id(), text))
-
-
-def _note(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    talk.say(tx, deed, ticket, Written(new_id(), text, "note"))
-
-
-def _label(tx: Connection, deed: Deed, ticket: str, label: str) -> None:
-    work.label(tx, deed, ticket, add=[label])
-
-
-_ACTS: dict[str, Callable[[Connection, Deed, str, Any], object]] = {
-    "claim": _claim,
-    "reply": _reply,
-    "note": _note,
-    "label": _label,
-    "priority": work.prioritise,
-    "status": work.move,
-}
+    def _do(self, ticket: str, matter: Matter, act: Act, at: Millis) -> None:
+        deed = deed_of(self.tx, act.who, at)
+        files = []
+        if act.what == "send":
+            paper = self.papers[act.value.partition(" ")[0]]
+            place = f"org:{self.places[matter.company]}"
+            whose = {"workspace": place, "uploader": deed.person, "created_at": at}
+            files = [record(self.tx, paper | whose).id]
+        perform(self.tx, deed, ticket, act, files)
 
 
 def _head(tx: Connection) -> int:

@@ -1,4 +1,4 @@
-"""The demo: a desk with a past, and a simulated bot beside it, in one command.
+"""The demo: a desk with a past, simulated people in it and a bot beside it, in one command.
 
 The demo's own values are the weakest: the environment, `.env.local` and `.env` beat them.
 """
@@ -12,12 +12,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 from deskwire.accounts.passwords import Hasher
+from deskwire.demo.clerks import Clerks
 from deskwire.demo.seed import seed
 from deskwire.demo.world import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import set_up
+from deskwire.kit.stores import open_store
 from deskwire.serve import listen, serve_on
 from deskwire.services import Opened, open_database
 from deskwire.settings import Settings, load
@@ -44,10 +47,12 @@ def run(folder: Path) -> None:
     try:
         _keep_secret(folder / "secret", secret)
         opened = open_database(settings.database_url)
-        _furnish(opened)
+        _furnish(opened, settings)
         with _simulator(settings, settings.address, folder):
             text = welcome(settings, folder, secret)
-            serve_on(listening, settings, opened, lambda: print(text, flush=True))
+            clerks = Clerks(opened.db, folder / "portal.json", Random())  # noqa: S311  no secret
+            beside = {"clerks": clerks.run}
+            serve_on(listening, settings, opened, lambda: print(text, flush=True), beside)
     finally:
         listening.close()
 
@@ -64,10 +69,10 @@ def _keep_secret(path: Path, secret: str) -> None:
         path.write_text(secret)
 
 
-def _furnish(opened: Opened) -> None:
+def _furnish(opened: Opened, settings: Settings) -> None:
     hasher = Hasher()
     try:
-        asyncio.run(seed(opened.db, hasher))
+        asyncio.run(seed(opened.db, hasher, open_store(settings.files_url)))
     except BaseException:
         opened.close()
         raise
@@ -95,8 +100,9 @@ def welcome(settings: Settings, folder: Path, secret: str) -> str:
 
 {chr(10).join(rows)}
 
-  A simulated Discord bot posts something every few seconds, and deletes the oldest of the
-  tickets it opened. Ctrl-C ends everything; the rest stays in {folder}/ (`make clean` removes it).
+  Simulated people work in the portal, and a simulated bot posts what happens in Discord: something
+  every few seconds. The oldest requests and tickets of theirs are deleted; file one yourself, and
+  Uma answers. Ctrl-C ends everything; the rest stays in {folder}/ (`make clean` removes it).
 
   The shell works on the demo too, from this folder in another terminal:
 

@@ -8,7 +8,9 @@ reader ever sees it otherwise: elsewhere an entry's time is when it was appended
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from random import Random
 
 from sqlalchemy import Connection, bindparam, select
@@ -16,14 +18,16 @@ from sqlalchemy import Connection, bindparam, select
 from deskwire.accounts import identities, passwords, people
 from deskwire.accounts.passwords import Hasher
 from deskwire.demo import portal
-from deskwire.demo.past import LENGTH, Told, past
+from deskwire.demo.past import Told, past
 from deskwire.demo.world import CLIENTS, LOGINS, PASSWORD, TEAM, Login
 from deskwire.events.log import log
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.clock import DAY, MINUTE, Clock, Millis, now
+from deskwire.kit.clock import DAY, HOUR, MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_secret
+from deskwire.kit.store import Store
+from deskwire.tickets.uploads import Uploads
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived, check
 from deskwire.webhooks.worker import Worker
@@ -32,22 +36,37 @@ SEED = 20261122  # any number; always the same past
 ACTOR = "demo"
 
 
-async def seed(db: Database, hasher: Hasher, clock: Clock = now) -> bool:
-    """Make the demo's world in `db`. False, and nothing done, if anybody or anything is in it."""
+async def seed(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -> bool:
+    """Make the demo's world in `db`, its files in `store`. False, and nothing done, if anybody or
+    anything is in it."""
     if not await db.read(_is_empty):
         return False
     everybody = (*LOGINS, *TEAM, *CLIENTS)
     hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in everybody))
-    return await db.write(_settle, db, hashes, clock())
+    uploads = Uploads(db, store, portal.LIMIT)
+    papers, is_done = await portal.keep_papers(uploads), False
+    try:
+        is_done = await db.write(_settle, db, hashes, papers, clock())
+    finally:
+        if not is_done:
+            await portal.drop_papers(uploads, papers)
+    return is_done
 
 
-def _settle(tx: Connection, db: Database, hashes: Sequence[str], at: Millis) -> bool:
+def _settle(
+    tx: Connection,
+    db: Database,
+    hashes: Sequence[str],
+    papers: Mapping[str, portal.Paper],
+    at: Millis,
+) -> bool:
     if not _is_empty(tx):  # somebody was faster
         return False
+    began, town = at - portal.LENGTH - DAY, portal.Town(tx, papers)
     for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=False)):
-        _move_in(tx, login, hash_, at - LENGTH - DAY + nth * MINUTE)
-    portal.settle(tx, hashes[len(LOGINS) :], at)
-    _live(tx, db, past(Random(SEED), at))  # noqa: S311  nothing secret is drawn
+        _move_in(tx, login, hash_, began + nth * MINUTE)
+    town.found(hashes[len(LOGINS) :], began + HOUR)
+    _live(tx, db, past(Random(SEED), at), town.moments(at))  # noqa: S311  nothing secret is drawn
     return True
 
 
@@ -64,16 +83,25 @@ def _move_in(tx: Connection, login: Login, hash_: str, at: Millis) -> None:
     identities.link(tx, person.id, "discord", login.user.id, actor=ACTOR, at=at)
 
 
-def _live(tx: Connection, db: Database, told: Sequence[Told]) -> None:
-    """Have the worker understand the past, delivery by delivery, each at its own time."""
+def _live(
+    tx: Connection, db: Database, told: Sequence[Told], moments: Iterable[portal.Moment]
+) -> None:
+    """Have all that happened happen, each at its own time: the worker understands what the bot
+    told, delivery by delivery, and in between people do what they did in the portal."""
     secret = new_secret()  # signs this past and is forgotten
     source = BotSource([secret])
     keep(tx, [_arrived(source, secret, each) for each in told])
     clock = _Moment()
     worker = Worker(db, [source], clock)
-    for each in told:
-        clock.at = each.at
+
+    def understand(at: Millis) -> None:
+        clock.at = at
         worker.work_off(tx, 1)
+
+    everything: list[portal.Moment] = [*moments]
+    everything += [(each.at, partial(understand, each.at)) for each in told]
+    for _, happen in sorted(everything, key=itemgetter(0)):
+        happen()
     _date_log(tx)
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deskwire.workspaces.rights import Role
+
 PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good there
 
 
@@ -86,6 +88,7 @@ class Client:
     name: str
     email: str
     company: str
+    role: Role
     sees: str
 
     @property
@@ -93,16 +96,21 @@ class Client:
         return self.email.partition("@")[0]
 
 
+HARBOR, FJORD = "Harbor Analytics", "Fjord Bikes"
+
 TEAM = (
-    Client("Tess Marlow", "tess@example.org", "", "the team: every company's requests"),
-    Client("Uma Holt", "uma@example.org", "", "the team"),
+    Client("Tess Marlow", "tess@example.org", "", "super_admin", "the team: all there is"),
+    Client("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
+    Client("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
 )
 CLIENTS = (
-    Client("Clara Vance", "clara@example.org", "Harbor Analytics", "admin of Harbor Analytics"),
-    Client("Carl Brandt", "carl@example.org", "Harbor Analytics", "a member there"),
-    Client("Finn Aasen", "finn@example.org", "Fjord Bikes", "admin of Fjord Bikes"),
-    Client("Freya Lie", "freya@example.org", "Fjord Bikes", "a member there"),
+    Client("Clara Vance", "clara@example.org", HARBOR, "admin", f"admin of {HARBOR}"),
+    Client("Hana Sato", "hana@example.org", HARBOR, "manager", "a manager there"),
+    Client("Carl Brandt", "carl@example.org", HARBOR, "member", "a member there"),
+    Client("Finn Aasen", "finn@example.org", FJORD, "admin", f"admin of {FJORD}"),
+    Client("Freya Lie", "freya@example.org", FJORD, "member", "a member there"),
 )
+VISITORS = ("clara", "tess")  # as whom most people look first: live, nothing is done in their name
 
 HELGA = User("234509871265430987", "helga_n")
 RASMUS = User("267812309876123450", "rasmus.px")

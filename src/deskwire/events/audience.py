@@ -16,7 +16,7 @@ from time import perf_counter
 from deskwire.events.channels import Channel, Channels
 from deskwire.events.counts import Counts
 from deskwire.events.log import Entry
-from deskwire.events.seat import Seat, Sink
+from deskwire.events.seat import NOTHING_OWED, Seat, Sink
 
 SLICE = 1_000  # seats per turn of the loop; ten thousand writes at once would hold it for 150 ms
 
@@ -59,6 +59,10 @@ class Audience:
         """Write to the seat from the next run on."""
         seat.live = True
         self._note(seat)
+        owed, seat.owed = seat.owed, NOTHING_OWED
+        for channel, notice in owed.items():
+            if channel in seat.channels:
+                self._hand(seat, notice)
 
     def silence(self, seat: Seat) -> int | None:
         """Write to a live seat no more; where it stands if the run had not reached it."""
@@ -69,6 +73,20 @@ class Audience:
             return None
         self._waiting[place] = None
         return self._run[0].position - 1
+
+    def notify(self, channel: Channel, notice: bytes) -> None:
+        """Write a frame without a place in the log; who stands still gets the newest one later."""
+        for seat in list(self.on(channel)):
+            if seat.live:
+                self._hand(seat, notice)
+            else:
+                seat.owed = {**seat.owed, channel: notice}
+
+    def _hand(self, seat: Seat, notice: bytes) -> None:
+        try:
+            seat.outlet.write(notice)
+        except Exception:
+            self._drop(seat.outlet.sink)
 
     def on(self, channel: Channel) -> AbstractSet[Seat]:
         """The seats that listen to a channel."""

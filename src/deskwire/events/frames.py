@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection
 
 from deskwire.events.cursor import Cursor
-from deskwire.events.redaction import redacted
+from deskwire.events.redaction import Rule
 from deskwire.kit.clock import Millis
 
 ACCEPT_RATE = 500  # streams a second we want to see coming back after a restart
@@ -25,11 +25,11 @@ def event_frame(cursor: Cursor, type_: str, data: str, at: Millis) -> bytes:
     return head.encode()
 
 
-def redacted_frame(frame: bytes, message: str) -> bytes | None:
-    """An event's frame without what it tells of a message; None where it tells nothing of it."""
+def redacted_frame(frame: bytes, id_: str, rule: Rule) -> bytes | None:
+    """An event's frame without what it tells of something; None where it tells nothing of it."""
     head, _, rest = frame.decode().partition("data: ")
     told = json.loads(rest)
-    kept = redacted(_dump(told["data"]), message)
+    kept = rule(_dump(told["data"]), id_)
     if kept is None:
         return None
     return (
@@ -37,9 +37,9 @@ def redacted_frame(frame: bytes, message: str) -> bytes | None:
     ).encode()
 
 
-def message_of(frame: bytes) -> str:
-    """Which message the frame of an event of one of the REDACTING types is about."""
-    return str(json.loads(frame.partition(b"data: ")[2])["data"]["message"])
+def named_in(frame: bytes, field: str) -> str:
+    """What a field of the event in a frame says."""
+    return str(json.loads(frame.partition(b"data: ")[2])["data"][field])
 
 
 def connected_frame(

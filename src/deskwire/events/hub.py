@@ -19,7 +19,7 @@ from dataclasses import replace
 from deskwire.events.audience import SLICE, Audience
 from deskwire.events.backlog import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
 from deskwire.events.catch_up import changes_of, first_frames, is_lost, must_reload, next_slice
-from deskwire.events.channels import Channels, PersonId, person_of
+from deskwire.events.channels import Channel, Channels, PersonId, person_of
 from deskwire.events.counts import Counts, Ending
 from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
@@ -75,7 +75,7 @@ class Hub:
         self._filling: asyncio.Task[None] | None = None
         self._loads: set[asyncio.Task[None]] = set()
         self._slow = Slow()
-        self._draining = False
+        self.is_draining = False  # this process goes down and takes no more streams
 
     # What the rest of the process sees
 
@@ -94,18 +94,13 @@ class Hub:
         """How many streams stand still until access has answered."""
         return sum(len(self._people.get(person, ())) for person in self._questions.open)
 
-    @property
-    def is_draining(self) -> bool:
-        """Whether this process goes down and takes no more streams."""
-        return self._draining
-
     def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
         """Seat a stream, silent until access has answered.
 
         `after` is the cursor the client has reached (None: it starts now). A person's oldest
         stream makes room when there are too many. Raises Draining while the process goes down.
         """
-        if self._draining:
+        if self.is_draining:
             raise Draining
         seat = Seat(new_id(), caller, scope, outlet)
         self.counts.opened[scope] += 1
@@ -154,6 +149,10 @@ class Hub:
         if not self._audience.is_writing:
             self._go_on()
 
+    def notify(self, channel: Channel, about: str) -> None:
+        """Say that what is shown of `about` has changed (decision 0033). No log keeps that."""
+        self._audience.notify(channel, control_frame("notice", about=about))
+
     def pump(self, seat: Seat) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
         if seat.closed or seat.paused or seat.loading:
@@ -178,7 +177,7 @@ class Hub:
 
     def drain(self) -> None:
         """End every stream, each with a slot of its own for coming back, and take no more."""
-        self._draining = True
+        self.is_draining = True
         seats = self.seats
         random.shuffle(seats)
         for place, seat in enumerate(seats):

@@ -39,7 +39,7 @@ from deskwire.events.catalogue import Event
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.redaction import redacted
+from deskwire.events.redaction import Rule, redacted
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_plain, is_shared, metadata, note
 
@@ -201,22 +201,25 @@ def begin_epoch(tx: Connection) -> str:
     return epoch
 
 
-def redact(tx: Connection, workspace: Workspace, message: str, *, since: Millis) -> None:
-    """Take what entries tell of a message out of the log; they keep their positions.
+def redact(
+    tx: Connection, workspace: Workspace, id_: str, *, since: Millis, rule: Rule = redacted
+) -> None:
+    """Take what entries tell of a message, or by another `rule`, out of the log; they keep their
+    positions.
 
-    `since`: when the message was written, the earliest anything can have told of it. The windows
-    of all processes do the same when they hear of it (`events/redaction.py`).
+    `since`: when it was written, the earliest anything can have told of it. The windows of all
+    processes do the same when they hear of it (`events/redaction.py`).
     """
     for table, key in ((log, log.c.position), (outbox, outbox.c.id)):
         rows = tx.execute(
             select(key, table.c.data).where(
                 table.c.workspace == workspace,
                 table.c.at >= since - SLACK,
-                table.c.data.contains(message, autoescape=True),
+                table.c.data.contains(id_, autoescape=True),
             )
         ).all()
         for place, data in rows:
-            if (kept := redacted(data, message)) is not None:
+            if (kept := rule(data, id_)) is not None:
                 tx.execute(table.update().where(key == place).values(data=kept))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-REDACTING = frozenset({"ticket.message_edited", "ticket.message_deleted"})  # types that ask for it
+Rule = Callable[[str, str], str | None]  # (data, id) → data without it; None: it tells nothing
 
 
 def redacted(data: str, message: str) -> str | None:
@@ -26,4 +28,43 @@ def redacted(data: str, message: str) -> str | None:
     for field in ("line", "content"):
         told.pop(field, None)
     told["redacted"] = True
+    return _dump(told)
+
+
+def without_file(data: str, file: str) -> str | None:
+    """The data of an entry without what it tells of a file; None where it tells nothing of it.
+
+    The message it came with stays, without it.
+    """
+    if file not in data:
+        return None
+    told = json.loads(data)
+    line, added = told.get("line") or {}, told.get("file")
+    sent = line.get("files") or []
+    kept = [each for each in sent if each["id"] != file]
+    is_added = isinstance(added, dict) and added.get("id") == file and added["name"] != ""
+    if not is_added and len(kept) == len(sent):
+        return None
+    if is_added:
+        told["file"] = {**added, "name": ""}
+    if len(kept) < len(sent):
+        told["line"] = {**line, "files": kept}
+    return _dump(told)
+
+
+class Redaction(NamedTuple):
+    """What an event asks for: the field that names what goes, and how it is taken out."""
+
+    field: str
+    rule: Rule
+
+
+REDACTING: Mapping[str, Redaction] = {
+    "ticket.message_edited": Redaction("message", redacted),
+    "ticket.message_deleted": Redaction("message", redacted),
+    "ticket.file_removed": Redaction("file", without_file),
+}
+
+
+def _dump(told: object) -> str:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))

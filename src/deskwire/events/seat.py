@@ -6,7 +6,7 @@ catching up, paused) nothing is written and `position` stands, so the seat goes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, assert_never
 
@@ -80,6 +80,9 @@ def wants(scope: Scope, channel: Channel, workspace: Workspace | None) -> bool:
     return workspace is None or workspace.startswith("guild:" if scope == "guilds" else "org:")
 
 
+NOTHING_OWED: Mapping[Channel, bytes] = {}  # one for all of them
+
+
 class Seat:
     """One open stream. The hub owns every field; nothing here decides anything."""
 
@@ -94,6 +97,7 @@ class Seat:
         "live",
         "loading",
         "outlet",
+        "owed",
         "paused",
         "position",
         "resuming",
@@ -115,6 +119,7 @@ class Seat:
         self.verdict: Verdict | None = None  # None until access has answered
         self.because: Because | None = None
         self.live = False
+        self.owed: Mapping[Channel, bytes] = NOTHING_OWED  # notices it is told once it is live
         self.paused = False
         self.resuming = False  # came back with a cursor and has not reached the head yet
         self.loading = False  # its backlog is being read

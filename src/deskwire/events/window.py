@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from deskwire.events.frames import message_of, redacted_frame
+from deskwire.events.frames import named_in, redacted_frame
 from deskwire.events.log import Entry
-from deskwire.events.redaction import REDACTING
+from deskwire.events.redaction import REDACTING, Rule
 
 WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
@@ -40,20 +40,20 @@ class Window:
         deleted goes from those before it."""
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
-        if entry.type in REDACTING:
-            self.redact(message_of(entry.frame))
+        if asked := REDACTING.get(entry.type):
+            self._redact(named_in(entry.frame, asked.field), asked.rule)
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
 
-    def redact(self, message: str) -> None:
-        """Take what entries tell of a message out of the frames: a resume must not tell it."""
-        needle = message.encode()
+    def _redact(self, id_: str, rule: Rule) -> None:
+        """Take what entries tell of something out of the frames: a resume must not tell it."""
+        needle = id_.encode()
         for index in range(self._start, len(self._entries)):
             entry = self._entries[index]
-            if needle in entry.frame and (frame := redacted_frame(entry.frame, message)):
+            if needle in entry.frame and (frame := redacted_frame(entry.frame, id_, rule)):
                 self._size += len(frame) - len(entry.frame)
                 self._entries[index] = replace(entry, frame=frame)
 

@@ -76,6 +76,8 @@ def faults_of(message: Message) -> list[str]:
             found.append(f"{form!r} has other places than {ids[0]!r}: {sorted(places)}")
         if not any(_marks_of(form) == _marks_of(id_) for id_ in ids):
             found.append(f"{form!r} has other marks than {ids[0]!r}: < > & and straight quotes")
+        elif not _nests(form):
+            found.append(f"{form!r} ends a tag that it has not begun")
     return found
 
 
@@ -93,5 +95,17 @@ def _marks_of(text: str) -> list[str]:
     return sorted(_MARK.findall(text))
 
 
+def _nests(text: str) -> bool:
+    """Whether each tag ends within the one that began last; ours all have an end."""
+    begun = list[str]()
+    for end, name in _TAG.findall(text):
+        if not end:
+            begun.append(name)
+        elif not begun or begun.pop() != name:
+            return False
+    return begun == []
+
+
+_TAG = re.compile(r"<(/?)(\w+)[^<>]*>")
 _PLACE = re.compile(r"%\((\w+)\)s")
 _MARK = re.compile(r'<[^<>]*>|[<>&"]')

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -86,6 +87,24 @@ def _is_undone(driver: object) -> bool:
 def is_shared(tx: Connection) -> bool:
     """Whether others write to this database at the same time: PostgreSQL, not SQLite."""
     return tx.dialect.name == "postgresql"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A bell that a transaction rang, as SQLite's subscriber is handed it."""
+
+    bell: str
+
+
+def ring(tx: Connection, bell: str) -> None:
+    """Have every serving process told, once this transaction has committed, that `bell` rang."""
+    if is_shared(tx):
+        tx.execute(_RING, {"bell": bell})  # twice in one transaction is once
+    else:
+        note(tx, Rung(bell))
+
+
+_RING = text("SELECT pg_notify(:bell, '')")
 
 
 def lock(tx: Connection, *names: str) -> None:

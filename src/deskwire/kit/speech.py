@@ -89,9 +89,9 @@ def find(text: str) -> str:
 def find_form(one: str, many: str, number: int) -> str:
     """The same by number."""
     found = _spoken.texts.get(one)
-    if not found or len(found) < 2:
+    if not found:
         return one if number == 1 else many
-    return found[_spoken.form_of(number)]
+    return found[min(_spoken.form_of(number), len(found) - 1)]
 
 
 def day_text(of: date) -> str:

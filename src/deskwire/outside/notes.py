@@ -22,13 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
+from deskwire.accounts.people import people
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import BigId, metadata
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tickets import tickets
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.members import guild_members
-from deskwire.workspaces.organizations import organization_members, organizations
+from deskwire.workspaces.organizations import categories, organization_members, organizations
 from deskwire.workspaces.roles import role_members, roles
 
 CHANNEL = "deskwire_edits"  # where PostgreSQL announces that there is a note
@@ -49,8 +50,10 @@ outside_changes = Table(
 
 # What is above is told before what is below: a ticket's edit before that of its facts.
 WATCHED: tuple[Table, ...] = (
+    people,
     guilds,
     organizations,
+    categories,
     roles,
     guild_members,
     role_members,

@@ -10,10 +10,13 @@ from typing import Any, get_args
 
 from sqlalchemy import Boolean, Column, Integer, Table
 
+from deskwire.accounts.people import parse_email, parse_name, parse_theme, parse_time_zone
 from deskwire.events.catalogue import LineKind, Side
+from deskwire.kit.errors import Invalid
 from deskwire.tickets.facts import Fact, State, fold, parse_tags
 from deskwire.tickets.messages import sentence
 from deskwire.tickets.statuses import STATUSES
+from deskwire.workspaces import founding
 from deskwire.workspaces.organizations import VISIBILITIES
 from deskwire.workspaces.permissions import ALL, Permission
 from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES
@@ -56,6 +59,18 @@ def _one_of(words: tuple[str, ...], default: str | None) -> Rule:
     return Rule(lambda value: value in words, f"must be one of {', '.join(words)}", default)
 
 
+def _parses(parse: Callable[[str], object]) -> Callable[[Any], bool]:
+    """Whether a value is as an action would have kept it."""
+
+    def holds(value: Any) -> bool:  # noqa: ANN401 - whatever somebody wrote
+        try:
+            return bool(parse(value) == value)
+        except Invalid:
+            return False
+
+    return holds
+
+
 _PERMISSIONS = Rule(lambda value: 0 <= value <= ALL, f"must be from 0 to {int(ALL)}", 0)
 _RULES: dict[tuple[str, str], Rule] = {
     ("tickets", "status"): _one_of(STATUSES, "new"),
@@ -66,6 +81,19 @@ _RULES: dict[tuple[str, str], Rule] = {
     ("roles", "bits"): Rule(_are_bits, "must be JSON like {}", "{}"),
     ("roles", "permissions"): _PERMISSIONS,
     ("guild_members", "permissions"): _PERMISSIONS,
+    ("people", "name"): Rule(
+        _parses(parse_name), "must be 1 to 80 ordinary characters on a line", "?"
+    ),
+    ("people", "email"): Rule(
+        _parses(parse_email), "must be an address in lower case, without spaces", None
+    ),
+    ("people", "theme"): Rule(_parses(parse_theme), "must be light or dark", None),
+    ("people", "time_zone"): Rule(
+        _parses(parse_time_zone), "must be a zone like Europe/Oslo", None
+    ),
+    ("categories", "name"): Rule(
+        _parses(founding.parse_name), "must be 2 to 80 ordinary characters on a line", "??"
+    ),
     ("organizations", "visibility"): _one_of(VISIBILITIES, "members"),
     ("organization_members", "role"): _one_of((*CLIENT_ROLES, *INTERNAL_ROLES), "member"),
     ("messages", "kind"): _one_of(get_args(LineKind), "reply"),

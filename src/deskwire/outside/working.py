@@ -26,6 +26,7 @@ from deskwire.outside.notes import (
 )
 from deskwire.outside.sane import Fault, faults
 from deskwire.tickets import by_hand as tickets
+from deskwire.tickets import people_by_hand as people
 from deskwire.workspaces import by_hand as workspaces
 from deskwire.workspaces import guilds
 from deskwire.workspaces import organizations_by_hand as organizations
@@ -36,11 +37,13 @@ AT_ONCE = 100  # notes in one transaction; webhooks wait for the same writer
 Tell = Callable[[Connection, Edit], None]
 
 TELL: Mapping[str, Tell] = {
+    "people": people.tell_of_person,
     "guilds": workspaces.tell_of_guild,
     "roles": workspaces.tell_of_role,
     "guild_members": workspaces.tell_of_member,
     "role_members": workspaces.tell_of_membership,
     "organizations": organizations.tell_of_organization,
+    "categories": organizations.tell_of_category,
     "organization_members": organizations.tell_of_member,
     "tickets": tickets.tell_of_ticket,
     "messages": tickets.tell_of_message,
@@ -133,12 +136,17 @@ def _is_other(before: SimpleNamespace | None, now: Row[Any] | None) -> bool:
 
 def _advice(tx: Connection, edited: Edited, row: Row[Any] | None, found: list[Fault]) -> str | None:
     """What an operator must know of a row that was edited."""
-    wrong = [f"{each.column} {each.says}; it is {each.instead!r} instead" for each in found]
+    wrong = [f"{each.column} {each.says}; it is {_told(each)}" for each in found]
     if row is not None and (place := _guild_of(row)) and guilds.read_place(tx, place) is None:
         wrong.append(f"there is no server {place} here, so nobody sees it")
     if not wrong:
         return None
     return f"{edited.name}: {', '.join(wrong)}. Write a value that can be, or delete the row"
+
+
+def _told(fault: Fault) -> str:
+    """What took the place of a value, for a line of the log: never somebody's address."""
+    return "as it was" if fault.column == "email" else f"{fault.instead!r} instead"
 
 
 def _guild_of(row: Row[Any]) -> str | None:

@@ -135,6 +135,24 @@ def select_shown(viewer: Viewer) -> Select[Any]:
     return select(files).select_from(joined).where(or_(own, sent))
 
 
+def read_unsent(tx: Connection, person: PersonId, ids: Sequence[str]) -> list[Attached]:
+    """Those of `ids` that somebody has uploaded and not sent yet."""
+    wanted = files.c.id.in_(ids[:MAX_FILES])
+    mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
+    return [attached(row) for row in tx.execute(mine.order_by(files.c.id))]
+
+
+def read_sent(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
+    """A file that came with a message of a ticket."""
+    is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)
+    return tx.execute(select(files).where(is_it, files.c.message.is_not(None))).one_or_none()
+
+
+def forget(tx: Connection, file_id: str) -> None:
+    """Forget a file; its bytes are the caller's to remove, or the store's keeper does."""
+    tx.execute(delete(files).where(files.c.id == file_id))
+
+
 def forget_of_message(tx: Connection, message_id: str) -> None:
     """Forget the files of a message; the store's keeper removes what no row names."""
     tx.execute(delete(files).where(files.c.message == message_id))

@@ -6,7 +6,7 @@ the writer's own screen knows the echo of what it showed at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from deskwire.events import channels, log
 from deskwire.events.catalogue import Attached, TicketRead
 from deskwire.events.channels import STAFF
+from deskwire.events.redaction import without_file
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
@@ -34,9 +35,11 @@ from deskwire.workspaces.names import read_names
 from deskwire.workspaces.rights import Right, demand, is_staff, may
 
 Kind = Literal["reply", "note"]
-ONLY_OWN = {
+Verb = Literal["edit", "delete", "strip"]  # strip: of a file
+ONLY_OWN: Mapping[Verb, str] = {
     "edit": N_("Only who wrote a message can edit it."),
     "delete": N_("Only who wrote a message can delete it."),
+    "strip": N_("Only who sent a file can delete it."),
 }
 
 
@@ -160,6 +163,28 @@ def erase(tx: Connection, deed: Deed, ticket_id: str, message_id: str) -> None:
         _tell_of_file(tx, deed, row, "ticket.file_removed", {"file": file.id}, is_note=is_note)
 
 
+def remove_file(tx: Connection, deed: Deed, ticket_id: str, file_id: str) -> None:
+    """Delete a file that was sent: one's own, or as a moderator any; its name from the log as well.
+
+    A message that was nothing but this file goes with it. The bytes are the caller's to remove.
+    """
+    row = hold(tx, deed, ticket_id)
+    file = files.read_sent(tx, row.id, file_id)
+    if file is None:
+        raise NotFound(gettext("There is no such file, or it is not shared with you."))
+    message = _own(deed, row, messages.read_row(tx, row.id, file.message, hold=True), "strip")
+    if not message.text and len(files.read_of_message(tx, message.id)) == 1:
+        erase(tx, deed, ticket_id, message.id)
+        return
+    files.forget(tx, file_id)
+    log.redact(tx, row.workspace, file_id, since=message.at, rule=without_file)
+    table = messages.messages
+    stripped = update(table).where(table.c.id == message.id)
+    tx.execute(stripped.values(revision=table.c.revision + 1))
+    changed: Any = row if file.note else raised(tx, row)
+    _tell_of_file(tx, deed, changed, "ticket.file_removed", {"file": file_id}, is_note=file.note)
+
+
 def mark_read(tx: Connection, deed: Deed, ticket_id: str, at: Millis) -> None:
     """Note that the viewer has read a request up to a moment; never less than before."""
     mine = (reads.c.ticket == ticket_id) & (reads.c.person == deed.person)
@@ -227,14 +252,12 @@ def _side(deed: Deed, row: Row[Any]) -> Literal["customer", "staff"]:
     return "customer" if is_theirs else "staff"
 
 
-def _own(
-    deed: Deed, row: Row[Any], message: Row[Any] | None, verb: Literal["edit", "delete"]
-) -> Row[Any]:
+def _own(deed: Deed, row: Row[Any], message: Row[Any] | None, verb: Verb) -> Row[Any]:
     if message is None or message.kind == "system":
         raise NotFound(gettext("There is no such message."))
     if message.kind == "note" and not may(deed.viewer, Right.NOTE):
         raise NotFound(gettext("There is no such message."))
-    moderates = verb == "delete" and may(deed.viewer, Right.MODERATE, row.workspace)
+    moderates = verb != "edit" and may(deed.viewer, Right.MODERATE, row.workspace)
     if not may_edit(deed, message) and not moderates:
         raise Forbidden(gettext(ONLY_OWN[verb]))
     return message

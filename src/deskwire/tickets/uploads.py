@@ -47,33 +47,52 @@ class Uploads:
         Raises TooLarge while it arrives. Whatever goes wrong, nothing of it is kept.
         """
         await self.db.read(check_room, person)
+        taken = await self.take_in(name, chunks)
+        try:
+            row = taken | {"workspace": place, "uploader": person, "created_at": now()}
+            return attached(await self.db.write(record, row))
+        except BaseException:
+            await self.drop(taken["id"])
+            raise
+
+    async def take_in(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
+        """Put the bytes of a file into the store: what `record` writes of it, but for whose it is,
+        where, and since when. Raises TooLarge; whatever goes wrong, nothing of it is kept."""
         id_, seen = new_id(), Seen(self.limit)
         await self.store.put(id_, seen.through(chunks))
         try:
             small = await self._shrink(id_) if seen.type in PICTURES else None
-            row = {
-                "id": id_,
-                "workspace": place,
-                "note": False,
-                "uploader": person,
-                "name": clean_name(name),
-                "type": seen.type,
-                "size": seen.size,
-                "sha256": seen.sha256,
-                "width": small and small.width,
-                "height": small and small.height,
-                "thumbnail": small is not None,
-                "created_at": now(),
-            }
-            return attached(await self.db.write(record, row))
         except BaseException:
-            await self._drop(id_)
+            await self.drop(id_)
             raise
+        return {
+            "id": id_,
+            "note": False,
+            "name": clean_name(name),
+            "type": seen.type,
+            "size": seen.size,
+            "sha256": seen.sha256,
+            "width": small and small.width,
+            "height": small and small.height,
+            "thumbnail": small is not None,
+        }
 
     async def forget(self, person: PersonId, id_: str) -> None:
         """Take an upload back that was not sent yet."""
         if await self.db.write(forget_unsent, person, id_):
+            await self.drop(id_)
+
+    async def drop(self, id_: str) -> None:
+        """Take the bytes of a file that has no row out of the store."""
+        await self.store.delete(id_)
+        await self.store.delete(f"{id_}.thumb")
+
+    async def drop(self, id_: str) -> None:
+        """Remove the bytes of a file no row names any more; where that fails, the keeper does."""
+        try:
             await self._drop(id_)
+        except Exception:
+            logger.exception("the bytes of file %s stay until the keeper comes", id_)
 
     async def _shrink(self, id_: str) -> Picture | None:
         """A small picture, kept beside the whole one. Whatever breaks, there is none."""
@@ -85,10 +104,6 @@ class Uploads:
             logger.exception("no small picture of file %s", id_)
             return None
         return small
-
-    async def _drop(self, id_: str) -> None:
-        await self.store.delete(id_)
-        await self.store.delete(f"{id_}.thumb")
 
 
 def read_uploader(tx: Connection, access: Access, person: PersonId, place: Workspace) -> Viewer:

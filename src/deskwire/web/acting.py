@@ -52,8 +52,7 @@ async def act_as(
 
 
 async def go_on_in(site: Site, request: Request, organization: str) -> None:
-    """Make an organization the active one of this session, whose person has just come to it; not
-    where a link of another site has led them."""
+    """Make an organization the active one of this session, whose person has come to it."""
     session = visit_of(request).session
-    if session is not None and request.headers.get("sec-fetch-site") != "cross-site":
+    if session is not None and getattr(session, "organization", None) != organization:
         await site.db.write(sessions.choose, session.id, organization)

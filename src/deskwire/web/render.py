@@ -50,6 +50,7 @@ MACROS = (
     "lines",
     "admin",
 )  # each may use those before it
+LAYOUT = "base.html"  # whose fragments every page has
 FRAGMENT_HEADER = "x-deskwire-fragment"
 MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
 PRIORITIES = ("low", "normal", "high", "urgent")  # that have a colour; others are shown plainly
@@ -80,7 +81,7 @@ class Page:
     theme: str | None = None  # light, dark; None: the system's
     time_zone: str | None = None  # IANA name; None: the browser's own
     active: Workspace | None = None  # the organization the session is in, or the only one
-    organizations: int = 0  # how many the viewer is a member of
+    is_unproven: bool = False  # nobody has shown yet that the address is theirs, and could
     language: str = "en"  # as HTML names it
     texts: Mapping[str, object] | None = None  # what scripts say in it; None: they know
 
@@ -127,10 +128,14 @@ class Renderer:
             None if visit.person is None else visit.person.theme,
             None if visit.person is None else visit.person.time_zone,
             _active(viewer, visit) if isinstance(viewer, Viewer) else None,
-            len(ids_of(viewer)) if isinstance(viewer, Viewer) else 0,
+            self._site.letters.works and _is_unproven(visit.person),
             self._language,
             self._texts,
         )
+
+
+def _is_unproven(person: Person | None) -> bool:
+    return person is not None and bool(person.email) and person.email_verified_at is None
 
 
 def _active(viewer: Viewer, visit: Visit) -> Workspace | None:
@@ -146,9 +151,18 @@ def fragments_wanted(request: Request) -> list[str] | None:
     return request.query_params.get("fragment", "").split(",")[:MAX_FRAGMENTS]
 
 
+def is_gone_to(request: Request) -> bool:
+    """Whether somebody goes to a page: asks for all of it, not ahead, and led by no other site."""
+    sites = set(request.headers.getlist("sec-fetch-site"))
+    is_ahead = "prefetch" in request.headers.get("sec-purpose", "")
+    is_whole = request.method == "GET" and fragments_wanted(request) is None
+    return is_whole and not is_ahead and sites <= {"same-origin", "none"}
+
+
 def _fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:
     context = template.new_context(values)
-    blocks = [template.blocks.get(block_of(id_)) for id_ in dict.fromkeys(ids)]
+    there = {**template.environment.get_template(LAYOUT).blocks, **template.blocks}
+    blocks = [there.get(block_of(id_)) for id_ in dict.fromkeys(ids)]
     return "".join(part for block in blocks if block is not None for part in block(context))
 
 

@@ -142,6 +142,7 @@ def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
         Url("/requests/{request}/messages", "signed-in", post=one.say, files="parts"),
         Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
         Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
+        Url("/requests/{request}/files/{file}/delete", "signed-in", post=one.remove_file),
         Url("/requests/{request}/read", "signed-in", post=one.read),
         Url("/requests/{request}/delete", "signed-in", post=one.delete),
         Url("/admin", "signed-in", requests.admin),
@@ -177,6 +178,7 @@ def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) ->
     do, one = partial(Operation, site), "/api/requests/{request}"
     described = (
         Url("/api/me", "signed-in", do(api_oneself.show)),
+        Url("/api/me/verification", "signed-in", post=do(api_oneself.prove)),
         Url("/api/requests", "signed-in", do(api_requests.list_own), do(api_requests.file, 201)),
         Url("/api/requests/all", "signed-in", do(api_requests.list_all)),
         Url("/api/requests/events", "session", app=streams["requests"]),
@@ -206,6 +208,7 @@ def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) ->
             do(api_messages.send_file, 201, takes_file=True),
             files="any",
         ),
+        Url(f"{one}/files/{{file}}", "signed-in", delete=do(api_messages.remove_file)),
         Url(
             f"{one}/watch", "signed-in", put=do(api_requests.watch), delete=do(api_requests.unwatch)
         ),

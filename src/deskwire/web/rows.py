@@ -15,7 +15,7 @@ from markupsafe import Markup
 from deskwire.events.catalogue import TicketNow
 from deskwire.web.zones import times_in, zone
 
-KEPT = 4_000  # rows, of about 3 KB each
+KEPT = 2_000  # rows of each kind, of about 6 KB each with what they are found by
 
 Macro = Callable[..., Markup]  # of a state, and what else a row depends on
 

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection, Request
 
 from deskwire.events.access import Access
 from deskwire.events.hub import Hub
+from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.kit.speech import gettext
@@ -29,6 +30,8 @@ class Person(Protocol):
     def name(self) -> str: ...
     @property
     def email(self) -> str | None: ...
+    @property
+    def email_verified_at(self) -> Millis | None: ...
     @property
     def picture(self) -> str | None: ...
     @property

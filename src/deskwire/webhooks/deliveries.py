@@ -36,11 +36,12 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, execute_plain, metadata
+from deskwire.kit.db import BigId, execute_plain, metadata, ring
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.speech import gettext
 from deskwire.webhooks.source import Arrived
 
+BELL = "deskwire_deliveries"  # rung when one of them is another than it was
 AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
 
 State = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
@@ -190,6 +191,7 @@ def replay(tx: Connection, delivery_id: int) -> None:
             )
         )
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
+    ring(tx, BELL)
 
 
 def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
@@ -205,6 +207,7 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
         )
     seen = {"state": "dismissed", "handled_at": at}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(seen))
+    ring(tx, BELL)
 
 
 def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
@@ -216,6 +219,7 @@ def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
         chosen = tx.execute(_OVER, {"of": source, "before": before, "at_most": at_most}).scalars()
         if over := list(chosen):
             tx.execute(delete(deliveries).where(deliveries.c.id.in_(over)))
+            ring(tx, BELL)
             return len(over)
     return 0
 

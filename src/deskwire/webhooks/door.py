@@ -102,9 +102,9 @@ class Door:
 class Intake:
     """Keeps deliveries; those that come while one batch is written make up the next."""
 
-    def __init__(self, db: Database, ring: Callable[[], None]) -> None:
+    def __init__(self, db: Database, *rings: Callable[[], None]) -> None:
         self._db = db
-        self._ring = ring
+        self._rings = rings  # called after each batch, on the loop
         self.is_refused = False  # the last batch could not be kept
         self._waiting: list[tuple[Arrived, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -126,7 +126,8 @@ class Intake:
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
                         _settle(kept, failure)
-                self._ring()
+                for ring in self._rings:
+                    ring()
         finally:
             self._writing = None
 

@@ -18,10 +18,11 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import is_caused_by
 from deskwire.kit.clock import Clock, now
-from deskwire.kit.db import Database, lock, part
+from deskwire.kit.db import Database, lock, part, ring
 from deskwire.kit.errors import Refusal
 from deskwire.kit.strict_json import parse_json
 from deskwire.webhooks.deliveries import (
+    BELL,
     State,
     fingerprint,
     read_one,
@@ -96,6 +97,8 @@ class Worker:
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
             worked.append((row.source, state))
+        if worked:
+            ring(tx, BELL)
         return worked
 
     def _understand(self, tx: Connection, row: Row[Any]) -> tuple[State, list[str]]:

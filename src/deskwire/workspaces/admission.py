@@ -39,6 +39,7 @@ from deskwire.workspaces.organizations import (
     organizations,
     read_employed,
 )
+from deskwire.workspaces.origin import Principal
 from deskwire.workspaces.rights import INTERNAL_ROLES, Right, demand
 
 LAST = N_("This desk needs a super admin who can sign in. Make somebody else one first.")
@@ -106,9 +107,14 @@ def deactivate(tx: Connection, deed: Deed, person_id: PersonId) -> None:
     if read_employed(tx).get(person_id) == "super_admin":
         _keep_super_admin(tx, person_id)
     people.deactivate(tx, person_id, actor=deed.person, at=deed.at)
-    sessions.end_all(tx, person_id, actor=deed.person, at=deed.at)
+    shut_out(tx, person_id, deed.person, deed.at)
+
+
+def shut_out(tx: Connection, person_id: PersonId, actor: Principal, at: Millis) -> None:
+    """What goes with being let in: every browser, every link, what they invited others by."""
+    sessions.end_all(tx, person_id, actor=actor, at=at)
     links.withdraw(tx, person_id, WELCOMING)
-    revoke_made(tx, person_id, deed.person, deed.at)
+    revoke_made(tx, person_id, actor, at)
 
 
 def readmit(tx: Connection, deed: Deed, person_id: PersonId) -> None:

@@ -37,7 +37,7 @@ def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
     revoke_made(tx, person_id, person_id, at)
     _forget(tx, person, at)
     people.erase(tx, person_id, at)
-    rename(tx, person_id, people.FORMER)
+    rename(tx, person_id, gettext(people.FORMER))
 
 
 def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:

@@ -45,6 +45,7 @@ ABOUT_CHARACTERS = 500  # a short paragraph
 CATEGORIES = N_("Question, Problem, Change, Other")  # of a new organization
 MAX_FOUNDED = 20  # organizations of one person; more is somebody who fills the desk
 MAX_CATEGORIES = 30  # a list to choose from; more is a search
+COMMA = re.compile(r"\s*[,،、，]\s*")  # of any script
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])")
 RESERVED = frozenset({"admin", "api", "deskwire", "new", "settings", "staff", "team"})
 
@@ -61,8 +62,8 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     with _refusing(address):
         tx.execute(insert(organizations).values({**row, "created_at": deed.at}))
     names = [
-        {"id": new_id(), "organization": id_, "name": each, "place": place}
-        for place, each in enumerate(gettext(CATEGORIES).split(", "))
+        {"id": new_id(), "organization": id_, "name": each, "place": place, "revision": 1}
+        for place, each in enumerate(COMMA.split(gettext(CATEGORIES)))
     ]
     tx.execute(insert(categories), names)
     made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
@@ -151,7 +152,7 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
             most=MAX_CATEGORIES,
         )
         raise Conflict(sentence)
-    row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known)}
+    row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known), "revision": 1}
     tx.execute(insert(categories).values(row))
     _tell_update(tx, deed, place)
 
@@ -164,7 +165,8 @@ def archive_category(tx: Connection, deed: Deed, id_: str, category: str) -> Non
     if category not in known:
         raise Invalid(gettext("There is no such category."))
     at = None if known[category].archived else deed.at
-    tx.execute(update(categories).where(mine).values(archived_at=at))
+    changed = update(categories).where(mine)
+    tx.execute(changed.values(archived_at=at, revision=categories.c.revision + 1))
     _tell_update(tx, deed, place)
 
 
@@ -226,8 +228,8 @@ def _check_room(tx: Connection, deed: Deed) -> None:
     if tx.execute(held).scalar_one() >= MAX_FOUNDED:
         raise Conflict(
             gettext(
-                "You are an admin of %(most)s organizations already, which is the most one person "
-                "may create. Ask the team of this desk to create another.",
+                "You are an admin of %(most)s organizations, with those deleted since yesterday. "
+                "That is the most one person may create. Ask the team of this desk for another.",
                 most=MAX_FOUNDED,
             )
         )

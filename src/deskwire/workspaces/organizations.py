@@ -87,6 +87,7 @@ categories = Table(
     Column("name", Text, nullable=False),
     Column("place", Integer, nullable=False),  # in its list, from 0
     Column("archived_at", BigInteger),  # ms; old requests keep it, new ones cannot have it
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_categories_organization_place", "organization", "place"),
 )
 

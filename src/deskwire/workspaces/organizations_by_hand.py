@@ -1,4 +1,4 @@
-"""What somebody changed of an organization or of its members by hand, told in their events."""
+"""What somebody changed by hand of an organization, its categories, its members, told in events."""
 
 from __future__ import annotations
 
@@ -85,6 +85,27 @@ def _more(kind: type[OrganizationEvent], before: Any, place: Organization) -> di
     if kind is OrganizationRenamed:
         return {"old_name": before.name, "old_slug": before.slug}
     return {"visibility": place.visibility} if kind is OrganizationVisibilityChanged else {}
+
+
+def tell_of_category(tx: Connection, edit: Edit) -> None:
+    """A category was written, changed or deleted: its organization has another list."""
+    rows = [each for each in (edit.before, edit.now) if each is not None]
+    for id_ in sorted({row.organization for row in rows}):
+        here = (organizations.c.id == id_) & organizations.c.deleted_at.is_(None)
+        raised = update(organizations).where(here).values(revision=organizations.c.revision + 1)
+        row = tx.execute(raised.returning(organizations)).one_or_none()
+        if row is None:
+            continue  # it was deleted, and that was told
+        place = organization_of(row)
+        event = OrganizationUpdated(
+            workspace=place.workspace,
+            actor=BY_HAND,
+            organization=place.id,
+            name=place.name,
+            slug=place.slug,
+            revision=place.revision,
+        )
+        log.append(tx, event, channels=[place.workspace, STAFF], cause=edit.cause)
 
 
 def tell_of_member(tx: Connection, edit: Edit) -> None:

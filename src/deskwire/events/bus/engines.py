@@ -27,10 +27,10 @@ def open_bus(
 ) -> Bus:
     """The bus of a serving process whose hub has everything up to `head`.
 
-    `bells`: whom to call when the database announces something else; SQLite announces nothing.
+    `bells`: whom to call when a transaction has rung one of them, here or elsewhere.
     """
     if isinstance(db, SQLite):
-        return MemoryBus(epoch)
+        return MemoryBus(epoch, bells)
     return PostgresBus(_postgres(db), head, bells)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deskwire.events.bus import Listener
 from deskwire.events.log import Appended, Entry
+from deskwire.kit.db import Rung
 
 
 class MemoryBus:
     """Subscribe `committed` to the database; entries reach the listener in commit order."""
 
-    def __init__(self, epoch: str) -> None:
+    def __init__(self, epoch: str, bells: Mapping[str, Callable[[], None]]) -> None:
         self._epoch = epoch
+        self._bells = bells
         self._loop = asyncio.get_running_loop()
         self._listener: Listener | None = None
         self._waiting: list[Entry] = []
@@ -25,8 +27,12 @@ class MemoryBus:
     def committed(self, noted: Sequence[Any]) -> None:
         """Called in the writer's thread, after each commit and before the next."""
         entries = [thing.entry(self._epoch) for thing in noted if isinstance(thing, Appended)]
-        if entries and not self._loop.is_closed():
+        if self._loop.is_closed():
+            return
+        if entries:
             self._loop.call_soon_threadsafe(self._collect, entries)
+        for bell in {thing.bell for thing in noted if isinstance(thing, Rung)} & self._bells.keys():
+            self._loop.call_soon_threadsafe(self._bells[bell])
 
     async def run(self) -> None:
         """Nothing needs to be done: entries come by themselves."""

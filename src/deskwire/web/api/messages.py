@@ -100,6 +100,17 @@ async def send_file(call: Call, query: SendQuery) -> FileNow:
     return sent
 
 
+async def remove_file(call: Call) -> None:
+    """Delete a file.
+
+    Your own, or any as a moderator of the team. A message that was nothing but this file goes with
+    it.
+    """
+    file = call.id("file")
+    await call.write(talk.remove_file, call.id("request"), file)
+    await call.site.uploads.drop(file)
+
+
 def _read_page(
     tx: Connection, viewer: Viewer, id_: str, after: Key | None
 ) -> tuple[list[MessageNow], str | None]:

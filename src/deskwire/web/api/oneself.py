@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from deskwire.accounts.mailing import send_verification
 from deskwire.events.access import Viewer
+from deskwire.kit.clock import now
+from deskwire.kit.errors import NotFound
 from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_shapes import Me
 from deskwire.web.api.organizations import organization_now, rights_of
@@ -19,6 +22,19 @@ async def show(call: Call) -> Me:
     return await call.read(_read_me, person_of(call.request), call.active)
 
 
+async def prove(call: Call) -> None:
+    """Mail the link again that proves your address.
+
+    Until it is opened you cannot accept invitations; all else is as it will be.
+    """
+    request, letters = call.request, call.site.letters
+    if not letters.works:
+        raise NotFound("This desk sends no mail.")
+    address = request.client.host if request.client else None
+    compose = letters.verification(request)
+    await call.site.db.write(send_verification, call.person, compose, address, now())
+
+
 def _read_me(tx: Connection, viewer: Viewer, person: Person, chosen: str | None) -> Me:
     own, roles = own_of(tx, viewer), roles_in(viewer, None)
     active = chosen_of(own, chosen)
@@ -26,6 +42,7 @@ def _read_me(tx: Connection, viewer: Viewer, person: Person, chosen: str | None)
         id=person.id,
         name=person.name,
         email=person.email,
+        email_verified=person.email is not None and person.email_verified_at is not None,
         time_zone=person.time_zone,
         theme=person.theme,
         role=next((role for role in INTERNAL_ROLES if role in roles), None),

@@ -130,6 +130,7 @@ class Me(Shown):
     id: str
     name: str
     email: str | None
+    email_verified: bool = Field(description="whether the link that was mailed there was opened")
     time_zone: str | None
     theme: str | None
     role: InternalRole | None = Field(description="in the team; null: not of the team")

@@ -57,8 +57,8 @@ async def list_organizations(call: Call, query: PageQuery) -> OrganizationPage:
 async def found(call: Call, given: NewOrganization) -> OrganizationNow:
     """Found an organization.
 
-    Whoever does becomes its admin. Who is admin of 20 founds no other, but for who may create any
-    number.
+    Whoever does becomes its admin. Who is admin of 20, with those deleted since yesterday, founds
+    no other, but for who may create any number.
     """
     id_ = (await call.write(founding.create, given.name, given.slug)).id
     call.headers["location"] = f"/api/organizations/{id_}"

@@ -19,7 +19,7 @@ from deskwire.tickets.statuses import Status
 from deskwire.web.acting import act_as, go_on_in
 from deskwire.web.errors import status_of
 from deskwire.web.forms import Form, done, read_form
-from deskwire.web.render import Render
+from deskwire.web.render import Render, is_gone_to
 from deskwire.web.site import Site, person_of
 from deskwire.web.wording import said
 from deskwire.workspaces import founding, invitations
@@ -77,7 +77,7 @@ class OrganizationPages:
     async def overview(self, request: Request) -> Response:
         """GET /orgs/{slug}: makes it the active one of this session."""
         shown = await self._shown(request)
-        if shown.place.workspace in shown.viewer.channels:
+        if shown.place.workspace in shown.viewer.channels and is_gone_to(request):
             await go_on_in(self.site, request, shown.place.id)
         return self.render(request, "organization.html", _context(request, shown))
 

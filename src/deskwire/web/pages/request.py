@@ -38,7 +38,7 @@ from deskwire.tickets.work import why_not_move
 from deskwire.web.acting import act_as
 from deskwire.web.forms import Form, done, read_form
 from deskwire.web.receiving import receive_files, sent_or_forgotten
-from deskwire.web.render import Render
+from deskwire.web.render import Render, fragments_wanted
 from deskwire.web.site import Site, person_of
 from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
@@ -81,7 +81,9 @@ class RequestPage:
         days = self.site.reopen_days
         shown = await self.site.db.read(read_shown, self.site.access, person.id, id_, days)
         view = next((view for view in VIEWS if view == request.query_params.get("view")), VIEWS[0])
-        if shown.is_unread and view == "conversation":
+        wanted = fragments_wanted(request)
+        is_read = view == "conversation" and (wanted is None or "timeline" in wanted)
+        if shown.is_unread and is_read:
             await act_as(self.site, request, talk.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
@@ -114,8 +116,8 @@ class RequestPage:
         found = await self.site.db.read(
             read_message, self.site.access, person_of(request).id, _id(request), _message(request)
         )
-        viewer, ticket, row, may_do = found
-        context = {"viewer": viewer, "ticket": ticket, "message": row, "may": may_do}
+        viewer, ticket, row, may_do, sent = found
+        context = {"viewer": viewer, "ticket": ticket, "message": row, "may": may_do, "files": sent}
         return self.render(request, "request_message.html", context)
 
     async def edit(self, request: Request) -> Response:
@@ -130,6 +132,13 @@ class RequestPage:
         """POST …/messages/{message}/delete."""
         await act_as(self.site, request, talk.erase, _id(request), _message(request))
         return done(request, f"/requests/{_id(request)}")
+
+    async def remove_file(self, request: Request) -> Response:
+        """POST …/files/{file}/delete."""
+        file = str(request.path_params["file"])
+        await act_as(self.site, request, talk.remove_file, _id(request), file)
+        await self.site.uploads.drop(file)
+        return done(request, f"/requests/{_id(request)}?view=files")
 
     async def read(self, request: Request) -> Response:
         """POST …/read: the viewer has seen what is there now."""
@@ -208,13 +217,14 @@ def _status(word: str) -> Status:
 
 def read_message(
     tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, Row[Any], set[str]]:
-    """A message the viewer may change or delete, and which of both. NotFound for any other."""
+) -> tuple[Viewer, Ticket, Row[Any], set[str], list[Attached]]:
+    """A message the viewer may change or delete, which of both, and its files. NotFound
+    for any other."""
     viewer = access.read_viewer(tx, person)
     row = read_row(tx, viewer, ticket_id)
     message, may_do = talk.read_changeable(tx, Deed(viewer, now()), row, message_id)
     [ticket] = named([row], read_names(tx, [row.opener]), read_places(tx, [row]))
-    return viewer, ticket, message, may_do
+    return viewer, ticket, message, may_do, files.read_of_message(tx, message.id)
 
 
 def read_shown(

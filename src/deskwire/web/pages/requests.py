@@ -25,6 +25,7 @@ from deskwire.kit.ids import is_id, new_id
 from deskwire.kit.speech import N_, gettext
 from deskwire.tickets import requests
 from deskwire.tickets.circle import Circle, read_circle
+from deskwire.tickets.files import read_unsent
 from deskwire.tickets.filing import Filing, file_request
 from deskwire.tickets.places import Places
 from deskwire.tickets.requests import PAGE, Found, Sort, Wish, parse_wish
@@ -186,11 +187,15 @@ class RequestPages:
             async with sent_or_forgotten(self.site.uploads, person, received):
                 row = await self.site.db.write(file_from, access, person, fields, sent, now())
         except (Invalid, Conflict, Forbidden) as refusal:
-            return await self._form(request, fields, refusal)
+            return await self._form(request, fields, refusal, received.fields.getlist("file"))
         return RedirectResponse(f"/requests/{row.id}", 303)
 
     async def _form(
-        self, request: Request, fields: Mapping[str, str], refusal: Refusal | None
+        self,
+        request: Request,
+        fields: Mapping[str, str],
+        refusal: Refusal | None,
+        uploaded: Sequence[str] = (),
     ) -> Response:
         wanted = fields.get("organization") or request.query_params.get("org") or ""
         person = person_of(request)
@@ -200,6 +205,7 @@ class RequestPages:
         viewer, places, place, categories, circle = found
         if place is None:
             return RedirectResponse(ELSEWHERE, 303)
+        kept = await self.site.db.read(read_unsent, person.id, uploaded) if uploaded else []
         errors = refusal.fields if isinstance(refusal, Invalid) else {}
         if not is_id(fields.get("id", "")):  # or what was refused for it would be for ever
             fields = {**fields, "id": new_id()}
@@ -211,6 +217,7 @@ class RequestPages:
             "members": members_for(viewer, place, circle),
             "priorities": said(PRIORITY_LABELS),
             "fields": fields,
+            "kept": kept,
             "errors": errors,
             "alert": str(refusal) if refusal is not None and not errors else None,
         }

@@ -1,0 +1,32 @@
+"""What was deleted goes from entries that are kept: the rest of them stays, at its place."""
+
+from __future__ import annotations
+
+import json
+
+from deskwire.events.cursor import Cursor
+from deskwire.events.frames import event_frame
+from deskwire.events.log import Entry
+from deskwire.events.window import Window
+from tests.unit.fakes import EPOCH
+
+
+def told(position: int, type_: str, **data: object) -> Entry:
+    frame = event_frame(Cursor(EPOCH, position), type_, json.dumps(data), position)
+    return Entry(position, type_, ("staff",), (), None, position, frame)
+
+
+def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does() -> None:
+    window = Window()
+    sent = [{"id": "f1", "name": "secret.txt"}, {"id": "f2", "name": "kept.txt"}]
+    window.append(told(1, "ticket.message_sent", line={"id": "m", "html": "Hi", "files": sent}))
+    window.append(told(2, "ticket.file_added", file=sent[0], message="m"))
+    window.append(told(3, "ticket.file_added", file=sent[1], message="m"))
+
+    window.append(told(4, "ticket.file_removed", file="f1"))
+
+    frames = [entry.frame.decode() for entry in window.after(0)]
+    assert not [frame for frame in frames if "secret" in frame]
+    line, *added = (json.loads(frame.partition("data: ")[2])["data"] for frame in frames[:3])
+    assert line["line"] == {"id": "m", "html": "Hi", "files": [sent[1]]}
+    assert [each["file"]["name"] for each in added] == ["", "kept.txt"]
