@@ -83,14 +83,10 @@ class Uploads:
             await self.drop(id_)
 
     async def drop(self, id_: str) -> None:
-        """Take the bytes of a file that has no row out of the store."""
-        await self.store.delete(id_)
-        await self.store.delete(f"{id_}.thumb")
-
-    async def drop(self, id_: str) -> None:
         """Remove the bytes of a file no row names any more; where that fails, the keeper does."""
         try:
-            await self._drop(id_)
+            await self.store.delete(id_)
+            await self.store.delete(f"{id_}.thumb")
         except Exception:
             logger.exception("the bytes of file %s stay until the keeper comes", id_)
 
