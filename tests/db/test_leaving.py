@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from deskwire.events.log import log
+from deskwire.events.log import log, read_after, read_head
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
@@ -120,6 +120,42 @@ def what_the_team_sees(office: Office) -> set[str]:
     assert sum(history[0].counts.values()) == 0
     assert of_quay <= found
     return found
+
+
+@pytest.mark.parametrize("way", ["page", "mark", "row"])
+def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
+    office: Office, way: str
+) -> None:
+    db, quay, old = office.house.db, office.ids["quay"], office.house.db.read_here(read_head)
+    office.say(ADA, office.file(BO, "Zauberkran"), "Geheimtext", "note")
+    office.file(CY, "The mast", at="loft")
+    if way == "page":
+        office.act(BO, leaving.delete_organization, quay, "The Quay")
+    else:
+        mine = organizations.c.id == quay
+        mark = update(organizations).where(mine).values(deleted_at=5)
+        if way == "row":
+            theirs = organization_members.c.organization == quay
+            db.write_here(Connection.execute, delete(organization_members).where(theirs))
+        db.write_here(
+            Connection.execute, mark if way == "mark" else delete(organizations).where(mine)
+        )
+        while db.write_here(work_off):
+            pass
+
+    entries = db.read_here(read_after, old, 100)
+
+    held = {"staff", f"org:{quay}", f"org:{quay}:0"}
+    heard = [each for each in entries if held & {*each.channels}]
+    assert [each.position for each in entries] == [*range(old + 1, old + 1 + len(entries))]
+    assert [each.type for each in heard if each.type.startswith("ticket.")] == ["ticket.created"]
+    assert heard[-1].type == "organization.deleted"
+    texts = b"".join(each.frame for each in entries)
+    assert (b"mast" in texts, b"Zauberkran" in texts, b"Geheimtext" in texts) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_what_happens_in_a_deleted_organization_is_told_to_nobody(office: Office) -> None:

@@ -11,9 +11,9 @@ from deskwire.events.window import Window
 from tests.unit.fakes import EPOCH
 
 
-def told(position: int, type_: str, **data: object) -> Entry:
+def told(position: int, type_: str, workspace: str | None = None, **data: object) -> Entry:
     frame = event_frame(Cursor(EPOCH, position), type_, json.dumps(data), position)
-    return Entry(position, type_, ("staff",), (), None, position, frame)
+    return Entry(position, type_, ("staff",), ("user:1",), workspace, position, frame)
 
 
 def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does() -> None:
@@ -30,3 +30,18 @@ def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does
     line, *added = (json.loads(frame.partition("data: ")[2])["data"] for frame in frames[:3])
     assert line["line"] == {"id": "m", "html": "Hi", "files": [sent[1]]}
     assert [each["file"]["name"] for each in added] == ["", "kept.txt"]
+
+
+def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
+    window = Window()
+    window.append(told(1, "ticket.created", "org:1", subject="secret"))
+    window.append(told(2, "ticket.created", "org:2", subject="kept"))
+    window.append(told(3, "member.joined", "org:1", role="member"))
+
+    window.append(told(4, "organization.deleted", "org:1", name="The Quay"))
+
+    entries = list(window.after(0))
+    assert [each.position for each in entries] == [1, 2, 3, 4]
+    assert [each.channels for each in entries] == [(), ("staff",), ("staff",), ("staff",)]
+    assert [each.touches for each in entries] == [("user:1",)] * 4
+    assert not [each for each in entries if b"secret" in each.frame]

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    and_,
     bindparam,
     func,
     insert,
@@ -33,13 +34,14 @@ from sqlalchemy import (
     select,
     text,
     union_all,
+    update,
 )
 
 from deskwire.events.catalogue import Event
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.redaction import Rule, redacted
+from deskwire.events.redaction import SILENCED, Rule, redacted
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_plain, is_shared, metadata, note
 
@@ -210,7 +212,8 @@ def redact(
     `since`: when it was written, the earliest anything can have told of it. The windows of all
     processes do the same when they hear of it (`events/redaction.py`).
     """
-    for table, key in ((log, log.c.position), (outbox, outbox.c.id)):
+    # This way round an event that is numbered meanwhile is found, there or here.
+    for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
         rows = tx.execute(
             select(key, table.c.data).where(
                 table.c.workspace == workspace,
@@ -221,6 +224,15 @@ def redact(
         for place, data in rows:
             if (kept := rule(data, id_)) is not None:
                 tx.execute(table.update().where(key == place).values(data=kept))
+
+
+def silence(tx: Connection, workspace: Workspace) -> None:
+    """Send nobody any more what was told of a workspace's tickets, and forget it; the entries keep
+    their positions. As with `redact`, the windows follow."""
+    for table in (outbox, log):
+        theirs = table.c.type.startswith(SILENCED, autoescape=True)
+        here = and_(table.c.workspace == workspace, theirs)
+        tx.execute(update(table).where(here).values(channels="[]", data='{"redacted":true}'))
 
 
 def touch(tx: Connection) -> None:

@@ -1,4 +1,7 @@
-"""Redaction: an entry that held what was edited or deleted keeps its place and loses the text."""
+"""Redaction: an entry that held what was edited or deleted keeps its place and loses the text.
+
+What a whole organization held loses its channels too: nobody is left whom it may be sent to.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,10 @@ REDACTING: Mapping[str, Redaction] = {
     "ticket.message_deleted": Redaction("message", redacted),
     "ticket.file_removed": Redaction("file", without_file),
 }
+
+
+SILENCING = frozenset({"organization.deleted"})  # types that ask for more than that: of the
+SILENCED = "ticket."  # types that begin so, in their workspace, nobody is sent what came before
 
 
 def _dump(told: object) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from deskwire.events.channels import Workspace
 from deskwire.events.frames import named_in, redacted_frame
 from deskwire.events.log import Entry
-from deskwire.events.redaction import REDACTING, Rule
+from deskwire.events.redaction import REDACTING, SILENCED, SILENCING, Rule
 
 WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
@@ -42,6 +43,8 @@ class Window:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
         if asked := REDACTING.get(entry.type):
             self._redact(named_in(entry.frame, asked.field), asked.rule)
+        if entry.type in SILENCING:
+            self._silence(entry.workspace)
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
@@ -56,6 +59,14 @@ class Window:
             if needle in entry.frame and (frame := redacted_frame(entry.frame, id_, rule)):
                 self._size += len(frame) - len(entry.frame)
                 self._entries[index] = replace(entry, frame=frame)
+
+    def _silence(self, workspace: Workspace | None) -> None:
+        """Send nobody what was told of a workspace's tickets, as `log.silence` does."""
+        for index in range(self._start, len(self._entries)):
+            entry = self._entries[index]
+            if entry.workspace == workspace and entry.type.startswith(SILENCED):
+                self._size -= len(entry.frame)
+                self._entries[index] = replace(entry, channels=(), frame=b"")
 
     def trim(self, floor: int) -> None:
         """Forget what the log has forgotten: entries at or before its `floor`."""

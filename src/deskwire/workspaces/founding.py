@@ -135,6 +135,7 @@ def delete(
         sentence = gettext("Type the name, %(before)s, to confirm.", before=before.name)
         raise Invalid(sentence, {"confirmed": sentence})
     gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
+    log.silence(tx, gone.workspace)
     event = OrganizationDeleted(**_told(deed, gone))
     touches = [gone.workspace, *member_channels(tx, id_), *outsiders]
     log.append(tx, event, channels=_audience(gone), touches=touches)

@@ -52,6 +52,8 @@ def tell_of_organization(tx: Connection, edit: Edit) -> None:
         revision=place.revision + (now is None),
         **_more(kind, before, place),
     )
+    if kind is OrganizationDeleted:
+        log.silence(tx, place.workspace)
     touches = []
     if now is None or edit.is_changed(*RIGHTS):
         touches = [place.workspace, *member_channels(tx, place.id)]
