@@ -25,6 +25,6 @@ def test_a_resume_tells_nothing_of_a_deleted_organization_s_requests(server: Ser
     with sse.connect(server.port, f"{PATH}?after={cursor[1]}", gone.tess) as stream:
         told = stream.until(lambda sent: sent.type == "organization.deleted")
     assert told[0].told["verdict"] == "resumed"
-    assert [each.type for each in told[1:]] == ["ticket.created", "organization.deleted"]
+    [created] = [each for each in told if each.type.startswith("ticket.")]
+    assert "The mast is dark" in str(created.told)
     assert not [each for each in told if request in str(each.told)]
-    assert "The mast is dark" in str(told[1].told)
