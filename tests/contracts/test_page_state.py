@@ -325,6 +325,22 @@ def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
     imagine(desk[0], live)
 
 
+def test_a_deletion_from_before_a_ticket_was_brought_back_by_hand_takes_it_from_no_page(
+    desk: tuple[Database, dict[Actor, str]],
+) -> None:
+    gone = {"guildId": HARBOUR, "ticketId": 1001, "ticketNumber": 1, "deletedBy": ADA.discord}
+
+    def live(tx: Connection) -> None:
+        story = Story(tx, desk[1])
+        story.check("ticket.deleted", NOON + MINUTE, gone)
+        assert not story.look(ADA).tickets
+        story.check_by_hand(f"UPDATE tickets SET deleted_at = NULL WHERE {TICKETS}")
+        story.check("ticket.deleted", NOON + MINUTE, gone)
+        assert story.look(ADA).tickets
+
+    imagine(desk[0], live)
+
+
 @settings(max_examples=settings().max_examples // 2)
 @given(history=st.lists(st.one_of(events(), st.sampled_from(EDITS)), min_size=2, max_size=10))
 def test_events_and_edits_in_any_order_keep_every_page_up_to_date(

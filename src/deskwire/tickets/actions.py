@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
@@ -52,6 +53,10 @@ def record_fact(
     touched = seat_opener(tx, row.id, row, state)
     changed = write_state(tx, row, state, origin.at)
     keep_findable(tx, row, changed)
+    if type_ == "ticket.deleted" and changed.deleted_at is None:
+        # It was brought back by hand since: its pages gain a line, and go on.
+        wire = {**origin.wire, "changes": {}, "actorId": origin.wire["deletedBy"]}
+        type_, origin = "ticket.updated", replace(origin, wire=wire)
     tell(tx, origin, type_, changed, line, touched)
 
 
