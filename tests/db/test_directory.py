@@ -117,7 +117,7 @@ def test_one_person_founds_so_many_organizations(
     monkeypatch.setattr(founding, "MAX_FOUNDED", 2)
     pier = office.act(CY, founding.create, "Pier")
 
-    with pytest.raises(Conflict, match="2 organizations already"):
+    with pytest.raises(Conflict, match="admin of 2 organizations"):
         office.act(CY, founding.create, "Mole")
     office.act(CY, leaving.delete_organization, pier.id, "Pier")
     with pytest.raises(Conflict):
