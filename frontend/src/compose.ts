@@ -1,5 +1,6 @@
 // Writing: what one sends is shown at once, under an id of its own, and its echo is known by it.
 
+import { chooseKind } from "./drafts";
 import { uuid7 } from "./ids";
 import type { Screen, Sent } from "./screen";
 
@@ -66,6 +67,7 @@ export class Compose {
     }
     this.#screen.takeBack(id);
     const field = fieldOf(failed.form);
+    if (failed.sent.kind === "note" || !field?.value) chooseKind(failed.form, failed.sent.kind);
     if (field) field.value = [failed.sent.text, field.value].filter(Boolean).join("\n\n");
     field?.dispatchEvent(new Event("input", { bubbles: true }));
     field?.focus();

@@ -176,6 +176,9 @@ function noteReply(ticket: string): void {
 
 function watchWriting(compose: Compose, filing: Filing): void {
   restoreDrafts(localStorage);
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) restoreDrafts(localStorage); // browsers put theirs back after the scripts ran
+  });
   document.addEventListener("input", ({ target }) => {
     const form = (target as HTMLInputElement).form;
     if (form) keepDraft(localStorage, form);

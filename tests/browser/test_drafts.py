@@ -1,0 +1,97 @@
+"""What is half-typed comes back as what it was: an internal note never as a public reply."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.portal_place import Company
+from tests.server import Server
+
+# Leaves a draft as it was kept before drafts had a kind.
+KEPT = """([id, text]) =>
+    localStorage.setItem(`deskwire:draft:reply ${id}`, JSON.stringify({ text }))"""
+# What a browser does that puts back a form of its own accord, after the scripts have run.
+PUT_BACK = """addEventListener("DOMContentLoaded", () => {
+    document.querySelector("#reply").value = "They owe us money";
+    document.querySelector("[name=kind][value=reply]").checked = true;
+})"""
+
+
+def composer(visitor: Visitor, text: str, kind: str) -> None:
+    """Expect the composer to hold this text, as this kind."""
+    expect(visitor.find("#reply")).to_have_value(text)
+    expect(visitor.page.get_by_label(kind, exact=True)).to_be_checked()
+
+
+def test_a_note_stays_a_note_after_a_reload_and_when_it_is_taken_back(
+    server: Server, visit: Visit
+) -> None:
+    company = Company(server)
+    id_ = company.file(company.clara, "The mast is dark")
+    tess = visit(company.tess, f"/requests/{id_}")
+    clara = visit(company.clara, f"/requests/{id_}")
+    note, reply = (tess.page.get_by_label(each, exact=True) for each in ("Internal note", "Reply"))
+
+    # The switch first and the text first.
+    note.check()
+    tess.find("#reply").fill("They owe us money")
+    tess.page.reload()
+    composer(tess, "They owe us money", "Internal note")
+    reply.check()
+    tess.page.reload()
+    composer(tess, "They owe us money", "Reply")
+    note.check()
+    tess.page.reload()
+    tess.expect_live()
+    tess.find("#reply").press("Control+Enter")
+    expect(tess.find(".line[data-kind=note]:not([data-fate])")).to_contain_text("They owe us money")
+
+    # What did not arrive is taken back as what it was, whatever is chosen meanwhile.
+    tess.context.route("**/messages", lambda route: route.abort())
+    tess.find("#reply").fill("Send no engineer")
+    tess.page.get_by_role("button", name="Add note").click()
+    reply.check()
+    tess.page.get_by_role("button", name="Take back").click()
+    composer(tess, "Send no engineer", "Internal note")
+
+    expect(clara.find("#reply")).to_have_value("")
+    expect(clara.find(".line").filter(has_text="They owe")).to_have_count(0)
+
+
+@pytest.mark.parametrize("is_restored", [False, True], ids=["by the page", "by the browser"])
+def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
+    server: Server, visit: Visit, is_restored: bool
+) -> None:
+    company = Company(server)
+    id_ = company.file(company.clara, "The mast is dark")
+    tess, clara = visit(company.tess, f"/requests/{id_}"), visit(company.clara, f"/requests/{id_}")
+    if is_restored:
+        tess.context.add_init_script(PUT_BACK)
+    else:
+        tess.evaluate(KEPT, [id_, "They owe us money"])
+    clara.evaluate(KEPT, [id_, "Still dark"])
+
+    tess.page.reload()
+    clara.page.reload()
+
+    composer(tess, "They owe us money", "Internal note")
+    expect(clara.find("#reply")).to_have_value("Still dark")
+    clara.find("#reply").fill("")
+
+
+def test_a_note_is_not_put_where_it_would_be_a_reply(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    id_ = company.file(company.clara, "The mast is dark")
+    tess = visit(company.tess, f"/requests/{id_}")
+    tess.page.get_by_label("Internal note").check()
+    tess.find("#reply").fill("They owe us money")
+    name, _, value = company.clara.partition("=")
+    tess.context.add_cookies([{"name": name, "value": value, "url": server.url}])
+
+    tess.open(f"/requests/{id_}")
+
+    expect(tess.page.get_by_label("Internal note")).to_have_count(0)
+    expect(tess.find("#reply")).to_have_value("")
