@@ -167,7 +167,7 @@ async function fetchFragment(url: string, ids: string): Promise<FragmentAnswer> 
   return { status: answer.status, isElsewhere: answer.redirected, text: await answer.text() };
 }
 
-/** A reply was heard: read where its page is looked at, unread in every list. */
+/** Something said was heard: read where its page is looked at, unread in every list. */
 function noteReply(ticket: string): void {
   const page = document.querySelector<HTMLElement>(`[data-ticket="${CSS.escape(ticket)}"][data-read]`);
   if (page && document.visibilityState === "visible") void post(page.dataset["read"] ?? "", {});

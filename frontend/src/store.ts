@@ -27,7 +27,7 @@ export interface Outlook {
   leave(): void; // to the sign-in page
   isVisible(): boolean;
   log(line: string): void;
-  /** Somebody else wrote a public reply in a ticket. */
+  /** Somebody else filed a ticket, or wrote a public reply in it. */
   replied?(ticket: string): void;
 }
 
@@ -176,9 +176,8 @@ export class Store implements TabListener {
     this.fragments.hear(happeningOf(event)); // after it: what was taken away is not asked for
     if (event.type === "organization.deleted") this.#journal.retain((one) => !isWithin(one, event));
     const { data } = event;
-    const isReply = event.type === "ticket.message_sent" && "line" in data;
-    if (!isReply || data.line?.kind !== "reply" || this.#page.actors.has(data.actor)) return;
-    if ("ticket" in data) this.#outlook.replied?.(data.ticket);
+    if (!isSpoken(event) || !("ticket" in data) || this.#page.actors.has(data.actor)) return;
+    this.#outlook.replied?.(data.ticket);
   }
 
   #apply(event: Envelope): void {
@@ -217,6 +216,12 @@ export class Store implements TabListener {
 function greeting({ verdict, because, position }: Connected, isNew: boolean): string {
   const how = isNew && verdict === "resumed" && !because ? "live" : verdict;
   return `connected (${how}${because ? ` because ${because}` : ""}) at ${position}`;
+}
+
+/** Whether everybody who sees the ticket can read something new in it. */
+function isSpoken({ type, data }: Envelope): boolean {
+  if (type === "ticket.created") return true; // its description
+  return type === "ticket.message_sent" && "line" in data && data.line?.kind === "reply";
 }
 
 /** Whether it is a message of the request whose page this is: it stands there already. */

@@ -87,6 +87,44 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     expect(line.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_a_description_is_previewed_whatever_files_are_chosen(company: Company) -> None:
+    bo = company.bo
+    bo.open("/requests/new")
+    preview, button = bo.find("#preview"), bo.page.get_by_role("button", name="Preview")
+    bo.page.get_by_label("Description").fill("It does **not** turn.")
+    button.click()
+    expect(preview.locator("strong")).to_have_text("not")
+
+    bo.find("#upload").set_input_files([{"name": "a.txt", "mimeType": "", "buffer": b"x"}])
+    bo.page.get_by_label("Description").fill("It turns *now*.")
+    with bo.page.expect_request("**/preview") as asked:
+        button.click()
+    expect(preview.locator("em")).to_have_text("now")
+    assert asked.value.post_data == "text=It+turns+*now*."
+
+    bo.expect_status(422)
+    bo.page.get_by_label("Description").fill(" ")
+    button.click()
+    expect(bo.toast("That was not done")).to_be_visible()
+
+
+def test_what_somebody_else_files_is_unread_at_once(company: Company) -> None:
+    bo, una, ada = company.bo, company.una, company.ada
+    una.open("/requests")
+    ada.open("/admin")
+    mine = bo.new_tab()
+    mine.goto("/requests")
+    expect(mine.locator("#live")).to_have_attribute("data-state", "live")
+
+    file_request(bo, "The winch hums")
+
+    for each in (una, ada):
+        expect(each.row("The winch hums").locator(".unread-dot")).to_be_visible()
+    row = mine.locator("#tickets > [data-row]").filter(has_text="The winch hums")
+    expect(row).to_be_visible()
+    expect(row.locator(".unread-dot")).to_be_hidden()
+
+
 def test_a_reference_s_link_is_copied(company: Company) -> None:
     bo = company.bo
     id_ = file_request(bo, "The winch hums")
