@@ -5,7 +5,7 @@ import type { Cancel, Clock } from "./clock";
 import { GONE, words } from "./held";
 import { morph } from "./morph";
 
-const SOON = 20; // ms; notices come at a pace already, and to few
+const SOON = 20; // ms; notices come at a pace already, and few look at one request
 const BURST = 200; // ms; what arrives within it is one request
 const SPREAD = 300; // ms; so that everyone who heard the same event does not ask at once
 const TRIES = 3; // the request and two more
@@ -17,6 +17,7 @@ export interface Spot {
   patterns: readonly string[]; // `ticket.*`, `team.member_assigned`
   workspace: string | null; // null: any
   ticket: string | null; // the ticket whose page it is on; null: none
+  isPrompt: boolean; // asked for at once, as what stands beside it is filled at once
 }
 
 /** What a spot looks at in an event. */
@@ -71,7 +72,7 @@ export class Fragments {
   readonly #failed = new Set<string>(); // given up for now; the next occasion takes them along
   #cancel: Cancel | null = null;
   #isFetching = false;
-  #isUrgent = false; // what is stale was named in a notice
+  #isUrgent = false; // something of it is to be asked for at once
   #tries = 0;
 
   constructor(clock: Clock, world: FragmentWorld) {
@@ -82,7 +83,10 @@ export class Fragments {
   /** An event arrived: what shows something of it is stale. */
   hear(happening: Happening): void {
     for (const element of document.querySelectorAll<HTMLElement>("[data-live][id]")) {
-      if (isTouched(spotOf(element), happening)) this.#mark(element.id);
+      const spot = spotOf(element);
+      if (!isTouched(spot, happening)) continue;
+      if (spot.isPrompt) this.#hurry(spot.id);
+      else this.#mark(spot.id);
     }
   }
 
@@ -90,10 +94,7 @@ export class Fragments {
   notice(about?: string): void {
     for (const { id, dataset } of document.querySelectorAll<HTMLElement>("[data-noticed][id]")) {
       if (about !== undefined && dataset["noticed"] !== about) continue;
-      this.#stale.add(id);
-      if (this.#isUrgent) continue;
-      this.#isUrgent = true;
-      this.#schedule(SOON);
+      this.#hurry(id);
     }
   }
 
@@ -129,6 +130,13 @@ export class Fragments {
   #mark(id: string): void {
     this.#stale.add(id);
     if (this.#cancel === null) this.#schedule(BURST + this.#clock.random() * SPREAD);
+  }
+
+  #hurry(id: string): void {
+    this.#stale.add(id);
+    if (this.#isUrgent) return;
+    this.#isUrgent = true;
+    this.#schedule(SOON);
   }
 
   #schedule(ms: number): void {
@@ -198,6 +206,7 @@ function spotOf(element: HTMLElement): Spot {
     patterns: words(element.dataset["live"]),
     workspace: element.dataset["workspace"] ?? null,
     ticket: element.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] ?? null,
+    isPrompt: "prompt" in element.dataset,
   };
 }
 

@@ -195,7 +195,7 @@ test("patterns name a type, a family, or everything", () => {
 });
 
 test("a part of the page is touched by its own workspace and its own ticket", () => {
-  const spot: Spot = { id: "x", patterns: ["ticket.*"], workspace: GUILD, ticket: "t1" };
+  const spot: Spot = { id: "x", patterns: ["ticket.*"], workspace: GUILD, ticket: "t1", isPrompt: false };
   const happening = { type: "ticket.closed", workspace: GUILD, ticket: "t1" };
 
   assert.equal(isTouched(spot, happening), true);
