@@ -6,11 +6,6 @@ import { speak, t } from "./speech";
 
 const HEIGHT = 224; // px; as `.chart` keeps free
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests
-const DASHES: Readonly<Record<string, number[]>> = {
-  new: [2, 4],
-  waiting: [8, 4],
-  review: [10, 3, 2, 3],
-};
 const LABEL = "11px system-ui, sans-serif";
 const DAY = 86_400; // s
 const WEEKS = [1, 2, 7, 14, 28].map((days) => days * DAY);
@@ -85,15 +80,16 @@ function keysOf(element: Element): NodeListOf<HTMLElement> {
 interface Styles {
   text: string;
   grid: string;
-  tones: { line: string; area: string }[];
+  tones: { line: string; area: string; dash: number[] }[]; // no dash: a whole line
 }
 
-/** Colours as the theme has them at this moment; resolved, as a canvas knows no variables. */
+/** Strokes as the legend has them at this moment; resolved, as a canvas knows no variables. */
 function stylesOf(host: HTMLElement): Styles {
   const { color, borderTopColor } = getComputedStyle(host);
   const tones = [...keysOf(host)].map((key) => {
     const style = getComputedStyle(key.querySelector(".chart-key") ?? key);
-    return { line: style.color, area: style.backgroundColor };
+    const dash = style.strokeDasharray.match(/[\d.]+/g)?.map(Number) ?? []; // CSS px
+    return { line: style.color, area: style.backgroundColor, dash };
   });
   return { text: color, grid: borderTopColor, tones };
 }
@@ -135,10 +131,10 @@ function areasOf({ statuses }: Table, { tones, grid }: Styles): uPlot.Series[] {
 }
 
 function edgesOf({ statuses }: Table, { tones, text }: Styles): uPlot.Series[] {
-  const series = statuses.map((status, at) => ({
+  const series = statuses.map((_, at) => ({
     stroke: tones[at]?.line ?? text,
     width: 2,
-    dash: DASHES[status] ?? [],
+    dash: tones[at]?.dash.map((each) => each * devicePixelRatio) ?? [], // uPlot scales only widths
     ...STEPPED,
   }));
   return series.reverse();

@@ -20,6 +20,19 @@ PAINTED = """canvas => {
     return data.filter((value, at) => at % 4 === 3 && value > 0).length;
 }"""
 
+# Notes each kind of stroke that is drawn, in px of the page.
+STROKES = """() => {
+    window.strokes = new Set();
+    const { prototype } = CanvasRenderingContext2D, { setLineDash } = prototype;
+    prototype.setLineDash = function (dash) {
+        window.strokes.add(dash.map(each => each / devicePixelRatio).join(" "));
+        return setLineDash.call(this, dash);
+    };
+}"""
+# The strokes of the legend.
+KEYS = """() => [...document.querySelectorAll(".chart-key")].map(each =>
+    (getComputedStyle(each).strokeDasharray.match(/[0-9.]+/g) ?? []).join(" "))"""
+
 
 def brief(visitor: Visitor, part: str, subject: str) -> Locator:
     return visitor.find(f"#{part} .brief-row").filter(has_text=subject)
@@ -93,6 +106,21 @@ def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_sho
 
     expect(carl.find("#activity")).to_contain_text("The mast is dark")
     expect(carl.find("#chart canvas")).to_be_visible()
+
+
+def test_the_legend_has_the_strokes_of_the_chart(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    company.file(company.clara, "The mast is dark")
+    clara = visit(company.clara)
+    clara.context.add_init_script(f"({STROKES})()")
+
+    clara.open("/dashboard")
+
+    expect(clara.find("#chart canvas")).to_be_visible()
+    keys = clara.evaluate(KEYS)
+    assert sorted(keys) == sorted(set(keys))
+    assert set(clara.evaluate("() => [...window.strokes]")) == set(keys)
+    assert "10 3 2 3" in keys
 
 
 def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -> None:
