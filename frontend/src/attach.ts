@@ -4,7 +4,8 @@
 import { cloneOf, fill } from "./slots";
 import { t } from "./speech";
 
-const FIELD = "input[type=file][multiple]";
+const FIELD = "input[type=file]";
+const OPEN = `${FIELD}[multiple]`; // to what is dropped or pasted, too
 
 /** Takes up what is dropped on a form with files, or pasted into it, and lists what is chosen. */
 export function watchFiles(): void {
@@ -57,7 +58,7 @@ function paste(event: ClipboardEvent): void {
 
 function takeOff({ target }: Event): void {
   const button = (target as Element).closest<HTMLElement>('[data-action="take-off"]');
-  const field = fieldOf(button);
+  const field = fieldOf(button, FIELD);
   const row = button?.closest("li");
   if (!field || !row) return;
   const place = [...(row.parentElement?.children ?? [])].indexOf(row);
@@ -65,8 +66,8 @@ function takeOff({ target }: Event): void {
   field.focus();
 }
 
-function fieldOf(target: EventTarget | null): HTMLInputElement | null {
-  return target instanceof Element ? (target.closest("form")?.querySelector(FIELD) ?? null) : null;
+function fieldOf(target: EventTarget | null, which = OPEN): HTMLInputElement | null {
+  return target instanceof Element ? (target.closest("form")?.querySelector(which) ?? null) : null;
 }
 
 function chosen(field: HTMLInputElement): File[] {
@@ -75,7 +76,7 @@ function chosen(field: HTMLInputElement): File[] {
 
 /** From now on a field has these files, but for those that are too large. */
 export function choose(field: HTMLInputElement, files: File[]): void {
-  const limit = Number(field.dataset["max"]); // bytes
+  const limit = Number(field.dataset["max"] ?? Infinity); // bytes
   const carrier = new DataTransfer();
   for (const file of files) if (file.size <= limit) carrier.items.add(file);
   field.files = carrier.files;

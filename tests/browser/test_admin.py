@@ -113,7 +113,7 @@ def test_without_scripts_a_picture_is_chosen_and_a_role_given(place: Place, visi
     Image.new("RGB", (300, 200), "navy").save(picture, "PNG")
     chosen = FilePayload(name="me.png", mimeType="image/png", buffer=picture.getvalue())
 
-    mo.page.get_by_label("Your picture").set_input_files(chosen)
+    mo.page.get_by_label("Choose a picture").set_input_files(chosen)
     press(mo, "Use picture")
     expect(mo.find("main")).to_contain_text("Your picture is changed.")
     expect(mo.find("#account img")).to_have_js_property("naturalWidth", 192)

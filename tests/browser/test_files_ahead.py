@@ -9,6 +9,8 @@ from playwright.sync_api import FilePayload, Route, expect
 from tests.browser.company import create_organization
 from tests.browser.conftest import Visit
 from tests.place import Place
+from tests.portal_place import Company
+from tests.server import Server
 
 PROBLEM = "application/problem+json"
 
@@ -38,7 +40,7 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
 
     # The title lacks: the form is refused by the desk, after its files have arrived.
     bo.page.get_by_label("Description").fill("Is grey.")
-    bo.page.get_by_label("Files", exact=True).set_input_files([payload("a.txt"), payload("b.txt")])
+    bo.page.get_by_label("Attach files").set_input_files([payload("a.txt"), payload("b.txt")])
     with bo.page.expect_request("**/files?workspace=*"):
         bo.page.get_by_role("button", name="File request").click()
     expect(bo.find("#new-request progress")).to_be_visible()
@@ -57,7 +59,7 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
 
     kept.last.get_by_role("checkbox").uncheck()
     bo.page.get_by_label("Title").fill("The wall")
-    bo.page.get_by_label("Files", exact=True).set_input_files(payload("c.txt"))
+    bo.page.get_by_label("Attach files").set_input_files(payload("c.txt"))
     bo.page.get_by_role("button", name="File request").click()
     bo.page.wait_for_url("**/requests/0*")
     expect(bo.find("#files a")).to_have_text(["a.txt", "c.txt"])
@@ -69,3 +71,33 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     bo.page.get_by_role("button", name="Delete the file").first.click()
     expect(bo.find("#all-files a.link")).to_have_text(["c.txt"])
     expect(other.find("#all-files a.link")).to_have_text(["c.txt"])
+
+
+def test_files_are_attached_by_a_button_with_or_without_a_pointer(
+    server: Server, visit: Visit
+) -> None:
+    company = Company(server)
+    request = f"/requests/{company.file(company.clara, 'The mast is dark')}"
+    clara, plain = visit(company.clara), visit(company.clara, javascript=False)
+
+    for path, label in (
+        (request, "Attach files"),
+        ("/requests/new", "Attach files"),
+        ("/settings", "Choose a picture"),
+    ):
+        clara.open(path)
+        field, chosen = clara.page.get_by_label(label), clara.find("[data-chosen] li")
+        expect(field).to_have_css("opacity", "0")
+        with clara.page.expect_file_chooser() as opened:
+            clara.find("label").filter(has_text=label).click()
+        opened.value.set_files([payload("a.png")])
+        expect(chosen).to_contain_text(["a.png"])
+        chosen.get_by_role("button").click()
+        expect(chosen).to_have_count(0)
+        expect(field).to_be_focused()
+        with clara.page.expect_file_chooser():
+            field.press("Enter")
+
+        plain.open(path)
+        expect(plain.page.get_by_label(label)).to_have_css("opacity", "1")
+        assert (plain.find("label").filter(has_text=label).bounding_box() or {})["width"] <= 1
