@@ -19,6 +19,10 @@ export function watchFiles(): void {
     if (target instanceof HTMLInputElement && target.matches(FIELD)) choose(target, chosen(target));
   });
   document.addEventListener("click", takeOff);
+  addEventListener("pageshow", () => {
+    // Browsers put chosen files back, too; none may be sent that is not listed.
+    document.querySelectorAll<HTMLInputElement>(FIELD).forEach(list);
+  });
 }
 
 /** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files.py`. */

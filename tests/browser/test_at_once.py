@@ -34,9 +34,7 @@ def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
         expect(clara.find("#notice")).to_contain_text(notice)
 
 
-def test_on_a_telephone_no_toast_lies_over_what_one_writes_in(
-    server: Server, visit: Visit
-) -> None:
+def test_on_a_telephone_no_toast_lies_over_what_one_writes_in(server: Server, visit: Visit) -> None:
     company = Company(server)
     id_ = company.file(company.clara, "The mast is dark")
     other = company.file(company.clara, "The buoy drifts")

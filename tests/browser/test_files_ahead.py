@@ -100,4 +100,22 @@ def test_files_are_attached_by_a_button_with_or_without_a_pointer(
 
         plain.open(path)
         expect(plain.page.get_by_label(label)).to_have_css("opacity", "1")
-        assert (plain.find("label").filter(has_text=label).bounding_box() or {})["width"] <= 1
+        expect(plain.find("label").filter(has_text=label)).to_have_css("width", "1px")
+
+
+# What a browser does that puts back a form of its own accord, after the scripts have run.
+PUT_BACK = """addEventListener("DOMContentLoaded", () => {
+    const carrier = new DataTransfer();
+    carrier.items.add(new File(["x"], "private.txt"));
+    document.querySelector("#upload").files = carrier.files;
+})"""
+
+
+def test_files_that_the_browser_puts_back_are_listed(server: Server, visit: Visit) -> None:
+    company = Company(server)
+    clara = visit(company.clara)
+    clara.context.add_init_script(PUT_BACK)
+
+    clara.open("/requests/new")
+
+    expect(clara.find("[data-chosen] li")).to_contain_text(["private.txt"])

@@ -95,7 +95,8 @@ def test_a_description_is_previewed_whatever_files_are_chosen(company: Company) 
     button.click()
     expect(preview.locator("strong")).to_have_text("not")
 
-    bo.find("#upload").set_input_files([{"name": "a.txt", "mimeType": "", "buffer": b"x"}])
+    chosen: FilePayload = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"x"}
+    bo.find("#upload").set_input_files([chosen])
     bo.page.get_by_label("Description").fill("It turns *now*.")
     with bo.page.expect_request("**/preview") as asked:
         button.click()
