@@ -55,7 +55,9 @@ export function watchForms(store: Store, clock: Clock, isLive: () => boolean): v
 
 function succeed(store: Store, element: Element, isLive: boolean): void {
   const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
-  if (after.includes("reset") && element instanceof HTMLFormElement) element.reset();
+  const isOver = after.includes("reset") || after.includes("close");
+  if (isOver && element instanceof HTMLFormElement) element.reset();
+  if (after.includes("close")) element.closest("details")?.removeAttribute("open");
   if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.refresh();
 }
 
