@@ -45,8 +45,12 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     bo.find("#reply").fill("I was about to")
     bo.find("#reply").focus()
     ada.page.get_by_role("button", name="Claim").click()
+    expect(bo.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
+    expect(ada.page.get_by_label("Assignee").locator(":checked")).to_have_text(company.names["ada"])
+    expect(ada.find("dl")).not_to_contain_text("Status")
     for each in (bo, ada):
-        expect(each.find("dl .status")).to_have_text("In Progress")
+        expect(each.find("#participants")).to_contain_text(f"{company.names['ada']}assignee")
         expect(each.find("#steps [aria-current=step]")).to_have_text("In Progress")
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("In Progress")
     expect(una.tab_count("In Progress")).to_have_text("1")
@@ -85,14 +89,14 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     ada.page.get_by_label("Status").select_option("waiting")
     expect(bo.find("#notice")).to_contain_text("The team waits for your answer")
     reply(bo, "The red one")
-    expect(ada.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
     for word, label in (("review", "Reviewing"), ("done", "Completed")):
         ada.page.get_by_label("Status").select_option(word)
-        for each in (bo, ada):
-            expect(each.find("dl .status")).to_have_text(label)
+        expect(bo.find("dl .status")).to_have_text(label)
+        expect(ada.page.get_by_label("Status")).to_have_value(word)
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("Completed")
     bo.page.get_by_role("button", name="Reopen").click()
-    expect(ada.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
 
     # Its parts, each at an address of its own, live as well.
     una.open(f"/requests/{id_}?view=history")
