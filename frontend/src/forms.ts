@@ -17,6 +17,7 @@ interface Context {
 export function configureHtmx(): void {
   htmx.config.history = "reload"; // a page from the server has its own cursor
   htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[]; // problems are told
+  htmx.config.morphIgnore = [...htmx.config.morphIgnore, "open"]; // the reader opened it
   htmx.config.extensions = "";
   htmx.registerExtension("no-eval", {
     init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {
