@@ -17,6 +17,7 @@ interface Context {
 export function configureHtmx(): void {
   htmx.config.history = "reload"; // a page from the server has its own cursor
   htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[]; // problems are told
+  htmx.config.morphIgnore = [...htmx.config.morphIgnore, "open"]; // the reader opened it
   htmx.config.extensions = "";
   htmx.registerExtension("no-eval", {
     init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {
@@ -55,7 +56,9 @@ export function watchForms(store: Store, clock: Clock, isLive: () => boolean): v
 
 function succeed(store: Store, element: Element, isLive: boolean): void {
   const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
-  if (after.includes("reset") && element instanceof HTMLFormElement) element.reset();
+  const isOver = after.includes("reset") || after.includes("close");
+  if (isOver && element instanceof HTMLFormElement) element.reset();
+  if (after.includes("close")) element.closest("details")?.removeAttribute("open");
   if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.refresh();
 }
 

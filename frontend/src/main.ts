@@ -23,6 +23,7 @@ import { Tabs } from "./tabs";
 import { setZone } from "./times";
 
 const SIGN_IN = "/sign-in";
+const ANSWERED = 5000; // ms in which a form that ends its own session is answered
 
 configureHtmx();
 speak(document);
@@ -31,6 +32,8 @@ start(readPage(document.documentElement));
 function start(page: Page): void {
   setZone(page.zone);
   let live: Live | null = null;
+  let isGoing = false; // a form is on its way as a page, and its answer says where to
+  addEventListener("submit", (event) => (isGoing ||= !event.defaultPrevented));
   let replied: (ticket: string) => void = () => {};
   const log = (line: string): void => {
     const isHeardOf = live instanceof Tabs && !live.isLeader;
@@ -39,7 +42,7 @@ function start(page: Page): void {
   const store = new Store(page, realClock, {
     fetchFragment,
     process: processHtmx,
-    leave: () => location.assign(SIGN_IN),
+    leave: () => void realClock.after(isGoing ? ANSWERED : 0, () => location.assign(SIGN_IN)),
     isVisible: () => document.visibilityState === "visible",
     log,
     replied: (ticket) => replied(ticket),

@@ -42,6 +42,14 @@ function morphElement(from: Element, to: Element): void {
   } else {
     morphChildren(from, to);
   }
+  if (from instanceof HTMLSelectElement) follow(from);
+}
+
+/** A choice that is sent at once shows what is so, whatever was chosen here before. */
+function follow(select: HTMLSelectElement): void {
+  if (!select.form?.matches('[data-after~="keep"]')) return;
+  const chosen = select.querySelector<HTMLOptionElement>("option[selected]") ?? select.options[0];
+  select.value = chosen?.value ?? "";
 }
 
 function isNewer(from: Element, to: Element): boolean {

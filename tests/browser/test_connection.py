@@ -169,6 +169,34 @@ def test_a_new_password_elsewhere_signs_this_browser_out(
     assert place.server.submit("/settings/password", elsewhere, **form).status == 303
 
     expect(ada.page).to_have_url(f"{place.server.url}/sign-in")
+    expect(ada.find("main")).to_contain_text("You were signed out here")
+    assert "by a new password" not in place.server.get("/sign-in").text
+
+
+def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
+    place: Place, visit: Visit, cookie: str
+) -> None:
+    ada = visit(cookie, "/settings/password")
+
+    def answer_late(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        answer = route.fetch(max_redirects=0)
+        ada.expect_line("the server ended the stream: signed-out")
+        ada.lines.clear()
+        route.fulfill(response=answer)
+
+    ada.page.route("**/settings/*", answer_late)
+    ada.page.get_by_label("Current password").fill(PASSWORD)
+    ada.page.get_by_label("New password").fill("a much better battery staple")
+    ada.page.get_by_role("button", name="Change password").click()
+    expect(ada.find("main")).to_contain_text("Your password is changed.")
+
+    ada.open("/settings/delete")
+    ada.page.get_by_label("Your password").fill("a much better battery staple")
+    ada.page.get_by_role("button", name="Delete my account").click()
+    expect(ada.find("main")).to_contain_text("Your account is deleted.")
 
 
 def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(

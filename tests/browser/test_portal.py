@@ -45,8 +45,12 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     bo.find("#reply").fill("I was about to")
     bo.find("#reply").focus()
     ada.page.get_by_role("button", name="Claim").click()
+    expect(bo.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
+    expect(ada.page.get_by_label("Assignee").locator(":checked")).to_have_text(company.names["ada"])
+    expect(ada.find("dl")).not_to_contain_text("Status")
     for each in (bo, ada):
-        expect(each.find("dl .status")).to_have_text("In Progress")
+        expect(each.find("#participants")).to_contain_text(f"{company.names['ada']}assignee")
         expect(each.find("#steps [aria-current=step]")).to_have_text("In Progress")
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("In Progress")
     expect(una.tab_count("In Progress")).to_have_text("1")
@@ -85,14 +89,14 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
     ada.page.get_by_label("Status").select_option("waiting")
     expect(bo.find("#notice")).to_contain_text("The team waits for your answer")
     reply(bo, "The red one")
-    expect(ada.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
     for word, label in (("review", "Reviewing"), ("done", "Completed")):
         ada.page.get_by_label("Status").select_option(word)
-        for each in (bo, ada):
-            expect(each.find("dl .status")).to_have_text(label)
+        expect(bo.find("dl .status")).to_have_text(label)
+        expect(ada.page.get_by_label("Status")).to_have_value(word)
     expect(una.row("The crane is stuck").locator(".status")).to_have_text("Completed")
     bo.page.get_by_role("button", name="Reopen").click()
-    expect(ada.find("dl .status")).to_have_text("In Progress")
+    expect(ada.page.get_by_label("Status")).to_have_value("active")
 
     # Its parts, each at an address of its own, live as well.
     una.open(f"/requests/{id_}?view=history")
@@ -157,6 +161,39 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
     ada.open(f"/requests/{kept}")
 
 
+def test_a_title_and_an_end_show_on_every_screen(company: Company) -> None:
+    bo, una, ada = company.bo, company.una, company.ada
+    id_ = file_request(bo, "The lock jams")
+    for each in (una, ada):
+        each.open(f"/requests/{id_}")
+    expect(una.page.get_by_text("Change the title…")).to_have_count(0)
+    ada.page.get_by_text("Change the title…").click()
+    ada.page.get_by_label("Title").fill("Never sent")
+
+    bo.page.get_by_text("Change the title…").click()
+    bo.page.get_by_label("Title").fill("The west lock jams")
+    bo.page.get_by_role("button", name="Save").click()
+
+    for each in (bo, una, ada):
+        expect(each.find("#ticket h1")).to_have_text("The west lock jams")
+    expect(bo.page.get_by_label("Title")).to_be_hidden()
+    expect(bo.find("#subject")).to_have_value("The west lock jams")
+    assert ada.find("#subject").input_value() == "Never sent"
+
+    bo.find("#reply").fill("Half a sentence")
+    bo.page.get_by_text("Cancel this request…").click()
+    bo.page.get_by_role("button", name="Cancel the request").click()
+    for each in (bo, una):
+        expect(each.find("#notice")).to_contain_text("ended for good")
+        expect(each.find("#reply")).to_be_hidden()
+    expect(ada.find("#notice")).to_contain_text("This request is canceled.")
+    expect(ada.find("#reply")).to_be_visible()
+    ada.page.get_by_label("Status").select_option("active")
+    expect(bo.find("#reply")).to_be_visible()
+    expect(bo.find("#reply")).to_have_value("Half a sentence")
+    expect(bo.page.get_by_role("button", name="Cancel the request")).to_be_hidden()
+
+
 def test_what_could_not_be_sent_says_so_and_is_sent_once(place: Place, company: Company) -> None:
     bo, una = company.bo, company.una
     id_ = file_request(bo, "The winch hums")
@@ -185,10 +222,20 @@ def test_the_whole_way_without_javascript(place: Place, company: Company, visit:
     expect(una.find("#files")).to_contain_text("buoy.png")
     reply(una, "It has reached the pier")
     lines(una, "It has reached the pier")(1)
-    una.page.get_by_role("button", name="Cancel this request").click()
+    una.page.get_by_text("Change the title…").click()
+    una.page.get_by_label("Title").fill("The red buoy drifts")
+    una.page.get_by_role("button", name="Save").click()
+    expect(una.find("#ticket h1")).to_have_text("The red buoy drifts")
+    expect(una.page.get_by_role("button", name="Cancel the request")).to_be_hidden()
+    una.page.get_by_text("Cancel this request…").click()
+    una.page.get_by_role("button", name="Cancel the request").click()
     expect(una.find("dl .status")).to_have_text("Canceled")
+    expect(una.find("#reply")).to_be_hidden()
+    expect(una.find("#notice")).to_contain_text("ended for good")
+    una.page.get_by_role("link", name="file a new request").click()
+    expect(una.page.get_by_label("Title")).to_have_value("")
     una.open("/requests?status=canceled")
-    expect(una.row("The buoy drifts")).to_be_visible()
+    expect(una.row("The red buoy drifts")).to_be_visible()
     assert una.evaluate("() => document.documentElement.scrollWidth") <= 390
 
 

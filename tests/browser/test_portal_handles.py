@@ -188,3 +188,26 @@ def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
     expect(heading).to_have_text(company.name)
     expect(shown.row("The lock jams")).to_be_visible()
     assert shown.page.url.endswith("/requests")
+
+
+def test_filters_fold_on_a_telephone_and_stand_open_where_there_is_room(
+    company: Company, visit: Visit
+) -> None:
+    file_request(company.bo, "The hatch leaks")
+    company.ada.open("/admin")
+    expect(company.ada.page.get_by_label("Priority")).to_be_visible()
+    expect(company.ada.page.get_by_text("Filters", exact=True)).to_be_hidden()
+
+    for javascript in (True, False):
+        ada = visit(company.cookies["ada"], "/admin", width=390, javascript=javascript)
+        expect(ada.page.get_by_label("Priority")).to_be_hidden()
+        tall = "() => document.querySelector('#search').offsetHeight"
+        assert ada.evaluate(tall) < (60 if javascript else 90), "one row, and one for the button"
+        ada.find("#filters > summary").click()
+        ada.page.get_by_label("Assignee").select_option("nobody")
+        if not javascript:
+            ada.page.get_by_role("button", name="Search").click()
+        expect(ada.find("#filters > summary .tag")).to_have_text("1")
+        expect(ada.page.get_by_label("Priority")).to_be_visible(visible=javascript)
+        expect(ada.row("The hatch leaks")).to_be_visible()
+        assert ada.evaluate("() => document.documentElement.scrollWidth") <= 390

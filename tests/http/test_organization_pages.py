@@ -124,7 +124,18 @@ def test_the_last_admin_stays(shown: Shown) -> None:
     assert refused.status_code == 409
     assert "needs an admin" in refused.text
     assert (promoted.status_code, left.status_code) == (303, 303)
+    assert "You have left the organization." in browser.get(left.headers["location"]).text
+    assert "You have left" not in browser.get("/organizations").text
     assert browser.get(shown.address).status_code == 404, "whoever left sees nothing more"
+
+
+def test_leaving_and_removing_take_a_second_step(shown: Shown) -> None:
+    bo, una = browse(shown.site, BO).get("/orgs/quay/settings").text, shown.site.house.id_of(UNA)
+
+    steps = re.findall(r'<details id="sure-([\w-]+)".*\n.*name="act" value="(\w+)"', bo)
+
+    assert steps == [(f"member-{una}", "remove"), ("leave", "leave")]
+    assert bo.count('value="remove"') == bo.count('value="leave"') == 1
 
 
 def test_an_invitation_is_for_one_address_and_one_time(shown: Shown) -> None:

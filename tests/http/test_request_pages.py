@@ -58,7 +58,8 @@ def test_the_page_of_a_message_offers_what_its_forms_may_do(shown: Shown) -> Non
 
     def offered(actor: Actor, message: str) -> tuple[int, bool, bool]:
         page = browse(shown.site, actor).get(f"{shown.address}/messages/{message}")
-        return page.status_code, "<textarea" in page.text, "/delete" in page.text
+        is_offered = re.search(r'<details id="sure-message".*\n.*/delete"', page.text)
+        return page.status_code, "<textarea" in page.text, is_offered is not None
 
     as_team = offered(UNA, note)
     db.write_here(strike_una)
@@ -70,6 +71,19 @@ def test_the_page_of_a_message_offers_what_its_forms_may_do(shown: Shown) -> Non
     assert offered(UNA, reply) == offered(ADA, reply) == (404, False, False)
     gone = browse(shown.site, MO).post(f"{shown.address}/messages/{reply}/delete")
     assert gone.status_code == 303
+
+
+def test_who_moderates_deletes_a_request_by_its_page(shown: Shown) -> None:
+    shown.site.house.db.write_here(employ, shown.site.house.id_of(MO), "operations_manager", NOON)
+    for actor in (ADA, BO, UNA):
+        assert f"{shown.address}/delete" not in browse(shown.site, actor).get(shown.address).text
+
+    page = browse(shown.site, MO).get(shown.address).text
+    gone = browse(shown.site, MO).post(f"{shown.address}/delete")
+
+    assert re.search(rf'<details.*\n.*action="{shown.address}/delete"', page)
+    assert gone.status_code == 303
+    assert browse(shown.site, BO).get(shown.address).status_code == 404
 
 
 def test_a_request_one_takes_part_in_is_no_ticket_of_a_server(shown: Shown) -> None:

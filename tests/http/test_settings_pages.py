@@ -176,8 +176,10 @@ async def test_the_account_goes_with_the_right_password_only(site: WholeSite) ->
     answer = post(site, ADA, "/settings/delete", password=RIGHT)
 
     assert kept.deleted_at is None
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?done=departed")
     assert read_person(site, ADA).name == "Former member"
+    assert "Your account is deleted." in browse(site).get("/?done=departed").text
+    assert "Your account is deleted." not in browse(site).get("/?done=else").text
 
 
 async def test_guessing_the_password_there_is_throttled_as_at_the_door(site: WholeSite) -> None:

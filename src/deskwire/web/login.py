@@ -244,6 +244,8 @@ class Login:
             "next": safe_next(form.get("next")),
             "sign_up_open": self.sign_up_mode == "open",
             "mail_works": self.letters.works,
+            # Who signed out here has no cookie; one that opens nothing was ended elsewhere.
+            "was_ended": refusal is None and self.browsers.token_of(request) is not None,
         }
         return self._page(request, "sign_in.html", form, more, refusal)
 

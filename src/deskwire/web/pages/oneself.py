@@ -163,7 +163,7 @@ class Oneself:
                 await self._depart_by_password(request, form, me)
         except Refusal as refusal:
             return await self._departure_page(request, refusal)
-        return self.login.browsers.leave(RedirectResponse("/", 303))
+        return self.login.browsers.leave(RedirectResponse("/?done=departed", 303))
 
     async def _depart_by_password(
         self, request: Request, form: Mapping[str, str], me: people.Person

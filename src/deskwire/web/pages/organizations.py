@@ -100,7 +100,7 @@ class OrganizationPages:
             link = f"{self._origin(request)}/invitations/{secret}"
             return self._settings_page(request, await self._shown(request), link=link)
         if form.get("act") in ("leave", "delete"):
-            return done(request, "/")
+            return done(request, f"/organizations?done={form.get('act')}")
         slug = form.get("slug").strip().lower() if form.get("act") == "profile" else place.slug
         return done(request, f"/orgs/{slug}/settings")
 

@@ -8,10 +8,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from deskwire.events.access import Viewer
+from deskwire.kit.speech import N_
 from deskwire.web.render import Render
 from deskwire.web.site import Site, visit_of
+from deskwire.web.wording import said
 from deskwire.workspaces.organizations import ids_of
 from deskwire.workspaces.rights import is_staff
+
+DONE = {"departed": N_("Your account is deleted.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class PersonPages:
         if person is not None:
             viewer = await self.site.db.read(self.site.access.read_viewer, person.id)
             return RedirectResponse(start_of(viewer), 303)
-        return self.render(request, "landing.html", {})
+        done = said(DONE).get(request.query_params.get("done", ""))
+        return self.render(request, "landing.html", {"done": done})
 
 
 def start_of(viewer: Viewer) -> str:

@@ -251,13 +251,22 @@ def read_shown(
         place,
         messages.lines_of(entries, names, sent),
         [each for some in sent.values() for each in some],
-        sorted(circle.taking_part, key=lambda part: part[1]),
+        _taking_part(circle, ticket),
         circle,
         categories if notes else [],
         " ".join(held_by(ticket, {place.id: place.generation} if place is not None else {})),
         (row.spoken_at or 0) > (row.read_at or 0),
         _rights(viewer, row, reopen_days),
     )
+
+
+def _taking_part(circle: Circle, ticket: Ticket) -> list[tuple[Who, str]]:
+    """Whoever takes part, each with their role; so does who works on it."""
+    found = sorted(circle.taking_part, key=lambda part: part[1])
+    assignee = ticket.now.assignee
+    if assignee is None or any(who.id == assignee.id for who, _role in found):
+        return found
+    return [(assignee, "assignee"), *found]
 
 
 def _rights(viewer: Viewer, row: Row[Any], reopen_days: int) -> dict[str, bool]:

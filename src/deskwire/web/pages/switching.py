@@ -13,7 +13,7 @@ from deskwire.accounts import sessions
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.errors import NotFound
-from deskwire.kit.speech import gettext
+from deskwire.kit.speech import N_, gettext
 from deskwire.tickets.counts import count_open
 from deskwire.tickets.requests import count_unread
 from deskwire.web.acting import act_as, read_as
@@ -21,8 +21,14 @@ from deskwire.web.forms import done, read_form
 from deskwire.web.pages.requests import active_of, chosen_of
 from deskwire.web.render import Render
 from deskwire.web.site import Site, visit_of
+from deskwire.web.wording import said
 from deskwire.workspaces.deeds import Deed
 from deskwire.workspaces.organizations import Organization, ids_of, read_own
+
+DONE = {  # by what was done in the settings of an organization
+    "leave": N_("You have left the organization."),
+    "delete": N_("The organization is deleted."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class Switching:
         """GET /organizations: one's own, the active one marked."""
         viewer, choice = await read_as(self.site, request, read_choice)
         active = chosen_of(choice.places, active_of(request))
-        context = {"viewer": viewer, "choice": choice, "active": active}
+        done = said(DONE).get(request.query_params.get("done", ""))
+        context = {"viewer": viewer, "choice": choice, "active": active, "done": done}
         return self.render(request, "organizations.html", context)
 
     async def choose(self, request: Request) -> Response:
