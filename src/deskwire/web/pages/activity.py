@@ -96,7 +96,7 @@ def deeds_of(
     gone: set[str] = set()
     deeds = []
     for entry in entries:
-        fields = json.loads(entry.data)
+        fields = _present(json.loads(entry.data), names)
         if entry.type == "ticket.deleted":
             gone.add(fields["ticket"])
         elif entry.type == "organization.deleted":
@@ -110,9 +110,28 @@ def deeds_of(
     return deeds
 
 
-def actor_of(data: str) -> Principal:
-    """Who did it, of an entry's data."""
-    return str(json.loads(data)["actor"])
+def people_of(data: str) -> list[Principal]:
+    """Who did it and to whom, of an entry's data."""
+    fields = json.loads(data)
+    return [fields["actor"], *(who["id"] for who in _named_in(fields).values())]
+
+
+def _present(fields: dict[str, Any], names: Mapping[Principal, Who]) -> dict[str, Any]:
+    """An entry's data in which everybody has the name they have now."""
+    for who in _named_in(fields).values():
+        if who["id"] in names:
+            who["name"] = names[who["id"]].name
+    return fields
+
+
+def _named_in(fields: Fields) -> dict[str, dict[str, Any]]:
+    """The people an entry's data names, by their part in it."""
+    parts = {
+        "member": fields.get("member"),
+        "participant": fields.get("participant"),
+        "assignee": (fields.get("now") or {}).get("assignee"),
+    }
+    return {part: who for part, who in parts.items() if who}
 
 
 def tell(type_: str, fields: Fields, who: str = "") -> Told:
@@ -292,18 +311,23 @@ def _organization_renamed(fields: Fields, _who: str) -> Told:
     return Told(find(text), fields["oldName"], "", {"name": fields["name"]})
 
 
-def _member_joined(fields: Fields, who: str) -> Told:
+def _member_joined(fields: Fields, _who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    if who == name:
+    if _is_own(fields):
         return Told(find(N_("%(who)s joined %(what)s")), place)
     return Told(find(N_("%(who)s let in %(what)s to %(place)s")), name, "", {"place": place})
 
 
-def _member_removed(fields: Fields, who: str) -> Told:
+def _member_removed(fields: Fields, _who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    if who == name:
+    if _is_own(fields):
         return Told(find(N_("%(who)s left %(what)s")), place)
     return Told(find(N_("%(who)s removed %(what)s from %(place)s")), name, "", {"place": place})
+
+
+def _is_own(fields: Fields) -> bool:
+    """Whether somebody did it to themselves, whatever they are called."""
+    return bool(fields["actor"] == fields["member"]["id"])
 
 
 SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {
