@@ -66,6 +66,33 @@ def test_actors_are_named_as_far_as_they_are_known() -> None:
     assert who == ["Ada", "Discord user …0002", "The bot"]
 
 
+def test_of_requests_screens_words_are_said() -> None:
+    now = {**NOW, "reference": "2026-R-000007", "status": "canceled", "statusLabel": "CANCELED"}
+    changes = {
+        "priority": {"old": None, "new": "high"},
+        "category": {"old": "Masts", "new": None},
+        "tags": {"added": ["night"], "removed": []},
+    }
+    entries = [
+        entry(5, "ticket.closed", actor="bot", now=now, newStatus="CLOSED"),
+        entry(4, "ticket.closed", actor="bot", now={**now, "status": "done"}, reason="Solved"),
+        entry(3, "ticket.updated", actor="bot", now=now, changes=changes),
+        entry(2, "ticket.updated", actor="bot", now=now, changes={}),
+        entry(1, "ticket.updated", actor="bot", now=NOW, changes={"priority": {"new": "high"}}),
+    ]
+
+    said = [deed.text.removeprefix("The bot ") for deed in deeds_of(entries, {}, HEARD)]
+
+    assert said == [
+        "moved 2026-R-000007 Stuck to Canceled",
+        "moved 2026-R-000007 Stuck to Completed – Solved",
+        "changed 2026-R-000007 Stuck – cleared the category, set the priority to High, "
+        "added the label “night”",
+        "changed 2026-R-000007 Stuck",
+        "changed #7 Stuck – set the priority to “High”",
+    ]
+
+
 def test_everybody_is_called_what_they_are_called_now() -> None:
     former = Who(id="n", name="Former member")
     names = {"n": former, "c": Who(id="c", name="Clara")}

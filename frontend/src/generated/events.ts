@@ -678,6 +678,8 @@ export interface TicketMessageSent {
   hasAttachments: boolean;
   messageLength: number;
   content?: string | null;
+  /** ids of the people it mentions */
+  mentions?: ReadonlyArray<string> | null;
 }
 
 /** A ticket's state after the event: all a row or a header shows. */

@@ -41,7 +41,7 @@ def redacted(data: str, message: str) -> str | None:
         return None
     if is_its_file:
         told["file"] = {**file, "name": ""}
-    for field in ("line", "content"):
+    for field in ("line", "content", "mentions"):
         told.pop(field, None)
     told["redacted"] = True
     return _dump(told)

@@ -38,7 +38,7 @@ from deskwire.kit.keys import Key
 from deskwire.kit.speech import N_, gettext, ngettext
 from deskwire.tickets.facts import Fact
 from deskwire.tickets.markdown import render
-from deskwire.tickets.sentences import quoted, told_here
+from deskwire.tickets.sentences import labelled, quoted, told_here
 from deskwire.tickets.statuses import LABELS, Status, from_wire
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
@@ -297,6 +297,8 @@ SET = {
 
 def _set(field: str, value: str | None) -> str:
     with_value, without = SET[field]
+    if field == "priority" and (label := labelled(value)):
+        value = gettext(label)
     return gettext(with_value, value=value) if value else gettext(without)
 
 

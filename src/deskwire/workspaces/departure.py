@@ -79,7 +79,8 @@ def _hold_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
 
 def _check_may_leave(tx: Connection, person_id: PersonId, held: Iterable[Row[Any]]) -> None:
     """Conflict, with what to do first, where a place would be left without anybody to run it."""
-    shared, alone = [], []
+    shared: list[str] = []
+    alone: list[str] = []
     for row in held:
         roles = _roles_of_others(tx, person_id, row.id)
         if row.internal and row.role == "super_admin" and "super_admin" not in roles:

@@ -18,12 +18,15 @@ from deskwire.events.channels import Channel
 from deskwire.kit.clock import Millis
 from deskwire.kit.speech import N_, find, find_form, gettext
 from deskwire.tickets.messages import sentence
+from deskwire.tickets.sentences import UPDATED
+from deskwire.tickets.statuses import LABELS
 from deskwire.workspaces.names import stand_in
 from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
 ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
+CHANGEABLE = ("subject", "category", "priority")
 SLOT = re.compile(r"%\((who|what)\)s")
 
 
@@ -219,10 +222,21 @@ def _guild_joined(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_updated(fields: Fields, _who: str) -> Told:
-    changes = sentence("ticket.updated", dict(fields))
-    if changes == gettext("updated the ticket"):
+    is_request = bool(fields["now"].get("reference"))
+    changes = sentence("ticket.updated", _as_fact(fields) if is_request else dict(fields))
+    if changes == gettext(UPDATED[is_request]):
         return _of_ticket(N_("%(who)s changed %(what)s"), fields)
     return _of_ticket(N_("%(who)s changed %(what)s – %(changes)s"), fields, changes=changes)
+
+
+def _as_fact(fields: Fields) -> dict[str, Any]:
+    """What changed of a request, as its timeline keeps it: so it is said in the same words."""
+    changes = fields.get("changes") or {}
+    names = {word: (changes.get("tags") or {}).get(word) for word in ("added", "removed")}
+    values = {each: changes[each].get("new") for each in CHANGEABLE if changes.get(each)}
+    shown = {f"labels_{word}": labels for word, labels in names.items()}
+    shown["category"] = values.get("category")
+    return {"set": values, "shown": shown, "noun": "request"}
 
 
 def _ticket_deleted(fields: Fields, _who: str) -> Told:
@@ -239,14 +253,18 @@ def _ticket_message(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_status(fields: Fields, _who: str) -> Told:
-    status, reason = fields["now"]["statusLabel"], fields.get("reason")
+    now, reason = fields["now"], fields.get("reason")
+    label = LABELS.get(now.get("status"))
+    status = gettext(label) if label else now["statusLabel"]
     if not reason:
         return _of_ticket(N_("%(who)s moved %(what)s to %(status)s"), fields, status=status)
     text = N_("%(who)s moved %(what)s to %(status)s – %(reason)s")
     return _of_ticket(text, fields, status=status, reason=reason)
 
 
-def _ticket_closed(fields: Fields, _who: str) -> Told:
+def _ticket_closed(fields: Fields, who: str) -> Told:
+    if fields["now"].get("reference"):
+        return _ticket_status(fields, who)  # completed is not canceled
     if not (reason := fields.get("reason")):
         return _of_ticket(N_("%(who)s closed %(what)s"), fields)
     return _of_ticket(N_("%(who)s closed %(what)s – %(reason)s"), fields, reason=reason)
