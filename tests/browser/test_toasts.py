@@ -18,7 +18,10 @@ TOASTS: dict[str, tuple[str, str]] = {
     "guild.left": ("Bot removed from {guild}", ""),
     "guild.setup_complete": ("Bot setup completed!", "{guild}"),
     "ticket.created": ("New ticket #5 created", f"Subject: {SUBJECT}"),
-    "ticket.updated": ("Ticket #5 updated", SUBJECT + " (solved?) · Changed: subject, priority, tags"),
+    "ticket.updated": (
+        "Ticket #5 updated",
+        SUBJECT + " (solved?) · Changed: subject, priority, tags",
+    ),
     "ticket.deleted": ("Ticket #5 deleted", "Opened twice"),
     "ticket.message_sent": ("New message in ticket #5", SUBJECT + " · From: customer ({bo})"),
     "ticket.status_changed": ("Ticket #5 changed to Action Required", SUBJECT),

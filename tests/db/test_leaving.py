@@ -211,6 +211,18 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Of
     assert len(office.house.db.read_here(read_categories, quay)) == 1
 
 
+def test_why_a_category_is_not_added_is_said(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay = office.ids["quay"]
+    office.act(BO, founding.add_category, quay, "Masts")
+    monkeypatch.setattr(founding, "MAX_CATEGORIES", 1)
+
+    for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
+        with pytest.raises(Conflict, match=said):
+            office.act(BO, founding.add_category, quay, name)
+
+
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ people = Table(
     Column("theme", Text),  # light, dark; None: the system's
     Column("avatar", Text),  # key of the picture's bytes; None: initials
     Column("deleted_at", BigInteger),  # ms; what is left of a former member is this row
-    Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never signed in
+    Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never in a browser
     Column("deactivated_at", BigInteger),  # ms; since when nobody can sign in as them
     Index("ix_people_avatar", "avatar"),
 )

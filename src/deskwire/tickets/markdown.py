@@ -1,7 +1,8 @@
 """Markdown to HTML that is safe to insert, whoever wrote it.
 
-Raw HTML is off in the parser and the result is sanitised all the same. Addresses become links.
-Images become links too, so that opening a ticket tells no third party about it. A mention is the only `<mark>` there is.
+Raw HTML is off in the parser and the result is sanitised all the same. Addresses become links, and
+so do images, so that opening a ticket tells no third party about it. A mention is the only `<mark>`
+there is.
 """
 
 from __future__ import annotations
