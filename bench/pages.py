@@ -90,7 +90,7 @@ REQUESTS = Subject(
         "waiting": "/requests?waiting=yes",
     },
     ("list", "search"),
-    ("list", "search", "detail", "all companies", "searched in all"),
+    ("list", "search", "detail", "all companies", "searched in all", "one company"),
 )
 
 HOW = (

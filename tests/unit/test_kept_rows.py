@@ -8,6 +8,7 @@ import pytest
 from markupsafe import Markup
 
 from deskwire.events.catalogue import Named, TicketNow, Who
+from deskwire.web.render import EMPTY
 from deskwire.web.rows import kept
 from deskwire.web.zones import local, times_in
 
@@ -53,7 +54,7 @@ def macro() -> Counted:
 
 
 def test_the_same_row_is_rendered_once(macro: Counted) -> None:
-    row = kept(macro)
+    row = kept(macro, EMPTY)
 
     assert row(NOW, "held", 1, True) == row(NOW.model_copy(), "held", 1, True)
     assert macro.made == 1
@@ -61,7 +62,7 @@ def test_the_same_row_is_rendered_once(macro: Counted) -> None:
 
 @pytest.mark.parametrize("changed", CHANGES, ids=lambda changed: next(iter(changed)))
 def test_another_state_is_another_row(macro: Counted, changed: dict[str, Any]) -> None:
-    row = kept(macro)
+    row = kept(macro, EMPTY)
     row(NOW, "held", 1)
 
     assert row(NOW.model_copy(update=changed), "held", 1) == Counted()(
@@ -71,7 +72,7 @@ def test_another_state_is_another_row(macro: Counted, changed: dict[str, Any]) -
 
 
 def test_so_is_another_mark_and_another_zone(macro: Counted) -> None:
-    row = kept(macro)
+    row = kept(macro, EMPTY)
     rows = {row(NOW, "held", 1, False), row(NOW, "held", 1, True), row(NOW, "held", 2, False)}
     with times_in("Asia/Tokyo"):
         rows.add(row(NOW, "held", 1, False))

@@ -6,7 +6,7 @@ only the tickets they take part in has few, and those are counted.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import (
     Column,
@@ -89,18 +89,18 @@ def count(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, 
         return count_rows(tx, visible_in(tx, viewer, workspace))
     kept = ticket_counts.c
     rows = tx.execute(select(kept.status, kept.tickets).where(kept.workspace == workspace))
-    return _by_status({row[0]: row[1] for row in rows})
+    return by_status({row[0]: row[1] for row in rows})
 
 
 def count_all_requests(tx: Connection, viewer: Viewer) -> dict[Status, int]:
     """How many requests of all organizations there are, by status; for the team alone."""
     kept = ticket_counts.c
     if not is_staff(viewer):
-        return _by_status({})
+        return by_status({})
     rows = tx.execute(
         select(kept.status, func.sum(kept.tickets)).where(counted_requests()).group_by(kept.status)
     )
-    return _by_status({row[0]: int(row[1]) for row in rows})
+    return by_status({row[0]: int(row[1]) for row in rows})
 
 
 def counted_requests() -> ColumnElement[bool]:
@@ -114,7 +114,7 @@ def count_rows(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, i
     rows = tx.execute(
         select(tickets.c.status, func.count()).where(condition).group_by(tickets.c.status)
     )
-    return _by_status({row[0]: row[1] for row in rows})
+    return by_status({row[0]: row[1] for row in rows})
 
 
 def count_open(tx: Connection, viewer: Viewer) -> dict[Workspace, int]:
@@ -148,5 +148,6 @@ def count_open_of(
     return {row[0]: int(row[1]) for row in rows}
 
 
-def _by_status(found: dict[str, int]) -> dict[Status, int]:
+def by_status(found: Mapping[str, int]) -> dict[Status, int]:
+    """How many there are of each status, which need not be among those found."""
     return {status: found.get(status, 0) for status in STATUSES}

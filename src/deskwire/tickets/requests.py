@@ -6,6 +6,7 @@ meanwhile. The same visibility as everywhere, and counts of what the filters fin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -32,7 +33,7 @@ from deskwire.kit.keys import key_of, parse_key
 from deskwire.kit.speech import gettext
 from deskwire.kit.text import words_of
 from deskwire.tickets.circle import Circle, read_circle
-from deskwire.tickets.counts import count, count_all_requests, count_rows
+from deskwire.tickets.counts import by_status, count, count_all_requests, count_rows
 from deskwire.tickets.places import Places, complete, read_places
 from deskwire.tickets.search import MAX_QUERY, MAX_WORDS
 from deskwire.tickets.sentences import PRIORITY_LABELS
@@ -158,14 +159,15 @@ def find(
     hits = _hits(tx, workspace, wish.query)
     narrower = _filters(viewer, wish)
     seen = and_(_visible(tx, viewer, workspace, hits), *narrower)
-    counts = (
-        count_rows(tx, seen)
-        if hits is not None or narrower
-        else count_all_requests(tx, viewer)
-        if workspace is None
-        else count(tx, viewer, workspace)
-    )
     rows = _page(tx, viewer, seen, wish)
+    if len(rows) <= PAGE and wish.status is None and not wish.after:  # it is all there is
+        counts = by_status(Counter(row.status for row in rows))
+    elif hits is not None or narrower:
+        counts = count_rows(tx, seen)
+    elif workspace is None:
+        counts = count_all_requests(tx, viewer)
+    else:
+        counts = count(tx, viewer, workspace)
     shown = rows[:PAGE]
     persons = [person for row in shown for person in (row.opener, row.assignee)]
     circle = read_circle(tx, workspace or EVERYWHERE, persons)

@@ -226,13 +226,13 @@ def visible_in(
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
     narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
-    if STAFF in viewer.channels and is_request(workspace):
-        narrower.append(not_(is_of_deleted(literal(workspace))))
     if not sees_whole(viewer, workspace):
         narrower.append(_is_own(viewer))
     place: ColumnElement[str] = tickets.c.workspace
     if narrower and not is_shared(tx):
         place = place + ""  # SQLite takes any workspace for small: it would walk it, not the ids
+    if STAFF in viewer.channels and is_request(workspace):
+        narrower.append(not_(is_of_deleted(literal(workspace))))
     return and_(tickets.c.deleted_at.is_(None), place == workspace, *narrower)
 
 

@@ -198,7 +198,7 @@ def _environment() -> Environment:
         environment.globals[name] = environment.get_template(f"macros/{name}.html").module
     for name in ("tickets", "requests"):
         macros = vars(environment.get_template(f"macros/{name}.html").module)
-        environment.globals[f"{name}_row"] = kept(macros["row"])
+        environment.globals[f"{name}_row"] = kept(macros["row"], EMPTY)
     return environment
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from jinja2 import Undefined
 from markupsafe import Markup
 
 from deskwire.events.catalogue import TicketNow
@@ -20,15 +21,16 @@ KEPT = 2_000  # rows of each kind, of about 6 KB each with what they are found b
 Macro = Callable[..., Markup]  # of a state, and what else a row depends on
 
 
-def kept(macro: Macro) -> Macro:
-    """The same macro, whose rows are kept."""
+def kept(macro: Macro, empty: Undefined) -> Macro:
+    """The same macro, whose rows are kept; also the one of nothing, which the store fills."""
 
     @lru_cache(KEPT)
     def render(state: str, time_zone: str | None, *more: object) -> Markup:
         with times_in(time_zone):
-            return macro(TicketNow.model_validate_json(state), *more)
+            return macro(TicketNow.model_validate_json(state) if state else empty, *more)
 
-    def row(state: TicketNow, *more: object) -> Markup:
-        return render(state.model_dump_json(by_alias=True), zone(), *more)
+    def row(state: TicketNow | Undefined, *more: object) -> Markup:
+        told = "" if isinstance(state, Undefined) else state.model_dump_json(by_alias=True)
+        return render(told, zone(), *more)
 
     return row

@@ -157,6 +157,7 @@ class RequestPages:
             "found": shown.found,
             "wish": wish,
             "links": links,
+            "by_label": links.by_label,
             "sorts": said(SORT_LABELS),
             "by_opening": wish.sort != "active",  # what a row tells the time of
             "priorities": said(PRIORITY_LABELS),
