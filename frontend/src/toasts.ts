@@ -2,7 +2,7 @@
 
 import { isAbout } from "./held";
 import type { EventData, EventType, TicketNow } from "./generated/events";
-import { t, tn } from "./speech";
+import { t, tn, type Values } from "./speech";
 import * as say from "./words";
 import type { Words } from "./words";
 
@@ -15,7 +15,8 @@ export interface Toast {
   many(n: number): string;
 }
 
-type Teller<T extends EventType> = (data: EventData[T]) => Toast | null;
+/** `own`: who is told, as events name them. */
+type Teller<T extends EventType> = (data: EventData[T], own: ReadonlySet<string>) => Toast | null;
 
 interface TicketData {
   workspace?: string | null;
@@ -53,32 +54,24 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
     ...about(data, say.CREATED),
     text: t("Subject: %(subject)s", { subject: data.subject }),
   }),
-  "ticket.updated": (data) => ({
-    ...about(data, say.UPDATED),
-    ...withText(changed(Object.keys(data.changes))),
-  }),
+  "ticket.updated": (data) => about(data, say.UPDATED, changed(Object.keys(data.changes))),
   "ticket.deleted": ({ reason, ...data }) => {
-    const { href: _gone, ...toast } = about(data, say.DELETED);
-    return { ...toast, tone: "warning", ...withText(reason) };
+    const { href: _gone, text: _subject, ...toast } = about(data, say.DELETED);
+    return { ...toast, tone: "warning", ...(reason ? { text: reason } : {}) };
   },
-  "ticket.message_sent": (data) => ({
-    ...about(data, data.line?.kind === "note" ? say.NOTED : say.WRITTEN),
-    text: t("From: %(side)s (%(name)s)", {
-      side: t(data.messageType),
-      name: data.line?.author?.name ?? data.authorUsername,
-    }),
-  }),
+  "ticket.message_sent": (data, own) => written(data, own),
   "ticket.message_edited": null,
   "ticket.message_deleted": null,
   "ticket.status_changed": (data) => about(data, say.MOVED),
-  "ticket.claimed": (data) => ({
-    ...about(data, say.CLAIMED),
-    ...withText(data.now.assignee && t("By %(name)s", { name: data.now.assignee.name })),
-  }),
+  "ticket.claimed": (data) =>
+    about(
+      data,
+      say.CLAIMED,
+      data.now.assignee && t("By %(name)s", { name: data.now.assignee.name }),
+    ),
   "ticket.closed": ({ reason, ...data }) => ({
-    ...about(data, say.CLOSED),
+    ...about(data, say.CLOSED, reason),
     tone: "success",
-    ...withText(reason),
   }),
   "team.role_created": ({ roleName }) => ({
     title: t("Team role %(roleName)s created", { roleName }),
@@ -114,10 +107,12 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "person.changed": ({ linked, unlinked }) => identity(linked, unlinked), // to that person alone
   "session.revoked": null,
   "ticket.reopened": (data) => about(data, say.REOPENED),
-  "ticket.assigned": (data) => ({
-    ...about(data, say.ASSIGNED),
-    ...withText(data.now.assignee && t("To %(name)s", { name: data.now.assignee.name })),
-  }),
+  "ticket.assigned": (data) =>
+    about(
+      data,
+      say.ASSIGNED,
+      data.now.assignee && t("To %(name)s", { name: data.now.assignee.name }),
+    ),
   "ticket.unclaimed": (data) => about(data, say.GIVEN_BACK),
   "ticket.participant_added": null,
   "ticket.participant_removed": null,
@@ -176,16 +171,33 @@ export function toastOf<T extends EventType>(
   if (OWN_ONLY.has(type) && !("person" in data && own.has(data.person))) return null;
   const isTold = OWN_TOO.has(type) || (OWN_IF_ABOUT.has(type) && isAbout(data, own));
   if (own.has(data.actor) && !isTold) return null;
-  return TOASTS[type]?.(data) ?? null;
+  return TOASTS[type]?.(data, own) ?? null;
 }
 
-function about(data: TicketData, { ticket, request }: Words): Toast {
+function written(data: EventData["ticket.message_sent"], own: ReadonlySet<string>): Toast {
+  const isNote = data.line?.kind === "note";
+  const name = data.line?.author?.name ?? data.authorUsername;
+  if (data.mentions?.some((id) => own.has(id))) {
+    return about(data, isNote ? say.MENTIONED_IN_NOTE : say.MENTIONED, null, { author: name });
+  }
+  const from = t("From: %(side)s (%(name)s)", { side: t(data.messageType), name });
+  return about(data, isNote ? say.NOTED : say.WRITTEN, from);
+}
+
+/** What is said of a ticket, and below it what the ticket is about, and `more`. */
+function about(
+  data: TicketData,
+  { ticket, request }: Words,
+  more?: string | null,
+  values: Values = {},
+): Toast {
   const isRequest = data.workspace?.startsWith("org:"); // as an organization's is called
   const [one, [single, many]] = isRequest ? request : ticket;
   const name = data.now.reference ?? `#${data.now.number}`;
   return {
-    title: t(one, { name, status: data.now.statusLabel }),
+    title: t(one, { name, status: data.now.statusLabel, ...values }),
     tone: "info",
+    text: [data.now.subject, more].filter(Boolean).join(" · "),
     href: data.now.href,
     many: (n) => tn(single, many, n),
   };
@@ -213,10 +225,6 @@ function identity(linked?: string | null, unlinked?: string | null): Toast | nul
 function changed(names: string[]): string {
   const fields = names.map((name) => t(say.FIELDS[name] ?? name)).join(", ");
   return names.length > 0 ? t("Changed: %(fields)s", { fields }) : "";
-}
-
-function withText(text: string | null | undefined): { text?: string } {
-  return text ? { text } : {};
 }
 
 function capital(text: string): string {

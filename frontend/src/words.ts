@@ -38,6 +38,14 @@ export const NOTED: Words = {
   ticket: [mark("New note in ticket %(name)s"), MESSAGES],
   request: [mark("New note in request %(name)s"), MESSAGES],
 };
+export const MENTIONED: Words = {
+  ticket: [mark("%(author)s mentioned you in ticket %(name)s"), MESSAGES],
+  request: [mark("%(author)s mentioned you in request %(name)s"), MESSAGES],
+};
+export const MENTIONED_IN_NOTE: Words = {
+  ticket: [mark("%(author)s mentioned you in a note in ticket %(name)s"), MESSAGES],
+  request: [mark("%(author)s mentioned you in a note in request %(name)s"), MESSAGES],
+};
 export const CHANGES = pair("%(num)s status change", "%(num)s status changes");
 export const MOVED: Words = {
   ticket: [mark("Ticket %(name)s changed to %(status)s"), CHANGES],

@@ -53,17 +53,38 @@ test("a message says from which side it came, and from whom", () => {
   const toast = toastOf("ticket.message_sent", messageSent(), NOBODY);
 
   assert.equal(toast?.title, "New message in ticket #7");
-  assert.equal(toast?.text, "From: customer (bo)");
+  assert.equal(toast?.text, "The printer is on fire · From: customer (bo)");
   assert.equal(toast?.many(12), "12 new messages");
+});
+
+test("who is mentioned is told so, and nobody else", () => {
+  const now = ticketNow({ reference: "2026-R-000007" });
+  const line = { ...messageSent().line!, author: { id: "p2", name: "Bo" } };
+  const data = messageSent({ workspace: "org:1", now, line, mentions: ["p1"] });
+  const noted = { ...data, line: { ...line, kind: "note" as const } };
+  const titles = [data, noted].flatMap((each) =>
+    ["p1", "p3"].map((id) => toastOf("ticket.message_sent", each, new Set([id]))?.title),
+  );
+
+  assert.deepEqual(titles, [
+    "Bo mentioned you in request 2026-R-000007",
+    "New message in request 2026-R-000007",
+    "Bo mentioned you in a note in request 2026-R-000007",
+    "New note in request 2026-R-000007",
+  ]);
+  assert.equal(
+    toastOf("ticket.message_sent", data, new Set(["p1"]))?.text,
+    "The printer is on fire",
+  );
 });
 
 test("a status is told in its own words", () => {
   const data = { ...MOVED, now: ticketNow({ status: "waiting", statusLabel: "Action Required" }) };
 
-  assert.equal(
-    toastOf("ticket.status_changed", data, NOBODY)?.title,
-    "Ticket #7 changed to Action Required",
-  );
+  const toast = toastOf("ticket.status_changed", data, NOBODY);
+
+  assert.equal(toast?.title, "Ticket #7 changed to Action Required");
+  assert.equal(toast?.text, "The printer is on fire");
 });
 
 test("claimed, closed, updated and deleted", () => {
@@ -74,10 +95,10 @@ test("claimed, closed, updated and deleted", () => {
   const updated = toastOf("ticket.updated", { ...created(), changes, actorId: "9" }, NOBODY);
   const deleted = toastOf("ticket.deleted", { ...created(), deletedBy: "9" }, NOBODY);
 
-  assert.deepEqual([claimed?.title, claimed?.text], ["Ticket #7 claimed", "By Ada"]);
-  assert.deepEqual([closed?.title, closed?.text], ["Ticket #7 closed", "Solved"]);
+  assert.deepEqual([claimed?.title, claimed?.text], ["Ticket #7 claimed", "The printer is on fire · By Ada"]);
+  assert.deepEqual([closed?.title, closed?.text], ["Ticket #7 closed", "The printer is on fire · Solved"]);
   assert.equal(updated?.title, "Ticket #7 updated");
-  assert.equal(updated?.text, "Changed: subject, tags");
+  assert.equal(updated?.text, "The printer is on fire · Changed: subject, tags");
   assert.deepEqual([deleted?.title, deleted?.href], ["Ticket #7 deleted", undefined]);
 });
 

@@ -75,8 +75,14 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: Company) -> 
 
     # A picture travels with the answer.
     bo.find("#upload").set_input_files([picture("crane.png")])
-    reply(bo, "This one")
+    reply(bo, "This one: https://example.org/crane.")
     lines(bo, "This one")(1)
+    for each in (bo, ada):  # who wrote it and who hears it, without a reload
+        line = each.find(".line").filter(has_text="This one")
+        expect(line.get_by_role("img", name="Picture")).to_have_js_property("naturalWidth", 256)
+        expect(line.get_by_role("link", name="Picture crane.png")).to_be_visible()
+        address = line.get_by_role("link", name="https://example.org/crane", exact=True)
+        expect(address).to_have_attribute("rel", "noopener noreferrer nofollow")
     shown = ada.find("#files a").filter(has_text="crane.png")
     expect(shown).to_be_visible()
     expect(ada.find("#files img")).to_be_visible()

@@ -12,17 +12,21 @@ from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.place import Place
 
+SUBJECT = "Cannot sign in on my new phone"
 TOASTS: dict[str, tuple[str, str]] = {
     "guild.joined": ("Bot installed in {guild}!", ""),
     "guild.left": ("Bot removed from {guild}", ""),
     "guild.setup_complete": ("Bot setup completed!", "{guild}"),
-    "ticket.created": ("New ticket #5 created", "Subject: Cannot sign in on my new phone"),
-    "ticket.updated": ("Ticket #5 updated", "Changed: subject, priority, tags"),
+    "ticket.created": ("New ticket #5 created", f"Subject: {SUBJECT}"),
+    "ticket.updated": (
+        "Ticket #5 updated",
+        SUBJECT + " (solved?) · Changed: subject, priority, tags",
+    ),
     "ticket.deleted": ("Ticket #5 deleted", "Opened twice"),
-    "ticket.message_sent": ("New message in ticket #5", "From: customer ({bo})"),
-    "ticket.status_changed": ("Ticket #5 changed to Action Required", ""),
-    "ticket.claimed": ("Ticket #5 claimed", "By {mo}"),
-    "ticket.closed": ("Ticket #5 closed", "Solved"),
+    "ticket.message_sent": ("New message in ticket #5", SUBJECT + " · From: customer ({bo})"),
+    "ticket.status_changed": ("Ticket #5 changed to Action Required", SUBJECT),
+    "ticket.claimed": ("Ticket #5 claimed", SUBJECT + " · By {mo}"),
+    "ticket.closed": ("Ticket #5 closed", SUBJECT + " · Solved"),
     "team.role_created": ("Team role Tickets Support created", ""),
     "team.role_updated": ("Team role Tickets Support updated", ""),
     "team.role_deleted": ("Team role Tickets Support deleted", ""),

@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from deskwire.workspaces.rights import CLIENT_ROLES, INTERNAL_ROLES, RIGHTS, ROLE_LABELS, Right
+from deskwire.kit.errors import Forbidden
+from deskwire.workspaces.rights import (
+    CLIENT_ROLES,
+    INTERNAL_ROLES,
+    RIGHTS,
+    ROLE_LABELS,
+    Right,
+    Role,
+    demand_among,
+)
 from tests.contracts.sources import read
 
 
@@ -49,6 +58,22 @@ def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
     promised = {role for role, rights in RIGHTS.items() if rights & said}
 
     assert promised == {role for role, rights in RIGHTS.items() if Right.DELETE in rights}
+
+
+@pytest.mark.parametrize(
+    ("role", "right", "said"),
+    [
+        ("member", Right.INVITE, "Your role does not let you invite people.*Ask an admin"),
+        ("admin", Right.WORK, "^Only the team may claim, assign"),
+        ("member", Right.NOTE, "^Only the team may read and write internal notes.$"),
+        ("support_analyst", Right.EMPLOY, "^Your role in the team does not.*Ask a super admin.$"),
+    ],
+)
+def test_who_is_refused_is_sent_to_somebody_who_could_allow_it(
+    role: Role, right: Right, said: str
+) -> None:
+    with pytest.raises(Forbidden, match=said):
+        demand_among(RIGHTS[role], right)
 
 
 def test_no_client_has_a_right_of_the_team() -> None:

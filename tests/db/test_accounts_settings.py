@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from deskwire.accounts import identities, links, passwords, people, sessions
 from deskwire.accounts.people import Person, parse_theme, parse_time_zone
@@ -249,13 +249,24 @@ def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> 
     assert members(db) == [("acme", bo.id)]
 
 
-def test_the_only_member_may_go(db: Database) -> None:
-    ada = move_in(db)
-    found(db, admin=ada)
+def test_no_organization_is_left_without_an_admin(db: Database) -> None:
+    ada, bo, cy = move_in(db), move_in(db, "Bo"), move_in(db, "Cy")
+    for place in ("acme", "globex"):
+        found(db, place, admin=ada, member=bo)
+    found(db, "solo", admin=ada, manager=cy)
+    db.write_here(people.deactivate, cy.id, actor="shell", at=NOON)
 
+    with pytest.raises(Conflict) as refused:
+        db.write_here(depart, ada.id, NOON)
+
+    assert str(refused.value) == (
+        "You are the last admin of Acme, Globex, which have other members. Make one of them an "
+        "admin in each first, or delete the organizations. You are the only member of Solo: delete "
+        "the organization first, or invite somebody and make them an admin."
+    )
+    db.write_here(make_admin, bo.id)
+    db.write_here(lambda tx: tx.execute(update(organizations).values(deleted_at=NOON)))
     db.write_here(depart, ada.id, NOON)
-
-    assert members(db) == []
 
 
 def test_the_last_super_admin_stays_even_alone(db: Database) -> None:

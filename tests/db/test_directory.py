@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import people
+from deskwire.events.redaction import FORMER
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.tickets import leaving
@@ -47,7 +48,7 @@ def test_former_members_are_in_no_list(office: Office) -> None:
     office.house.db.write_here(leaving.depart, office.house.id_of(UNA), office.house.at)
 
     assert UNA.name not in names(office)
-    assert people.FORMER not in names(office)
+    assert FORMER not in names(office)
 
 
 def test_a_person_is_listed_with_where_they_belong(office: Office) -> None:

@@ -71,6 +71,31 @@ def test_people_are_found_by_the_name_they_have_now(office: Office) -> None:
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
+def test_nothing_that_was_told_names_who_departed(office: Office) -> None:
+    una, ada, quay = office.house.id_of(UNA), office.house.id_of(ADA), office.ids["quay"]
+    first, name = office.file(UNA, "The mast is dark"), office.person(ADA).name
+    office.say(UNA, first, "Who has seen the mast?")
+    office.act(MO, work.assign, first, ada)
+    office.act(MO, work.assign, first, office.house.id_of(DEE))
+    office.act(UNA, work.unwatch, office.file(BO, "The quay is wet"), una)
+    office.act(BO, work.watch, office.file(BO, "The crane is stuck"), una)
+    office.act(BO, leaving.change_role, quay, una, "manager")
+
+    def told() -> str:
+        here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
+        rows = text(f"SELECT data FROM log WHERE {here} UNION ALL SELECT html FROM messages")
+        return office.house.db.read_here(lambda tx: "".join(tx.execute(rows).scalars()))
+
+    before = told()
+    for person in (una, ada):
+        office.house.db.write_here(leaving.depart, person, office.house.at + 1000)
+
+    assert all(each in before for each in (UNA.name, f"to {name}"))
+    assert not any(each in told() for each in (UNA.name, name))
+    assert told().count("assigned the request to Former member") == 2
+    assert "Who has seen the mast?" in told()
+
+
 def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(office: Office) -> None:
     quay, loft = office.ids["quay"], office.ids["loft"]
     office.act(BO, invitations.invite, quay, EVE.email, "member")
@@ -184,6 +209,18 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Of
     place = office.house.db.read_here(read_some, [quay])[quay]
     assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
     assert len(office.house.db.read_here(read_categories, quay)) == 1
+
+
+def test_why_a_category_is_not_added_is_said(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay = office.ids["quay"]
+    office.act(BO, founding.add_category, quay, "Masts")
+    monkeypatch.setattr(founding, "MAX_CATEGORIES", 1)
+
+    for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
+        with pytest.raises(Conflict, match=said):
+            office.act(BO, founding.add_category, quay, name)
 
 
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(

@@ -68,6 +68,7 @@ def test_members_see_all_requests_of_their_organization_and_the_team_those_of_al
         ({"label": "100%"}, [MAST]),
         ({"label": "100"}, []),
         ({"label": "%"}, []),
+        ({"q": "%&* ?!"}, []),
         ({"status": "waiting"}, [MAST]),
         ({"sort": "oldest"}, [MAST, INVOICE]),
         ({"sort": "newest"}, [INVOICE, MAST]),

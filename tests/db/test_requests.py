@@ -318,18 +318,6 @@ def test_a_moderator_deletes_what_others_wrote_and_nobody_the_description(quay: 
         quay.act(MO, talk.erase, ticket, described)
 
 
-def test_only_who_sees_the_request_can_be_mentioned(quay: Quay) -> None:
-    ticket = quay.file(BO, "Call @Una Fairweather", "@Una Fairweather and @Cy Okafor, look")
-
-    [html] = [
-        line.html
-        for line in quay.house.db.read_here(messages.read_timeline, ticket)
-        if line.kind == "reply"
-    ]
-
-    assert html == "<p><mark>@Una Fairweather</mark> and @Cy Okafor, look</p>"
-
-
 def test_who_watches_takes_part_until_they_stop(quay: Quay) -> None:
     quay.set_mode("quay", "participants")
     ticket = quay.file(BO, "Look at this")

@@ -91,6 +91,8 @@ def test_the_list_goes_on_where_it_ended(
 
     assert sorted(found) == sorted(each.name for each in CAST)
     assert office.person(UNA).seen_at is None
+    assert "signed in" not in page, "they may have acted without a browser"
+    assert '<span class="sr-only">not known</span>' in page
 
 
 def test_a_role_is_given_and_taken_and_told_to_who_it_changes(

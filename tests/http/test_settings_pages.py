@@ -16,6 +16,8 @@ from deskwire.accounts.sessions import Opened
 from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.web.letters import Letters
+from deskwire.workspaces import founding
+from deskwire.workspaces.deeds import Deed
 from tests.accounts_house import RIGHT, events_of, new_hasher
 from tests.cast import ADA, BO, NOON, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -180,6 +182,17 @@ async def test_the_account_goes_with_the_right_password_only(site: WholeSite) ->
     assert read_person(site, ADA).name == "Former member"
     assert "Your account is deleted." in browse(site).get("/?done=departed").text
     assert "Your account is deleted." not in browse(site).get("/?done=else").text
+
+
+async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: WholeSite) -> None:
+    deed = Deed(site.house.viewer(BO), NOON)
+    site.house.db.write_here(founding.create, deed, "The Pier")
+
+    answer = post(site, BO, "/settings/delete", name=BO.name)
+
+    assert answer.status_code == 409
+    assert "You are the only member of The Pier: delete the organization first" in answer.text
+    assert read_person(site, BO).deleted_at is None
 
 
 async def test_guessing_the_password_there_is_throttled_as_at_the_door(site: WholeSite) -> None:

@@ -32,6 +32,25 @@ def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does
     assert [each["file"]["name"] for each in added] == ["", "kept.txt"]
 
 
+def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tell() -> None:
+    window = Window()
+    una, bo = {"id": "p1", "name": "Una & Co", "picture": "/a"}, {"id": "p2", "name": "Una & Co"}
+    line = {"id": "m", "kind": "system", "html": "assigned it to Una &amp; Co", "author": bo}
+    window.append(told(1, "ticket.assigned", now={"assignee": una, "opener": bo}, line=line))
+    window.append(told(2, "ticket.message_sent", authorId="p1", authorUsername="Una & Co"))
+
+    window.append(told(3, "person.changed", person="p1", name="Una", revision=2))
+    kept = [entry.frame for entry in window.after(0)]
+    window.append(told(4, "person.changed", person="p1", name="Former member", erased="p1"))
+
+    frames = [entry.frame.decode() for entry in window.after(0)]
+    data = [json.loads(frame.partition("data: ")[2])["data"] for frame in frames]
+    assert b"Una & Co" in kept[1], "another name is no redaction"
+    assert data[0]["now"] == {"assignee": {"id": "p1", "name": "Former member"}, "opener": bo}
+    assert data[0]["line"] == {**line, "html": "assigned it to Former member"}
+    assert data[1]["authorUsername"] == data[2]["name"] == "Former member"
+
+
 def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
     window = Window()
     window.append(told(1, "ticket.created", "org:1", subject="secret"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from deskwire.events.catalogue import EVENTS, Who
-from deskwire.web.pages.activity import SENTENCES, deeds_of, tell
+from deskwire.web.pages.activity import SENTENCES, deeds_of, people_of, tell
 
 NOW = {"number": 7, "subject": "Stuck", "href": "/guilds/1/tickets/7", "statusLabel": "Reviewing"}
 HEARD = frozenset({"guild:1", "tickets:guild:1"})
@@ -64,6 +64,58 @@ def test_actors_are_named_as_far_as_they_are_known() -> None:
     who = [deed.who for deed in deeds_of(entries, names, HEARD)]
 
     assert who == ["Ada", "Discord user …0002", "The bot"]
+
+
+def test_of_requests_screens_words_are_said() -> None:
+    now = {**NOW, "reference": "2026-R-000007", "status": "canceled", "statusLabel": "CANCELED"}
+    changes = {
+        "priority": {"old": None, "new": "high"},
+        "category": {"old": "Masts", "new": None},
+        "tags": {"added": ["night"], "removed": []},
+    }
+    entries = [
+        entry(5, "ticket.closed", actor="bot", now=now, newStatus="CLOSED"),
+        entry(4, "ticket.closed", actor="bot", now={**now, "status": "done"}, reason="Solved"),
+        entry(3, "ticket.updated", actor="bot", now=now, changes=changes),
+        entry(2, "ticket.updated", actor="bot", now=now, changes={}),
+        entry(1, "ticket.updated", actor="bot", now=NOW, changes={"priority": {"new": "high"}}),
+    ]
+
+    said = [deed.text.removeprefix("The bot ") for deed in deeds_of(entries, {}, HEARD)]
+
+    assert said == [
+        "moved 2026-R-000007 Stuck to Canceled",
+        "moved 2026-R-000007 Stuck to Completed – Solved",
+        "changed 2026-R-000007 Stuck – cleared the category, set the priority to High, "
+        "added the label “night”",
+        "changed 2026-R-000007 Stuck",
+        "changed #7 Stuck – set the priority to “High”",
+    ]
+
+
+def test_everybody_is_called_what_they_are_called_now() -> None:
+    former = Who(id="n", name="Former member")
+    names = {"n": former, "c": Who(id="c", name="Clara")}
+    nina, place = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
+    now = {**NOW, "assignee": nina}
+    entries = [
+        entry(5, "member.removed", member=nina, place=place, actor="n"),
+        entry(4, "member.removed", member=nina, place=place, actor="c"),
+        entry(3, "member.role_changed", member=nina, role="manager", permissions=[], actor="c"),
+        entry(2, "ticket.assigned", now=now, actor="c"),
+        entry(1, "ticket.participant_added", now=NOW, participant=nina, actor="c"),
+    ]
+
+    said = [deed.text for deed in deeds_of(entries, names, HEARD)]
+
+    assert {who for each in entries for who in people_of(each.data)} == {"n", "c"}
+    assert said == [
+        "Former member left Acme",
+        "Clara removed Former member from Acme",
+        "Clara changed the role of Former member to manager",
+        "Clara assigned #7 Stuck to Former member",
+        "Clara added a watcher to #7 Stuck – Former member",
+    ]
 
 
 def test_a_deed_is_held_by_the_viewers_channels_only() -> None:

@@ -312,6 +312,8 @@ export interface PersonChanged {
   linked?: string | null;
   /** where an identity was lost */
   unlinked?: string | null;
+  /** their id once more, if the account was deleted: no older event names them now */
+  erased?: string | null;
   /** of the person's row */
   revision: number;
 }
@@ -676,6 +678,8 @@ export interface TicketMessageSent {
   hasAttachments: boolean;
   messageLength: number;
   content?: string | null;
+  /** ids of the people it mentions */
+  mentions?: ReadonlyArray<string> | null;
 }
 
 /** A ticket's state after the event: all a row or a header shows. */

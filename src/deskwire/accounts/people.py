@@ -23,15 +23,15 @@ from sqlalchemy import (
 from deskwire.events import channels, log
 from deskwire.events.catalogue import PersonChanged
 from deskwire.events.channels import PersonId
+from deskwire.events.redaction import FORMER, unnamed
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import new_id
-from deskwire.kit.speech import N_, gettext
+from deskwire.kit.speech import gettext
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
-FORMER = N_("Former member")  # who has left for good
 THEMES = ("system", "light", "dark")
 PERSONAL = (
     "email",
@@ -56,7 +56,7 @@ people = Table(
     Column("theme", Text),  # light, dark; None: the system's
     Column("avatar", Text),  # key of the picture's bytes; None: initials
     Column("deleted_at", BigInteger),  # ms; what is left of a former member is this row
-    Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never signed in
+    Column("seen_at", BigInteger),  # ms; up to an hour behind; None: never in a browser
     Column("deactivated_at", BigInteger),  # ms; since when nobody can sign in as them
     Index("ix_people_avatar", "avatar"),
 )
@@ -204,10 +204,12 @@ def _admit(
 
 
 def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
-    """Leave nothing of a person but the row that what they wrote points at."""
+    """Leave nothing of a person but the row that what they wrote points at, and no event that says
+    whose it was."""
     gone: dict[str, Any] = dict.fromkeys(PERSONAL)
     person = _write(tx, person_id, {**gone, "name": gettext(FORMER), "deleted_at": at})
-    tell(tx, person, person_id, at, touches_access=True)
+    tell(tx, person, person_id, at, touches_access=True, erased=person_id)
+    log.redact(tx, None, person_id, since=person.created_at, rule=unnamed)
     return person
 
 

@@ -37,9 +37,10 @@ def redacted_frame(frame: bytes, id_: str, rule: Rule) -> bytes | None:
     ).encode()
 
 
-def named_in(frame: bytes, field: str) -> str:
-    """What a field of the event in a frame says."""
-    return str(json.loads(frame.partition(b"data: ")[2])["data"][field])
+def named_in(frame: bytes, field: str) -> str | None:
+    """What a field of the event in a frame says, if it has it."""
+    said: str | None = json.loads(frame.partition(b"data: ")[2])["data"].get(field)
+    return said
 
 
 def connected_frame(

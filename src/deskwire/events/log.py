@@ -204,23 +204,22 @@ def begin_epoch(tx: Connection) -> str:
 
 
 def redact(
-    tx: Connection, workspace: Workspace, id_: str, *, since: Millis, rule: Rule = redacted
+    tx: Connection, workspace: Workspace | None, id_: str, *, since: Millis, rule: Rule = redacted
 ) -> None:
     """Take what entries tell of a message, or by another `rule`, out of the log; they keep their
     positions.
 
-    `since`: when it was written, the earliest anything can have told of it. The windows of all
-    processes do the same when they hear of it (`events/redaction.py`).
+    `workspace`: None for all. `since`: when it was written, the earliest anything can have told of
+    it. The windows of all processes do the same when they hear of it (`events/redaction.py`).
     """
     # This way round an event that is numbered meanwhile is found, there or here.
     for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
-        rows = tx.execute(
-            select(key, table.c.data).where(
-                table.c.workspace == workspace,
-                table.c.at >= since - SLACK,
-                table.c.data.contains(id_, autoescape=True),
-            )
-        ).all()
+        chosen = select(key, table.c.data).where(
+            table.c.at >= since - SLACK, table.c.data.contains(id_, autoescape=True)
+        )
+        if workspace is not None:
+            chosen = chosen.where(table.c.workspace == workspace)
+        rows = tx.execute(chosen).all()
         for place, data in rows:
             if (kept := rule(data, id_)) is not None:
                 tx.execute(table.update().where(key == place).values(data=kept))

@@ -123,6 +123,10 @@ class PersonChanged(Event):
     name: str
     linked: str | None = Field(default=None, description="where an identity was gained: `discord`")
     unlinked: str | None = Field(default=None, description="where an identity was lost")
+    erased: str | None = Field(
+        default=None,
+        description="their id once more, if the account was deleted: no older event names them now",
+    )
     revision: int = Field(description="of the person's row")
 
 

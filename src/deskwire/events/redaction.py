@@ -1,4 +1,5 @@
-"""Redaction: an entry that held what was edited or deleted keeps its place and loses the text.
+"""Redaction: an entry that held what was edited or deleted keeps its place and loses the text, and
+one that names whoever deleted their account names a former member.
 
 What a whole organization held loses its channels too: nobody is left whom it may be sent to.
 """
@@ -6,10 +7,22 @@ What a whole organization held loses its channels too: nobody is left whom it ma
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import Any, NamedTuple
+
+from deskwire.kit.speech import N_, gettext
 
 Rule = Callable[[str, str], str | None]  # (data, id) → data without it; None: it tells nothing
+FORMER = N_("Former member")  # who has left for good
+# The fields that hold an id, and those beside them that hold its name.
+NAMING = {
+    "id": "name",
+    "person": "name",
+    "authorId": "authorUsername",
+    "openerId": "openerUsername",
+}
 
 
 def redacted(data: str, message: str) -> str | None:
@@ -28,7 +41,7 @@ def redacted(data: str, message: str) -> str | None:
         return None
     if is_its_file:
         told["file"] = {**file, "name": ""}
-    for field in ("line", "content"):
+    for field in ("line", "content", "mentions"):
         told.pop(field, None)
     told["redacted"] = True
     return _dump(told)
@@ -55,8 +68,44 @@ def without_file(data: str, file: str) -> str | None:
     return _dump(told)
 
 
+def unnamed(data: str, person: str) -> str | None:
+    """The data of an entry that calls somebody a former member; None where it does so already.
+
+    What people wrote stays as they wrote it.
+    """
+    if person not in data:
+        return None
+    told, former = json.loads(data), gettext(FORMER)
+    names = {name for name in _call(told, person, former) if name != former}
+    line = told.get("line") or {}
+    if line.get("kind") == "system":
+        for name in filter(None, names):
+            whole = rf"(?<!\w){re.escape(escape(name))}(?!\w)"
+            line["html"] = re.sub(whole, lambda _: escape(former), line["html"])
+    return _dump(told) if names else None
+
+
+def _call(part: object, person: str, name: str) -> Iterator[str]:
+    """Give somebody another name wherever `part` names them; the names they had there."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _call(each, person, name)
+    if isinstance(part, dict):
+        yield from _call_here(part, person, name)
+        for each in part.values():
+            yield from _call(each, person, name)
+
+
+def _call_here(part: dict[str, Any], person: str, name: str) -> Iterator[str]:
+    for id_, named in NAMING.items():
+        if part.get(id_) == person and isinstance(part.get(named), str):
+            yield part[named]
+            part[named] = name
+            part.pop("picture", None)
+
+
 class Redaction(NamedTuple):
-    """What an event asks for: the field that names what goes, and how it is taken out."""
+    """What an event asks for where it has a field: that names what goes; how it is taken out."""
 
     field: str
     rule: Rule
@@ -66,6 +115,7 @@ REDACTING: Mapping[str, Redaction] = {
     "ticket.message_edited": Redaction("message", redacted),
     "ticket.message_deleted": Redaction("message", redacted),
     "ticket.file_removed": Redaction("file", without_file),
+    "person.changed": Redaction("erased", unnamed),
 }
 
 

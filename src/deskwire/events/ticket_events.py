@@ -92,6 +92,7 @@ class TicketMessageSent(TicketEvent):
     has_attachments: bool
     message_length: int
     content: str | None = None
+    mentions: list[str] | None = Field(default=None, description="ids of the people it mentions")
 
 
 class TicketMessageEdited(TicketEvent):

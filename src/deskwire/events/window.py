@@ -41,8 +41,9 @@ class Window:
         deleted goes from those before it."""
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
-        if asked := REDACTING.get(entry.type):
-            self._redact(named_in(entry.frame, asked.field), asked.rule)
+        asked = REDACTING.get(entry.type)
+        if asked and (id_ := named_in(entry.frame, asked.field)):
+            self._redact(id_, asked.rule)
         if entry.type in SILENCING:
             self._silence(entry.workspace)
         self._entries.append(entry)

@@ -13,6 +13,7 @@ from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
+from deskwire.tickets.messages import unname
 from deskwire.tickets.statuses import ENDED
 from deskwire.tickets.tickets import all_requests, participants, tickets
 from deskwire.tickets.work import record
@@ -24,14 +25,14 @@ from deskwire.workspaces.names import persons_behind, read_names
 def depart(tx: Connection, person: PersonId, at: Millis) -> None:
     """Somebody deletes their account (`workspaces/departure.py`)."""
     departure.depart(tx, person, at)
-    give_back(tx, Deed(Viewer(person, ()), at), person)
+    _follow(tx, person, at)
 
 
 def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:
     """`depart` for whoever knocked, their password having matched. False if somebody was faster."""
     is_gone = departure.depart_by(tx, knock, at)
     if is_gone and knock.person is not None:
-        give_back(tx, Deed(Viewer(knock.person, ()), at), knock.person)
+        _follow(tx, knock.person, at)
     return is_gone
 
 
@@ -69,6 +70,12 @@ def delete_organization(tx: Connection, deed: Deed, id_: str, confirmed: str) ->
     people = persons_behind(tx, tx.execute(added.distinct()).scalars())
     outsiders = [channels.user(person) for person in sorted(people)]
     founding.delete(tx, deed, id_, confirmed, outsiders)
+
+
+def _follow(tx: Connection, person: PersonId, at: Millis) -> None:
+    """What becomes of requests when an account is gone: nobody has theirs, no line names them."""
+    give_back(tx, Deed(Viewer(person, ()), at), person)
+    unname(tx, person, read_names(tx, [person])[person].name)
 
 
 def give_back(tx: Connection, deed: Deed, person: PersonId) -> None:

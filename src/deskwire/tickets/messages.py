@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from deskwire.events.catalogue import Attached, Line, LineKind, Side, Who
+from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.ids import new_id
@@ -37,7 +38,7 @@ from deskwire.kit.keys import Key
 from deskwire.kit.speech import N_, gettext, ngettext
 from deskwire.tickets.facts import Fact
 from deskwire.tickets.markdown import render
-from deskwire.tickets.sentences import quoted, told_here
+from deskwire.tickets.sentences import labelled, quoted, told_here
 from deskwire.tickets.statuses import LABELS, Status, from_wire
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
@@ -296,6 +297,8 @@ SET = {
 
 def _set(field: str, value: str | None) -> str:
     with_value, without = SET[field]
+    if field == "priority" and (label := labelled(value)):
+        value = gettext(label)
     return gettext(with_value, value=value) if value else gettext(without)
 
 
@@ -355,6 +358,21 @@ def rendered(row: Any) -> str:  # noqa: ANN401 - a row
     data = json.loads(row.data)
     draft = Draft(row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text)
     return _html(replace(draft, mentioned=mentioned_in(data)))
+
+
+def unname(tx: Connection, person: PersonId, name: str) -> None:
+    """Give whom requests were assigned to another name, in the sentences that say so."""
+    told = messages.c.data.contains(person, autoescape=True)
+    theirs = select(messages).where(messages.c.type == "ticket.assigned", told)
+    for row in tx.execute(theirs).all():
+        data = json.loads(row.data)
+        if data.get("set", {}).get("assignee") != person or row.kind != "system":
+            continue
+        data["shown"] = {**data.get("shown", {}), "assignee": name}
+        html = escape(sentence(row.type, data))
+        values = {"data": json.dumps(data, ensure_ascii=False), "html": html}
+        mine = messages.update().where(messages.c.id == row.id)
+        tx.execute(mine.values(**values, revision=messages.c.revision + 1))
 
 
 def with_mentions(data: str, mentions: Mapping[str, str]) -> str:

@@ -285,8 +285,8 @@ def _with_unread(viewer: Viewer) -> Select[Any]:
 
 def _hits(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
     words = words_of(query)[:MAX_WORDS]
-    if not words:
-        return None
+    if not words:  # of signs alone nothing is found
+        return select(tickets.c.id).where(false()) if query else None
     called = find_called(tx, workspace, words) if workspace else {word: set() for word in words}
     return having(tx, workspace, called)
 

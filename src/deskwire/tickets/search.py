@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
@@ -99,4 +99,6 @@ def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Fo
 def _hits(tx: Connection, workspace: Workspace, query: str) -> Select[Any] | None:
     """The ids of the tickets that hold every word of the query; None: of all."""
     words = words_of(query)[:MAX_WORDS]
-    return having(tx, workspace, find_called(tx, workspace, words)) if words else None
+    if not words:  # of signs alone nothing is found
+        return select(tickets.c.id).where(false()) if query else None
+    return having(tx, workspace, find_called(tx, workspace, words))

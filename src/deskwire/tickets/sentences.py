@@ -51,6 +51,11 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(gettext("“%(name)s”", name=name) for name in names)
 
 
+def labelled(priority: str | None) -> str | None:
+    """What screens call a priority; None for a word that is none of ours."""
+    return next((label for word, label in PRIORITY_LABELS.items() if word == priority), None)
+
+
 def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
     parts = []
     if "subject" in values:
@@ -88,5 +93,5 @@ def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
 def _prioritised(word: Priority | None) -> str:
     if not word:
         return gettext("cleared the priority")
-    label = PRIORITY_LABELS.get(word)
+    label = labelled(word)
     return gettext("set the priority to %(priority)s", priority=gettext(label) if label else word)

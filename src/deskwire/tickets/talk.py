@@ -329,4 +329,5 @@ def _wire(
         "hasAttachments": bool(shown),
         "messageLength": len(draft.text or ""),
         "content": draft.text,
+        **({"mentions": sorted(mentions)} if (mentions := draft.data["mentions"]) else {}),
     }

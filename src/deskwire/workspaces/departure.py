@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
@@ -11,10 +12,11 @@ from deskwire.accounts.actions import Knock, proven
 from deskwire.events import channels, log
 from deskwire.events.catalogue import MemberRemoved, Named, Who
 from deskwire.events.channels import STAFF, PersonId
+from deskwire.events.redaction import FORMER
 from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
-from deskwire.kit.speech import gettext
+from deskwire.kit.speech import gettext, ngettext
 from deskwire.workspaces.invitations import invitations, is_open, revoke_made
 from deskwire.workspaces.membership import strike
 from deskwire.workspaces.names import rename
@@ -24,20 +26,19 @@ from deskwire.workspaces.organizations import organization_members, organization
 def depart(tx: Connection, person_id: PersonId, at: Millis) -> None:
     """Delete an account: nobody can sign in to it, and nothing says any more whose it was.
 
-    Conflict, with what to do first, for who is the last admin of others.
+    Conflict, with what to do first, for the only admin of an organization.
     """
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
         raise NotFound(gettext("This account is deleted already."))
     held = _hold_memberships(tx, person_id)
-    for row in held:
-        _check_may_leave(tx, person_id, row)
+    _check_may_leave(tx, person_id, held)
     for row in held:
         _leave(tx, person_id, row, at)
     revoke_made(tx, person_id, person_id, at)
     _forget(tx, person, at)
     people.erase(tx, person_id, at)
-    rename(tx, person_id, gettext(people.FORMER))
+    rename(tx, person_id, gettext(FORMER))
 
 
 def depart_by(tx: Connection, knock: Knock, at: Millis) -> bool:
@@ -76,34 +77,64 @@ def _hold_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
     return read_memberships(tx, person_id)
 
 
-def _check_may_leave(tx: Connection, person_id: PersonId, row: Row[Any]) -> None:
+def _check_may_leave(tx: Connection, person_id: PersonId, held: Iterable[Row[Any]]) -> None:
+    """Conflict, with what to do first, where a place would be left without anybody to run it."""
+    shared: list[str] = []
+    alone: list[str] = []
+    for row in held:
+        roles = _roles_of_others(tx, person_id, row.id)
+        if row.internal and row.role == "super_admin" and "super_admin" not in roles:
+            raise Conflict(
+                gettext(
+                    "You are the last super admin of this desk. Make somebody else one first, then "
+                    "delete your account."
+                )
+            )
+        if not row.internal and row.role == "admin" and "admin" not in roles:
+            (shared if roles else alone).append(row.name)
+    if shared or alone:
+        raise Conflict(" ".join(filter(None, (_of_shared(shared), _of_alone(alone)))))
+
+
+def _roles_of_others(tx: Connection, person_id: PersonId, organization: str) -> list[str]:
     member = organization_members
     # Who is deactivated can do nothing for the others.
     others = (
         select(member.c.role)
         .join(people.people, people.people.c.id == member.c.person)
         .where(
-            member.c.organization == row.id,
+            member.c.organization == organization,
             member.c.person != person_id,
             people.people.c.deactivated_at.is_(None),
         )
     )
-    roles = list(tx.execute(others).scalars())
-    if row.internal and row.role == "super_admin" and "super_admin" not in roles:
-        raise Conflict(
-            gettext(
-                "You are the last super admin of this desk. Make somebody else one first, then "
-                "delete your account."
-            )
-        )
-    if not row.internal and row.role == "admin" and roles and "admin" not in roles:
-        raise Conflict(
-            gettext(
-                "You are the last admin of %(place)s, which has other members. Make one of them "
-                "an admin first, or delete the organization.",
-                place=row.name,
-            )
-        )
+    return list(tx.execute(others).scalars())
+
+
+def _of_shared(names: list[str]) -> str:
+    if not names:
+        return ""
+    return ngettext(
+        "You are the last admin of %(places)s, which has other members. Make one of them an admin "
+        "first, or delete the organization.",
+        "You are the last admin of %(places)s, which have other members. Make one of them an admin "
+        "in each first, or delete the organizations.",
+        len(names),
+        places=", ".join(names),
+    )
+
+
+def _of_alone(names: list[str]) -> str:
+    if not names:
+        return ""
+    return ngettext(
+        "You are the only member of %(places)s: delete the organization first, or invite somebody "
+        "and make them an admin.",
+        "You are the only member of %(places)s: delete these organizations first, or invite "
+        "somebody and make them an admin.",
+        len(names),
+        places=", ".join(names),
+    )
 
 
 def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> None:
@@ -111,7 +142,7 @@ def _leave(tx: Connection, person_id: PersonId, row: Row[Any], at: Millis) -> No
     own, place = channels.user(person_id), channels.organization(row.id)
     fact = MemberRemoved(
         actor=person_id,
-        member=Who(id=person_id, name=gettext(people.FORMER)),
+        member=Who(id=person_id, name=gettext(FORMER)),
         place=Named(id=row.id, name=row.name),
         workspace=place,
     )

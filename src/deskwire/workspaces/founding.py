@@ -146,11 +146,11 @@ def add_category(tx: Connection, deed: Deed, id_: str, name: str) -> None:
     place = _hold_client(tx, deed, id_, Right.CATEGORIES)
     known = read_categories(tx, id_)
     shown = parse_name(name)
-    if len(known) >= MAX_CATEGORIES or any(each.name == shown for each in known):
+    if any(each.name == shown for each in known):
+        raise Conflict(gettext("There is a category “%(shown)s” already.", shown=shown))
+    if len(known) >= MAX_CATEGORIES:
         sentence = gettext(
-            "“%(shown)s” is there already, or the list is full (%(most)s).",
-            shown=shown,
-            most=MAX_CATEGORIES,
+            "The list of categories is full (%(most)s). Archived ones count.", most=MAX_CATEGORIES
         )
         raise Conflict(sentence)
     row = {"id": new_id(), "organization": id_, "name": shown, "place": len(known), "revision": 1}

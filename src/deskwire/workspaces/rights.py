@@ -102,12 +102,16 @@ def demand(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> 
 def demand_among(rights: Collection[Right], right: Right) -> None:
     """`demand`, of somebody who has these rights."""
     if right not in rights:
-        raise Forbidden(
-            gettext(
-                "Your role does not let you %(right)s. Ask an admin of the organization.",
-                right=gettext(right),
-            )
-        )
+        raise Forbidden(gettext(_refusal(rights, right), right=gettext(right)))
+
+
+def _refusal(rights: Collection[Right], right: Right) -> str:
+    """What is said to who lacks a right, by who could give it to them."""
+    if right in RIGHTS["admin"]:
+        return N_("Your role does not let you %(right)s. Ask an admin of the organization.")
+    if Right.NOTE in rights:  # they are of the team
+        return N_("Your role in the team does not let you %(right)s. Ask a super admin.")
+    return N_("Only the team may %(right)s.")
 
 
 def is_staff(viewer: Viewer) -> bool:

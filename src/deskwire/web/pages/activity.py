@@ -18,12 +18,15 @@ from deskwire.events.channels import Channel
 from deskwire.kit.clock import Millis
 from deskwire.kit.speech import N_, find, find_form, gettext
 from deskwire.tickets.messages import sentence
+from deskwire.tickets.sentences import UPDATED
+from deskwire.tickets.statuses import LABELS
 from deskwire.workspaces.names import stand_in
 from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
 ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
+CHANGEABLE = ("subject", "category", "priority")
 SLOT = re.compile(r"%\((who|what)\)s")
 
 
@@ -96,7 +99,7 @@ def deeds_of(
     gone: set[str] = set()
     deeds = []
     for entry in entries:
-        fields = json.loads(entry.data)
+        fields = _present(json.loads(entry.data), names)
         if entry.type == "ticket.deleted":
             gone.add(fields["ticket"])
         elif entry.type == "organization.deleted":
@@ -110,9 +113,28 @@ def deeds_of(
     return deeds
 
 
-def actor_of(data: str) -> Principal:
-    """Who did it, of an entry's data."""
-    return str(json.loads(data)["actor"])
+def people_of(data: str) -> list[Principal]:
+    """Who did it and to whom, of an entry's data."""
+    fields = json.loads(data)
+    return [fields["actor"], *(who["id"] for who in _named_in(fields).values())]
+
+
+def _present(fields: dict[str, Any], names: Mapping[Principal, Who]) -> dict[str, Any]:
+    """An entry's data in which everybody has the name they have now."""
+    for who in _named_in(fields).values():
+        if who["id"] in names:
+            who["name"] = names[who["id"]].name
+    return fields
+
+
+def _named_in(fields: Fields) -> dict[str, dict[str, Any]]:
+    """The people an entry's data names, by their part in it."""
+    parts = {
+        "member": fields.get("member"),
+        "participant": fields.get("participant"),
+        "assignee": (fields.get("now") or {}).get("assignee"),
+    }
+    return {part: who for part, who in parts.items() if who}
 
 
 def tell(type_: str, fields: Fields, who: str = "") -> Told:
@@ -200,10 +222,21 @@ def _guild_joined(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_updated(fields: Fields, _who: str) -> Told:
-    changes = sentence("ticket.updated", dict(fields))
-    if changes == gettext("updated the ticket"):
+    is_request = bool(fields["now"].get("reference"))
+    changes = sentence("ticket.updated", _as_fact(fields) if is_request else dict(fields))
+    if changes == gettext(UPDATED[is_request]):
         return _of_ticket(N_("%(who)s changed %(what)s"), fields)
     return _of_ticket(N_("%(who)s changed %(what)s – %(changes)s"), fields, changes=changes)
+
+
+def _as_fact(fields: Fields) -> dict[str, Any]:
+    """What changed of a request, as its timeline keeps it: so it is said in the same words."""
+    changes = fields.get("changes") or {}
+    names = {word: (changes.get("tags") or {}).get(word) for word in ("added", "removed")}
+    values = {each: changes[each].get("new") for each in CHANGEABLE if changes.get(each)}
+    shown = {f"labels_{word}": labels for word, labels in names.items()}
+    shown["category"] = values.get("category")
+    return {"set": values, "shown": shown, "noun": "request"}
 
 
 def _ticket_deleted(fields: Fields, _who: str) -> Told:
@@ -220,14 +253,18 @@ def _ticket_message(fields: Fields, _who: str) -> Told:
 
 
 def _ticket_status(fields: Fields, _who: str) -> Told:
-    status, reason = fields["now"]["statusLabel"], fields.get("reason")
+    now, reason = fields["now"], fields.get("reason")
+    label = LABELS.get(now.get("status"))
+    status = gettext(label) if label else now["statusLabel"]
     if not reason:
         return _of_ticket(N_("%(who)s moved %(what)s to %(status)s"), fields, status=status)
     text = N_("%(who)s moved %(what)s to %(status)s – %(reason)s")
     return _of_ticket(text, fields, status=status, reason=reason)
 
 
-def _ticket_closed(fields: Fields, _who: str) -> Told:
+def _ticket_closed(fields: Fields, who: str) -> Told:
+    if fields["now"].get("reference"):
+        return _ticket_status(fields, who)  # completed is not canceled
     if not (reason := fields.get("reason")):
         return _of_ticket(N_("%(who)s closed %(what)s"), fields)
     return _of_ticket(N_("%(who)s closed %(what)s – %(reason)s"), fields, reason=reason)
@@ -292,18 +329,23 @@ def _organization_renamed(fields: Fields, _who: str) -> Told:
     return Told(find(text), fields["oldName"], "", {"name": fields["name"]})
 
 
-def _member_joined(fields: Fields, who: str) -> Told:
+def _member_joined(fields: Fields, _who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    if who == name:
+    if _is_own(fields):
         return Told(find(N_("%(who)s joined %(what)s")), place)
     return Told(find(N_("%(who)s let in %(what)s to %(place)s")), name, "", {"place": place})
 
 
-def _member_removed(fields: Fields, who: str) -> Told:
+def _member_removed(fields: Fields, _who: str) -> Told:
     name, place = fields["member"]["name"], fields["place"]["name"]
-    if who == name:
+    if _is_own(fields):
         return Told(find(N_("%(who)s left %(what)s")), place)
     return Told(find(N_("%(who)s removed %(what)s from %(place)s")), name, "", {"place": place})
+
+
+def _is_own(fields: Fields) -> bool:
+    """Whether somebody did it to themselves, whatever they are called."""
+    return bool(fields["actor"] == fields["member"]["id"])
 
 
 SENTENCES: Mapping[str, Callable[[Fields, str], Told]] = {

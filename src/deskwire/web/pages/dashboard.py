@@ -22,7 +22,7 @@ from deskwire.tickets.overview import OPEN_STATUSES, SHOWN, Figures, read_figure
 from deskwire.tickets.places import Places, is_request
 from deskwire.tickets.statuses import STATUSES, Status
 from deskwire.tickets.tickets import Ticket, held_by, named
-from deskwire.web.pages.activity import Deed, actor_of, deeds_of
+from deskwire.web.pages.activity import Deed, deeds_of, people_of
 from deskwire.web.pages.people import is_of_guilds
 from deskwire.web.pages.requests import active_of, chosen_of
 from deskwire.web.render import Render
@@ -171,7 +171,8 @@ def _read_requests(
     figures = read_figures(tx, viewer, workspace, today - ask.days)
     entries = log.read_of_workspace(tx, workspace, viewer.channels, ACTIVITY)
     people = [principal for row in rows for principal in (row.opener, row.assignee)]
-    names = read_names(tx, [*people, *figures.assigned, *(actor_of(each.data) for each in entries)])
+    people += [principal for each in entries for principal in people_of(each.data)]
+    names = read_names(tx, [*people, *figures.assigned])
     known = Places({each.id: each for each in places})
     yours, nobodys = ([row for row in rows if row.why == why] for why in ("yours", "nobody's"))
     return {

@@ -16,7 +16,7 @@ from deskwire.events.channels import PersonId
 from deskwire.tickets import counts
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tickets import Ticket, may_see_any, read_own
-from deskwire.web.pages.activity import Deed, actor_of, deeds_of
+from deskwire.web.pages.activity import Deed, deeds_of, people_of
 from deskwire.web.render import Render
 from deskwire.web.site import Site, person_of
 from deskwire.workspaces import guilds, members
@@ -96,7 +96,8 @@ def read_overview(tx: Connection, access: Access, person: PersonId, guild_id: st
     team = members.read_team(tx, guild.id)
     entries = log.read_of_workspace(tx, guild.workspace, viewer.channels, ACTIVITY)
     holders = [principal for _, held in team for principal in held]
-    names = read_names(tx, [*holders, *(actor_of(entry.data) for entry in entries)])
+    told_of = [principal for entry in entries for principal in people_of(entry.data)]
+    names = read_names(tx, [*holders, *told_of])
     return Overview(
         viewer,
         guild,
