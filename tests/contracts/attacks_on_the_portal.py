@@ -22,7 +22,7 @@ ON_THE_PORTAL = {
         "http/test_request_pages.py::test_what_people_write_is_text_and_no_script"
     ),
     "mentioning who may not see it": (
-        "db/test_requests.py::test_only_who_sees_the_request_can_be_mentioned"
+        "db/test_mentions.py::test_only_who_sees_the_request_can_be_mentioned"
     ),
     "an invitation passed on": (
         "http/test_organization_pages.py::test_an_invitation_is_for_one_address_and_one_time"
