@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from deskwire.integrations.discord.samples import TYPES
 from tests.browser.test_toasts import tell
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PATIENCE, Visitor
 from tests.http.test_language import outside
 from tests.place import Place
 from tests.portal_place import Company
@@ -86,6 +86,9 @@ def test_a_request_is_told_in_the_language_of_the_desk(desk: Server, browser: Br
         assert_translated(visitor, names)
 
 
+KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g, ''))).size >= n"
+
+
 def test_what_the_bot_tells_is_told_in_it(desk: Server, browser: Browser) -> None:
     place = Place(desk)
     ada = open_watched(browser, desk, place.staff(), f"/guilds/{place.guild}/tickets")
@@ -95,7 +98,7 @@ def test_what_the_bot_tells_is_told_in_it(desk: Server, browser: Browser) -> Non
         tell(place, type_)
 
     expect(ada.find(".toast-card").last).to_contain_text("⟦")
-    assert len({re.sub(r"\d+", "", title) for title in ada.toasted}) >= len(TYPES)
+    ada.page.wait_for_function(KINDS_TOASTED, arg=len(TYPES), timeout=PATIENCE)
     people = [each.name for each in (place.ada, place.bo, place.mo)]
     assert_translated(ada, [place.name, *people, *SAMPLED])
 

@@ -117,11 +117,11 @@ def test_what_somebody_else_files_is_unread_at_once(company: Company) -> None:
     mine.goto("/requests")
     expect(mine.locator("#live")).to_have_attribute("data-state", "live")
 
-    file_request(bo, "The winch hums")
+    file_request(bo, "The fender chafes")
 
     for each in (una, ada):
-        expect(each.row("The winch hums").locator(".unread-dot")).to_be_visible()
-    row = mine.locator("#tickets > [data-row]").filter(has_text="The winch hums")
+        expect(each.row("The fender chafes").locator(".unread-dot")).to_be_visible()
+    row = mine.locator("#tickets > [data-row]").filter(has_text="The fender chafes")
     expect(row).to_be_visible()
     expect(row.locator(".unread-dot")).to_be_hidden()
 
@@ -177,7 +177,7 @@ def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
     heading = shown.page.get_by_role("heading", level=1)
     expect(heading).to_have_text(second)  # where she was last
 
-    shown.find("summary").click()
+    shown.find("header summary").click()
     shown.page.get_by_role("link", name="Your organizations").click()
     places = shown.find(".place")
     expect(shown.find(".place[aria-current]")).to_contain_text(second)
