@@ -193,7 +193,7 @@ def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
     assert db.read_here(invitations.read_open, office.ids["quay"], office.house.at) == []
     types = [type_ for type_, *_ in events_of(db)]
     assert types.count("ticket.unclaimed") == types.count("invitation.revoked") == 1
-    assert "Nobody yet" in browse(site, MO).get(f"/requests/{ticket}").text
+    assert "Nobody yet" in browse(site, UNA).get(f"/requests/{ticket}").text
 
 
 def test_a_link_is_mailed_where_mail_is_sent_and_not_too_often(
