@@ -3,6 +3,7 @@
 import { chooseKind } from "./drafts";
 import { uuid7 } from "./ids";
 import type { Screen, Sent } from "./screen";
+import { uploadAll } from "./sending";
 
 export interface Answer {
   status: number; // 0: nothing answered
@@ -85,9 +86,14 @@ export class Compose {
   async #send(form: HTMLFormElement, sent: Sent): Promise<void> {
     this.#screen.showSent(sent);
     const { id, text, kind } = sent;
-    const kept = await this.#uploadAll(form.dataset["uploads"] ?? "", sent);
-    const refused = kept.find((each) => each.id === "");
-    const file = kept.map((each) => each.id);
+    const file: string[] = [];
+    let refused: Answer | null = null;
+    const tell = (share: number): void => this.#screen.showProgress(id, share);
+    const address = form.dataset["uploads"] ?? "";
+    for await (const kept of uploadAll(this.#upload, address, sent.files, tell)) {
+      if (kept.id === "") refused = kept;
+      file.push(kept.id);
+    }
     const answer = refused ?? (await this.#post(form.action, { id, text, kind, file }));
     if (answer.status >= 200 && answer.status < 300) {
       this.#screen.confirm(id);
@@ -95,25 +101,6 @@ export class Compose {
     }
     this.#failed.set(id, { form, sent });
     this.#screen.fail(id, answer.detail);
-  }
-
-  /** One after another, so that they keep their order; ends with the first that is refused. */
-  async #uploadAll(url: string, { id, files }: Sent): Promise<(Answer & { id: string })[]> {
-    const whole = files.reduce((sum, file) => sum + file.size, 0);
-    const kept: (Answer & { id: string })[] = [];
-    let before = 0; // bytes
-    for (const file of files) {
-      const show = (bytes: number): void => {
-        const share = (before + bytes) / (whole || 1);
-        this.#screen.showProgress(id, Math.min(share, 1)); // a form is larger than its file
-      };
-      show(0);
-      const answer = await this.#upload(url, file, show);
-      kept.push(answer);
-      if (answer.id === "") break;
-      before += file.size;
-    }
-    return kept;
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { choose, sizeText } from "./attach";
 import type { Upload } from "./compose";
+import { uploadAll } from "./sending";
 import { cloneOf, fill } from "./slots";
 
 const FORMS = "form[data-ahead]";
@@ -34,23 +35,17 @@ export class Filing {
 
   async #go(form: HTMLFormElement, field: HTMLInputElement): Promise<void> {
     const files = filesOf(field);
-    const whole = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
-    let before = 0; // bytes
     choose(field, []);
-    for (const [place, file] of files.entries()) {
-      const tell = (bytes: number): void =>
-        show(form, (before + Math.min(bytes, file.size)) / whole); // a form is larger than its file
-      tell(0);
-      const { id, detail } = await this.#upload(addressOf(form), file, tell);
+    const tell = (share: number): void => show(form, share);
+    for await (const { id, detail, file } of uploadAll(this.#upload, addressOf(form), files, tell)) {
       if (id === "") {
-        choose(field, [...files.slice(place), ...filesOf(field)]);
+        choose(field, [...files.slice(files.indexOf(file)), ...filesOf(field)]);
         say(form, [file.name, detail].filter(Boolean).join(": "));
         show(form, null);
         this.#stay(form);
         return;
       }
       keep(form, id, file);
-      before += file.size;
     }
     this.#send(form);
   }
@@ -80,7 +75,7 @@ function show(form: HTMLFormElement, share: number | null): void {
   const bar = form.querySelector("progress");
   if (!bar) return;
   bar.hidden = share === null;
-  bar.value = Math.min(share ?? 0, 1);
+  bar.value = share ?? 0;
 }
 
 function say(form: HTMLFormElement, text: string): void {

@@ -1,6 +1,6 @@
 // Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
 
-import type { Answer } from "./compose";
+import type { Answer, Upload } from "./compose";
 import { t } from "./speech";
 
 interface Told {
@@ -18,6 +18,26 @@ export async function upload(
   body.append("file", file);
   const answer = await send(url, body, tell);
   return { ...answer, id: answer.status === 201 ? answer.id : "" };
+}
+
+/** Uploads files one after another, so that they keep their order, and ends with the first that is
+ * refused; `tell` hears how much of all of them has left, from 0 to 1. */
+export async function* uploadAll(
+  upload: Upload,
+  url: string,
+  files: readonly File[],
+  tell: (share: number) => void,
+): AsyncGenerator<Answer & { id: string; file: File }> {
+  const whole = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
+  let before = 0; // bytes
+  for (const file of files) {
+    const show = (bytes: number): void => tell((before + Math.min(bytes, file.size)) / whole);
+    show(0);
+    const answer = await upload(url, file, show);
+    yield { ...answer, file };
+    if (answer.id === "") return;
+    before += file.size;
+  }
 }
 
 /** Posts a body; what became of it, and the id the answer names. */

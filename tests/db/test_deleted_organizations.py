@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from deskwire.events import log
 from deskwire.events.log import read_after, read_head
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Forbidden, NotFound
@@ -28,15 +28,8 @@ from deskwire.workspaces.organizations import (
     organizations,
 )
 from tests.accounts_house import events_of
-from tests.admin_house import Office, open_office
+from tests.admin_house import Office
 from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
-    yield house
-    house.house.db.close()
 
 
 def add(office: Office, actor: Actor, ticket: str) -> None:
@@ -77,6 +70,19 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(office: Office)
         office.act(ADA, talk.say, gone, talk.Written(new_id(), "Anybody?", "note"))
     with pytest.raises(NotFound):
         office.act(ADA, work.move, gone, "done")
+
+
+def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(office: Office) -> None:
+    kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
+    for _ in range(25):  # more than are looked at for two
+        office.say(BO, gone, "Still dark")
+
+    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+
+    heard = office.house.viewer(ADA).channels
+    found = office.house.db.read_here(log.read_of_workspace, None, heard, 2)
+    assert [entry.type for entry in found] == ["organization.deleted", "ticket.created"]
+    assert kept in found[1].data
 
 
 def what_the_team_sees(office: Office) -> set[str]:

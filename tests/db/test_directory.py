@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from deskwire.accounts import people
@@ -15,15 +12,8 @@ from deskwire.tickets import leaving
 from deskwire.tickets.counts import count_open_of
 from deskwire.workspaces import directory, founding
 from deskwire.workspaces.directory import Seek, find_companies, find_people, find_visible
-from tests.admin_house import Office, open_office
+from tests.admin_house import Office
 from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
-    yield house
-    house.house.db.close()
 
 
 def names(office: Office, **seek: str) -> list[str]:

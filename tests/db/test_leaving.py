@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -26,15 +25,8 @@ from deskwire.workspaces.organizations import (
     read_employed,
     read_some,
 )
-from tests.admin_house import Office, open_office
+from tests.admin_house import Office
 from tests.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
-    yield house
-    house.house.db.close()
 
 
 def types_told(office: Office) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,11 @@ from deskwire.tickets import leaving, work
 from deskwire.workspaces import founding
 from deskwire.workspaces.names import find_called, rename_person
 from deskwire.workspaces.organizations import read_categories
-from tests.admin_house import Office, open_office
+from tests.admin_house import Office
 from tests.cast import ADA, BO, DEE, MO, UNA
 from tests.db.harbour import Harbour, open_harbour
 
 Told = list[tuple[str, dict[str, Any], set[str], set[str]]]
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    office = open_office(tmp_path)
-    yield office
-    office.house.db.close()
 
 
 @pytest.fixture

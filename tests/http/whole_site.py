@@ -50,6 +50,7 @@ class Known:
     time_zone: str | None = None
     picture: str | None = None
     email_verified_at: int | None = None
+    organization: str | None = None
 
 
 class WholeSite:

@@ -273,6 +273,7 @@ def read_of_workspace(
     rows = tx.execute(
         select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
         .where(_OF_ORGANIZATIONS if workspace is None else log.c.workspace == workspace)
+        .where(log.c.channels != "[]")  # a deleted organization's would leave room for nothing else
         .order_by(log.c.position.desc())
         .limit(limit * 10)  # rows; a viewer who hears less than a tenth sees a shorter list
     )

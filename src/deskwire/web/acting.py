@@ -54,5 +54,5 @@ async def act_as(
 async def go_on_in(site: Site, request: Request, organization: str) -> None:
     """Make an organization the active one of this session, whose person has come to it."""
     session = visit_of(request).session
-    if session is not None and getattr(session, "organization", None) != organization:
+    if session is not None and session.organization != organization:
         await site.db.write(sessions.choose, session.id, organization)

@@ -30,6 +30,7 @@ TOO_SLOW = N_("The request did not arrive in time. Try again.")
 PARTS_KIND = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
 PORTS = {"http": 80, "https": 443}
+OWN_SITES = frozenset({"same-origin", "none"})  # Sec-Fetch-Site of our pages, and of a bookmark
 
 POLICY = {
     "content-security-policy": (
@@ -196,7 +197,7 @@ def why_foreign(headers: Headers, own: str | None) -> str | None:
             own=own or gettext("this desk"),
         )
     if sites:
-        if set(sites) <= {"same-origin", "none"}:
+        if set(sites) <= OWN_SITES:
             return None
         return gettext(
             "This request came from another site. Open the page on this desk and try again."

@@ -33,6 +33,7 @@ from deskwire.kit.speech import day_text, spoken
 from deskwire.tickets.statuses import LABELS, STATUSES
 from deskwire.web import assets
 from deskwire.web.admin import tabs_for
+from deskwire.web.guards import OWN_SITES
 from deskwire.web.rows import kept
 from deskwire.web.site import Person, Session, Site, Visit, visit_of
 from deskwire.web.wording import for_browsers, said, translate, word
@@ -140,7 +141,8 @@ def _is_unproven(person: Person | None) -> bool:
 
 def _active(viewer: Viewer, visit: Visit) -> Workspace | None:
     own = [channels.organization(each) for each in ids_of(viewer)]
-    chosen = channels.organization(getattr(visit.session, "organization", None) or "")
+    active = visit.session.organization if visit.session is not None else None
+    chosen = channels.organization(active or "")
     return chosen if chosen in own else own[0] if len(own) == 1 else None
 
 
@@ -156,7 +158,7 @@ def is_gone_to(request: Request) -> bool:
     sites = set(request.headers.getlist("sec-fetch-site"))
     is_ahead = "prefetch" in request.headers.get("sec-purpose", "")
     is_whole = request.method == "GET" and fragments_wanted(request) is None
-    return is_whole and not is_ahead and sites <= {"same-origin", "none"}
+    return is_whole and not is_ahead and sites <= OWN_SITES
 
 
 def _fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:

@@ -45,6 +45,9 @@ class Session(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def organization(self) -> str | None:
+        """The id of the active one; None: not chosen yet."""
 
 
 NO_LETTERS = Letters("")  # no mail is sent

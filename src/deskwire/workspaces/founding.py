@@ -38,6 +38,7 @@ from deskwire.workspaces.organizations import (
     read_categories,
     read_visible_by_id,
 )
+from deskwire.workspaces.origin import Principal
 from deskwire.workspaces.rights import Right, demand, may
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in
@@ -68,7 +69,7 @@ def create(tx: Connection, deed: Deed, name: str, slug: str = "") -> Organizatio
     tx.execute(insert(categories), names)
     made = organization_of(tx.execute(select(organizations).filter_by(id=id_)).one())
     own = channels.user(deed.person)
-    event = OrganizationCreated(**_told(deed, made))
+    event = OrganizationCreated(**told_of(deed.person, made))
     log.append(tx, event, channels=[own, made.workspace, STAFF])
     join(tx, deed, made, deed.person, "admin")
     return made
@@ -99,9 +100,9 @@ def rename(
     with _refusing(address):
         now = _change(tx, id_, values)
     if (now.name, now.slug) == (before.name, before.slug):
-        log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
+        log.append(tx, OrganizationUpdated(**told_of(deed.person, now)), channels=_audience(now))
         return now
-    told = _told(deed, now) | {"old_name": before.name, "old_slug": before.slug}
+    told = told_of(deed.person, now) | {"old_name": before.name, "old_slug": before.slug}
     log.append(tx, OrganizationRenamed(**told), channels=_audience(now))
     return now
 
@@ -117,7 +118,7 @@ def set_visibility(tx: Connection, deed: Deed, id_: str, visibility: str) -> Org
         return before
     values = {"visibility": visibility, "generation": organizations.c.generation + 1}
     now = _change(tx, id_, values)
-    event = OrganizationVisibilityChanged(**_told(deed, now), visibility=visibility)
+    event = OrganizationVisibilityChanged(**told_of(deed.person, now), visibility=visibility)
     touches = [now.workspace, *member_channels(tx, id_)]
     log.append(tx, event, channels=_audience(now), touches=touches)
     return now
@@ -136,7 +137,7 @@ def delete(
         raise Invalid(sentence, {"confirmed": sentence})
     gone = _change(tx, id_, {"deleted_at": deed.at, "slug": f"deleted-{id_}"})
     log.silence(tx, gone.workspace)
-    event = OrganizationDeleted(**_told(deed, gone))
+    event = OrganizationDeleted(**told_of(deed.person, gone))
     touches = [gone.workspace, *member_channels(tx, id_), *outsiders]
     log.append(tx, event, channels=_audience(gone), touches=touches)
 
@@ -284,13 +285,14 @@ def _change(tx: Connection, id_: str, values: dict[str, Any]) -> Organization:
 
 def _tell_update(tx: Connection, deed: Deed, place: Organization) -> None:
     now = _change(tx, place.id, {})
-    log.append(tx, OrganizationUpdated(**_told(deed, now)), channels=_audience(now))
+    log.append(tx, OrganizationUpdated(**told_of(deed.person, now)), channels=_audience(now))
 
 
-def _told(deed: Deed, place: Organization) -> dict[str, Any]:
+def told_of(actor: Principal, place: Organization) -> dict[str, Any]:
+    """What every event of an organization says."""
     return {
         "workspace": place.workspace,
-        "actor": deed.person,
+        "actor": actor,
         "organization": place.id,
         "name": place.name,
         "slug": place.slug,

@@ -20,7 +20,7 @@ from deskwire.events.catalogue import (
 )
 from deskwire.events.channels import STAFF
 from deskwire.events.portal_events import OrganizationEvent
-from deskwire.workspaces.founding import member_channels
+from deskwire.workspaces.founding import member_channels, told_of
 from deskwire.workspaces.invitations import revoke_unbacked
 from deskwire.workspaces.membership import tell
 from deskwire.workspaces.names import read_names
@@ -43,15 +43,8 @@ def tell_of_organization(tx: Connection, edit: Edit) -> None:
     row = now if now is not None else before
     place = organization_of(row)
     kind = _kind_of(before, now)
-    event = kind(
-        workspace=place.workspace,
-        actor=BY_HAND,
-        organization=place.id,
-        name=place.name,
-        slug=place.slug,
-        revision=place.revision + (now is None),
-        **_more(kind, before, place),
-    )
+    told = told_of(BY_HAND, place) | {"revision": place.revision + (now is None)}
+    event = kind(**told, **_more(kind, before, place))
     if kind is OrganizationDeleted:
         log.silence(tx, place.workspace)
     touches = []
@@ -99,14 +92,7 @@ def tell_of_category(tx: Connection, edit: Edit) -> None:
         if row is None:
             continue  # it was deleted, and that was told
         place = organization_of(row)
-        event = OrganizationUpdated(
-            workspace=place.workspace,
-            actor=BY_HAND,
-            organization=place.id,
-            name=place.name,
-            slug=place.slug,
-            revision=place.revision,
-        )
+        event = OrganizationUpdated(**told_of(BY_HAND, place))
         log.append(tx, event, channels=[place.workspace, STAFF], cause=edit.cause)
 
 

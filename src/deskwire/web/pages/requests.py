@@ -229,7 +229,7 @@ class RequestPages:
 def active_of(request: Request) -> str | None:
     """The id of the organization this session is in, as far as it has chosen one."""
     session = visit_of(request).session
-    return getattr(session, "organization", None)
+    return session.organization if session is not None else None
 
 
 def read_own_list(
