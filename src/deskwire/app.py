@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
@@ -87,7 +87,7 @@ class Application:
         hasher = Hasher()
 
         @asynccontextmanager
-        async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
             async with running(settings, self._opened, sources, self._beside) as services:
                 self._services = services
                 yield
@@ -120,17 +120,12 @@ class Application:
         }
         health = Health(self._find_problems, self._read_figures)
         parts = (site, renderer, login, streams, health)
-        app = FastAPI(
-            title="Deskwire",
-            version=__version__,
+        app = Starlette(
             lifespan=lifespan,
             routes=routes(*parts),
             exception_handlers=dict(handlers(site, renderer.render)),
-            redirect_slashes=False,  # `/guilds/` does not exist, and says so plainly
-            docs_url=None,  # its page loads scripts from elsewhere
-            redoc_url=None,
-            openapi_url=None,
         )
+        app.router.redirect_slashes = False  # `/guilds/` does not exist, and says so plainly
         app.state.site = site
         room = RoomForFiles(takes_files(urls(*parts)), uploads.limit * FILES_PER_FORM)
         guarded = guard(RenewCookies(app, browsers), settings.public_url or None, room)
