@@ -139,8 +139,7 @@ def test_what_arrives_again_changes_nothing(db, history, data):
     assert once == twice
 
 
-def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db, monkeypatch):
-    monkeypatch.setattr("deskwire.kit.ids.time.time_ns", lambda: NOON * 1_000_000)
+def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
     words = ["CLAIMED", "OPEN", "PENDING", "CLOSED"] * 5
     told = [
         Told(NOON, "ticket.status_changed", sample("ticket.status_changed") | new)
