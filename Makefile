@@ -35,12 +35,12 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	@scripts/set_up npm check
-	.venv/bin/python -m deskwire.events.generate --check
+	.venv/bin/python -m deskwire.events.types.generate --check
 	.venv/bin/python scripts/catalogue.py --check
 
 generate:
 	@scripts/set_up dev
-	.venv/bin/python -m deskwire.events.generate
+	.venv/bin/python -m deskwire.events.types.generate
 
 catalogue:
 	@scripts/set_up dev

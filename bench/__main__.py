@@ -21,7 +21,7 @@ from bench import (
 )
 from bench.machine import facts
 from bench.report import Part, save, show
-from deskwire.serve import raise_file_limit
+from deskwire.server.serve import raise_file_limit
 
 PARTS: dict[str, Callable[[], Part]] = {
     "fanout": fanout.measure,

@@ -23,11 +23,11 @@ from sqlalchemy import Connection, insert, update
 from bench.bodies import GUILD, OWNER
 from deskwire import schema
 from deskwire.events import log
-from deskwire.kit.databases import connect
+from deskwire.kit.connect import connect
 from deskwire.kit.sqlite import SQLite, path_of
 from deskwire.tickets.statuses import Status
-from deskwire.tickets.tickets import tickets
-from deskwire.workspaces.organizations import categories
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.organizations.organizations import categories
 
 BEFORE = "0002"  # the version whose tables the rows are written to
 

@@ -23,11 +23,11 @@ from deskwire.accounts.sessions import LIFETIME, sessions
 from deskwire.events.channels import guild
 from deskwire.kit.clock import now
 from deskwire.kit.ids import digest, new_id, new_secret
-from deskwire.services import open_database
+from deskwire.server.services import open_database
 from deskwire.tickets.statuses import Status
-from deskwire.tickets.tickets import participants, tickets
-from deskwire.workspaces.members import guild_members
-from deskwire.workspaces.permissions import Permission
+from deskwire.tickets.tables import participants, tickets
+from deskwire.workspaces.guilds.members import guild_members
+from deskwire.workspaces.guilds.permissions import Permission
 
 CHANNELS = 10  # of each person
 SIDES = 20  # Discord servers beside the common one; everybody is in three of them

@@ -13,11 +13,11 @@ from bench.bodies import GUILD, OWNER
 from bench.servers import DATABASE
 from bench.sockets import connect, read_until, request
 from deskwire.accounts import sessions
-from deskwire.commands import run
 from deskwire.events import channels
-from deskwire.events.bus.engines import number_alone
-from deskwire.services import open_database
-from deskwire.workspaces.organizations import employ, organization_members
+from deskwire.events.bus.open_bus import number_alone
+from deskwire.server.admin_commands import run
+from deskwire.server.services import open_database
+from deskwire.workspaces.organizations.organizations import employ, organization_members
 
 EMAIL = "owner@bench.test"
 COOKIE = "deskwire"  # its name where the public URL is not https

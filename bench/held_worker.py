@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from unittest.mock import patch
 
-from deskwire.cli import main
+from deskwire.cli.main import main
 from deskwire.webhooks.worker import Worker
 
 

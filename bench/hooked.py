@@ -19,10 +19,10 @@ from sqlalchemy.pool import Pool
 
 from bench.bodies import GUILD
 from bench.crowd import FIRST_SIDE, SIDES
-from deskwire.cli import main
-from deskwire.commands import COMMANDS
+from deskwire.cli.main import main
 from deskwire.events import channels, log
-from deskwire.events.catalogue import TicketClaimed
+from deskwire.events.types.registry import TicketClaimed
+from deskwire.server.admin_commands import COMMANDS
 
 PADDING = "A text of the length that a short message has, so that the frame is of common size. "
 

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-import deskwire.app
-from deskwire.cli import main
+import deskwire.server.app
+from deskwire.cli.main import main
+from deskwire.web.dependencies import Site
 from deskwire.web.routes import Url, keep_policy, routes
-from deskwire.web.site import Site
 
 _environment = Environment(loader=FileSystemLoader(Path.cwd()), autoescape=True)
 _counted: Counter[str] = Counter()
@@ -50,5 +50,5 @@ def with_more(site: Site, *more: Any) -> list[BaseRoute]:
 if __name__ == "__main__":
     if os.environ.get("COUNT_SQL"):
         event.listen(Engine, "before_cursor_execute", count)
-    with patch.object(deskwire.app, "routes", with_more):
+    with patch.object(deskwire.server.app, "routes", with_more):
         main()

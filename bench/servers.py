@@ -18,7 +18,7 @@ from typing import Any
 from bench import postgres, processes
 from bench.bodies import SECRET, opening, post
 from bench.sockets import HOST, connect, fetch, request
-from deskwire.control import ask_server
+from deskwire.server.control import ask_server
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 30.0  # s until a server answers
@@ -27,7 +27,7 @@ DRAIN_TIMEOUT = 120.0  # s for a backlog of deliveries
 STEP = 0.05  # s between two looks at something that is waited for
 DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
 
-DESKWIRE = ("-c", "from deskwire.cli import main; main()", "serve")  # as shipped
+DESKWIRE = ("-c", "from deskwire.cli.main import main; main()", "serve")  # as shipped
 HELD_WORKER = ("-m", "bench.held_worker", "serve")
 HOOKED = ("-m", "bench.hooked", "serve")
 PAGED = ("-m", "bench.paged", "serve")

@@ -15,9 +15,9 @@ from bench.servers import DESKWIRE, ROOT, START_TIMEOUT, scratch, start
 ROUNDS = 9
 STEP = 0.002  # s between two looks at /readyz
 
-VERSION = ("-c", "from deskwire.cli import main; main()", "--version")
+VERSION = ("-c", "from deskwire.cli.main import main; main()", "--version")
 TYPER = ("-c", "import typer")
-IMPORTS = ("-c", "import deskwire.cli, deskwire.serve")
+IMPORTS = ("-c", "import deskwire.cli.main, deskwire.server.serve")
 
 VERSION_BAR = 2.0  # × a bare import of typer
 SERVE_BAR = 1.3  # × the time the server's imports take

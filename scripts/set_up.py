@@ -38,7 +38,7 @@ NODE_LOCK = "requirements-node.lock"
 LAUNCHER = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''
-from deskwire.cli import main
+from deskwire.cli.main import main
 
 main()
 """

@@ -6,8 +6,8 @@ import json
 
 from sqlalchemy import Connection, select
 
-from deskwire.accounts import people, sessions, throttle
-from deskwire.accounts.actions import Visit
+from deskwire.accounts import people, rate_limit, sessions
+from deskwire.accounts.authentication import Visit
 from deskwire.accounts.passwords import Cost, Hasher
 from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import Opened
@@ -63,7 +63,7 @@ def fail_to_sign_in(
     db: Database, times: int, *, email: str = "ada@desk.test", address: str = "192.0.2.7", at: int
 ) -> None:
     for _ in range(times):
-        db.write_here(throttle.count, email, address, at)
+        db.write_here(rate_limit.count, email, address, at)
 
 
 def dump_of(db: Database) -> str:

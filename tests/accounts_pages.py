@@ -20,13 +20,13 @@ from deskwire.accounts import passwords
 from deskwire.accounts.passwords import Hasher
 from deskwire.accounts.people import Person
 from deskwire.kit.db import Database
-from deskwire.web.guards import guard
-from deskwire.web.letters import Letters
-from deskwire.web.login import Login
-from deskwire.web.recovery import Recovery
-from deskwire.web.sessions import BrowserSessions, RenewCookies
-from deskwire.web.site import SignUp
-from deskwire.web.wording import translate
+from deskwire.web.auth.mail_templates import Letters
+from deskwire.web.auth.recovery import Recovery
+from deskwire.web.auth.sessions import BrowserSessions, RenewCookies
+from deskwire.web.auth.sign_in import Login
+from deskwire.web.dependencies import SignUp
+from deskwire.web.http.middleware import guard
+from deskwire.web.rendering.i18n import translate
 from tests.accounts_house import (
     CHEAP,
     NOON,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from deskwire.accounts import people
-from deskwire.tickets.tickets import tickets
-from deskwire.web.letters import Letters
-from deskwire.workspaces.organizations import employ
+from deskwire.tickets.tables import tickets
+from deskwire.web.auth.mail_templates import Letters
+from deskwire.workspaces.organizations.organizations import employ
 from tests.cast import ADA, CAST, DEE, MO, NOON, Actor, build
 from tests.http.whole_site import WholeSite
 from tests.portal_house import Quay, found

@@ -12,10 +12,10 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
-from deskwire.tickets import talk
-from deskwire.tickets.talk import Written
-from deskwire.workspaces import founding, invitations
-from deskwire.workspaces.organizations import employ, read_categories
+from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions.post_message import Written
+from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations.organizations import employ, read_categories
 from tests.cast import ADA, BO, MO, UNA, Actor, build
 from tests.http.whole_site import AS, WholeSite
 from tests.portal_house import Quay, found
@@ -63,12 +63,14 @@ class ApiHouse:
         sent = self._sent
         return {"file": sent(BO, request, "reply"), "noted": sent(ADA, request, "note")}
 
-    def _sent(self, actor: Actor, request: str, kind: talk.Kind) -> str:
+    def _sent(self, actor: Actor, request: str, kind: post_message.Kind) -> str:
         place = {"workspace": f"org:{self.quay.ids['quay']}"}
         named = {"x-file-name": "a.txt"}
         given = self.program(actor).post("/files", params=place, content=b"x", headers=named)
         file = str(given.json()["id"])
-        self.quay.act(actor, talk.say, request, Written(new_id(), "See here.", kind, [file]))
+        self.quay.act(
+            actor, post_message.say, request, Written(new_id(), "See here.", kind, [file])
+        )
         return file
 
 
@@ -76,7 +78,7 @@ def build_api(folder: Path) -> ApiHouse:
     house = build(folder)
     quay = found(house)
     house.db.write_here(employ, house.id_of(MO), "operations_manager", house.at)
-    quay.act(BO, founding.add_category, quay.ids["quay"], "Buoys")
+    quay.act(BO, settings.add_category, quay.ids["quay"], "Buoys")
     return ApiHouse(WholeSite(house), quay)
 
 

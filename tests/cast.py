@@ -21,7 +21,7 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.integrations.discord import translate
 from deskwire.kit.clock import SECOND
-from deskwire.services import ACCESS
+from deskwire.server.services import ACCESS
 from deskwire.webhooks.source import Delivery
 from tests.databases import new_database
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from deskwire.accounts import sessions
-from deskwire.control import Lock
 from deskwire.events import log
-from deskwire.events.hub import Hub
-from deskwire.events.seat import Caller
 from deskwire.kit.clock import now
-from deskwire.services import Opened, running
+from deskwire.realtime.hub import Hub
+from deskwire.realtime.subscription import Caller
+from deskwire.server.control import Lock
+from deskwire.server.services import Opened, running
 from deskwire.settings import load
 from tests.cast import CAST, Actor, House
 from tests.databases import file_of

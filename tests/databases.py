@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 import deskwire.schema as schema
 from deskwire.events import log
-from deskwire.events.bus.engines import number_alone
-from deskwire.kit.databases import connect
+from deskwire.events.bus.open_bus import number_alone
+from deskwire.kit.connect import connect
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 from tests.postgres import cluster

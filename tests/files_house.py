@@ -16,11 +16,11 @@ from sqlalchemy import Connection, insert
 
 from deskwire.events.access import Viewer
 from deskwire.kit.ids import new_id
-from deskwire.tickets import talk
-from deskwire.tickets.filing import Filing, file_request
-from deskwire.tickets.talk import Kind, Written
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import (
+from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions.create import Filing, file_request
+from deskwire.tickets.actions.post_message import Kind, Written
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.organizations import (
     employ,
     organization_members,
     organizations,
@@ -74,10 +74,10 @@ class FilesHouse(House):
     def write(self, actor: Actor, ticket: str, files: Sequence[str], kind: Kind = "reply") -> str:
         """Write a message with files; its id."""
         written = Written(new_id(), "See here.", kind, files)
-        return str(self.db.write_here(talk.say, self.deed(actor), ticket, written).id)
+        return str(self.db.write_here(post_message.say, self.deed(actor), ticket, written).id)
 
     def erase(self, actor: Actor, ticket: str, message: str) -> None:
-        self.db.write_here(talk.erase, self.deed(actor), ticket, message)
+        self.db.write_here(post_message.erase, self.deed(actor), ticket, message)
 
     def deed(self, actor: Actor) -> Deed:
         self.at += 1000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deskwire import cli, serve
+from deskwire.cli import main
+from deskwire.server import serve
 
 if __name__ == "__main__":
     serve.PROTOCOL = HttpToolsProtocol
-    cli.main()
+    main.main()

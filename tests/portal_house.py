@@ -16,13 +16,13 @@ from sqlalchemy import Connection, insert
 
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.ids import new_id
-from deskwire.services import ACCESS
-from deskwire.tickets import filing, talk
-from deskwire.tickets.filing import Filing
-from deskwire.tickets.talk import Written
-from deskwire.workspaces import organizations
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import Organization
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions import create, post_message
+from deskwire.tickets.actions.create import Filing
+from deskwire.tickets.actions.post_message import Written
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import organizations
+from deskwire.workspaces.organizations.organizations import Organization
 from tests.cast import ADA, BO, CY, UNA, Actor, House
 
 P = ParamSpec("P")
@@ -57,14 +57,14 @@ class Quay:
 
         def run(tx: Connection, deed: Deed) -> str:
             place = self.place(tx, deed, at)
-            row = filing.file_request(tx, deed, place, Filing(new_id(), subject, text))
+            row = create.file_request(tx, deed, place, Filing(new_id(), subject, text))
             return str(row.id)
 
         return self.act(actor, run)
 
-    def say(self, actor: Actor, ticket: str, text: str, kind: talk.Kind = "reply") -> str:
+    def say(self, actor: Actor, ticket: str, text: str, kind: post_message.Kind = "reply") -> str:
         """Write in a request; the message's id."""
-        return str(self.act(actor, talk.say, ticket, Written(new_id(), text, kind)).id)
+        return str(self.act(actor, post_message.say, ticket, Written(new_id(), text, kind)).id)
 
     def place(self, tx: Connection, deed: Deed, slug: str) -> Organization:
         return organizations.read_visible_by_id(tx, deed.viewer, self.ids[slug])

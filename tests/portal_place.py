@@ -7,7 +7,7 @@ from html import unescape
 from itertools import count
 
 from deskwire.kit.ids import new_id
-from deskwire.services import run_command
+from deskwire.server.services import run_command
 from tests.cast import Actor
 from tests.server import Reply, Server
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from babel.messages.pofile import read_po, write_po
 
-from deskwire.kit import speech
-from deskwire.kit.catalogues import parse_catalogue
-from deskwire.kit.speech import CATALOGUE, Catalogue
+from deskwire.kit import i18n
+from deskwire.kit.i18n import CATALOGUE, Catalogue
+from deskwire.kit.i18n_loader import parse_catalogue
 
 LANGUAGE = "xx"
-TEMPLATE = speech.LOCALES / "deskwire.pot"
+TEMPLATE = i18n.LOCALES / "deskwire.pot"
 
 
 def write_pseudo(locales: Path) -> Path:

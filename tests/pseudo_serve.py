@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deskwire import cli
-from deskwire.kit import speech
+from deskwire.cli import main
+from deskwire.kit import i18n
 
 if __name__ == "__main__":
-    speech.LOCALES = Path("locales")
-    cli.main()
+    i18n.LOCALES = Path("locales")
+    main.main()

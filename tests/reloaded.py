@@ -8,9 +8,9 @@ import sys
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from deskwire.events.seat import Caller
-from deskwire.events.stream import Stream
-from deskwire.events.takeover import TakeoverProtocol
+from deskwire.realtime.endpoint import Stream
+from deskwire.realtime.subscription import Caller
+from deskwire.realtime.uvicorn_takeover import TakeoverProtocol
 from tests.unit.fakes import FOREVER, Bench
 
 bench = Bench()

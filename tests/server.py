@@ -32,10 +32,10 @@ from deskwire.integrations.discord.sender import Answer, envelope, headers
 from deskwire.integrations.discord.signature import PATH
 from deskwire.kit import mail
 from deskwire.kit.clock import now
-from deskwire.kit.databases import connect
+from deskwire.kit.connect import connect
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import path_of
-from deskwire.services import run_command
+from deskwire.server.services import run_command
 from tests.cast import Actor, Bot
 from tests.databases import new_url
 

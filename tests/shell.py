@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from deskwire.cli import main
+from deskwire.cli.main import main
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 from deskwire.accounts import links, people, sessions
 from deskwire.kit import mail
 from deskwire.kit.clock import HOUR, now
-from deskwire.tickets import work
-from deskwire.web.sessions import cookie_of
+from deskwire.tickets.actions import update
+from deskwire.web.auth.sessions import cookie_of
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.deliveries import State
 from deskwire.webhooks.source import Arrived
-from deskwire.workspaces import founding
+from deskwire.workspaces.organizations import settings
 from tests.admin_house import open_office, with_mail
 from tests.cast import ADA, BO, CY, EVE, HARBOUR, MO, UNA, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -149,28 +149,28 @@ class Town:
 
     def _requests(self) -> dict[str, str]:
         act, quay = self.office.act, self.office
-        act(BO, founding.add_category, quay.ids["quay"], CATEGORY)
+        act(BO, settings.add_category, quay.ids["quay"], CATEGORY)
         mast, hatch, lamp = (quay.file(BO, each, SAID) for each in (MAST, HATCH, LAMP))
         quay.file(UNA, CRANE, SAID)
         quay.file(CY, CRANE, SAID, at="loft")
         for each in (mast, hatch):
-            act(ADA, work.assign, each, self.house.id_of(ADA))
+            act(ADA, update.assign, each, self.house.id_of(ADA))
         quay.say(ADA, mast, NOTED, "note")
         quay.say(ADA, mast, ASKED)
         message = quay.say(BO, mast, SAID)
-        act(ADA, work.move, mast, "waiting")
-        act(ADA, work.label, mast, add=TAGS)
-        act(ADA, work.prioritise, mast, "urgent")
-        act(ADA, work.retitle, mast, f"{MAST}, {SAID}")
-        act(ADA, work.retitle, mast, MAST)
-        act(ADA, work.label, mast, remove=TAGS[:1])
-        act(ADA, work.assign, mast, self.house.id_of(MO))
-        act(UNA, work.watch, mast, self.house.id_of(UNA))
-        act(ADA, work.move, hatch, "done")
-        act(BO, work.move, hatch, "active")
-        act(ADA, work.assign, hatch, None)
-        act(ADA, work.move, hatch, "done")
-        act(BO, work.move, lamp, "canceled")
+        act(ADA, update.move, mast, "waiting")
+        act(ADA, update.label, mast, add=TAGS)
+        act(ADA, update.prioritise, mast, "urgent")
+        act(ADA, update.retitle, mast, f"{MAST}, {SAID}")
+        act(ADA, update.retitle, mast, MAST)
+        act(ADA, update.label, mast, remove=TAGS[:1])
+        act(ADA, update.assign, mast, self.house.id_of(MO))
+        act(UNA, update.watch, mast, self.house.id_of(UNA))
+        act(ADA, update.move, hatch, "done")
+        act(BO, update.move, hatch, "active")
+        act(ADA, update.assign, hatch, None)
+        act(ADA, update.move, hatch, "done")
+        act(BO, update.move, lamp, "canceled")
         return {"mast": mast, "hatch": hatch, "lamp": lamp, "message": message}
 
     def _tokens(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ export function watchFiles(): void {
   });
 }
 
-/** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files.py`. */
+/** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files/attachments.py`. */
 export function sizeText(bytes: number): string {
   if (bytes < 1e3) return t("%(size)s bytes", { size: bytes });
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

@@ -7,7 +7,7 @@ import { dayOf } from "./times";
 
 const DAY = 86_400_000; // ms
 
-/** "Today", "Yesterday", "Wednesday 25 November"; `day_name` in web/zones.py says the same. */
+/** "Today", "Yesterday", "Wednesday 25 November"; `day_name` in web/rendering/time_zones.py says the same. */
 export function dayName(day: string, today: string): string {
   if (day === today) return t("Today");
   const date = new Date(`${day}T00:00:00Z`);

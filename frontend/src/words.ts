@@ -102,7 +102,7 @@ export const FIELDS: Readonly<Record<string, string>> = {
   category: mark("category"),
 };
 
-/** Words of the wire; `WORDS` in web/wording.py says the same. */
+/** Words of the wire; `WORDS` in web/rendering/i18n.py says the same. */
 export const WIRE: ReadonlySet<string> = new Set([
   ...[mark("low"), mark("normal"), mark("high"), mark("urgent")],
   ...[mark("customer"), mark("staff"), mark("bot")],

@@ -1,5 +1,5 @@
 """`python -m deskwire`: the same as `deskwire`."""
 
-from deskwire.cli import main
+from deskwire.cli.main import main
 
 main()

@@ -15,16 +15,20 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, event, inspect
 
-from deskwire.accounts import identities, links, passwords, people, sessions, throttle
+from deskwire.accounts import identities, links, passwords, people, rate_limit, sessions
+from deskwire.direct_edits import change_log, triggers
 from deskwire.events import log
 from deskwire.kit import mail
 from deskwire.kit.db import Database, is_shared, lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
-from deskwire.outside import notes, triggers
-from deskwire.tickets import counts, days, files, filing, messages, tickets, words
+from deskwire.tickets import messages, search_index, tables
+from deskwire.tickets.files import attachments
+from deskwire.tickets.queries import counts, daily_counts
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import guilds, invitations, members, names, organizations, roles
+from deskwire.workspaces import names
+from deskwire.workspaces.guilds import guilds, members, roles
+from deskwire.workspaces.organizations import invitations, organizations
 
 __all__ = [
     "TABLES",
@@ -38,10 +42,9 @@ __all__ = [
 
 TABLES = (
     counts,
-    days,
+    daily_counts,
     deliveries,
-    files,
-    filing,
+    attachments,
     guilds,
     identities,
     invitations,
@@ -51,15 +54,15 @@ TABLES = (
     members,
     messages,
     names,
-    notes,
+    change_log,
     organizations,
     passwords,
     people,
     roles,
     sessions,
-    throttle,
-    tickets,
-    words,
+    rate_limit,
+    tables,
+    search_index,
 )
 
 event.listen(metadata, "after_create", triggers.make)

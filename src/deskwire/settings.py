@@ -16,8 +16,8 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deskwire.kit.errors import Invalid
-from deskwire.kit.relay import Relay, parse_relay, parse_sender
-from deskwire.kit.speech import languages
+from deskwire.kit.i18n import languages
+from deskwire.kit.smtp_url import Relay, parse_relay, parse_sender
 
 MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRESQL = ("postgresql://", "postgres://")

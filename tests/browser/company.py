@@ -10,7 +10,7 @@ from itertools import count
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
-from deskwire.services import run_command
+from deskwire.server.services import run_command
 from tests.browser.visitor import Visitor
 from tests.place import Place
 

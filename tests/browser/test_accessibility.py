@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from deskwire.services import run_command
+from deskwire.server.services import run_command
 from tests.browser.test_every_page import FITS, LONG, REACH
 from tests.browser.visitor import Visitor
 from tests.place import Place

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
-from deskwire.control import ask_server
+from deskwire.server.control import ask_server
 from tests.browser.conftest import Visit
 from tests.browser.test_every_page import LONG, assert_fits
 from tests.browser.test_linking import ask

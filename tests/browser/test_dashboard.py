@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Request, expect
 
-from deskwire.services import run_command
+from deskwire.server.services import run_command
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.portal_place import Company

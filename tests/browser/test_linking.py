@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from deskwire.control import ask_server
+from deskwire.server.control import ask_server
 from tests.browser.conftest import Visit
 from tests.cast import Actor
 from tests.db.desk import by_hand

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from deskwire.events.catalogue import GuildNow, Line, TicketNow, Who
-from deskwire.web import render
+from deskwire.events.types.registry import GuildNow, Line, TicketNow, Who
+from deskwire.web.rendering import render
 from tests.browser.likeness import LIKENESS
 
 TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"

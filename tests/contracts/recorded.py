@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from deskwire import commands
 from deskwire.accounts import people, sessions
+from deskwire.direct_edits.processor import work_off
 from deskwire.events.log import log
 from deskwire.integrations.discord.samples import sample
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.db import Database
-from deskwire.outside.working import work_off
+from deskwire.server import admin_commands
 from tests.bot_house import NOON, Told, posted, understand
 from tests.contracts.recorded_portal import Portal
 from tests.databases import new_database
@@ -112,7 +112,7 @@ def _post(tx: Connection, *, db: Database, told: Told) -> None:
 def _move_in(tx: Connection, *, name: str, snowflake: str) -> None:
     email = f"{name.split()[0].lower()}@desk.test"
     people.create(tx, name=name, email=email, at=NOON)
-    commands.run(tx, "people.link", {"email": email, "discord": snowflake})
+    admin_commands.run(tx, "people.link", {"email": email, "discord": snowflake})
 
 
 def _by_hand(tx: Connection, *, db: Database, statement: str) -> None:
@@ -123,7 +123,7 @@ def _by_hand(tx: Connection, *, db: Database, statement: str) -> None:
 
 def _permit(tx: Connection) -> None:
     permit = {"guild": GUILD, "discord": USER, "permissions": ["TICKET_EXPORT"]}
-    commands.run(tx, "guilds.permit", permit)
+    admin_commands.run(tx, "guilds.permit", permit)
 
 
 def _sign_in_and_out(tx: Connection) -> None:

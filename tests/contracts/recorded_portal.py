@@ -12,13 +12,13 @@ from deskwire.accounts import people
 from deskwire.events.channels import organization
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.ids import new_id
-from deskwire.services import ACCESS
-from deskwire.tickets import filing, talk, work
-from deskwire.tickets.files import files
-from deskwire.tickets.filing import Filing
-from deskwire.tickets.talk import Written
-from deskwire.workspaces import founding, invitations, membership, organizations
-from deskwire.workspaces.deeds import Deed
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import Filing
+from deskwire.tickets.actions.post_message import Written
+from deskwire.tickets.files.attachments import files
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import invitations, members, organizations, settings
 from tests.bot_house import NOON
 
 NAMED = {"slug": "acme", "about": ""}
@@ -48,7 +48,7 @@ class Portal:
     def file(self, tx: Connection) -> None:
         deed = self.deed(tx, self.clara)
         place = organizations.read_visible_by_id(tx, deed.viewer, self.place)
-        filing.file_request(tx, deed, place, Filing(self.ticket, "No light", "Since **Monday**."))
+        create.file_request(tx, deed, place, Filing(self.ticket, "No light", "Since **Monday**."))
 
     def attach(self, tx: Connection) -> None:
         id_ = new_id()
@@ -66,48 +66,48 @@ class Portal:
         }
         tx.execute(insert(files).values(row))
         written = Written(self.message, "See here", files=[id_])
-        talk.say(tx, self.deed(tx, self.clara), self.ticket, written)
+        post_message.say(tx, self.deed(tx, self.clara), self.ticket, written)
 
     def note(self, tx: Connection) -> None:
         written = Written(new_id(), "They pay late.", "note")
-        talk.say(tx, self.deed(tx, self.tim), self.ticket, written)
+        post_message.say(tx, self.deed(tx, self.tim), self.ticket, written)
 
     def steps(self) -> Iterator[Callable[[Connection], None]]:
         """Every step, as a function of a transaction."""
         yield self.open
         yield self.found
-        yield partial(self.settle, act=founding.rename, given={"name": "Acme Ltd", **NAMED})
-        yield partial(self.settle, act=founding.rename, given={"name": "Acme Ltd", **DESCRIBED})
+        yield partial(self.settle, act=settings.rename, given={"name": "Acme Ltd", **NAMED})
+        yield partial(self.settle, act=settings.rename, given={"name": "Acme Ltd", **DESCRIBED})
         yield self.file
         yield self.attach
         yield self.note
         for act, who, arguments in (
-            (talk.edit, "clara", ("@message", "See there")),
-            (talk.erase, "clara", ("@message",)),
-            (work.assign, "tim", ("@tim",)),
-            (work.assign, "tim", (None,)),
-            (work.watch, "tim", ("@tim",)),
-            (work.unwatch, "tim", ("@tim",)),
-            (work.prioritise, "tim", ("high",)),
-            (work.move, "tim", ("review",)),
-            (work.move, "tim", ("done",)),
-            (work.move, "clara", ("active",)),
+            (post_message.edit, "clara", ("@message", "See there")),
+            (post_message.erase, "clara", ("@message",)),
+            (update.assign, "tim", ("@tim",)),
+            (update.assign, "tim", (None,)),
+            (update.watch, "tim", ("@tim",)),
+            (update.unwatch, "tim", ("@tim",)),
+            (update.prioritise, "tim", ("high",)),
+            (update.move, "tim", ("review",)),
+            (update.move, "tim", ("done",)),
+            (update.move, "clara", ("active",)),
         ):
             yield partial(self.act, act=act, who=who, arguments=arguments)
         yield self.hand_over
-        yield partial(self.act, act=work.remove, who="tim", arguments=())
+        yield partial(self.act, act=update.remove, who="tim", arguments=())
         yield self.invite
         yield self.accept
-        yield partial(self.settle, act=membership.change_role, given={"role": "manager"}, who="dan")
-        yield partial(self.settle, act=membership.remove, given={}, who="dan")
+        yield partial(self.settle, act=members.change_role, given={"role": "manager"}, who="dan")
+        yield partial(self.settle, act=members.remove, given={}, who="dan")
         yield self.invite
         yield self.revoke
         mode = {"visibility": "participants"}
-        yield partial(self.settle, act=founding.set_visibility, given=mode)
-        yield partial(self.settle, act=founding.delete, given={"confirmed": "Acme Ltd"})
+        yield partial(self.settle, act=settings.set_visibility, given=mode)
+        yield partial(self.settle, act=settings.delete, given={"confirmed": "Acme Ltd"})
 
     def found(self, tx: Connection) -> None:
-        self.place = founding.create(tx, self.deed(tx, self.clara), "Acme").id
+        self.place = settings.create(tx, self.deed(tx, self.clara), "Acme").id
 
     def settle(
         self, tx: Connection, *, act: Callable[..., Any], given: dict[str, str], who: str = ""
@@ -130,7 +130,7 @@ class Portal:
     def hand_over(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
         organizations.employ(tx, uma, "support_analyst", NOON)
-        work.assign(tx, self.deed(tx, self.tim), self.ticket, uma)
+        update.assign(tx, self.deed(tx, self.tim), self.ticket, uma)
 
     def act(self, tx: Connection, *, act, who: str, arguments: tuple[Any, ...]) -> None:
         given = [

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, select
 
 from deskwire.accounts import people
 from deskwire.events import channels, log
-from deskwire.events.catalogue import PersonChanged
-from deskwire.tickets.tickets import tickets
-from deskwire.workspaces.organizations import employ
+from deskwire.events.types.registry import PersonChanged
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.organizations.organizations import employ
 from tests.cast import ADA, ATTIC, BO, CAST, CY, DEE, EVE, HARBOUR, MO, UNA, Actor, House, build
 from tests.crowd import Crowd
 from tests.http.whole_site import WholeSite, browse
@@ -68,7 +68,7 @@ def test_exactly_these_people_see_it(seen: Seen, thing: str, way: str) -> None:
 
     assert seen.by(thing, way) == meant, (
         f"{thing} by {way}: if that is meant, edit MATRIX in this file; if not, "
-        "src/deskwire/workspaces/grants.py and the `visible_to` of the domains decide"
+        "src/deskwire/workspaces/guilds/grants.py and the `visible_to` of the domains decide"
     )
 
 

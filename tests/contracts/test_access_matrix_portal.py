@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import insert
 
 from deskwire.events import log
-from deskwire.events.catalogue import PersonChanged
 from deskwire.events.channels import PEOPLE
+from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.ids import new_id
-from deskwire.tickets import leaving, talk, work
-from deskwire.tickets.talk import Kind, Written
-from deskwire.workspaces import founding
-from deskwire.workspaces.organizations import employ, organization_members
+from deskwire.tickets.actions import offboarding, post_message, update
+from deskwire.tickets.actions.post_message import Kind, Written
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.organizations import employ, organization_members
 from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, UNA, Actor, build
 from tests.crowd import Crowd
 from tests.http.whole_site import WholeSite, browse
@@ -85,10 +85,10 @@ class Seen:
         self.files: dict[str, str] = {}  # addresses by thing
 
     def happen(self) -> None:
-        wreck = self.quay.act(MO, founding.create, "The Wreck")
+        wreck = self.quay.act(MO, settings.create, "The Wreck")
         self.quay.ids["wreck"] = wreck.id
         for slug, thing, actor in (("quay", "the Quay", BO), ("loft", "the Loft", CY)):
-            self.quay.act(actor, founding.add_category, self.quay.ids[slug], "Boats")
+            self.quay.act(actor, settings.add_category, self.quay.ids[slug], "Boats")
             self.crowd.note(thing)
         for thing, actor, slug in (
             ("Bo's request", BO, "quay"),
@@ -98,13 +98,15 @@ class Seen:
             ("Mo's request at the Wreck", MO, "wreck"),
         ):
             self.requests[thing] = self.quay.file(actor, f"The {WORDS[thing]}", at=slug)
-        self.quay.act(CY, work.watch, self.requests["Cy's request that Dee watches"], self._id(DEE))
+        self.quay.act(
+            CY, update.watch, self.requests["Cy's request that Dee watches"], self._id(DEE)
+        )
         for thing in self.requests:
             self._say(thing, thing, WRITERS[thing[:2]], "reply")
         for thing, where in NOTES.items():
             self._say(thing, where, ADA, "note")
-        self.quay.act(ADA, work.remove, self.requests["Bo's request that was deleted"])
-        self.quay.act(MO, leaving.delete_organization, wreck.id, wreck.name)
+        self.quay.act(ADA, update.remove, self.requests["Bo's request that was deleted"])
+        self.quay.act(MO, offboarding.delete_organization, wreck.id, wreck.name)
         told = PersonChanged(actor="shell", person="-", name="-", revision=1)
         self.quay.house.db.write_here(log.append, told, channels=[PEOPLE])
         self.crowd.note("what is told of everybody")
@@ -118,7 +120,9 @@ class Seen:
         assert sent.status_code == 201, sent.text
         self.files[thing] = sent.json()["href"]
         text = f"Very {WORDS[thing]}"
-        self.quay.act(actor, talk.say, id_, Written(new_id(), text, kind, [sent.json()["id"]]))
+        self.quay.act(
+            actor, post_message.say, id_, Written(new_id(), text, kind, [sent.json()["id"]])
+        )
         self.crowd.note(thing)
 
     def sees(self, actor: Actor, thing: str, way: str) -> bool:

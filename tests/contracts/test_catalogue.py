@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from deskwire.events import generate
-from deskwire.events.catalogue import CATALOGUE, EVENTS, Event
+from deskwire.events.types import generate
+from deskwire.events.types.registry import CATALOGUE, EVENTS, Event
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.integrations.discord.samples import TYPES
-from deskwire.web.pages.activity import SENTENCES
+from deskwire.web.rendering.activity_text import SENTENCES
 from tests.contracts.sources import ROOT, read
 from tests.contracts.test_event_shapes import COMMITTED
 
@@ -30,7 +30,7 @@ CHANNEL_KINDS = (
 
 @pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.type)
 def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None:
-    where = f"src/deskwire/events/catalogue.py: {event.__name__}"
+    where = f"src/deskwire/events/types/registry.py: {event.__name__}"
     own_doc = event.__dict__.get("__doc__")
 
     assert re.fullmatch(r"[a-z]+\.[a-z]+(_[a-z]+)*", event.type), f"{where}: a type is noun.verb"
@@ -43,7 +43,9 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 
-    assert declared == set(CATALOGUE), "src/deskwire/events/catalogue.py: CATALOGUE is not complete"
+    assert declared == set(CATALOGUE), (
+        "src/deskwire/events/types/registry.py: CATALOGUE is not complete"
+    )
     assert len(EVENTS) == len(CATALOGUE), "two events have one type"
 
 
@@ -59,12 +61,14 @@ def test_the_browser_has_a_row_for_every_event(path: str, table: str) -> None:
 
 
 def test_every_event_has_a_sentence_in_the_activity_of_a_server() -> None:
-    assert set(SENTENCES) == set(EVENTS), "edit SENTENCES in src/deskwire/web/pages/activity.py"
+    assert set(SENTENCES) == set(EVENTS), (
+        "edit SENTENCES in src/deskwire/web/rendering/activity_text.py"
+    )
 
 
 def test_the_bots_events_are_the_same_everywhere() -> None:
     assert set(TYPES) == set(PAYLOADS), "integrations/discord: samples.py and payloads.py differ"
-    assert set(PAYLOADS) <= set(EVENTS), "the bot says what events/catalogue.py does not know"
+    assert set(PAYLOADS) <= set(EVENTS), "the bot says what events/types/registry.py does not know"
 
 
 def test_what_is_generated_is_fresh() -> None:

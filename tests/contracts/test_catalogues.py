@@ -14,11 +14,11 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
-from deskwire.kit import speech
-from deskwire.kit.catalogues import faults_of, forms_of, parse_catalogue, read_catalogue
+from deskwire.kit import i18n
 from deskwire.kit.errors import Invalid
-from deskwire.kit.speech import ENGLISH, Catalogue, gettext, languages, ngettext, path_of, speak
-from deskwire.web.wording import WORDS
+from deskwire.kit.i18n import ENGLISH, Catalogue, gettext, languages, ngettext, path_of, speak
+from deskwire.kit.i18n_loader import faults_of, forms_of, parse_catalogue, read_catalogue
+from deskwire.web.rendering.i18n import WORDS
 from tests.contracts.sources import ROOT, modules, read, tracked
 
 TRANSLATED = [language for language in languages() if language != ENGLISH]
@@ -81,7 +81,7 @@ def test_so_does_every_template() -> None:
 
 
 def test_scripts_are_handed_every_text_they_write() -> None:
-    with (speech.LOCALES / "deskwire.pot").open("rb") as file:
+    with (i18n.LOCALES / "deskwire.pot").open("rb") as file:
         known = {each.id if isinstance(each.id, str) else each.id[0] for each in read_po(file)}
 
     for path in tracked():
@@ -109,7 +109,7 @@ def polish(tmp_path: Path) -> Iterator[Catalogue]:
     path = tmp_path / "deskwire.po"
     path.write_text(POLISH, encoding="utf-8")
     speak(parse_catalogue(path, "pl"))
-    yield speech.spoken()
+    yield i18n.spoken()
     speak(Catalogue())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deskwire.events.catalogue import EVENTS
+from deskwire.events.types.registry import EVENTS
 from tests.contracts.recorded import Recorded, record
 from tests.contracts.sources import ROOT
 
@@ -46,7 +46,7 @@ def test_an_event_is_sent_as_it_was_before(name: str) -> None:
 
     assert recorded()[name] == before, (
         f"{name} has changed. If that is meant, see the top of this file; if fields are gone, it "
-        "is not: src/deskwire/events/catalogue.py may only grow"
+        "is not: src/deskwire/events/types/registry.py may only grow"
     )
 
 

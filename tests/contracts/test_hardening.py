@@ -15,8 +15,6 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from deskwire.app import Application
-from deskwire.control import Lock
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.log import log
@@ -25,8 +23,10 @@ from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.signature import PATH
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
-from deskwire.serve import _config as server_config
-from deskwire.services import open_database
+from deskwire.server.app import Application
+from deskwire.server.control import Lock
+from deskwire.server.serve import _config as server_config
+from deskwire.server.services import open_database
 from deskwire.settings import load
 from deskwire.tickets.markdown import render
 from deskwire.webhooks import door as door_module

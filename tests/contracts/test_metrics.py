@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from deskwire.control import Lock
-from deskwire.metrics import DeskCollector
-from deskwire.services import Opened, running
+from deskwire.server.control import Lock
+from deskwire.server.metrics import DeskCollector
+from deskwire.server.services import Opened, running
 from deskwire.settings import load
 from tests.contracts.sources import read
 from tests.databases import file_of, new_database
@@ -40,7 +40,7 @@ async def test_the_page_lists_every_metric_with_its_kind_and_labels(
 
     assert [(name, kind, labels) for name, kind, labels in documented] == [
         (name_of(family), kind_of(family), ", ".join(labels_of(family))) for family in families
-    ], "the tables of docs/metrics.md are not what src/deskwire/metrics.py says, in its order"
+    ], "the tables of docs/metrics.md are not what server/metrics.py says, in its order"
 
 
 def test_the_page_lists_what_the_process_tells_by_itself() -> None:

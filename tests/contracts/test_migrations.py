@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from deskwire import schema
 from deskwire.accounts import people
+from deskwire.direct_edits.change_log import WATCHED
 from deskwire.events import log
 from deskwire.kit.errors import Conflict
 from deskwire.kit.sqlite import SQLite
-from deskwire.outside.notes import WATCHED
 from tests.contracts.sources import modules
 
 NEXT = '''
@@ -75,7 +75,7 @@ def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -
     made.close()
     db.close()
 
-    assert found == expected, "outside/triggers.py and the versions differ: add a version"
+    assert found == expected, "direct_edits/triggers.py and the versions differ: add a version"
     assert sum(name.startswith("outside_") for name in found) == 4 * len(WATCHED)
 
 

@@ -19,7 +19,7 @@ from deskwire.kit.db import Database, lock
 from deskwire.kit.errors import Conflict
 from deskwire.kit.postgres import Postgres
 from deskwire.kit.sqlite import SQLite
-from deskwire.services import open_database
+from deskwire.server.services import open_database
 from tests.contracts.test_migrations import add_a_version, is_common
 from tests.postgres import cluster
 

@@ -18,19 +18,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, select
 
+from deskwire.direct_edits.change_log import outside_changes
+from deskwire.direct_edits.processor import work_off
 from deskwire.events.access import Viewer
 from deskwire.events.log import log
 from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.db import Database
-from deskwire.outside.notes import outside_changes
-from deskwire.outside.working import work_off
-from deskwire.services import ACCESS
-from deskwire.tickets import messages, search
-from deskwire.tickets.search import Wish
+from deskwire.server.services import ACCESS
+from deskwire.tickets import messages
+from deskwire.tickets.queries import list_tickets
+from deskwire.tickets.queries.list_tickets import Wish
 from deskwire.webhooks.source import Delivery
-from deskwire.workspaces import guilds
+from deskwire.workspaces.guilds import guilds
 from tests.bot_house import imagine
 from tests.cast import ADA, ATTIC, BO, CY, DEE, HARBOUR, MO, NOON, ROLES, UNA, Actor, build
 
@@ -111,7 +112,7 @@ def look(tx: Connection, person: str) -> Screen:
     for guild in guilds.visible_to(tx, viewer):
         screen.guilds[guild.id] = (guild.revision, dumped(guild.now))
     for workspace in workspaces_of(viewer):
-        for ticket in search.find(tx, viewer, workspace, Wish()).tickets:
+        for ticket in list_tickets.find(tx, viewer, workspace, Wish()).tickets:
             screen.tickets[ticket.id] = (ticket.revision, dumped(ticket.now))
             lines = messages.read_timeline(tx, ticket.id)
             screen.lines[ticket.id] = {line.id: dumped(line) for line in lines}

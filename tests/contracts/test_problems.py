@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from deskwire.web.errors import SENTENCES, STATUSES
-from deskwire.web.problems import BY_STATUS, PROBLEMS
+from deskwire.web.http.errors import SENTENCES, STATUSES
+from deskwire.web.http.problems import BY_STATUS, PROBLEMS
 from tests.contracts.sources import read
 
 
@@ -14,7 +14,7 @@ def test_the_docs_list_every_problem() -> None:
 
     assert [(code, int(status), means) for code, status, means in rows] == [
         (code, each.status, each.means) for code, each in PROBLEMS.items()
-    ], "docs/api.md does not list what src/deskwire/web/problems.py has"
+    ], "docs/api.md does not list what src/deskwire/web/http/problems.py has"
 
 
 def test_every_refusal_has_a_code() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from deskwire.kit.errors import Forbidden
-from deskwire.workspaces.rights import (
+from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     INTERNAL_ROLES,
     RIGHTS,
@@ -35,9 +35,11 @@ def test_the_docs_say_who_has_a_right(right: Right) -> None:
 
     allowed = {role for role, cell in zip(roles, table[right.value], strict=True) if cell == "yes"}
 
-    assert roles == list(RIGHTS), "docs/permissions.md names other roles than workspaces/rights.py"
+    assert roles == list(RIGHTS), (
+        "docs/permissions.md names other roles than workspaces/organizations/permissions.py"
+    )
     assert allowed == {role for role, rights in RIGHTS.items() if right in rights}, (
-        f"docs/permissions.md: “{right.value}” is not what workspaces/rights.py says"
+        f"docs/permissions.md: “{right.value}” is not what organizations/permissions.py says"
     )
 
 

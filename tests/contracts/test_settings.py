@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from deskwire.settings import Settings
-from deskwire.workspaces.permissions import PRESETS, Permission, names_of
+from deskwire.workspaces.guilds.permissions import PRESETS, Permission, names_of
 from tests.contracts.sources import read
 
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
@@ -50,7 +50,7 @@ def test_the_docs_name_every_permission_and_who_starts_with_it() -> None:
 
     assert [(1 << int(bit), name) for bit, name in rows] == [
         (int(permission), permission.name) for permission in Permission
-    ], "the bits of docs/permissions.md are not those of src/deskwire/workspaces/permissions.py"
+    ], "the bits of docs/permissions.md are not those of guilds/permissions.py"
     assert presets.keys() == PRESETS.keys()
     for role, listed in presets.items():
         names = names_of(PRESETS[role])

@@ -15,15 +15,15 @@ from typing import Any
 import psycopg
 from psycopg.errors import DeadlockDetected
 
-from deskwire import commands
 from deskwire.accounts import people, sessions
+from deskwire.direct_edits.change_log import is_anything
 from deskwire.events import log
-from deskwire.events.seat import Caller
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
 from deskwire.kit.sqlite import SCHEME, path_of
-from deskwire.outside.notes import is_anything
-from deskwire.services import Services, open_database, running
+from deskwire.realtime.subscription import Caller
+from deskwire.server import admin_commands
+from deskwire.server.services import Services, open_database, running
 from deskwire.settings import load
 from deskwire.webhooks.source import Arrived
 from tests.databases import new_url
@@ -68,7 +68,7 @@ class Desk:
 
     async def command(self, name: str, **arguments: Any) -> Any:
         """A command of the shell's."""
-        result = await self.db.write(commands.run, name, arguments)
+        result = await self.db.write(admin_commands.run, name, arguments)
         await self.settle()
         return result
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.accounts import actions, links, passwords, people, sessions
-from deskwire.accounts.actions import Visit
+from deskwire.accounts import authentication, links, passwords, people, sessions
+from deskwire.accounts.authentication import Visit
 from deskwire.accounts.sessions import Opened
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, NotFound
@@ -26,8 +26,8 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def knock(db: Database) -> actions.Knock:
-    return db.write_here(actions.knock, ADA, VISIT.address, NOON)
+def knock(db: Database) -> authentication.Knock:
+    return db.write_here(authentication.knock, ADA, VISIT.address, NOON)
 
 
 def test_a_password_changed_meanwhile_keeps_the_old_one_out(db: Database) -> None:
@@ -36,14 +36,14 @@ def test_a_password_changed_meanwhile_keeps_the_old_one_out(db: Database) -> Non
     matched_the_old = knock(db)
     db.write_here(passwords.store, ada.id, "new", NOON)
 
-    assert db.write_here(actions.admit, matched_the_old, VISIT, NOON) is None
+    assert db.write_here(authentication.admit, matched_the_old, VISIT, NOON) is None
 
 
 def test_nobody_is_admitted_as_nobody(db: Database) -> None:
     unknown = knock(db)
 
     assert (unknown.person, unknown.hash) == (None, None)
-    assert db.write_here(actions.admit, unknown, VISIT, NOON) is None
+    assert db.write_here(authentication.admit, unknown, VISIT, NOON) is None
 
 
 def test_a_person_without_a_password_is_not_admitted_by_having_none(db: Database) -> None:
@@ -52,14 +52,14 @@ def test_a_person_without_a_password_is_not_admitted_by_having_none(db: Database
     knocked = knock(db)
 
     assert knocked.hash is None
-    assert db.write_here(actions.admit, knocked, VISIT, NOON) is None
+    assert db.write_here(authentication.admit, knocked, VISIT, NOON) is None
 
 
 def test_a_better_hash_replaces_the_old_one(db: Database) -> None:
     ada = move_in(db)
     db.write_here(passwords.store, ada.id, "cheap", NOON)
 
-    db.write_here(actions.admit, knock(db), VISIT, NOON, "dear")
+    db.write_here(authentication.admit, knock(db), VISIT, NOON, "dear")
 
     assert db.read_here(passwords.read_hash, ada.id) == "dear"
 
@@ -69,7 +69,7 @@ def test_signing_in_ends_the_session_the_browser_had(db: Database) -> None:
     db.write_here(passwords.store, ada.id, "hash", NOON)
     before, elsewhere = open_session(db, ada), open_session(db, ada)
 
-    opened = db.write_here(actions.admit, knock(db), Visit(None, "", before.token), NOON)
+    opened = db.write_here(authentication.admit, knock(db), Visit(None, "", before.token), NOON)
 
     assert opened is not None
     assert db.read_here(sessions.find, before.token, NOON) is None
@@ -83,7 +83,7 @@ def test_a_new_password_ends_every_session_and_begins_one(db: Database) -> None:
     here, elsewhere = open_session(db, ada), open_session(db, ada)
     visit = Visit(None, "", here.token)
 
-    opened = db.write_here(actions.change_password, knock(db), "new", visit, NOON)
+    opened = db.write_here(authentication.change_password, knock(db), "new", visit, NOON)
 
     assert opened is not None
     ended = {data["session"] for _, data, _, _ in events_of(db)}
@@ -97,7 +97,7 @@ def test_success_makes_earlier_mistakes_forgotten(db: Database) -> None:
     db.write_here(passwords.store, ada.id, "hash", NOON)
     fail_to_sign_in(db, 4, at=NOON)
 
-    db.write_here(actions.admit, knock(db), VISIT, NOON)
+    db.write_here(authentication.admit, knock(db), VISIT, NOON)
 
     fail_to_sign_in(db, 5, at=NOON)
 
@@ -106,7 +106,7 @@ def test_a_welcome_sets_name_password_and_verifies_the_address(db: Database) -> 
     ada = move_in(db, "ada")
     token = db.write_here(links.issue, ada.id, "sign-in", NOON)
 
-    db.write_here(actions.welcome, token, "Ada Lovelace", "hash", VISIT, NOON)
+    db.write_here(authentication.welcome, token, "Ada Lovelace", "hash", VISIT, NOON)
 
     person = db.read_here(people.find, ada.id)
     assert person is not None
@@ -117,10 +117,10 @@ def test_a_welcome_sets_name_password_and_verifies_the_address(db: Database) -> 
 def test_a_used_welcome_changes_nothing_more(db: Database) -> None:
     ada = move_in(db)
     token = db.write_here(links.issue, ada.id, "sign-in", NOON)
-    db.write_here(actions.welcome, token, "Ada", "first", VISIT, NOON)
+    db.write_here(authentication.welcome, token, "Ada", "first", VISIT, NOON)
 
     with pytest.raises(NotFound):
-        db.write_here(actions.welcome, token, "Eve", "second", VISIT, NOON)
+        db.write_here(authentication.welcome, token, "Eve", "second", VISIT, NOON)
 
     assert db.read_here(passwords.read_hash, ada.id) == "first"
 
@@ -131,7 +131,7 @@ def test_of_eight_welcomes_at_once_one_signs_in(db: Database) -> None:
 
     def attempt(number: int) -> Opened | None:
         try:
-            return db.write_here(actions.welcome, token, "Ada", str(number), VISIT, NOON)
+            return db.write_here(authentication.welcome, token, "Ada", str(number), VISIT, NOON)
         except NotFound:
             return None
 
@@ -146,7 +146,7 @@ def test_a_reset_ends_the_sessions_of_whoever_had_the_old_password(db: Database)
     of_eve = open_session(db, ada)
     token = db.write_here(links.issue, ada.id, "reset", NOON)
 
-    db.write_here(actions.welcome, token, "Ada", "new", VISIT, NOON)
+    db.write_here(authentication.welcome, token, "Ada", "new", VISIT, NOON)
 
     assert db.read_here(sessions.find, of_eve.token, NOON) is None
 
@@ -155,7 +155,7 @@ def test_one_address_makes_one_account(db: Database) -> None:
     move_in(db)
 
     with pytest.raises(Conflict):
-        db.write_here(actions.sign_up, "Eve", ADA, "hash", VISIT, NOON)
+        db.write_here(authentication.sign_up, "Eve", ADA, "hash", VISIT, NOON)
 
 
 def test_secrets_are_not_shown(db: Database) -> None:

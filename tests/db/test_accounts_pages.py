@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.accounts import actions, links, passwords, people, sessions
-from deskwire.accounts.throttle import Limits
-from deskwire.events.seat import Caller
+from deskwire.accounts import authentication, links, passwords, people, sessions
+from deskwire.accounts.rate_limit import Limits
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.web.site import SignUp
+from deskwire.realtime.subscription import Caller
+from deskwire.web.dependencies import SignUp
 from tests.accounts_house import (
     NOON,
     RIGHT,
@@ -268,7 +268,7 @@ async def test_a_refused_form_leaves_the_welcome_usable(house: House) -> None:
 @pytest.mark.parametrize("token", ["x", "x" * 43, "%2e%2e", "%00"])
 async def test_an_unknown_welcome_is_answered_like_a_used_one(house: House, token: str) -> None:
     used = house.db.write_here(links.issue, move_in(house.db).id, "sign-in", NOON)
-    house.db.write_here(links.redeem, used, actions.WELCOMING, NOON)
+    house.db.write_here(links.redeem, used, authentication.WELCOMING, NOON)
 
     async with house.browser() as browser:
         unknown = await browser.get(f"/welcome/{token}")

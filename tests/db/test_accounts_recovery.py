@@ -13,13 +13,13 @@ import httpx2
 import pytest
 from sqlalchemy import Engine, event
 
-from deskwire.accounts import actions, links, mailing, people, sessions
-from deskwire.accounts.throttle import Limits
+from deskwire.accounts import authentication, links, mail_links, people, sessions
+from deskwire.accounts.rate_limit import Limits
 from deskwire.kit import mail
 from deskwire.kit.clock import DAY, HOUR, MINUTE
 from deskwire.kit.errors import NotFound
 from deskwire.kit.mail import Mail
-from deskwire.web.letters import Letters
+from deskwire.web.auth.mail_templates import Letters
 from tests.accounts_house import NOON, RIGHT, VISIT, dump_of, open_session
 from tests.accounts_pages import DESK, House, open_house, sign_in_form
 
@@ -190,12 +190,12 @@ async def test_a_new_password_ends_the_link_that_was_asked_for_before(house: Hou
     ada = await house.move_in()
     await ask(house)
     token = link_in(mails(house)[0])[1].removeprefix("/reset/")
-    knock = house.db.write_here(actions.knock, "ada@desk.test", None, NOON)
+    knock = house.db.write_here(authentication.knock, "ada@desk.test", None, NOON)
     hash_ = await house.hasher.hash(NEW)
-    house.db.write_here(actions.change_password, knock, hash_, VISIT, NOON)
+    house.db.write_here(authentication.change_password, knock, hash_, VISIT, NOON)
 
     with pytest.raises(NotFound):
-        house.db.read_here(actions.find_resetting, token, NOON)
+        house.db.read_here(authentication.find_resetting, token, NOON)
 
     assert ada.email == "ada@desk.test"
 
@@ -243,9 +243,9 @@ async def test_known_and_unknown_addresses_take_the_same_statements(house: House
     await house.move_in()
 
     with statements() as known:
-        house.db.write_here(mailing.ask_for_reset, "ada@desk.test", "192.0.2.8", NOON)
+        house.db.write_here(mail_links.ask_for_reset, "ada@desk.test", "192.0.2.8", NOON)
     with statements() as unknown:
-        house.db.write_here(mailing.ask_for_reset, "nobody@desk.test", "192.0.2.9", NOON)
+        house.db.write_here(mail_links.ask_for_reset, "nobody@desk.test", "192.0.2.9", NOON)
 
     assert known == unknown
     assert known
@@ -334,18 +334,18 @@ async def test_a_mailed_secret_is_only_in_the_mail_until_it_is_sent(house: House
     house.db.write_here(mail.settle, sent, None, NOON)
 
     assert token not in dump_of(house.db)
-    assert house.db.read_here(links.find, token, actions.RESETTING, NOON).purpose == "reset"
+    assert house.db.read_here(links.find, token, authentication.RESETTING, NOON).purpose == "reset"
 
 
 async def test_a_link_after_the_account_is_gone_is_no_link(house: House) -> None:
     ada = await house.move_in()
     person = await house.db.write(
-        mailing.ask_for_reset, "ada@desk.test", None, NOON, house.login.limits
+        mail_links.ask_for_reset, "ada@desk.test", None, NOON, house.login.limits
     )
     await house.db.write(people.erase, ada.id, NOON)
     assert person is not None
 
-    await house.db.write(mailing.send_reset, person, lambda *_: pytest.fail("written"), NOON)
+    await house.db.write(mail_links.send_reset, person, lambda *_: pytest.fail("written"), NOON)
 
     assert mails(house) == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.accounts import links, sessions, throttle
+from deskwire.accounts import links, rate_limit, sessions
 from deskwire.accounts.purge import purge
 from deskwire.accounts.sessions import LIFETIME, read_living
 from deskwire.events.access import ReadSessions
@@ -141,8 +141,8 @@ def test_purging_takes_what_is_over_and_nothing_else(db: Database) -> None:
     open_session(db, ada, NOON - LIFETIME)
     db.write_here(links.issue, ada.id, "sign-in", NOON)
     db.write_here(links.issue, ada.id, "reset", NOON - HOUR)
-    db.write_here(throttle.count, "ada@desk.test", None, NOON)
-    db.write_here(throttle.count, "ada@desk.test", None, NOON - 15 * MINUTE)
+    db.write_here(rate_limit.count, "ada@desk.test", None, NOON)
+    db.write_here(rate_limit.count, "ada@desk.test", None, NOON - 15 * MINUTE)
 
     assert db.write_here(purge, NOON) == 3
 

@@ -17,14 +17,14 @@ from deskwire.events.channels import PersonId
 from deskwire.kit import mail
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
-from deskwire.services import ACCESS
+from deskwire.server.services import ACCESS
+from deskwire.tickets.data_export import read_takeaway
 from deskwire.tickets.messages import messages
-from deskwire.tickets.takeaway import read_takeaway
-from deskwire.tickets.tickets import tickets
-from deskwire.workspaces.departure import depart
-from deskwire.workspaces.invitations import invitations
+from deskwire.tickets.tables import tickets
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations import organization_members, organizations
+from deskwire.workspaces.organizations.account_deletion import depart
+from deskwire.workspaces.organizations.invitations import invitations
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
 from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
 from tests.databases import new_database
 

@@ -12,11 +12,11 @@ import pytest
 
 from deskwire.accounts import passwords, sessions
 from deskwire.accounts.passwords import Cost, Hasher
-from deskwire.accounts.throttle import Limits
+from deskwire.accounts.rate_limit import Limits
 from deskwire.kit.clock import MINUTE
 from deskwire.kit.errors import TooMany
-from deskwire.web.login import safe_next
-from deskwire.web.sessions import BrowserSessions
+from deskwire.web.auth.sessions import BrowserSessions
+from deskwire.web.auth.sign_in import safe_next
 from tests.accounts_house import (
     dump_of,
     events_of,

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Table, select
 from deskwire.events.log import log
 from deskwire.integrations.discord.samples import TYPES, sample
 from deskwire.tickets.messages import messages, read_facts
-from deskwire.tickets.tickets import participants, tickets
-from deskwire.workspaces.guilds import guilds
-from deskwire.workspaces.members import guild_members
+from deskwire.tickets.tables import participants, tickets
+from deskwire.workspaces.guilds.guilds import guilds
+from deskwire.workspaces.guilds.members import guild_members
+from deskwire.workspaces.guilds.roles import role_members, roles
 from deskwire.workspaces.names import discord_users
-from deskwire.workspaces.roles import role_members, roles
 from tests.bot_house import NOON, Told, imagine, outcomes, posted, understand
 from tests.databases import new_database
 

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from deskwire.events import log
 from deskwire.events.bus import Bus
-from deskwire.events.bus.engines import NO_BELLS, number_alone, open_bus
-from deskwire.events.catalogue import PersonChanged
+from deskwire.events.bus.open_bus import NO_BELLS, number_alone, open_bus
 from deskwire.events.sequencer import CHANNEL, number
-from deskwire.kit.databases import connect
+from deskwire.events.types.registry import PersonChanged
+from deskwire.kit.connect import connect
 from deskwire.kit.db import Database, part, ring
 from deskwire.kit.postgres import Postgres
 from tests.databases import new_database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.outside import watch
+from deskwire.direct_edits import watcher
 from tests.cast import ADA, ATTIC, BO, CY, HARBOUR, MO, UNA, Actor
 from tests.db.harbour import GREETERS, SUPPORT, Harbour, open_harbour
 
@@ -17,7 +17,7 @@ PIER = "700000000000000003"
 
 @pytest.fixture
 async def harbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harbour]:
-    monkeypatch.setattr(watch, "EVERY", 0.02)
+    monkeypatch.setattr(watcher, "EVERY", 0.02)
     async with open_harbour(tmp_path) as built:
         yield built
 

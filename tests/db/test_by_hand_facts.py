@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deskwire.doctor import examine
-from deskwire.outside import watch
+from deskwire.cli.doctor import examine
+from deskwire.direct_edits import watcher
 from deskwire.settings import load
 from tests.cast import ADA, BO, HARBOUR, MO, UNA
 from tests.db.desk import by_hand, running_desk
@@ -18,7 +18,7 @@ from tests.db.harbour import SUPPORT, Harbour, open_harbour, who
 
 @pytest.fixture
 async def harbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harbour]:
-    monkeypatch.setattr(watch, "EVERY", 0.02)
+    monkeypatch.setattr(watcher, "EVERY", 0.02)
     async with open_harbour(tmp_path) as built:
         yield built
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from deskwire.outside import watch
+from deskwire.direct_edits import watcher
 from tests.cast import ADA, ATTIC, BO, CY, HARBOUR, MO, UNA
 from tests.contracts.test_page_state import Screen, catch_up, follow, look
 from tests.db.desk import running_desk
@@ -40,7 +40,7 @@ EDITS = (
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "EVERY", 0.01)
+    monkeypatch.setattr(watcher, "EVERY", 0.01)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -121,8 +121,8 @@ async def test_two_servers_tell_of_each_edit_once_and_in_order(tmp_path: Path) -
 async def test_a_lost_announcement_costs_seconds_and_no_edit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "FLOOR", 0.1)
-    monkeypatch.setattr(watch.Watch, "ring", lambda _: None)
+    monkeypatch.setattr(watcher, "FLOOR", 0.1)
+    monkeypatch.setattr(watcher.Watch, "ring", lambda _: None)
     async with open_harbour(tmp_path) as harbour:
         await harbour.desk.by_hand("UPDATE tickets SET priority = 'high'")
 

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, delete, select, text
 from deskwire.events import channels
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.db import is_shared
-from deskwire.tickets import work
-from deskwire.tickets.days import day_of, history_of, request_days
-from deskwire.tickets.overview import Figures, read_figures, read_waiting
+from deskwire.tickets.actions import update
+from deskwire.tickets.queries.daily_counts import day_of, history_of, request_days
+from deskwire.tickets.queries.dashboard import Figures, read_figures, read_waiting
 from tests.cast import ADA, BO, CY, EVE, NOON, UNA, Actor, build
 from tests.portal_house import Quay, found
 
@@ -31,10 +31,10 @@ def quay(tmp_path: Path) -> Iterator[Quay]:
     built.file(UNA, "An invoice is missing")
     built.file(CY, "A mast of ours", at="loft")
     house.at += DAY
-    built.act(ADA, work.assign, mast, house.id_of(ADA))
-    built.act(ADA, work.move, mast, "waiting")
+    built.act(ADA, update.assign, mast, house.id_of(ADA))
+    built.act(ADA, update.move, mast, "waiting")
     house.at += DAY
-    built.act(ADA, work.move, mast, "done")
+    built.act(ADA, update.move, mast, "done")
     yield built
     house.db.close()
 
@@ -117,13 +117,13 @@ def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(quay: Quay) 
         return [(row.why, row.subject) for row in rows]
 
     buoy = quay.file(BO, "A buoy")
-    quay.act(ADA, work.assign, buoy, quay.house.id_of(ADA))
+    quay.act(ADA, update.assign, buoy, quay.house.id_of(ADA))
     assert ("yours", "A buoy") in waiting(ADA)
     quay.say(ADA, buoy, "Which one?")
     assert waiting(ADA) == [("nobody's", "An invoice is missing")]
     assert waiting(BO) == []
 
-    quay.act(ADA, work.move, buoy, "waiting")
+    quay.act(ADA, update.move, buoy, "waiting")
 
     assert waiting(BO) == [("yours", "A buoy")]
     assert waiting(UNA) == waiting(EVE) == waiting(CY, "loft") == waiting(BO, None) == []

@@ -7,22 +7,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from deskwire.direct_edits.processor import work_off
 from deskwire.events import log
 from deskwire.events.log import read_after, read_head
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
-from deskwire.outside.working import work_off
-from deskwire.tickets import leaving, overview, requests, talk, work
-from deskwire.tickets.days import day_of, history_of
-from deskwire.tickets.files import files
-from deskwire.tickets.keeper import Keeper
-from deskwire.tickets.requests import parse_wish
-from deskwire.tickets.tickets import participants, tickets
-from deskwire.tickets.uploads import Uploads, once
-from deskwire.workspaces import founding
-from deskwire.workspaces.organizations import (
+from deskwire.tickets.actions import offboarding, post_message
+from deskwire.tickets.actions import update as actions_update
+from deskwire.tickets.files.attachments import files
+from deskwire.tickets.files.cleanup import Keeper
+from deskwire.tickets.files.uploads import Uploads, once
+from deskwire.tickets.queries import dashboard, list_requests
+from deskwire.tickets.queries.daily_counts import day_of, history_of
+from deskwire.tickets.queries.list_requests import parse_wish
+from deskwire.tickets.tables import participants, tickets
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.organizations import (
     ensure_internal,
     organization_members,
     organizations,
@@ -41,10 +43,10 @@ def add(office: Office, actor: Actor, ticket: str) -> None:
 def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> None:
     ticket = office.file(BO, "The mast is dark")
     add(office, CY, ticket)
-    office.act(UNA, work.watch, ticket, office.house.id_of(UNA))
+    office.act(UNA, actions_update.watch, ticket, office.house.id_of(UNA))
     held = {actor: f"ticket:{ticket}" in office.house.viewer(actor).channels for actor in (CY, UNA)}
 
-    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
 
     touches = events_of(office.house.db)[-1][3]
     assert {f"user:{office.house.id_of(each)}" for each in (BO, CY, UNA)} <= set(touches)
@@ -59,17 +61,17 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> Non
 
 def test_the_team_keeps_nothing_of_a_deleted_organization_either(office: Office) -> None:
     kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
-    office.act(ADA, work.assign, gone, office.house.id_of(ADA))
+    office.act(ADA, actions_update.assign, gone, office.house.id_of(ADA))
     before = what_the_team_sees(office)
 
-    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
 
     assert before == {kept, gone}
     assert what_the_team_sees(office) == {kept}
     with pytest.raises(NotFound):
-        office.act(ADA, talk.say, gone, talk.Written(new_id(), "Anybody?", "note"))
+        office.act(ADA, post_message.say, gone, post_message.Written(new_id(), "Anybody?", "note"))
     with pytest.raises(NotFound):
-        office.act(ADA, work.move, gone, "done")
+        office.act(ADA, actions_update.move, gone, "done")
 
 
 def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(office: Office) -> None:
@@ -77,7 +79,7 @@ def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(offic
     for _ in range(25):  # more than are looked at for two
         office.say(BO, gone, "Still dark")
 
-    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
+    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
 
     heard = office.house.viewer(ADA).channels
     found = office.house.db.read_here(log.read_of_workspace, None, heard, 2)
@@ -90,13 +92,13 @@ def what_the_team_sees(office: Office) -> set[str]:
     ada, at, db = office.house.viewer(ADA), office.house.at, office.house.db
     quay = f"org:{office.ids['quay']}"
     lists = [
-        db.read_here(requests.find, ada, workspace, parse_wish(fields))
+        db.read_here(list_requests.find, ada, workspace, parse_wish(fields))
         for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay, {})]
     ]
     found, searched, of_quay = ({each.ticket.id for each in one.requests} for one in lists)
-    figures = db.read_here(overview.read_figures, ada, None, 0)
+    figures = db.read_here(dashboard.read_figures, ada, None, 0)
     history = history_of(figures.counts, figures.changes, day_of(at), 2)
-    waiting = {row.id for row in db.read_here(overview.read_waiting, ada, None)}
+    waiting = {row.id for row in db.read_here(dashboard.read_waiting, ada, None)}
     numbers = {sum(figures.counts.values()), sum(figures.assigned.values())}
     numbers |= {lists[0].total, sum(history[-1].counts.values())}
     assert found == searched == waiting
@@ -114,7 +116,7 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
     office.say(ADA, office.file(BO, "Zauberkran"), "Geheimtext", "note")
     office.file(CY, "The mast", at="loft")
     if way == "page":
-        office.act(BO, leaving.delete_organization, quay, "The Quay")
+        office.act(BO, offboarding.delete_organization, quay, "The Quay")
     else:
         mine = organizations.c.id == quay
         mark = update(organizations).where(mine).values(deleted_at=5)
@@ -144,9 +146,9 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
 
 def test_what_happens_in_a_deleted_organization_is_told_to_nobody(office: Office) -> None:
     ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
-    office.act(ADA, work.assign, ticket, ada)
-    office.act(BO, leaving.delete_organization, office.ids["quay"], "The Quay")
-    office.act(MO, leaving.take_role, ada)
+    office.act(ADA, actions_update.assign, ticket, ada)
+    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
+    office.act(MO, offboarding.take_role, ada)
 
     by_hand = update(tickets).where(tickets.c.id == ticket).values(subject="Dark")
     office.house.db.write_here(Connection.execute, by_hand)
@@ -165,22 +167,22 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(office: Offi
     team = office.house.db.write_here(ensure_internal, office.house.at)
 
     with pytest.raises(Forbidden):
-        office.act(MO, leaving.delete_organization, team, "Team")
+        office.act(MO, offboarding.delete_organization, team, "Team")
     with pytest.raises(Forbidden):
-        office.act(MO, founding.set_visibility, team, "participants")
+        office.act(MO, settings.set_visibility, team, "participants")
     with pytest.raises(Forbidden):
-        office.act(MO, founding.add_category, team, "Ours")
-    assert office.act(MO, founding.rename, team, name="The crew").name == "The crew"
+        office.act(MO, settings.add_category, team, "Ours")
+    assert office.act(MO, settings.rename, team, name="The crew").name == "The crew"
 
 
 def test_of_the_team_a_super_admin_alone_deletes_an_organization(office: Office) -> None:
     quay = office.ids["quay"]
 
-    assert office.act(DEE, founding.rename, quay, name="The Pier").name == "The Pier"
+    assert office.act(DEE, settings.rename, quay, name="The Pier").name == "The Pier"
     for actor in (DEE, ADA):
         with pytest.raises(Forbidden, match="delete the organization"):
-            office.act(actor, leaving.delete_organization, quay, "The Pier")
-    office.act(MO, leaving.delete_organization, quay, "The Pier")
+            office.act(actor, offboarding.delete_organization, quay, "The Pier")
+    office.act(MO, offboarding.delete_organization, quay, "The Pier")
 
 
 async def test_files_of_what_was_deleted_leave_the_store(office: Office, tmp_path: Path) -> None:
@@ -195,8 +197,8 @@ async def test_files_of_what_was_deleted_leave_the_store(office: Office, tmp_pat
             db.write_here(Connection.execute, sent)
             kept[f"{slug} {fate}"] = file
             if fate == "deleted":
-                office.act(DEE, work.remove, ticket)
-    office.act(CY, leaving.delete_organization, office.ids["loft"], "The Loft")
+                office.act(DEE, actions_update.remove, ticket)
+    office.act(CY, offboarding.delete_organization, office.ids["loft"], "The Loft")
 
     def rows() -> int:
         counted = select(func.count()).select_from(files)

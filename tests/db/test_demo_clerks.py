@@ -18,14 +18,14 @@ from deskwire.demo.portal import Town
 from deskwire.demo.world import CLIENTS, TEAM, VISITORS
 from deskwire.kit.clock import SECOND
 from deskwire.kit.ids import new_id
-from deskwire.tickets import talk, work
-from deskwire.tickets.filing import Filing, file_request
+from deskwire.tickets.actions import post_message, update
+from deskwire.tickets.actions.create import Filing, file_request
+from deskwire.tickets.actions.post_message import Written
 from deskwire.tickets.messages import messages
 from deskwire.tickets.statuses import ENDED
-from deskwire.tickets.talk import Written
-from deskwire.tickets.tickets import tickets
-from deskwire.workspaces.admission import take_role
-from deskwire.workspaces.organizations import read_own
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.organizations.organizations import read_own
+from deskwire.workspaces.organizations.staff import take_role
 from tests.bot_house import NOON
 from tests.databases import new_database
 
@@ -118,7 +118,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(desk):
     row = next(row for row in desk.rows() if row.id == asked)
     assert (row.status, row.assignee) == ("active", uma)
 
-    desk.act("clara", talk.say, asked, Written(new_id(), "Oh!"))
+    desk.act("clara", post_message.say, asked, Written(new_id(), "Oh!"))
     desk.clerks = desk.begin()  # the demo is started again
     desk.work(30)
 
@@ -128,7 +128,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(desk):
 
 def test_what_the_team_has_taken_on_is_left_to_it(desk):
     asked = desk.file("clara", "This is for Tess")
-    desk.act("tess", lambda tx, deed: work.assign(tx, deed, asked, deed.person))
+    desk.act("tess", lambda tx, deed: update.assign(tx, deed, asked, deed.person))
     before = desk.file("carl", "Older than the demo's people")
     diary = read_diary(desk.path, desk.at + 1)
 
@@ -147,7 +147,7 @@ def small(monkeypatch):
 def test_a_request_in_which_a_visitor_wrote_stays(desk):
     desk.work(4)
     visited = desk.rows()[0].id
-    desk.act("tess", talk.say, visited, Written(new_id(), "May I help?"))
+    desk.act("tess", post_message.say, visited, Written(new_id(), "May I help?"))
 
     desk.work(70)
 
@@ -161,7 +161,7 @@ def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(d
     people = {who: desk.act(who, lambda _, deed: deed.person) for who in ("uma", "noah")}
     for person in people.values():
         desk.act("tess", take_role, person)
-    desk.act("tess", work.remove, desk.clerks._office.diary.running[0].ticket)
+    desk.act("tess", update.remove, desk.clerks._office.diary.running[0].ticket)
 
     desk.work(90)
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from deskwire.accounts import passwords
+from deskwire.accounts.admin_actions import list_people
 from deskwire.accounts.passwords import Cost, Hasher, parse_password
 from deskwire.accounts.people import find_by_email, people
-from deskwire.accounts.shell import list_people
 from deskwire.demo import portal
 from deskwire.demo.chronicle import CHRONICLE
 from deskwire.demo.papers import PAPERS
@@ -28,16 +28,16 @@ from deskwire.demo.world import (
     TEAM,
     TICKETS_EACH,
 )
+from deskwire.direct_edits.change_log import outside_changes
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
 from deskwire.kit.store import Disk
-from deskwire.outside.notes import outside_changes
-from deskwire.services import ACCESS
-from deskwire.tickets import counts
-from deskwire.tickets.files import files
+from deskwire.server.services import ACCESS
+from deskwire.tickets.files.attachments import files
 from deskwire.tickets.messages import messages
+from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import STATUSES
-from deskwire.tickets.tickets import tickets
+from deskwire.tickets.tables import tickets
 from deskwire.webhooks.deliveries import deliveries
 from tests.bot_house import NOON
 from tests.databases import new_database

@@ -8,10 +8,15 @@ from deskwire.accounts import people
 from deskwire.events.redaction import FORMER
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
-from deskwire.tickets import leaving
-from deskwire.tickets.counts import count_open_of
-from deskwire.workspaces import directory, founding
-from deskwire.workspaces.directory import Seek, find_companies, find_people, find_visible
+from deskwire.tickets.actions import offboarding
+from deskwire.tickets.queries.counts import count_open_of
+from deskwire.workspaces.organizations import directory, settings
+from deskwire.workspaces.organizations.directory import (
+    Seek,
+    find_companies,
+    find_people,
+    find_visible,
+)
 from tests.admin_house import Office
 from tests.cast import ADA, BO, CY, DEE, MO, UNA, Actor
 
@@ -35,7 +40,7 @@ def test_people_are_found_by_parts_of_what_is_known_of_them(office: Office) -> N
 
 
 def test_former_members_are_in_no_list(office: Office) -> None:
-    office.house.db.write_here(leaving.depart, office.house.id_of(UNA), office.house.at)
+    office.house.db.write_here(offboarding.depart, office.house.id_of(UNA), office.house.at)
 
     assert UNA.name not in names(office)
     assert FORMER not in names(office)
@@ -59,8 +64,8 @@ def test_organizations_come_page_by_page_deleted_ones_too(
 ) -> None:
     monkeypatch.setattr(directory, "PAGE", 2)
     for name in ("Pier", "Mole"):
-        office.act(BO, founding.create, name)
-    office.act(CY, leaving.delete_organization, office.ids["loft"], "The Loft")
+        office.act(BO, settings.create, name)
+    office.act(CY, offboarding.delete_organization, office.ids["loft"], "The Loft")
     office.file(BO, "The mast is dark")
     db, viewer = office.house.db, office.house.viewer(ADA)
 
@@ -82,7 +87,7 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
 ) -> None:
     monkeypatch.setattr(directory, "PAGE", 2)
     for name in ("Pier", "Mole", "Mole"):
-        office.act(CY, founding.create, name)
+        office.act(CY, settings.create, name)
     db = office.house.db
 
     def pages(actor: Actor) -> list[list[str]]:
@@ -105,18 +110,18 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
 def test_one_person_founds_so_many_organizations(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(founding, "MAX_FOUNDED", 2)
-    pier = office.act(CY, founding.create, "Pier")
+    monkeypatch.setattr(settings, "MAX_FOUNDED", 2)
+    pier = office.act(CY, settings.create, "Pier")
 
     with pytest.raises(Conflict, match="admin of 2 organizations"):
-        office.act(CY, founding.create, "Mole")
-    office.act(CY, leaving.delete_organization, pier.id, "Pier")
+        office.act(CY, settings.create, "Mole")
+    office.act(CY, offboarding.delete_organization, pier.id, "Pier")
     with pytest.raises(Conflict):
-        office.act(CY, founding.create, "Mole")
+        office.act(CY, settings.create, "Mole")
     office.house.at += DAY
-    office.act(CY, founding.create, "Mole")
+    office.act(CY, settings.create, "Mole")
     for name in ("Dock", "Slip", "Lock"):
-        office.act(DEE, founding.create, name)
+        office.act(DEE, settings.create, name)
 
 
 def test_nobody_else_reads_the_directory(office: Office) -> None:

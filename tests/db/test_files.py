@@ -16,13 +16,14 @@ from deskwire.kit.clock import HOUR, now
 from deskwire.kit.errors import Forbidden, Invalid, NotFound, TooLarge, TooMany
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import Disk
-from deskwire.services import ACCESS
-from deskwire.tickets import messages, talk
-from deskwire.tickets.files import files, read_of_ticket, read_shown
-from deskwire.tickets.keeper import Keeper
-from deskwire.tickets.talk import Written
-from deskwire.tickets.uploads import MAX_UNSENT, Uploads, read_uploader
-from deskwire.workspaces.organizations import employ, organization_members
+from deskwire.server.services import ACCESS
+from deskwire.tickets import messages
+from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions.post_message import Written
+from deskwire.tickets.files.attachments import files, read_of_ticket, read_shown
+from deskwire.tickets.files.cleanup import Keeper
+from deskwire.tickets.files.uploads import MAX_UNSENT, Uploads, read_uploader
+from deskwire.workspaces.organizations.organizations import employ, organization_members
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor
 from tests.files_house import FilesHouse
 from tests.unit.test_pictures import bomb, drawn
@@ -210,7 +211,7 @@ async def test_a_row_that_cannot_be_written_leaves_no_bytes(
     def refuse(*_: object) -> None:
         raise TooMany("Not now.", 1)
 
-    monkeypatch.setattr("deskwire.tickets.uploads.record", refuse)
+    monkeypatch.setattr("deskwire.tickets.files.uploads.record", refuse)
 
     with pytest.raises(TooMany):
         await cellar.upload(BO, drawn(100, 100, "PNG"))
@@ -221,7 +222,7 @@ async def test_a_row_that_cannot_be_written_leaves_no_bytes(
 async def test_nobody_heaps_up_files_that_are_never_sent(
     cellar: Cellar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deskwire.tickets.uploads.MAX_UNSENT", 3)
+    monkeypatch.setattr("deskwire.tickets.files.uploads.MAX_UNSENT", 3)
     assert MAX_UNSENT > 20  # as many as go with a message, some times
 
     done = await asyncio.gather(*(cellar.upload(BO) for _ in range(6)), return_exceptions=True)
@@ -266,7 +267,7 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
     cellar.db.write_here(employ, cellar.id_of(MO), "operations_manager", cellar.at)
 
     def remove(actor: Actor, file: str) -> None:
-        cellar.db.write_here(talk.remove_file, cellar.deed(actor), ticket, file)
+        cellar.db.write_here(post_message.remove_file, cellar.deed(actor), ticket, file)
 
     for actor, file, refusal in (
         (UNA, secret, Forbidden), (ADA, secret, Forbidden), (CY, secret, NotFound),
@@ -292,9 +293,9 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 async def test_a_message_that_was_nothing_but_its_file_goes_with_it(cellar: Cellar) -> None:
     ticket, file = cellar.file(BO, cellar.northwind), await cellar.upload(BO)
     written = Written(new_id(), "", "reply", [file])
-    cellar.db.write_here(talk.say, cellar.deed(BO), ticket, written)
+    cellar.db.write_here(post_message.say, cellar.deed(BO), ticket, written)
 
-    cellar.db.write_here(talk.remove_file, cellar.deed(BO), ticket, file)
+    cellar.db.write_here(post_message.remove_file, cellar.deed(BO), ticket, file)
 
     rows = cellar.db.read_here(messages.read_rows, ticket, notes=True)
     assert written.id not in {row.id for row in rows}

@@ -14,11 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import log
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
-from deskwire.tickets import leaving, work
-from deskwire.workspaces import admission, founding, invitations
-from deskwire.workspaces.deeds import Deed
+from deskwire.tickets.actions import offboarding
+from deskwire.tickets.actions import update as actions_update
+from deskwire.workspaces.actor import Deed
 from deskwire.workspaces.names import find_called, rename_person
-from deskwire.workspaces.organizations import (
+from deskwire.workspaces.organizations import invitations, settings, staff
+from deskwire.workspaces.organizations.organizations import (
     Organization,
     organization_members,
     read_categories,
@@ -56,7 +57,7 @@ def test_people_are_found_by_the_name_they_have_now(office: Office) -> None:
     before = is_found("fairweather")
     office.house.db.write_here(rename_person, una, "Una Storm", office.house.at)
     renamed = (is_found("fairweather"), is_found("storm"))
-    office.house.db.write_here(leaving.depart, una, office.house.at)
+    office.house.db.write_here(offboarding.depart, una, office.house.at)
 
     assert before
     assert renamed == (False, True)
@@ -67,11 +68,11 @@ def test_nothing_that_was_told_names_who_departed(office: Office) -> None:
     una, ada, quay = office.house.id_of(UNA), office.house.id_of(ADA), office.ids["quay"]
     first, name = office.file(UNA, "The mast is dark"), office.person(ADA).name
     office.say(UNA, first, "Who has seen the mast?")
-    office.act(MO, work.assign, first, ada)
-    office.act(MO, work.assign, first, office.house.id_of(DEE))
-    office.act(UNA, work.unwatch, office.file(BO, "The quay is wet"), una)
-    office.act(BO, work.watch, office.file(BO, "The crane is stuck"), una)
-    office.act(BO, leaving.change_role, quay, una, "manager")
+    office.act(MO, actions_update.assign, first, ada)
+    office.act(MO, actions_update.assign, first, office.house.id_of(DEE))
+    office.act(UNA, actions_update.unwatch, office.file(BO, "The quay is wet"), una)
+    office.act(BO, actions_update.watch, office.file(BO, "The crane is stuck"), una)
+    office.act(BO, offboarding.change_role, quay, una, "manager")
 
     def told() -> str:
         here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
@@ -80,7 +81,7 @@ def test_nothing_that_was_told_names_who_departed(office: Office) -> None:
 
     before = told()
     for person in (una, ada):
-        office.house.db.write_here(leaving.depart, person, office.house.at + 1000)
+        office.house.db.write_here(offboarding.depart, person, office.house.at + 1000)
 
     assert all(each in before for each in (UNA.name, f"to {name}"))
     assert not any(each in told() for each in (UNA.name, name))
@@ -94,7 +95,7 @@ def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(offic
     office.act(BO, invitations.invite, quay, EVE.email, "manager")  # ends the one before
     office.act(CY, invitations.invite, loft, EVE.email, "member")
 
-    office.house.db.write_here(leaving.depart, office.house.id_of(EVE), office.house.at)
+    office.house.db.write_here(offboarding.depart, office.house.id_of(EVE), office.house.at)
 
     kept = select(invitations.invitations.c.role).where(
         invitations.invitations.c.email == EVE.email
@@ -105,7 +106,7 @@ def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(offic
 
 def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(office: Office) -> None:
     quay, una = office.ids["quay"], office.house.id_of(UNA)
-    office.act(BO, leaving.change_role, quay, una, "admin")
+    office.act(BO, offboarding.change_role, quay, una, "admin")
     for role in ("admin", "member"):
         office.act(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
     office.act(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
@@ -115,11 +116,11 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(office: Office
         return {each.email.partition("@")[0] for each in found}
 
     at_first = open_ones()
-    office.act(BO, leaving.change_role, quay, una, "manager")
+    office.act(BO, offboarding.change_role, quay, una, "manager")
     as_manager = open_ones()
-    office.act(BO, leaving.change_role, quay, una, "member")
+    office.act(BO, offboarding.change_role, quay, una, "member")
     as_member = open_ones()
-    office.act(MO, leaving.take_role, office.house.id_of(DEE))
+    office.act(MO, offboarding.take_role, office.house.id_of(DEE))
 
     assert at_first == {"una+admin", "una+member", "dee+"}
     assert as_manager == {"una+member", "dee+"}
@@ -129,10 +130,10 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(office: Office
 
 def test_who_lost_a_role_meanwhile_invites_nobody_by_it(office: Office) -> None:
     quay, una = office.ids["quay"], office.house.id_of(UNA)
-    office.act(BO, leaving.change_role, quay, una, "manager")
+    office.act(BO, offboarding.change_role, quay, una, "manager")
     before = {each: Deed(office.house.viewer(each), office.house.at) for each in (UNA, DEE)}
-    office.act(BO, leaving.change_role, quay, una, "member")
-    office.act(MO, leaving.take_role, office.house.id_of(DEE))
+    office.act(BO, offboarding.change_role, quay, una, "member")
+    office.act(MO, offboarding.take_role, office.house.id_of(DEE))
 
     for deed in before.values():
         with pytest.raises(Forbidden, match="invite people"):
@@ -143,22 +144,25 @@ def test_who_lost_a_role_meanwhile_invites_nobody_by_it(office: Office) -> None:
 
 @pytest.mark.database("postgresql")
 @pytest.mark.parametrize(
-    "shrink", [leaving.change_role, leaving.take_role, leaving.deactivate, leaving.depart]
+    "shrink",
+    [offboarding.change_role, offboarding.take_role, offboarding.deactivate, offboarding.depart],
 )
 def test_no_role_shrinks_past_an_invitation_that_is_being_made(
     office: Office, shrink: Callable[..., None]
 ) -> None:
-    quay, actor = office.ids["quay"], DEE if shrink is leaving.take_role else UNA
-    office.act(BO, leaving.change_role, quay, office.house.id_of(UNA), "manager")
+    quay, actor = office.ids["quay"], DEE if shrink is offboarding.take_role else UNA
+    office.act(BO, offboarding.change_role, quay, office.house.id_of(UNA), "manager")
     person, at = office.house.id_of(actor), office.house.at
 
     def at_once(tx: Connection) -> None:
         tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
         match shrink:
-            case leaving.change_role:
-                leaving.change_role(tx, Deed(office.house.viewer(BO), at), quay, person, "member")
-            case leaving.depart:
-                leaving.depart(tx, person, at)
+            case offboarding.change_role:
+                offboarding.change_role(
+                    tx, Deed(office.house.viewer(BO), at), quay, person, "member"
+                )
+            case offboarding.depart:
+                offboarding.depart(tx, person, at)
             case _:
                 shrink(tx, Deed(office.house.viewer(MO), at), person)
 
@@ -173,13 +177,13 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
 
 def test_who_cannot_sign_in_is_not_the_admin_that_is_left(office: Office) -> None:
     quay, una, bo = office.ids["quay"], office.house.id_of(UNA), office.house.id_of(BO)
-    office.act(BO, leaving.change_role, quay, una, "admin")
-    office.act(DEE, leaving.deactivate, una)
+    office.act(BO, offboarding.change_role, quay, una, "admin")
+    office.act(DEE, offboarding.deactivate, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        office.act(BO, leaving.remove_member, quay, bo)
-    office.act(DEE, admission.readmit, una)
-    office.act(BO, leaving.remove_member, quay, bo)
+        office.act(BO, offboarding.remove_member, quay, bo)
+    office.act(DEE, staff.readmit, una)
+    office.act(BO, offboarding.remove_member, quay, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Office) -> None:
@@ -187,12 +191,12 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(office: Of
 
     def rename(given: dict[str, str]) -> None:
         at_once.wait(10)
-        office.act(BO, founding.rename, quay, **given)
+        office.act(BO, settings.rename, quay, **given)
 
     def add(_nth: int) -> None:
         at_once.wait(10)
         with suppress(Conflict):
-            office.act(BO, founding.add_category, quay, "Masts")
+            office.act(BO, settings.add_category, quay, "Masts")
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
@@ -207,12 +211,12 @@ def test_why_a_category_is_not_added_is_said(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quay = office.ids["quay"]
-    office.act(BO, founding.add_category, quay, "Masts")
-    monkeypatch.setattr(founding, "MAX_CATEGORIES", 1)
+    office.act(BO, settings.add_category, quay, "Masts")
+    monkeypatch.setattr(settings, "MAX_CATEGORIES", 1)
 
     for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
         with pytest.raises(Conflict, match=said):
-            office.act(BO, founding.add_category, quay, name)
+            office.act(BO, settings.add_category, quay, name)
 
 
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
@@ -231,17 +235,17 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
         with ThreadPoolExecutor(2) as threads:
             return sorted(threads.map(attempt, acts))
 
-    named = both(*(partial(office.act, each, founding.create, "Pier") for each in (BO, CY)))
+    named = both(*(partial(office.act, each, settings.create, "Pier") for each in (BO, CY)))
     moved = both(
-        partial(office.act, BO, founding.rename, quay, slug="mole"),
-        partial(office.act, CY, founding.rename, loft, slug="mole"),
+        partial(office.act, BO, settings.rename, quay, slug="mole"),
+        partial(office.act, CY, settings.rename, loft, slug="mole"),
     )
     # Who writes in the database by hand waits for no lock of ours.
-    monkeypatch.setattr(founding, "_check_free", lambda *_: None)
+    monkeypatch.setattr(settings, "_check_free", lambda *_: None)
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
-        office.act(EVE, founding.create, "Dock", "pier")
+        office.act(EVE, settings.create, "Dock", "pier")
     with pytest.raises(Invalid, match="The address pier is taken"):
-        office.act(BO, founding.rename, quay, slug="pier")
+        office.act(BO, settings.rename, quay, slug="pier")
 
     assert named == ["pier", "pier-2"]
     assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]
@@ -250,9 +254,9 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
 
 def test_who_departs_gives_back_what_they_had_taken_on(office: Office) -> None:
     ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
-    office.act(ADA, work.assign, ticket, ada)
+    office.act(ADA, actions_update.assign, ticket, ada)
 
-    office.house.db.write_here(leaving.depart, ada, office.house.at + 1000)
+    office.house.db.write_here(offboarding.depart, ada, office.house.at + 1000)
 
     assert office.assignee(ticket) is None
     assert types_told(office)[-1] == "ticket.unclaimed"
@@ -265,7 +269,7 @@ def test_who_departs_takes_their_invitations_back(office: Office) -> None:
     )
     secret = office.act(UNA, invitations.invite, office.ids["quay"], "n@desk.test", "member")
 
-    office.house.db.write_here(leaving.depart, office.house.id_of(UNA), office.house.at + 1000)
+    office.house.db.write_here(offboarding.depart, office.house.id_of(UNA), office.house.at + 1000)
 
     with pytest.raises(NotFound, match="taken back"):
         office.house.db.read_here(invitations.find, secret, office.house.at)
@@ -283,7 +287,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         Connection.execute, insert(organization_members).values(**row, revision=1)
     )
 
-    office.act(BO, leaving.remove_member, quay, office.house.id_of(DEE))
+    office.act(BO, offboarding.remove_member, quay, office.house.id_of(DEE))
 
     left = {
         place: office.house.db.read_here(invitations.read_open, place, at) for place in (quay, loft)
@@ -294,9 +298,9 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
 
 def test_a_role_that_is_taken_gives_requests_back(office: Office) -> None:
     ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
-    office.act(ADA, work.assign, ticket, ada)
+    office.act(ADA, actions_update.assign, ticket, ada)
 
-    office.act(MO, leaving.take_role, ada)
+    office.act(MO, offboarding.take_role, ada)
 
     assert office.assignee(ticket) is None
     assert "staff" not in office.house.viewer(ADA).channels
@@ -304,12 +308,12 @@ def test_a_role_that_is_taken_gives_requests_back(office: Office) -> None:
 
 def test_one_super_admin_who_can_sign_in_stays(office: Office) -> None:
     mo, dee = office.house.id_of(MO), office.house.id_of(DEE)
-    office.act(MO, admission.give_role, dee, "super_admin")
-    office.act(DEE, leaving.deactivate, mo)
+    office.act(MO, staff.give_role, dee, "super_admin")
+    office.act(DEE, offboarding.deactivate, mo)
 
     with pytest.raises(Forbidden, match="own account"):
-        office.act(DEE, leaving.take_role, dee)
+        office.act(DEE, offboarding.take_role, dee)
     with pytest.raises(Conflict, match="last super admin"):
-        office.house.db.write_here(leaving.depart, dee, office.house.at)
+        office.house.db.write_here(offboarding.depart, dee, office.house.at)
 
     assert is_super(office, DEE)

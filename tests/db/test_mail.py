@@ -20,8 +20,8 @@ from sqlalchemy import Connection, select
 from deskwire.kit import mail
 from deskwire.kit.clock import DAY, MINUTE
 from deskwire.kit.db import Database
-from deskwire.kit.postman import Postman
-from deskwire.kit.relay import Relay
+from deskwire.kit.mail_sender import Postman
+from deskwire.kit.smtp_url import Relay
 from tests.accounts_house import NOON, ToldClock, dump_of
 from tests.databases import new_database
 

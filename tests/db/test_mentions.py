@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from deskwire.events.log import log
-from deskwire.tickets import messages, talk
+from deskwire.tickets import messages
+from deskwire.tickets.actions import post_message
 from tests.cast import BO, UNA, build
 from tests.portal_house import Quay, found
 
@@ -50,7 +51,7 @@ def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(quay: Quay
     quay.say(BO, ticket, "Nobody")
 
     before = mentions_told(quay)
-    quay.act(BO, talk.edit, ticket, line, "Nobody either")
+    quay.act(BO, post_message.edit, ticket, line, "Nobody either")
     after = mentions_told(quay)
 
     assert before == [[quay.house.id_of(UNA)], None]

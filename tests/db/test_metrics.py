@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deskwire.control import Lock
-from deskwire.metrics import Metrics
-from deskwire.services import Opened, running
+from deskwire.server.control import Lock
+from deskwire.server.metrics import Metrics
+from deskwire.server.services import Opened, running
 from deskwire.settings import load
 from tests.databases import file_of, new_database
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
+from deskwire.direct_edits.change_log import is_anything, outside_changes
+from deskwire.direct_edits.processor import work_off
 from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
-from deskwire.outside.notes import is_anything, outside_changes
-from deskwire.outside.working import work_off
-from deskwire.tickets.tickets import read_visible_id
-from deskwire.workspaces import founding, invitations, membership
+from deskwire.tickets.visibility import read_visible_id
+from deskwire.workspaces.organizations import invitations, members, settings
 from tests.cast import BO, DEE, UNA, build
 from tests.portal_house import Quay, found
 
@@ -128,11 +128,11 @@ def test_a_role_that_cannot_be_is_put_back(quay: Quay) -> None:
 
 def test_no_action_of_ours_is_taken_for_an_edit(quay: Quay) -> None:
     place, una = quay.ids["quay"], quay.house.id_of(UNA)
-    quay.act(BO, founding.rename, place, name="The Mole", slug="mole", about="")
-    quay.act(BO, founding.set_visibility, place, "participants")
-    quay.act(BO, founding.add_category, place, "Boats")
-    quay.act(BO, membership.change_role, place, una, "manager")
-    quay.act(BO, membership.remove, place, una)
-    quay.act(BO, founding.delete, place, "The Mole")
+    quay.act(BO, settings.rename, place, name="The Mole", slug="mole", about="")
+    quay.act(BO, settings.set_visibility, place, "participants")
+    quay.act(BO, settings.add_category, place, "Boats")
+    quay.act(BO, members.change_role, place, una, "manager")
+    quay.act(BO, members.remove, place, una)
+    quay.act(BO, settings.delete, place, "The Mole")
 
     assert not quay.house.db.read_here(is_anything)

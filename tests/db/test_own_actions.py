@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from deskwire import commands
 from deskwire.accounts.purge import purge
+from deskwire.direct_edits.change_log import outside_changes
+from deskwire.direct_edits.processor import work_off
 from deskwire.events import log
-from deskwire.events.trim import trim
+from deskwire.events.retention import trim
 from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.integrations.discord.samples import sample
 from deskwire.kit.clock import now
-from deskwire.outside.notes import outside_changes
-from deskwire.outside.working import work_off
+from deskwire.server import admin_commands
 from deskwire.webhooks.deliveries import delete_settled
 from deskwire.webhooks.source import Delivery
 from tests.cast import ADA, BO, CAST, DEE, HARBOUR, House, build
@@ -60,9 +60,9 @@ def test_a_day_in_the_harbour_and_its_end(house: House) -> None:
     house.depart(DEE)
     house.leave_guild()
     permit = {"guild": HARBOUR, "discord": BO.discord, "permissions": ["TAG_USE"]}
-    house.db.write_here(commands.run, "guilds.permit", permit)
+    house.db.write_here(admin_commands.run, "guilds.permit", permit)
     for actor in CAST[:2]:
-        house.db.write_here(commands.run, "people.unlink", {"email": actor.email})
+        house.db.write_here(admin_commands.run, "people.unlink", {"email": actor.email})
     house.db.write_here(purge, now())
     house.db.write_here(trim, now() + 1, 100)
     house.db.write_here(delete_settled, now() + 1, 100)
@@ -74,7 +74,7 @@ def test_telling_of_an_edit_is_no_edit(house: House) -> None:
     house.open_ticket(1, "The crane is stuck")
     house.say(1, BO, "It hurts")
     permit = {"guild": HARBOUR, "discord": BO.discord, "permissions": ["TAG_USE"]}
-    house.db.write_here(commands.run, "guilds.permit", permit)
+    house.db.write_here(admin_commands.run, "guilds.permit", permit)
     edits = (
         "UPDATE tickets SET status = 'done', deleted_at = 5",
         "UPDATE tickets SET deleted_at = NULL, opener = NULL",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from deskwire.kit.databases import connect
+from deskwire.kit.connect import connect
 from deskwire.kit.db import Database, execute_plain, note, part
 from tests.databases import new_url
 

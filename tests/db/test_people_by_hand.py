@@ -11,16 +11,16 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from deskwire.accounts import links, people, sessions
+from deskwire.direct_edits import watcher
+from deskwire.direct_edits.change_log import is_anything, outside_changes
+from deskwire.direct_edits.processor import work_off
 from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
-from deskwire.outside import watch
-from deskwire.outside.notes import is_anything, outside_changes
-from deskwire.outside.working import work_off
-from deskwire.tickets import leaving, work
-from deskwire.workspaces import founding
+from deskwire.tickets.actions import offboarding, update
 from deskwire.workspaces.names import find_called, rename_person
-from deskwire.workspaces.organizations import read_categories
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.organizations import read_categories
 from tests.admin_house import Office
 from tests.cast import ADA, BO, DEE, MO, UNA
 from tests.db.harbour import Harbour, open_harbour
@@ -30,7 +30,7 @@ Told = list[tuple[str, dict[str, Any], set[str], set[str]]]
 
 @pytest.fixture
 async def harbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harbour]:
-    monkeypatch.setattr(watch, "EVERY", 0.02)
+    monkeypatch.setattr(watcher, "EVERY", 0.02)
     async with open_harbour(tmp_path) as built:
         yield built
 
@@ -75,7 +75,7 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
 ) -> None:
     db, ada = office.house.db, office.house.id_of(ADA)
     crane = office.file(BO, "The crane")
-    office.act(ADA, work.assign, crane, ada)
+    office.act(ADA, update.assign, crane, ada)
     db.write_here(sessions.begin, ada, user_agent="", address=None, at=office.house.at)
 
     told = edit(office, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)
@@ -143,7 +143,7 @@ def test_a_row_that_is_deleted_is_told_and_shuts_out(office: Office) -> None:
 
 def test_another_category_is_another_list_of_its_organization(office: Office) -> None:
     quay = office.ids["quay"]
-    office.act(BO, founding.add_category, quay, "Cranes")
+    office.act(BO, settings.add_category, quay, "Cranes")
     [category] = office.house.db.read_here(read_categories, quay)
     here = {"category": category.id}
     insert = (
@@ -169,12 +169,12 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(office: Office)
     db.write_here(people.show, una, theme="dark", time_zone="Europe/Oslo", at=1)
     db.write_here(people.depict, una, "key", at=1)
     db.write_here(rename_person, una, "Una Ferry", 1)
-    office.act(BO, founding.add_category, quay, "Cranes")
+    office.act(BO, settings.add_category, quay, "Cranes")
     [category] = db.read_here(read_categories, quay)
-    office.act(BO, founding.archive_category, quay, category.id)
-    office.act(BO, founding.create, "Boats & Co")
-    office.act(MO, leaving.deactivate, una)
-    db.write_here(leaving.depart, office.house.id_of(DEE), 1)
+    office.act(BO, settings.archive_category, quay, category.id)
+    office.act(BO, settings.create, "Boats & Co")
+    office.act(MO, offboarding.deactivate, una)
+    db.write_here(offboarding.depart, office.house.id_of(DEE), 1)
 
     assert not db.read_here(is_anything)
 

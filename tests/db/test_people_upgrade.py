@@ -8,9 +8,9 @@ from alembic import command
 from sqlalchemy import Connection
 
 from deskwire import schema
+from deskwire.direct_edits.change_log import is_anything
 from deskwire.events import log
-from deskwire.kit.databases import connect
-from deskwire.outside.notes import is_anything
+from deskwire.kit.connect import connect
 from tests.databases import chosen
 from tests.postgres import cluster
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from deskwire.events import channels
-from deskwire.tickets import requests, work
-from deskwire.tickets.requests import PAGE, Found, parse_wish
+from deskwire.tickets.actions import update
+from deskwire.tickets.queries import list_requests
+from deskwire.tickets.queries.list_requests import PAGE, Found, parse_wish
 from tests.cast import ADA, BO, CY, EVE, UNA, Actor, build
 from tests.portal_house import Quay, found
 
@@ -20,10 +21,10 @@ def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
     mast = built.file(BO, "The mast is dark", "It was zanzibar")
     built.file(UNA, "An invoice is missing")
     built.file(CY, "A mast of ours", at="loft")
-    built.act(ADA, work.assign, mast, house.id_of(ADA))
-    built.act(ADA, work.prioritise, mast, "high")
-    built.act(ADA, work.label, mast, add=['say "hi"', "100%"])
-    built.act(ADA, work.move, mast, "waiting")
+    built.act(ADA, update.assign, mast, house.id_of(ADA))
+    built.act(ADA, update.prioritise, mast, "high")
+    built.act(ADA, update.label, mast, add=['say "hi"', "100%"])
+    built.act(ADA, update.move, mast, "waiting")
     built.say(ADA, mast, "Which one?")
     yield built
     house.db.close()
@@ -32,7 +33,7 @@ def quay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quay]:
 def list_of(quay: Quay, actor: Actor, place: str | None = "quay", **fields: str) -> Found:
     workspace = channels.organization(quay.ids[place]) if place else None
     viewer, wish = quay.house.viewer(actor), parse_wish(fields)
-    return quay.house.db.read_here(requests.find, viewer, workspace, wish)
+    return quay.house.db.read_here(list_requests.find, viewer, workspace, wish)
 
 
 def subjects(found_: Found) -> list[str]:

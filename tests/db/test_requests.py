@@ -12,19 +12,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
+from deskwire.direct_edits.change_log import is_anything
+from deskwire.direct_edits.processor import work_off
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.ids import new_id
-from deskwire.outside.notes import is_anything
-from deskwire.outside.working import work_off
-from deskwire.tickets import filing, messages, talk, work
-from deskwire.tickets.filing import Filing
+from deskwire.tickets import messages
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import Filing
+from deskwire.tickets.actions.post_message import Written
 from deskwire.tickets.statuses import ENDED, STATUSES
-from deskwire.tickets.talk import Written
-from deskwire.tickets.tickets import tickets
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import employ, ensure_internal
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.organizations import employ, ensure_internal
 from tests.cast import ADA, BO, CY, EVE, MO, UNA, Actor, build
 from tests.portal_house import Quay, found
 
@@ -60,7 +61,7 @@ def test_the_same_request_sent_twice_is_filed_once(quay: Quay) -> None:
     filing_ = Filing(new_id(), "Once", "Really")
 
     def file(tx: Connection, deed: Deed) -> str:
-        return str(filing.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
+        return str(create.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
 
     assert quay.act(BO, file) == quay.act(BO, file)
     assert len(entries(quay, "ticket.created")) == 1
@@ -71,7 +72,7 @@ def test_of_many_who_send_the_same_request_at_once_one_is_filed(quay: Quay) -> N
 
     def file(_: int) -> str:
         def run(tx: Connection, deed: Deed) -> str:
-            return str(filing.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
+            return str(create.file_request(tx, deed, quay.place(tx, deed, "quay"), filing_).id)
 
         return quay.act(BO, run)
 
@@ -85,7 +86,7 @@ def test_an_id_that_is_another_request_s_or_no_id_is_refused(quay: Quay) -> None
 
     def file(tx: Connection, deed: Deed, id_: str) -> None:
         place = quay.place(tx, deed, "quay")
-        filing.file_request(tx, deed, place, Filing(id_, "Mine", "Mine"))
+        create.file_request(tx, deed, place, Filing(id_, "Mine", "Mine"))
 
     mine = quay.file(UNA, "A colleague's")
     for taken in (theirs, mine):
@@ -131,7 +132,7 @@ def test_the_team_files_in_a_client_s_name_and_a_client_does_not(quay: Quay) -> 
 
     def file(tx: Connection, deed: Deed, requester: str) -> str:
         wish = Filing(new_id(), "For you", "As told by telephone", requester=requester)
-        return str(filing.file_request(tx, deed, quay.place(tx, deed, "quay"), wish).id)
+        return str(create.file_request(tx, deed, quay.place(tx, deed, "quay"), wish).id)
 
     filed = quay.act(ADA, file, una)
 
@@ -146,9 +147,9 @@ def test_the_team_files_in_a_client_s_name_and_a_client_does_not(quay: Quay) -> 
 def test_the_team_moves_a_request_from_any_status_to_any_other(quay: Quay) -> None:
     ticket = quay.file(BO, "Moved about")
     for before, after in product(STATUSES, STATUSES):
-        quay.act(ADA, work.move, ticket, before)
+        quay.act(ADA, update.move, ticket, before)
 
-        quay.act(ADA, work.move, ticket, after)
+        quay.act(ADA, update.move, ticket, after)
 
         row = row_of(quay, ticket)
         assert row.status == after
@@ -158,28 +159,28 @@ def test_the_team_moves_a_request_from_any_status_to_any_other(quay: Quay) -> No
 def test_a_client_cancels_and_reopens_and_nothing_else(quay: Quay) -> None:
     ticket = quay.file(BO, "Mine")
     for before, after in product(STATUSES, STATUSES):
-        quay.act(ADA, work.move, ticket, before)
+        quay.act(ADA, update.move, ticket, before)
         may = before == after or (before, after) == ("done", "active")
         may = may or (after == "canceled" and before not in ENDED)
 
         if may:
-            quay.act(BO, work.move, ticket, after)
+            quay.act(BO, update.move, ticket, after)
         else:
             with pytest.raises(Forbidden):
-                quay.act(BO, work.move, ticket, after)
+                quay.act(BO, update.move, ticket, after)
 
         assert row_of(quay, ticket).status == (after if may else before)
 
 
 def test_what_was_completed_long_ago_is_not_reopened_by_its_requester(quay: Quay) -> None:
     ticket = quay.file(BO, "Long done")
-    quay.act(ADA, work.move, ticket, "done")
+    quay.act(ADA, update.move, ticket, "done")
     quay.house.at += 15 * DAY
 
     with pytest.raises(Forbidden, match="14 days"):
-        quay.act(BO, work.move, ticket, "active")
+        quay.act(BO, update.move, ticket, "active")
 
-    quay.act(ADA, work.move, ticket, "active")
+    quay.act(ADA, update.move, ticket, "active")
     assert len(entries(quay, "ticket.reopened")) == 1
 
 
@@ -187,25 +188,25 @@ def test_a_colleague_does_not_cancel_what_is_not_theirs(quay: Quay) -> None:
     ticket = quay.file(BO, "Not Una's")
 
     with pytest.raises(Forbidden):
-        quay.act(UNA, work.move, ticket, "canceled")
+        quay.act(UNA, update.move, ticket, "canceled")
     with pytest.raises(Forbidden):
-        quay.act(UNA, work.retitle, ticket, "Mine now")
+        quay.act(UNA, update.retitle, ticket, "Mine now")
 
 
 @pytest.mark.parametrize("actor", [BO, UNA])
 def test_what_is_the_team_s_to_do_a_client_does_not(quay: Quay, actor: Actor) -> None:
     ticket = quay.file(BO, "Hands off")
     for act, value in (
-        (work.assign, quay.house.id_of(ADA)),
-        (work.categorise, None),
-        (work.prioritise, "high"),
+        (update.assign, quay.house.id_of(ADA)),
+        (update.categorise, None),
+        (update.prioritise, "high"),
     ):
         with pytest.raises(Forbidden):
             quay.act(actor, act, ticket, value)
     with pytest.raises(Forbidden):
-        quay.act(actor, work.label, ticket, add=["x"])
+        quay.act(actor, update.label, ticket, add=["x"])
     with pytest.raises(Forbidden):
-        quay.act(actor, work.remove, ticket)
+        quay.act(actor, update.remove, ticket)
     with pytest.raises(Forbidden):
         quay.say(actor, ticket, "Psst", "note")
 
@@ -213,18 +214,18 @@ def test_what_is_the_team_s_to_do_a_client_does_not(quay: Quay, actor: Actor) ->
 def test_claiming_makes_new_active_and_is_told_as_the_bot_tells_it(quay: Quay) -> None:
     ticket = quay.file(BO, "Claim me")
 
-    quay.act(ADA, work.assign, ticket, quay.house.id_of(ADA))
+    quay.act(ADA, update.assign, ticket, quay.house.id_of(ADA))
 
     [(_, told)] = entries(quay, "ticket.claimed")
     assert (told["oldStatus"], told["newStatus"]) == ("OPEN", "CLAIMED")
     assert row_of(quay, ticket).status == "active"
     with pytest.raises(Invalid):
-        quay.act(ADA, work.assign, ticket, quay.house.id_of(BO))
+        quay.act(ADA, update.assign, ticket, quay.house.id_of(BO))
 
 
 def test_a_client_s_reply_moves_what_waits_for_it(quay: Quay) -> None:
     ticket = quay.file(BO, "Your turn")
-    quay.act(ADA, work.move, ticket, "waiting")
+    quay.act(ADA, update.move, ticket, "waiting")
     quay.say(ADA, ticket, "Which mast is it?")
     assert row_of(quay, ticket).status == "waiting"
 
@@ -236,13 +237,13 @@ def test_a_client_s_reply_moves_what_waits_for_it(quay: Quay) -> None:
 def test_a_message_sent_twice_is_written_once(quay: Quay) -> None:
     ticket, written = quay.file(BO, "Twice"), Written(new_id(), "Hello")
 
-    first = quay.act(BO, talk.say, ticket, written)
-    again = quay.act(BO, talk.say, ticket, written)
+    first = quay.act(BO, post_message.say, ticket, written)
+    again = quay.act(BO, post_message.say, ticket, written)
 
     assert first.id == again.id == written.id
     assert len(entries(quay, "ticket.message_sent")) == 1
     with pytest.raises(Conflict):
-        quay.act(UNA, talk.say, ticket, written)
+        quay.act(UNA, post_message.say, ticket, written)
 
 
 def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(quay: Quay) -> None:
@@ -250,7 +251,7 @@ def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(quay
 
     def say(ticket: str, written: Written) -> str:
         try:
-            return str(quay.act(BO, talk.say, ticket, written).ticket)
+            return str(quay.act(BO, post_message.say, ticket, written).ticket)
         except Conflict:
             return "refused"
 
@@ -278,9 +279,9 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(quay: 
     message = quay.say(BO, ticket, "My password is swordfish")
     for actor in (ADA, UNA):
         with pytest.raises(Forbidden):
-            quay.act(actor, talk.edit, ticket, message, "Hijacked")
+            quay.act(actor, post_message.edit, ticket, message, "Hijacked")
 
-    quay.act(BO, talk.edit, ticket, message, "Never mind")
+    quay.act(BO, post_message.edit, ticket, message, "Never mind")
 
     [(_, told)] = entries(quay, "ticket.message_sent")
     assert told["redacted"] is True
@@ -293,7 +294,7 @@ def test_a_deleted_message_is_gone_from_timeline_log_and_search(quay: Quay) -> N
     ticket = quay.file(BO, "Regrets")
     message = quay.say(BO, ticket, "zanzibar")
 
-    quay.act(BO, talk.erase, ticket, message)
+    quay.act(BO, post_message.erase, ticket, message)
 
     everything = quay.house.db.read_here(lambda tx: tx.execute(select(log.c.data)).scalars().all())
     assert not any("zanzibar" in data for data in everything)
@@ -301,7 +302,7 @@ def test_a_deleted_message_is_gone_from_timeline_log_and_search(quay: Quay) -> N
     assert message not in {line.id for line in lines}
     assert row_of(quay, ticket).messages == 1
     with pytest.raises(NotFound):
-        quay.act(BO, talk.edit, ticket, message, "Back again")
+        quay.act(BO, post_message.edit, ticket, message, "Back again")
 
 
 def test_a_moderator_deletes_what_others_wrote_and_nobody_the_description(quay: Quay) -> None:
@@ -310,12 +311,12 @@ def test_a_moderator_deletes_what_others_wrote_and_nobody_the_description(quay: 
     rude = quay.say(BO, ticket, "You ****")
     described = quay.house.db.read_here(messages.read_timeline, ticket)[1].id
     with pytest.raises(Forbidden):
-        quay.act(ADA, talk.erase, ticket, rude)
+        quay.act(ADA, post_message.erase, ticket, rude)
 
-    quay.act(MO, talk.erase, ticket, rude)
+    quay.act(MO, post_message.erase, ticket, rude)
 
     with pytest.raises(Conflict):
-        quay.act(MO, talk.erase, ticket, described)
+        quay.act(MO, post_message.erase, ticket, described)
 
 
 def test_who_watches_takes_part_until_they_stop(quay: Quay) -> None:
@@ -323,28 +324,28 @@ def test_who_watches_takes_part_until_they_stop(quay: Quay) -> None:
     ticket = quay.file(BO, "Look at this")
     una = quay.house.id_of(UNA)
     with pytest.raises(NotFound):
-        quay.act(UNA, work.watch, ticket, una)
+        quay.act(UNA, update.watch, ticket, una)
 
-    quay.act(BO, work.watch, ticket, una)
+    quay.act(BO, update.watch, ticket, una)
 
     assert f"ticket:{ticket}" in quay.house.viewer(UNA).channels
-    quay.act(UNA, work.unwatch, ticket, una)
+    quay.act(UNA, update.unwatch, ticket, una)
     assert f"ticket:{ticket}" not in quay.house.viewer(UNA).channels
     with pytest.raises(Conflict):
-        quay.act(BO, work.unwatch, ticket, quay.house.id_of(BO))
+        quay.act(BO, update.unwatch, ticket, quay.house.id_of(BO))
     with pytest.raises(NotFound):
-        quay.act(BO, work.watch, ticket, quay.house.id_of(CY))
+        quay.act(BO, update.watch, ticket, quay.house.id_of(CY))
 
 
 def test_a_deleted_request_is_gone_for_everybody(quay: Quay) -> None:
     quay.house.db.write_here(employ, quay.house.id_of(MO), "operations_manager", quay.house.at)
     ticket = quay.file(BO, "Spam")
 
-    quay.act(MO, work.remove, ticket)
+    quay.act(MO, update.remove, ticket)
 
     for actor in (ADA, BO, UNA):
         with pytest.raises(NotFound):
-            quay.act(actor, work.move, ticket, "active")
+            quay.act(actor, update.move, ticket, "active")
 
 
 def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(quay: Quay) -> None:
@@ -359,7 +360,7 @@ def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(quay: Quay) -> None
     place = quay.ids["quay"]
     assert channels == ["staff", f"org:{place}:1", f"ticket:{ticket}"]
     assert (told["actor"], told["now"]["statusLabel"]) == ("sql", "Reviewing")
-    quay.act(ADA, work.retitle, ticket, "By hand, and by name")
+    quay.act(ADA, update.retitle, ticket, "By hand, and by name")
     assert row_of(quay, ticket).status == "review", "a later action folded the edit away"
 
 
@@ -367,7 +368,7 @@ def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(quay: 
     ticket = quay.file(BO, "By hand")
     quay.house.db.write_here(lambda tx: tx.exec_driver_sql("UPDATE tickets SET priority = 'low'"))
 
-    quay.act(ADA, work.retitle, ticket, "By hand, and by name")
+    quay.act(ADA, update.retitle, ticket, "By hand, and by name")
     quay.house.db.write_here(work_off)
 
     told = [fields for _, fields in entries(quay, "ticket.updated") if fields["actor"] == "sql"]
@@ -377,8 +378,8 @@ def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(quay: 
 def test_no_action_here_makes_a_note_of_an_edit_by_hand(quay: Quay) -> None:
     ticket = quay.file(BO, "Ours")
     message = quay.say(BO, ticket, "Also ours")
-    quay.act(BO, talk.edit, ticket, message, "Still ours")
-    quay.act(BO, talk.erase, ticket, message)
-    quay.act(ADA, work.assign, ticket, quay.house.id_of(ADA))
+    quay.act(BO, post_message.edit, ticket, message, "Still ours")
+    quay.act(BO, post_message.erase, ticket, message)
+    quay.act(ADA, update.assign, ticket, quay.house.id_of(ADA))
 
     assert not quay.house.db.read_here(is_anything)

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from deskwire.events import log
-from deskwire.events.trim import read_floor, trim
-from deskwire.events.window import Window
+from deskwire.events.retention import read_floor, trim
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.kit.clock import DAY
 from deskwire.kit.db import Database
-from deskwire.retention import AT_ONCE, Keep, Retention
+from deskwire.realtime.buffer import Window
+from deskwire.server.retention import AT_ONCE, Keep, Retention
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import (
     STATES,

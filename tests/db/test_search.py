@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, text
 from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.kit.text import words_of
-from deskwire.tickets import counts, messages, words
-from deskwire.tickets.search import MAX_WORDS, find, parse_wish
-from deskwire.tickets.tickets import tickets
-from deskwire.tickets.words import MAX_TALK, rewrite, ticket_words
+from deskwire.tickets import messages, search_index
+from deskwire.tickets.queries import counts
+from deskwire.tickets.queries.list_tickets import MAX_WORDS, find, parse_wish
+from deskwire.tickets.search_index import MAX_TALK, rewrite, ticket_words
+from deskwire.tickets.tables import tickets
 from deskwire.workspaces.names import MANY, find_called, name_words
 from tests.cast import ADA, ATTIC, BO, CY, HARBOUR, MO, Actor, House, build
 
@@ -187,7 +188,7 @@ def _say_instead(tx: Connection, written: str) -> None:
     row = tx.execute(select(tickets).where(tickets.c.subject == "Paper")).one()
     tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
     _insert_message(tx, row.id, "reply", written)
-    words.record_reply(tx, row, written)
+    search_index.record_reply(tx, row, written)
 
 
 def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> None:
@@ -242,7 +243,7 @@ def test_what_is_taken_away_by_hand_is_not_found_any_more(tmp_path: Path, deed: 
 
 def _indexed(tx: Connection, word: str) -> int:
     """In how many tickets' words the index finds `word`, whoever may see them."""
-    asked = words.having(tx, channels.guild(HARBOUR), {word: set()})
+    asked = search_index.having(tx, channels.guild(HARBOUR), {word: set()})
     return len(tx.execute(asked).all())
 
 

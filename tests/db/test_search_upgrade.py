@@ -12,11 +12,11 @@ from sqlalchemy import Connection, column, insert, inspect, select, table
 
 from deskwire import schema
 from deskwire.events import channels, log
-from deskwire.kit.databases import connect
+from deskwire.kit.connect import connect
 from deskwire.kit.db import Database
-from deskwire.tickets.counts import ticket_counts
-from deskwire.tickets.search import find, parse_wish
-from deskwire.tickets.words import ticket_words
+from deskwire.tickets.queries.counts import ticket_counts
+from deskwire.tickets.queries.list_tickets import find, parse_wish
+from deskwire.tickets.search_index import ticket_words
 from deskwire.workspaces.names import name_words
 from tests.cast import ADA, BO, CY, HARBOUR, Actor, House, build
 from tests.databases import chosen

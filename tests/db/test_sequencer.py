@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import Connection
 
 from deskwire.events import log
-from deskwire.events.catalogue import PersonChanged
 from deskwire.events.sequencer import number
+from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.postgres import Postgres
 from tests.databases import chosen
 from tests.postgres import cluster

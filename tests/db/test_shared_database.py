@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from deskwire.accounts import actions, identities, links, passwords, people, throttle
-from deskwire.accounts.actions import Knock, Visit
+from deskwire.accounts import authentication, identities, links, passwords, people, rate_limit
+from deskwire.accounts.authentication import Knock, Visit
 from deskwire.events import log
 from deskwire.events.sequencer import number
 from deskwire.integrations.discord import translate
@@ -26,11 +26,11 @@ from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.errors import Conflict, NotFound, TooMany
 from deskwire.kit.postgres import Postgres
 from deskwire.tickets.messages import messages
-from deskwire.tickets.tickets import tickets
+from deskwire.tickets.tables import tickets
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Delivery
 from deskwire.webhooks.worker import Worker
-from deskwire.workspaces.organizations import employ, organizations
+from deskwire.workspaces.organizations.organizations import employ, organizations
 from tests.bot_house import NOON, SECRET, Told, posted
 from tests.postgres import cluster
 
@@ -156,12 +156,14 @@ def test_different_tickets_that_begin_at_once_do_not_share_a_number(url: str, db
 
 def test_a_hundred_attempts_at_once_do_not_pass_the_throttle(url: str) -> None:
     def guess(own: Postgres, _nth: int) -> int:
-        return own.write_here(throttle.count, "ada@desk.test", "192.0.2.7", NOON)
+        return own.write_here(rate_limit.count, "ada@desk.test", "192.0.2.7", NOON)
 
     answers = all_at_once(url, guess, 20)
 
-    assert sum(isinstance(answer, int) for answer in answers) == throttle.LIMITS.per_email
-    assert sum(isinstance(answer, TooMany) for answer in answers) == 20 - throttle.LIMITS.per_email
+    assert sum(isinstance(answer, int) for answer in answers) == rate_limit.LIMITS.per_email
+    assert (
+        sum(isinstance(answer, TooMany) for answer in answers) == 20 - rate_limit.LIMITS.per_email
+    )
 
 
 @pytest.mark.parametrize("what", ["an address", "a Discord user"])
@@ -209,14 +211,14 @@ def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: P
     changed, over = Event(), Event()
 
     def change(tx: Connection) -> None:
-        assert actions.change_password(tx, knock, "new", VISIT, NOON) is not None
+        assert authentication.change_password(tx, knock, "new", VISIT, NOON) is not None
         changed.set()
         assert over.wait(10)
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(db.write_here, change)
         assert changed.wait(10)
-        second = threads.submit(db.write_here, actions.admit, knock, VISIT, NOON)
+        second = threads.submit(db.write_here, authentication.admit, knock, VISIT, NOON)
         over.set()
 
         first.result(10)
@@ -284,10 +286,10 @@ def test_no_wait_for_a_lock_is_for_ever(db: Postgres) -> None:
 
     def impatient(tx: Connection) -> None:
         tx.exec_driver_sql("SELECT set_config('lock_timeout', '50ms', true)")
-        throttle.count(tx, "ada@desk.test", None, NOON)
+        rate_limit.count(tx, "ada@desk.test", None, NOON)
 
     def hold(tx: Connection) -> None:
-        throttle.count(tx, "ada@desk.test", None, NOON)
+        rate_limit.count(tx, "ada@desk.test", None, NOON)
         with pytest.raises(OperationalError, match="lock timeout"):
             db.write_here(impatient)
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from deskwire import statement
 from deskwire.events import log
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Invalid
+from deskwire.server import admin_sql
 from tests.cast import BO, HARBOUR, House, build
 from tests.databases import new_url
 from tests.shell import Shell
@@ -30,11 +30,11 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def run(db: Database, text: str) -> dict[str, Any]:
-    return db.write_here(statement.run, text)
+    return db.write_here(admin_sql.run, text)
 
 
 def shown(db: Database, text: str) -> list[str]:
-    return list(statement.lines(run(db, text)))
+    return list(admin_sql.lines(run(db, text)))
 
 
 @sqlite
@@ -129,8 +129,8 @@ def test_what_it_must_not_do_is_refused_and_changes_nothing(house: House, text: 
 
 @sqlite
 def test_a_long_answer_is_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statement, "MOST_ROWS", 3)
-    monkeypatch.setattr(statement, "MOST_TEXT", 5)
+    monkeypatch.setattr(admin_sql, "MOST_ROWS", 3)
+    monkeypatch.setattr(admin_sql, "MOST_TEXT", 5)
 
     said = shown(house.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
 
@@ -142,7 +142,7 @@ def test_a_long_answer_is_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_statement_that_never_ends_is_stopped(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statement, "READ_WITHIN", 0.05)
+    monkeypatch.setattr(admin_sql, "READ_WITHIN", 0.05)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
     with pytest.raises(Invalid, match="took longer than"):

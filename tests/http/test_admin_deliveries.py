@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from deskwire.web.http.log_redaction import LONGEST, pretty
 from deskwire.web.pages import admin_deliveries
-from deskwire.web.redaction import LONGEST, pretty
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.deliveries import State
 from deskwire.webhooks.source import Arrived

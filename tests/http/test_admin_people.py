@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from deskwire.accounts import links, mailing, people, sessions
-from deskwire.accounts.actions import Knock, Visit, admit
+from deskwire.accounts import links, mail_links, people, sessions
+from deskwire.accounts.authentication import Knock, Visit, admit
 from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
-from deskwire.tickets import work
-from deskwire.workspaces import directory, invitations
+from deskwire.tickets.actions import update
 from deskwire.workspaces.names import find_called
-from deskwire.workspaces.organizations import read_employed
+from deskwire.workspaces.organizations import directory, invitations
+from deskwire.workspaces.organizations.organizations import read_employed
 from tests.accounts_house import RIGHT, events_of
 from tests.admin_house import Office, open_office, with_mail
 from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
@@ -171,7 +171,7 @@ def test_the_right_password_opens_no_deactivated_account(office: Office, site: W
 
     with pytest.raises(Forbidden, match="deactivated"):
         db.write_here(enter)
-    db.write_here(mailing.send_reset, person, lambda *_: mail.Letter("x", "x", "x"), NOON)
+    db.write_here(mail_links.send_reset, person, lambda *_: mail.Letter("x", "x", "x"), NOON)
     assert db.read_here(mail.read_newest) == [], "nor does a link for another one"
 
 
@@ -180,8 +180,8 @@ def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
 ) -> None:
     ticket, ended = office.file(BO, "The mast is dark"), office.file(BO, "Long done")
     for each in (ticket, ended):
-        office.act(ADA, work.assign, each, office.house.id_of(ADA))
-    office.act(ADA, work.move, ended, "done")
+        office.act(ADA, update.assign, each, office.house.id_of(ADA))
+    office.act(ADA, update.move, ended, "done")
     office.act(BO, invitations.invite, office.ids["quay"], "new@desk.test", "member")
 
     act(site, MO, ADA, "deactivate")

@@ -11,8 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
-from deskwire.tickets import messages, requests
-from deskwire.web.guards import guard
+from deskwire.tickets import messages
+from deskwire.tickets.queries import list_requests
+from deskwire.web.http.middleware import guard
 from tests.api_house import MAST, ApiHouse, build_api, filled
 from tests.cast import ADA, BO, CY, UNA
 from tests.http.whole_site import AS
@@ -112,7 +113,7 @@ def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiHous
 
 
 def test_pages_tell_everything_once(api: ApiHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "PAGE", 3)
+    monkeypatch.setattr(list_requests, "PAGE", 3)
     monkeypatch.setattr(messages, "PAGE", 3)
     made = [api.quay.file(BO, f"Buoy {number}") for number in range(7)]
     said = [api.quay.say(BO, made[0], f"Again {number}") for number in range(7)]

@@ -11,7 +11,7 @@ import pytest
 
 from deskwire.kit.ids import new_id
 from deskwire.web.api.operations import Operation
-from deskwire.workspaces import founding
+from deskwire.workspaces.organizations import settings
 from tests.api_house import ApiHouse, build_api, filled
 from tests.cast import ADA, BO, CY, EVE, MO, UNA
 from tests.http.whole_site import browse
@@ -158,7 +158,7 @@ def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None
 def test_who_has_founded_enough_is_told_so_by_page_and_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(founding, "MAX_FOUNDED", 1)
+    monkeypatch.setattr(settings, "MAX_FOUNDED", 1)
     api, named = build_api(tmp_path), {"name": "Another"}
 
     told = api.program(BO).post("/api/organizations", json=named)

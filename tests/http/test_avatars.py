@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from deskwire.kit.clock import DAY, now
-from deskwire.tickets import work
-from deskwire.tickets.keeper import Keeper
+from deskwire.tickets.actions import update
+from deskwire.tickets.files.cleanup import Keeper
 from tests.admin_house import Office, open_office
 from tests.cast import ADA, BO, EVE, UNA, Actor
 from tests.http.whole_site import MAX_FILE, WholeSite, browse
@@ -71,7 +71,7 @@ def test_it_is_shown_wherever_initials_were(site: WholeSite, office: Office) -> 
     for path in (f"/requests/{ticket}", "/orgs/quay", "/orgs/quay/settings"):
         assert f'src="{picture}"' in browse(site, UNA).get(path).text, path
     upload(site, ADA, drawn(60, 60, "PNG"))
-    office.act(ADA, work.assign, ticket, office.house.id_of(ADA))
+    office.act(ADA, update.assign, ticket, office.house.id_of(ADA))
     assert f'src="{picture_of(site, ADA)}"' in browse(site, UNA).get("/requests").text
     assert f'src="{picture}"' in browse(site, ADA).get(f"/requests/{ticket}").text
     assert picture not in browse(site, EVE).get("/settings").text

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import insert
 
 from deskwire.kit.clock import MINUTE, now
-from deskwire.tickets import work
-from deskwire.workspaces.organizations import organization_members
+from deskwire.tickets.actions import update
+from deskwire.workspaces.organizations.organizations import organization_members
 from tests.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor, build
 from tests.http.test_pages_cost import MOST
 from tests.http.whole_site import WholeSite, browse
@@ -43,8 +43,8 @@ def shown(tmp_path: Path) -> Iterator[Shown]:
     mast = quay.file(BO, MAST)
     quay.file(CY, LOFTS, at="loft")
     quay.say(ADA, mast, SECRET, "note")
-    quay.act(ADA, work.assign, mast, house.id_of(ADA))
-    quay.act(ADA, work.move, mast, "waiting")
+    quay.act(ADA, update.assign, mast, house.id_of(ADA))
+    quay.act(ADA, update.move, mast, "waiting")
     yield Shown(WholeSite(house), quay, mast)
     house.db.close()
 

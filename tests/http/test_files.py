@@ -19,9 +19,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
-from deskwire.tickets.files import files
-from deskwire.web.guards import FORM_BYTES, RoomForFiles, guard
-from deskwire.web.receiving import receive_files
+from deskwire.tickets.files.attachments import files
+from deskwire.web.http.middleware import FORM_BYTES, RoomForFiles, guard
+from deskwire.web.http.uploads import receive_files
 from deskwire.web.routes import takes_files
 from tests.cast import ADA, BO, CY, EVE, UNA, Actor
 from tests.files_house import FilesHouse

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, update
 from deskwire.accounts import people
 from deskwire.accounts.people import Person
 from deskwire.kit import mail
-from deskwire.workspaces import invitations
-from deskwire.workspaces.invitations import MAX_OPEN
-from deskwire.workspaces.membership import read_members
+from deskwire.workspaces.organizations import invitations
+from deskwire.workspaces.organizations.invitations import MAX_OPEN
+from deskwire.workspaces.organizations.members import read_members
 from tests.accounts_house import RIGHT, events_of
 from tests.admin_house import Office, open_office, with_mail
 from tests.cast import BO, CY, EVE, Actor

@@ -14,8 +14,8 @@ import pytest
 from starlette.routing import compile_path
 from starlette.testclient import TestClient
 
-from deskwire.kit.speech import Catalogue, speak
-from deskwire.web.letters import Letters
+from deskwire.kit.i18n import Catalogue, speak
+from deskwire.web.auth.mail_templates import Letters
 from tests.cast import CAST, Actor
 from tests.pseudo import read_pseudo
 from tests.town import PAGES, REFUSED, TEXTS, Town

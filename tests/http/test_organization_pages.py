@@ -8,12 +8,9 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from deskwire.accounts import people, sessions
-from deskwire.web.render import FRAGMENT_HEADER
-from deskwire.workspaces import invitations
-from deskwire.workspaces.organizations import (
-    organization_members,
-    read_visible,
-)
+from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.workspaces.organizations import invitations
+from deskwire.workspaces.organizations.organizations import organization_members, read_visible
 from tests.cast import ADA, BO, CY, EVE, NOON, UNA
 from tests.http.shown import MAST, Shown
 from tests.http.whole_site import browse

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from deskwire.kit import errors
-from deskwire.web.errors import STATUSES
+from deskwire.web.http.errors import STATUSES
 from deskwire.web.routes import Policy, Url, keep_policy
 from tests.cast import ADA, HARBOUR
 from tests.http.whole_site import WholeSite, browse

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.kit import databases
+from deskwire.kit import connect
 from deskwire.kit.errors import Invalid
 from tests import sse
 from tests.cast import HARBOUR, MO
@@ -188,7 +188,7 @@ def test_a_server_writes_its_password_nowhere(tmp_path: Path) -> None:
 
 
 def test_without_the_driver_the_shell_says_how_to_get_it(tmp_path: Path) -> None:
-    hide = "import sys; sys.modules['psycopg'] = None; from deskwire.cli import main; main()"
+    hide = "import sys; sys.modules['psycopg'] = None; from deskwire.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", hide, "people", "list"],
         cwd=tmp_path,
@@ -205,7 +205,7 @@ def test_without_the_driver_the_shell_says_how_to_get_it(tmp_path: Path) -> None
 
 def test_an_address_that_is_none_is_refused_without_repeating_it() -> None:
     with pytest.raises(Invalid, match="must look like") as refused:
-        databases.connect("postgresql://desk:hidden-word%zz@host/desk")
+        connect.connect("postgresql://desk:hidden-word%zz@host/desk")
 
     assert "hidden" not in str(refused.value)
 

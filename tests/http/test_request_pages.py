@@ -10,13 +10,10 @@ import pytest
 
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
-from deskwire.tickets import work
-from deskwire.web.render import FRAGMENT_HEADER
-from deskwire.workspaces.membership import strike
-from deskwire.workspaces.organizations import (
-    employ,
-    ensure_internal,
-)
+from deskwire.tickets.actions import update
+from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.workspaces.organizations.members import strike
+from deskwire.workspaces.organizations.organizations import employ, ensure_internal
 from tests.accounts_house import dump_of
 from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor
 from tests.http.shown import MAST, SECRET, Shown
@@ -114,7 +111,7 @@ def test_the_pages_of_the_team_are_the_team_s(shown: Shown, actor: Actor) -> Non
 
 def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(shown: Shown) -> None:
     shown.quay.house.at = now() - 2 * DAY
-    shown.quay.act(ADA, work.move, shown.ticket, "done")
+    shown.quay.act(ADA, update.move, shown.ticket, "done")
     strict, usual = WholeSite(shown.site.house, reopen_days=1), shown.site
     form = {"status": "active"}
 
@@ -127,7 +124,7 @@ def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(shown
 @pytest.mark.parametrize("label", ["billing", 'a/b & "c" +1 ~*(\'!)', "ärger"])
 def test_a_label_leads_to_the_requests_that_have_it(shown: Shown, label: str) -> None:
     other = shown.quay.file(BO, "Without it")
-    shown.quay.act(ADA, work.label, shown.ticket, add=[label])
+    shown.quay.act(ADA, update.label, shown.ticket, add=[label])
     browser = browse(shown.site, ADA)
 
     page = browser.get("/admin?company=quay&status=new").text
@@ -260,7 +257,7 @@ def test_a_part_of_a_request_is_no_look_at_its_conversation(shown: Shown) -> Non
 
 
 def test_a_label_leads_to_requests_of_the_same_organization(shown: Shown) -> None:
-    shown.quay.act(ADA, work.label, shown.ticket, add=["winch"])
+    shown.quay.act(ADA, update.label, shown.ticket, add=["winch"])
 
     page = browse(shown.site, BO).get(shown.address).text
 

@@ -15,9 +15,9 @@ from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import Opened
 from deskwire.kit import mail
 from deskwire.kit.clock import now
-from deskwire.web.letters import Letters
-from deskwire.workspaces import founding
-from deskwire.workspaces.deeds import Deed
+from deskwire.web.auth.mail_templates import Letters
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import settings
 from tests.accounts_house import RIGHT, events_of, new_hasher
 from tests.cast import ADA, BO, NOON, Actor
 from tests.http.whole_site import WholeSite, browse
@@ -186,7 +186,7 @@ async def test_the_account_goes_with_the_right_password_only(site: WholeSite) ->
 
 async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: WholeSite) -> None:
     deed = Deed(site.house.viewer(BO), NOON)
-    site.house.db.write_here(founding.create, deed, "The Pier")
+    site.house.db.write_here(settings.create, deed, "The Pier")
 
     answer = post(site, BO, "/settings/delete", name=BO.name)
 

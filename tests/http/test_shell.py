@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.control import ask_server
 from deskwire.kit.errors import Conflict
+from deskwire.server.control import ask_server
 from tests import sse
 from tests.cast import ADA
 from tests.place import Place

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.heads import LOOK_TICKS, WITHIN, Heads
+from deskwire.server.header_timeout import LOOK_TICKS, WITHIN, Heads
 from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
 from tests.place import Place
 from tests.server import running

@@ -17,10 +17,10 @@ from anyio import run, sleep_forever
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection, delete
 
-from deskwire.kit.archive import Archive
 from deskwire.kit.store import Disk
-from deskwire.tickets.takeaway import pack
-from deskwire.workspaces.organizations import organization_members
+from deskwire.kit.zip_writer import Archive
+from deskwire.tickets.data_export import pack
+from deskwire.workspaces.organizations.organizations import organization_members
 from tests.cast import ADA, BO, CY, UNA, Actor
 from tests.http.test_files import Filed
 from tests.http.whole_site import AS, browse

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http import httptools_impl
 
-from deskwire.events.takeover import BUFFER_BYTES, SEND_BYTES
+from deskwire.realtime.uvicorn_takeover import BUFFER_BYTES, SEND_BYTES
 from tests.http.wire import LOOPS, Wire, read_all, read_until, wait_until
 from tests.server import SOURCES, free_port
 

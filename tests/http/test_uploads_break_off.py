@@ -13,8 +13,8 @@ from sqlalchemy import func, insert, select
 
 from deskwire.accounts.people import people
 from deskwire.kit.ids import new_id
-from deskwire.tickets.files import files
-from deskwire.workspaces.organizations import organization_members, organizations
+from deskwire.tickets.files.attachments import files
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
 from tests.http.wire import wait_until
 from tests.server import Server, running
 

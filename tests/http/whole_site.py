@@ -14,25 +14,25 @@ from starlette.testclient import TestClient
 
 from deskwire.accounts import people
 from deskwire.accounts.passwords import Cost, Hasher
-from deskwire.app import deliveries_of
 from deskwire.events import log
-from deskwire.events.hub import Hub
-from deskwire.events.questions import Answer
-from deskwire.events.stream import Stream
-from deskwire.events.window import Window
+from deskwire.events.access import Answer
 from deskwire.kit.store import Disk
-from deskwire.services import ACCESS
-from deskwire.tickets.uploads import Uploads
-from deskwire.tickets.work import REOPEN_DAYS
-from deskwire.web.api.listening import among_organizations
-from deskwire.web.errors import handlers
-from deskwire.web.login import Login
-from deskwire.web.operators import Operators
+from deskwire.realtime.buffer import Window
+from deskwire.realtime.endpoint import Stream
+from deskwire.realtime.hub import Hub
+from deskwire.server.app import deliveries_of
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions.update import REOPEN_DAYS
+from deskwire.tickets.files.uploads import Uploads
+from deskwire.web.api.stream_access import among_organizations
+from deskwire.web.auth.metrics_token import Operators
+from deskwire.web.auth.sessions import BrowserSessions
+from deskwire.web.auth.sign_in import Login
+from deskwire.web.dependencies import SignedIn, Site
+from deskwire.web.http.errors import handlers
 from deskwire.web.pages.health import Health
-from deskwire.web.render import Renderer
+from deskwire.web.rendering.render import Renderer
 from deskwire.web.routes import Url, routes, urls
-from deskwire.web.sessions import BrowserSessions
-from deskwire.web.site import SignedIn, Site
 from tests.cast import CAST, Actor, House
 
 MAX_FILE = 3_000_000  # bytes

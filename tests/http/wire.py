@@ -25,9 +25,9 @@ import uvloop
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from deskwire.events.seat import Caller, Seat
-from deskwire.events.stream import Stream
-from deskwire.events.takeover import TakenOutlet, TakeoverProtocol
+from deskwire.realtime.endpoint import Stream
+from deskwire.realtime.subscription import Caller, Seat
+from deskwire.realtime.uvicorn_takeover import TakenOutlet, TakeoverProtocol
 from tests.unit.fakes import FOREVER, Bench
 
 CHANNEL = "guild:1"

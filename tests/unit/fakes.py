@@ -7,14 +7,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
+from deskwire.events.access import Answer
 from deskwire.events.channels import Channel, Grant
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.hub import Hub
 from deskwire.events.log import Entry
-from deskwire.events.questions import Answer
-from deskwire.events.seat import Caller, Seat
-from deskwire.events.window import Window
+from deskwire.realtime.buffer import Window
+from deskwire.realtime.hub import Hub
+from deskwire.realtime.subscription import Caller, Seat
 
 EPOCH = "0123abcd"
 FOREVER = 2**60

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from deskwire.web.guards import BodyLimit, SecurityHeaders, guard, normal_origin
-from deskwire.web.redaction import redact
+from deskwire.web.http.log_redaction import redact
+from deskwire.web.http.middleware import BodyLimit, SecurityHeaders, guard, normal_origin
 
 DESK = "https://desk.test"
 COOKIE = {"cookie": "deskwire=x"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.web.browser_names import browser_name
-from deskwire.web.render import EMPTY, utc
-from deskwire.web.zones import local, times_in, zones
+from deskwire.web.http.user_agents import browser_name
+from deskwire.web.rendering.render import EMPTY, utc
+from deskwire.web.rendering.time_zones import local, times_in, zones
 
 NOON = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from deskwire import control
-from deskwire.control import ControlServer, Lock, ask_server
 from deskwire.kit.errors import Upstream
+from deskwire.server import control
+from deskwire.server.control import ControlServer, Lock, ask_server
 
 pytestmark = pytest.mark.anyio
 

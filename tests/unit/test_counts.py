@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from deskwire.events.counts import Counts
 from deskwire.kit.timing import BOUNDS, Durations, TimedThreads, watch_loop
+from deskwire.realtime.stats import Counts
 from tests.unit.fakes import Bench, Outlet, entry, running
 
 

@@ -28,12 +28,12 @@ from deskwire.demo.world import CLIENTS, TEAM, VISITORS
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF, Grant
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.tickets.file_kinds import type_of
-from deskwire.tickets.sentences import PRIORITY_LABELS
+from deskwire.tickets.actions.update import why_not_move
+from deskwire.tickets.files.content_types import type_of
 from deskwire.tickets.statuses import ENDED, STATUSES
-from deskwire.tickets.work import why_not_move
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.rights import RIGHTS, ROLE_LABELS, Right, rights_in
+from deskwire.tickets.timeline_text import PRIORITY_LABELS
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.permissions import RIGHTS, ROLE_LABELS, Right, rights_in
 
 NOON = 1_795_348_800_000  # ms
 CAST = {each.key: each for each in (*TEAM, *CLIENTS)}

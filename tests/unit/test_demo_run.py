@@ -9,7 +9,7 @@ import pytest
 
 from deskwire.demo.run import bot_environment, run, welcome
 from deskwire.kit.errors import Conflict
-from deskwire.serve import listen
+from deskwire.server.serve import listen
 from deskwire.settings import load
 
 SECRET = "s" * 64

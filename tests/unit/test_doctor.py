@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from deskwire import doctor
-from deskwire.doctor import Finding
+from deskwire.cli import doctor
+from deskwire.cli.doctor import Finding
 from deskwire.settings import load
 
 SECRET = "correct-horse"

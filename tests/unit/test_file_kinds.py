@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskwire.kit.errors import TooLarge
-from deskwire.tickets.file_kinds import MAX_NAME, Seen, clean_name
+from deskwire.tickets.files.content_types import MAX_NAME, Seen, clean_name
 
 
 @pytest.mark.parametrize(

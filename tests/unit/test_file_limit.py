@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from deskwire.serve import raise_file_limit
+from deskwire.server.serve import raise_file_limit
 
 
 def test_a_server_may_open_as_many_files_as_the_machine_allows() -> None:

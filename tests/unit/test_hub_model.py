@@ -20,12 +20,12 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deskwire.events.access import Answer
 from deskwire.events.channels import Channel, Grant
-from deskwire.events.hub import Hub
 from deskwire.events.log import Entry
-from deskwire.events.questions import Answer
-from deskwire.events.seat import Caller
-from deskwire.events.window import Window
+from deskwire.realtime.buffer import Window
+from deskwire.realtime.hub import Hub
+from deskwire.realtime.subscription import Caller
 from tests.unit.fakes import EPOCH, FOREVER, Outlet, entry
 
 PEOPLE = ("ada", "dee")

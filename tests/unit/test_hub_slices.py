@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deskwire.events.heart import Heart
+from deskwire.realtime.heartbeat import Heart
 from tests.unit.fakes import Bench, Outlet, running
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from deskwire.events.catalogue import Named, TicketNow, Who
-from deskwire.web.render import EMPTY
-from deskwire.web.rows import kept
-from deskwire.web.zones import local, times_in
+from deskwire.events.types.registry import Named, TicketNow, Who
+from deskwire.web.rendering.render import EMPTY
+from deskwire.web.rendering.row_cache import kept
+from deskwire.web.rendering.time_zones import local, times_in
 
 NOW = TicketNow(
     id="t1",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deskwire.events.access import Viewer
-from deskwire.events.catalogue import TicketNow
 from deskwire.events.channels import Grant
-from deskwire.tickets.tickets import Ticket
+from deskwire.events.types.registry import TicketNow
+from deskwire.tickets.ticket import Ticket
 from deskwire.web.pages.tickets import mark_of
 
 HERE = "guild:1"

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from deskwire.kit.errors import Conflict
-from deskwire.serve import listen
+from deskwire.server.serve import listen
 
 
 def refusal(host: str, port: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deskwire.kit.logging import set_up
-from deskwire.web.redaction import redact
+from deskwire.web.http.log_redaction import redact
 
 LINK = "/welcome/a-secret-nobody-may-read"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deskwire.settings import Unusable, load
-from deskwire.web.operators import Operators, is_direct, is_token
+from deskwire.web.auth.metrics_token import Operators, is_direct, is_token
 
 TOKEN = "0123456789abcdef" * 2
 DIRECT = ("host", "user-agent", "accept")

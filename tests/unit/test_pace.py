@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deskwire.kit.pace import Pace
+from deskwire.kit.coalesce import Pace
 
 
 def test_many_who_ask_are_one_at_once_and_one_at_the_end_of_each_gap() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deskwire.tickets.pictures import Picture, Pictures, parse_answer
+from deskwire.tickets.files.thumbnails import Picture, Pictures, parse_answer
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])

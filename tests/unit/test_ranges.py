@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.web.ranges import Unsatisfiable, is_known, parse_range
+from deskwire.web.http.ranges import Unsatisfiable, is_known, parse_range
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.log import Entry
-from deskwire.events.window import Window
+from deskwire.realtime.buffer import Window
 from tests.unit.fakes import EPOCH
 
 

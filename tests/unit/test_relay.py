@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deskwire.kit.errors import Invalid
-from deskwire.kit.relay import parse_relay, parse_sender
+from deskwire.kit.smtp_url import parse_relay, parse_sender
 
 
 def test_a_whole_url_is_read() -> None:

@@ -6,15 +6,15 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from deskwire.events.catalogue import EVENTS, Who
-from deskwire.web.pages.activity import SENTENCES, deeds_of, people_of, tell
+from deskwire.events.types.registry import EVENTS, Who
+from deskwire.web.rendering.activity_text import SENTENCES, deeds_of, people_of, tell
 
 NOW = {"number": 7, "subject": "Stuck", "href": "/guilds/1/tickets/7", "statusLabel": "Reviewing"}
 HEARD = frozenset({"guild:1", "tickets:guild:1"})
 
 
 def test_every_stored_event_has_a_sentence() -> None:
-    assert set(SENTENCES) == set(EVENTS), "add the type to web/pages/activity.py"
+    assert set(SENTENCES) == set(EVENTS), "add the type to web/rendering/activity_text.py"
 
 
 def test_a_move_names_the_status_as_screens_do() -> None:

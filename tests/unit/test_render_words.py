@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.web.errors import STATUSES, TITLES
-from deskwire.web.render import EMPTY, block_of, person_initials, utc
+from deskwire.web.http.errors import STATUSES, TITLES
+from deskwire.web.rendering.render import EMPTY, block_of, person_initials, utc
 from deskwire.workspaces.names import initials
 
 # The client store's tests read the same table.

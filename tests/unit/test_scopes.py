@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deskwire.events.channels import STAFF, Grant
-from deskwire.events.known import held_by
+from deskwire.realtime.grant_cache import held_by
 
 OWN = Grant("user:1", None, "self")
 TEAM = Grant(STAFF, None, "support_analyst")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.tickets.facts import Fact, State, fold
+from deskwire.tickets.state import Fact, State, fold
 from deskwire.tickets.statuses import LABELS, STATUSES, Status, WireStatus, from_wire, to_wire
 
 ADA, BO = "discord:1", "discord:2"

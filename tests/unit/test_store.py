@@ -14,8 +14,8 @@ from obstore.store import LocalStore, MemoryStore
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
 from deskwire.kit.object_store import Objects
+from deskwire.kit.open_store import open_store
 from deskwire.kit.store import CHUNK, Disk, Missing, Store
-from deskwire.kit.stores import open_store
 
 LATER = 2**45  # ms; after everything here
 Make = Callable[[Path], Store]

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import pytest
 
-from deskwire.kit.together import Together
+from deskwire.kit.batch_loader import Together
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from jinja2 import DictLoader, Environment
 
-from deskwire.kit.speech import Catalogue, day_text, find_form, numeral, speak
-from deskwire.web.wording import for_browsers, translate, word
-from deskwire.web.zones import DAY, day_name
+from deskwire.kit.i18n import Catalogue, day_text, find_form, numeral, speak
+from deskwire.web.rendering.i18n import for_browsers, translate, word
+from deskwire.web.rendering.time_zones import DAY, day_name
 
 TEXTS = {
     "Sign in": ("Ein & aus",),
@@ -67,5 +67,7 @@ def test_numbers_and_days_are_written_as_the_language_does(monkeypatch: pytest.M
     assert numeral(20_000) == "20.000"
     assert find_form("%(num)s day", "%(num)s days", 1) == "%(num)s Tag"
     assert day_text(date(2026, 11, 27)) == "27 Nov 2026"
-    monkeypatch.setattr("deskwire.web.zones.now", lambda: 1_795_348_800_000)  # 2026-11-22
+    monkeypatch.setattr(
+        "deskwire.web.rendering.time_zones.now", lambda: 1_795_348_800_000
+    )  # 2026-11-22
     assert day_name(date(2026, 11, 20)) == "Friday, 20. November"

@@ -1,5 +1,5 @@
-// Every event as TypeScript sees it. Written by `python -m deskwire.events.generate`:
-// edit src/deskwire/events/catalogue.py instead.
+// Every event as TypeScript sees it. Written by `make generate`:
+// edit src/deskwire/events/types/registry.py instead.
 
 /** What a set gained and lost. */
 export interface AddedRemoved {

@@ -22,7 +22,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 
 # A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
 # https://discord.com/developers/docs/reference#snowflakes

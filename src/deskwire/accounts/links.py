@@ -24,8 +24,8 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import NotFound
+from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import digest, new_secret
-from deskwire.kit.speech import gettext
 
 LIFETIME = HOUR  # long enough to walk to the person, short enough to be forgotten in a scrollback
 VERIFYING = DAY  # ms; it only proves an address, and mail may be read tomorrow

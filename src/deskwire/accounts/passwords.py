@@ -19,7 +19,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.errors import Invalid, TooMany
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 
 SHORTEST = 10  # characters; below it guessing is too cheap even through the throttle
 LONGEST = 128  # characters; room for any passphrase, no room for a megabyte to hash

@@ -21,14 +21,14 @@ from sqlalchemy import (
 )
 
 from deskwire.events import channels, log
-from deskwire.events.catalogue import PersonChanged
 from deskwire.events.channels import PersonId
 from deskwire.events.redaction import FORMER, unnamed
+from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
+from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
-from deskwire.kit.speech import gettext
 from deskwire.kit.text import is_blank, is_disruptive
 
 NAME_CHARACTERS = 80  # longer names break every list they stand in

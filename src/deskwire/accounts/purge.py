@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete
 
 from deskwire.accounts.links import links
+from deskwire.accounts.rate_limit import LIMITS, Limits, failures
 from deskwire.accounts.sessions import sessions
-from deskwire.accounts.throttle import LIMITS, Limits, failures
 from deskwire.kit.clock import Millis
 
 

@@ -23,13 +23,13 @@ from sqlalchemy import (
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import Person, people
 from deskwire.events import channels, log
-from deskwire.events.catalogue import SessionRevoked
 from deskwire.events.channels import PersonId
+from deskwire.events.types.registry import SessionRevoked
 from deskwire.kit.clock import DAY, HOUR, Millis, now
 from deskwire.kit.db import metadata, padded
 from deskwire.kit.errors import NotFound
+from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import digest, new_id, new_secret
-from deskwire.kit.speech import gettext
 
 LIFETIME = 7 * DAY  # since it was last used
 EXTEND_AFTER = HOUR  # a write per hour of use, instead of one per request

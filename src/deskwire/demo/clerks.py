@@ -24,10 +24,10 @@ from deskwire.kit.clock import SECOND, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Refusal
 from deskwire.tickets.messages import messages
-from deskwire.tickets.tickets import OPEN, REQUESTS, tickets
-from deskwire.workspaces.deeds import Deed
+from deskwire.tickets.tables import OPEN, REQUESTS, tickets
+from deskwire.workspaces.actor import Deed
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.rights import Right, may
+from deskwire.workspaces.organizations.permissions import Right, may
 
 ANSWERER = "uma"
 ANSWERING = 4 * SECOND  # from taking a visitor's request on to the answer; somebody is typing

@@ -12,13 +12,13 @@ from deskwire.demo.world import CLIENTS, TEAM
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import new_id
-from deskwire.services import ACCESS
-from deskwire.tickets import filing, talk, work
-from deskwire.tickets.filing import Filing
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import Filing
+from deskwire.tickets.actions.post_message import Written
 from deskwire.tickets.statuses import STATUSES
-from deskwire.tickets.talk import Written
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import read_categories, read_own
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.organizations import read_categories, read_own
 
 ADDRESSES: Mapping[str, str] = {each.key: each.email for each in (*TEAM, *CLIENTS)}
 
@@ -40,40 +40,40 @@ def file_matter(tx: Connection, deed: Deed, ticket: str, matter: Matter) -> None
         raise NotFound(f"{ADDRESSES[matter.who]} is of no company any more.")
     known = {each.name: each.id for each in read_categories(tx, place.id) if not each.archived}
     filed = Filing(ticket, matter.title, matter.text, known.get(matter.category))
-    filing.file_request(tx, deed, place, filed)
+    create.file_request(tx, deed, place, filed)
 
 
 def perform(tx: Connection, deed: Deed, ticket: str, act: Act, files: Sequence[str] = ()) -> None:
     """Do one thing in a request; `files`: uploaded before, by the same person."""
     if act.what == "send":
         text = act.value.partition(" ")[2]
-        talk.say(tx, deed, ticket, Written(new_id(), text, files=files))
+        post_message.say(tx, deed, ticket, Written(new_id(), text, files=files))
         return
     _ACTIONS[act.what](tx, deed, ticket, act.value)
 
 
 def _claim(tx: Connection, deed: Deed, ticket: str, _: str) -> None:
-    work.assign(tx, deed, ticket, deed.person)
+    update.assign(tx, deed, ticket, deed.person)
 
 
 def _reply(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    talk.say(tx, deed, ticket, Written(new_id(), text))
+    post_message.say(tx, deed, ticket, Written(new_id(), text))
 
 
 def _note(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    talk.say(tx, deed, ticket, Written(new_id(), text, "note"))
+    post_message.say(tx, deed, ticket, Written(new_id(), text, "note"))
 
 
 def _label(tx: Connection, deed: Deed, ticket: str, label: str) -> None:
-    work.label(tx, deed, ticket, add=[label])
+    update.label(tx, deed, ticket, add=[label])
 
 
 def _move(tx: Connection, deed: Deed, ticket: str, word: str) -> None:
-    work.move(tx, deed, ticket, next(each for each in STATUSES if each == word))
+    update.move(tx, deed, ticket, next(each for each in STATUSES if each == word))
 
 
 def _remove(tx: Connection, deed: Deed, ticket: str, _: str) -> None:
-    work.remove(tx, deed, ticket)
+    update.remove(tx, deed, ticket)
 
 
 _ACTIONS: Mapping[Verb, Callable[[Connection, Deed, str, str], object]] = {
@@ -81,7 +81,7 @@ _ACTIONS: Mapping[Verb, Callable[[Connection, Deed, str, str], object]] = {
     "reply": _reply,
     "note": _note,
     "label": _label,
-    "priority": work.prioritise,
+    "priority": update.prioritise,
     "status": _move,
     "remove": _remove,
 }

@@ -21,11 +21,11 @@ from deskwire.demo.world import CLIENTS, TEAM, VISITORS, Client
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, Millis
 from deskwire.kit.ids import new_id
-from deskwire.tickets import talk
-from deskwire.tickets.uploads import Uploads, once, record
-from deskwire.workspaces import founding
-from deskwire.workspaces.membership import join
-from deskwire.workspaces.organizations import employ, read_visible_by_id
+from deskwire.tickets.actions import post_message
+from deskwire.tickets.files.uploads import Uploads, once, record
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.members import join
+from deskwire.workspaces.organizations.organizations import employ, read_visible_by_id
 
 LENGTH = 60 * DAY
 UNREAD = 2 * DAY  # for so long visitors have not looked into what is new
@@ -82,7 +82,7 @@ class Town:
         if not client.company:
             employ(tx, person.id, client.role, at)
         elif client.company not in self.places:
-            made = founding.create(tx, deed_of(tx, client.key, at), client.company)
+            made = settings.create(tx, deed_of(tx, client.key, at), client.company)
             self.places[client.company] = made.id
         else:
             first = next(each for each in CLIENTS if each.company == client.company)
@@ -101,7 +101,7 @@ class Town:
     def _read(self, ticket: str, matter: Matter, at: Millis) -> None:
         for each in (*TEAM, *CLIENTS):
             if each.key in VISITORS and each.company in ("", matter.company):
-                talk.mark_read(self.tx, deed_of(self.tx, each.key, at), ticket, at)
+                post_message.mark_read(self.tx, deed_of(self.tx, each.key, at), ticket, at)
 
     def _do(self, ticket: str, matter: Matter, act: Act, at: Millis) -> None:
         deed = deed_of(self.tx, act.who, at)

@@ -20,11 +20,11 @@ from deskwire.demo.seed import seed
 from deskwire.demo.world import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import set_up
-from deskwire.kit.stores import open_store
-from deskwire.serve import listen, serve_on
-from deskwire.services import Opened, open_database
+from deskwire.kit.open_store import open_store
+from deskwire.server.serve import listen, serve_on
+from deskwire.server.services import Opened, open_database
 from deskwire.settings import Settings, load
-from deskwire.web.redaction import redact
+from deskwire.web.http.log_redaction import redact
 
 STARTING = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # what the interpreter may need
 END_WITHIN = 3.0  # s the simulator has to go by itself

@@ -27,7 +27,7 @@ from deskwire.kit.clock import DAY, HOUR, MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_secret
 from deskwire.kit.store import Store
-from deskwire.tickets.uploads import Uploads
+from deskwire.tickets.files.uploads import Uploads
 from deskwire.webhooks.deliveries import deliveries, keep
 from deskwire.webhooks.source import Arrived, check
 from deskwire.webhooks.worker import Worker

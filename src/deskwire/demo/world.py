@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deskwire.workspaces.rights import Role
+from deskwire.workspaces.organizations.permissions import Role
 
 PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good there
 

@@ -6,7 +6,7 @@ in one statement, for as many people as are asked about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Select, bindparam, union_all
 
 from deskwire.events.channels import Channel, Grant, PersonId, user
-from deskwire.events.questions import Answer
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database, padded
 
@@ -77,3 +76,11 @@ class Access:
 def _hears_own(person: PersonId, held: Sequence[Grant]) -> bool:
     own = user(person)
     return any(grant.channel == own for grant in held)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What access says: the grants of each person, and until when each session lives."""
+
+    grants: Mapping[PersonId, Collection[Grant]]
+    sessions: Mapping[str, Millis]

@@ -63,3 +63,8 @@ class Grant:
     channel: Channel
     workspace: Workspace | None
     why: str
+
+
+def is_request(workspace: Workspace) -> bool:
+    """Whether tickets there are requests: the workspace is an organization."""
+    return workspace.startswith("org:")

@@ -37,11 +37,11 @@ from sqlalchemy import (
     update,
 )
 
-from deskwire.events.catalogue import Event
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.redaction import SILENCED, Rule, redacted
+from deskwire.events.types.registry import Event
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_plain, is_shared, metadata, note
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
-from deskwire.kit.speech import N_, gettext
+from deskwire.kit.i18n import N_, gettext
 
 Rule = Callable[[str, str], str | None]  # (data, id) → data without it; None: it tells nothing
 FORMER = N_("Former member")  # who has left for good

@@ -29,17 +29,17 @@ from sqlalchemy import (
     tuple_,
 )
 
-from deskwire.events.catalogue import Attached, Line, LineKind, Side, Who
 from deskwire.events.channels import PersonId
+from deskwire.events.types.registry import Attached, Line, LineKind, Side, Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
+from deskwire.kit.i18n import N_, gettext, ngettext
 from deskwire.kit.ids import new_id
-from deskwire.kit.keys import Key
-from deskwire.kit.speech import N_, gettext, ngettext
-from deskwire.tickets.facts import Fact
+from deskwire.kit.pagination import Key
 from deskwire.tickets.markdown import render
-from deskwire.tickets.sentences import labelled, quoted, told_here
+from deskwire.tickets.state import Fact
 from deskwire.tickets.statuses import LABELS, Status, from_wire
+from deskwire.tickets.timeline_text import labelled, quoted, told_here
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 

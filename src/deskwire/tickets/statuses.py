@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from deskwire.events.catalogue import StatusWord
-from deskwire.kit.speech import N_
+from deskwire.events.types.registry import StatusWord
+from deskwire.kit.i18n import N_
 
 Status = StatusWord
 WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]

@@ -5,8 +5,8 @@
     signed-in    people who are signed in; others are sent to sign in, programs get 401
     session      as signed-in, asked by the stream itself (it holds nothing else of the request)
     signature    senders of webhooks, proven by the door in front of this application
-    operator     whoever runs the desk, proven by METRICS_TOKEN (web/operators.py)
-    development  who sits at this machine, where no mail is sent (web/letters.py)
+    operator     whoever runs the desk, proven by METRICS_TOKEN (web/auth/metrics_token.py)
+    development  who sits at this machine, where no mail is sent (web/auth/mail_templates.py)
 
 "signed-in" says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
@@ -24,35 +24,35 @@ from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
+from deskwire.web.api import me as api_oneself
 from deskwire.web.api import messages as api_messages
-from deskwire.web.api import oneself as api_oneself
 from deskwire.web.api import organizations as api_organizations
 from deskwire.web.api import requests as api_requests
 from deskwire.web.api.operations import Operation
 from deskwire.web.api.reference import Reference
-from deskwire.web.assets import Assets
-from deskwire.web.login import Login
+from deskwire.web.auth.recovery import Recovery
+from deskwire.web.auth.sign_in import Login
+from deskwire.web.dependencies import Site, begin_visit
+from deskwire.web.http.assets import Assets
 from deskwire.web.pages.admin_deliveries import DeliveriesAdmin
 from deskwire.web.pages.admin_organizations import OrganizationsAdmin
 from deskwire.web.pages.admin_people import PeopleAdmin
 from deskwire.web.pages.avatars import AvatarPages
 from deskwire.web.pages.dashboard import Dashboard
+from deskwire.web.pages.dev_mailbox import Mailbox
 from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
 from deskwire.web.pages.health import Health
 from deskwire.web.pages.invitations import InvitationPages
-from deskwire.web.pages.mailbox import Mailbox
-from deskwire.web.pages.oneself import Oneself
+from deskwire.web.pages.landing import PersonPages
+from deskwire.web.pages.organization_switcher import Switching
 from deskwire.web.pages.organizations import OrganizationPages
-from deskwire.web.pages.people import PersonPages
-from deskwire.web.pages.request import RequestPage
-from deskwire.web.pages.requests import RequestPages
-from deskwire.web.pages.switching import Switching
+from deskwire.web.pages.request_detail import RequestPage
+from deskwire.web.pages.request_list import RequestPages
+from deskwire.web.pages.settings import Oneself
 from deskwire.web.pages.tickets import TicketPages
-from deskwire.web.recovery import Recovery
-from deskwire.web.render import Renderer
-from deskwire.web.site import Site, begin_visit
+from deskwire.web.rendering.render import Renderer
 
 Policy = Literal["public", "anyone", "signed-in", "session", "signature", "operator", "development"]
 Endpoint = Callable[[Request], Awaitable[Response]]

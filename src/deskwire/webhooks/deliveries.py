@@ -38,7 +38,7 @@ from sqlalchemy import (
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import BigId, execute_plain, metadata, ring
 from deskwire.kit.errors import Conflict, NotFound
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 from deskwire.webhooks.source import Arrived
 
 BELL = "deskwire_deliveries"  # rung when one of them is another than it was

@@ -15,10 +15,10 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deskwire.events.takeover import leave_out_of_access_log, reply
 from deskwire.kit.clock import Clock, iso, now
 from deskwire.kit.db import Database
-from deskwire.kit.limits import TimeLimit
+from deskwire.kit.deadline import TimeLimit
+from deskwire.kit.uvicorn_internals import leave_out_of_access_log, reply
 from deskwire.webhooks.deliveries import AT_ONCE, keeping
 from deskwire.webhooks.source import Arrived, Refused, Source
 

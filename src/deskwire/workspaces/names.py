@@ -26,16 +26,16 @@ from sqlalchemy import (
     union_all,
 )
 
-from deskwire.accounts import actions
-from deskwire.accounts.actions import Visit
+from deskwire.accounts import authentication
+from deskwire.accounts.authentication import Visit
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import change, people, picture_at
 from deskwire.accounts.sessions import Opened
-from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId, Workspace
+from deskwire.events.types.registry import Who
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 from deskwire.kit.text import words_of
 from deskwire.workspaces.origin import BY_HAND, Principal
 
@@ -91,7 +91,7 @@ def rename_person(tx: Connection, person_id: PersonId, name: str, at: Millis) ->
 
 def welcome(tx: Connection, token: str, name: str, hash_: str, visit: Visit, at: Millis) -> Opened:
     """`actions.welcome`; its holder is found by the name they gave."""
-    opened = actions.welcome(tx, token, name, hash_, visit, at)
+    opened = authentication.welcome(tx, token, name, hash_, visit, at)
     rename(tx, opened.session.person, name)
     return opened
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from deskwire.integrations.discord import payloads as bot
 from deskwire.integrations.discord.payloads import PAYLOADS, Payload
 from deskwire.kit.clock import Millis
-from deskwire.tickets import actions as tickets
+from deskwire.tickets.actions import ingest
 from deskwire.webhooks.source import Delivery, Unfit
-from deskwire.workspaces import guilds, members, roles
+from deskwire.workspaces.guilds import guilds, members, roles
 from deskwire.workspaces.names import learn
 from deskwire.workspaces.origin import Origin, discord
 
@@ -31,7 +31,7 @@ def apply(tx: Connection, delivery: Delivery) -> None:
         case bot.TicketMessageSent():
             _message(tx, origin, payload)
         case bot.TicketPayload():
-            tickets.record_fact(
+            ingest.record_fact(
                 tx, origin, type_, payload.guild_id, payload.ticket_id, payload.ticket_number
             )
         case bot.MembershipPayload():
@@ -92,7 +92,7 @@ _SETUP = {"support_category_id", "transcripts_channel_id", "log_channel_id", "de
 
 
 def _message(tx: Connection, origin: Origin, payload: bot.TicketMessageSent) -> None:
-    tickets.record_message(
+    ingest.record_message(
         tx,
         origin,
         guild_id=payload.guild_id,

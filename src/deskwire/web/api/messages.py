@@ -8,14 +8,16 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from deskwire.events.access import Viewer
-from deskwire.events.catalogue import Attached, Who
 from deskwire.events.channels import Workspace
+from deskwire.events.types.registry import Attached, Who
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.ids import new_id
-from deskwire.kit.keys import Key, key_of, parse_key
-from deskwire.tickets import files, messages, talk
-from deskwire.tickets.requests import read_row
-from deskwire.tickets.talk import Written
+from deskwire.kit.pagination import Key, key_of, parse_key
+from deskwire.tickets import messages
+from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions.post_message import Written
+from deskwire.tickets.files import attachments
+from deskwire.tickets.queries.list_requests import read_row
 from deskwire.web.api.operations import Call
 from deskwire.web.api.request_shapes import (
     FileList,
@@ -28,11 +30,11 @@ from deskwire.web.api.request_shapes import (
 )
 from deskwire.web.api.requests import link_next
 from deskwire.web.api.shapes import PageQuery
-from deskwire.web.receiving import receive_one
-from deskwire.workspaces.deeds import Deed
+from deskwire.web.http.uploads import receive_one
+from deskwire.workspaces.actor import Deed
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations.permissions import is_staff
 from deskwire.workspaces.origin import Principal
-from deskwire.workspaces.rights import is_staff
 
 
 async def list_messages(call: Call, query: PageQuery) -> MessagePage:
@@ -67,7 +69,7 @@ async def erase(call: Call) -> None:
 
     Your own, or any as a moderator of the team.
     """
-    await call.write(talk.erase, call.id("request"), call.id("message"))
+    await call.write(post_message.erase, call.id("request"), call.id("message"))
 
 
 async def list_files(call: Call) -> FileList:
@@ -107,7 +109,7 @@ async def remove_file(call: Call) -> None:
     it.
     """
     file = call.id("file")
-    await call.write(talk.remove_file, call.id("request"), file)
+    await call.write(post_message.remove_file, call.id("request"), file)
     await call.site.uploads.drop(file)
 
 
@@ -120,28 +122,28 @@ def _read_page(
     shown = rows[: messages.PAGE]
     more = key_of(shown[-1].at, shown[-1].id) if len(rows) > messages.PAGE else None
     names = read_names(tx, [row.author for row in shown])
-    sent = files.read_of_ticket(tx, id_, notes=notes)
+    sent = attachments.read_of_ticket(tx, id_, notes=notes)
     return [_message_now(row, names, sent.get(row.id, [])) for row in shown], more
 
 
 def _say(tx: Connection, deed: Deed, id_: str, written: Written) -> MessageNow:
-    return _read_now(tx, talk.say(tx, deed, id_, written))
+    return _read_now(tx, post_message.say(tx, deed, id_, written))
 
 
 def _edit(tx: Connection, deed: Deed, id_: str, message: str, text: str) -> MessageNow:
-    return _read_now(tx, talk.edit(tx, deed, id_, message, text))
+    return _read_now(tx, post_message.edit(tx, deed, id_, message, text))
 
 
 def _send(tx: Connection, deed: Deed, id_: str, written: Written) -> FileNow:
-    row = talk.say(tx, deed, id_, written)
-    sent = files.read_of_message(tx, row.id)
+    row = post_message.say(tx, deed, id_, written)
+    sent = attachments.read_of_message(tx, row.id)
     if not sent:
         raise Conflict("The message with this id has no file. Send it again with a new id.")
     return FileNow(**dict(sent[0]), message=row.id)
 
 
 def _read_now(tx: Connection, row: Row[Any]) -> MessageNow:
-    return _message_now(row, read_names(tx, [row.author]), files.read_of_message(tx, row.id))
+    return _message_now(row, read_names(tx, [row.author]), attachments.read_of_message(tx, row.id))
 
 
 def _message_now(
@@ -168,7 +170,7 @@ def _read_workspace(tx: Connection, viewer: Viewer, id_: str) -> Workspace:
 
 def _read_files(tx: Connection, viewer: Viewer, id_: str) -> list[FileNow]:
     read_row(tx, viewer, id_)
-    found = files.read_of_ticket(tx, id_, notes=is_staff(viewer))
+    found = attachments.read_of_ticket(tx, id_, notes=is_staff(viewer))
     return [
         FileNow(**dict(each), message=message) for message, some in found.items() for each in some
     ]

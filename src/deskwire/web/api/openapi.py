@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from deskwire.kit.ids import UUID7
 from deskwire.web.api.operations import JSON, Operation
 from deskwire.web.api.shapes import ProblemNow
-from deskwire.web.problems import KIND, PROBLEMS
+from deskwire.web.http.problems import KIND, PROBLEMS
 
 Json = dict[str, Any]
 Endpoints = Mapping[str, object]  # by method

@@ -24,13 +24,13 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
-from deskwire.web.acting import act_as, read_as
 from deskwire.web.api.shapes import Given, Query
-from deskwire.web.pages.requests import active_of
-from deskwire.web.problems import pointer
-from deskwire.web.receiving import arriving
-from deskwire.web.site import Site, person_of, visit_of
-from deskwire.workspaces.deeds import Deed
+from deskwire.web.context import act_as, read_as
+from deskwire.web.dependencies import Site, person_of, visit_of
+from deskwire.web.http.problems import pointer
+from deskwire.web.http.uploads import arriving
+from deskwire.web.pages.request_list import active_of
+from deskwire.workspaces.actor import Deed
 
 JSON = "application/json"
 MAX_ERRORS = 20  # told at once; a body of a megabyte could have a hundred thousand

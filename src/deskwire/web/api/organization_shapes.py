@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from deskwire.web.api.shapes import At, Change, Everything, Given, Page, Shown
-from deskwire.workspaces.organizations import Visibility
-from deskwire.workspaces.rights import ClientRole, InternalRole
+from deskwire.workspaces.organizations.organizations import Visibility
+from deskwire.workspaces.organizations.permissions import ClientRole, InternalRole
 
 
 class NewOrganization(Given):

@@ -7,8 +7,9 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
-from deskwire.tickets import leaving
+from deskwire.tickets.actions import offboarding
 from deskwire.web.api.operations import Call
+from deskwire.web.api.organization_lookup import read_named
 from deskwire.web.api.organization_shapes import (
     CategoryChange,
     CategoryList,
@@ -26,16 +27,15 @@ from deskwire.web.api.organization_shapes import (
     OrganizationNow,
     OrganizationPage,
 )
-from deskwire.web.api.places import read_named
 from deskwire.web.api.requests import TAKE_NEXT, link_next
 from deskwire.web.api.shapes import PageQuery
-from deskwire.workspaces import founding, invitations
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.directory import find_visible
-from deskwire.workspaces.invitations import Compose, Invitation
-from deskwire.workspaces.membership import Member, read_members
-from deskwire.workspaces.organizations import Category, Organization, read_categories
-from deskwire.workspaces.rights import (
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations.directory import find_visible
+from deskwire.workspaces.organizations.invitations import Compose, Invitation
+from deskwire.workspaces.organizations.members import Member, read_members
+from deskwire.workspaces.organizations.organizations import Category, Organization, read_categories
+from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     Right,
     demand,
@@ -60,7 +60,7 @@ async def found(call: Call, given: NewOrganization) -> OrganizationNow:
     Whoever does becomes its admin. Who is admin of 20, with those deleted since yesterday, founds
     no other, but for who may create any number.
     """
-    id_ = (await call.write(founding.create, given.name, given.slug)).id
+    id_ = (await call.write(settings.create, given.name, given.slug)).id
     call.headers["location"] = f"/api/organizations/{id_}"
     return await call.read(_read_one, id_)
 
@@ -186,9 +186,9 @@ def _change(tx: Connection, deed: Deed, named: str, given: OrganizationChange) -
         raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
     if profile := said & {"name", "slug", "about"}:
         fields = {name: getattr(given, name) or "" for name in profile}  # None says nothing
-        founding.rename(tx, deed, place.id, **fields)
+        settings.rename(tx, deed, place.id, **fields)
     if "visibility" in said:
-        founding.set_visibility(tx, deed, place.id, given.visibility)
+        settings.set_visibility(tx, deed, place.id, given.visibility)
     return place.id
 
 
@@ -198,12 +198,12 @@ def _read_members(tx: Connection, viewer: Viewer, named: str) -> list[MemberNow]
 
 def _change_role(tx: Connection, deed: Deed, named: str, person: str, role: str) -> MemberNow:
     place = read_named(tx, deed.viewer, named)
-    leaving.change_role(tx, deed, place.id, person, role)
+    offboarding.change_role(tx, deed, place.id, person, role)
     return next(_member_now(e) for e in read_members(tx, place.id) if e.who.id == person)
 
 
 def _remove(tx: Connection, deed: Deed, named: str, person: str) -> None:
-    leaving.remove_member(tx, deed, read_named(tx, deed.viewer, named).id, person)
+    offboarding.remove_member(tx, deed, read_named(tx, deed.viewer, named).id, person)
 
 
 def _member_now(member: Member) -> MemberNow:
@@ -249,7 +249,7 @@ def _read_categories(tx: Connection, viewer: Viewer, named: str) -> list[Categor
 def _add_category(tx: Connection, deed: Deed, named: str, name: str) -> CategoryNow:
     place = read_named(tx, deed.viewer, named)
     before = {each.id for each in read_categories(tx, place.id)}
-    founding.add_category(tx, deed, place.id, name)
+    settings.add_category(tx, deed, place.id, name)
     return next(_category_now(e) for e in read_categories(tx, place.id) if e.id not in before)
 
 
@@ -262,7 +262,7 @@ def _change_category(
     if id_ not in known:
         raise NotFound("There is no such category.")
     if known[id_].archived != archived:
-        founding.archive_category(tx, deed, place.id, id_)
+        settings.archive_category(tx, deed, place.id, id_)
     return CategoryNow(id=id_, name=known[id_].name, archived=archived)
 
 

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deskwire.web.api.openapi import ID, SCHEMAS, Endpoints, Json, describe
-from deskwire.web.problems import PROBLEMS
-from deskwire.web.render import Render
-from deskwire.web.sessions import cookie_of
-from deskwire.web.site import Site
+from deskwire.web.auth.sessions import cookie_of
+from deskwire.web.dependencies import Site
+from deskwire.web.http.problems import PROBLEMS
+from deskwire.web.rendering.render import Render
 
 METHODS = ("get", "post", "put", "patch", "delete")
 

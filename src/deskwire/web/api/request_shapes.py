@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from deskwire.events.catalogue import Attached, LineKind, Named, Side, StatusWord, Who
-from deskwire.tickets.files import MAX_FILES
-from deskwire.tickets.requests import Nobody, Sort
-from deskwire.tickets.search import MAX_QUERY
-from deskwire.tickets.sentences import Priority
-from deskwire.tickets.talk import Kind
-from deskwire.tickets.work import MAX_LABELS
+from deskwire.events.types.registry import Attached, LineKind, Named, Side, StatusWord, Who
+from deskwire.tickets.actions.post_message import Kind
+from deskwire.tickets.actions.update import MAX_LABELS
+from deskwire.tickets.files.attachments import MAX_FILES
+from deskwire.tickets.queries.list_requests import Nobody, Sort
+from deskwire.tickets.queries.list_tickets import MAX_QUERY
+from deskwire.tickets.timeline_text import Priority
 from deskwire.web.api.shapes import (
     At,
     Change,

@@ -7,17 +7,18 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
-from deskwire.events.catalogue import Named
+from deskwire.events.types.registry import Named
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
-from deskwire.tickets import requests, talk, work
-from deskwire.tickets.facts import parse_tags
-from deskwire.tickets.filing import Filing, file_request
-from deskwire.tickets.places import Places
-from deskwire.tickets.requests import Found, Listed, Wish, parse_wish, read_one
-from deskwire.tickets.texts import parse_label
+from deskwire.tickets.actions import post_message, record, update
+from deskwire.tickets.actions.create import Filing, file_request
+from deskwire.tickets.queries import list_requests
+from deskwire.tickets.queries.list_requests import Found, Listed, Wish, parse_wish, read_one
+from deskwire.tickets.state import parse_tags
+from deskwire.tickets.validation import parse_label
+from deskwire.tickets.workspace_names import Places
 from deskwire.web.api.operations import Call
-from deskwire.web.api.places import read_named, read_place
+from deskwire.web.api.organization_lookup import read_named, read_place
 from deskwire.web.api.request_shapes import (
     NewRequest,
     OfOrganization,
@@ -29,9 +30,9 @@ from deskwire.web.api.request_shapes import (
     RequestQuery,
     WatchQuery,
 )
-from deskwire.web.pages.requests import demand_staff
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.organizations import Organization
+from deskwire.web.pages.request_list import demand_staff
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.organizations import Organization
 
 TAKE_NEXT = "Take `after` from `next` of the page before."
 
@@ -82,7 +83,7 @@ async def delete(call: Call) -> None:
 
     For moderators of the team. Nobody gets it back.
     """
-    await call.write(work.remove, call.id("request"))
+    await call.write(update.remove, call.id("request"))
 
 
 async def watch(call: Call, query: WatchQuery) -> None:
@@ -90,17 +91,17 @@ async def watch(call: Call, query: WatchQuery) -> None:
 
     Oneself; managers and the team may have somebody else watch it.
     """
-    await call.write(work.watch, call.id("request"), query.person or call.person)
+    await call.write(update.watch, call.id("request"), query.person or call.person)
 
 
 async def unwatch(call: Call, query: WatchQuery) -> None:
     """Watch a request no more."""
-    await call.write(work.unwatch, call.id("request"), query.person or call.person)
+    await call.write(update.unwatch, call.id("request"), query.person or call.person)
 
 
 async def read(call: Call) -> None:
     """Note that you have read what is there now."""
-    await call.write(talk.mark_all_read, call.id("request"))
+    await call.write(post_message.mark_all_read, call.id("request"))
 
 
 def wish_of(query: RequestQuery) -> Wish:
@@ -169,11 +170,11 @@ def _find_all(tx: Connection, viewer: Viewer, named: str | None, wish: Wish) -> 
     demand_staff(viewer)
     if named is not None:
         return _find_in(tx, viewer, read_named(tx, viewer, named), wish)
-    return requests.find(tx, viewer, None, wish)
+    return list_requests.find(tx, viewer, None, wish)
 
 
 def _find_in(tx: Connection, viewer: Viewer, place: Organization, wish: Wish) -> Found:
-    return requests.find(tx, viewer, place.workspace, wish, Places({place.id: place}))
+    return list_requests.find(tx, viewer, place.workspace, wish, Places({place.id: place}))
 
 
 def _file(
@@ -194,26 +195,26 @@ def _file(
 
 def _change(tx: Connection, deed: Deed, id_: str, given: RequestChange, reopen_days: int) -> None:
     said = given.model_fields_set
-    row = work.hold(tx, deed, id_)
+    row = record.hold(tx, deed, id_)
     if not said:
         raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
     if "subject" in said:
-        work.retitle(tx, deed, id_, given.subject)
+        update.retitle(tx, deed, id_, given.subject)
     if "category" in said:
-        work.categorise(tx, deed, id_, given.category)
+        update.categorise(tx, deed, id_, given.category)
     if "priority" in said:
-        work.prioritise(tx, deed, id_, given.priority)
+        update.prioritise(tx, deed, id_, given.priority)
     if "labels" in said:
         _label(tx, deed, id_, given.labels, set(parse_tags(row.tags) or []))
     if "assignee" in said:
-        work.assign(tx, deed, id_, given.assignee)
+        update.assign(tx, deed, id_, given.assignee)
     if "status" in said:
-        work.move(tx, deed, id_, given.status, reopen_days)
+        update.move(tx, deed, id_, given.status, reopen_days)
 
 
 def _label(tx: Connection, deed: Deed, id_: str, wanted: list[str], held: set[str]) -> None:
     try:
         kept = {parse_label(each) for each in wanted}
-        work.label(tx, deed, id_, add=kept - held, remove=held - kept)
+        update.label(tx, deed, id_, add=kept - held, remove=held - kept)
     except Invalid as refusal:
         raise Invalid(str(refusal), {"labels": str(refusal)}) from None

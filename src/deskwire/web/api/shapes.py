@@ -14,8 +14,8 @@ from pydantic.alias_generators import to_camel
 
 from deskwire.kit.clock import iso
 from deskwire.kit.ids import UUID7
-from deskwire.web.problems import Code
-from deskwire.workspaces.founding import SLUG
+from deskwire.web.http.problems import Code
+from deskwire.workspaces.organizations.settings import SLUG
 
 Id = Annotated[str, StringConstraints(pattern=f"^{UUID7}$")]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]

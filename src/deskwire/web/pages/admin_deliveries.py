@@ -14,17 +14,17 @@ from starlette.responses import Response
 from deskwire.events.access import Viewer
 from deskwire.events.log import Caused, read_caused_by
 from deskwire.kit.errors import Conflict, Invalid, NotFound, Refusal
-from deskwire.kit.speech import N_, gettext
-from deskwire.web.acting import act_as, read_as
-from deskwire.web.deliveries import Deliveries, Kept, Told
-from deskwire.web.errors import status_of
-from deskwire.web.forms import done, read_form
-from deskwire.web.redaction import pretty
-from deskwire.web.render import Render
-from deskwire.web.site import Site
-from deskwire.web.wording import said
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.rights import Right, demand
+from deskwire.kit.i18n import N_, gettext
+from deskwire.web.context import act_as, read_as
+from deskwire.web.delivery_store import Deliveries, Kept, Told
+from deskwire.web.dependencies import Site
+from deskwire.web.http.errors import status_of
+from deskwire.web.http.forms import done, read_form
+from deskwire.web.http.log_redaction import pretty
+from deskwire.web.rendering.i18n import said
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations.permissions import Right, demand
 
 PATH = "/admin/deliveries"
 PAGE = 50  # rows

@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
-from deskwire.tickets.counts import count_open_of
-from deskwire.web.acting import read_as
-from deskwire.web.render import Render
-from deskwire.web.site import Site
-from deskwire.workspaces.directory import Company, Seek, find_companies, parse_seek
-from deskwire.workspaces.rights import Right, may
+from deskwire.tickets.queries.counts import count_open_of
+from deskwire.web.context import read_as
+from deskwire.web.dependencies import Site
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.organizations.directory import Company, Seek, find_companies, parse_seek
+from deskwire.workspaces.organizations.permissions import Right, may
 
 PATH = "/admin/organizations"
 

@@ -12,19 +12,30 @@ from starlette.responses import Response
 
 from deskwire.events.access import Viewer
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal, TooMany
-from deskwire.kit.speech import N_, gettext
-from deskwire.tickets import leaving
-from deskwire.web.acting import act_as, read_as
-from deskwire.web.errors import status_of
-from deskwire.web.forms import Form, done, read_form
-from deskwire.web.recovery import NO_MAIL
-from deskwire.web.render import Render
-from deskwire.web.site import Site, person_of
-from deskwire.web.wording import said
-from deskwire.workspaces import admission
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.directory import GROUPS, Listed, find_people, parse_seek, read_person
-from deskwire.workspaces.rights import INTERNAL_ROLES, ROLE_LABELS, Right, rights_in
+from deskwire.kit.i18n import N_, gettext
+from deskwire.tickets.actions import offboarding
+from deskwire.web.auth.recovery import NO_MAIL
+from deskwire.web.context import act_as, read_as
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.http.errors import status_of
+from deskwire.web.http.forms import Form, done, read_form
+from deskwire.web.rendering.i18n import said
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import staff
+from deskwire.workspaces.organizations.directory import (
+    GROUPS,
+    Listed,
+    find_people,
+    parse_seek,
+    read_person,
+)
+from deskwire.workspaces.organizations.permissions import (
+    INTERNAL_ROLES,
+    ROLE_LABELS,
+    Right,
+    rights_in,
+)
 
 GROUP_LABELS = {"all": N_("Everybody"), "team": N_("The team"), "deactivated": N_("Deactivated")}
 DONE = {
@@ -83,7 +94,7 @@ class PeopleAdmin:
             raise Conflict(gettext(NO_MAIL))
         address = request.client.host if request.client else None
         compose = letters.reset(request)
-        await act_as(self.site, request, admission.send_reset, id_, compose, address)
+        await act_as(self.site, request, staff.send_reset, id_, compose, address)
 
     async def _page(self, request: Request, refusal: Refusal | None = None) -> Response:
         viewer, shown = await read_as(self.site, request, read_person, _id(request))
@@ -102,17 +113,17 @@ def change_from(tx: Connection, deed: Deed, id_: str, form: Form) -> None:
     """What a form of somebody's page says."""
     match form.get("act"):
         case "role":
-            admission.give_role(tx, deed, id_, form.get("role"))
+            staff.give_role(tx, deed, id_, form.get("role"))
         case "take-role":
-            leaving.take_role(tx, deed, id_)
+            offboarding.take_role(tx, deed, id_)
         case "deactivate":
-            leaving.deactivate(tx, deed, id_)
+            offboarding.deactivate(tx, deed, id_)
         case "readmit":
-            admission.readmit(tx, deed, id_)
+            staff.readmit(tx, deed, id_)
         case "link":
-            admission.link(tx, deed, id_, form.get("discord"))
+            staff.link(tx, deed, id_, form.get("discord"))
         case "unlink":
-            admission.unlink(tx, deed, id_)
+            staff.unlink(tx, deed, id_)
         case _:
             raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
 

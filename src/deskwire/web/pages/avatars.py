@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from deskwire.kit.errors import Invalid, NotFound, TooLarge
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 from deskwire.kit.store import Missing
-from deskwire.tickets.avatars import NO_PICTURE, check_shown, drop_avatar, keep_avatar
-from deskwire.web.login import Login, read_form
-from deskwire.web.multipart import Multipart, Part
-from deskwire.web.pages.oneself import Oneself
-from deskwire.web.receiving import FIELD_BYTES, arriving
-from deskwire.web.site import Site, person_of
+from deskwire.tickets.files.avatars import NO_PICTURE, check_shown, drop_avatar, keep_avatar
+from deskwire.web.auth.sign_in import Login, read_form
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.http.multipart import Multipart, Part
+from deskwire.web.http.uploads import FIELD_BYTES, arriving
+from deskwire.web.pages.settings import Oneself
 
 HEADERS = {
     "content-type": "image/webp",

@@ -13,26 +13,32 @@ from starlette.responses import Response
 
 from deskwire.events import log
 from deskwire.events.access import Access, Viewer
-from deskwire.events.catalogue import Who
-from deskwire.events.channels import STAFF, PersonId, Workspace
+from deskwire.events.channels import STAFF, PersonId, Workspace, is_request
+from deskwire.events.types.registry import Who
 from deskwire.kit.clock import Millis, now
-from deskwire.tickets import counts
-from deskwire.tickets.days import DayCount, day_of, history_of
-from deskwire.tickets.overview import OPEN_STATUSES, SHOWN, Figures, read_figures, read_waiting
-from deskwire.tickets.places import Places, is_request
+from deskwire.tickets.queries import counts
+from deskwire.tickets.queries.daily_counts import DayCount, day_of, history_of
+from deskwire.tickets.queries.dashboard import (
+    OPEN_STATUSES,
+    SHOWN,
+    Figures,
+    read_figures,
+    read_waiting,
+)
 from deskwire.tickets.statuses import STATUSES, Status
-from deskwire.tickets.tickets import Ticket, held_by, named
-from deskwire.web.pages.activity import Deed, deeds_of, people_of
-from deskwire.web.pages.people import is_of_guilds
-from deskwire.web.pages.requests import active_of, chosen_of
-from deskwire.web.render import Render
-from deskwire.web.site import Site, person_of
-from deskwire.workspaces import guilds
-from deskwire.workspaces.guilds import Guild
+from deskwire.tickets.ticket import Ticket, held_by, named
+from deskwire.tickets.workspace_names import Places
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.pages.landing import is_of_guilds
+from deskwire.web.pages.request_list import active_of, chosen_of
+from deskwire.web.rendering.activity_text import Deed, deeds_of, people_of
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.guilds import guilds
+from deskwire.workspaces.guilds.guilds import Guild
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations import Organization, read_all, read_own
+from deskwire.workspaces.organizations.organizations import Organization, read_all, read_own
+from deskwire.workspaces.organizations.permissions import is_staff
 from deskwire.workspaces.origin import Principal
-from deskwire.workspaces.rights import is_staff
 
 LENGTHS = (30, 90)  # days a history may reach back
 ACTIVITY = 8  # entries; what stands beside the chart

@@ -18,14 +18,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from deskwire.events.access import Access
 from deskwire.events.channels import PersonId
 from deskwire.kit.errors import NotFound
-from deskwire.kit.speech import gettext
+from deskwire.kit.i18n import gettext
 from deskwire.kit.store import Missing
-from deskwire.tickets.file_kinds import HARMLESS, PLAIN, UNKNOWN
-from deskwire.tickets.files import read_shown
-from deskwire.tickets.uploads import read_uploader
-from deskwire.web.ranges import Unsatisfiable, is_known, is_same, parse_range
-from deskwire.web.receiving import receive_one
-from deskwire.web.site import Site, person_of
+from deskwire.tickets.files.attachments import read_shown
+from deskwire.tickets.files.content_types import HARMLESS, PLAIN, UNKNOWN
+from deskwire.tickets.files.uploads import read_uploader
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.http.ranges import Unsatisfiable, is_known, is_same, parse_range
+from deskwire.web.http.uploads import receive_one
 
 SAFETY = {
     "content-security-policy": "sandbox; default-src 'none'",

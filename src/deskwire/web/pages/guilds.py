@@ -11,16 +11,17 @@ from starlette.responses import Response
 from deskwire.accounts.identities import principals_of
 from deskwire.events import log
 from deskwire.events.access import Access, Viewer
-from deskwire.events.catalogue import Who
 from deskwire.events.channels import PersonId
-from deskwire.tickets import counts
+from deskwire.events.types.registry import Who
+from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import Status
-from deskwire.tickets.tickets import Ticket, may_see_any, read_own
-from deskwire.web.pages.activity import Deed, deeds_of, people_of
-from deskwire.web.render import Render
-from deskwire.web.site import Site, person_of
-from deskwire.workspaces import guilds, members
-from deskwire.workspaces.guilds import Guild
+from deskwire.tickets.ticket import Ticket, read_own
+from deskwire.tickets.visibility import may_see_any
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.rendering.activity_text import Deed, deeds_of, people_of
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.guilds import guilds, members
+from deskwire.workspaces.guilds.guilds import Guild
 from deskwire.workspaces.names import read_names
 
 ACTIVITY = 20  # entries; what fits beside the team without scrolling far

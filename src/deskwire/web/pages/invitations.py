@@ -13,14 +13,13 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.accounts import people, throttle
+from deskwire.accounts import people, rate_limit
 from deskwire.accounts.passwords import parse_password
 from deskwire.accounts.people import Person, parse_name
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
-from deskwire.kit.speech import N_, gettext
-from deskwire.web.acting import act_as, go_on_in
-from deskwire.web.login import (
+from deskwire.kit.i18n import N_, gettext
+from deskwire.web.auth.sign_in import (
     NOT_OPEN,
     WELCOME_HEADERS,
     Login,
@@ -29,12 +28,13 @@ from deskwire.web.login import (
     read_form,
     token_of,
 )
-from deskwire.web.site import Site, visit_of
-from deskwire.web.wording import said
-from deskwire.workspaces import invitations
-from deskwire.workspaces.invitations import Invitation, lacks_proof, masked
-from deskwire.workspaces.organizations import Organization
-from deskwire.workspaces.rights import ROLE_LABELS
+from deskwire.web.context import act_as, go_on_in
+from deskwire.web.dependencies import Site, visit_of
+from deskwire.web.rendering.i18n import said
+from deskwire.workspaces.organizations import invitations
+from deskwire.workspaces.organizations.invitations import Invitation, lacks_proof, masked
+from deskwire.workspaces.organizations.organizations import Organization
+from deskwire.workspaces.organizations.permissions import ROLE_LABELS
 
 TAKEN = N_("This address has an account. Sign in with it, then open this link again.")
 
@@ -91,7 +91,7 @@ class InvitationPages:
             password=lambda: parse_password(form.get("password", ""), email),
         )
         visit, at, letters = login.browsers.visit_of(request), login.clock(), self.site.letters
-        await login.db.write(throttle.count_sign_up, visit.address, at, login.limits)
+        await login.db.write(rate_limit.count_sign_up, visit.address, at, login.limits)
         hash_ = await login.hasher.hash(typed["password"])
         letter = letters.verification(request) if letters.works else None
         enter, secret = invitations.enter, token_of(request)

@@ -13,26 +13,32 @@ from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, Refusal, TooMany
-from deskwire.kit.speech import gettext
-from deskwire.tickets import counts, leaving
+from deskwire.kit.i18n import gettext
+from deskwire.tickets.actions import offboarding
+from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import Status
-from deskwire.web.acting import act_as, go_on_in
-from deskwire.web.errors import status_of
-from deskwire.web.forms import Form, done, read_form
-from deskwire.web.render import Render, is_gone_to
-from deskwire.web.site import Site, person_of
-from deskwire.web.wording import said
-from deskwire.workspaces import founding, invitations
-from deskwire.workspaces.deeds import Deed
-from deskwire.workspaces.invitations import Compose, Invitation
-from deskwire.workspaces.membership import Member, read_members
-from deskwire.workspaces.organizations import (
+from deskwire.web.context import act_as, go_on_in
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.http.errors import status_of
+from deskwire.web.http.forms import Form, done, read_form
+from deskwire.web.rendering.i18n import said
+from deskwire.web.rendering.render import Render, is_gone_to
+from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations.invitations import Compose, Invitation
+from deskwire.workspaces.organizations.members import Member, read_members
+from deskwire.workspaces.organizations.organizations import (
     Category,
     Organization,
     read_categories,
     read_visible,
 )
-from deskwire.workspaces.rights import CLIENT_ROLES, ROLE_LABELS, Right, rights_in
+from deskwire.workspaces.organizations.permissions import (
+    CLIENT_ROLES,
+    ROLE_LABELS,
+    Right,
+    rights_in,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class OrganizationPages:
         form = await read_form(request)
         try:
             made = await act_as(
-                self.site, request, founding.create, form.get("name"), form.get("slug")
+                self.site, request, settings.create, form.get("name"), form.get("slug")
             )
         except (Invalid, Conflict) as refusal:
             context = _form_context(form.fields, refusal)
@@ -142,26 +148,26 @@ def change_from(
     match form.get("act"):
         case "profile":
             fields = {name: form.get(name) for name in ("name", "slug", "about")}
-            founding.rename(tx, deed, id_, **fields)
+            settings.rename(tx, deed, id_, **fields)
         case "visibility":
-            founding.set_visibility(tx, deed, id_, form.get("visibility"))
+            settings.set_visibility(tx, deed, id_, form.get("visibility"))
         case "add-category":
-            founding.add_category(tx, deed, id_, form.get("name"))
+            settings.add_category(tx, deed, id_, form.get("name"))
         case "archive-category":
-            founding.archive_category(tx, deed, id_, form.get("category"))
+            settings.archive_category(tx, deed, id_, form.get("category"))
         case "role":
-            leaving.change_role(tx, deed, id_, form.get("person"), form.get("role"))
+            offboarding.change_role(tx, deed, id_, form.get("person"), form.get("role"))
         case "remove":
-            leaving.remove_member(tx, deed, id_, form.get("person"))
+            offboarding.remove_member(tx, deed, id_, form.get("person"))
         case "leave":
-            leaving.remove_member(tx, deed, id_, deed.person)
+            offboarding.remove_member(tx, deed, id_, deed.person)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, deed, id_, email, role, compose, address)
         case "revoke":
             invitations.revoke(tx, deed, id_, form.get("invitation"))
         case "delete":
-            leaving.delete_organization(tx, deed, id_, form.get("confirmed"))
+            offboarding.delete_organization(tx, deed, id_, form.get("confirmed"))
         case _:
             raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
     return None

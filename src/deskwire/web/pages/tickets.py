@@ -19,16 +19,17 @@ from deskwire.events import channels
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import Channel, PersonId, Workspace
 from deskwire.kit.errors import NotFound
-from deskwire.kit.speech import N_, gettext
-from deskwire.tickets import search
-from deskwire.tickets.conversation import Conversation, read_conversation
-from deskwire.tickets.search import PAGE, Found, Sort, Wish, parse_wish
-from deskwire.tickets.tickets import Ticket, may_see_any
-from deskwire.web.render import Render
-from deskwire.web.site import Site, person_of
-from deskwire.web.wording import said
-from deskwire.workspaces import guilds
-from deskwire.workspaces.guilds import Guild
+from deskwire.kit.i18n import N_, gettext
+from deskwire.tickets.queries import list_tickets
+from deskwire.tickets.queries.detail import Conversation, read_conversation
+from deskwire.tickets.queries.list_tickets import PAGE, Found, Sort, Wish, parse_wish
+from deskwire.tickets.ticket import Ticket
+from deskwire.tickets.visibility import may_see_any
+from deskwire.web.dependencies import Site, person_of
+from deskwire.web.rendering.i18n import said
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.guilds import guilds
+from deskwire.workspaces.guilds.guilds import Guild
 
 PUSHED = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
@@ -106,7 +107,7 @@ def read_list(
     """Five statements. NotFound for who can neither open the server nor has a ticket there."""
     viewer = access.read_viewer(tx, person)
     guild = read_guild(tx, viewer, guild_id)
-    return viewer, guild, search.find(tx, viewer, guild.workspace, wish)
+    return viewer, guild, list_tickets.find(tx, viewer, guild.workspace, wish)
 
 
 def read_one(

@@ -1,0 +1,1 @@
+"""Files of tickets: uploads, types, thumbnails, avatars, clean-up."""

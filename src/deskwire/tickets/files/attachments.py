@@ -1,0 +1,218 @@
+"""Files of tickets: what was uploaded, whose it is, and with which message it came.
+
+The bytes lie in a store (`kit/store.py`) under the file's id; a row is there only once all of them
+are. Who may see the ticket may see its files; those of a note are the team's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Text,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
+
+from deskwire.accounts.people import people
+from deskwire.events.access import Viewer
+from deskwire.events.channels import PersonId
+from deskwire.events.types.registry import Attached
+from deskwire.kit.clock import Millis
+from deskwire.kit.db import metadata, padded
+from deskwire.kit.errors import Invalid, NotFound
+from deskwire.kit.i18n import gettext
+from deskwire.kit.ids import is_id
+from deskwire.tickets.tables import tickets
+from deskwire.tickets.visibility import visible_to
+from deskwire.workspaces.organizations.organizations import organizations
+from deskwire.workspaces.organizations.permissions import Right, may
+
+MAX_FILES = 20  # with one message; more is an archive
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),  # UUIDv7; also its key in the store
+    Column("workspace", Text, nullable=False),
+    Column("ticket", Text),  # None until it is sent
+    Column("message", Text),  # the message it came with; None: not sent yet
+    Column("note", Boolean, nullable=False),  # only the team sees it
+    Column("uploader", Text, nullable=False),  # person
+    Column("name", Text, nullable=False),  # as its owner called it
+    Column("type", Text, nullable=False),  # media type, by its content
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("sha256", Text, nullable=False),
+    Column("width", Integer),  # px; of pictures
+    Column("height", Integer),  # px
+    Column("thumbnail", Boolean, nullable=False),  # whether the store has one, under `ID.thumb`
+    Column("created_at", BigInteger, nullable=False),  # ms
+    Index("ix_files_ticket", "ticket"),
+    Index("ix_files_message", "message"),
+    Index("ix_files_created_at", "created_at"),
+)
+
+
+def attach(
+    tx: Connection,
+    person: PersonId,
+    ticket_id: str,
+    message_id: str,
+    ids: Sequence[str],
+    *,
+    note: bool = False,
+) -> list[Attached]:
+    """Give uploaded files to a message; each one's own, and not sent before. Invalid otherwise."""
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) > MAX_FILES:
+        raise Invalid(
+            gettext("At most %(most)s files go with one message.", most=MAX_FILES),
+            {"files": gettext("Too many")},
+        )
+    place = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
+    for id_ in wanted:
+        mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
+        values = {
+            "ticket": ticket_id,
+            "workspace": place,  # another may have been chosen since it was uploaded
+            "message": message_id,
+            "note": note,
+        }
+        if tx.execute(update(files).where(mine).values(values)).rowcount == 0:
+            raise Invalid(
+                gettext("One of the files is gone. Add it again."), {"files": gettext("Gone")}
+            )
+    return read_of_message(tx, message_id) if wanted else []
+
+
+def read_of_message(tx: Connection, message_id: str) -> list[Attached]:
+    """The files that came with a message, in the order they were uploaded."""
+    chosen = select(files).where(files.c.message == message_id).order_by(files.c.id)
+    return [attached(row) for row in tx.execute(chosen)]
+
+
+def read_of_ticket(tx: Connection, ticket_id: str, *, notes: bool) -> dict[str, list[Attached]]:
+    """A ticket's files by the message they came with; those of notes only where `notes` allows."""
+    chosen = select(files).where(files.c.ticket == ticket_id, files.c.message.is_not(None))
+    if not notes:
+        chosen = chosen.where(~files.c.note)
+    found: dict[str, list[Attached]] = {}
+    for row in tx.execute(chosen.order_by(files.c.id)):
+        found.setdefault(row.message, []).append(attached(row))
+    return found
+
+
+def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
+    """One file the viewer may have; NotFound otherwise, whether it exists or not."""
+    chosen = select_shown(viewer).where(files.c.id == file_id)
+    row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
+    if row is None:
+        raise NotFound(gettext("There is no such file, or it is not shared with you."))
+    return row
+
+
+def select_shown(viewer: Viewer) -> Select[Any]:
+    """The files the viewer may have: what was sent belongs to who sees the ticket, of a note to the
+    team; what was not, to who uploaded it."""
+    own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
+    sent = files.c.message.is_not(None) & visible_to(viewer)
+    if not may(viewer, Right.NOTE):
+        sent &= ~files.c.note
+    joined = files.outerjoin(tickets, tickets.c.id == files.c.ticket)
+    return select(files).select_from(joined).where(or_(own, sent))
+
+
+def read_unsent(tx: Connection, person: PersonId, ids: Sequence[str]) -> list[Attached]:
+    """Those of `ids` that somebody has uploaded and not sent yet."""
+    wanted = files.c.id.in_(ids[:MAX_FILES])
+    mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
+    return [attached(row) for row in tx.execute(mine.order_by(files.c.id))]
+
+
+def read_sent(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
+    """A file that came with a message of a ticket."""
+    is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)
+    return tx.execute(select(files).where(is_it, files.c.message.is_not(None))).one_or_none()
+
+
+def forget(tx: Connection, file_id: str) -> None:
+    """Forget a file; its bytes are the caller's to remove, or the store's keeper does."""
+    tx.execute(delete(files).where(files.c.id == file_id))
+
+
+def forget_of_message(tx: Connection, message_id: str) -> None:
+    """Forget the files of a message; the store's keeper removes what no row names."""
+    tx.execute(delete(files).where(files.c.message == message_id))
+
+
+def delete_unsent(tx: Connection, before: Millis, at_most: int) -> int:
+    """Delete files that were uploaded before a moment and never sent; how many."""
+    unsent = files.c.message.is_(None)
+    over = select(files.c.id).where(unsent, files.c.created_at < before).limit(at_most)
+    # Asked twice: meanwhile one may have been sent.
+    return tx.execute(delete(files).where(files.c.id.in_(over), unsent)).rowcount
+
+
+def delete_of_deleted(tx: Connection, before: Millis, at_most: int) -> int:
+    """Delete files of tickets and organizations that were deleted before a moment; how many.
+
+    Until then whoever deleted one by mistake may have it put back by hand.
+    """
+    gone_ticket = select(tickets.c.id).where(tickets.c.deleted_at < before)
+    place = func.substr(files.c.workspace, len("org:") + 1)
+    gone_place = select(organizations.c.id).where(organizations.c.deleted_at < before)
+    is_over = or_(files.c.ticket.in_(gone_ticket), place.in_(gone_place))
+    over = select(files.c.id).where(is_over).limit(at_most)
+    return tx.execute(delete(files).where(files.c.id.in_(over))).rowcount
+
+
+def read_named(tx: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that a row names: of a file, or of a person whose picture it is."""
+    wanted = padded(ids)
+    named = select(files.c.id).where(files.c.id.in_(wanted))
+    depicted = select(people.c.avatar).where(people.c.avatar.in_(wanted))
+    return set(tx.execute(union_all(named, depicted)).scalars())
+
+
+def has_any(tx: Connection) -> bool:
+    """Whether there is any file, or any picture of somebody, at all."""
+    depicted = select(people.c.id).where(people.c.avatar.is_not(None)).limit(1)
+    known = (select(files.c.id).limit(1), depicted)
+    return any(tx.execute(each).first() is not None for each in known)
+
+
+def attached(row: Row[Any]) -> Attached:
+    """A row of `files` as a screen shows it."""
+    href = f"/files/{row.id}"
+    more = {"preview": f"{href}/thumbnail"} if row.thumbnail else {}
+    return Attached(
+        id=row.id,
+        name=row.name,
+        type=row.type,
+        size=row.size,
+        size_text=size_text(row.size),
+        href=href,
+        **more,
+    )
+
+
+def size_text(size: int) -> str:
+    """`1.4 MB`; decimal units, as browsers and telephones show them."""
+    if size < 1000:
+        return gettext("%(size)s bytes", size=size)
+    unit, least = ("MB", 1_000_000) if size >= 1_000_000 else ("kB", 1_000)
+    return f"{size / least:.1f} {unit}"

@@ -1,0 +1,1 @@
+"""Reading tickets: lists, one in detail, counts, the dashboard."""

@@ -1,0 +1,45 @@
+"""A conversation: a ticket with its timeline and who takes part, read in four statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from deskwire.events.access import Viewer
+from deskwire.events.channels import Workspace
+from deskwire.events.types.registry import Line, Who
+from deskwire.tickets import messages
+from deskwire.tickets.tables import participants
+from deskwire.tickets.ticket import Ticket, named
+from deskwire.tickets.visibility import read_visible_row
+from deskwire.workspaces.names import read_names
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """All that a ticket's page shows of the ticket."""
+
+    ticket: Ticket
+    lines: list[Line]
+    participants: list[tuple[Who, str]]  # with their role in it, the opener first
+
+
+def read_conversation(
+    tx: Connection, viewer: Viewer, workspace: Workspace, number: int
+) -> Conversation:
+    """A ticket the viewer may open; NotFound otherwise, whether it exists or not."""
+    row = read_visible_row(tx, viewer, workspace, number)
+    entries = messages.read_rows(tx, row.id)
+    taking_part = tx.execute(
+        select(participants.c.principal, participants.c.role)
+        .where(participants.c.ticket == row.id)
+        .order_by(participants.c.role != "opener", participants.c.principal)
+    ).all()
+    shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
+    names = read_names(tx, [*shown, *(each.principal for each in taking_part)])
+    return Conversation(
+        named([row], names)[0],
+        messages.lines_of(entries, names),
+        [(names[each.principal], each.role) for each in taking_part],
+    )

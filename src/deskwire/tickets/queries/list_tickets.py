@@ -1,0 +1,106 @@
+"""Finding tickets: one page of a workspace's list, filtered, searched and sorted.
+
+The same visibility as everywhere: `tickets.visible_in`. Counts are of what the
+search finds, so that a tab never promises what it does not show. A query without a word, as `?!`,
+asks for nothing and so finds everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, select
+
+from deskwire.events.access import Viewer
+from deskwire.events.channels import Workspace
+from deskwire.kit.text import words_of
+from deskwire.tickets.queries.counts import count, count_rows
+from deskwire.tickets.search_index import having
+from deskwire.tickets.statuses import STATUSES, Status
+from deskwire.tickets.tables import tickets
+from deskwire.tickets.ticket import Ticket, with_names
+from deskwire.tickets.validation import storable
+from deskwire.tickets.visibility import visible_in
+from deskwire.workspaces.names import find_called
+
+Sort = Literal["active", "newest", "oldest", "number"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+PAGE = 50  # rows; more than two screens are searched, not scrolled
+MAX_PAGE = 10_000  # pages; an offset beyond is a mistake, not a wish
+MAX_WORDS = 12  # each is looked up among names and words; nobody remembers more of a ticket
+MAX_QUERY = 200  # characters; longer ones are cut
+
+_ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {
+    "active": (tickets.c.active_at.desc(), tickets.c.id.desc()),
+    "newest": (tickets.c.opened_at.desc(), tickets.c.id.desc()),
+    "oldest": (tickets.c.opened_at.asc(), tickets.c.id.asc()),
+    "number": (tickets.c.number.desc(), tickets.c.id.desc()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to see of a list."""
+
+    status: Status | None = None
+    query: str = ""
+    sort: Sort = "active"
+    page: int = 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a changed row's place in the list follows from the row alone."""
+        return not self.query and self.sort == "active" and self.page == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of tickets, with how many there are by status and in all pages."""
+
+    tickets: list[Ticket]
+    counts: dict[Status, int]
+    page: int
+    pages: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def parse_wish(fields: Mapping[str, str]) -> Wish:
+    """What a URL asks for; what it cannot mean falls back to the default."""
+    status = next((word for word in STATUSES if word == fields.get("status")), None)
+    sort: Sort = next((word for word in SORTS if word == fields.get("sort")), "active")
+    page = fields.get("page", "1")
+    number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+    query = " ".join(storable(fields.get("q", "")).split())[:MAX_QUERY]
+    return Wish(status, query, sort, min(max(number, 1), MAX_PAGE))
+
+
+def find(tx: Connection, viewer: Viewer, workspace: Workspace, wish: Wish) -> Found:
+    """The page of `workspace` that `wish` asks for, of what `viewer` may see; at most the last."""
+    hits = _hits(tx, workspace, wish.query)
+    seen = visible_in(tx, viewer, workspace, hits)
+    counts = count(tx, viewer, workspace) if hits is None else count_rows(tx, seen)
+    chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
+    matching = sum(counts.values()) if wish.status is None else counts[wish.status]
+    pages = max(1, -(-matching // PAGE))
+    page = min(wish.page, pages)
+    rows = tx.execute(
+        select(tickets)
+        .where(chosen)
+        .order_by(*_ORDER[wish.sort])
+        .limit(PAGE)
+        .offset((page - 1) * PAGE)
+    ).all()
+    return Found(with_names(tx, rows), counts, page, pages)
+
+
+def _hits(tx: Connection, workspace: Workspace, query: str) -> Select[Any] | None:
+    """The ids of the tickets that hold every word of the query; None: of all."""
+    words = words_of(query)[:MAX_WORDS]
+    if not words:  # of signs alone nothing is found
+        return select(tickets.c.id).where(false()) if query else None
+    return having(tx, workspace, find_called(tx, workspace, words))

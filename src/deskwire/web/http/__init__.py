@@ -1,0 +1,1 @@
+"""HTTP itself: middleware, forms, uploads, ranges, errors."""

@@ -1,0 +1,25 @@
+"""The mailbox of a desk that sends nothing: in development, for who sits at this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deskwire.kit import mail
+from deskwire.web.dependencies import Site
+from deskwire.web.rendering.render import Render
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """`/mail`."""
+
+    site: Site
+    render: Render
+
+    async def index(self, request: Request) -> Response:
+        """GET /mail: what would have been sent, newest first; the text alone, never the HTML."""
+        mails = await self.site.db.read(mail.read_newest)
+        return self.render(request, "mailbox.html", {"mails": mails})

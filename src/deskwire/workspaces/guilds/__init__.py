@@ -1,0 +1,1 @@
+"""Discord servers: the guild, its team roles, members and permissions."""

@@ -1,0 +1,1 @@
+"""Client organizations: members, permissions, invitations, settings, and the team itself."""
