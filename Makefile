@@ -36,7 +36,7 @@ lint:
 	.venv/bin/mypy
 	@scripts/set_up npm check
 	.venv/bin/python -m deskwire.events.types.generate --check
-	.venv/bin/python scripts/catalogue.py --check
+	.venv/bin/python scripts/extract_messages.py --check
 
 generate:
 	@scripts/set_up dev
@@ -44,7 +44,7 @@ generate:
 
 catalogue:
 	@scripts/set_up dev
-	.venv/bin/python scripts/catalogue.py
+	.venv/bin/python scripts/extract_messages.py
 
 lock:
 	@scripts/lock.sh

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from bench import (
     browser,
     burst,
+    cpu_profile,
     door,
     fanout,
     latency,
     memory,
     pages,
     peers,
-    profiles,
     start,
     storm,
 )
@@ -37,7 +37,7 @@ PARTS: dict[str, Callable[[], Part]] = {
     "requests": pages.measure_requests,
     "requests_postgres": pages.measure_requests_postgres,
     "start": start.measure,
-    "profile": profiles.measure,
+    "profile": cpu_profile.measure,
 }
 
 

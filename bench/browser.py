@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench.bodies import GUILD, message, post
-from bench.desk import COOKIE, listen, sign_in
+from bench.guild_owner import COOKIE, listen, sign_in
 from bench.machine import Noise
 from bench.report import Figure, Part, of_rounds, percentile
 from bench.servers import DESKWIRE, ROOT, fill, running, scratch
 from bench.sockets import connect, fetch, read_until
+from bench.webhook_bodies import GUILD, message, post
 
 EVENTS = 120
 WARM_UP = 10

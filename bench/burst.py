@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.bodies import GUILD
-from bench.compiled import NO_COMPILER, find_compiler
+from bench.c_programs import NO_COMPILER, find_compiler
 from bench.contestants import Contestant, deskwire, limit, poster
-from bench.crowd import sides_of
-from bench.hooked import PADDING, audiences
 from bench.machine import Noise, most_streams
+from bench.many_people import sides_of
 from bench.report import Figure, Part, of_rounds
+from bench.serve_with_hooks import PADDING, audiences
 from bench.servers import HOOKED, scratch
+from bench.webhook_bodies import GUILD
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 

@@ -8,16 +8,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import bodies
-from bench.compiled import build
-from bench.crowd import gather, write_heads
-from bench.desk import COOKIE, STREAM
-from bench.listeners import Listeners, listening
+from bench import webhook_bodies
+from bench.c_programs import build
+from bench.guild_owner import COOKIE, STREAM
+from bench.many_people import gather, write_heads
 from bench.servers import DESKWIRE, Server, fill, running
 from bench.sockets import CHUNK, connect, fetch, read_until, request
+from bench.stream_readers import Listeners, listening
 from deskwire.integrations.discord.samples import snowflake
 
-TEXT = bodies.SENTENCES[2]  # always the same, so that every frame has the same length
+TEXT = webhook_bodies.SENTENCES[2]  # always the same, so that every frame has the same length
 PUBLISH = "/1"  # what every contestant but ours is asked for one event
 EVENTS = "/events"
 
@@ -102,10 +102,12 @@ def poster(port: int, path: str = PUBLISH, body: bytes = b"") -> Publish:
     return lambda: _post(port, request("POST", path, {}, body))
 
 
-def webhooks(port: int, guild: str = bodies.GUILD, run: str = "fan", text: str = TEXT) -> Publish:
+def webhooks(
+    port: int, guild: str = webhook_bodies.GUILD, run: str = "fan", text: str = TEXT
+) -> Publish:
     """Publishes as the bot does: a signed message in a ticket of a Discord server."""
     following = _messages(guild, run, text)
-    return lambda: _post(port, bodies.post(next(following)))
+    return lambda: _post(port, webhook_bodies.post(next(following)))
 
 
 def keep_frame(folder: Path, server: Server, token: str, text: str = TEXT) -> int:
@@ -129,7 +131,7 @@ def _messages(guild: str, run: str, text: str) -> Iterator[bytes]:
     start = time.time_ns() // 1_000_000
     for index in range(1_000_000):
         id_ = snowflake(start + (index >> 12), index & 0xFFF)
-        yield bodies.message(f"{run}-{index:06}", id_, 1, text, start, guild)
+        yield webhook_bodies.message(f"{run}-{index:06}", id_, 1, text, start, guild)
 
 
 def _post(port: int, asked: bytes) -> None:

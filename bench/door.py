@@ -93,7 +93,12 @@ def _cpu(contestants: dict[str, Contestant], server: Running | str) -> float:
 def take_turn(contestant: Contestant, run: str) -> Turn:
     """Put one contestant under load once; `run` keeps its deliveries apart from all others."""
     server, count = contestant.server, contestant.requests
-    command = [sys.executable, "-m", "bench.load", *map(str, (server.port, CONNECTIONS, count))]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.load_client",
+        *map(str, (server.port, CONNECTIONS, count)),
+    ]
     with subprocess.Popen(
         [*command, run], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as client:

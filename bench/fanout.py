@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import linear_regression, median
 
-from bench.compiled import NO_COMPILER, find_compiler
+from bench.c_programs import NO_COMPILER, find_compiler
 from bench.contestants import (
     Contestant,
     Publish,
@@ -24,8 +24,8 @@ from bench.contestants import (
     take_turn,
     webhooks,
 )
-from bench.crowd import CHANNELS, FEW, QUIET
 from bench.machine import Noise, most_streams
+from bench.many_people import CHANNELS, FEW, QUIET
 from bench.report import Figure, Part, of_rounds
 from bench.servers import scratch
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bench import postgres
-from bench.bodies import messages, post
-from bench.desk import listen, sign_in
+from bench.guild_owner import listen, sign_in
 from bench.machine import Noise
 from bench.postgres import Running
 from bench.report import Figure, Part, of_rounds, percentile
 from bench.servers import BARE_LIVE, DESKWIRE, Server, fill, running, scratch
 from bench.sockets import connect, fetch, read_until, request
+from bench.webhook_bodies import messages, post
 
 ROUNDS = 8
 EVENTS = 75  # per turn: 600 of each contestant

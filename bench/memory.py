@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from bench.bodies import SENTENCES
-from bench.compiled import NO_COMPILER, find_compiler
+from bench.c_programs import NO_COMPILER, find_compiler
 from bench.contestants import Contestant, deskwire, keep_frame, webhooks
-from bench.crowd import CHANNELS
 from bench.machine import Noise, most_streams
+from bench.many_people import CHANNELS
 from bench.processes import tcp_memory
 from bench.report import Figure, Part
 from bench.servers import scratch, wait_for
+from bench.webhook_bodies import SENTENCES
 
 SIZES = (5_000, 10_000)  # streams
 WARM_UP = 200  # streams opened and closed before, so that what every process needs once is there

@@ -18,13 +18,13 @@ from itertools import chain
 from pathlib import Path
 
 from bench import postgres
-from bench.archive import COMMON, COMPANY, RARE, SERVER, SLUG, Place, fill
-from bench.bodies import GUILD
-from bench.desk import COOKIE, sign_in, sign_in_to_company
+from bench.bulk_tickets import COMMON, COMPANY, RARE, SERVER, SLUG, Place, fill
+from bench.guild_owner import COOKIE, sign_in, sign_in_to_company
 from bench.machine import Noise
 from bench.report import Figure, Part, of_rounds, percentile
 from bench.servers import DATABASE, PAGED, Server, running, scratch
 from bench.sockets import connect, fetch, request
+from bench.webhook_bodies import GUILD
 
 SMALL, LARGE = 100, 200_000  # tickets in one place
 ROUNDS = 8

@@ -22,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bench.bare import answer, is_health, serve
+from bench.baseline import answer, is_health, serve
 
 FRAME = Path(os.environ["FRAME"]).read_bytes()
 TEXT = next(line for line in FRAME.decode().split("\n") if line.startswith("data: "))[6:]

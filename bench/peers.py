@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.compiled import NO_COMPILER, find_compiler
+from bench.c_programs import NO_COMPILER, find_compiler
 from bench.contestants import Contestant, deskwire, keep_frame, limit, plain, poster, take_turn
-from bench.listeners import Silence
 from bench.machine import Noise, most_streams
 from bench.report import Figure, Part, of_rounds
 from bench.servers import ROOT, Server, free_port, running, scratch
+from bench.stream_readers import Silence
 
 SIZES = (1_000, 10_000)  # streams
 ROUNDS = 3

@@ -61,7 +61,7 @@ class Running:
 def find() -> Running | str:
     """The server of this run, started when it is first needed; or why there is none."""
     try:
-        from tests.postgres import start
+        from tests.fixtures.postgres import start
 
         started = start(SETTINGS)
     except ImportError as error:

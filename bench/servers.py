@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import postgres, processes
-from bench.bodies import SECRET, opening, post
 from bench.sockets import HOST, connect, fetch, request
+from bench.webhook_bodies import SECRET, opening, post
 from deskwire.server.control import ask_server
 
 ROOT = Path(__file__).parent.parent
@@ -28,11 +28,11 @@ STEP = 0.05  # s between two looks at something that is waited for
 DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
 
 DESKWIRE = ("-c", "from deskwire.cli.main import main; main()", "serve")  # as shipped
-HELD_WORKER = ("-m", "bench.held_worker", "serve")
-HOOKED = ("-m", "bench.hooked", "serve")
-PAGED = ("-m", "bench.paged", "serve")
-BARE_DOOR = ("-m", "bench.bare_door")
-BARE_LIVE = ("-m", "bench.bare_live")
+HELD_WORKER = ("-m", "bench.serve_without_worker", "serve")
+HOOKED = ("-m", "bench.serve_with_hooks", "serve")
+PAGED = ("-m", "bench.serve_with_bench_pages", "serve")
+BARE_DOOR = ("-m", "bench.baseline_door")
+BARE_LIVE = ("-m", "bench.baseline_live")
 
 
 class Server:

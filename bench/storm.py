@@ -13,15 +13,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.compiled import NO_COMPILER, find_compiler
+from bench.c_programs import NO_COMPILER, find_compiler
 from bench.contestants import Contestant, deskwire
-from bench.crowd import write_heads
-from bench.desk import COOKIE, STREAM
-from bench.listeners import Listeners, listening
+from bench.guild_owner import COOKIE, STREAM
 from bench.machine import Noise, most_streams
+from bench.many_people import write_heads
 from bench.report import Figure, Part, of_rounds
 from bench.servers import DESKWIRE, HOOKED, Server, scratch, wait_for
 from bench.sockets import connect, read_until, request
+from bench.stream_readers import Listeners, listening
 
 STREAMS = 10_000
 COUNTED = 2_000  # streams where statements are counted

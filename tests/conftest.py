@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import KINDS, Kind, choosing
-from tests.place import Place
-from tests.server import Server, running
+from tests.fixtures.databases import KINDS, Kind, choosing
+from tests.fixtures.guild import Place
+from tests.fixtures.server import Server, running
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100

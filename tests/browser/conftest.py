@@ -10,10 +10,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.company import Company, found
-from tests.browser.visitor import Visitor
-from tests.place import Place
-from tests.server import Server
+from tests.fixtures.browser_company import Company, found
+from tests.fixtures.guild import Place
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (

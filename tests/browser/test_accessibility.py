@@ -16,11 +16,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from deskwire.server.services import run_command
-from tests.browser.test_every_page import FITS, LONG, REACH
-from tests.browser.visitor import Visitor
-from tests.place import Place
-from tests.portal_place import Company
-from tests.server import Server
+from tests.browser.test_page_layout import FITS, LONG, REACH
+from tests.fixtures.guild import Place
+from tests.fixtures.http_company import Company
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 HERE = Path(__file__).parents[2]
 AXE = HERE / "frontend" / "node_modules" / "axe-core" / "axe.min.js"

@@ -10,11 +10,11 @@ from playwright.sync_api import FilePayload, expect
 
 from deskwire.server.control import ask_server
 from tests.browser.conftest import Visit
-from tests.browser.test_every_page import LONG, assert_fits
-from tests.browser.test_linking import ask
-from tests.browser.visitor import Visitor
-from tests.cast import Actor
-from tests.place import Place
+from tests.browser.test_account_linking import ask
+from tests.browser.test_page_layout import LONG, assert_fits
+from tests.fixtures.cast import Actor
+from tests.fixtures.guild import Place
+from tests.fixtures.visitor import Visitor
 
 
 def employ(place: Place, actor: Actor, role: str) -> str:

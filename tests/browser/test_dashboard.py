@@ -10,9 +10,9 @@ from playwright.sync_api import Locator, Request, expect
 
 from deskwire.server.services import run_command
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.portal_place import Company
-from tests.server import Server
+from tests.fixtures.http_company import Company
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 # How much of the drawing is not empty: pixels.
 PAINTED = """canvas => {

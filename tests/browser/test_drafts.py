@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.portal_place import Company
-from tests.server import Server
+from tests.fixtures.http_company import Company
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 # Leaves a draft as it was kept before drafts had a kind.
 KEPT = """([id, text]) =>

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.place import Place
+from tests.fixtures.guild import Place
 
 EVENTS = 30
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from deskwire.events.types.registry import GuildNow, Line, TicketNow, Who
 from deskwire.web.rendering import render
-from tests.browser.likeness import LIKENESS
+from tests.fixtures.dom_snapshot import LIKENESS
 
 TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"
 NOW = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from deskwire.integrations.discord.samples import TYPES, sample
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.place import Place
+from tests.fixtures.guild import Place
+from tests.fixtures.visitor import Visitor
 
 SUBJECT = "Cannot sign in on my new phone"
 TOASTS: dict[str, tuple[str, str]] = {

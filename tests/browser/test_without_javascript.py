@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.place import Place
-from tests.server import PASSWORD
+from tests.fixtures.guild import Place
+from tests.fixtures.server import PASSWORD
+from tests.fixtures.visitor import Visitor
 
 PAGE = 50  # tickets a list shows at a time
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from deskwire.cli.main import app
-from tests.contracts.sources import ROOT, modules, read, tracked
+from tests.contracts.source_files import ROOT, modules, read, tracked
 
 PAGES = [path for path in tracked() if path.endswith(".md")]
 FORMER_NAMES = "docs/decisions/names_of_before.md"

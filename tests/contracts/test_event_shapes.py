@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from deskwire.events.types.registry import EVENTS
-from tests.contracts.recorded import Recorded, record
-from tests.contracts.sources import ROOT
+from tests.contracts.recorded_events import Recorded, record
+from tests.contracts.source_files import ROOT
 
 SNAPSHOTS = ROOT / "tests/contracts/snapshots"
 COMMITTED = {path.stem: path for path in sorted(SNAPSHOTS.glob("*.json"))}
@@ -34,10 +34,10 @@ def recorded() -> dict[str, Recorded]:
 
 def test_every_event_has_a_snapshot_and_no_snapshot_is_left_over() -> None:
     assert set(recorded()) == set(COMMITTED), (
-        "tests/contracts/snapshots does not hold what tests/contracts/recorded.py records"
+        "tests/contracts/snapshots does not hold what tests/contracts/recorded_events.py records"
     )
     missing = set(EVENTS) - set(COMMITTED)
-    assert not missing, f"add a step to tests/contracts/recorded.py for {', '.join(missing)}"
+    assert not missing, f"add a step to tests/contracts/recorded_events.py for {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("name", COMMITTED)

@@ -32,33 +32,33 @@ from deskwire.tickets.markdown import render
 from deskwire.webhooks import door as door_module
 from deskwire.webhooks.deliveries import deliveries
 from deskwire.webhooks.door import Door, Intake
-from tests.bot_house import SECRET
-from tests.cast import ATTIC, BO, HARBOUR, House, build
-from tests.contracts.attacks_on_accounts import ON_ACCOUNTS
-from tests.contracts.attacks_on_the_api import ON_THE_API
-from tests.contracts.attacks_on_the_portal import ON_THE_PORTAL
-from tests.contracts.sources import ROOT, functions
-from tests.databases import new_database
+from tests.contracts.account_attacks import ON_ACCOUNTS
+from tests.contracts.api_attacks import ON_THE_API
+from tests.contracts.portal_attacks import ON_THE_PORTAL
+from tests.contracts.source_files import ROOT, functions
+from tests.fixtures.bot_deliveries import SECRET
+from tests.fixtures.cast import ATTIC, BO, HARBOUR, House, build
+from tests.fixtures.databases import new_database
 
 ELSEWHERE = {
     **ON_ACCOUNTS,
     **ON_THE_PORTAL,
     **ON_THE_API,
     # The door for webhooks
-    "a forged body": "unit/test_bot_source.py::test_a_body_that_was_tampered_with_is_refused",
+    "a forged body": "unit/test_discord_source.py::test_a_body_that_was_tampered_with_is_refused",
     "a signature in a form that another parser would take": (
-        "unit/test_bot_source.py::test_a_signature_in_another_form_is_refused"
+        "unit/test_discord_source.py::test_a_signature_in_another_form_is_refused"
     ),
     "an old delivery played again, or one from the future": (
-        "unit/test_bot_source.py::test_five_minutes_either_way_are_let_in"
+        "unit/test_discord_source.py::test_five_minutes_either_way_are_let_in"
     ),
     "the same delivery again": (
-        "db/test_bot_convergence.py::test_what_arrives_again_changes_nothing"
+        "db/test_discord_convergence.py::test_what_arrives_again_changes_nothing"
     ),
     "another event under a known id": (
-        "db/test_bot_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
+        "db/test_discord_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
     ),
-    "JSON made to break parsers": "unit/test_bot_source.py::test_what_is_not_json_is_told_so",
+    "JSON made to break parsers": "unit/test_discord_source.py::test_what_is_not_json_is_told_so",
     # The figures
     "reading how busy a desk is": (
         "http/test_metrics.py::test_without_the_token_the_answer_says_what_to_send"
@@ -71,95 +71,95 @@ ELSEWHERE = {
     ),
     # The door for people
     "guessing one person's password": (
-        "db/test_accounts_throttle.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
+        "db/test_accounts_rate_limit.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
     ),
     "guessing from many places": (
-        "db/test_accounts_throttle.py::test_changing_the_source_does_not_help_with_one_address"
+        "db/test_accounts_rate_limit.py::test_changing_the_source_does_not_help_with_one_address"
     ),
     "guessing many people's passwords": (
-        "db/test_accounts_throttle.py::test_changing_the_address_does_not_help_one_source"
+        "db/test_accounts_rate_limit.py::test_changing_the_address_does_not_help_one_source"
     ),
     "guessing from a whole IPv6 network": (
-        "db/test_accounts_throttle.py::test_one_ipv6_customer_is_one_source"
+        "db/test_accounts_rate_limit.py::test_one_ipv6_customer_is_one_source"
     ),
     "asking who has an account": (
-        "db/test_accounts_sign_in.py::test_unknown_and_wrong_are_answered_alike"
+        "db/test_auth_sign_in.py::test_unknown_and_wrong_are_answered_alike"
     ),
     "telling it by the clock": (
         "unit/test_accounts_passwords.py::test_nobody_is_checked_as_long_as_somebody"
     ),
     "a session planted before sign-in": (
-        "db/test_accounts_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
+        "db/test_auth_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
     ),
     "a password stolen and since changed": (
         "db/test_accounts_actions.py::test_a_password_changed_meanwhile_keeps_the_old_one_out"
     ),
     "a link used twice": "db/test_accounts_links.py::test_of_eight_at_once_one_redeems",
     "a link read from a Referer": (
-        "db/test_accounts_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
+        "db/test_auth_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
     ),
     "a form posted by another site": (
-        "unit/test_accounts_guards.py::test_only_our_own_pages_may_change_something"
+        "unit/test_middleware.py::test_only_our_own_pages_may_change_something"
     ),
-    "a way back that leads elsewhere": (
-        "db/test_accounts_sign_in.py::test_anything_else_leads_home"
-    ),
+    "a way back that leads elsewhere": ("db/test_auth_sign_in.py::test_anything_else_leads_home"),
     "a name that turns the text around it": (
         "unit/test_accounts_passwords.py::test_a_name_that_would_break_lines_is_refused"
     ),
     "a form of many megabytes": (
-        "unit/test_accounts_guards.py::test_a_body_without_a_length_is_counted_while_it_is_read"
+        "unit/test_middleware.py::test_a_body_without_a_length_is_counted_while_it_is_read"
     ),
     # Pages
     "the address of somebody else's ticket": (
-        "http/test_pages_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
+        "http/test_page_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
     ),
     "learning from refusals that something happened": (
-        "http/test_pages_visibility.py"
+        "http/test_page_visibility.py"
         "::test_a_refusal_does_not_change_when_something_happens_elsewhere"
     ),
     "markup in names, subjects and messages": (
-        "http/test_pages_hostile.py::test_markup_in_subjects_names_tags_and_messages_is_text"
+        "http/test_escaping.py::test_markup_in_subjects_names_tags_and_messages_is_text"
     ),
     "a search that is a query": (
-        "http/test_pages_hostile.py::test_no_search_text_breaks_the_list_or_finds_too_much"
+        "http/test_escaping.py::test_no_search_text_breaks_the_list_or_finds_too_much"
     ),
     "a script that got in all the same": (
-        "http/test_pages_hostile.py::test_pages_carry_no_inline_script_style_or_handler"
+        "http/test_escaping.py::test_pages_carry_no_inline_script_style_or_handler"
     ),
     "a page in somebody else's frame": (
-        "unit/test_accounts_guards.py::test_every_answer_says_what_a_browser_may_do"
+        "unit/test_middleware.py::test_every_answer_says_what_a_browser_may_do"
     ),
     "a file outside the static folder": (
-        "http/test_pages_routes.py"
+        "http/test_routes.py"
         "::test_static_files_are_kept_for_ever_only_under_the_address_of_their_content"
     ),
     # Streams
     "a stream without a session": (
-        "http/live/test_answer.py::test_without_a_session_there_is_no_stream"
+        "http/live/test_endpoint.py::test_without_a_session_there_is_no_stream"
     ),
     "a cookie that was made up": (
-        "http/live/test_answer.py::test_a_cookie_nobody_gave_out_is_no_session"
+        "http/live/test_endpoint.py::test_a_cookie_nobody_gave_out_is_no_session"
     ),
     "listening on after losing a role": (
         "http/live/test_access_changes.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
     ),
     "listening on after signing out": (
-        "http/live/test_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
+        "http/live/test_stream_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
     ),
     "a cursor collected while still a member": (
         "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
     ),
     "a cursor that was made up": (
-        "http/live/test_resume.py"
+        "http/live/test_replay.py"
         "::test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from"
     ),
-    "any interleaving of the above": "unit/test_hub_model.py::test_no_history_leaks_or_starves",
+    "any interleaving of the above": (
+        "unit/test_hub_random_histories.py::test_no_history_leaks_or_starves"
+    ),
     "streams without end": (
-        "http/live/test_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
+        "http/live/test_stream_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
     ),
     "a reader who does not read": (
-        "http/test_slow_readers.py"
+        "http/test_slow_subscriptions.py"
         "::test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return"
     ),
     # Secrets
@@ -169,10 +169,10 @@ ELSEWHERE = {
     "a stolen database: links": (
         "db/test_accounts_links.py::test_the_secret_of_a_link_is_not_stored"
     ),
-    "a stolen log": "unit/test_accounts_guards.py::test_the_secret_of_a_link_is_not_written_down",
+    "a stolen log": "unit/test_middleware.py::test_the_secret_of_a_link_is_not_written_down",
     "an error that shows settings": "unit/test_settings.py::test_a_value_is_never_repeated",
     "commands from another program on this machine": (
-        "http/test_shell.py::test_a_stranger_on_loopback_cannot_give_commands"
+        "http/test_cli.py::test_a_stranger_on_loopback_cannot_give_commands"
     ),
 }
 

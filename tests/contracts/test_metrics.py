@@ -13,8 +13,8 @@ from deskwire.server.control import Lock
 from deskwire.server.metrics import DeskCollector
 from deskwire.server.services import Opened, running
 from deskwire.settings import load
-from tests.contracts.sources import read
-from tests.databases import file_of, new_database
+from tests.contracts.source_files import read
+from tests.fixtures.databases import file_of, new_database
 
 PAGE = read("docs/metrics.md")
 ROW = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram) \| ([a-z, ]*?) ?\| \S", re.MULTILINE)

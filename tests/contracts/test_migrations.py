@@ -18,7 +18,7 @@ from deskwire.direct_edits.change_log import WATCHED
 from deskwire.events import log
 from deskwire.kit.errors import Conflict
 from deskwire.kit.sqlite import SQLite
-from tests.contracts.sources import modules
+from tests.contracts.source_files import modules
 
 NEXT = '''
 """A version that adds a column, as the next one might."""

@@ -21,7 +21,7 @@ from deskwire.kit.postgres import Postgres
 from deskwire.kit.sqlite import SQLite
 from deskwire.server.services import open_database
 from tests.contracts.test_migrations import add_a_version, is_common
-from tests.postgres import cluster
+from tests.fixtures.postgres import cluster
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from deskwire.tickets.queries import list_tickets
 from deskwire.tickets.queries.list_tickets import Wish
 from deskwire.webhooks.source import Delivery
 from deskwire.workspaces.guilds import guilds
-from tests.bot_house import imagine
-from tests.cast import ADA, ATTIC, BO, CY, DEE, HARBOUR, MO, NOON, ROLES, UNA, Actor, build
+from tests.fixtures.bot_deliveries import imagine
+from tests.fixtures.cast import ADA, ATTIC, BO, CY, DEE, HARBOUR, MO, NOON, ROLES, UNA, Actor, build
 
 VIEWERS = (ADA, BO, CY, DEE, MO, UNA)
 

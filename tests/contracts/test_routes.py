@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 from deskwire.integrations.discord.source import BotSource
 from deskwire.web.routes import Url
 from deskwire.webhooks.door import Door, Intake
-from tests.cast import ADA, BO, HARBOUR, build
-from tests.contracts.sources import read
-from tests.http.whole_site import AS, WholeSite
-from tests.portal_house import found
+from tests.contracts.source_files import read
+from tests.fixtures.cast import ADA, BO, HARBOUR, build
+from tests.fixtures.portal import found
+from tests.fixtures.site import AS, WholeSite
 
 PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "file": "never-uploaded"}
 PARTS |= {"person": "nobody", "delivery": "1", "avatar": "never-uploaded"}

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from deskwire.settings import Settings
 from deskwire.workspaces.guilds.permissions import PRESETS, Permission, names_of
-from tests.contracts.sources import read
+from tests.contracts.source_files import read
 
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
 

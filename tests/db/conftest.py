@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.admin_house import Office, open_office
+from tests.fixtures.staffed_portal import Office, open_office
 
 
 @pytest.fixture

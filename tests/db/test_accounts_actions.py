@@ -13,8 +13,8 @@ from deskwire.accounts.authentication import Visit
 from deskwire.accounts.sessions import Opened
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, NotFound
-from tests.accounts_house import NOON, VISIT, events_of, fail_to_sign_in, move_in, open_session
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, VISIT, events_of, fail_to_sign_in, move_in, open_session
+from tests.fixtures.databases import new_database
 
 ADA = "ada@desk.test"
 

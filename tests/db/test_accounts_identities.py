@@ -10,8 +10,8 @@ import pytest
 from deskwire.accounts import identities, people
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
-from tests.accounts_house import events_of, move_in
-from tests.databases import new_database
+from tests.fixtures.accounts import events_of, move_in
+from tests.fixtures.databases import new_database
 
 BO_AT_DISCORD = "900000000000000002"
 OTHER = "900000000000000003"

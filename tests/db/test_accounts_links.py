@@ -12,8 +12,8 @@ from deskwire.accounts import links
 from deskwire.kit.clock import HOUR
 from deskwire.kit.db import Database
 from deskwire.kit.errors import NotFound
-from tests.accounts_house import NOON, dump_of, move_in
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, dump_of, move_in
+from tests.fixtures.databases import new_database
 
 
 @pytest.fixture

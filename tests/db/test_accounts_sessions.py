@@ -14,8 +14,8 @@ from deskwire.events.access import ReadSessions
 from deskwire.kit.clock import DAY, HOUR, MINUTE, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import digest
-from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, dump_of, events_of, move_in, open_session
+from tests.fixtures.databases import new_database
 
 
 @pytest.fixture

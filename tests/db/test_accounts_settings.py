@@ -25,8 +25,8 @@ from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.account_deletion import depart
 from deskwire.workspaces.organizations.invitations import invitations
 from deskwire.workspaces.organizations.organizations import organization_members, organizations
-from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, dump_of, events_of, move_in, open_session
+from tests.fixtures.databases import new_database
 
 ADAS_DISCORD = "900000000000000001"
 

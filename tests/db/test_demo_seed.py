@@ -14,20 +14,12 @@ from deskwire.accounts import passwords
 from deskwire.accounts.admin_actions import list_people
 from deskwire.accounts.passwords import Cost, Hasher, parse_password
 from deskwire.accounts.people import find_by_email, people
-from deskwire.demo import portal
-from deskwire.demo.chronicle import CHRONICLE
-from deskwire.demo.papers import PAPERS
-from deskwire.demo.past import past
+from deskwire.demo import seed_portal
+from deskwire.demo.attachments import PAPERS
+from deskwire.demo.cast import CLIENTS, LOGINS, NORTHWIND, PASSWORD, PIXEL_FORGE, TEAM, TICKETS_EACH
+from deskwire.demo.discord_history import past
+from deskwire.demo.portal_history import CHRONICLE
 from deskwire.demo.seed import seed
-from deskwire.demo.world import (
-    CLIENTS,
-    LOGINS,
-    NORTHWIND,
-    PASSWORD,
-    PIXEL_FORGE,
-    TEAM,
-    TICKETS_EACH,
-)
 from deskwire.direct_edits.change_log import outside_changes
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
@@ -39,8 +31,8 @@ from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import STATUSES
 from deskwire.tickets.tables import tickets
 from deskwire.webhooks.deliveries import deliveries
-from tests.bot_house import NOON
-from tests.databases import new_database
+from tests.fixtures.bot_deliveries import NOON
+from tests.fixtures.databases import new_database
 
 pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
 CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
@@ -83,7 +75,7 @@ def test_the_past_lies_before_now_and_everywhere_alike(seeded):
     assert all(signed == received for _, signed, received in kept)
     assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
     assert {cause: at for cause, at in dated if cause} == by_cause
-    assert min(at for _, at in dated) > NOON - portal.LENGTH - 2 * DAY
+    assert min(at for _, at in dated) > NOON - seed_portal.LENGTH - 2 * DAY
     assert NOON - HOUR < max(at for _, at in dated) < NOON
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from deskwire.events import log
 from deskwire.webhooks.deliveries import count_by_state, keep
 from deskwire.webhooks.source import Arrived
-from tests.bot_house import Told, posted
-from tests.db.desk import Desk, running_desk
-from tests.unit.fakes import wait_until
+from tests.fixtures.bot_deliveries import Told, posted
+from tests.fixtures.hub import wait_until
+from tests.fixtures.running_desk import Desk, running_desk
 
 pytestmark = pytest.mark.database("sqlite")  # the transaction that ends by itself is SQLite's
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from deskwire.events.log import log
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
-from tests.cast import BO, UNA, build
-from tests.portal_house import Quay, found
+from tests.fixtures.cast import BO, UNA, build
+from tests.fixtures.portal import Quay, found
 
 
 @pytest.fixture

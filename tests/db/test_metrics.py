@@ -11,7 +11,7 @@ from deskwire.server.control import Lock
 from deskwire.server.metrics import Metrics
 from deskwire.server.services import Opened, running
 from deskwire.settings import load
-from tests.databases import file_of, new_database
+from tests.fixtures.databases import file_of, new_database
 
 OF_THE_DATABASE = {"deskwire_log_position", "deskwire_log_lag", "deskwire_deliveries_pending"}
 

@@ -25,16 +25,8 @@ from deskwire.webhooks.deliveries import (
     replay,
 )
 from deskwire.webhooks.source import Arrived, Refused
-from tests.bot_house import (
-    NOON,
-    SECRET,
-    Told,
-    check,
-    outcomes,
-    posted,
-    understand,
-)
-from tests.databases import new_database
+from tests.fixtures.bot_deliveries import NOON, SECRET, Told, check, outcomes, posted, understand
+from tests.fixtures.databases import new_database
 
 GUILD = "800000000000000001"
 TICKET = {"guildId": GUILD, "ticketId": 1001, "ticketNumber": 1}

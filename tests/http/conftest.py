@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from tests.cast import CY, build
-from tests.http.shown import Shown, show
-from tests.http.whole_site import WholeSite
+from tests.fixtures.cast import CY, build
+from tests.fixtures.request_page import Shown, show
+from tests.fixtures.site import WholeSite
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from deskwire.web.pages import admin_deliveries
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.deliveries import State
 from deskwire.webhooks.source import Arrived
-from tests.admin_house import Office, open_office
-from tests.cast import MO, NOON
-from tests.http.whole_site import WholeSite, browse
+from tests.fixtures.cast import MO, NOON
+from tests.fixtures.site import WholeSite, browse
+from tests.fixtures.staffed_portal import Office, open_office
 
 pytestmark = pytest.mark.database("sqlite")
 

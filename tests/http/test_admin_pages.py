@@ -10,9 +10,9 @@ import pytest
 
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.source import Arrived
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
-from tests.http.whole_site import WholeSite, browse
+from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
+from tests.fixtures.site import WholeSite, browse
+from tests.fixtures.staffed_portal import Office, open_office, with_mail
 
 pytestmark = pytest.mark.database("sqlite")  # nothing here is said in SQL of its own
 

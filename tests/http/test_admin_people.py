@@ -18,10 +18,10 @@ from deskwire.tickets.actions import update
 from deskwire.workspaces.names import find_called
 from deskwire.workspaces.organizations import directory, invitations
 from deskwire.workspaces.organizations.organizations import read_employed
-from tests.accounts_house import RIGHT, events_of
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
-from tests.http.whole_site import WholeSite, browse
+from tests.fixtures.accounts import RIGHT, events_of
+from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
+from tests.fixtures.site import WholeSite, browse
+from tests.fixtures.staffed_portal import Office, open_office, with_mail
 
 pytestmark = pytest.mark.database("sqlite")  # the actions have tests on both, in tests/db
 

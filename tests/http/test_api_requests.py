@@ -14,9 +14,9 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.queries import list_requests
 from deskwire.web.http.middleware import guard
-from tests.api_house import MAST, ApiHouse, build_api, filled
-from tests.cast import ADA, BO, CY, UNA
-from tests.http.whole_site import AS
+from tests.fixtures.api import MAST, ApiHouse, build_api, filled
+from tests.fixtures.cast import ADA, BO, CY, UNA
+from tests.fixtures.site import AS
 
 pytestmark = pytest.mark.database("sqlite")
 

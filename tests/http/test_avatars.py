@@ -14,10 +14,10 @@ from PIL import Image
 from deskwire.kit.clock import DAY, now
 from deskwire.tickets.actions import update
 from deskwire.tickets.files.cleanup import Keeper
-from tests.admin_house import Office, open_office
-from tests.cast import ADA, BO, EVE, UNA, Actor
-from tests.http.whole_site import MAX_FILE, WholeSite, browse
-from tests.unit.test_pictures import bomb, drawn
+from tests.fixtures.cast import ADA, BO, EVE, UNA, Actor
+from tests.fixtures.site import MAX_FILE, WholeSite, browse
+from tests.fixtures.staffed_portal import Office, open_office
+from tests.unit.test_thumbnails import bomb, drawn
 
 pytestmark = pytest.mark.database("sqlite")
 

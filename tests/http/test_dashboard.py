@@ -14,10 +14,10 @@ from sqlalchemy import insert
 from deskwire.kit.clock import MINUTE, now
 from deskwire.tickets.actions import update
 from deskwire.workspaces.organizations.organizations import organization_members
-from tests.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor, build
-from tests.http.test_pages_cost import MOST
-from tests.http.whole_site import WholeSite, browse
-from tests.portal_house import Quay, found
+from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Actor, build
+from tests.fixtures.portal import Quay, found
+from tests.fixtures.site import WholeSite, browse
+from tests.http.test_page_query_counts import MOST
 
 MAST, LOFTS, SECRET = "The mast is dark", "A crane of the Loft", "They never pay on time"
 PARTS = {"dashboard", "dashboard-counts", "waiting", "history", "workers", "activity"}

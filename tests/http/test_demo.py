@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.demo.world import PASSWORD
+from deskwire.demo.cast import PASSWORD
 from deskwire.kit.ids import new_id
-from tests.server import running
+from tests.fixtures.server import running
 
 pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
 
 
 def test_the_demo_goes_on_by_itself_and_answers_a_newcomer(tmp_path: Path) -> None:
-    with running(tmp_path, ("-m", "tests.quick_demo")) as demo:
+    with running(tmp_path, ("-m", "tests.fixtures.fast_demo")) as demo:
         demo.log.wait_for(r"ticket\.claimed → staff, org:")
         clara = demo.sign_in("clara@example.org", PASSWORD)
         page = demo.get("/requests/new", clara).text

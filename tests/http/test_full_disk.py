@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.place import Place
-from tests.server import PASSWORD, Server, running
+from tests.fixtures.guild import Place
+from tests.fixtures.server import PASSWORD, Server, running
 
 pytestmark = pytest.mark.database("sqlite")  # PostgreSQL's disk is not ours to fill
 

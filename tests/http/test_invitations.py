@@ -16,10 +16,10 @@ from deskwire.kit import mail
 from deskwire.workspaces.organizations import invitations
 from deskwire.workspaces.organizations.invitations import MAX_OPEN
 from deskwire.workspaces.organizations.members import read_members
-from tests.accounts_house import RIGHT, events_of
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import BO, CY, EVE, Actor
-from tests.http.whole_site import WholeSite, browse
+from tests.fixtures.accounts import RIGHT, events_of
+from tests.fixtures.cast import BO, CY, EVE, Actor
+from tests.fixtures.site import WholeSite, browse
+from tests.fixtures.staffed_portal import Office, open_office, with_mail
 
 pytestmark = pytest.mark.database("sqlite")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import sse
-from tests.http.wire import wait_until
-from tests.place import Place
-from tests.server import Reply, Server, running
+from tests.fixtures import sse
+from tests.fixtures.guild import Place
+from tests.fixtures.server import Reply, Server, running
+from tests.fixtures.stream_server import wait_until
 
 TOKEN = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c"
 STREAMS = 10

@@ -11,9 +11,9 @@ from deskwire.accounts import people, sessions
 from deskwire.web.rendering.render import FRAGMENT_HEADER
 from deskwire.workspaces.organizations import invitations
 from deskwire.workspaces.organizations.organizations import organization_members, read_visible
-from tests.cast import ADA, BO, CY, EVE, NOON, UNA
-from tests.http.shown import MAST, Shown
-from tests.http.whole_site import browse
+from tests.fixtures.cast import ADA, BO, CY, EVE, NOON, UNA
+from tests.fixtures.request_page import MAST, Shown
+from tests.fixtures.site import browse
 
 
 def test_an_organization_is_shown_to_its_own_and_to_the_team(shown: Shown) -> None:

@@ -14,10 +14,10 @@ from deskwire.tickets.actions import update
 from deskwire.web.rendering.render import FRAGMENT_HEADER
 from deskwire.workspaces.organizations.members import strike
 from deskwire.workspaces.organizations.organizations import employ, ensure_internal
-from tests.accounts_house import dump_of
-from tests.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor
-from tests.http.shown import MAST, SECRET, Shown
-from tests.http.whole_site import MAX_FILE, WholeSite, browse
+from tests.fixtures.accounts import dump_of
+from tests.fixtures.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Actor
+from tests.fixtures.request_page import MAST, SECRET, Shown
+from tests.fixtures.site import MAX_FILE, WholeSite, browse
 
 
 @pytest.mark.parametrize("actor", [ADA, BO, UNA])

@@ -12,7 +12,7 @@ from argon2 import extract_parameters
 from deskwire.accounts.passwords import OWASP, Cost, Hasher, parse_password
 from deskwire.accounts.people import normal_email, parse_email, parse_name
 from deskwire.kit.errors import Invalid, TooMany
-from tests.accounts_house import CHEAP, RIGHT
+from tests.fixtures.accounts import CHEAP, RIGHT
 
 
 @pytest.fixture

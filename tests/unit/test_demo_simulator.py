@@ -14,13 +14,13 @@ from random import Random
 import pytest
 
 from deskwire.demo import simulator
-from deskwire.demo.memory import begin_memory
+from deskwire.demo.discord_story import Beat, Story
+from deskwire.demo.discord_story_state import begin_memory
 from deskwire.demo.simulator import PATIENCE, deliver, main, read_memory, run, write_memory
-from deskwire.demo.story import Beat, Story
 from deskwire.integrations.discord.sender import Answer
 from deskwire.kit.errors import Upstream
-from tests.bot_house import NOON, SECRET, check
-from tests.receiver import Receiver
+from tests.fixtures.bot_deliveries import NOON, SECRET, check
+from tests.fixtures.receiver import Receiver
 
 SOURCE = Path(simulator.__file__).parents[2]
 BEAT = Beat(500, "guild.left", {"guildId": "1"})

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.fakes import Bench, entry, running
+from tests.fixtures.hub import Bench, entry, running
 
 
 async def test_an_event_reaches_who_holds_its_channel_and_no_other():

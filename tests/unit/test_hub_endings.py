@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.fakes import Bench, entry, running, wait_until
+from tests.fixtures.hub import Bench, entry, running, wait_until
 
 
 async def test_a_session_that_ended_ends_its_streams_and_no_others():

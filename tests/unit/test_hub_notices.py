@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.fakes import Bench, Outlet, running
+from tests.fixtures.hub import Bench, Outlet, running
 
 
 def notices(outlet: Outlet) -> list[object]:

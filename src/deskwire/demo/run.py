@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 
 from deskwire.accounts.passwords import Hasher
-from deskwire.demo.clerks import Clerks
+from deskwire.demo.agents import Clerks
+from deskwire.demo.cast import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
 from deskwire.demo.seed import seed
-from deskwire.demo.world import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import set_up
 from deskwire.kit.open_store import open_store

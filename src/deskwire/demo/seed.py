@@ -17,9 +17,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from deskwire.accounts import identities, passwords, people
 from deskwire.accounts.passwords import Hasher
-from deskwire.demo import portal
-from deskwire.demo.past import Told, past
-from deskwire.demo.world import CLIENTS, LOGINS, PASSWORD, TEAM, Login
+from deskwire.demo import seed_portal
+from deskwire.demo.cast import CLIENTS, LOGINS, PASSWORD, TEAM, Login
+from deskwire.demo.discord_history import Told, past
 from deskwire.events.log import log
 from deskwire.integrations.discord.sender import envelope, headers
 from deskwire.integrations.discord.source import BotSource
@@ -43,13 +43,13 @@ async def seed(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -
         return False
     everybody = (*LOGINS, *TEAM, *CLIENTS)
     hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in everybody))
-    uploads = Uploads(db, store, portal.LIMIT)
-    papers, is_done = await portal.keep_papers(uploads), False
+    uploads = Uploads(db, store, seed_portal.LIMIT)
+    papers, is_done = await seed_portal.keep_papers(uploads), False
     try:
         is_done = await db.write(_settle, db, hashes, papers, clock())
     finally:
         if not is_done:
-            await portal.drop_papers(uploads, papers)
+            await seed_portal.drop_papers(uploads, papers)
     return is_done
 
 
@@ -57,12 +57,12 @@ def _settle(
     tx: Connection,
     db: Database,
     hashes: Sequence[str],
-    papers: Mapping[str, portal.Paper],
+    papers: Mapping[str, seed_portal.Paper],
     at: Millis,
 ) -> bool:
     if not _is_empty(tx):  # somebody was faster
         return False
-    began, town = at - portal.LENGTH - DAY, portal.Town(tx, papers)
+    began, town = at - seed_portal.LENGTH - DAY, seed_portal.Town(tx, papers)
     for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=False)):
         _move_in(tx, login, hash_, began + nth * MINUTE)
     town.found(hashes[len(LOGINS) :], began + HOUR)
@@ -84,7 +84,7 @@ def _move_in(tx: Connection, login: Login, hash_: str, at: Millis) -> None:
 
 
 def _live(
-    tx: Connection, db: Database, told: Sequence[Told], moments: Iterable[portal.Moment]
+    tx: Connection, db: Database, told: Sequence[Told], moments: Iterable[seed_portal.Moment]
 ) -> None:
     """Have all that happened happen, each at its own time: the worker understands what the bot
     told, delivery by delivery, and in between people do what they did in the portal."""
@@ -98,7 +98,7 @@ def _live(
         clock.at = at
         worker.work_off(tx, 1)
 
-    everything: list[portal.Moment] = [*moments]
+    everything: list[seed_portal.Moment] = [*moments]
     everything += [(each.at, partial(understand, each.at)) for each in told]
     for _, happen in sorted(everything, key=itemgetter(0)):
         happen()

@@ -20,8 +20,8 @@ from random import Random
 from types import FrameType
 from typing import NoReturn
 
-from deskwire.demo.memory import Memory, begin_memory, begin_unremembered, parse_memory
-from deskwire.demo.story import Beat, Story
+from deskwire.demo.discord_story import Beat, Story
+from deskwire.demo.discord_story_state import Memory, begin_memory, begin_unremembered, parse_memory
 from deskwire.integrations.discord.sender import Answer, send
 from deskwire.kit.clock import SECOND, Millis, now
 from deskwire.kit.errors import Invalid, Refusal, Upstream

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server import Server, running
+from tests.fixtures.server import Server, running
 
-WAYS = {"taken": ("-m", "deskwire"), "plain": ("-m", "tests.plain_serve")}
+WAYS = {"taken": ("-m", "deskwire"), "plain": ("-m", "tests.fixtures.serve_without_takeover")}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

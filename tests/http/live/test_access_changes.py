@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests import sse
-from tests.place import Place
+from tests.fixtures import sse
+from tests.fixtures.guild import Place
 
 SIGNED_OUT = ["session.revoked", "goodbye"]  # what a stream hears last when its session ends
 
