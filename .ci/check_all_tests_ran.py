@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree  # our own report, written a moment ago
 
-LEFT_OUT = re.compile(r"\b[1-9][0-9]* (skipped|deselected|xfailed|xpassed)\b")
-LEFT_OUT_BY_NODE = re.compile(r"^\S+ (cancelled|skipped|todo) [1-9]")
+PYTEST_LEFT_OUT = re.compile(r"\b[1-9][0-9]* (skipped|deselected|xfailed|xpassed)\b")
+NODE_LEFT_OUT = re.compile(r"^\S+ (cancelled|skipped|todo) [1-9]")
 
 
-def problems_of(report: str, log: str) -> list[str]:
+def find_problems(report: str, log: str) -> list[str]:
     """Sentences; none: every test ran and passed."""
     found, ran = [], 0
     for suite in ElementTree.fromstring(report).iter("testsuite"):
@@ -24,13 +24,13 @@ def problems_of(report: str, log: str) -> list[str]:
                 found.append(f"{suite.attrib[count]} {count}")
     for case in ElementTree.fromstring(report).iter("testcase"):
         found += [f"{case.attrib['name']}: {each.attrib}" for each in case.findall("skipped")]
-    lines = [line for line in log.splitlines() if LEFT_OUT_BY_NODE.search(line)]
-    lines += [line for line in log.splitlines() if " in " in line and LEFT_OUT.search(line)]
+    lines = [line for line in log.splitlines() if NODE_LEFT_OUT.search(line)]
+    lines += [line for line in log.splitlines() if " in " in line and PYTEST_LEFT_OUT.search(line)]
     return [*found, *lines] + ([] if ran else ["no test ran"])
 
 
 if __name__ == "__main__":
-    problems = problems_of(Path(sys.argv[1]).read_text(), Path(sys.argv[2]).read_text())
+    problems = find_problems(Path(sys.argv[1]).read_text(), Path(sys.argv[2]).read_text())
     for problem in problems:
         print(f"left out or failed: {problem}", file=sys.stderr)
     sys.exit(1 if problems else 0)

@@ -15,9 +15,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-READY_WITHIN = 30.0  # s
-END_WITHIN = 5.0  # s
-LEAST_BYTES = 5_000  # of a built file; an empty one would be a mistake of the build
+READY_TIMEOUT = 30.0  # s
+STOP_TIMEOUT = 5.0  # s
+MIN_ASSET_BYTES = 5_000  # of a built file; an empty one would be a mistake of the build
 
 
 def main(folder: Path) -> None:
@@ -31,28 +31,28 @@ def main(folder: Path) -> None:
         subprocess.run(["deskwire", *arguments], check=True, env=environment)
     server = subprocess.Popen(["deskwire", "serve"], env=environment)
     try:
-        _use(f"http://127.0.0.1:{port}", server)
+        _check_pages(f"http://127.0.0.1:{port}", server)
     finally:
         server.terminate()
-        code = server.wait(END_WITHIN)
+        code = server.wait(STOP_TIMEOUT)
     if code != 0:
         raise AssertionError(f"the server ended with {code}")
 
 
-def _use(url: str, server: subprocess.Popen[bytes]) -> None:
+def _check_pages(url: str, server: subprocess.Popen[bytes]) -> None:
     _wait_until_ready(f"{url}/readyz", server)
     page = _get(f"{url}/").decode()
     built = re.findall(r'(?:href|src)="(/static/dist/[^"]+)"', page)
     if len(built) < 2:
         raise AssertionError(f"the page names no built files, only {built}")
     sizes = {path: len(_get(url + path)) for path in built}
-    if sum(size > LEAST_BYTES for size in sizes.values()) < 2:
+    if sum(size > MIN_ASSET_BYTES for size in sizes.values()) < 2:
         raise AssertionError(f"the built front end is not in the wheel: {sizes}")
     print(f"served {sizes}")
 
 
 def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + READY_WITHIN
+    end = time.monotonic() + READY_TIMEOUT
     while time.monotonic() < end and server.poll() is None:
         try:
             _get(url)
@@ -60,7 +60,7 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError(f"{url} was not ready within {READY_WITHIN:.0f} s")
+    raise AssertionError(f"{url} was not ready within {READY_TIMEOUT:.0f} s")
 
 
 def _get(url: str) -> bytes:

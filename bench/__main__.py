@@ -19,11 +19,11 @@ from bench import (
     start,
     storm,
 )
-from bench.machine import facts
-from bench.report import Part, save, show
+from bench.machine import read_machine_facts
+from bench.report import Report, render_report, save_report
 from deskwire.server.serve import raise_file_limit
 
-PARTS: dict[str, Callable[[], Part]] = {
+MEASUREMENTS: dict[str, Callable[[], Report]] = {
     "fanout": fanout.measure,
     "peers": peers.measure,
     "burst": burst.measure,
@@ -44,17 +44,17 @@ PARTS: dict[str, Callable[[], Part]] = {
 def main() -> None:
     """Measure, print the table, write the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    chosen = parser.parse_args().parts or list(PARTS)
-    if unknown := [name for name in chosen if name not in PARTS]:
-        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(MEASUREMENTS))
+    chosen = parser.parse_args().parts or list(MEASUREMENTS)
+    if unknown := [name for name in chosen if name not in MEASUREMENTS]:
+        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(MEASUREMENTS)}")
     raise_file_limit()  # the readers and the peers inherit it
-    machine, began = facts(), time.monotonic()
+    machine, began = read_machine_facts(), time.monotonic()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for name in chosen:
-        part = PARTS[name]()
-        print(show(part), flush=True)
-        save(part, machine)
+        part = MEASUREMENTS[name]()
+        print(render_report(part), flush=True)
+        save_report(part, machine)
     print(f"\n{time.monotonic() - began:.0f} s; value, then lowest–highest of the rounds")
 
 

@@ -56,7 +56,7 @@ async def read_signed(scope: Scope, receive: Receive) -> tuple[bytes, bytes] | N
     return (at, body) if hmac.compare_digest(f"sha256={made}".encode(), given) else None
 
 
-async def answer(send: Send, status: int, body: bytes = b"{}") -> None:
+async def send_json(send: Send, status: int, body: bytes = b"{}") -> None:
     """A short answer in JSON."""
     head: list[tuple[bytes, bytes]] = [
         (b"content-type", b"application/json"),
@@ -66,7 +66,7 @@ async def answer(send: Send, status: int, body: bytes = b"{}") -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def is_health(scope: dict[str, Any]) -> bool:
+def is_readiness_check(scope: dict[str, Any]) -> bool:
     """Whether the runner only asks if the server is up."""
     return bool(scope["path"] == "/readyz")
 

@@ -13,59 +13,59 @@ import threading
 
 from starlette.types import Receive, Scope, Send
 
-from bench.baseline import answer, is_health, open_database, read_signed, serve
+from bench.baseline import is_readiness_check, open_database, read_signed, send_json, serve
 
 MAX_BATCH = 500  # deliveries in one transaction
 
-Kept = tuple[bytes, bytes, "asyncio.Future[None]"]
+PendingDelivery = tuple[bytes, bytes, "asyncio.Future[None]"]
 
 
-class Keeper:
+class BatchWriter:
     """One thread that writes; what comes while it writes makes up the next batch."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Kept] = queue.SimpleQueue()
-        threading.Thread(target=self._write, daemon=True).start()
+        self._queue: queue.SimpleQueue[PendingDelivery] = queue.SimpleQueue()
+        threading.Thread(target=self._write_batches, daemon=True).start()
 
-    async def keep(self, at: bytes, body: bytes) -> None:
+    async def write(self, at: bytes, body: bytes) -> None:
         """Returns once the bytes are committed."""
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put((at, body, kept))
+        self._queue.put((at, body, kept))
         await kept
 
-    def _write(self) -> None:
+    def _write_batches(self) -> None:
         database = open_database()
         while True:
-            batch = [self._waiting.get()]
-            while len(batch) < MAX_BATCH and not self._waiting.empty():
-                batch.append(self._waiting.get())
+            batch = [self._queue.get()]
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
                 "INSERT INTO deliveries (at, body) VALUES (?, ?)", [each[:2] for each in batch]
             )
             database.execute("COMMIT")
-            batch[0][2].get_loop().call_soon_threadsafe(_tell, batch)
+            batch[0][2].get_loop().call_soon_threadsafe(_resolve, batch)
 
 
-def _tell(batch: list[Kept]) -> None:
+def _resolve(batch: list[PendingDelivery]) -> None:
     for _, _, kept in batch:
         if not kept.done():
             kept.set_result(None)
 
 
-keeper = Keeper()
+batch_writer = BatchWriter()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    if is_health(dict(scope)):
-        await answer(send, 200)
+    if is_readiness_check(dict(scope)):
+        await send_json(send, 200)
         return
     signed = await read_signed(scope, receive)
     if signed is None:
-        await answer(send, 401)
+        await send_json(send, 401)
         return
-    await keeper.keep(*signed)
-    await answer(send, 200)
+    await batch_writer.write(*signed)
+    await send_json(send, 200)
 
 
 if __name__ == "__main__":

@@ -11,22 +11,22 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from bench.baseline import answer, is_health, open_database, read_signed, serve
+from bench.baseline import is_readiness_check, open_database, read_signed, send_json, serve
 
 database = open_database()
 streams: set[Send] = set()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    if is_health(dict(scope)):
-        await answer(send, 200)
+    if is_readiness_check(dict(scope)):
+        await send_json(send, 200)
     elif scope["method"] == "GET":
-        await stream(receive, send)
+        await serve_stream(receive, send)
     else:
-        await pass_on(scope, receive, send)
+        await accept_delivery(scope, receive, send)
 
 
-async def stream(receive: Receive, send: Send) -> None:
+async def serve_stream(receive: Receive, send: Send) -> None:
     """Keep a stream open until its client goes."""
     head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
     await send({"type": "http.response.start", "status": 200, "headers": head})
@@ -39,22 +39,22 @@ async def stream(receive: Receive, send: Send) -> None:
         streams.discard(send)
 
 
-async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
+async def accept_delivery(scope: Scope, receive: Receive, send: Send) -> None:
     """Keep the delivery, say yes, keep the event, write it to the streams."""
     signed = await read_signed(scope, receive)
     if signed is None:
-        await answer(send, 401)
+        await send_json(send, 401)
         return
     at, body = signed
-    commit("INSERT INTO deliveries (at, body) VALUES (?, ?)", at, body)
-    await answer(send, 200)
+    commit_row("INSERT INTO deliveries (at, body) VALUES (?, ?)", at, body)
+    await send_json(send, 200)
     frame = b"data: " + body + b"\n\n"
-    commit("INSERT INTO log (frame) VALUES (?)", frame)
+    commit_row("INSERT INTO log (frame) VALUES (?)", frame)
     message = {"type": "http.response.body", "body": frame, "more_body": True}
     await asyncio.gather(*(write(message) for write in streams))
 
 
-def commit(statement: str, *values: bytes) -> None:
+def commit_row(statement: str, *values: bytes) -> None:
     """One transaction of one row."""
     database.execute("BEGIN IMMEDIATE")
     database.execute(statement, values)

@@ -6,25 +6,25 @@ import shutil
 import subprocess
 from pathlib import Path
 
-SOURCES = Path(__file__).parent / "c"
-FLAGS = ("-O2", "-std=gnu11", "-Wall")
-COMPILERS = ("cc", "gcc", "clang")
+SOURCE_FOLDER = Path(__file__).parent / "c"
+COMPILER_FLAGS = ("-O2", "-std=gnu11", "-Wall")
+COMPILER_NAMES = ("cc", "gcc", "clang")
 
-NO_COMPILER = f"no C compiler for the readers: install one of {', '.join(COMPILERS)}"
+NO_COMPILER_REASON = f"no C compiler for the readers: install one of {', '.join(COMPILER_NAMES)}"
 
 
 def find_compiler() -> str | None:
     """The C compiler of this machine."""
-    return next(filter(None, map(shutil.which, COMPILERS)), None)
+    return next(filter(None, map(shutil.which, COMPILER_NAMES)), None)
 
 
-def build(name: str, folder: Path) -> str:
+def build_program(name: str, folder: Path) -> str:
     """The path of the program made from `c/NAME.c`."""
     compiler = find_compiler()
     if compiler is None:
-        raise LookupError(NO_COMPILER)
+        raise LookupError(NO_COMPILER_REASON)
     program = folder / name
     if not program.exists():
-        source = SOURCES / f"{name}.c"
-        subprocess.run([compiler, *FLAGS, "-o", str(program), str(source)], check=True)
+        source = SOURCE_FOLDER / f"{name}.c"
+        subprocess.run([compiler, *COMPILER_FLAGS, "-o", str(program), str(source)], check=True)
     return str(program)

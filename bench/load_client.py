@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bench.sockets import CHUNK, PATIENCE, Broken, connect, read_status
-from bench.webhook_bodies import messages, post
+from bench.sockets import CHUNK_BYTES, TIMEOUT, BrokenConnection, connect, read_status
+from bench.webhook_bodies import message_bodies, signed_request
 
 
 @dataclass
@@ -31,61 +31,63 @@ class Sender:
 
 
 @dataclass
-class Tally:
+class Results:
     """What was answered, and how long each answer took."""
 
     statuses: Counter[int] = field(default_factory=Counter)
-    waits: list[float] = field(default_factory=list)  # s
+    response_times: list[float] = field(default_factory=list)  # s
 
 
 def main() -> None:
     port, connections, count = (int(each) for each in sys.argv[1:4])
-    requests = [post(body) for _, body in messages(sys.argv[4], count)]
+    requests = [signed_request(body) for _, body in message_bodies(sys.argv[4], count)]
     senders = [Sender(connect(port)) for _ in range(connections)]
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.perf_counter()
-    tally = run(senders, requests)
-    print(json.dumps(_summary(tally, time.perf_counter() - began)), flush=True)
+    tally = post_all(senders, requests)
+    print(json.dumps(_summarize(tally, time.perf_counter() - began)), flush=True)
 
 
-def run(senders: list[Sender], requests: list[bytes]) -> Tally:
+def post_all(senders: list[Sender], requests: list[bytes]) -> Results:
     """Post every request, each connection one at a time."""
-    poll, tally, left = select.epoll(), Tally(), iter(requests)
+    poll, tally, left = select.epoll(), Results(), iter(requests)
     by_number = {sender.connection.fileno(): sender for sender in senders}
     for number, sender in by_number.items():
         poll.register(number, select.EPOLLIN)
-        _send(sender, next(left))
-    while len(tally.waits) < len(requests):
-        ready = poll.poll(PATIENCE)
+        _send_request(sender, next(left))
+    while len(tally.response_times) < len(requests):
+        ready = poll.poll(TIMEOUT)
         if not ready:
-            raise Broken(f"no answer for {PATIENCE:.0f} s after {len(tally.waits)} answers")
+            raise BrokenConnection(
+                f"no answer for {TIMEOUT:.0f} s after {len(tally.response_times)} answers"
+            )
         for number, _ in ready:
-            if _has_answered(by_number[number], tally) and (following := next(left, None)):
-                _send(by_number[number], following)
+            if _read_answer(by_number[number], tally) and (following := next(left, None)):
+                _send_request(by_number[number], following)
     return tally
 
 
-def _send(sender: Sender, request: bytes) -> None:
+def _send_request(sender: Sender, request: bytes) -> None:
     sender.sent_at, sender.received = time.perf_counter(), b""
     sender.connection.sendall(request)
 
 
-def _has_answered(sender: Sender, tally: Tally) -> bool:
-    part = sender.connection.recv(CHUNK)
+def _read_answer(sender: Sender, tally: Results) -> bool:
+    part = sender.connection.recv(CHUNK_BYTES)
     if not part:
-        raise Broken("the server closed a connection")
+        raise BrokenConnection("the server closed a connection")
     sender.received += part
     status = read_status(sender.received)
     if status is None:
         return False
     tally.statuses[status] += 1
-    tally.waits.append(time.perf_counter() - sender.sent_at)
+    tally.response_times.append(time.perf_counter() - sender.sent_at)
     return True
 
 
-def _summary(tally: Tally, seconds: float) -> dict[str, object]:
-    waits = sorted(tally.waits)
+def _summarize(tally: Results, seconds: float) -> dict[str, object]:
+    waits = sorted(tally.response_times)
     return {
         "seconds": seconds,
         "statuses": tally.statuses,

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.report import RESULTS
 
-ORDER = (
+REPORT_ORDER = (
     "fanout",
     "peers",
     "burst",
@@ -28,19 +28,19 @@ ORDER = (
 def main() -> None:
     """Print the table."""
     print("| | | lowest–highest | bar | |\n|---|---|---|---|---|")
-    for part in ORDER:
+    for part in REPORT_ORDER:
         file = RESULTS / f"{part}.json"
         if file.exists():
-            print("\n".join(rows(file)))
+            print("\n".join(render_rows(file)))
 
 
-def rows(file: Path) -> list[str]:
+def render_rows(file: Path) -> list[str]:
     """The rows of one part."""
     told = json.loads(file.read_text())
-    return [_row(told["part"], each) for each in told.get("ratios", ()) if "bar" in each]
+    return [_render_row(told["part"], each) for each in told.get("ratios", ()) if "bar" in each]
 
 
-def _row(part: str, figure: dict[str, Any]) -> str:
+def _render_row(part: str, figure: dict[str, Any]) -> str:
     sign = "≤" if figure["good"] == "below" else "≥"
     unit = f" {figure['unit']}".rstrip()
     spread = f"{figure['low']:.3g}–{figure['high']:.3g}"

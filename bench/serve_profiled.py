@@ -22,8 +22,8 @@ _profiles: dict[str, cProfile.Profile] = {}
 def main() -> None:
     """Run MODULE as a program."""
     module = sys.argv.pop(1)
-    signal.signal(signal.SIGUSR1, _begin)
-    threading.setprofile(_begin_thread)
+    signal.signal(signal.SIGUSR1, _begin_profiling)
+    threading.setprofile(_begin_thread_profile)
     try:
         runpy.run_module(module, run_name="__main__")
     finally:
@@ -31,19 +31,19 @@ def main() -> None:
             profile.dump_stats(Path(os.environ["PROFILES"]) / f"{name}.prof")
 
 
-def _begin(*_signal: object) -> None:
+def _begin_profiling(*_signal: object) -> None:
     """Profile the event loop from here on, and forget what the other threads did before."""
     for profile in _profiles.values():
         profile.clear()
-    _profile_of("loop").enable()
+    _get_profile("loop").enable()
 
 
-def _begin_thread(*_event: object) -> None:
+def _begin_thread_profile(*_event: object) -> None:
     """Called at a new thread's first step; from then on the thread's own profile takes over."""
-    _profile_of(threading.current_thread().name).enable()
+    _get_profile(threading.current_thread().name).enable()
 
 
-def _profile_of(name: str) -> cProfile.Profile:
+def _get_profile(name: str) -> cProfile.Profile:
     return _profiles.setdefault(name, cProfile.Profile(time.thread_time))
 
 

@@ -20,35 +20,38 @@ from starlette.routing import BaseRoute, Route
 
 import deskwire.server.app
 from deskwire.cli.main import main
-from deskwire.web.dependencies import Site
-from deskwire.web.routes import Url, keep_policy, routes
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.routes import Url, build_routes, enforce_policy
 
 _environment = Environment(loader=FileSystemLoader(Path.cwd()), autoescape=True)
-_counted: Counter[str] = Counter()
+_statement_counts: Counter[str] = Counter()
 
 
-async def bare(request: Request) -> Response:
+async def bare_template(request: Request) -> Response:
     template = _environment.get_template(f"{request.path_params['name']}.html")
     return HTMLResponse(template.render({}), 200, {"cache-control": "no-store"})
 
 
-async def statements(_: Request) -> Response:
-    return PlainTextResponse(str(_counted["all"]))
+async def statement_count(_: Request) -> Response:
+    return PlainTextResponse(str(_statement_counts["all"]))
 
 
-def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-    _counted["all"] += not statement.startswith(("BEGIN", "PRAGMA"))
+def count_statement(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    _statement_counts["all"] += not statement.startswith(("BEGIN", "PRAGMA"))
 
 
-def with_more(site: Site, *more: Any) -> list[BaseRoute]:
+def with_bench_routes(site: Dependencies, *more: Any) -> list[BaseRoute]:
     """The routes of the product, and ours before them."""
-    page = Url("/bench/bare/{name}", "signed-in", bare)
-    ours = [Route(page.path, keep_policy(site, page)), Route("/bench/statements", statements)]
-    return [*ours, *routes(site, *more)]
+    page = Url("/bench/bare/{name}", "signed-in", bare_template)
+    ours = [
+        Route(page.path, enforce_policy(site, page)),
+        Route("/bench/statements", statement_count),
+    ]
+    return [*ours, *build_routes(site, *more)]
 
 
 if __name__ == "__main__":
     if os.environ.get("COUNT_SQL"):
-        event.listen(Engine, "before_cursor_execute", count)
-    with patch.object(deskwire.server.app, "routes", with_more):
+        event.listen(Engine, "before_cursor_execute", count_statement)
+    with patch.object(deskwire.server.app, "routes", with_bench_routes):
         main()

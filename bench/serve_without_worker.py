@@ -12,11 +12,11 @@ from deskwire.cli.main import main
 from deskwire.webhooks.worker import Worker
 
 
-async def hold(_worker: Worker) -> None:
+async def wait_forever(_worker: Worker) -> None:
     """Never work."""
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    with patch.object(Worker, "run", hold):
+    with patch.object(Worker, "run", wait_forever):
         main()

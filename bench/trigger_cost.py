@@ -16,23 +16,26 @@ from statistics import median
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.samples import sample
+from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.kit.sqlite import SQLite
 from deskwire.schema import migrate
 from deskwire.webhooks.source import Delivery
 
-ROUNDS = 41
-EACH = 150  # actions in a round
-KINDS = ("ticket.status_changed", "ticket.message_sent")
+ROUND_COUNT = 41
+ACTIONS_PER_ROUND = 150  # actions in a round
+EVENT_TYPES = ("ticket.status_changed", "ticket.message_sent")
 
 
 def main() -> None:
     """Measure, and print a line for each kind of action."""
-    for kind in KINDS:
+    for kind in EVENT_TYPES:
         with tempfile.TemporaryDirectory() as folder:
-            bare, noting = _database(Path(folder, "bare.db")), _database(Path(folder, "noting.db"))
-            bare.write_here(_without_triggers)
-            ratios = [_ratio(kind, bare, noting, nth) for nth in range(ROUNDS)][1:]
+            bare, noting = (
+                _create_database(Path(folder, "bare.db")),
+                _create_database(Path(folder, "noting.db")),
+            )
+            bare.write_sync(_drop_triggers)
+            ratios = [_measure_ratio(kind, bare, noting, nth) for nth in range(ROUND_COUNT)][1:]
             ratios.sort()
             low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
             print(f"{kind}: {median(ratios):.3f} x ({low:.2f} to {high:.2f})")
@@ -40,34 +43,43 @@ def main() -> None:
             noting.close()
 
 
-def _ratio(kind: str, bare: SQLite, noting: SQLite, nth: int) -> float:
-    order = (bare, noting) if nth % 2 else (noting, bare)
-    taken = {db.path: _measure(db, kind, nth) for db in order}
-    return taken[noting.path] / taken[bare.path]
+def _measure_ratio(
+    kind: str, without_triggers: SQLite, with_triggers: SQLite, round_number: int
+) -> float:
+    order = (
+        (without_triggers, with_triggers) if round_number % 2 else (with_triggers, without_triggers)
+    )
+    taken = {db.path: _measure_actions(db, kind, round_number) for db in order}
+    return taken[with_triggers.path] / taken[without_triggers.path]
 
 
-def _measure(db: SQLite, kind: str, nth: int) -> float:
+def _measure_actions(db: SQLite, kind: str, nth: int) -> float:
     """CPU seconds of EACH actions, on a few tickets, in one transaction."""
 
     def act(tx: Connection) -> None:
-        for each in range(EACH):
-            number = nth * EACH + each
-            data = {**sample(kind, ticket=number, number=number), "messageId": str(number + 1)}
+        for each in range(ACTIONS_PER_ROUND):
+            number = nth * ACTIONS_PER_ROUND + each
+            data = {
+                **build_sample_data(kind, ticket=number, number=number),
+                "messageId": str(number + 1),
+            }
             event = {"type": kind, "data": data}
-            translate.apply(tx, Delivery(number, 1_795_348_800_000 + number, {"event": event}))
+            translate.apply_delivery(
+                tx, Delivery(number, 1_795_348_800_000 + number, {"event": event})
+            )
 
     began = time.process_time()
-    db.write_here(act)
+    db.write_sync(act)
     return time.process_time() - began
 
 
-def _database(path: Path) -> SQLite:
+def _create_database(path: Path) -> SQLite:
     db = SQLite(path)
     migrate(db)
     return db
 
 
-def _without_triggers(tx: Connection) -> None:
+def _drop_triggers(tx: Connection) -> None:
     found = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
     for (name,) in found:
         tx.exec_driver_sql(f"DROP TRIGGER {name}")

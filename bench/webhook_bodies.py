@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from bench.sockets import request
-from deskwire.integrations.discord.samples import sample, snowflake
-from deskwire.integrations.discord.sender import envelope, headers
-from deskwire.integrations.discord.signature import PATH
+from bench.sockets import build_request
+from deskwire.integrations.discord.samples import build_sample_data, make_snowflake
+from deskwire.integrations.discord.sender import build_envelope, build_headers
+from deskwire.integrations.discord.signature import WEBHOOK_PATH
 
 SECRET = "a-secret-for-measuring-and-nothing-else"  # the servers of a run are told it
 GUILD = "1046123456789012345"
 OWNER = "182345678901234567"
-TICKETS = 200  # open at once; a busy community
-AUTHORS = 50
+TICKET_COUNT = 200  # open at once; a busy community
+AUTHOR_COUNT = 50
 
 SENTENCES = (
     "The code never arrives. I tried **three times** now, on two phones.",
@@ -25,54 +25,58 @@ SENTENCES = (
 )
 
 
-def post(body: bytes) -> bytes:
+def signed_request(body: bytes) -> bytes:
     """A signed request, as the bot sends it now."""
     now = time.time_ns() // 1_000_000
-    return request("POST", PATH, headers(SECRET, now, body), body)
+    return build_request("POST", WEBHOOK_PATH, build_headers(SECRET, now, body), body)
 
 
-def opening() -> list[bytes]:
+def setup_bodies() -> list[bytes]:
     """The bodies that make the server and its tickets known."""
     now = time.time_ns() // 1_000_000
-    joined = envelope("guild.joined", sample("guild.joined", guild=GUILD, owner=OWNER), now)
-    return [joined, *(_created(number, now) for number in range(1, TICKETS + 1))]
+    joined = build_envelope(
+        "guild.joined", build_sample_data("guild.joined", guild=GUILD, owner=OWNER), now
+    )
+    return [joined, *(_ticket_created_body(number, now) for number in range(1, TICKET_COUNT + 1))]
 
 
-def messages(run: str, count: int) -> Iterator[tuple[str, bytes]]:
+def message_bodies(run_name: str, count: int) -> Iterator[tuple[str, bytes]]:
     """`count` different messages as (their id, the body); `run` keeps runs apart."""
     start = time.time_ns() // 1_000_000
     for index in range(count):
-        id_ = snowflake(start + (index >> 12), index & 0xFFF)
+        id_ = make_snowflake(start + (index >> 12), index & 0xFFF)
         text = SENTENCES[index % len(SENTENCES)]
-        yield id_, message(f"{run}-{index}", id_, index % TICKETS + 1, text, start)
+        yield id_, message_body(f"{run_name}-{index}", id_, index % TICKET_COUNT + 1, text, start)
 
 
-def message(delivery: str, id_: str, ticket: int, text: str, at: int, guild: str = GUILD) -> bytes:
+def message_body(
+    delivery: str, id_: str, ticket: int, text: str, at: int, guild: str = GUILD
+) -> bytes:
     """The body of one message in one ticket."""
-    author = int(id_) % AUTHORS
-    data = sample(
+    author = int(id_) % AUTHOR_COUNT
+    data = build_sample_data(
         "ticket.message_sent",
         guild=guild,
         ticket=ticket,
         number=ticket,
-        user=_author(author),
+        user=_author_fields(author),
         username=f"member.{author}",
         content=text,
     )
-    return envelope("ticket.message_sent", {**data, "messageId": id_}, at, delivery)
+    return build_envelope("ticket.message_sent", {**data, "messageId": id_}, at, delivery)
 
 
-def _created(number: int, at: int) -> bytes:
-    data = sample(
+def _ticket_created_body(number: int, at: int) -> bytes:
+    data = build_sample_data(
         "ticket.created",
         guild=GUILD,
         ticket=number,
         number=number,
-        user=_author(number),
-        username=f"member.{number % AUTHORS}",
+        user=_author_fields(number),
+        username=f"member.{number % AUTHOR_COUNT}",
     )
-    return envelope("ticket.created", data, at)
+    return build_envelope("ticket.created", data, at)
 
 
-def _author(index: int) -> str:
-    return str(318_456_789_012_345_000 + index % AUTHORS)
+def _author_fields(index: int) -> str:
+    return str(318_456_789_012_345_000 + index % AUTHOR_COUNT)

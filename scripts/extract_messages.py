@@ -18,19 +18,23 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parent.parent
 LOCALES = ROOT / "src" / "deskwire" / "locales"
-POT = LOCALES / "deskwire.pot"
+TEMPLATE_FILE = LOCALES / "deskwire.pot"
 Keywords = dict[str, tuple[int, int] | None]  # functions, and which of their arguments are texts
-WIDTH = 100  # columns, as everywhere here
-PYTHON: Keywords = {"gettext": None, "ngettext": (1, 2), "find_form": (1, 2), "N_": None}
-SCRIPT: Keywords = {"t": None, "tn": (1, 2), "mark": None, "pair": (1, 2)}
-TEMPLATES: Keywords = {"_": None, "ngettext": (1, 2), "gettext": None}
-OPTIONS: dict[str, dict[str, object]] = {"**": {"encoding": "utf-8"}}
+MAX_COLUMNS = 100  # columns, as everywhere here
+PYTHON_KEYWORDS: Keywords = {"gettext": None, "ngettext": (1, 2), "find_plural": (1, 2), "N_": None}
+SCRIPT_KEYWORDS: Keywords = {"t": None, "tn": (1, 2), "mark": None, "pair": (1, 2)}
+TEMPLATE_KEYWORDS: Keywords = {"_": None, "ngettext": (1, 2), "gettext": None}
+EXTRACT_OPTIONS: dict[str, dict[str, object]] = {"**": {"encoding": "utf-8"}}
 SOURCES: tuple[tuple[str, list[tuple[str, str]], Keywords], ...] = (
-    ("src/deskwire", [("demo/**", "ignore"), ("**.py", "python")], PYTHON),
-    ("src/deskwire/web/templates", [("**.html", "jinja2"), ("**.txt", "jinja2")], TEMPLATES),
-    ("frontend/src", [("generated/**", "ignore"), ("**.ts", "javascript")], SCRIPT),
+    ("src/deskwire", [("demo/**", "ignore"), ("**.py", "python")], PYTHON_KEYWORDS),
+    (
+        "src/deskwire/web/templates",
+        [("**.html", "jinja2"), ("**.txt", "jinja2")],
+        TEMPLATE_KEYWORDS,
+    ),
+    ("frontend/src", [("generated/**", "ignore"), ("**.ts", "javascript")], SCRIPT_KEYWORDS),
 )
-HEADER = b"""\
+FILE_HEADER = b"""\
 # What Deskwire says, to be translated; made by `make catalogue`. docs/translating.md says how.
 msgid ""
 msgstr ""
@@ -43,7 +47,7 @@ msgstr ""
 
 def main(arguments: list[str]) -> int:
     """Write all of them; or, with --check, name those that are not what they would be."""
-    found = list(written())
+    found = list(render_catalogues())
     stale = [path for path, content in found if path.read_bytes() != content]
     if arguments == ["--check"]:
         for path in stale:
@@ -54,33 +58,35 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def written() -> Iterator[tuple[Path, bytes]]:
+def render_catalogues() -> Iterator[tuple[Path, bytes]]:
     """Every catalogue there is, and what is to be in it."""
-    template = collect()
-    yield POT, HEADER + as_bytes(template)
+    template = extract_messages()
+    yield TEMPLATE_FILE, FILE_HEADER + render_catalogue(template)
     for path in sorted(LOCALES.glob("*/LC_MESSAGES/deskwire.po")):
         content = path.read_bytes()
         catalogue = read_po(BytesIO(content), path.parts[-3])
         catalogue.update(template)
         header = content.partition(b"\n\n")[0]  # whose it is, and its plurals: the translator's
-        yield path, header + b"\n\n" + as_bytes(catalogue)
+        yield path, header + b"\n\n" + render_catalogue(catalogue)
 
 
-def collect() -> Catalog:
+def extract_messages() -> Catalog:
     """Every text in templates, Python and TypeScript."""
     found = Catalog(charset="utf-8")
     for folder, methods, keywords in SOURCES:
-        texts = extract_from_dir(ROOT / folder, methods, OPTIONS, keywords)
+        texts = extract_from_dir(ROOT / folder, methods, EXTRACT_OPTIONS, keywords)
         for path, _line, text, comments, context in texts:
             place = (f"{folder}/{Path(path).as_posix()}", 1)
             found.add(text, None, [place], auto_comments=comments, context=context)
     return found
 
 
-def as_bytes(catalogue: Catalog) -> bytes:
+def render_catalogue(catalogue: Catalog) -> bytes:
     """The texts of a catalogue; places without lines, which every change would move."""
     file = BytesIO()
-    write_po(file, catalogue, WIDTH, omit_header=True, ignore_obsolete=True, include_lineno=False)
+    write_po(
+        file, catalogue, MAX_COLUMNS, omit_header=True, ignore_obsolete=True, include_lineno=False
+    )
     return re.sub(rb"\n+\Z", b"\n", file.getvalue())
 
 

@@ -1,11 +1,11 @@
 // What each event changes on screen, as plain values: one row of the table per type of event.
 
-import type { EventData, EventType, GuildNow, Line, TicketNow } from "./generated/events";
+import type { EventData, EventType, GuildSnapshot, Line, TicketSnapshot } from "./generated/events";
 
 export type Change =
   | { kind: "upsert"; row: Row }
   | { kind: "remove"; key: string; revision: number }
-  | { kind: "header"; ticket: string; revision: number; state: TicketNow }
+  | { kind: "header"; ticket: string; revision: number; state: TicketSnapshot }
   | { kind: "line"; ticket: string; line: Line }
   | { kind: "gone"; ticket: string }
   | { kind: "closed"; workspace: string }
@@ -21,7 +21,7 @@ export interface Row {
   status: string | null;
   at: number | null; // ms; what the list is ordered by
   held: string[]; // the channels that show it
-  state: TicketNow | GuildNow;
+  state: TicketSnapshot | GuildSnapshot;
 }
 
 type Reducer<T extends EventType> = (data: EventData[T]) => Change[];
@@ -30,7 +30,7 @@ interface TicketData {
   workspace?: string | null;
   ticket: string;
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   line?: Line | null;
   held?: readonly string[] | null;
 }
@@ -38,7 +38,7 @@ interface TicketData {
 interface GuildData {
   guildId: string;
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
 }
 
 /** Every event, or `null` where only fragments change. */

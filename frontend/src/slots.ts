@@ -1,15 +1,15 @@
 // Fills the slots of the server's templates from the state an event carries.
 
-import { LINE_KINDS, SIDES, STATUS_WORDS } from "./generated/events";
+import { LINE_KINDS, AUTHOR_KINDS, STATUS_NAMES } from "./generated/events";
 import { t } from "./speech";
 import { textOf } from "./times";
 import { WIRE } from "./words";
 
 /** The words an attribute may take; anything else removes it. Styles hang on these. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
-  status: STATUS_WORDS,
+  status: STATUS_NAMES,
   kind: LINE_KINDS,
-  side: SIDES,
+  side: AUTHOR_KINDS,
   priority: ["low", "normal", "high", "urgent"],
   tone: ["info", "success", "warning", "danger"],
   "bot-installed": ["true", "false"],

@@ -1,7 +1,7 @@
 // What each event says to the person in front of the screen: one row of the table per type.
 
 import { isAbout } from "./held";
-import type { EventData, EventType, TicketNow } from "./generated/events";
+import type { EventData, EventType, TicketSnapshot } from "./generated/events";
 import { t, tn, type Values } from "./speech";
 import * as say from "./words";
 import type { Words } from "./words";
@@ -20,7 +20,7 @@ type Teller<T extends EventType> = (data: EventData[T], own: ReadonlySet<string>
 
 interface TicketData {
   workspace?: string | null;
-  now: TicketNow;
+  now: TicketSnapshot;
 }
 
 /** Every event, or `null` where a toast would only disturb. */

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from deskwire.integrations.discord.samples import sample
-from tests.browser.conftest import Visit
-from tests.fixtures.guild import Place
+from deskwire.integrations.discord.samples import build_sample_data
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.guild import GuildFixture
 from tests.fixtures.visitor import Visitor
 
 ROLE = "Tickets Viewer"
@@ -16,116 +16,124 @@ PAGES = ["", "/tickets", "/tickets/1"]
 
 
 @pytest.fixture
-def dee(place: Place, visit: Visit) -> Visitor:
+def dee_visitor(guild: GuildFixture, open_visitor: OpenVisitor) -> Visitor:
     """Dee, who may look because of a role; no page is open yet."""
-    place.server.move_in(place.mo)
-    cookie = place.server.move_in(place.dee)
-    place.assign(place.dee, ROLE)
-    place.open_ticket(1, SUBJECT)
-    return visit(cookie)
+    guild.server.create_account(guild.mo)
+    cookie = guild.server.create_account(guild.dee)
+    guild.assign_role(guild.dee, ROLE)
+    guild.open_ticket(1, SUBJECT)
+    return open_visitor(cookie)
 
 
-def open_page(place: Place, dee: Visitor, page: str) -> None:
-    dee.open(f"/guilds/{place.guild}{page}")
+def open_page(guild: GuildFixture, dee: Visitor, page: str) -> None:
+    dee.open(f"/guilds/{guild.guild_id}{page}")
     expect(dee.find("main")).to_contain_text(SUBJECT)
     dee.evaluate("() => { window.notReloaded = true }")
 
 
-def expect_nothing_of(place: Place, dee: Visitor) -> None:
+def expect_nothing_of(guild: GuildFixture, dee: Visitor) -> None:
     """The page shows a stand-in; neither the server's name nor its ticket is anywhere in it."""
     expect(dee.find("main")).to_contain_text("no longer shared with you")
-    for told in (SUBJECT, place.name):
+    for told in (SUBJECT, guild.name):
         assert told not in dee.page.content()
         assert told not in dee.page.title()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_that_went_comes_back_by_itself(place: Place, dee: Visitor, page: str) -> None:
-    open_page(place, dee, page)
-    title, crumbs = dee.page.title(), dee.find("#crumbs").inner_text()
+def test_a_page_that_went_comes_back_by_itself(
+    guild: GuildFixture, dee_visitor: Visitor, page: str
+) -> None:
+    open_page(guild, dee_visitor, page)
+    title, crumbs = dee_visitor.page.title(), dee_visitor.find("#crumbs").inner_text()
 
-    place.unassign(place.dee, ROLE)
-    expect_nothing_of(place, dee)
-    place.assign(place.dee, ROLE)
+    guild.unassign_role(guild.dee, ROLE)
+    expect_nothing_of(guild, dee_visitor)
+    guild.assign_role(guild.dee, ROLE)
 
-    expect(dee.find("main")).to_contain_text(SUBJECT)
-    expect(dee.find("main")).not_to_contain_text("no longer shared with you")
-    expect(dee.page).to_have_title(title)
-    expect(dee.find("#crumbs")).to_have_text(crumbs, use_inner_text=True)
-    assert dee.evaluate("() => window.notReloaded")
+    expect(dee_visitor.find("main")).to_contain_text(SUBJECT)
+    expect(dee_visitor.find("main")).not_to_contain_text("no longer shared with you")
+    expect(dee_visitor.page).to_have_title(title)
+    expect(dee_visitor.find("#crumbs")).to_have_text(crumbs, use_inner_text=True)
+    assert dee_visitor.evaluate("() => window.notReloaded")
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_that_came_back_is_live_and_can_go_again(
-    place: Place, dee: Visitor, page: str
+    guild: GuildFixture, dee_visitor: Visitor, page: str
 ) -> None:
-    open_page(place, dee, page)
-    place.unassign(place.dee, ROLE)
-    expect_nothing_of(place, dee)
-    place.say(1, place.bo, "Written meanwhile", side="customer")
-    place.assign(place.dee, ROLE)
-    expect(dee.find("main")).to_contain_text(SUBJECT)
+    open_page(guild, dee_visitor, page)
+    guild.unassign_role(guild.dee, ROLE)
+    expect_nothing_of(guild, dee_visitor)
+    guild.post_message(1, guild.bo, "Written meanwhile", side="customer")
+    guild.assign_role(guild.dee, ROLE)
+    expect(dee_visitor.find("main")).to_contain_text(SUBJECT)
 
-    place.change(1, place.mo, subject={"old": SUBJECT, "new": f"{SUBJECT} again"})
-    expect(dee.find("main")).to_contain_text(f"{SUBJECT} again")
-    place.unassign(place.dee, ROLE)
+    guild.update_ticket(1, guild.mo, subject={"old": SUBJECT, "new": f"{SUBJECT} again"})
+    expect(dee_visitor.find("main")).to_contain_text(f"{SUBJECT} again")
+    guild.unassign_role(guild.dee, ROLE)
 
-    expect_nothing_of(place, dee)
+    expect_nothing_of(guild, dee_visitor)
 
 
 def test_what_is_given_elsewhere_leaves_a_page_gone_and_is_no_fault(
-    place: Place, dee: Visitor
+    guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
-    open_page(place, dee, "")
-    place.unassign(place.dee, ROLE)
-    expect_nothing_of(place, dee)
-    dee.expect_status(404)
-    attic = str(int(place.guild) + 700_000)
+    open_page(guild, dee_visitor, "")
+    guild.unassign_role(guild.dee, ROLE)
+    expect_nothing_of(guild, dee_visitor)
+    dee_visitor.expect_status(404)
+    attic = str(int(guild.guild_id) + 700_000)
 
-    with dee.page.expect_response(lambda answer: "fragment=" in answer.url) as refused:
-        place.server.tell(
+    with dee_visitor.page.expect_response(lambda answer: "fragment=" in answer.url) as refused:
+        guild.server.send_event(
             "guild.joined",
             guildId=attic,
             guildName="The Attic",
-            ownerId=place.dee.discord,
+            ownerId=guild.dee.discord_id,
             memberCount=3,
         )
 
     assert refused.value.status == 404
-    place.open_ticket(2, "Asked of the server after the answer")
-    expect_nothing_of(place, dee)
-    dee.expect_live()
-    assert len(dee.fragments) == 1
+    guild.open_ticket(2, "Asked of the server after the answer")
+    expect_nothing_of(guild, dee_visitor)
+    dee_visitor.expect_live()
+    assert len(dee_visitor.fragment_requests) == 1
 
 
-def test_who_loses_a_role_is_told_why_the_page_went(place: Place, dee: Visitor) -> None:
-    open_page(place, dee, "")
+def test_who_loses_a_role_is_told_why_the_page_went(
+    guild: GuildFixture, dee_visitor: Visitor
+) -> None:
+    open_page(guild, dee_visitor, "")
 
-    place.unassign(place.dee, ROLE)
+    guild.unassign_role(guild.dee, ROLE)
 
-    expect_nothing_of(place, dee)
-    expect(dee.toast(f"{place.dee.name} removed from {ROLE}")).to_be_visible()
-
-
-def test_who_leaves_or_is_removed_is_told_why_the_page_went(place: Place, dee: Visitor) -> None:
-    open_page(place, dee, "/tickets")
-
-    left = sample("member.left", user=place.dee.discord, username=place.dee.name)
-    place.tell("member.left", **left)
-
-    expect_nothing_of(place, dee)
-    expect(dee.toast(f"{place.dee.name} left the server")).to_be_visible()
+    expect_nothing_of(guild, dee_visitor)
+    expect(dee_visitor.find_toast(f"{guild.dee.name} removed from {ROLE}")).to_be_visible()
 
 
-def test_what_was_told_of_others_goes_with_the_page(place: Place, dee: Visitor) -> None:
-    open_page(place, dee, "/tickets")
-    place.say(1, place.bo, "A secret", side="customer")
-    place.assign(place.bo, "Greeters")
-    expect(dee.toast("New message in ticket #1")).to_be_visible()
-    expect(dee.toast(f"{place.bo.name} assigned to Greeters")).to_be_visible()
+def test_who_leaves_or_is_removed_is_told_why_the_page_went(
+    guild: GuildFixture, dee_visitor: Visitor
+) -> None:
+    open_page(guild, dee_visitor, "/tickets")
 
-    place.unassign(place.dee, ROLE)
+    left = build_sample_data("member.left", user=guild.dee.discord_id, username=guild.dee.name)
+    guild.send_event("member.left", **left)
 
-    expect_nothing_of(place, dee)
-    expect(dee.find(".toast-card")).to_have_count(1)
-    expect(dee.toast(f"{place.dee.name} removed from {ROLE}")).to_be_visible()
+    expect_nothing_of(guild, dee_visitor)
+    expect(dee_visitor.find_toast(f"{guild.dee.name} left the server")).to_be_visible()
+
+
+def test_what_was_told_of_others_goes_with_the_page(
+    guild: GuildFixture, dee_visitor: Visitor
+) -> None:
+    open_page(guild, dee_visitor, "/tickets")
+    guild.post_message(1, guild.bo, "A secret", side="customer")
+    guild.assign_role(guild.bo, "Greeters")
+    expect(dee_visitor.find_toast("New message in ticket #1")).to_be_visible()
+    expect(dee_visitor.find_toast(f"{guild.bo.name} assigned to Greeters")).to_be_visible()
+
+    guild.unassign_role(guild.dee, ROLE)
+
+    expect_nothing_of(guild, dee_visitor)
+    expect(dee_visitor.find(".toast-card")).to_have_count(1)
+    expect(dee_visitor.find_toast(f"{guild.dee.name} removed from {ROLE}")).to_be_visible()

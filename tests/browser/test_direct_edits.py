@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import OpenVisitor
 from tests.fixtures import dom_snapshot
 from tests.fixtures.browser_company import create_organization
-from tests.fixtures.guild import Place
-from tests.fixtures.running_desk import by_hand
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.running_desk import run_sql_directly
 
 
 @pytest.fixture
-def edit(place: Place):
+def direct_edit(guild: GuildFixture):
     def run(statement: str) -> None:
-        by_hand(place.server.database_url, statement.format(here=place.workspace))
+        run_sql_directly(guild.server.database_url, statement.format(here=guild.workspace))
 
     return run
 
 
-STORY = {
+EDITS = {
     "a subject": "UPDATE tickets SET subject = 'The big crane' WHERE workspace = '{here}'",
     "a status": "UPDATE tickets SET status = 'review' WHERE workspace = '{here}'",
     "a message": "UPDATE messages SET text = 'It *really* hurts', html = '<b>' WHERE "
@@ -34,44 +34,48 @@ PAGES = ("/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets", "/guilds/{guil
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_open_page_becomes_what_a_fresh_one_is(
-    place: Place, visit: Visit, edit, page: str
+    guild: GuildFixture, open_visitor: OpenVisitor, direct_edit, page: str
 ) -> None:
-    cookie = place.server.move_in(place.mo)
-    place.open_ticket(1, "The crane")
-    place.say(1, place.bo, "It hurts", side="customer")
-    path = page.format(guild=place.guild)
-    live, fresh = visit(cookie, path), visit(cookie)
+    cookie = guild.server.create_account(guild.mo)
+    guild.open_ticket(1, "The crane")
+    guild.post_message(1, guild.bo, "It hurts", side="customer")
+    path = page.format(guild=guild.guild_id)
+    live, fresh = open_visitor(cookie, path), open_visitor(cookie)
     live.evaluate("window.isTheSamePage = true")
 
-    for statement in STORY.values():
-        mark = place.server.log.mark
-        edit(statement)
-        place.server.log.wait_for(r"Broadcasting .*", after=mark)
+    for statement in EDITS.values():
+        mark = guild.server.log.end
+        direct_edit(statement)
+        guild.server.log.wait_for_line(r"Broadcasting .*", after=mark)
         fresh.open(path)
-        expected = fresh.evaluate(dom_snapshot.of("main"))
-        live.page.wait_for_function(dom_snapshot.IS, arg=["main", expected])
+        expected = fresh.evaluate(dom_snapshot.snapshot_script("main"))
+        live.page.wait_for_function(dom_snapshot.MATCHES_SCRIPT, arg=["main", expected])
 
     assert live.evaluate("window.isTheSamePage")
 
 
-def test_a_ticket_that_was_hidden_goes_and_comes_back(place: Place, visit: Visit, edit) -> None:
-    cookie = place.server.move_in(place.mo)
-    place.open_ticket(1, "The crane")
-    live = visit(cookie, f"/guilds/{place.guild}/tickets")
+def test_a_ticket_that_was_hidden_goes_and_comes_back(
+    guild: GuildFixture, open_visitor: OpenVisitor, direct_edit
+) -> None:
+    cookie = guild.server.create_account(guild.mo)
+    guild.open_ticket(1, "The crane")
+    live = open_visitor(cookie, f"/guilds/{guild.guild_id}/tickets")
     row = live.page.get_by_role("link", name="The crane")
     row.first.wait_for()
 
-    edit("UPDATE tickets SET deleted_at = 5 WHERE workspace = '{here}'")
+    direct_edit("UPDATE tickets SET deleted_at = 5 WHERE workspace = '{here}'")
     row.first.wait_for(state="detached")
 
-    edit("UPDATE tickets SET deleted_at = NULL WHERE workspace = '{here}'")
+    direct_edit("UPDATE tickets SET deleted_at = NULL WHERE workspace = '{here}'")
     row.first.wait_for()
 
 
-def test_a_category_that_is_renamed_is_so_on_every_open_page(place: Place, visit: Visit) -> None:
-    cookie = place.server.sign_up("Bo Painter", f"painter{place.guild}@portal.test")
-    bo, list_, settings = visit(cookie), visit(cookie), visit(cookie)
-    create_organization(bo, f"Painters {place.guild[-4:]}")
+def test_a_category_that_is_renamed_is_so_on_every_open_page(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    cookie = guild.server.sign_up("Bo Painter", f"painter{guild.guild_id}@portal.test")
+    bo, list_, settings = open_visitor(cookie), open_visitor(cookie), open_visitor(cookie)
+    create_organization(bo, f"Painters {guild.guild_id[-4:]}")
     slug = bo.page.url.rpartition("/")[2]
     bo.open("/requests/new")
     bo.page.get_by_label("Title").fill("The wall")
@@ -84,7 +88,7 @@ def test_a_category_that_is_renamed_is_so_on_every_open_page(place: Place, visit
 
     organization = f"(SELECT id FROM organizations WHERE slug = '{slug}')"
     renamed = f"UPDATE categories SET name = 'Paint & Co' WHERE organization = {organization}"
-    by_hand(place.server.database_url, f"{renamed} AND place = 0")
+    run_sql_directly(guild.server.database_url, f"{renamed} AND place = 0")
 
     expect(bo.find("#ticket dl [data-field='category.name']")).to_have_text("Paint & Co")
     expect(list_.find(".request-under")).to_contain_text("Paint & Co")

@@ -6,10 +6,10 @@ import json
 
 from playwright.sync_api import FilePayload, Route, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import OpenVisitor
 from tests.fixtures.browser_company import create_organization
-from tests.fixtures.guild import Place
-from tests.fixtures.http_company import Company
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import Server
 
 PROBLEM = "application/problem+json"
@@ -20,11 +20,11 @@ def payload(name: str, size: int = 2_000) -> FilePayload:
 
 
 def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
-    place: Place, visit: Visit
+    guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
-    cookie = place.server.sign_up("Bo Sender", f"sender{place.guild}@portal.test")
-    bo, other = visit(cookie), visit(cookie)
-    create_organization(bo, f"Senders {place.guild[-4:]}")
+    cookie = guild.server.sign_up("Bo Sender", f"sender{guild.guild_id}@portal.test")
+    bo, other = open_visitor(cookie), open_visitor(cookie)
+    create_organization(bo, f"Senders {guild.guild_id[-4:]}")
     bo.open("/requests/new")
     held: list[Route] = []
 
@@ -74,11 +74,11 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
 
 
 def test_files_are_attached_by_a_button_with_or_without_a_pointer(
-    server: Server, visit: Visit
+    server: Server, open_visitor: OpenVisitor
 ) -> None:
-    company = Company(server)
-    request = f"/requests/{company.file(company.clara, 'The mast is dark')}"
-    clara, plain = visit(company.clara), visit(company.clara, javascript=False)
+    company = HttpCompany(server)
+    request = f"/requests/{company.create_request(company.clara, 'The mast is dark')}"
+    clara, plain = open_visitor(company.clara), open_visitor(company.clara, javascript=False)
 
     for path, label in (
         (request, "Attach files"),
@@ -111,9 +111,11 @@ PUT_BACK = """addEventListener("DOMContentLoaded", () => {
 })"""
 
 
-def test_files_that_the_browser_puts_back_are_listed(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    clara = visit(company.clara)
+def test_files_that_the_browser_puts_back_are_listed(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
+    company = HttpCompany(server)
+    clara = open_visitor(company.clara)
     clara.context.add_init_script(PUT_BACK)
 
     clara.open("/requests/new")

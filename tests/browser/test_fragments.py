@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Visit
-from tests.fixtures.http_company import Company
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import Server
 
 SOON = 60  # ms of the page's own clock; what waits for a burst takes 200 to 500
 
 
 def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
-    server: Server, visit: Visit
+    server: Server, open_visitor: OpenVisitor
 ) -> None:
-    company = Company(server)
-    id_ = company.file(company.clara, "The mast is dark")
-    clara = visit(company.clara)
+    company = HttpCompany(server)
+    id_ = company.create_request(company.clara, "The mast is dark")
+    clara = open_visitor(company.clara)
     clara.page.clock.install()
     clara.open(f"/requests/{id_}")
     clara.page.clock.pause_at(clara.evaluate("() => Date.now() + 2000"))
@@ -26,7 +26,7 @@ def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
         ("waiting", "In Progress", "The team waits for your answer"),
         ("done", "Completed", "This request is completed"),
     ):
-        company.move(company.tess, id_, status)
+        company.set_status(company.tess, id_, status)
         expect(clara.find("dl .status")).to_have_attribute("data-status", status)
         clara.page.clock.run_for(SOON)
 
@@ -34,13 +34,15 @@ def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
         expect(clara.find("#notice")).to_contain_text(notice)
 
 
-def test_on_a_telephone_no_toast_lies_over_what_one_writes_in(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    id_ = company.file(company.clara, "The mast is dark")
-    other = company.file(company.clara, "The buoy drifts")
-    clara = visit(company.clara, f"/requests/{id_}", width=390)
+def test_on_a_telephone_no_toast_lies_over_what_one_writes_in(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
+    company = HttpCompany(server)
+    id_ = company.create_request(company.clara, "The mast is dark")
+    other = company.create_request(company.clara, "The buoy drifts")
+    clara = open_visitor(company.clara, f"/requests/{id_}", width=390)
 
-    company.say(company.tess, other, "Which one?")
+    company.post_message(company.tess, other, "Which one?")
 
     card = clara.find(".toast-card").last
     expect(card).to_be_visible()

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import CDPSession, Error, Page, Route, expect
 
-from tests.browser.conftest import Visit
-from tests.fixtures.guild import Place
-from tests.fixtures.visitor import RETURN, Visitor, toasted_on
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.visitor import RECONNECT_TIMEOUT_MS, Visitor, read_shown_toasts
 
 TABS = 10  # over HTTP/1.1 a browser opens six connections to a site: the seventh would hang
-LEADS = "leads: this tab's stream serves every tab"
-TAKES_OVER = "the tab that leads does not answer: takes over"
+LEADS_MESSAGE = "leads: this tab's stream serves every tab"
+TAKES_OVER_MESSAGE = "the tab that leads does not answer: takes over"
 
 # What a browser does when a tab is put behind another, or in front again; headless it never does.
-SEEN = """state => {
+VISIBILITY_SCRIPT = """state => {
     const set = (name, value) =>
         Object.defineProperty(document, name, { value, configurable: true });
     set("visibilityState", state);
@@ -27,13 +27,13 @@ SEEN = """state => {
 }"""
 
 
-class Desk:
+class TabsFixture:
     """Ada's browser with several tabs on the same list; the first of them leads."""
 
-    def __init__(self, place: Place, visitor: Visitor) -> None:
-        self.place = place
+    def __init__(self, guild: GuildFixture, visitor: Visitor) -> None:
+        self.place = guild
         self.visitor = visitor
-        self.path = f"/guilds/{place.guild}/tickets"
+        self.path = f"/guilds/{guild.guild_id}/tickets"
         self.tabs = [visitor.page]
         self._said: dict[Page, list[str]] = {}
         self.follow(visitor.page)
@@ -58,7 +58,7 @@ class Desk:
         """The lines of a tab's console in which `pattern` is found."""
         return [line for line in self._said[tab] if re.search(pattern, line)]
 
-    def expect_said(self, tab: Page, pattern: str, within: float = RETURN) -> None:
+    def expect_said(self, tab: Page, pattern: str, within: float = RECONNECT_TIMEOUT_MS) -> None:
         if not self.said(tab, pattern):
             tab.wait_for_event(
                 "console",
@@ -68,17 +68,17 @@ class Desk:
 
     def open_ticket(self, number: int, subject: str) -> str:
         """The bot tells of one; what the log says of whom it was sent to."""
-        mark = self.place.server.log.mark
+        mark = self.place.server.log.end
         self.place.open_ticket(number, subject)
-        return self.place.server.log.wait_for(
-            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.place.guild}",
+        return self.place.server.log.wait_for_line(
+            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.place.guild_id}",
             after=mark,
         )
 
     def expect_rows(self, tab: Page, *subjects: str) -> None:
         """Exactly these, newest first, each once; a leader that answers nobody takes a while."""
         rows = tab.locator("#tickets > [data-row] .row-link")
-        expect(rows).to_have_text(list(subjects), timeout=RETURN)
+        expect(rows).to_have_text(list(subjects), timeout=RECONNECT_TIMEOUT_MS)
 
     def expect_heard(self, tab: Page, *numbers: int) -> None:
         """The tab heard of each of its tickets exactly once."""
@@ -90,21 +90,21 @@ class Desk:
 
 
 @pytest.fixture
-def desk(place: Place, visit: Visit) -> Desk:
-    return Desk(place, visit(place.staff()))
+def tabs(guild: GuildFixture, open_visitor: OpenVisitor) -> TabsFixture:
+    return TabsFixture(guild, open_visitor(guild.sign_in_staff()))
 
 
-def expect_state(tab: Page, state: str, within: float = RETURN) -> None:
+def expect_state(tab: Page, state: str, within: float = RECONNECT_TIMEOUT_MS) -> None:
     expect(tab.locator("#live")).to_have_attribute("data-state", state, timeout=within)
 
 
 def look_at(tab: Page) -> None:
-    tab.evaluate(SEEN, "visible")
+    tab.evaluate(VISIBILITY_SCRIPT, "visible")
     tab.evaluate("() => dispatchEvent(new Event('focus'))")
 
 
 @contextmanager
-def stopped(desk: Desk, tab: Page) -> Iterator[None]:
+def stopped_tab(desk: TabsFixture, tab: Page) -> Iterator[None]:
     """The tab stands still, as one in a debugger does: no timer, no message, and its lock held."""
     session = desk.debug(tab)
     session.send("Debugger.enable")
@@ -115,248 +115,258 @@ def stopped(desk: Desk, tab: Page) -> Iterator[None]:
         session.send("Debugger.disable")
 
 
-def crash(tab: Page) -> None:
+def crash_tab(tab: Page) -> None:
     """Its process dies, without a word."""
     with pytest.raises(Error):
         tab.goto("chrome://crash")
 
 
-def close(tab: Page) -> None:
+def close_tab(tab: Page) -> None:
     tab.close()
 
 
-def test_ten_tabs_open_one_stream_and_each_hears_an_event_once(desk: Desk) -> None:
-    desk.open(TABS - 1)
+def test_ten_tabs_open_one_stream_and_each_hears_an_event_once(tabs: TabsFixture) -> None:
+    tabs.open(TABS - 1)
 
-    told = desk.open_ticket(1, "Number 1")
+    told = tabs.open_ticket(1, "Number 1")
 
     assert "to 1 client (" in told
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
         expect_state(tab, "live")
 
 
-def test_the_console_says_which_tab_leads_and_which_follow(desk: Desk) -> None:
-    other = desk.open()
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
+def test_the_console_says_which_tab_leads_and_which_follow(tabs: TabsFixture) -> None:
+    other = tabs.open()
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
 
-    leader = desk.tabs[0]
-    assert desk.said(leader, re.escape(LEADS)) == [LEADS]
-    assert desk.said(leader, r"through another tab") == []
-    assert desk.said(other, r"^leads") == []
-    assert desk.said(other, r"^follows: another tab's stream serves this one$")
-    assert desk.said(other, r"^ticket\.created at \S+ \(through another tab\)$")
+    leader = tabs.tabs[0]
+    assert tabs.said(leader, re.escape(LEADS_MESSAGE)) == [LEADS_MESSAGE]
+    assert tabs.said(leader, r"through another tab") == []
+    assert tabs.said(other, r"^leads") == []
+    assert tabs.said(other, r"^follows: another tab's stream serves this one$")
+    assert tabs.said(other, r"^ticket\.created at \S+ \(through another tab\)$")
 
 
-@pytest.mark.parametrize("end", [close, crash])
-def test_when_the_leader_is_gone_another_goes_on(desk: Desk, end: Callable[[Page], None]) -> None:
-    desk.open(2)
-    leader, *others = desk.tabs
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
+@pytest.mark.parametrize("end", [close_tab, crash_tab])
+def test_when_the_leader_is_gone_another_goes_on(
+    tabs: TabsFixture, end: Callable[[Page], None]
+) -> None:
+    tabs.open(2)
+    leader, *others = tabs.tabs
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
 
     end(leader)
-    desk.open_ticket(2, "Number 2")
+    tabs.open_ticket(2, "Number 2")
 
     for tab in others:
-        desk.expect_heard(tab, 1, 2)
+        tabs.expect_heard(tab, 1, 2)
         expect_state(tab, "live")
-    assert sum(len(desk.said(tab, LEADS)) for tab in others) == 1
-    assert "to 1 client (" in desk.open_ticket(3, "Number 3")
+    assert sum(len(tabs.said(tab, LEADS_MESSAGE)) for tab in others) == 1
+    assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
 
 
-def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_goes_on(desk: Desk) -> None:
-    desk.open(2)
-    leader, *others = desk.tabs
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
+def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_goes_on(
+    tabs: TabsFixture,
+) -> None:
+    tabs.open(2)
+    leader, *others = tabs.tabs
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
 
-    with stopped(desk, leader):
-        desk.open_ticket(2, "Number 2")
+    with stopped_tab(tabs, leader):
+        tabs.open_ticket(2, "Number 2")
         for tab in others:
-            desk.expect_rows(tab, "Number 2", "Number 1")
-        assert [line for tab in others for line in desk.said(tab, TAKES_OVER)] != []
-        desk.open_ticket(3, "Number 3")
+            tabs.expect_rows(tab, "Number 2", "Number 1")
+        assert [line for tab in others for line in tabs.said(tab, TAKES_OVER_MESSAGE)] != []
+        tabs.open_ticket(3, "Number 3")
         for tab in others:
-            desk.expect_heard(tab, 1, 2, 3)
+            tabs.expect_heard(tab, 1, 2, 3)
 
-    desk.expect_heard(leader, 1, 2, 3)
-    desk.expect_said(leader, r"^follows")
-    for tab in desk.tabs:
+    tabs.expect_heard(leader, 1, 2, 3)
+    tabs.expect_said(leader, r"^follows")
+    for tab in tabs.tabs:
         expect_state(tab, "live")
-    assert "to 1 client (" in desk.open_ticket(4, "Number 4")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1, 2, 3, 4)
+    assert "to 1 client (" in tabs.open_ticket(4, "Number 4")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1, 2, 3, 4)
 
 
-def test_a_follower_that_stood_still_has_missed_nothing(desk: Desk) -> None:
-    follower = desk.open()
+def test_a_follower_that_stood_still_has_missed_nothing(tabs: TabsFixture) -> None:
+    follower = tabs.open()
 
-    with stopped(desk, follower):
+    with stopped_tab(tabs, follower):
         for number in (1, 2):
-            desk.open_ticket(number, f"Number {number}")
-        desk.expect_heard(desk.tabs[0], 1, 2)
+            tabs.open_ticket(number, f"Number {number}")
+        tabs.expect_heard(tabs.tabs[0], 1, 2)
 
-    desk.expect_heard(follower, 1, 2)
+    tabs.expect_heard(follower, 1, 2)
 
 
 @pytest.mark.parametrize("index", [0, 1])
-def test_a_tab_that_the_browser_freezes_leaves_and_comes_back(desk: Desk, index: int) -> None:
-    desk.open()
-    frozen, other = desk.tabs[index], desk.tabs[1 - index]
+def test_a_tab_that_the_browser_freezes_leaves_and_comes_back(
+    tabs: TabsFixture, index: int
+) -> None:
+    tabs.open()
+    frozen, other = tabs.tabs[index], tabs.tabs[1 - index]
 
     # The browser says so beforehand (Page Lifecycle); what follows is the same as for a closed tab.
     frozen.evaluate("() => document.dispatchEvent(new Event('freeze'))")
-    desk.open_ticket(1, "Number 1")
-    desk.expect_heard(other, 1)
-    assert desk.said(other, LEADS)
+    tabs.open_ticket(1, "Number 1")
+    tabs.expect_heard(other, 1)
+    assert tabs.said(other, LEADS_MESSAGE)
     assert frozen.locator("#tickets > [data-row]").count() == 0
 
     frozen.evaluate("() => document.dispatchEvent(new Event('resume'))")
-    desk.expect_heard(frozen, 1)
-    assert "to 1 client (" in desk.open_ticket(2, "Number 2")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1, 2)
+    tabs.expect_heard(frozen, 1)
+    assert "to 1 client (" in tabs.open_ticket(2, "Number 2")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1, 2)
 
 
-def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(desk: Desk) -> None:
-    late, scripts = desk.visitor.new_tab(), list[Route]()
-    desk.follow(late)
+def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(tabs: TabsFixture) -> None:
+    late, scripts = tabs.visitor.new_tab(), list[Route]()
+    tabs.follow(late)
     late.route("**/dist/app.js*", lambda route: scripts.append(route))
     with late.expect_request("**/dist/app.js*"):
-        late.goto(desk.path, wait_until="commit")
+        late.goto(tabs.path, wait_until="commit")
     late.wait_for_selector("#tickets", state="attached")
-    desk.open_ticket(1, "Number 1")
-    desk.expect_heard(desk.tabs[0], 1)
-    desk.expect_rows(late)
+    tabs.open_ticket(1, "Number 1")
+    tabs.expect_heard(tabs.tabs[0], 1)
+    tabs.expect_rows(late)
 
     scripts[0].continue_()
 
-    desk.expect_heard(late, 1)
-    desk.expect_said(late, r"^connected \(live\) at \S+ \(through another tab\)$")
+    tabs.expect_heard(late, 1)
+    tabs.expect_said(late, r"^connected \(live\) at \S+ \(through another tab\)$")
     expect_state(late, "live")
 
 
-def test_the_indicator_is_right_in_every_tab(desk: Desk) -> None:
-    desk.open(2)
+def test_the_indicator_is_right_in_every_tab(tabs: TabsFixture) -> None:
+    tabs.open(2)
 
-    desk.place.server.stop()
-    for tab in desk.tabs:
+    tabs.place.server.stop()
+    for tab in tabs.tabs:
         expect(tab.locator("#live")).not_to_have_attribute("data-state", "live")
         expect(tab.locator("#live")).to_contain_text("data is")
-    desk.place.server.start()
-    for tab in desk.tabs:
+    tabs.place.server.start()
+    for tab in tabs.tabs:
         expect_state(tab, "live")
 
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
 
 
-def test_a_toast_is_shown_once_where_the_person_looks(desk: Desk) -> None:
-    desk.open(2)
-    for tab in desk.tabs:
-        desk.visitor.remember_toasts(tab)
+def test_a_toast_is_shown_once_where_the_person_looks(tabs: TabsFixture) -> None:
+    tabs.open(2)
+    for tab in tabs.tabs:
+        tabs.visitor.start_recording_toasts(tab)
 
-    for number, tab in enumerate(desk.tabs, 1):
+    for number, tab in enumerate(tabs.tabs, 1):
         look_at(tab)
-        desk.open_ticket(number, f"Number {number}")
+        tabs.open_ticket(number, f"Number {number}")
         title = f"New ticket #{number} created"
         expect(tab.locator(".toast-card", has_text=title)).to_be_visible()
 
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1, 2, 3)
-    shown = [toasted_on(tab) for tab in desk.tabs]
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1, 2, 3)
+    shown = [read_shown_toasts(tab) for tab in tabs.tabs]
     assert shown == [[f"New ticket #{number} created"] for number in (1, 2, 3)]
 
 
-def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(desk: Desk) -> None:
-    desk.open(2)
-    for tab in desk.tabs:
-        desk.visitor.remember_toasts(tab)
-        tab.evaluate(SEEN, "hidden")
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
-        assert toasted_on(tab) == []
+def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
+    tabs.open(2)
+    for tab in tabs.tabs:
+        tabs.visitor.start_recording_toasts(tab)
+        tab.evaluate(VISIBILITY_SCRIPT, "hidden")
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
+        assert read_shown_toasts(tab) == []
 
-    look_at(desk.tabs[1])
+    look_at(tabs.tabs[1])
 
-    expect(desk.tabs[1].locator(".toast-card")).to_have_count(1)
-    look_at(desk.tabs[2])
-    desk.open_ticket(2, "Number 2")
-    expect(desk.tabs[2].locator(".toast-card", has_text="#2")).to_be_visible()
+    expect(tabs.tabs[1].locator(".toast-card")).to_have_count(1)
+    look_at(tabs.tabs[2])
+    tabs.open_ticket(2, "Number 2")
+    expect(tabs.tabs[2].locator(".toast-card", has_text="#2")).to_be_visible()
     first, second = "New ticket #1 created", "New ticket #2 created"
-    assert [toasted_on(tab) for tab in desk.tabs] == [[], [first], [second]]
+    assert [read_shown_toasts(tab) for tab in tabs.tabs] == [[], [first], [second]]
 
 
 def test_who_signs_in_next_sees_nothing_of_who_was_there(
-    place: Place, visit: Visit, desk: Desk
+    guild: GuildFixture, open_visitor: OpenVisitor, tabs: TabsFixture
 ) -> None:
     """Also where nobody signed out: the cookie is another's, and the old tabs are still open."""
-    desk.open()
-    desk.open_ticket(1, "Number 1")
-    for tab in desk.tabs:
-        desk.expect_heard(tab, 1)
-    name, _, value = place.server.move_in(place.bo).partition("=")
-    desk.visitor.expect_status(404)  # the old tabs ask for their page, which is not Bo's
+    tabs.open()
+    tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
+    name, _, value = guild.server.create_account(guild.bo).partition("=")
+    tabs.visitor.expect_status(404)  # the old tabs ask for their page, which is not Bo's
 
-    desk.visitor.context.add_cookies([{"name": name, "value": value, "url": place.server.url}])
-    newer = desk.visitor.new_tab()
+    tabs.visitor.context.add_cookies([{"name": name, "value": value, "url": guild.server.url}])
+    newer = tabs.visitor.new_tab()
     newer.goto("/guilds")
     expect_state(newer, "live")
 
-    for tab in desk.tabs:
-        expect(tab.get_by_role("heading", level=1)).not_to_have_text(place.name)
+    for tab in tabs.tabs:
+        expect(tab.get_by_role("heading", level=1)).not_to_have_text(guild.name)
         expect(tab.locator("body")).not_to_contain_text("Number 1")
-    assert "to 0 clients" in desk.open_ticket(2, "Number 2")
+    assert "to 0 clients" in tabs.open_ticket(2, "Number 2")
     assert "Number 2" not in newer.content()
 
 
-def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(place: Place, desk: Desk) -> None:
-    other = desk.open()
-    desk.open_ticket(1, "Number 1")
-    desk.expect_heard(other, 1)
+def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(
+    guild: GuildFixture, tabs: TabsFixture
+) -> None:
+    other = tabs.open()
+    tabs.open_ticket(1, "Number 1")
+    tabs.expect_heard(other, 1)
     session = other.locator("html").get_attribute("data-session") or ""
-    cookie = place.server.move_in(place.mo)  # who owns the server, so he hears of its tickets
+    cookie = guild.server.create_account(
+        guild.mo
+    )  # who owns the server, so he hears of its tickets
     name, _, value = cookie.partition("=")
 
     # No page of his tells the tabs: only the stream, when it comes back.
-    desk.visitor.context.add_cookies([{"name": name, "value": value, "url": place.server.url}])
-    desk.visitor.context.set_offline(True)
-    expect_state(desk.tabs[0], "offline")
-    desk.visitor.context.set_offline(False)
+    tabs.visitor.context.add_cookies([{"name": name, "value": value, "url": guild.server.url}])
+    tabs.visitor.context.set_offline(True)
+    expect_state(tabs.tabs[0], "offline")
+    tabs.visitor.context.set_offline(False)
 
-    for tab in desk.tabs:
+    for tab in tabs.tabs:
         expect(tab.locator("html")).not_to_have_attribute("data-session", session)
         expect_state(tab, "live")
-    assert desk.said(desk.tabs[0], "somebody else is signed in in this browser")
+    assert tabs.said(tabs.tabs[0], "somebody else is signed in in this browser")
 
 
-def test_the_tab_that_leads_signs_out_for_every_other(desk: Desk) -> None:
-    other = desk.open()
-    desk.visitor.expect_status(401)  # whoever leads next is told so
+def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None:
+    other = tabs.open()
+    tabs.visitor.expect_status(401)  # whoever leads next is told so
 
-    leader = desk.tabs[0]
+    leader = tabs.tabs[0]
     leader.locator("summary").click()
     leader.get_by_role("button", name="Sign out").click()
 
     for tab in (leader, other):
-        expect(tab).to_have_url(f"{desk.place.server.url}/sign-in")
+        expect(tab).to_have_url(f"{tabs.place.server.url}/sign-in")
 
 
 @pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])
 def test_without_locks_or_channel_each_tab_has_a_stream(
-    place: Place, visit: Visit, missing: str
+    guild: GuildFixture, open_visitor: OpenVisitor, missing: str
 ) -> None:
     """As over plain http from another machine, where a browser gives no locks."""
-    visitor = visit(place.staff())
+    visitor = open_visitor(guild.sign_in_staff())
     visitor.context.add_init_script(f"delete {missing}")
-    desk = Desk(place, visitor)
+    desk = TabsFixture(guild, visitor)
     desk.open()
 
     told = desk.open_ticket(1, "Number 1")

@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import FilePayload, Route, expect
 
-from tests.browser.conftest import Visit
-from tests.fixtures.browser_company import Company, create_organization, file_request, reply
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.browser_company import (
+    BrowserCompany,
+    create_organization,
+    file_request,
+    send_reply,
+)
 
 
-def test_the_team_works_from_the_list(company: Company) -> None:
+def test_the_team_works_from_the_list(company: BrowserCompany) -> None:
     bo, ada = company.bo, company.ada
     file_request(bo, "The windlass squeals")
     ada.open("/admin")
-    row = ada.row("The windlass squeals")
+    row = ada.find_row("The windlass squeals")
 
     row.get_by_role("button", name="Change").press("Enter")
     dialog = ada.page.get_by_role("dialog")
@@ -33,7 +38,7 @@ def test_the_team_works_from_the_list(company: Company) -> None:
     ada.expect_status(422)
     dialog.get_by_label("Status").evaluate("each => each.options[0].value = 'nonsense'")
     dialog.get_by_label("Status").select_option("nonsense")
-    expect(ada.toast("That was not done")).to_contain_text("There is no status 'nonsense'")
+    expect(ada.find_toast("That was not done")).to_contain_text("There is no status 'nonsense'")
     expect(dialog).to_be_hidden()
     assert ada.page.url.endswith("/admin")
 
@@ -50,7 +55,7 @@ GIVE = """([selector, type, names]) => {
 }"""
 
 
-def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
+def test_files_are_dropped_pasted_taken_off_and_sent(company: BrowserCompany) -> None:
     bo, una = company.bo, company.una
     id_ = file_request(bo, "The winch hums")
     una.open(f"/requests/{id_}")
@@ -75,7 +80,7 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     held: list[Route] = []
     una.context.route("**/files?*", lambda each: each.continue_() if held else held.append(each))
     with una.page.expect_request("**/files?*"):
-        reply(una, "Listen")
+        send_reply(una, "Listen")
     line = una.find(".line").filter(has_text="Listen")
     expect(line.get_by_role("progressbar", name="Uploading")).to_be_visible()
     expect(una.find("#timeline [data-fate=sending]")).to_have_count(1)
@@ -87,7 +92,7 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: Company) -> None:
     expect(line.get_by_role("progressbar")).to_have_count(0)
 
 
-def test_a_description_is_previewed_whatever_files_are_chosen(company: Company) -> None:
+def test_a_description_is_previewed_whatever_files_are_chosen(company: BrowserCompany) -> None:
     bo = company.bo
     bo.open("/requests/new")
     preview, button = bo.find("#preview"), bo.page.get_by_role("button", name="Preview")
@@ -106,10 +111,10 @@ def test_a_description_is_previewed_whatever_files_are_chosen(company: Company) 
     bo.expect_status(422)
     bo.page.get_by_label("Description").fill(" ")
     button.click()
-    expect(bo.toast("That was not done")).to_be_visible()
+    expect(bo.find_toast("That was not done")).to_be_visible()
 
 
-def test_what_somebody_else_files_is_unread_at_once(company: Company) -> None:
+def test_what_somebody_else_files_is_unread_at_once(company: BrowserCompany) -> None:
     bo, una, ada = company.bo, company.una, company.ada
     una.open("/requests")
     ada.open("/admin")
@@ -120,13 +125,13 @@ def test_what_somebody_else_files_is_unread_at_once(company: Company) -> None:
     file_request(bo, "The fender chafes")
 
     for each in (una, ada):
-        expect(each.row("The fender chafes").locator(".unread-dot")).to_be_visible()
+        expect(each.find_row("The fender chafes").locator(".unread-dot")).to_be_visible()
     row = mine.locator("#tickets > [data-row]").filter(has_text="The fender chafes")
     expect(row).to_be_visible()
     expect(row.locator(".unread-dot")).to_be_hidden()
 
 
-def test_a_reference_s_link_is_copied(company: Company) -> None:
+def test_a_reference_s_link_is_copied(company: BrowserCompany) -> None:
     bo = company.bo
     id_ = file_request(bo, "The winch hums")
     bo.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -144,7 +149,7 @@ TWICE = """form => [1, 2].map(() =>
     form.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true })))"""
 
 
-def test_what_is_clicked_twice_is_filed_once(company: Company) -> None:
+def test_what_is_clicked_twice_is_filed_once(company: BrowserCompany) -> None:
     una, bo = company.una, company.bo
     una.open("/requests/new")
     una.page.get_by_label("Title").fill("The buoy drifts")
@@ -157,7 +162,7 @@ def test_what_is_clicked_twice_is_filed_once(company: Company) -> None:
 
     expect(una.find("#ticket h1")).to_have_text("The buoy drifts")
     bo.open("/requests")
-    expect(bo.row("The buoy drifts")).to_have_count(1)
+    expect(bo.find_row("The buoy drifts")).to_have_count(1)
     una.open("/requests/new")
     expect(una.page.get_by_label("Title")).to_have_value("")
     expect(una.page.get_by_label("Description")).to_have_value("")
@@ -166,14 +171,14 @@ def test_what_is_clicked_twice_is_filed_once(company: Company) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
-    company: Company, visit: Visit, javascript: bool
+    company: BrowserCompany, open_visitor: OpenVisitor, javascript: bool
 ) -> None:
     bo, una = company.bo, company.una
     second = company.name.replace("Quay", "Annex")
     file_request(bo, "The lock jams")
     create_organization(una, second)
     cookie = company.cookies["una"]
-    shown = visit(cookie, "/requests", width=390, javascript=javascript)
+    shown = open_visitor(cookie, "/requests", width=390, javascript=javascript)
     heading = shown.page.get_by_role("heading", level=1)
     expect(heading).to_have_text(second)  # where she was last
 
@@ -186,12 +191,12 @@ def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
     places.filter(has_text=company.name).click()
 
     expect(heading).to_have_text(company.name)
-    expect(shown.row("The lock jams")).to_be_visible()
+    expect(shown.find_row("The lock jams")).to_be_visible()
     assert shown.page.url.endswith("/requests")
 
 
 def test_filters_fold_on_a_telephone_and_stand_open_where_there_is_room(
-    company: Company, visit: Visit
+    company: BrowserCompany, open_visitor: OpenVisitor
 ) -> None:
     file_request(company.bo, "The hatch leaks")
     company.ada.open("/admin")
@@ -199,7 +204,7 @@ def test_filters_fold_on_a_telephone_and_stand_open_where_there_is_room(
     expect(company.ada.page.get_by_text("Filters", exact=True)).to_be_hidden()
 
     for javascript in (True, False):
-        ada = visit(company.cookies["ada"], "/admin", width=390, javascript=javascript)
+        ada = open_visitor(company.cookies["ada"], "/admin", width=390, javascript=javascript)
         expect(ada.page.get_by_label("Priority")).to_be_hidden()
         tall = "() => document.querySelector('#search').offsetHeight"
         assert ada.evaluate(tall) < (60 if javascript else 90), "one row, and one for the button"
@@ -209,5 +214,5 @@ def test_filters_fold_on_a_telephone_and_stand_open_where_there_is_room(
             ada.page.get_by_role("button", name="Search").click()
         expect(ada.find("#filters > summary .tag")).to_have_text("1")
         expect(ada.page.get_by_label("Priority")).to_be_visible(visible=javascript)
-        expect(ada.row("The hatch leaks")).to_be_visible()
+        expect(ada.find_row("The hatch leaks")).to_be_visible()
         assert ada.evaluate("() => document.documentElement.scrollWidth") <= 390

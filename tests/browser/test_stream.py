@@ -8,94 +8,94 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import Visit
-from tests.fixtures.guild import Place
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import PASSWORD
-from tests.fixtures.visitor import RETURN, Visitor
+from tests.fixtures.visitor import RECONNECT_TIMEOUT_MS, Visitor
 
 PAUSED = "open in too many other places; look at this tab to resume"
-MOST = 8  # STREAMS_PER_PERSON where nothing is set
+MAX_STREAMS = 8  # STREAMS_PER_PERSON where nothing is set
 
 
 @pytest.fixture
-def cookie(place: Place) -> str:
+def cookie(guild: GuildFixture) -> str:
     """Ada's, who sees every ticket here."""
-    return place.staff()
+    return guild.sign_in_staff()
 
 
-def list_of(place: Place) -> str:
-    return f"/guilds/{place.guild}/tickets"
+def ticket_list_path(guild: GuildFixture) -> str:
+    return f"/guilds/{guild.guild_id}/tickets"
 
 
-def written(visitor: Visitor) -> list[str]:
+def read_log(visitor: Visitor) -> list[str]:
     """What people wrote, as the timeline shows it."""
     texts: list[str] = visitor.find(".line[data-kind=reply] .prose-message").all_inner_texts()
     return [text.strip() for text in texts]
 
 
 def test_the_indicator_says_that_the_page_is_live_and_since_when(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
 
     expect(ada.find("#live")).to_have_text(" Live · updated 0 s ago")
-    place.open_ticket(1, "Fresh")
-    expect(ada.row("Fresh")).to_be_visible()
+    guild.open_ticket(1, "Fresh")
+    expect(ada.find_row("Fresh")).to_be_visible()
     ada.expect_live()
 
 
 def test_killed_and_started_again_the_page_goes_on_and_has_missed_nothing(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    place.open_ticket(1, "A long story")
-    ada = visit(cookie, f"{list_of(place)}/1")
+    guild.open_ticket(1, "A long story")
+    ada = open_visitor(cookie, f"{ticket_list_path(guild)}/1")
     ada.evaluate("() => { window.notReloaded = true }")
     expected = []
 
     for life in range(2):
         for part in ("first", "last"):
             expected.append(f"The {part} of life {life}")
-            place.say(1, place.bo, expected[-1], side="customer")
-        place.server.kill9()
+            guild.post_message(1, guild.bo, expected[-1], side="customer")
+        guild.server.kill()
         ada.expect_state("reconnecting")
         expect(ada.find("#live")).to_contain_text("data is")
-        place.server.start()
+        guild.server.start()
         expected.append(f"Before it is back, {life}")
-        place.say(1, place.bo, expected[-1], side="customer")
+        guild.post_message(1, guild.bo, expected[-1], side="customer")
         ada.expect_live()
 
     expect(ada.find(".line[data-kind=reply]")).to_have_count(len(expected))
-    assert written(ada) == expected
+    assert read_log(ada) == expected
     assert ada.evaluate("() => window.notReloaded")
 
 
 def test_after_a_restart_a_toast_is_shown_for_what_was_missed_and_once(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, "/guilds")
-    ada.remember_toasts()
-    place.open_ticket(1, "Before")
-    expect(ada.toast("New ticket #1 created")).to_be_visible()
+    ada = open_visitor(cookie, "/guilds")
+    ada.start_recording_toasts()
+    guild.open_ticket(1, "Before")
+    expect(ada.find_toast("New ticket #1 created")).to_be_visible()
 
-    place.server.stop()
-    ada.expect_away()
-    place.server.start()
-    place.open_ticket(2, "Meanwhile")
+    guild.server.stop()
+    ada.expect_not_live()
+    guild.server.start()
+    guild.open_ticket(2, "Meanwhile")
     ada.expect_live()
 
-    expect(ada.toast("New ticket #2 created")).to_be_visible()
-    assert ada.toasted == ["New ticket #1 created", "New ticket #2 created"]
+    expect(ada.find_toast("New ticket #2 created")).to_be_visible()
+    assert ada.shown_toasts == ["New ticket #1 created", "New ticket #2 created"]
 
 
 def test_the_console_tells_the_story_of_the_connection(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
-    place.open_ticket(1, "Seen")
-    expect(ada.row("Seen")).to_be_visible()
-    place.server.stop()
+    ada = open_visitor(cookie, ticket_list_path(guild))
+    guild.open_ticket(1, "Seen")
+    expect(ada.find_row("Seen")).to_be_visible()
+    guild.server.stop()
     expect(ada.find("#live")).to_contain_text(re.compile("restarts|Reconnecting"))
-    place.server.start()
+    guild.server.start()
     ada.expect_live()
 
     story = [
@@ -105,13 +105,13 @@ def test_the_console_tells_the_story_of_the_connection(
         r"reconnecting in \d+\.\d s \(attempt 1\)",
         r"connected \(resumed\) at [0-9a-f]{8}-\d+",
     ]
-    assert_in_order(story, ada.lines)
+    assert_in_order(story, ada.store_log)
 
 
 def test_a_server_that_restarts_is_told_from_one_that_is_gone(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
     # Every word the indicator shows, for one may stand only until the first try.
     ada.evaluate("""() => {
         window.said = [];
@@ -120,32 +120,32 @@ def test_a_server_that_restarts_is_told_from_one_that_is_gone(
             document.querySelector("#live"), { childList: true, subtree: true });
     }""")
 
-    place.server.restart()
-    ada.expect_line("the server ended the stream: restart")
+    guild.server.restart()
+    ada.expect_log_line("the server ended the stream: restart")
     ada.expect_live()
 
     assert any("The server restarts" in words for words in ada.evaluate("() => window.said"))
 
 
 def test_without_the_network_the_page_says_so_and_returns_with_it(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
 
     ada.context.set_offline(True)
     ada.expect_state("offline")
     expect(ada.find("#live")).to_contain_text("Offline · data is")
-    place.open_ticket(1, "Meanwhile")
+    guild.open_ticket(1, "Meanwhile")
     ada.context.set_offline(False)
 
     ada.expect_live()
-    expect(ada.row("Meanwhile")).to_be_visible()
+    expect(ada.find_row("Meanwhile")).to_be_visible()
 
 
 def test_signing_out_in_one_tab_reaches_every_other(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
     other = ada.new_tab()
     other.goto("/guilds")
     expect(other.locator("#live")).to_have_attribute("data-state", "live")
@@ -155,36 +155,36 @@ def test_signing_out_in_one_tab_reaches_every_other(
     other.locator("summary").click()
     other.get_by_role("button", name="Sign out").click()
 
-    expect(other).to_have_url(f"{place.server.url}/sign-in")
-    expect(ada.page).to_have_url(f"{place.server.url}/sign-in")
+    expect(other).to_have_url(f"{guild.server.url}/sign-in")
+    expect(ada.page).to_have_url(f"{guild.server.url}/sign-in")
 
 
 def test_a_new_password_elsewhere_signs_this_browser_out(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
-    elsewhere = place.server.sign_in(place.ada.email)
+    ada = open_visitor(cookie, ticket_list_path(guild))
+    elsewhere = guild.server.sign_in(guild.ada.email)
 
     form = {"current": PASSWORD, "password": "a much better battery staple"}
-    assert place.server.submit("/settings/password", elsewhere, **form).status == 303
+    assert guild.server.submit_form("/settings/password", elsewhere, **form).status == 303
 
-    expect(ada.page).to_have_url(f"{place.server.url}/sign-in")
+    expect(ada.page).to_have_url(f"{guild.server.url}/sign-in")
     expect(ada.find("main")).to_contain_text("You were signed out here")
-    assert "by a new password" not in place.server.get("/sign-in").text
+    assert "by a new password" not in guild.server.get("/sign-in").text
 
 
 def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, "/settings/password")
+    ada = open_visitor(cookie, "/settings/password")
 
     def answer_late(route: Route) -> None:
         if route.request.method != "POST":
             route.fallback()
             return
         answer = route.fetch(max_redirects=0)
-        ada.expect_line("the server ended the stream: signed-out")
-        ada.lines.clear()
+        ada.expect_log_line("the server ended the stream: signed-out")
+        ada.store_log.clear()
         route.fulfill(response=answer)
 
     ada.page.route("**/settings/*", answer_late)
@@ -200,55 +200,55 @@ def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
 
 
 def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
     with ExitStack() as stack:
-        for _ in range(MOST):
-            stack.enter_context(place.listen(cookie))
+        for _ in range(MAX_STREAMS):
+            stack.enter_context(guild.open_stream(cookie))
         ada.expect_state("parked")
         expect(ada.find("#live")).to_contain_text(f"Paused: {PAUSED}")
         expect(ada.find("#live")).to_have_attribute("title", re.compile(PAUSED))
-        ada.expect_line("the server ended the stream: too-many-streams")
-        place.open_ticket(1, "Meanwhile")
+        ada.expect_log_line("the server ended the stream: too-many-streams")
+        guild.open_ticket(1, "Meanwhile")
 
         ada.evaluate("() => dispatchEvent(new Event('focus'))")
 
         ada.expect_live()
-        expect(ada.row("Meanwhile")).to_be_visible()
+        expect(ada.find_row("Meanwhile")).to_be_visible()
 
 
 def test_who_cannot_be_told_all_reloads_what_the_page_shows(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    place.open_ticket(1, "Known")
-    ada = visit(cookie, list_of(place))
+    guild.open_ticket(1, "Known")
+    ada = open_visitor(cookie, ticket_list_path(guild))
     ada.evaluate("() => { window.notReloaded = true }")
 
     def forget(route: Route) -> None:
         # As after a restore from a backup: the log is another one.
-        route.continue_(url=f"{place.server.url}/api/events?after=00000000-1")
+        route.continue_(url=f"{guild.server.url}/api/events?after=00000000-1")
 
     ada.page.route("**/api/events?*", forget)
-    place.server.kill9()
+    guild.server.kill()
     ada.expect_state("reconnecting")
-    place.server.start()
-    place.open_ticket(2, "Never told")
+    guild.server.start()
+    guild.open_ticket(2, "Never told")
 
-    ada.expect_line(r"connected \(reset because epoch\)", within=RETURN)
-    expect(ada.row("Never told")).to_be_visible()
-    expect(ada.row("Known")).to_have_count(1)
+    ada.expect_log_line(r"connected \(reset because epoch\)", timeout_ms=RECONNECT_TIMEOUT_MS)
+    expect(ada.find_row("Never told")).to_be_visible()
+    expect(ada.find_row("Known")).to_have_count(1)
     assert ada.evaluate("() => window.notReloaded")
 
 
 def test_a_part_that_cannot_be_reloaded_is_not_called_live(
-    place: Place, visit: Visit, cookie: str
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
-    ada = visit(cookie, list_of(place))
+    ada = open_visitor(cookie, ticket_list_path(guild))
     ada.page.clock.install()
     ada.page.route("**/*fragment=*", lambda route: route.abort())
-    place.open_ticket(1, "Not counted")
-    expect(ada.row("Not counted")).to_be_visible()
+    guild.open_ticket(1, "Not counted")
+    expect(ada.find_row("Not counted")).to_be_visible()
 
     for _ in range(3):
         with ada.page.expect_event("requestfailed"):
@@ -256,10 +256,10 @@ def test_a_part_that_cannot_be_reloaded_is_not_called_live(
     ada.expect_state("stale")
 
     ada.page.unroute("**/*fragment=*")
-    place.open_ticket(2, "Counted")
-    expect(ada.row("Counted")).to_be_visible()
+    guild.open_ticket(2, "Counted")
+    expect(ada.find_row("Counted")).to_be_visible()
     ada.page.clock.run_for(1_000)
-    expect(ada.tab_count("All")).to_have_text("2")
+    expect(ada.find_tab_count("All")).to_have_text("2")
     ada.expect_live()
 
 

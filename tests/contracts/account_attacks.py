@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ON_ACCOUNTS = {
+ACCOUNT_ATTACKS = {
     "a mailed link used twice": ("db/test_auth_recovery.py::test_a_link_for_a_password_works_once"),
     "a mailed link used late": (
         "db/test_auth_recovery.py::test_a_link_for_a_password_lasts_an_hour"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ON_THE_API = {
+API_ATTACKS = {
     "setting a field that is not one's own to set": (
         "http/test_api_requests.py::test_what_cannot_be_is_told_with_its_place"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ON_THE_PORTAL = {
+PORTAL_ATTACKS = {
     "another company by a parameter": (
         "http/test_request_pages.py::test_a_parameter_names_no_company_but_one_s_own"
     ),

@@ -14,47 +14,49 @@ from deskwire.kit.clock import MINUTE
 from deskwire.kit.ids import new_id
 from deskwire.server.services import ACCESS
 from deskwire.tickets.actions import create, post_message, update
-from deskwire.tickets.actions.create import Filing
-from deskwire.tickets.actions.post_message import Written
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
-from deskwire.workspaces.actor import Deed
+from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations import invitations, members, organizations, settings
 from tests.fixtures.bot_deliveries import NOON
 
-NAMED = {"slug": "acme", "about": ""}
-DESCRIBED = {"slug": "acme", "about": "Boats, mostly."}
-LATER = NOON + 600 * MINUTE  # after all that the bot tells
+PROFILE = {"slug": "acme", "about": ""}
+PROFILE_WITH_TEXT = {"slug": "acme", "about": "Boats, mostly."}
+PORTAL_START = NOON + 600 * MINUTE  # after all that the bot tells
 
 
-class Portal:
+class PortalRecorder:
     """An organization with a client, and one of the team; what they do, a minute apart."""
 
     def __init__(self) -> None:
-        self.at = LATER
-        self.clara = self.tim = self.dan = self.place = self.ticket = self.message = ""
+        self.at = PORTAL_START
+        self.clara = self.tim = self.dan = self.organization_id = self.ticket = self.message = ""
         self.secret = ""
 
-    def open(self, tx: Connection) -> None:
+    def create_people(self, tx: Connection) -> None:
         self.clara = people.create(tx, name="Clara Client", email="clara@desk.test", at=NOON).id
         self.tim = people.create(tx, name="Tim Team", email="tim@desk.test", at=NOON).id
-        organizations.employ(tx, self.tim, "operations_manager", NOON)
+        organizations.upsert_staff_row(tx, self.tim, "operations_manager", NOON)
         self.dan = people.create(tx, name="Dan Client", email="dan@desk.test", at=NOON).id
         self.ticket, self.message = new_id(), new_id()
 
-    def deed(self, tx: Connection, person: str) -> Deed:
+    def actor_for(self, tx: Connection, person: str) -> Actor:
         self.at += MINUTE
-        return Deed(ACCESS.read_viewer(tx, person), self.at)
+        return Actor(ACCESS.read_viewer(tx, person), self.at)
 
-    def file(self, tx: Connection) -> None:
-        deed = self.deed(tx, self.clara)
-        place = organizations.read_visible_by_id(tx, deed.viewer, self.place)
-        create.file_request(tx, deed, place, Filing(self.ticket, "No light", "Since **Monday**."))
+    def create_request(self, tx: Connection) -> None:
+        deed = self.actor_for(tx, self.clara)
+        place = organizations.read_visible_by_id(tx, deed.viewer, self.organization_id)
+        create.create_request(
+            tx, deed, place, RequestInput(self.ticket, "No light", "Since **Monday**.")
+        )
 
-    def attach(self, tx: Connection) -> None:
+    def post_file(self, tx: Connection) -> None:
         id_ = new_id()
         row = {
             "id": id_,
-            "workspace": organization(self.place),
+            "workspace": organization(self.organization_id),
             "note": False,
             "uploader": self.clara,
             "name": "mast.png",
@@ -65,76 +67,99 @@ class Portal:
             "created_at": NOON,
         }
         tx.execute(insert(files).values(row))
-        written = Written(self.message, "See here", files=[id_])
-        post_message.say(tx, self.deed(tx, self.clara), self.ticket, written)
+        written = MessageInput(self.message, "See here", file_ids=[id_])
+        post_message.post_message(tx, self.actor_for(tx, self.clara), self.ticket, written)
 
-    def note(self, tx: Connection) -> None:
-        written = Written(new_id(), "They pay late.", "note")
-        post_message.say(tx, self.deed(tx, self.tim), self.ticket, written)
+    def post_note(self, tx: Connection) -> None:
+        written = MessageInput(new_id(), "They pay late.", "note")
+        post_message.post_message(tx, self.actor_for(tx, self.tim), self.ticket, written)
 
-    def steps(self) -> Iterator[Callable[[Connection], None]]:
+    def iter_steps(self) -> Iterator[Callable[[Connection], None]]:
         """Every step, as a function of a transaction."""
-        yield self.open
-        yield self.found
-        yield partial(self.settle, act=settings.rename, given={"name": "Acme Ltd", **NAMED})
-        yield partial(self.settle, act=settings.rename, given={"name": "Acme Ltd", **DESCRIBED})
-        yield self.file
-        yield self.attach
-        yield self.note
+        yield self.create_people
+        yield self.create_organization
+        yield partial(
+            self.change_organization,
+            action=settings.update_profile,
+            given={"name": "Acme Ltd", **PROFILE},
+        )
+        yield partial(
+            self.change_organization,
+            action=settings.update_profile,
+            given={"name": "Acme Ltd", **PROFILE_WITH_TEXT},
+        )
+        yield self.create_request
+        yield self.post_file
+        yield self.post_note
         for act, who, arguments in (
-            (post_message.edit, "clara", ("@message", "See there")),
-            (post_message.erase, "clara", ("@message",)),
+            (post_message.edit_message, "clara", ("@message", "See there")),
+            (post_message.delete_message, "clara", ("@message",)),
             (update.assign, "tim", ("@tim",)),
             (update.assign, "tim", (None,)),
-            (update.watch, "tim", ("@tim",)),
-            (update.unwatch, "tim", ("@tim",)),
-            (update.prioritise, "tim", ("high",)),
-            (update.move, "tim", ("review",)),
-            (update.move, "tim", ("done",)),
-            (update.move, "clara", ("active",)),
+            (update.add_watcher, "tim", ("@tim",)),
+            (update.remove_watcher, "tim", ("@tim",)),
+            (update.set_priority, "tim", ("high",)),
+            (update.set_status, "tim", ("review",)),
+            (update.set_status, "tim", ("done",)),
+            (update.set_status, "clara", ("active",)),
         ):
-            yield partial(self.act, act=act, who=who, arguments=arguments)
-        yield self.hand_over
-        yield partial(self.act, act=update.remove, who="tim", arguments=())
+            yield partial(self.change_request, action=act, who=who, arguments=arguments)
+        yield self.assign_to_colleague
+        yield partial(self.change_request, action=update.delete_request, who="tim", arguments=())
         yield self.invite
         yield self.accept
-        yield partial(self.settle, act=members.change_role, given={"role": "manager"}, who="dan")
-        yield partial(self.settle, act=members.remove, given={}, who="dan")
+        yield partial(
+            self.change_organization,
+            action=members.update_membership_role,
+            given={"role": "manager"},
+            who="dan",
+        )
+        yield partial(
+            self.change_organization, action=members.delete_membership, given={}, who="dan"
+        )
         yield self.invite
         yield self.revoke
         mode = {"visibility": "participants"}
-        yield partial(self.settle, act=settings.set_visibility, given=mode)
-        yield partial(self.settle, act=settings.delete, given={"confirmed": "Acme Ltd"})
+        yield partial(self.change_organization, action=settings.set_visibility, given=mode)
+        yield partial(
+            self.change_organization,
+            action=settings.mark_organization_deleted,
+            given={"typed_name": "Acme Ltd"},
+        )
 
-    def found(self, tx: Connection) -> None:
-        self.place = settings.create(tx, self.deed(tx, self.clara), "Acme").id
+    def create_organization(self, tx: Connection) -> None:
+        self.organization_id = settings.create_organization(
+            tx, self.actor_for(tx, self.clara), "Acme"
+        ).id
 
-    def settle(
-        self, tx: Connection, *, act: Callable[..., Any], given: dict[str, str], who: str = ""
+    def change_organization(
+        self, tx: Connection, *, action: Callable[..., Any], given: dict[str, str], who: str = ""
     ) -> None:
         person = [getattr(self, who)] if who else []
-        act(tx, self.deed(tx, self.clara), self.place, *person, **given)
+        action(tx, self.actor_for(tx, self.clara), self.organization_id, *person, **given)
 
     def invite(self, tx: Connection) -> None:
-        deed = self.deed(tx, self.clara)
-        self.secret = invitations.invite(tx, deed, self.place, "dan@desk.test", "member")
+        deed = self.actor_for(tx, self.clara)
+        self.secret = invitations.invite(tx, deed, self.organization_id, "dan@desk.test", "member")
 
     def accept(self, tx: Connection) -> None:
-        invitations.accept(tx, self.deed(tx, self.dan), self.secret, mails=False)
+        invitations.accept(tx, self.actor_for(tx, self.dan), self.secret, sends_mail=False)
 
     def revoke(self, tx: Connection) -> None:
-        deed = self.deed(tx, self.clara)
-        [open_one] = invitations.read_open(tx, self.place, deed.at)
-        invitations.revoke(tx, deed, self.place, open_one.id)
+        deed = self.actor_for(tx, self.clara)
+        [open_one] = invitations.list_open_invitations(tx, self.organization_id, deed.at)
+        invitations.revoke(tx, deed, self.organization_id, open_one.id)
 
-    def hand_over(self, tx: Connection) -> None:
+    def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
-        organizations.employ(tx, uma, "support_analyst", NOON)
-        update.assign(tx, self.deed(tx, self.tim), self.ticket, uma)
+        organizations.upsert_staff_row(tx, uma, "support_analyst", NOON)
+        update.assign(tx, self.actor_for(tx, self.tim), self.ticket, uma)
 
-    def act(self, tx: Connection, *, act, who: str, arguments: tuple[Any, ...]) -> None:
+    def change_request(
+        self, tx: Connection, *, action, who: str, arguments: tuple[Any, ...]
+    ) -> None:
         given = [
             getattr(self, each[1:]) if isinstance(each, str) and each.startswith("@") else each
             for each in arguments
         ]
-        act(tx, self.deed(tx, getattr(self, who)), self.ticket, *given)
+        action(tx, self.actor_for(tx, getattr(self, who)), self.ticket, *given)

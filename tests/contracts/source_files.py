@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src/deskwire"
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+PACKAGE_FOLDER = REPOSITORY_ROOT / "src/deskwire"
 
 
 @dataclass(frozen=True)
-class Module:
+class SourceModule:
     """One Python file of ours. `name` is dotted, without the leading `deskwire.`."""
 
     path: str  # from the root
@@ -23,41 +23,43 @@ class Module:
     tree: ast.Module
 
     @property
-    def lines(self) -> int:
+    def line_count(self) -> int:
         return len(self.text.splitlines())
 
 
 @cache
-def modules() -> tuple[Module, ...]:
+def list_modules() -> tuple[SourceModule, ...]:
     """Every module below src/deskwire."""
-    return tuple(_module(path) for path in sorted(PACKAGE.rglob("*.py")))
+    return tuple(_parse_module(path) for path in sorted(PACKAGE_FOLDER.rglob("*.py")))
 
 
 @cache
-def tracked() -> tuple[str, ...]:
+def list_tracked_files() -> tuple[str, ...]:
     """Every file of the repository, or of the folder where there is no git."""
     asked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=REPOSITORY_ROOT,
         check=True,
         capture_output=True,
         text=True,
     )
-    return tuple(name for name in asked.stdout.splitlines() if (ROOT / name).is_file())
+    return tuple(name for name in asked.stdout.splitlines() if (REPOSITORY_ROOT / name).is_file())
 
 
-def read(path: str) -> str:
+def read_file(path: str) -> str:
     """A file of the repository as text; bytes that are none are replaced."""
-    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+    return (REPOSITORY_ROOT / path).read_text(encoding="utf-8", errors="replace")
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+def iter_functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
-def _module(path: Path) -> Module:
+def _parse_module(path: Path) -> SourceModule:
     text = path.read_text(encoding="utf-8")
-    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-    return Module(str(path.relative_to(ROOT)), name, text, ast.parse(text))
+    name = ".".join(path.relative_to(PACKAGE_FOLDER).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
+    return SourceModule(str(path.relative_to(REPOSITORY_ROOT)), name, text, ast.parse(text))

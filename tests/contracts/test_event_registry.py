@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from deskwire.events.types import generate
-from deskwire.events.types.registry import CATALOGUE, EVENTS, Event
+from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE, EVENT_CLASSES, Event
 from deskwire.integrations.discord.payloads import PAYLOADS
-from deskwire.integrations.discord.samples import TYPES
-from deskwire.web.rendering.activity_text import SENTENCES
-from tests.contracts.source_files import ROOT, read
+from deskwire.integrations.discord.samples import EVENT_TYPES
+from deskwire.web.rendering.activity_text import EVENT_DESCRIBERS
+from tests.contracts.source_files import REPOSITORY_ROOT, read_file
 from tests.contracts.test_event_shapes import COMMITTED
 
 CHANNEL_KINDS = (
@@ -28,7 +28,7 @@ CHANNEL_KINDS = (
 )
 
 
-@pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.type)
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
 def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None:
     where = f"src/deskwire/events/types/registry.py: {event.__name__}"
     own_doc = event.__dict__.get("__doc__")
@@ -43,37 +43,41 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 
-    assert declared == set(CATALOGUE), (
+    assert declared == set(EVENT_CLASSES), (
         "src/deskwire/events/types/registry.py: CATALOGUE is not complete"
     )
-    assert len(EVENTS) == len(CATALOGUE), "two events have one type"
+    assert len(EVENT_CLASS_BY_TYPE) == len(EVENT_CLASSES), "two events have one type"
 
 
 @pytest.mark.parametrize(("path", "table"), [("reducers.ts", "REDUCERS"), ("toasts.ts", "TOASTS")])
 def test_the_browser_has_a_row_for_every_event(path: str, table: str) -> None:
-    text = read(f"frontend/src/{path}")
+    text = read_file(f"frontend/src/{path}")
     start = text.index(f"export const {table}")
     rows = re.findall(r'^  "([a-z_.]+)":', text[start : text.index("\n};", start)], re.MULTILINE)
 
-    assert sorted(rows) == sorted(EVENTS), (
+    assert sorted(rows) == sorted(EVENT_CLASS_BY_TYPE), (
         f"frontend/src/{path}: {table} needs exactly one row per event (null: none is wanted)"
     )
 
 
 def test_every_event_has_a_sentence_in_the_activity_of_a_server() -> None:
-    assert set(SENTENCES) == set(EVENTS), (
+    assert set(EVENT_DESCRIBERS) == set(EVENT_CLASS_BY_TYPE), (
         "edit SENTENCES in src/deskwire/web/rendering/activity_text.py"
     )
 
 
 def test_the_bots_events_are_the_same_everywhere() -> None:
-    assert set(TYPES) == set(PAYLOADS), "integrations/discord: samples.py and payloads.py differ"
-    assert set(PAYLOADS) <= set(EVENTS), "the bot says what events/types/registry.py does not know"
+    assert set(EVENT_TYPES) == set(PAYLOADS), (
+        "integrations/discord: samples.py and payloads.py differ"
+    )
+    assert set(PAYLOADS) <= set(EVENT_CLASS_BY_TYPE), (
+        "the bot says what events/types/registry.py does not know"
+    )
 
 
 def test_what_is_generated_is_fresh() -> None:
-    for name, text in generate.derived(ROOT):
-        assert read(name) == text, f"{name} is stale: run `make generate`"
+    for name, text in generate.render_files(REPOSITORY_ROOT):
+        assert read_file(name) == text, f"{name} is stale: run `make generate`"
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -82,12 +86,12 @@ def test_an_event_goes_only_to_whom_it_declares(name: str) -> None:
 
     kinds = {kind_of(channel) for channel in entry["channels"]}
 
-    assert kinds <= set(EVENTS[entry["type"]].audience), (
+    assert kinds <= set(EVENT_CLASS_BY_TYPE[entry["type"]].audience), (
         f"{name} is sent to {sorted(kinds)}: correct its audience in the catalogue, or its action"
     )
 
 
-@pytest.mark.parametrize("event", CATALOGUE, ids=lambda event: event.type)
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
 def test_every_declared_audience_is_reached(event: type[Event]) -> None:
     entries = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
     reached = {
@@ -102,7 +106,7 @@ def test_every_declared_audience_is_reached(event: type[Event]) -> None:
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_the_published_schema_fits_what_is_sent(name: str) -> None:
-    schema = json.loads(read("docs/events.schema.json"))
+    schema = json.loads(read_file("docs/events.schema.json"))
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
     envelope = {"type": entry["type"], "data": entry["data"], "timestamp": 0}
     chosen = next(each for each in schema["oneOf"] if each["title"] == entry["type"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.contracts.source_files import Module, modules
+from tests.contracts.source_files import SourceModule, list_modules
 
 DOMAINS = {"accounts", "workspaces", "tickets"}
 
@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
-LATE_IMPORTS = {
+ALLOWED_LATE_IMPORTS = {
     "cli.context": "as cli.main",
     "kit.open_store": "the client of S3 is optional",
     "kit.connect": "PostgreSQL's driver is optional",
@@ -46,7 +46,7 @@ LATE_IMPORTS = {
 
 
 def test_every_package_has_its_place() -> None:
-    found = {package_of(module.name) for module in modules()}
+    found = {package_of(module.name) for module in list_modules()}
 
     for package in found - MAY_IMPORT.keys():
         raise AssertionError(
@@ -57,7 +57,7 @@ def test_every_package_has_its_place() -> None:
 
 
 def test_imports_follow_the_table() -> None:
-    for module in modules():
+    for module in list_modules():
         own = package_of(module.name)
         for line, target in imports(module):
             other = package_of(target)
@@ -69,7 +69,7 @@ def test_imports_follow_the_table() -> None:
 
 
 def test_integrations_do_not_know_each_other() -> None:
-    for module in modules():
+    for module in list_modules():
         own = module.name.split(".")[:2]
         for line, target in imports(module):
             theirs = target.split(".")[:2]
@@ -78,27 +78,29 @@ def test_integrations_do_not_know_each_other() -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    names = {module.name for module in modules()}
+    names = {module.name for module in list_modules()}
     edges = {
         module.name: {target for _, target in imports(module, at_run_time=True) if target in names}
-        for module in modules()
+        for module in list_modules()
     }
 
     for name in sorted(names):
-        path = path_back(name, edges)
+        path = find_cycle(name, edges)
         assert path is None, f"these import each other in a ring: {' → '.join(path or [])}"
 
 
 def test_imports_stand_at_the_top() -> None:
-    for module in modules():
+    for module in list_modules():
         late = all_imports(module.tree) - typing_only(module.tree) - set(module.tree.body)
-        if late and module.name not in LATE_IMPORTS:
+        if late and module.name not in ALLOWED_LATE_IMPORTS:
             lines = ", ".join(sorted(ast.unparse(node) for node in late))
             raise AssertionError(
                 f"{module.path} imports inside a function ({lines}): move it to the top, or "
                 "name the reason in LATE_IMPORTS in tests/contracts/test_import_directions.py"
             )
-        assert late or module.name not in LATE_IMPORTS, f"LATE_IMPORTS: {module.name} has none"
+        assert late or module.name not in ALLOWED_LATE_IMPORTS, (
+            f"LATE_IMPORTS: {module.name} has none"
+        )
 
 
 def package_of(name: str) -> str:
@@ -106,10 +108,10 @@ def package_of(name: str) -> str:
     return name.partition(".")[0] or "__init__"
 
 
-def imports(module: Module, *, at_run_time: bool = False) -> Iterator[tuple[int, str]]:
+def imports(module: SourceModule, *, at_run_time: bool = False) -> Iterator[tuple[int, str]]:
     """Lines and targets of imports of our own modules, as `events.hub`."""
     skipped = typing_only(module.tree) if at_run_time else set()
-    names = {each.name for each in modules()}
+    names = {each.name for each in list_modules()}
     for node in ast.walk(module.tree):
         if node in skipped:
             continue
@@ -142,7 +144,7 @@ def typing_only(tree: ast.Module) -> set[ast.AST]:
     return {node for block in blocks for node in all_imports(block)}
 
 
-def path_back(start: str, edges: dict[str, set[str]]) -> list[str] | None:
+def find_cycle(start: str, edges: dict[str, set[str]]) -> list[str] | None:
     """The shortest way from a module to itself, if there is one."""
     ways = [[start]]
     seen: set[str] = set()

@@ -13,33 +13,33 @@ from deskwire.events import log
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Invalid
 from deskwire.server import admin_sql
-from tests.fixtures.cast import BO, HARBOUR, House, build
-from tests.fixtures.command_line import Shell
-from tests.fixtures.databases import new_url
+from tests.fixtures.cast import BO, HARBOUR_GUILD, DeskFixture, create_desk
+from tests.fixtures.command_line import CommandLine
+from tests.fixtures.databases import create_database_url
 
 sqlite = pytest.mark.database("sqlite")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    built = build(tmp_path)
+def desk(tmp_path: Path) -> Iterator[DeskFixture]:
+    built = create_desk(tmp_path)
     built.open_ticket(1, "The crane is stuck")
-    built.say(1, BO, "It hurts")
+    built.post_message(1, BO, "It hurts")
     yield built
     built.db.close()
 
 
-def run(db: Database, text: str) -> dict[str, Any]:
-    return db.write_here(admin_sql.run, text)
+def run_sql(db: Database, text: str) -> dict[str, Any]:
+    return db.write_sync(admin_sql.run_statement, text)
 
 
-def shown(db: Database, text: str) -> list[str]:
-    return list(admin_sql.lines(run(db, text)))
+def render_sql(db: Database, text: str) -> list[str]:
+    return list(admin_sql.format_result(run_sql(db, text)))
 
 
 @sqlite
-def test_what_it_reads_is_a_table(house: House) -> None:
-    assert shown(house.db, "SELECT number, subject, closed_at FROM tickets") == [
+def test_what_it_reads_is_a_table(desk: DeskFixture) -> None:
+    assert render_sql(desk.db, "SELECT number, subject, closed_at FROM tickets") == [
         "number  subject             closed_at",
         "------  ------------------  ---------",
         "1       The crane is stuck  NULL",
@@ -47,30 +47,32 @@ def test_what_it_reads_is_a_table(house: House) -> None:
 
 
 @sqlite
-def test_how_a_statement_would_be_run_can_be_asked(house: House) -> None:
+def test_how_a_statement_would_be_run_can_be_asked(desk: DeskFixture) -> None:
     asked = "-- slow\nEXPLAIN QUERY PLAN SELECT * FROM tickets WHERE number = 1"
-    plan = shown(house.db, asked)
+    plan = render_sql(desk.db, asked)
 
     assert any("tickets" in line for line in plan[2:])
 
 
 @sqlite
-def test_what_it_changes_is_counted_and_told_of_in_the_same_transaction(house: House) -> None:
-    before = house.db.read_here(log.read_head)
+def test_what_it_changes_is_counted_and_told_of_in_the_same_transaction(desk: DeskFixture) -> None:
+    before = desk.db.read_sync(log.read_head)
 
-    assert shown(house.db, "UPDATE tickets SET priority = 'high'") == ["1 row changed"]
+    assert render_sql(desk.db, "UPDATE tickets SET priority = 'high'") == ["1 row changed"]
 
-    [entry] = house.db.read_here(log.read_after, before, 10)
+    [entry] = desk.db.read_sync(log.read_after, before, 10)
     assert (entry.type, b'"actor":"sql"' in entry.frame) == ("ticket.updated", True)
-    assert shown(house.db, "DELETE FROM outside_changes") == ["0 rows changed"]
+    assert render_sql(desk.db, "DELETE FROM outside_changes") == ["0 rows changed"]
 
 
 @sqlite
-def test_an_insert_says_what_was_inserted_if_it_is_asked(house: House) -> None:
-    text = f"UPDATE guilds SET name = 'Pier' WHERE id = '{HARBOUR}' RETURNING name"
+def test_an_insert_says_what_was_inserted_if_it_is_asked(desk: DeskFixture) -> None:
+    text = f"UPDATE guilds SET name = 'Pier' WHERE id = '{HARBOUR_GUILD}' RETURNING name"
 
-    assert shown(house.db, text) == ["name", "----", "Pier"]
-    assert shown(house.db, f"SELECT name FROM guilds WHERE id = '{HARBOUR}'")[-1] == "Pier"
+    assert render_sql(desk.db, text) == ["name", "----", "Pier"]
+    assert (
+        render_sql(desk.db, f"SELECT name FROM guilds WHERE id = '{HARBOUR_GUILD}'")[-1] == "Pier"
+    )
 
 
 @sqlite
@@ -84,8 +86,8 @@ def test_an_insert_says_what_was_inserted_if_it_is_asked(house: House) -> None:
         "DELETE FROM tickets",
     ],
 )
-def test_what_triggers_keep_beside_a_row_is_not_in_the_way(house: House, text: str) -> None:
-    assert shown(house.db, text) == ["1 row changed"]
+def test_what_triggers_keep_beside_a_row_is_not_in_the_way(desk: DeskFixture, text: str) -> None:
+    assert render_sql(desk.db, text) == ["1 row changed"]
 
 
 REFUSED = {
@@ -117,22 +119,22 @@ REFUSED = {
 
 @sqlite
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_it_must_not_do_is_refused_and_changes_nothing(house: House, text: str) -> None:
-    before = house.db.read_here(everything)
+def test_what_it_must_not_do_is_refused_and_changes_nothing(desk: DeskFixture, text: str) -> None:
+    before = desk.db.read_sync(dump_tables)
 
     with pytest.raises(Invalid, match=REFUSED[text]):
-        run(house.db, text)
+        run_sql(desk.db, text)
 
-    assert house.db.read_here(everything) == before
-    house.say(1, BO, "Our own statements are not looked at any more")
+    assert desk.db.read_sync(dump_tables) == before
+    desk.post_message(1, BO, "Our own statements are not looked at any more")
 
 
 @sqlite
-def test_a_long_answer_is_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_sql, "MOST_ROWS", 3)
-    monkeypatch.setattr(admin_sql, "MOST_TEXT", 5)
+def test_a_long_answer_is_cut(desk: DeskFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_sql, "MAX_ROWS", 3)
+    monkeypatch.setattr(admin_sql, "MAX_VALUE_LENGTH", 5)
 
-    said = shown(house.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
+    said = render_sql(desk.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
 
     assert said[2:-1] == ["a", "longe…", "3"]
     assert said[-1].startswith("… only the first 3 rows")
@@ -140,45 +142,45 @@ def test_a_long_answer_is_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> 
 
 @sqlite
 def test_a_statement_that_never_ends_is_stopped(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    desk: DeskFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_sql, "READ_WITHIN", 0.05)
+    monkeypatch.setattr(admin_sql, "READ_TIMEOUT", 0.05)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 
     with pytest.raises(Invalid, match="took longer than"):
-        run(house.db, endless)
+        run_sql(desk.db, endless)
 
-    assert shown(house.db, "SELECT count(*) AS n FROM tickets")[-1] == "1"
+    assert render_sql(desk.db, "SELECT count(*) AS n FROM tickets")[-1] == "1"
 
 
 @sqlite
 def test_the_shell_prints_it_without_a_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell = Shell(monkeypatch, capsys, DATABASE_URL=new_url(tmp_path))
-    shell.do("people", "create", "ada@desk.test")
+    shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
+    shell.run_ok("people", "create", "ada@desk.test")
 
-    assert shell.do("sql", "SELECT email FROM people").splitlines()[-1] == "ada@desk.test"
-    assert shell.do("sql", "UPDATE guilds SET name = 'x'").strip() == "0 rows changed"
+    assert shell.run_ok("sql", "SELECT email FROM people").splitlines()[-1] == "ada@desk.test"
+    assert shell.run_ok("sql", "UPDATE guilds SET name = 'x'").strip() == "0 rows changed"
 
 
 @sqlite
 def test_where_there_is_no_database_none_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell = Shell(monkeypatch, capsys, DATABASE_URL=new_url(tmp_path))
+    shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
 
-    assert "There is no database" in shell.refuse("sql", "SELECT 1")
+    assert "There is no database" in shell.run_refused("sql", "SELECT 1")
 
     assert not list(tmp_path.glob("*.db"))
 
 
 @pytest.mark.database("postgresql")
-def test_with_postgresql_it_names_psql(house: House) -> None:
+def test_with_postgresql_it_names_psql(desk: DeskFixture) -> None:
     with pytest.raises(Invalid, match="psql"):
-        run(house.db, "SELECT 1")
+        run_sql(desk.db, "SELECT 1")
 
 
-def everything(tx: Connection) -> list[Any]:
+def dump_tables(tx: Connection) -> list[Any]:
     tables = ("tickets", "messages", "people", "log", "deliveries", "outside_changes", "guilds")
     return [tx.exec_driver_sql(f"SELECT * FROM {table}").all() for table in tables]

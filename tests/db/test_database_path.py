@@ -11,7 +11,7 @@ import pytest
 
 from deskwire.events import log
 from deskwire.kit.sqlite import SQLite
-from tests.fixtures.command_line import Shell
+from tests.fixtures.command_line import CommandLine
 
 COMMANDS = ("serve", "migrate", "migrate --check", "people list", "people create a@desk.test")
 NAMES = ("a?mode=ro.db", "a%41.db", "a#b.db", "file:x?mode=memory", ":memory:", "ä ö.db")
@@ -30,17 +30,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def shell(
+def command_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+) -> CommandLine:
     """A shell whose database is `desk.db` in the folder."""
-    return Shell(monkeypatch, capsys, DATABASE_URL="sqlite:///desk.db")
+    return CommandLine(monkeypatch, capsys, DATABASE_URL="sqlite:///desk.db")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("place", ["a folder", "a text", "a device", "below a text"])
 def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
-    place: str, command: str, folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    place: str,
+    command: str,
+    folder: Path,
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (folder / "a folder").mkdir()
     (folder / "a text").write_text("root:x:0:0:root:/root:/bin/sh\n")
@@ -49,7 +53,7 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
     before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
 
-    said = shell.refuse(*command.split())
+    said = command_line.run_refused(*command.split())
 
     assert "a folder" in said or "a text" in said or "a device" in said
     assert "sqlalche.me" not in said
@@ -69,14 +73,18 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
         "deliveries dismiss 1",
     ],
 )
-def test_in_a_wrong_folder_nothing_is_begun(command: str, folder: Path, shell: Shell) -> None:
-    assert "There is no database at desk.db" in shell.refuse(*command.split())
+def test_in_a_wrong_folder_nothing_is_begun(
+    command: str, folder: Path, command_line: CommandLine
+) -> None:
+    assert "There is no database at desk.db" in command_line.run_refused(*command.split())
     assert list(folder.iterdir()) == []
 
 
-def test_the_first_person_begins_a_database_and_says_so(shell: Shell) -> None:
-    assert "Began a new database: desk.db" in shell.do("people", "create", "ada@desk.test")
-    assert "new database" not in shell.do("people", "create", "bo@desk.test")
+def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLine) -> None:
+    assert "Began a new database: desk.db" in command_line.run_ok(
+        "people", "create", "ada@desk.test"
+    )
+    assert "new database" not in command_line.run_ok("people", "create", "bo@desk.test")
 
 
 @pytest.mark.parametrize(
@@ -84,59 +92,63 @@ def test_the_first_person_begins_a_database_and_says_so(shell: Shell) -> None:
     ["deliveries show abc", "deliveries list --limit 0", "people link", "events tail --after -2"],
 )
 def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
-    command: str, shell: Shell
+    command: str, command_line: CommandLine
 ) -> None:
-    said = shell.run(*command.split())
+    said = command_line.run(*command.split())
 
-    assert said.code == 2
+    assert said.exit_code == 2
     [line] = said.err.splitlines()
     assert line.startswith("deskwire: ")
     assert line.endswith("--help`.")
 
 
 def test_each_problem_of_the_settings_is_a_line_of_its_own(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "desk")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
 
-    lines = shell.refuse("serve").splitlines()
+    lines = command_line.run_refused("serve").splitlines()
 
     assert len(lines) == 2
     assert all(line.startswith("deskwire: ") for line in lines)
 
 
-def test_the_doctor_says_what_is_at_the_place_of_the_database(folder: Path, shell: Shell) -> None:
+def test_the_doctor_says_what_is_at_the_place_of_the_database(
+    folder: Path, command_line: CommandLine
+) -> None:
     (folder / "desk.db").mkdir()
 
-    said = shell.run("doctor")
+    said = command_line.run("doctor")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert "desk.db is a folder" in said.out
 
 
-def test_another_programs_database_is_not_migrated(folder: Path, shell: Shell) -> None:
+def test_another_programs_database_is_not_migrated(folder: Path, command_line: CommandLine) -> None:
     with closing(sqlite3.connect(folder / "desk.db")) as other:
         other.execute("CREATE TABLE places (url TEXT)")
         other.commit()
 
-    assert "another program's database" in shell.refuse("migrate")
+    assert "another program's database" in command_line.run_refused("migrate")
 
     with closing(sqlite3.connect(folder / "desk.db")) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_copy_may_have_any_name_a_file_may_have(name: str, folder: Path, shell: Shell) -> None:
-    shell.do("people", "create", "ada@desk.test")
+def test_a_copy_may_have_any_name_a_file_may_have(
+    name: str, folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("people", "create", "ada@desk.test")
 
-    shell.do("backup", name)
+    command_line.run_ok("backup", name)
 
-    assert "exists already" in shell.refuse("backup", name)
+    assert "exists already" in command_line.run_refused("backup", name)
     copy, own = SQLite(folder / name), SQLite(folder / "desk.db")
-    rows = copy.read_here(lambda tx: tx.exec_driver_sql("SELECT email FROM people").all())
-    assert copy.read_here(log.read_epoch) != own.read_here(log.read_epoch)
+    rows = copy.read_sync(lambda tx: tx.exec_driver_sql("SELECT email FROM people").all())
+    assert copy.read_sync(log.read_epoch) != own.read_sync(log.read_epoch)
     copy.close()
     own.close()
     assert [tuple(row) for row in rows] == [("ada@desk.test",)]
@@ -145,47 +157,49 @@ def test_a_copy_may_have_any_name_a_file_may_have(name: str, folder: Path, shell
 
 
 @pytest.mark.parametrize("target", ["missing/copy.db", "/proc/copy.db", "n" * 300])
-def test_a_copy_that_cannot_be_made_is_a_sentence(target: str, shell: Shell) -> None:
-    shell.do("migrate")
+def test_a_copy_that_cannot_be_made_is_a_sentence(target: str, command_line: CommandLine) -> None:
+    command_line.run_ok("migrate")
 
-    assert target in shell.refuse("backup", target)
+    assert target in command_line.run_refused("backup", target)
 
 
 def test_half_a_copy_is_removed(
-    folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shell.do("migrate")
+    command_line.run_ok("migrate")
 
     def break_off(tx: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(log, "begin_epoch", break_off)
 
-    assert "disk is full" in shell.refuse("backup", "copy.db")
+    assert "disk is full" in command_line.run_refused("backup", "copy.db")
     assert not list(folder.glob("copy.db*"))
 
 
 def test_the_doctor_warns_before_the_disk_is_full(
-    folder: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = 100 * 1024 * 1024
     monkeypatch.setattr("shutil.disk_usage", lambda _folder: Mock(free=left))
 
-    said = shell.run("doctor")
+    said = command_line.run("doctor")
 
     assert f"LOOK  100 MiB are free for the database in {folder}: make room" in said.out
-    assert said.code == 1
+    assert said.exit_code == 1
 
 
-def test_the_doctor_says_to_upgrade_where_the_database_is_newer(folder: Path, shell: Shell) -> None:
-    shell.do("migrate")
+def test_the_doctor_says_to_upgrade_where_the_database_is_newer(
+    folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
     with closing(sqlite3.connect(folder / "desk.db")) as newer:
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
         newer.commit()
 
-    said = shell.run("doctor")
+    said = command_line.run("doctor")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert "upgrade Deskwire" in said.out
     assert "deskwire migrate" not in said.out
-    assert shell.run("migrate", "--check").code == 1
+    assert command_line.run("migrate", "--check").exit_code == 1

@@ -10,27 +10,27 @@ from sqlalchemy import Connection, select
 
 from deskwire.events.log import log
 from deskwire.integrations.discord.payloads import PAYLOADS
-from deskwire.integrations.discord.samples import TYPES, sample
-from deskwire.integrations.discord.sender import headers
-from deskwire.webhooks.source import Arrived
+from deskwire.integrations.discord.samples import EVENT_TYPES, build_sample_data
+from deskwire.integrations.discord.sender import build_headers
+from deskwire.webhooks.source import IncomingDelivery
 from tests.fixtures.bot_deliveries import (
     NOON,
     SECRET,
-    Told,
-    check,
-    imagine,
-    outcomes,
-    posted,
-    understand,
+    SignedEvent,
+    accept_event,
+    check_delivery,
+    process_deliveries,
+    read_outcomes,
+    run_and_roll_back,
 )
-from tests.fixtures.databases import new_database
+from tests.fixtures.databases import create_database
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings" / "bot").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
 def db(tmp_path_factory):
-    db = new_database(tmp_path_factory.mktemp("samples"))
+    db = create_database(tmp_path_factory.mktemp("samples"))
     yield db
     db.close()
 
@@ -40,22 +40,27 @@ def entries(tx: Connection) -> list[tuple[str, dict[str, object]]]:
     return [(row.type, json.loads(row.data)) for row in rows]
 
 
-@pytest.mark.parametrize("type_", TYPES)
+@pytest.mark.parametrize("type_", EVENT_TYPES)
 def test_a_sample_is_understood_by_itself(db, type_):
     def live(tx: Connection):
-        understand(db, tx, [posted(Told(NOON, type_, sample(type_)))])
-        return outcomes(tx), [type_ for type_, _ in entries(tx)]
+        process_deliveries(
+            db, tx, [accept_event(SignedEvent(NOON, type_, build_sample_data(type_)))]
+        )
+        return read_outcomes(tx), [type_ for type_, _ in entries(tx)]
 
-    assert imagine(db, live) == ([("done", "[]")], [type_])
+    assert run_and_roll_back(db, live) == ([("done", "[]")], [type_])
 
 
 def test_all_samples_are_understood_one_after_the_other(db):
     def live(tx: Connection):
-        told = [Told(NOON + nth, type_, sample(type_)) for nth, type_ in enumerate(TYPES)]
-        understand(db, tx, map(posted, told))
-        return outcomes(tx), [type_ for type_, _ in entries(tx)]
+        told = [
+            SignedEvent(NOON + nth, type_, build_sample_data(type_))
+            for nth, type_ in enumerate(EVENT_TYPES)
+        ]
+        process_deliveries(db, tx, map(accept_event, told))
+        return read_outcomes(tx), [type_ for type_, _ in entries(tx)]
 
-    assert imagine(db, live) == ([("done", "[]")] * len(TYPES), list(TYPES))
+    assert run_and_roll_back(db, live) == ([("done", "[]")] * len(EVENT_TYPES), list(EVENT_TYPES))
 
 
 def test_there_is_a_recording_of_every_event_of_the_bot():
@@ -70,12 +75,12 @@ def test_a_recording_is_understood_and_its_fields_are_passed_on_untouched(db, pa
     data = json.loads(body)["event"]["data"]
 
     def live(tx: Connection):
-        arrived = check(headers(SECRET, NOON, body), body, now=NOON)
-        assert isinstance(arrived, Arrived)
-        understand(db, tx, [arrived])
-        return outcomes(tx), entries(tx)
+        arrived = check_delivery(build_headers(SECRET, NOON, body), body, now=NOON)
+        assert isinstance(arrived, IncomingDelivery)
+        process_deliveries(db, tx, [arrived])
+        return read_outcomes(tx), entries(tx)
 
-    states, [(type_, event)] = imagine(db, live)
+    states, [(type_, event)] = run_and_roll_back(db, live)
     assert states == [("done", "[]")]
     assert type_ == path.stem
     assert {name: event.get(name) for name in data} == data

@@ -20,11 +20,11 @@ import pytest
 from sqlalchemy import Connection
 
 from deskwire.events import log
-from deskwire.events.sequencer import number
+from deskwire.events.sequencer import number_outbox
 from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.postgres import Postgres
-from tests.fixtures.databases import chosen
-from tests.fixtures.postgres import cluster
+from tests.fixtures.databases import current_kind
+from tests.fixtures.postgres import get_server
 from tests.fixtures.server import SOURCES
 
 pytestmark = pytest.mark.database("postgresql")
@@ -42,8 +42,8 @@ class _Enough(Exception):
 
 @pytest.fixture
 def url() -> str:
-    assert chosen() == "postgresql"
-    return cluster().migrated()
+    assert current_kind() == "postgresql"
+    return get_server().create_migrated()
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ class Writer(Thread):
         for count in range(EACH):
             told = [f"{self.name}-{count}-{each}" for each in range(self._random.randint(1, 3))]
             with suppress(_Enough):
-                self._db.write_here(self._append, told)
+                self._db.write_sync(self._append, told)
                 self.committed += told
                 if self._numbers:
-                    self._db.write_apart_here(number)
+                    self._db.write_dedicated_sync(number_outbox)
         self._db.close()
 
     def _append(self, tx: Connection, told: list[str]) -> None:
@@ -95,7 +95,7 @@ class Reader(Thread):
         position = 0
         while True:
             is_over = self._until.is_set()  # before the last look
-            entries = self._db.read_here(log.read_after, position, 7)
+            entries = self._db.read_sync(log.read_after, position, 7)
             for entry in entries:
                 position = entry.position
                 self.heard.append((position, told_by(entry)))
@@ -113,7 +113,7 @@ def told_by(entry: log.Entry) -> str:
 
 
 def read_all(db: Postgres) -> list[tuple[int, str]]:
-    return [(each.position, told_by(each)) for each in db.read_here(log.read_after, 0, 100_000)]
+    return [(each.position, told_by(each)) for each in db.read_sync(log.read_after, 0, 100_000)]
 
 
 def assert_dense(heard: list[tuple[int, str]]) -> None:
@@ -134,7 +134,7 @@ def test_an_eager_reader_misses_nothing_hears_nothing_twice_and_all_in_order(
         thread.start()
     for thread in writers:
         thread.join(PATIENCE)
-    while db.write_apart_here(number).entries:
+    while db.write_dedicated_sync(number_outbox).entries:
         pass
     over.set()
     for thread in everybody:
@@ -158,20 +158,20 @@ def in_order_of_each_writer(heard: list[tuple[int, str]]) -> list[list[str]]:
 def number_until(url: str, over: Event) -> None:
     db = Postgres(url)
     while not over.is_set():
-        db.write_apart_here(number)
+        db.write_dedicated_sync(number_outbox)
     db.close()
 
 
 CHILD = """
 import os, signal, sys
-from deskwire.events.sequencer import number
+from deskwire.events.sequencer import number_outbox
 from deskwire.kit.postgres import Postgres
-from tests.db.test_sequencer import append
+from tests.db.test_events_sequencer import append
 
 db = Postgres(sys.argv[1])
-db.write_here(append, "by a process that dies")
+db.write_sync(append, "by a process that dies")
 if sys.argv[2] == "while numbering":
-    db.write_apart_here(lambda tx: (number(tx), os.kill(os.getpid(), signal.SIGKILL)))
+    db.write_dedicated_sync(lambda tx: (number_outbox(tx), os.kill(os.getpid(), signal.SIGKILL)))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -180,8 +180,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_what_a_process_committed_before_it_was_killed_is_numbered_by_another(
     url: str, db: Postgres, moment: str
 ) -> None:
-    db.write_here(append, "first")
-    db.write_apart_here(number)
+    db.write_sync(append, "first")
+    db.write_dedicated_sync(number_outbox)
 
     done = subprocess.run(
         [sys.executable, "-c", CHILD, url, moment],
@@ -192,7 +192,7 @@ def test_what_a_process_committed_before_it_was_killed_is_numbered_by_another(
 
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert [name for _, name in read_all(db)] == ["first"]
-    assert [told_by(each) for each in db.write_apart_here(number).entries] == [
+    assert [told_by(each) for each in db.write_dedicated_sync(number_outbox).entries] == [
         "by a process that dies"
     ]
     assert_dense(read_all(db))
@@ -204,15 +204,15 @@ def test_a_replay_sees_what_it_brought_about_before_it_has_a_position(db: Postgr
     def bring_about(tx: Connection) -> bool:
         event = PersonChanged(actor="shell", person="p", name="n", revision=1)
         log.append(tx, event, channels=["a"], cause=cause)
-        return log.is_caused_by(tx, cause)
+        return log.has_caused_events(tx, cause)
 
-    assert not db.read_here(log.is_caused_by, cause)
-    assert db.write_here(bring_about)
+    assert not db.read_sync(log.has_caused_events, cause)
+    assert db.write_sync(bring_about)
 
-    assert db.read_here(log.is_caused_by, cause)
-    assert [each.position for each in db.read_here(log.read_caused_by, cause)] == [None]
-    db.write_apart_here(number)
-    assert [each.position for each in db.read_here(log.read_caused_by, cause)] == [1]
+    assert db.read_sync(log.has_caused_events, cause)
+    assert [each.position for each in db.read_sync(log.list_caused_events, cause)] == [None]
+    db.write_dedicated_sync(number_outbox)
+    assert [each.position for each in db.read_sync(log.list_caused_events, cause)] == [1]
 
 
 def test_numbering_runs_without_the_compiler_and_never_waits_long(db: Postgres) -> None:
@@ -220,7 +220,7 @@ def test_numbering_runs_without_the_compiler_and_never_waits_long(db: Postgres) 
         names = ("jit", "lock_timeout", "transaction_isolation", "synchronous_commit")
         return [tx.exec_driver_sql(f"SHOW {name}").scalar_one() for name in names]
 
-    assert db.write_apart_here(settings) == ["off", "5s", "read committed", "on"]
+    assert db.write_dedicated_sync(settings) == ["off", "5s", "read committed", "on"]
 
 
 def test_a_rolled_back_transaction_leaves_no_gap(db: Postgres) -> None:
@@ -228,10 +228,13 @@ def test_a_rolled_back_transaction_leaves_no_gap(db: Postgres) -> None:
         append(tx, "never")
         raise _Enough
 
-    db.write_here(append, "one")
+    db.write_sync(append, "one")
     with pytest.raises(_Enough):
-        db.write_here(give_up)
-    db.write_here(append, "two")
+        db.write_sync(give_up)
+    db.write_sync(append, "two")
 
-    assert [told_by(each) for each in db.write_apart_here(number).entries] == ["one", "two"]
+    assert [told_by(each) for each in db.write_dedicated_sync(number_outbox).entries] == [
+        "one",
+        "two",
+    ]
     assert_dense(read_all(db))

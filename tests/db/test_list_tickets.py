@@ -12,37 +12,55 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, text
 
 from deskwire.events import channels
 from deskwire.events.access import Viewer
-from deskwire.kit.text import words_of
+from deskwire.kit.text import split_words
 from deskwire.tickets import messages, search_index
 from deskwire.tickets.queries import counts
-from deskwire.tickets.queries.list_tickets import MAX_WORDS, find, parse_wish
-from deskwire.tickets.search_index import MAX_TALK, rewrite, ticket_words
+from deskwire.tickets.queries.list_tickets import (
+    MAX_QUERY_WORDS,
+    parse_ticket_filter,
+    read_ticket_results,
+)
+from deskwire.tickets.search_index import MAX_TALK_LENGTH, reindex_replies, ticket_words
 from deskwire.tickets.tables import tickets
-from deskwire.workspaces.names import MANY, find_called, name_words
-from tests.fixtures.cast import ADA, ATTIC, BO, CY, HARBOUR, MO, Actor, House, build
+from deskwire.workspaces.names import MAX_MATCHES, find_by_name_prefix, name_words
+from tests.fixtures.cast import (
+    ADA,
+    ATTIC_GUILD,
+    BO,
+    CY,
+    HARBOUR_GUILD,
+    MO,
+    DeskFixture,
+    Persona,
+    create_desk,
+)
 
-NOBODY_YET = Actor("Nobody Yet", "900000000000001337")
+NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
 SAID = "Don’t restart_it; write to crane-desk@harbour.example, or see https://desk.test/a?b=c"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    built = build(tmp_path_factory.mktemp("search"))
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
+    built = create_desk(tmp_path_factory.mktemp("search"))
     built.open_ticket(1, "Übung macht den Meister, 100 % sicher", BO)
     built.open_ticket(2, "Straße_gesperrt \\ Umleitung", CY)
-    built.move(3, "PENDING", NOBODY_YET)  # of this one no event has told subject or opener
-    built.claim(4, NOBODY_YET)
+    built.set_ticket_status(
+        3, "PENDING", NOBODY_YET
+    )  # of this one no event has told subject or opener
+    built.claim_ticket(4, NOBODY_YET)
     built.open_ticket(120, "起重機とクレーン 🏗️", BO)
-    built.say(2, CY, SAID)
-    built.say(3, CY, None)
+    built.post_message(2, CY, SAID)
+    built.post_message(3, CY, None)
     yield built
     built.db.close()
 
 
-def numbers(house: House, query: str, actor: Actor = ADA) -> set[int]:
+def find_numbers(desk: DeskFixture, query: str, persona: Persona = ADA) -> set[int]:
     """The tickets of the Harbour that somebody finds."""
-    wish = parse_wish({"q": query})
-    found = house.db.read_here(find, house.viewer(actor), channels.guild(HARBOUR), wish)
+    wish = parse_ticket_filter({"q": query})
+    found = desk.db.read_sync(
+        read_ticket_results, desk.read_viewer(persona), channels.guild(HARBOUR_GUILD), wish
+    )
     assert found.total == len(found.tickets)
     return {ticket.now.number for ticket in found.tickets}
 
@@ -97,43 +115,46 @@ ALL = {1, 2, 3, 4, 120}
         ("🏗️", set()),
     ],
 )
-def test_what_a_screen_shows_is_found(house: House, query: str, found: set[int]) -> None:
-    assert numbers(house, query) == found
+def test_what_a_screen_shows_is_found(desk: DeskFixture, query: str, found: set[int]) -> None:
+    assert find_numbers(desk, query) == found
 
 
-def test_a_named_user_is_not_found_by_a_stand_in_nobody_sees(house: House) -> None:
-    assert 1 not in numbers(house, BO.discord[-4:])
-    assert 1 not in numbers(house, "Discord")
+def test_a_named_user_is_not_found_by_a_stand_in_nobody_sees(desk: DeskFixture) -> None:
+    assert 1 not in find_numbers(desk, BO.discord_id[-4:])
+    assert 1 not in find_numbers(desk, "Discord")
 
 
-def test_only_what_one_may_see_is_found(house: House) -> None:
-    assert numbers(house, "übung", BO) == {1}
-    assert numbers(house, "strasse", BO) == set()
-    assert numbers(house, "", BO) == {1, 120}
-    assert numbers(house, "übung", MO) == {1}
+def test_only_what_one_may_see_is_found(desk: DeskFixture) -> None:
+    assert find_numbers(desk, "übung", BO) == {1}
+    assert find_numbers(desk, "strasse", BO) == set()
+    assert find_numbers(desk, "", BO) == {1, 120}
+    assert find_numbers(desk, "übung", MO) == {1}
 
 
 def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "Ärger", BO)
-    house.change(1, subject={"old": "Ärger", "new": "Öl"})
-    house.say(1, Actor("Änne", BO.discord), "that was me")
+    house.update_ticket(1, subject={"old": "Ärger", "new": "Öl"})
+    house.post_message(1, Persona("Änne", BO.discord_id), "that was me")
 
     try:
-        assert numbers(house, "öl änne") == {1}
-        assert numbers(house, "ärger") == set()
-        assert numbers(house, "castellanos") == set()
+        assert find_numbers(house, "öl änne") == {1}
+        assert find_numbers(house, "ärger") == set()
+        assert find_numbers(house, "castellanos") == set()
     finally:
         house.db.close()
 
 
 def test_another_server_with_the_same_words_finds_its_own(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "The crane", BO)
-    house.open_ticket(2, "The crane", BO, guild=ATTIC)
+    house.open_ticket(2, "The crane", BO, guild=ATTIC_GUILD)
 
-    found = house.db.read_here(
-        find, house.viewer(CY), channels.guild(ATTIC), parse_wish({"q": "crane castellanos"})
+    found = house.db.read_sync(
+        read_ticket_results,
+        house.read_viewer(CY),
+        channels.guild(ATTIC_GUILD),
+        parse_ticket_filter({"q": "crane castellanos"}),
     )
     house.db.close()
 
@@ -158,14 +179,14 @@ ALPHABET = (
 @example('" OR ticket_words_index MATCH "')
 @example("NEAR(a b, 1) AND NOT c*")
 @example("'a':* & !'b'")
-def test_no_query_breaks_it(house: House, query: str) -> None:
-    assert numbers(house, query) <= ALL
+def test_no_query_breaks_it(desk: DeskFixture, query: str) -> None:
+    assert find_numbers(desk, query) <= ALL
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def single_ticket_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
     """A house with one ticket, in which something else is said each time."""
-    built = build(tmp_path_factory.mktemp("paper"))
+    built = create_desk(tmp_path_factory.mktemp("paper"))
     built.open_ticket(1, "Paper", BO)
     yield built
     built.db.close()
@@ -173,22 +194,22 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @given(written=st.text(ALPHABET, min_size=1, max_size=80), data=st.data())
 def test_whatever_is_written_is_found_by_the_beginning_of_each_word(
-    paper: House, written: str, data: st.DataObject
+    single_ticket_desk: DeskFixture, written: str, data: st.DataObject
 ) -> None:
     written = written.replace("\0", "").encode("utf-8", "ignore").decode()
-    paper.db.write_here(_say_instead, written)
+    single_ticket_desk.db.write_sync(_say_instead, written)
 
-    for word in words_of(written):
+    for word in split_words(written):
         begun = word[: data.draw(st.integers(1, len(word)))]
-        for asked in words_of(begun):
-            assert numbers(paper, asked) == {1}, (word, begun)
+        for asked in split_words(begun):
+            assert find_numbers(single_ticket_desk, asked) == {1}, (word, begun)
 
 
 def _say_instead(tx: Connection, written: str) -> None:
     row = tx.execute(select(tickets).where(tickets.c.subject == "Paper")).one()
     tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
     _insert_message(tx, row.id, "reply", written)
-    search_index.record_reply(tx, row, written)
+    search_index.index_reply(tx, row, written)
 
 
 def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> None:
@@ -199,17 +220,17 @@ def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> Non
 
 
 def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "The crane", BO)
 
     def add(tx: Connection) -> None:
         [ticket] = tx.execute(select(tickets.c.id)).scalars()
         _insert_message(tx, ticket, "note", "Beware of Bo")
-        rewrite(tx, ticket)
+        reindex_replies(tx, ticket)
 
-    house.db.write_here(add)
+    house.db.write_sync(add)
 
-    assert (numbers(house, "beware", ADA), numbers(house, "beware", BO)) == (set(), set())
+    assert (find_numbers(house, "beware", ADA), find_numbers(house, "beware", BO)) == (set(), set())
     house.db.close()
 
 
@@ -225,95 +246,102 @@ def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None
     ],
 )
 def test_what_is_taken_away_by_hand_is_not_found_any_more(tmp_path: Path, deed: str) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
-    house.say(1, BO, "The first word")
-    house.say(1, BO, "Something" if "tickets" in deed else "My secret")
-    assert numbers(house, "secret") == {1}
+    house.post_message(1, BO, "The first word")
+    house.post_message(1, BO, "Something" if "tickets" in deed else "My secret")
+    assert find_numbers(house, "secret") == {1}
 
-    house.db.write_here(lambda tx: tx.execute(text(deed)))
+    house.db.write_sync(lambda tx: tx.execute(text(deed)))
 
-    assert numbers(house, "secret") == set()
-    assert house.db.read_here(_indexed, "secret") == 0
+    assert find_numbers(house, "secret") == set()
+    assert house.db.read_sync(_indexed, "secret") == 0
     if deed.endswith("'%secret%'"):
-        house.say(1, BO, "Another one")
-        assert numbers(house, "first another") == {1}
+        house.post_message(1, BO, "Another one")
+        assert find_numbers(house, "first another") == {1}
     house.db.close()
 
 
 def _indexed(tx: Connection, word: str) -> int:
     """In how many tickets' words the index finds `word`, whoever may see them."""
-    asked = search_index.having(tx, channels.guild(HARBOUR), {word: set()})
+    asked = search_index.select_matching_ticket_ids(
+        tx, channels.guild(HARBOUR_GUILD), {word: set()}
+    )
     return len(tx.execute(asked).all())
 
 
 def test_a_deleted_ticket_is_neither_found_nor_counted(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "The crane", BO)
     house.open_ticket(2, "The crane", BO)
 
-    house.delete(1)
+    house.delete_ticket(1)
 
-    assert numbers(house, "crane") == {2}
-    assert numbers(house, "") == {2}
+    assert find_numbers(house, "crane") == {2}
+    assert find_numbers(house, "") == {2}
     house.db.close()
 
 
 def test_a_ticket_may_hold_more_words_than_are_kept(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "The crane", BO)
     for start in range(0, 30_000, 1_500):
-        house.say(1, BO, " ".join(f"w{number:05}" for number in range(start, start + 1_500))[:9999])
-    house.say(1, BO, "漢" * 9_999)
-    house.say(1, BO, "x" * 9_999)
+        house.post_message(
+            1, BO, " ".join(f"w{number:05}" for number in range(start, start + 1_500))[:9999]
+        )
+    house.post_message(1, BO, "漢" * 9_999)
+    house.post_message(1, BO, "x" * 9_999)
 
-    longest = house.db.read_here(lambda tx: tx.execute(select(ticket_words.c.talk)).scalar_one())
+    longest = house.db.read_sync(lambda tx: tx.execute(select(ticket_words.c.talk)).scalar_one())
 
-    assert len(longest) <= MAX_TALK
-    assert numbers(house, "w00000 crane") == {1}
+    assert len(longest) <= MAX_TALK_LENGTH
+    assert find_numbers(house, "w00000 crane") == {1}
     house.db.close()
 
 
 @pytest.mark.parametrize("query", ["ﷺ" * 200, " ".join("abcdefghijklmnopqrstuvwxyz"), "a " * 100])
-def test_a_query_has_no_more_words_than_are_searched_quickly(house: House, query: str) -> None:
-    assert numbers(house, query) <= ALL
-    assert len(words_of(parse_wish({"q": query}).query)[:MAX_WORDS]) <= MAX_WORDS
+def test_a_query_has_no_more_words_than_are_searched_quickly(desk: DeskFixture, query: str) -> None:
+    assert find_numbers(desk, query) <= ALL
+    assert (
+        len(split_words(parse_ticket_filter({"q": query}).query)[:MAX_QUERY_WORDS])
+        <= MAX_QUERY_WORDS
+    )
 
 
 def test_a_word_may_begin_very_many_names(tmp_path: Path) -> None:
-    house = build(tmp_path)
-    guild = channels.guild(HARBOUR)
+    house = create_desk(tmp_path)
+    guild = channels.guild(HARBOUR_GUILD)
     house.open_ticket(1, "The crane", BO)
     rows = [
         {"workspace": guild, "word": f"cas{number}", "principal": f"discord:{number}"}
-        for number in range(2 * MANY)
+        for number in range(2 * MAX_MATCHES)
     ]
-    house.db.write_here(lambda tx: tx.execute(insert(name_words), rows))
+    house.db.write_sync(lambda tx: tx.execute(insert(name_words), rows))
 
-    assert len(house.db.read_here(find_called, guild, ["cas"])["cas"]) == MANY
-    assert numbers(house, "cas crane") == set(), "of very many only the first are meant"
-    assert numbers(house, "castell crane") == {1}
+    assert len(house.db.read_sync(find_by_name_prefix, guild, ["cas"])["cas"]) == MAX_MATCHES
+    assert find_numbers(house, "cas crane") == set(), "of very many only the first are meant"
+    assert find_numbers(house, "castell crane") == {1}
     house.db.close()
 
 
 def test_counts_that_are_kept_are_those_that_would_be_counted(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     for number in range(1, 7):
         house.open_ticket(number, "The crane", BO)
-    house.claim(1)
-    house.close(2)
-    house.move(3, "PENDING")
-    house.delete(4)
-    house.delete(2)
-    house.db.write_here(
+    house.claim_ticket(1)
+    house.close_ticket(2)
+    house.set_ticket_status(3, "PENDING")
+    house.delete_ticket(4)
+    house.delete_ticket(2)
+    house.db.write_sync(
         lambda tx: tx.exec_driver_sql("UPDATE tickets SET status = 'review' WHERE number = 5")
     )
-    house.db.write_here(lambda tx: tx.exec_driver_sql("DELETE FROM tickets WHERE number = 6"))
+    house.db.write_sync(lambda tx: tx.exec_driver_sql("DELETE FROM tickets WHERE number = 6"))
 
-    guild = channels.guild(HARBOUR)
-    viewer = house.viewer(ADA)
-    kept = house.db.read_here(counts.count, viewer, guild)
-    counted = house.db.read_here(counts.count_rows, _all_of(guild))
+    guild = channels.guild(HARBOUR_GUILD)
+    viewer = house.read_viewer(ADA)
+    kept = house.db.read_sync(counts.count_by_status, viewer, guild)
+    counted = house.db.read_sync(counts.count_matching_by_status, _all_of(guild))
     house.db.close()
 
     assert kept == counted
@@ -329,10 +357,10 @@ def _all_of(workspace: str) -> ColumnElement[bool]:
 
 
 def test_open_tickets_are_counted_where_one_sees_all_and_where_one_takes_part(
-    house: House,
+    desk: DeskFixture,
 ) -> None:
     def read(viewer: Viewer) -> dict[str, int]:
-        return house.db.read_here(counts.count_open, viewer)
+        return desk.db.read_sync(counts.count_open_by_workspace, viewer)
 
-    assert read(house.viewer(ADA)) == {channels.guild(HARBOUR): 5}
-    assert read(house.viewer(BO)) == {channels.guild(HARBOUR): 2}
+    assert read(desk.read_viewer(ADA)) == {channels.guild(HARBOUR_GUILD): 5}
+    assert read(desk.read_viewer(BO)) == {channels.guild(HARBOUR_GUILD): 2}

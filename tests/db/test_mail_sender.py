@@ -20,31 +20,31 @@ from sqlalchemy import Connection, select
 from deskwire.kit import mail
 from deskwire.kit.clock import DAY, MINUTE
 from deskwire.kit.db import Database
-from deskwire.kit.mail_sender import Postman
-from deskwire.kit.smtp_url import Relay
-from tests.fixtures.accounts import NOON, ToldClock, dump_of
-from tests.fixtures.databases import new_database
+from deskwire.kit.mail_sender import MailSender
+from deskwire.kit.smtp_url import SmtpServer
+from tests.fixtures.accounts import NOON, FakeClock, dump_database
+from tests.fixtures.databases import create_database
 
 SECRET = "https://desk.test/reset/very-secret"
 
 
 @dataclass
-class Office:
+class FakeMailServer:
     """What a real server was handed; `answer` is what it says to it."""
 
     answer: str = "250 OK"
-    got: list[Envelope] = field(default_factory=list)
+    received: list[Envelope] = field(default_factory=list)
 
     async def handle_DATA(  # noqa: N802 - the server asks for it by this name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         if self.answer.startswith("250"):
-            self.got.append(envelope)
+            self.received.append(envelope)
         return self.answer
 
     @property
     def messages(self) -> list[Message]:
-        return [message_from_bytes(_bytes_of(each), policy=default) for each in self.got]
+        return [message_from_bytes(_bytes_of(each), policy=default) for each in self.received]
 
 
 def _bytes_of(envelope: Envelope) -> bytes:
@@ -53,45 +53,47 @@ def _bytes_of(envelope: Envelope) -> bytes:
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def mail_server() -> FakeMailServer:
+    return FakeMailServer()
 
 
 @pytest.fixture
-async def relay(office: Office) -> AsyncIterator[Relay]:
+async def smtp_server_url(mail_server: FakeMailServer) -> AsyncIterator[SmtpServer]:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(office, loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(mail_server, loop=loop), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    yield Relay("127.0.0.1", port, tls=False, user=None, sender="Desk <desk@desk.test>")
+    yield SmtpServer(
+        "127.0.0.1", port, implicit_tls=False, user=None, from_address="Desk <desk@desk.test>"
+    )
     server.close()
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    opened = new_database(tmp_path)
+    opened = create_database(tmp_path)
     yield opened
     opened.close()
 
 
 def post(db: Database, to: str = "ada@desk.test", at: int = NOON, subject: str = "Hello") -> None:
-    db.write_here(mail.queue, to, subject, f"Open {SECRET}", f'<a href="{SECRET}">Open</a>', at)
+    db.write_sync(mail.queue, to, subject, f"Open {SECRET}", f'<a href="{SECRET}">Open</a>', at)
 
 
 def rows(db: Database) -> list[Any]:
     def read(tx: Connection) -> list[Any]:
         return list(tx.execute(select(mail.mails).order_by(mail.mails.c.id)))
 
-    return db.read_here(read)
+    return db.read_sync(read)
 
 
 async def test_a_queued_mail_reaches_the_server_as_text_and_html(
-    db: Database, relay: Relay, office: Office
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db)
 
-    assert await Postman(db, relay, ToldClock()).send_next()
+    assert await MailSender(db, smtp_server_url, FakeClock()).send_next()
 
-    [message] = office.messages
+    [message] = mail_server.messages
     assert (message["from"], message["to"]) == ("Desk <desk@desk.test>", "ada@desk.test")
     assert message["auto-submitted"] == "auto-generated"
     assert [part.get_content_type() for part in message.walk()][1:] == ["text/plain", "text/html"]
@@ -100,26 +102,29 @@ async def test_a_queued_mail_reaches_the_server_as_text_and_html(
 
 
 async def test_a_mail_that_was_sent_is_not_sent_again_and_its_link_is_not_kept(
-    db: Database, relay: Relay, office: Office
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
-    clock = ToldClock()
-    postman = Postman(db, relay, clock)
+    clock = FakeClock()
+    postman = MailSender(db, smtp_server_url, clock)
     post(db)
 
     assert [await postman.send_next() for _ in range(2)] == [True, False]
     clock.at += DAY
     assert not await postman.send_next()
 
-    assert len(office.got) == 1
-    assert SECRET not in dump_of(db)
+    assert len(mail_server.received) == 1
+    assert SECRET not in dump_database(db)
 
 
 async def test_what_the_server_refuses_is_tried_again_and_then_given_up(
-    db: Database, relay: Relay, office: Office, caplog: pytest.LogCaptureFixture
+    db: Database,
+    smtp_server_url: SmtpServer,
+    mail_server: FakeMailServer,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    office.answer = "451 not now"
-    clock = ToldClock()
-    postman = Postman(db, relay, clock)
+    mail_server.answer = "451 not now"
+    clock = FakeClock()
+    postman = MailSender(db, smtp_server_url, clock)
     post(db)
     tried = []
 
@@ -137,13 +142,16 @@ async def test_what_the_server_refuses_is_tried_again_and_then_given_up(
 
 
 async def test_what_a_mail_says_and_to_whom_is_never_logged(
-    db: Database, relay: Relay, office: Office, caplog: pytest.LogCaptureFixture
+    db: Database,
+    smtp_server_url: SmtpServer,
+    mail_server: FakeMailServer,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    office.answer = f"554 refused: {SECRET}"
+    mail_server.answer = f"554 refused: {SECRET}"
     post(db)
 
-    await Postman(db, relay, ToldClock()).send_next()
+    await MailSender(db, smtp_server_url, FakeClock()).send_next()
 
     assert "was not sent" in caplog.text
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("deskwire")]
@@ -152,11 +160,11 @@ async def test_what_a_mail_says_and_to_whom_is_never_logged(
 
 
 async def test_a_server_that_is_not_there_is_a_problem_and_no_crash(
-    db: Database, relay: Relay
+    db: Database, smtp_server_url: SmtpServer
 ) -> None:
     post(db)
 
-    assert await Postman(db, replace(relay, port=1), ToldClock()).send_next()
+    assert await MailSender(db, replace(smtp_server_url, port=1), FakeClock()).send_next()
 
     [row] = rows(db)
     assert (row.sent_at, row.tries, row.due_at) == (None, 1, NOON + MINUTE)
@@ -164,35 +172,37 @@ async def test_a_server_that_is_not_there_is_a_problem_and_no_crash(
 
 
 async def test_an_address_that_cannot_be_written_does_not_stop_the_others(
-    db: Database, relay: Relay, office: Office
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     post(db, to="ada@desk.test\r\nBcc: eve@desk.test")
     post(db, to="bo@desk.test", at=NOON + 1)
-    postman = Postman(db, relay, ToldClock(NOON + 1))
+    postman = MailSender(db, smtp_server_url, FakeClock(NOON + 1))
 
     assert [await postman.send_next() for _ in range(3)] == [True, True, False]
 
-    assert [each.rcpt_tos for each in office.got] == [["bo@desk.test"]]
+    assert [each.rcpt_tos for each in mail_server.received] == [["bo@desk.test"]]
 
 
-async def test_a_subject_cannot_add_a_header(db: Database, relay: Relay, office: Office) -> None:
+async def test_a_subject_cannot_add_a_header(
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
+) -> None:
     post(db, subject="Hello\r\nBcc: eve@desk.test")
 
-    await Postman(db, relay, ToldClock()).send_next()
+    await MailSender(db, smtp_server_url, FakeClock()).send_next()
 
-    [envelope], [message] = office.got, office.messages
+    [envelope], [message] = mail_server.received, mail_server.messages
     assert envelope.rcpt_tos == ["ada@desk.test"]
     assert message["bcc"] is None
 
 
 async def test_of_four_postmen_each_mail_has_one(
-    db: Database, relay: Relay, office: Office
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
     for number in range(8):
         post(db, to=f"n{number}@desk.test")
-    postmen = [Postman(db, relay, ToldClock()) for _ in range(4)]
+    postmen = [MailSender(db, smtp_server_url, FakeClock()) for _ in range(4)]
 
-    async def send_all(postman: Postman) -> None:
+    async def send_all(postman: MailSender) -> None:
         while await postman.send_next():
             pass
 
@@ -200,7 +210,7 @@ async def test_of_four_postmen_each_mail_has_one(
         for postman in postmen:
             tasks.start_soon(send_all, postman)
 
-    sent = sorted(address for each in office.got for address in each.rcpt_tos)
+    sent = sorted(address for each in mail_server.received for address in each.rcpt_tos)
     assert sent == [f"n{number}@desk.test" for number in range(8)]
 
 
@@ -208,10 +218,10 @@ def test_a_postman_who_dies_while_sending_leaves_the_mail_for_a_minute_later(
     db: Database,
 ) -> None:
     post(db)
-    claimed = db.write_here(mail.claim, NOON)
+    claimed = db.write_sync(mail.claim_due, NOON)
 
-    at_once = db.write_here(mail.claim, NOON + MINUTE - 1)
-    later = db.write_here(mail.claim, NOON + MINUTE)
+    at_once = db.write_sync(mail.claim_due, NOON + MINUTE - 1)
+    later = db.write_sync(mail.claim_due, NOON + MINUTE)
 
     assert claimed is not None
     assert at_once is None
@@ -225,34 +235,34 @@ def test_a_mail_of_a_transaction_that_failed_is_not_sent(db: Database) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        db.write_here(fail)
+        db.write_sync(fail)
 
-    assert db.write_here(mail.claim, NOON) is None
+    assert db.write_sync(mail.claim_due, NOON) is None
 
 
 def test_what_waited_for_more_than_a_day_is_given_up(db: Database) -> None:
     post(db)
 
-    assert db.write_here(mail.claim, NOON + DAY) is None
+    assert db.write_sync(mail.claim_due, NOON + DAY) is None
 
     [row] = rows(db)
     assert row.failed_at == NOON + DAY
-    assert SECRET not in dump_of(db)
+    assert SECRET not in dump_database(db)
 
 
 async def test_a_running_postman_sends_as_soon_as_something_is_queued(
-    db: Database, relay: Relay, office: Office
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
 ) -> None:
-    postman = Postman(db, relay, ToldClock())
-    db.subscribe(postman.committed)
+    postman = MailSender(db, smtp_server_url, FakeClock())
+    db.set_commit_listener(postman.on_committed)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(postman.run)
         await anyio.wait_all_tasks_blocked()
         await anyio.to_thread.run_sync(post, db)
         with anyio.fail_after(10):  # less than the floor
-            while not office.got:  # noqa: ASYNC110 - the server announces nothing
+            while not mail_server.received:  # noqa: ASYNC110 - the server announces nothing
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
 
-    assert len(office.got) == 1
+    assert len(mail_server.received) == 1

@@ -8,11 +8,11 @@ from alembic import command
 from sqlalchemy import Connection
 
 from deskwire import schema
-from deskwire.direct_edits.change_log import is_anything
+from deskwire.direct_edits.change_log import has_pending_changes
 from deskwire.events import log
-from deskwire.kit.connect import connect
-from tests.fixtures.databases import chosen
-from tests.fixtures.postgres import cluster
+from deskwire.kit.connect import connect_database
+from tests.fixtures.databases import current_kind
+from tests.fixtures.postgres import get_server
 
 BEFORE = "0008"
 ROWS = (
@@ -32,23 +32,25 @@ COUNT = (
 
 
 def test_nobody_is_lost_and_the_next_edit_is_noticed(tmp_path: Path) -> None:
-    is_file = chosen() == "sqlite"
-    db = connect(f"sqlite:///{tmp_path / 'old.db'}" if is_file else cluster().empty())
+    is_file = current_kind() == "sqlite"
+    db = connect_database(
+        f"sqlite:///{tmp_path / 'old.db'}" if is_file else get_server().create_empty()
+    )
 
     def begin(tx: Connection) -> None:
-        config = schema._config()
+        config = schema._create_alembic_config()
         config.attributes["connection"] = tx
         command.upgrade(config, BEFORE)
         log.begin_epoch(tx)
         for row in ROWS:
             tx.exec_driver_sql(row)
 
-    db.write_here(begin)
+    db.write_sync(begin)
     schema.migrate(db)
 
-    assert tuple(db.read_here(lambda tx: tx.exec_driver_sql(COUNT).one())) == (2, 7, 1)
-    assert not db.read_here(is_anything)
-    db.write_here(lambda tx: tx.exec_driver_sql("UPDATE people SET name = 'Bob'"))
-    assert db.read_here(is_anything)
-    assert tuple(db.read_here(lambda tx: tx.exec_driver_sql(COUNT).one()))[1] == 8
+    assert tuple(db.read_sync(lambda tx: tx.exec_driver_sql(COUNT).one())) == (2, 7, 1)
+    assert not db.read_sync(has_pending_changes)
+    db.write_sync(lambda tx: tx.exec_driver_sql("UPDATE people SET name = 'Bob'"))
+    assert db.read_sync(has_pending_changes)
+    assert tuple(db.read_sync(lambda tx: tx.exec_driver_sql(COUNT).one()))[1] == 8
     db.close()

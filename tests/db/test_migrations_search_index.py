@@ -12,64 +12,68 @@ from sqlalchemy import Connection, column, insert, inspect, select, table
 
 from deskwire import schema
 from deskwire.events import channels, log
-from deskwire.kit.connect import connect
+from deskwire.kit.connect import connect_database
 from deskwire.kit.db import Database
 from deskwire.tickets.queries.counts import ticket_counts
-from deskwire.tickets.queries.list_tickets import find, parse_wish
+from deskwire.tickets.queries.list_tickets import parse_ticket_filter, read_ticket_results
 from deskwire.tickets.search_index import ticket_words
 from deskwire.workspaces.names import name_words
-from tests.fixtures.cast import ADA, BO, CY, HARBOUR, Actor, House, build
-from tests.fixtures.databases import chosen
-from tests.fixtures.postgres import cluster
+from tests.fixtures.cast import ADA, BO, CY, HARBOUR_GUILD, DeskFixture, Persona, create_desk
+from tests.fixtures.databases import current_kind
+from tests.fixtures.postgres import get_server
 
 BEFORE = "0002"
 DROPPED = {"tickets": "subject_folded", "discord_users": "name_folded"}
 KEPT = {ticket_words.name, name_words.name, ticket_counts.name}
-NOBODY_YET = Actor("Nobody Yet", "900000000000001337")
+NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
 
 
 def test_an_upgraded_desk_is_searched_as_one_that_lived_with_words(tmp_path: Path) -> None:
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     live(house)
     with before(tmp_path) as old:
-        old.write_here(fill, house.db.read_here(everything))
+        old.write_sync(fill, house.db.read_sync(everything))
 
         schema.migrate(old)
 
         assert kept(old) == kept(house.db)
-        wish = parse_wish({"q": "crane okafor greas"})
-        found = old.read_here(find, house.viewer(ADA), channels.guild(HARBOUR), wish)
+        wish = parse_ticket_filter({"q": "crane okafor greas"})
+        found = old.read_sync(
+            read_ticket_results, house.read_viewer(ADA), channels.guild(HARBOUR_GUILD), wish
+        )
         assert [ticket.now.number for ticket in found.tickets] == [7]
     house.db.close()
 
 
-def live(house: House) -> None:
+def live(desk: DeskFixture) -> None:
     """More tickets than are read at a time."""
     for number in range(1, 451):
-        house.open_ticket(number, f"The crane №{number}, 起重機", (BO, CY)[number % 2])
-    house.say(7, BO, "It is stuck. It was greased!")
-    house.change(7, subject={"old": "-", "new": "Ærø crane"})
-    house.say(7, Actor("Bo Castellanos", BO.discord), None)
-    house.say(8, ADA, "Harbour master’s e-mail: quay@desk.test")
-    house.claim(10, NOBODY_YET)
-    house.move(999, "PENDING", ADA)
-    house.close(11)
-    house.delete(12)
+        desk.open_ticket(number, f"The crane №{number}, 起重機", (BO, CY)[number % 2])
+    desk.post_message(7, BO, "It is stuck. It was greased!")
+    desk.update_ticket(7, subject={"old": "-", "new": "Ærø crane"})
+    desk.post_message(7, Persona("Bo Castellanos", BO.discord_id), None)
+    desk.post_message(8, ADA, "Harbour master’s e-mail: quay@desk.test")
+    desk.claim_ticket(10, NOBODY_YET)
+    desk.set_ticket_status(999, "PENDING", ADA)
+    desk.close_ticket(11)
+    desk.delete_ticket(12)
 
 
 @contextmanager
 def before(folder: Path) -> Iterator[Database]:
     """A database as it was before there were words."""
-    is_file = chosen() == "sqlite"
-    db = connect(f"sqlite:///{folder / 'old.db'}" if is_file else cluster().empty())
+    is_file = current_kind() == "sqlite"
+    db = connect_database(
+        f"sqlite:///{folder / 'old.db'}" if is_file else get_server().create_empty()
+    )
 
     def upgrade(tx: Connection) -> None:
-        config = schema._config()
+        config = schema._create_alembic_config()
         config.attributes["connection"] = tx
         command.upgrade(config, BEFORE)
         log.begin_epoch(tx)
 
-    db.write_here(upgrade)
+    db.write_sync(upgrade)
     yield db
     db.close()
 
@@ -104,4 +108,4 @@ def kept(db: Database) -> dict[str, list[tuple[Any, ...]]]:
             "counts": sorted(tuple(row) for row in tx.execute(numbers)),
         }
 
-    return db.read_here(read)
+    return db.read_sync(read)

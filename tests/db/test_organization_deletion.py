@@ -7,99 +7,137 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from deskwire.direct_edits.processor import work_off
+from deskwire.direct_edits.processor import record_edits
 from deskwire.events import log
 from deskwire.events.log import read_after, read_head
 from deskwire.kit.clock import DAY, HOUR, now
 from deskwire.kit.errors import Forbidden, NotFound
 from deskwire.kit.ids import new_id
-from deskwire.kit.store import Disk
+from deskwire.kit.store import DiskStore
 from deskwire.tickets.actions import offboarding, post_message
 from deskwire.tickets.actions import update as actions_update
 from deskwire.tickets.files.attachments import files
-from deskwire.tickets.files.cleanup import Keeper
-from deskwire.tickets.files.uploads import Uploads, once
+from deskwire.tickets.files.cleanup import FileCleanup
+from deskwire.tickets.files.uploads import Uploads, yield_once
 from deskwire.tickets.queries import dashboard, list_requests
-from deskwire.tickets.queries.daily_counts import day_of, history_of
-from deskwire.tickets.queries.list_requests import parse_wish
+from deskwire.tickets.queries.daily_counts import compute_daily_counts, to_epoch_day
+from deskwire.tickets.queries.list_requests import parse_request_filter
 from deskwire.tickets.tables import participants, tickets
 from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.organizations import (
-    ensure_internal,
+    ensure_internal_organization,
     organization_members,
     organizations,
 )
-from tests.fixtures.accounts import events_of
-from tests.fixtures.cast import ADA, BO, CY, DEE, MO, UNA, Actor
-from tests.fixtures.staffed_portal import Office
+from tests.fixtures.accounts import read_events
+from tests.fixtures.cast import ADA, BO, CY, DEE, MO, UNA, Persona
+from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
-def add(office: Office, actor: Actor, ticket: str) -> None:
+def add(staffed_portal: StaffedPortalFixture, persona: Persona, ticket: str) -> None:
     """Somebody takes part in a request although they are no member."""
-    row = {"ticket": ticket, "principal": office.house.id_of(actor), "role": "added"}
-    office.house.db.write_here(lambda tx: tx.execute(insert(participants).values(row)))
+    row = {"ticket": ticket, "principal": staffed_portal.desk.person_id(persona), "role": "added"}
+    staffed_portal.desk.db.write_sync(lambda tx: tx.execute(insert(participants).values(row)))
 
 
-def test_of_a_deleted_organization_nobody_keeps_a_request(office: Office) -> None:
-    ticket = office.file(BO, "The mast is dark")
-    add(office, CY, ticket)
-    office.act(UNA, actions_update.watch, ticket, office.house.id_of(UNA))
-    held = {actor: f"ticket:{ticket}" in office.house.viewer(actor).channels for actor in (CY, UNA)}
+def test_of_a_deleted_organization_nobody_keeps_a_request(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    ticket = staffed_portal.create_request(BO, "The mast is dark")
+    add(staffed_portal, CY, ticket)
+    staffed_portal.act_as(
+        UNA, actions_update.add_watcher, ticket, staffed_portal.desk.person_id(UNA)
+    )
+    held = {
+        actor: f"ticket:{ticket}" in staffed_portal.desk.read_viewer(actor).channels
+        for actor in (CY, UNA)
+    }
 
-    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
+    staffed_portal.act_as(
+        BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
+    )
 
-    touches = events_of(office.house.db)[-1][3]
-    assert {f"user:{office.house.id_of(each)}" for each in (BO, CY, UNA)} <= set(touches)
+    touches = read_events(staffed_portal.desk.db)[-1][3]
+    assert {f"user:{staffed_portal.desk.person_id(each)}" for each in (BO, CY, UNA)} <= set(touches)
     assert held == {CY: True, UNA: True}
     for actor in (BO, CY, UNA):
-        channels = office.house.viewer(actor).channels
-        assert not any(office.ids["quay"] in each or ticket in each for each in channels)
-    mine = update(organizations).where(organizations.c.id == office.ids["quay"])
-    office.house.db.write_here(lambda tx: tx.execute(mine.values(deleted_at=None)))
-    assert f"ticket:{ticket}" in office.house.viewer(CY).channels, "that alone took it"
+        channels = staffed_portal.desk.read_viewer(actor).channels
+        assert not any(
+            staffed_portal.organization_ids["quay"] in each or ticket in each for each in channels
+        )
+    mine = update(organizations).where(
+        organizations.c.id == staffed_portal.organization_ids["quay"]
+    )
+    staffed_portal.desk.db.write_sync(lambda tx: tx.execute(mine.values(deleted_at=None)))
+    assert f"ticket:{ticket}" in staffed_portal.desk.read_viewer(CY).channels, "that alone took it"
 
 
-def test_the_team_keeps_nothing_of_a_deleted_organization_either(office: Office) -> None:
-    kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
-    office.act(ADA, actions_update.assign, gone, office.house.id_of(ADA))
-    before = what_the_team_sees(office)
+def test_the_team_keeps_nothing_of_a_deleted_organization_either(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    kept, gone = (
+        staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
+        staffed_portal.create_request(BO, "The mast is dark"),
+    )
+    staffed_portal.act_as(ADA, actions_update.assign, gone, staffed_portal.desk.person_id(ADA))
+    before = what_the_team_sees(staffed_portal)
 
-    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
+    staffed_portal.act_as(
+        BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
+    )
 
     assert before == {kept, gone}
-    assert what_the_team_sees(office) == {kept}
+    assert what_the_team_sees(staffed_portal) == {kept}
     with pytest.raises(NotFound):
-        office.act(ADA, post_message.say, gone, post_message.Written(new_id(), "Anybody?", "note"))
+        staffed_portal.act_as(
+            ADA,
+            post_message.post_message,
+            gone,
+            post_message.MessageInput(new_id(), "Anybody?", "note"),
+        )
     with pytest.raises(NotFound):
-        office.act(ADA, actions_update.move, gone, "done")
+        staffed_portal.act_as(ADA, actions_update.set_status, gone, "done")
 
 
-def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(office: Office) -> None:
-    kept, gone = office.file(CY, "A mast of ours", at="loft"), office.file(BO, "The mast is dark")
+def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    kept, gone = (
+        staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
+        staffed_portal.create_request(BO, "The mast is dark"),
+    )
     for _ in range(25):  # more than are looked at for two
-        office.say(BO, gone, "Still dark")
+        staffed_portal.post_message(BO, gone, "Still dark")
 
-    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
+    staffed_portal.act_as(
+        BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
+    )
 
-    heard = office.house.viewer(ADA).channels
-    found = office.house.db.read_here(log.read_of_workspace, None, heard, 2)
+    heard = staffed_portal.desk.read_viewer(ADA).channels
+    found = staffed_portal.desk.db.read_sync(log.list_workspace_entries, None, heard, 2)
     assert [entry.type for entry in found] == ["organization.deleted", "ticket.created"]
     assert kept in found[1].data
 
 
-def what_the_team_sees(office: Office) -> set[str]:
+def what_the_team_sees(staffed_portal: StaffedPortalFixture) -> set[str]:
     """The requests in every list of the team's; each list and number agrees, or this fails."""
-    ada, at, db = office.house.viewer(ADA), office.house.at, office.house.db
-    quay = f"org:{office.ids['quay']}"
+    ada, at, db = (
+        staffed_portal.desk.read_viewer(ADA),
+        staffed_portal.desk.now,
+        staffed_portal.desk.db,
+    )
+    quay = f"org:{staffed_portal.organization_ids['quay']}"
     lists = [
-        db.read_here(list_requests.find, ada, workspace, parse_wish(fields))
+        db.read_sync(
+            list_requests.read_request_results, ada, workspace, parse_request_filter(fields)
+        )
         for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay, {})]
     ]
     found, searched, of_quay = ({each.ticket.id for each in one.requests} for one in lists)
-    figures = db.read_here(dashboard.read_figures, ada, None, 0)
-    history = history_of(figures.counts, figures.changes, day_of(at), 2)
-    waiting = {row.id for row in db.read_here(dashboard.read_waiting, ada, None)}
-    numbers = {sum(figures.counts.values()), sum(figures.assigned.values())}
+    figures = db.read_sync(dashboard.read_dashboard_counts, ada, None, 0)
+    history = compute_daily_counts(figures.counts, figures.daily_changes, to_epoch_day(at), 2)
+    waiting = {row.id for row in db.read_sync(dashboard.list_waiting_requests, ada, None)}
+    numbers = {sum(figures.counts.values()), sum(figures.open_by_assignee.values())}
     numbers |= {lists[0].total, sum(history[-1].counts.values())}
     assert found == searched == waiting
     assert numbers == {len(found)}
@@ -110,26 +148,32 @@ def what_the_team_sees(office: Office) -> set[str]:
 
 @pytest.mark.parametrize("way", ["page", "mark", "row"])
 def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
-    office: Office, way: str
+    staffed_portal: StaffedPortalFixture, way: str
 ) -> None:
-    db, quay, old = office.house.db, office.ids["quay"], office.house.db.read_here(read_head)
-    office.say(ADA, office.file(BO, "Zauberkran"), "Geheimtext", "note")
-    office.file(CY, "The mast", at="loft")
+    db, quay, old = (
+        staffed_portal.desk.db,
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.desk.db.read_sync(read_head),
+    )
+    staffed_portal.post_message(
+        ADA, staffed_portal.create_request(BO, "Zauberkran"), "Geheimtext", "note"
+    )
+    staffed_portal.create_request(CY, "The mast", slug="loft")
     if way == "page":
-        office.act(BO, offboarding.delete_organization, quay, "The Quay")
+        staffed_portal.act_as(BO, offboarding.delete_organization, quay, "The Quay")
     else:
         mine = organizations.c.id == quay
         mark = update(organizations).where(mine).values(deleted_at=5)
         if way == "row":
             theirs = organization_members.c.organization == quay
-            db.write_here(Connection.execute, delete(organization_members).where(theirs))
-        db.write_here(
+            db.write_sync(Connection.execute, delete(organization_members).where(theirs))
+        db.write_sync(
             Connection.execute, mark if way == "mark" else delete(organizations).where(mine)
         )
-        while db.write_here(work_off):
+        while db.write_sync(record_edits):
             pass
 
-    entries = db.read_here(read_after, old, 100)
+    entries = db.read_sync(read_after, old, 100)
 
     held = {"staff", f"org:{quay}", f"org:{quay}:0"}
     heard = [each for each in entries if held & {*each.channels}]
@@ -144,69 +188,93 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
     )
 
 
-def test_what_happens_in_a_deleted_organization_is_told_to_nobody(office: Office) -> None:
-    ticket, ada = office.file(BO, "The mast is dark"), office.house.id_of(ADA)
-    office.act(ADA, actions_update.assign, ticket, ada)
-    office.act(BO, offboarding.delete_organization, office.ids["quay"], "The Quay")
-    office.act(MO, offboarding.take_role, ada)
+def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    ticket, ada = (
+        staffed_portal.create_request(BO, "The mast is dark"),
+        staffed_portal.desk.person_id(ADA),
+    )
+    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(
+        BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
+    )
+    staffed_portal.act_as(MO, offboarding.remove_staff, ada)
 
     by_hand = update(tickets).where(tickets.c.id == ticket).values(subject="Dark")
-    office.house.db.write_here(Connection.execute, by_hand)
-    office.house.db.write_here(work_off)
+    staffed_portal.desk.db.write_sync(Connection.execute, by_hand)
+    staffed_portal.desk.db.write_sync(record_edits)
 
     told = [
         (type_, heard_by)
-        for type_, data, heard_by, _ in events_of(office.house.db)
+        for type_, data, heard_by, _ in read_events(staffed_portal.desk.db)
         if data.get("ticket") == ticket
     ]
     assert told[-1] == ("ticket.updated", [])
     assert "ticket.unclaimed" not in dict(told)
 
 
-def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(office: Office) -> None:
-    team = office.house.db.write_here(ensure_internal, office.house.at)
+def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    team = staffed_portal.desk.db.write_sync(ensure_internal_organization, staffed_portal.desk.now)
 
     with pytest.raises(Forbidden):
-        office.act(MO, offboarding.delete_organization, team, "Team")
+        staffed_portal.act_as(MO, offboarding.delete_organization, team, "Team")
     with pytest.raises(Forbidden):
-        office.act(MO, settings.set_visibility, team, "participants")
+        staffed_portal.act_as(MO, settings.set_visibility, team, "participants")
     with pytest.raises(Forbidden):
-        office.act(MO, settings.add_category, team, "Ours")
-    assert office.act(MO, settings.rename, team, name="The crew").name == "The crew"
+        staffed_portal.act_as(MO, settings.add_category, team, "Ours")
+    assert (
+        staffed_portal.act_as(MO, settings.update_profile, team, name="The crew").name == "The crew"
+    )
 
 
-def test_of_the_team_a_super_admin_alone_deletes_an_organization(office: Office) -> None:
-    quay = office.ids["quay"]
+def test_of_the_team_a_super_admin_alone_deletes_an_organization(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay = staffed_portal.organization_ids["quay"]
 
-    assert office.act(DEE, settings.rename, quay, name="The Pier").name == "The Pier"
+    assert (
+        staffed_portal.act_as(DEE, settings.update_profile, quay, name="The Pier").name
+        == "The Pier"
+    )
     for actor in (DEE, ADA):
         with pytest.raises(Forbidden, match="delete the organization"):
-            office.act(actor, offboarding.delete_organization, quay, "The Pier")
-    office.act(MO, offboarding.delete_organization, quay, "The Pier")
+            staffed_portal.act_as(actor, offboarding.delete_organization, quay, "The Pier")
+    staffed_portal.act_as(MO, offboarding.delete_organization, quay, "The Pier")
 
 
-async def test_files_of_what_was_deleted_leave_the_store(office: Office, tmp_path: Path) -> None:
-    db, store = office.house.db, Disk(tmp_path / "files")
+async def test_files_of_what_was_deleted_leave_the_store(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path
+) -> None:
+    db, store = staffed_portal.desk.db, DiskStore(tmp_path / "files")
     uploads, kept = Uploads(db, store, 1000), dict[str, str]()
     for slug, actor in (("quay", BO), ("loft", CY)):
         for fate in ("stays", "deleted"):
-            ticket = office.file(actor, fate, at=slug)
-            place = f"org:{office.ids[slug]}"
-            file = (await uploads.keep(office.house.id_of(actor), place, "a", once(b"x"))).id
+            ticket = staffed_portal.create_request(actor, fate, slug=slug)
+            place = f"org:{staffed_portal.organization_ids[slug]}"
+            file = (
+                await uploads.save_upload(
+                    staffed_portal.desk.person_id(actor), place, "a", yield_once(b"x")
+                )
+            ).id
             sent = update(files).where(files.c.id == file).values(ticket=ticket, message=ticket)
-            db.write_here(Connection.execute, sent)
+            db.write_sync(Connection.execute, sent)
             kept[f"{slug} {fate}"] = file
             if fate == "deleted":
-                office.act(DEE, actions_update.remove, ticket)
-    office.act(CY, offboarding.delete_organization, office.ids["loft"], "The Loft")
+                staffed_portal.act_as(DEE, actions_update.delete_request, ticket)
+    staffed_portal.act_as(
+        CY, offboarding.delete_organization, staffed_portal.organization_ids["loft"], "The Loft"
+    )
 
     def rows() -> int:
         counted = select(func.count()).select_from(files)
-        return db.read_here(lambda tx: tx.execute(counted).scalar_one())
+        return db.read_sync(lambda tx: tx.execute(counted).scalar_one())
 
-    await Keeper(db, store, lambda: office.house.at + HOUR).sweep()
+    await FileCleanup(db, store, lambda: staffed_portal.desk.now + HOUR).sweep()
     at_once = rows()
-    await Keeper(db, store, lambda: now() + 2 * DAY).sweep()
+    await FileCleanup(db, store, lambda: now() + 2 * DAY).sweep()
 
     assert at_once == 4, "for a day a mistake can be undone by hand"
     assert bytes_in(tmp_path) == [kept["quay stays"]]

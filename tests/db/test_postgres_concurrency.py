@@ -17,33 +17,33 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from deskwire.accounts import authentication, identities, links, passwords, people, rate_limit
-from deskwire.accounts.authentication import Knock, Visit
+from deskwire.accounts.authentication import Browser, SignInAttempt
 from deskwire.events import log
-from deskwire.events.sequencer import number
+from deskwire.events.sequencer import number_outbox
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.samples import sample
+from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.errors import Conflict, NotFound, TooMany
+from deskwire.kit.errors import Conflict, NotFound, RateLimited
 from deskwire.kit.postgres import Postgres
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import tickets
-from deskwire.webhooks.deliveries import deliveries, keep
+from deskwire.webhooks.deliveries import deliveries, store_deliveries
 from deskwire.webhooks.source import Delivery
 from deskwire.webhooks.worker import Worker
-from deskwire.workspaces.organizations.organizations import employ, organizations
-from tests.fixtures.bot_deliveries import NOON, SECRET, Told, posted
-from tests.fixtures.postgres import cluster
+from deskwire.workspaces.organizations.organizations import organizations, upsert_staff_row
+from tests.fixtures.bot_deliveries import NOON, SECRET, SignedEvent, accept_event
+from tests.fixtures.postgres import get_server
 
 pytestmark = pytest.mark.database("postgresql")
 
 AT_ONCE = 8
-VISIT = Visit("192.0.2.7", "a browser")
+VISIT = Browser("192.0.2.7", "a browser")
 T = TypeVar("T")
 
 
 @pytest.fixture
 def url() -> str:
-    return cluster().migrated()
+    return get_server().create_migrated()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def all_at_once(url: str, work: Callable[[Postgres, int], T], times: int = AT_ON
     def attempt(nth: int) -> Any:
         db = Postgres(url)
         try:
-            db.read_here(log.read_head)  # connected before the others begin
+            db.read_sync(log.read_head)  # connected before the others begin
             begun.wait(10)
             return work(db, nth)
         except Exception as error:
@@ -73,52 +73,61 @@ def all_at_once(url: str, work: Callable[[Postgres, int], T], times: int = AT_ON
 
 
 def message(number_: int, nth: int) -> dict[str, Any]:
-    return {**sample("ticket.message_sent", ticket=number_, number=number_), "messageId": str(nth)}
+    return {
+        **build_sample_data("ticket.message_sent", ticket=number_, number=number_),
+        "messageId": str(nth),
+    }
 
 
 def test_two_workers_apply_each_delivery_once(url: str, db: Postgres) -> None:
     told = [
-        posted(Told(NOON + nth, "ticket.message_sent", message(1 + nth % 3, nth)), id_=str(nth))
+        accept_event(
+            SignedEvent(NOON + nth, "ticket.message_sent", message(1 + nth % 3, nth)), id_=str(nth)
+        )
         for nth in range(60)
     ]
     again = [
-        posted(Told(NOON + 99, "ticket.message_sent", message(1 + nth % 3, nth)), id_=str(nth))
+        accept_event(
+            SignedEvent(NOON + 99, "ticket.message_sent", message(1 + nth % 3, nth)), id_=str(nth)
+        )
         for nth in range(0, 60, 7)
     ]
 
     def post_and_work(own: Postgres, nth: int) -> None:
         worker = Worker(own, [BotSource([SECRET])], lambda: NOON)
-        own.write_here(keep, (told if nth % 2 else again)[nth // 2 :: 2])
-        while own.write_here(worker.work_off, 5):
+        own.write_sync(store_deliveries, (told if nth % 2 else again)[nth // 2 :: 2])
+        while own.write_sync(worker.apply_pending, 5):
             pass
 
     assert all_at_once(url, post_and_work, 4) == [None] * 4
 
-    states = db.read_here(lambda tx: list(tx.execute(select(deliveries.c.state)).scalars()))
-    written = db.read_here(lambda tx: list(tx.execute(select(messages.c.sender_id)).scalars()))
+    states = db.read_sync(lambda tx: list(tx.execute(select(deliveries.c.state)).scalars()))
+    written = db.read_sync(lambda tx: list(tx.execute(select(messages.c.sender_id)).scalars()))
     assert Counter(states) == {"done": 60, "repeat": len(again)}
     assert sorted(written, key=int) == [str(nth) for nth in range(60)]
-    assert [e.type for e in db.write_apart_here(number).entries] == ["ticket.message_sent"] * 60
+    assert [e.type for e in db.write_dedicated_sync(number_outbox).entries] == [
+        "ticket.message_sent"
+    ] * 60
 
 
 def test_a_delivery_seen_late_is_not_applied_after_a_later_one_of_the_same_id(
     url: str, db: Postgres
 ) -> None:
     """Its id is lower, but its transaction was the slower one."""
-    first = posted(Told(NOON, "ticket.message_sent", message(1, 1)), id_="same")
-    second = posted(Told(NOON + 1, "ticket.message_sent", message(1, 1)), id_="same")
+    first = accept_event(SignedEvent(NOON, "ticket.message_sent", message(1, 1)), id_="same")
+    second = accept_event(SignedEvent(NOON + 1, "ticket.message_sent", message(1, 1)), id_="same")
     worker, other = Worker(db, [BotSource([SECRET])], lambda: NOON), Postgres(url)
 
     def slow(tx: Connection) -> None:
-        keep(tx, [first])
-        other.write_here(keep, [second])
-        assert len(other.write_here(worker.work_off, 10)) == 1
+        store_deliveries(tx, [first])
+        other.write_sync(store_deliveries, [second])
+        assert len(other.write_sync(worker.apply_pending, 10)) == 1
 
-    db.write_here(slow)
-    assert db.write_here(worker.work_off, 10)
+    db.write_sync(slow)
+    assert db.write_sync(worker.apply_pending, 10)
 
     states = select(deliveries.c.state).order_by(deliveries.c.id)
-    assert db.read_here(lambda tx: list(tx.execute(states).scalars())) == ["repeat", "done"]
+    assert db.read_sync(lambda tx: list(tx.execute(states).scalars())) == ["repeat", "done"]
     other.close()
 
 
@@ -129,40 +138,44 @@ def test_what_happens_to_one_ticket_at_once_is_folded_one_after_another(
         for each in range(5):
             id_ = nth * 100 + each
             event = {"type": "ticket.message_sent", "data": message(1, id_)}
-            own.write_here(translate.apply, Delivery(id_, NOON + id_, {"event": event}))
-            moved = {"type": "ticket.claimed", "data": sample("ticket.claimed", ticket=1, number=1)}
-            own.write_here(translate.apply, Delivery(id_, NOON + id_, {"event": moved}))
+            own.write_sync(translate.apply_delivery, Delivery(id_, NOON + id_, {"event": event}))
+            moved = {
+                "type": "ticket.claimed",
+                "data": build_sample_data("ticket.claimed", ticket=1, number=1),
+            }
+            own.write_sync(translate.apply_delivery, Delivery(id_, NOON + id_, {"event": moved}))
 
     assert all_at_once(url, write) == [None] * AT_ONCE
 
-    [row] = db.read_here(lambda tx: tx.execute(select(tickets)).all())
+    [row] = db.read_sync(lambda tx: tx.execute(select(tickets)).all())
     assert (row.messages, row.revision) == (AT_ONCE * 5, 1 + AT_ONCE * 10)
-    entries = db.write_apart_here(number).entries
+    entries = db.write_dedicated_sync(number_outbox).entries
     told = [entry.frame.decode().split('"revision":')[1].split(",")[0] for entry in entries]
     assert [int(each) for each in told] == list(range(2, AT_ONCE * 10 + 2)), "in order of revision"
 
 
 def test_different_tickets_that_begin_at_once_do_not_share_a_number(url: str, db: Postgres) -> None:
     def open_one(own: Postgres, nth: int) -> None:
-        data = {**sample("ticket.created", number=1), "ticketId": 500 + nth}
+        data = {**build_sample_data("ticket.created", number=1), "ticketId": 500 + nth}
         event = {"type": "ticket.created", "data": data}
-        own.write_here(translate.apply, Delivery(nth, NOON + nth, {"event": event}))
+        own.write_sync(translate.apply_delivery, Delivery(nth, NOON + nth, {"event": event}))
 
     assert all_at_once(url, open_one) == [None] * AT_ONCE
 
-    numbers = db.read_here(lambda tx: list(tx.execute(select(tickets.c.number)).scalars()))
+    numbers = db.read_sync(lambda tx: list(tx.execute(select(tickets.c.number)).scalars()))
     assert sorted(numbers) == list(range(1, AT_ONCE + 1))
 
 
 def test_a_hundred_attempts_at_once_do_not_pass_the_throttle(url: str) -> None:
     def guess(own: Postgres, _nth: int) -> int:
-        return own.write_here(rate_limit.count, "ada@desk.test", "192.0.2.7", NOON)
+        return own.write_sync(rate_limit.count_sign_in, "ada@desk.test", "192.0.2.7", NOON)
 
     answers = all_at_once(url, guess, 20)
 
-    assert sum(isinstance(answer, int) for answer in answers) == rate_limit.LIMITS.per_email
+    assert sum(isinstance(answer, int) for answer in answers) == rate_limit.RATE_LIMITS.per_email
     assert (
-        sum(isinstance(answer, TooMany) for answer in answers) == 20 - rate_limit.LIMITS.per_email
+        sum(isinstance(answer, RateLimited) for answer in answers)
+        == 20 - rate_limit.RATE_LIMITS.per_email
     )
 
 
@@ -170,13 +183,13 @@ def test_a_hundred_attempts_at_once_do_not_pass_the_throttle(url: str) -> None:
 def test_of_many_who_want_the_same_one_gets_it_and_the_rest_a_sentence(
     url: str, db: Postgres, what: str
 ) -> None:
-    made = [db.write_here(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
+    made = [db.write_sync(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
 
     def take(own: Postgres, nth: int) -> None:
         if what == "an address":
-            own.write_here(people.create, name="Ada", email="ada@desk.test")
+            own.write_sync(people.create, name="Ada", email="ada@desk.test")
         else:
-            own.write_here(identities.link, made[nth].id, "discord", "900000000000000001")
+            own.write_sync(identities.link, made[nth].id, "discord", "900000000000000001")
 
     answers = all_at_once(url, take)
 
@@ -185,29 +198,29 @@ def test_of_many_who_want_the_same_one_gets_it_and_the_rest_a_sentence(
 
 
 def test_the_internal_organization_is_made_once(url: str, db: Postgres) -> None:
-    made = [db.write_here(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
+    made = [db.write_sync(people.create, name=f"P{n}", email=f"p{n}@desk.test") for n in range(8)]
 
     def hire(own: Postgres, nth: int) -> None:
-        own.write_here(employ, made[nth].id, "support_analyst", NOON)
+        own.write_sync(upsert_staff_row, made[nth].id, "support_analyst", NOON)
 
     assert all_at_once(url, hire) == [None] * AT_ONCE
 
-    assert len(db.read_here(lambda tx: tx.execute(select(organizations)).all())) == 1
+    assert len(db.read_sync(lambda tx: tx.execute(select(organizations)).all())) == 1
 
 
 def test_a_link_is_used_once(url: str, db: Postgres) -> None:
-    person = db.write_here(people.create, name="Ada", email="ada@desk.test", at=NOON)
-    token = db.write_here(links.issue, person.id, "reset", NOON)
+    person = db.write_sync(people.create, name="Ada", email="ada@desk.test", at=NOON)
+    token = db.write_sync(links.issue, person.id, "reset", NOON)
 
-    answers = all_at_once(url, lambda own, _: own.write_here(links.redeem, token, ["reset"], NOON))
+    answers = all_at_once(url, lambda own, _: own.write_sync(links.redeem, token, ["reset"], NOON))
 
     assert sum(isinstance(answer, NotFound) for answer in answers) == AT_ONCE - 1
 
 
 def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: Postgres) -> None:
-    person = db.write_here(people.create, name="Ada", email="ada@desk.test", at=NOON)
-    db.write_here(passwords.store, person.id, "old", NOON)
-    knock = Knock(0, "ada@desk.test", person.id, "old")
+    person = db.write_sync(people.create, name="Ada", email="ada@desk.test", at=NOON)
+    db.write_sync(passwords.store_hash, person.id, "old", NOON)
+    knock = SignInAttempt(0, "ada@desk.test", person.id, "old")
     changed, over = Event(), Event()
 
     def change(tx: Connection) -> None:
@@ -216,9 +229,9 @@ def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: P
         assert over.wait(10)
 
     with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(db.write_here, change)
+        first = threads.submit(db.write_sync, change)
         assert changed.wait(10)
-        second = threads.submit(db.write_here, authentication.admit, knock, VISIT, NOON)
+        second = threads.submit(db.write_sync, authentication.complete_sign_in, knock, VISIT, NOON)
         over.set()
 
         first.result(10)
@@ -226,7 +239,7 @@ def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: P
 
 
 def test_who_ran_into_a_deadlock_is_tried_again(url: str, db: Postgres) -> None:
-    names = [db.write_here(people.create, name=name, email=None).id for name in ("a", "b")]
+    names = [db.write_sync(people.create, name=name, email=None).id for name in ("a", "b")]
     both = Barrier(2)
 
     def cross(own: Postgres, nth: int) -> int:
@@ -234,29 +247,29 @@ def test_who_ran_into_a_deadlock_is_tried_again(url: str, db: Postgres) -> None:
 
         def work(tx: Connection) -> None:
             tries.append(nth)
-            people.change(tx, names[nth], name="x")
+            people.update_person_row(tx, names[nth], name="x")
             if len(tries) == 1:
                 both.wait(10)
-            people.change(tx, names[1 - nth], name="y")
+            people.update_person_row(tx, names[1 - nth], name="y")
 
-        own.write_here(work)
+        own.write_sync(work)
         return len(tries)
 
     fewer, more = sorted(all_at_once(url, cross, 2))
     assert (fewer, more > 1) == (1, True)
     read = select(people.people.c.revision)
-    assert db.read_here(lambda tx: list(tx.execute(read).scalars())) == [3, 3]
+    assert db.read_sync(lambda tx: list(tx.execute(read).scalars())) == [3, 3]
 
 
 def test_a_read_is_one_snapshot_and_cannot_write(db: Postgres) -> None:
     def look_twice(tx: Connection) -> tuple[int, int]:
         before = len(tx.execute(select(people.people.c.id)).all())
-        db.write_here(people.create, name="Ada", email=None)
+        db.write_sync(people.create, name="Ada", email=None)
         return before, len(tx.execute(select(people.people.c.id)).all())
 
-    assert db.read_here(look_twice) == (0, 0)
+    assert db.read_sync(look_twice) == (0, 0)
     with pytest.raises(DBAPIError, match="read-only"):
-        db.read_here(people.create, name="Bo", email=None)
+        db.read_sync(people.create, name="Bo", email=None)
 
 
 def test_an_error_names_no_value(db: Postgres) -> None:
@@ -266,7 +279,7 @@ def test_an_error_names_no_value(db: Postgres) -> None:
             tx.execute(people.people.insert().values(row))
 
     with pytest.raises(IntegrityError) as refused:
-        db.write_here(insert_twice)
+        db.write_sync(insert_twice)
 
     shown = "".join(traceback.format_exception(refused.value))
     assert "pk_people" in shown
@@ -274,9 +287,9 @@ def test_an_error_names_no_value(db: Postgres) -> None:
 
 
 def test_a_nul_is_kept_as_the_mark_of_an_unknown_character(db: Postgres) -> None:
-    made = db.write_here(people.create, name="A\0B", email=None)
+    made = db.write_sync(people.create, name="A\0B", email=None)
 
-    assert db.read_here(people.find, made.id) == people.Person(
+    assert db.read_sync(people.find, made.id) == people.Person(
         made.id, "A\ufffdB", None, None, 1, made.created_at
     )
 
@@ -286,11 +299,11 @@ def test_no_wait_for_a_lock_is_for_ever(db: Postgres) -> None:
 
     def impatient(tx: Connection) -> None:
         tx.exec_driver_sql("SELECT set_config('lock_timeout', '50ms', true)")
-        rate_limit.count(tx, "ada@desk.test", None, NOON)
+        rate_limit.count_sign_in(tx, "ada@desk.test", None, NOON)
 
     def hold(tx: Connection) -> None:
-        rate_limit.count(tx, "ada@desk.test", None, NOON)
+        rate_limit.count_sign_in(tx, "ada@desk.test", None, NOON)
         with pytest.raises(OperationalError, match="lock timeout"):
-            db.write_here(impatient)
+            db.write_sync(impatient)
 
-    db.write_here(hold)
+    db.write_sync(hold)

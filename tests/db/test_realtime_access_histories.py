@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fixtures.hub import Outlet
-from tests.fixtures.running_desk import Desk, running_desk
+from tests.fixtures.hub import FakeWriter
+from tests.fixtures.running_desk import RunningDesk, open_running_desk
 
 GUILD = "800000000000000001"
 USERS = {
@@ -30,7 +30,7 @@ STEPS = (
 )  # fmt: skip
 
 
-class Oracle:
+class AccessOracle:
     """Who may hear what, kept in plain sets as the events tell it."""
 
     def __init__(self) -> None:
@@ -67,10 +67,10 @@ class Oracle:
 class History:
     """One history: each step changes the desk and the oracle, then streams are compared."""
 
-    def __init__(self, desk: Desk, seed: int) -> None:
-        self.desk, self.oracle, self.random = desk, Oracle(), random.Random(seed)
+    def __init__(self, desk: RunningDesk, seed: int) -> None:
+        self.desk, self.oracle, self.random = desk, AccessOracle(), random.Random(seed)
         self.people: dict[str, str] = {}
-        self.streams: dict[str, Outlet] = {}
+        self.streams: dict[str, FakeWriter] = {}
         self.cursors: dict[str, str] = {}
         self.said: list[tuple[int, set[str]]] = []  # position, audience
         self.expected: dict[str, list[int]] = {}
@@ -79,7 +79,7 @@ class History:
 
     async def begin(self) -> None:
         for name in USERS:
-            self.people[name] = await self.desk.person(name)
+            self.people[name] = await self.desk.create_person(name)
         await self._post({"user:nobody"}, "guild.joined", **self._guild(USERS["ada"]))
         for name in USERS:
             await self._link(name)
@@ -90,7 +90,7 @@ class History:
         for who, stream in self.streams.items():
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
-            told = stream.seat.told if stream.seat else None
+            told = stream.subscription.announced_channels if stream.subscription else None
             assert simple(frozenset(told or ())) == self._now(who), f"{who} holds {told}"
 
     def _now(self, who: str) -> set[str]:
@@ -99,11 +99,11 @@ class History:
     async def _post(self, audience: set[str], type_: str, **data: Any) -> None:
         """Post, and note who must hear it: whoever held a channel of it before."""
         before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
-        await self.desk.post(type_, guildId=GUILD, **data)
+        await self.desk.post_event(type_, guildId=GUILD, **data)
         self._note(audience, before)
 
     def _note(self, audience: set[str], before: dict[str, set[str]]) -> None:
-        position = self.desk.hub.window.head
+        position = self.desk.hub.buffer.head
         self.said.append((position, audience))
         for who, held in before.items():
             if held & audience:
@@ -218,7 +218,7 @@ class History:
             return
         before = {each: self.oracle.channels(self.people[each]) for each in self.streams}
         email = f"{who}@example.org"
-        await self.desk.command("people.link", email=email, discord=USERS[who])
+        await self.desk.run_command("people.link", email=email, discord=USERS[who])
         self._note({f"user:{person}"}, before)
         self.oracle.linked[person] = USERS[who]
 
@@ -228,7 +228,7 @@ class History:
         if person not in self.oracle.linked:
             return
         before = {each: self.oracle.channels(self.people[each]) for each in self.streams}
-        await self.desk.command("people.unlink", email=f"{who}@example.org")
+        await self.desk.run_command("people.unlink", email=f"{who}@example.org")
         self._note({f"user:{person}"}, before)
         del self.oracle.linked[person]
 
@@ -237,7 +237,7 @@ class History:
         names = self.random.choice([[], ["TAG_USE"], ["TICKET_VIEW_ALL"]])
         before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
         audience = {"guild"} | self.oracle.person_of(user)
-        await self.desk.command("guilds.permit", guild=GUILD, discord=user, permissions=names)
+        await self.desk.run_command("guilds.permit", guild=GUILD, discord=user, permissions=names)
         self._note(audience, before)
         self.oracle.permissions[user] = set(names)
 
@@ -246,8 +246,8 @@ class History:
             who = self.random.choice(list(self.streams))
             stream = self.streams.pop(who)
             self.cursors[who] = str(self.desk.hub.cursor)
-            assert stream.seat is not None
-            self.desk.hub.leave(stream.seat)
+            assert stream.subscription is not None
+            self.desk.hub.unsubscribe(stream.subscription)
 
     async def _reconnect(self) -> None:
         if gone := [who for who in USERS if who not in self.streams]:
@@ -256,12 +256,12 @@ class History:
     async def _connect(self, who: str, _: None) -> None:
         cursor = self.cursors.get(who)
         held = self.oracle.channels(self.people[who])
-        after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.window.head
+        after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.buffer.head
         self.expected[who] = [p for p, audience in self.said if p > after and held & audience]
-        self.streams[who] = await self.desk.open(self.people[who], cursor)
+        self.streams[who] = await self.desk.open_stream(self.people[who], cursor)
 
 
-def positions(stream: Outlet) -> list[int]:
+def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
     lines = stream.data.decode().split("\n\n")
     blocks = [b for b in lines if b.startswith("id: ") and '"type":"connected"' not in b]
@@ -275,7 +275,7 @@ def simple(channels: frozenset[str]) -> set[str]:
 
 async def play(steps: list[str], seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with running_desk(Path(folder)) as desk:
+        async with open_running_desk(Path(folder)) as desk:
             history = History(desk, seed)
             await history.begin()
             for name in steps:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fixtures.guild import Place
+from tests.fixtures.guild import GuildFixture
 
 pytestmark = pytest.mark.database("sqlite")
 
 
-def test_what_the_shell_changes_is_heard_on_an_open_stream(place: Place) -> None:
-    update = f"UPDATE guilds SET name = 'Pier' WHERE id = '{place.guild}'"
+def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) -> None:
+    update = f"UPDATE guilds SET name = 'Pier' WHERE id = '{guild.guild_id}'"
 
-    with place.listen(place.staff()) as stream:
-        said = place.server.command("sql", update)
-        event = stream.until_type("guild.updated")
+    with guild.open_stream(guild.sign_in_staff()) as stream:
+        said = guild.server.run_command_line("sql", update)
+        event = stream.read_until_type("guild.updated")
 
-    data = event.told["data"]
+    data = event.data["data"]
     assert said == "1 row changed\n"
     assert (event.type, data["actor"], data["now"]["name"]) == (
         "guild.updated",
@@ -25,8 +25,10 @@ def test_what_the_shell_changes_is_heard_on_an_open_stream(place: Place) -> None
     )
 
 
-def test_what_the_shell_reads_is_a_table(place: Place) -> None:
-    said = place.server.command("sql", f"SELECT name FROM guilds WHERE id = '{place.guild}'")
+def test_what_the_shell_reads_is_a_table(guild: GuildFixture) -> None:
+    said = guild.server.run_command_line(
+        "sql", f"SELECT name FROM guilds WHERE id = '{guild.guild_id}'"
+    )
 
     assert said.splitlines()[0] == "name"
-    assert said.splitlines()[2] == place.name
+    assert said.splitlines()[2] == guild.name

@@ -18,9 +18,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.fixtures.api import ApiHouse, build_api
+from tests.fixtures.api import ApiFixture, create_api
 from tests.fixtures.cast import BO, MO
-from tests.fixtures.site import AS, browse
+from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
 
 pytestmark = pytest.mark.database("sqlite")
 
@@ -41,13 +41,13 @@ EXAMPLES = settings(  # a few of each operation, always the same ones
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[ApiHouse]:
-    found = build_api(tmp_path)
+def api(tmp_path: Path) -> Iterator[ApiFixture]:
+    found = create_api(tmp_path)
     yield found
-    found.site.house.db.close()
+    found.site.desk.db.close()
 
 
-def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiHouse) -> None:
+def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiFixture) -> None:
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", api.site.app)
     operations: Iterator[Any] = schema.get_all_operations()
 
@@ -56,20 +56,20 @@ def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiHouse) -> No
         if operation.path.endswith("/events") or operation.path.startswith("/api/companies"):
             continue  # streams do not end; companies answer as organizations do
         for mode in GenerationMode:
-            parts = api.parts()
+            parts = api.create_path_values()
             known = (
                 parts
-                | api.files(parts["request"])
-                | {"assignee": api.person(MO), "requester": api.person(BO)}
+                | api.create_files(parts["request"])
+                | {"assignee": api.person_id(MO), "requester": api.person_id(BO)}
             )
             answered |= ask(operation, mode, known | {"subject": "A buoy"})
 
     assert {200, 201, 204, 403, 404, 409, 422} <= answered
 
 
-def test_everybody_may_read_it(api: ApiHouse) -> None:
-    document = api.program().get("/api/openapi.json").json()
-    page = browse(api.site).get("/api/docs").text
+def test_everybody_may_read_it(api: ApiFixture) -> None:
+    document = api.client().get("/api/openapi.json").json()
+    page = open_browser(api.site).get("/api/docs").text
 
     assert document["openapi"] == "3.1.0"
     for path, item in document["paths"].items():
@@ -81,8 +81,8 @@ def test_everybody_may_read_it(api: ApiHouse) -> None:
     assert "<script>" not in page
 
 
-def test_what_it_takes_is_exact_and_what_it_gives_may_grow(api: ApiHouse) -> None:
-    schemas = api.program().get("/api/openapi.json").json()["components"]["schemas"]
+def test_what_it_takes_is_exact_and_what_it_gives_may_grow(api: ApiFixture) -> None:
+    schemas = api.client().get("/api/openapi.json").json()["components"]["schemas"]
 
     assert schemas["NewRequest"]["additionalProperties"] is False
     assert schemas["RequestChange"]["minProperties"] == 1
@@ -103,7 +103,7 @@ def ask(operation: Any, mode: GenerationMode, known: dict[str, str]) -> set[int]
         if mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
             case.body |= {name: known[name] for name in case.body if name in known}
         for actor in (MO, BO):
-            response = case.call(headers={AS: actor.email})
+            response = case.call(headers={SIGNED_IN_HEADER: actor.email})
             case.validate_response(response, checks=CHECKS)
             answered.add(response.status_code)
 

@@ -12,16 +12,20 @@ import pytest
 from deskwire.kit.ids import new_id
 from deskwire.web.api.operations import Operation
 from deskwire.workspaces.organizations import settings
-from tests.fixtures.api import ApiHouse, build_api, filled
+from tests.fixtures.api import ApiFixture, create_api, fill_placeholders
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA
-from tests.fixtures.site import browse
+from tests.fixtures.site import open_browser
 
 pytestmark = pytest.mark.database("sqlite")
 
 # Ada: analyst of the team. Mo: operations manager. Bo: admin. Una: member. Cy, Eve: outside.
 CAST = (ADA, MO, BO, UNA, CY, EVE)
-REQUEST, HERE, OF_QUAY = "/api/requests/{request}", "/api/organizations/{slug}", "organization=quay"
-NOBODY = "00000000-0001-7000-8000-000000000000"
+REQUEST, ORGANIZATION_PATH, OF_QUAY = (
+    "/api/requests/{request}",
+    "/api/organizations/{slug}",
+    "organization=quay",
+)
+UNKNOWN_ID = "00000000-0001-7000-8000-000000000000"
 TEXT, NEW = {"text": "Hello"}, {"subject": "A buoy", "text": "It drifts."}
 ROWS: list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]] = [
     ("GET", "/api/me", None, (200, 200, 200, 200, 200, 200)),
@@ -62,30 +66,40 @@ ROWS: list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]] = [
     ("DELETE", f"{REQUEST}/watch", None, (204, 204, 409, 204, 404, 404)),
     ("POST", f"{REQUEST}/read", None, (204, 204, 204, 204, 404, 404)),
     ("GET", "/api/organizations", None, (200, 200, 200, 200, 200, 200)),
-    ("GET", HERE, None, (200, 200, 200, 200, 404, 404)),
-    ("PATCH", HERE, {"about": "Ships"}, (403, 200, 200, 403, 404, 404)),
-    ("PATCH", HERE, {"visibility": "members"}, (403, 200, 200, 403, 404, 404)),
-    ("GET", f"{HERE}/members", None, (200, 200, 200, 200, 404, 404)),
-    ("PATCH", f"{HERE}/members/{{person}}", {"role": "member"}, (403, 200, 200, 403, 404, 404)),
-    ("DELETE", f"{HERE}/members/{NOBODY}", None, (403, 404, 404, 403, 404, 404)),
-    ("GET", f"{HERE}/invitations", None, (403, 200, 200, 403, 404, 404)),
+    ("GET", ORGANIZATION_PATH, None, (200, 200, 200, 200, 404, 404)),
+    ("PATCH", ORGANIZATION_PATH, {"about": "Ships"}, (403, 200, 200, 403, 404, 404)),
+    ("PATCH", ORGANIZATION_PATH, {"visibility": "members"}, (403, 200, 200, 403, 404, 404)),
+    ("GET", f"{ORGANIZATION_PATH}/members", None, (200, 200, 200, 200, 404, 404)),
+    (
+        "PATCH",
+        f"{ORGANIZATION_PATH}/members/{{person}}",
+        {"role": "member"},
+        (403, 200, 200, 403, 404, 404),
+    ),
+    ("DELETE", f"{ORGANIZATION_PATH}/members/{UNKNOWN_ID}", None, (403, 404, 404, 403, 404, 404)),
+    ("GET", f"{ORGANIZATION_PATH}/invitations", None, (403, 200, 200, 403, 404, 404)),
     (
         "POST",
-        f"{HERE}/invitations",
+        f"{ORGANIZATION_PATH}/invitations",
         {"email": "new@desk.test", "role": "member"},
         (403, 201, 201, 403, 404, 404),
     ),
-    ("DELETE", f"{HERE}/invitations/{{invitation}}", None, (403, 204, 204, 403, 404, 404)),
-    ("GET", f"{HERE}/categories", None, (200, 200, 200, 200, 404, 404)),
+    (
+        "DELETE",
+        f"{ORGANIZATION_PATH}/invitations/{{invitation}}",
+        None,
+        (403, 204, 204, 403, 404, 404),
+    ),
+    ("GET", f"{ORGANIZATION_PATH}/categories", None, (200, 200, 200, 200, 404, 404)),
     (
         "POST",
-        f"{HERE}/categories",
+        f"{ORGANIZATION_PATH}/categories",
         {"name": "{invitation}"},
         (403, 201, 201, 403, 404, 404),
     ),
     (
         "PATCH",
-        f"{HERE}/categories/{{category}}",
+        f"{ORGANIZATION_PATH}/categories/{{category}}",
         {"archived": True},
         (403, 200, 200, 403, 404, 404),
     ),
@@ -93,10 +107,10 @@ ROWS: list[tuple[str, str, Any, tuple[int, int, int, int, int, int]]] = [
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHouse]:
-    found = build_api(Path(tmp_path_factory.mktemp("rights")))
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
+    found = create_api(Path(tmp_path_factory.mktemp("rights")))
     yield found
-    found.site.house.db.close()
+    found.site.desk.db.close()
 
 
 @pytest.mark.parametrize(
@@ -105,14 +119,16 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHouse]:
     ids=[f"{number} {row[0]}" for number, row in enumerate(ROWS)],
 )
 def test_everybody_is_answered_as_their_role_says(
-    api: ApiHouse, method: str, path: str, body: Any, statuses: tuple[int, ...]
+    api: ApiFixture, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
     told = {}
     for actor in CAST:
-        parts = api.parts()
+        parts = api.create_path_values()
         if "/files/" in path:
-            parts |= api.files(parts["request"])
-        answer = ask(api, actor, method, filled(path, parts), filled(body, parts))
+            parts |= api.create_files(parts["request"])
+        answer = ask(
+            api, actor, method, fill_placeholders(path, parts), fill_placeholders(body, parts)
+        )
         told[actor.name] = answer.status_code
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
@@ -121,14 +137,14 @@ def test_everybody_is_answered_as_their_role_says(
     assert told == dict(zip((actor.name for actor in CAST), statuses, strict=True))
 
 
-def test_every_operation_is_in_the_table(api: ApiHouse) -> None:
+def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
     here = {
         (method, url.path)
         for url in api.site.urls
         for method, endpoint in url.methods.items()
         if isinstance(endpoint, Operation) and not url.path.startswith("/api/companies")
     }
-    same = {NOBODY: "{person}", "{noted}": "{file}"}
+    same = {UNKNOWN_ID: "{person}", "{noted}": "{file}"}
     asked = set()
     for method, path, *_ in ROWS:
         plain = re.sub(r"\?.*", "", path)
@@ -144,61 +160,61 @@ def test_every_operation_is_in_the_table(api: ApiHouse) -> None:
 
 
 def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
-    api = build_api(tmp_path)
+    api = create_api(tmp_path)
     for actor in CAST:
-        program = api.program(actor)
+        program = api.client(actor)
         made = program.post("/api/organizations", json={"name": f"Of {actor.name}"})
         assert made.status_code == 201
         assert made.json()["role"] == "admin"
         assert made.json() in program.get("/api/me").json()["organizations"]
         assert program.get(made.headers["location"]).json() == made.json()
         stranger = CY if actor == UNA else UNA
-        assert api.program(stranger).get(made.headers["location"]).status_code == 404
-    api.site.house.db.close()
+        assert api.client(stranger).get(made.headers["location"]).status_code == 404
+    api.site.desk.db.close()
 
 
 def test_who_has_founded_enough_is_told_so_by_page_and_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "MAX_FOUNDED", 1)
-    api, named = build_api(tmp_path), {"name": "Another"}
+    monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 1)
+    api, named = create_api(tmp_path), {"name": "Another"}
 
-    told = api.program(BO).post("/api/organizations", json=named)
-    page = browse(api.site, BO).post("/create-organization", data=named)
+    told = api.client(BO).post("/api/organizations", json=named)
+    page = open_browser(api.site, BO).post("/create-organization", data=named)
 
     assert (told.status_code, page.status_code) == (409, 409)
     assert "Ask the team" in told.json()["detail"]
     assert "Ask the team" in page.text
     assert 'value="Another"' in page.text
-    api.site.house.db.close()
+    api.site.desk.db.close()
 
 
-def test_not_yours_and_not_there_are_the_same_bytes(api: ApiHouse) -> None:
-    theirs, program = api.parts(), api.program(CY)
+def test_not_yours_and_not_there_are_the_same_bytes(api: ApiFixture) -> None:
+    theirs, program = api.create_path_values(), api.client(CY)
     nobodys = {name: new_id() for name in theirs} | {"slug": "nowhere"}
     for method, path, body, _ in ROWS:
         if "{" in path:
             found, missed = (
-                ask(api, CY, method, filled(path, parts), filled(body, parts))
+                ask(api, CY, method, fill_placeholders(path, parts), fill_placeholders(body, parts))
                 for parts in (theirs, nobodys)
             )
             assert (found.status_code, found.content) == (404, missed.content), f"{method} {path}"
     assert program.get(f"/api/requests/{theirs['request']}/nothing").status_code == 404
 
 
-def test_companies_are_organizations_by_another_name(api: ApiHouse) -> None:
-    program = api.program(BO)
+def test_companies_are_organizations_by_another_name(api: ApiFixture) -> None:
+    program = api.client(BO)
     for below in ("", "/quay", "/quay/members", "/quay/invitations", "/quay/categories"):
         answers = [program.get(f"/api/{each}{below}") for each in ("organizations", "companies")]
         assert answers[0].json() == answers[1].json(), below
         assert answers[0].status_code == 200
 
 
-def ask(api: ApiHouse, actor: Any, method: str, path: str, body: Any) -> Any:
+def ask(api: ApiFixture, actor: Any, method: str, path: str, body: Any) -> Any:
     """One call; bytes are sent as a file."""
     more: dict[str, Any] = {}
     if isinstance(body, bytes):
         more = {"content": body, "headers": {"x-file-name": "mast.txt"}}
     elif body is not None:
         more = {"json": body}
-    return api.program(actor).request(method, path, **more)
+    return api.client(actor).request(method, path, **more)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from deskwire.kit.errors import Conflict
-from deskwire.server.control import ask_server
+from deskwire.server.control import send_command
 from tests.fixtures import sse
 from tests.fixtures.cast import ADA
-from tests.fixtures.guild import Place
-from tests.fixtures.server import PASSWORD, Server, running
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import PASSWORD, Server, running_server
 
 # A process for each command; test_postgres.py has its own.
 pytestmark = pytest.mark.database("sqlite")
@@ -39,16 +39,16 @@ def refused(server: Server, *arguments: str) -> str:
 
 
 def test_a_person_made_in_the_shell_chooses_a_password_by_the_link(server: Server) -> None:
-    said = server.command("people", "create", "root@example.org", "--role", "super_admin")
+    said = server.run_command_line("people", "create", "root@example.org", "--role", "super_admin")
     path = said[said.index("/welcome/") :].strip()
 
     form = {"name": "Root", "password": PASSWORD}
-    reply = server.submit(path, source="127.0.9.9", **form)
+    reply = server.submit_form(path, source_address="127.0.9.9", **form)
 
     assert reply.status == 303
-    assert "root@example.org" in server.command("people", "list")
-    assert path.rpartition("/")[2] not in "".join(server.log.lines())
-    assert server.submit(path, source="127.0.9.9", **form).status == 404
+    assert "root@example.org" in server.run_command_line("people", "list")
+    assert path.rpartition("/")[2] not in "".join(server.log.find_lines())
+    assert server.submit_form(path, source_address="127.0.9.9", **form).status == 404
 
 
 def test_an_unknown_role_is_refused_with_the_ones_there_are(server: Server) -> None:
@@ -58,11 +58,13 @@ def test_an_unknown_role_is_refused_with_the_ones_there_are(server: Server) -> N
 
 
 def test_the_event_sent_from_the_shell_reaches_an_open_stream(server: Server) -> None:
-    cookie = server.move_in(ADA)
+    cookie = server.create_account(ADA)
     with sse.connect(server.port, "/api/events", cookie) as stream:
-        stream.next()
-        server.command("webhook", "send", "guild.joined", "--guild", GUILD, "--owner", ADA.discord)
-        assert stream.until_type("guild.joined").told["data"]["guildId"] == GUILD
+        stream.next_frame()
+        server.run_command_line(
+            "webhook", "send", "guild.joined", "--guild", GUILD, "--owner", ADA.discord_id
+        )
+        assert stream.read_until_type("guild.joined").data["data"]["guildId"] == GUILD
 
 
 def test_sending_with_a_wrong_secret_fails(server: Server) -> None:
@@ -72,30 +74,30 @@ def test_sending_with_a_wrong_secret_fails(server: Server) -> None:
 
 
 def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
-    assert server.post("ticket.sneezed", {"guildId": GUILD}).status == 200
-    server.log.wait_for("unknown event type 'ticket.sneezed'")
+    assert server.post_event("ticket.sneezed", {"guildId": GUILD}).status == 200
+    server.log.wait_for_line("unknown event type 'ticket.sneezed'")
 
-    listed = server.command("deliveries", "list", "--state", "parked")
+    listed = server.run_command_line("deliveries", "list", "--state", "parked")
     line = next(each for each in listed.splitlines() if "ticket.sneezed" in each)
     number = line.split()[0]
 
-    shown = server.command("deliveries", "show", number)
+    shown = server.run_command_line("deliveries", "show", number)
     assert "unknown event type" in shown
-    mark = server.log.mark
+    mark = server.log.end
     said = refused(server, "deliveries", "replay", number)
-    server.log.wait_for("ticket.sneezed", after=mark)
+    server.log.wait_for_line("ticket.sneezed", after=mark)
     assert f"delivery {number} is kept, but parked: unknown event type" in said
 
 
 def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        assert server.post("ticket.sneezed", {"guildId": GUILD}).status == 200
-        server.log.wait_for("unknown event type 'ticket.sneezed'")
+    with running_server(tmp_path) as server:
+        assert server.post_event("ticket.sneezed", {"guildId": GUILD}).status == 200
+        server.log.wait_for_line("unknown event type 'ticket.sneezed'")
         assert "1 parked" in refused(server, "doctor")
 
-        server.command("deliveries", "dismiss", "1")
+        server.run_command_line("deliveries", "dismiss", "1")
 
-        assert "ok    deliveries: 1 dismissed" in server.command("doctor")
+        assert "ok    deliveries: 1 dismissed" in server.run_command_line("doctor")
         assert "only a parked one can be dismissed" in refused(server, "deliveries", "dismiss", "1")
 
 
@@ -113,8 +115,8 @@ def test_what_is_no_discord_id_is_said_in_words(server: Server) -> None:
 
 
 def test_what_is_done_is_not_replayed(server: Server) -> None:
-    server.command("webhook", "send", "guild.left", "--guild", GUILD)
-    listed = server.command("deliveries", "list", "--state", "done", "--limit", "1")
+    server.run_command_line("webhook", "send", "guild.left", "--guild", GUILD)
+    listed = server.run_command_line("deliveries", "list", "--state", "done", "--limit", "1")
     number = listed.splitlines()[1].split()[0]
 
     assert "only a parked one can be replayed" in refused(server, "deliveries", "replay", number)
@@ -137,7 +139,7 @@ def test_the_shell_finds_the_server_where_it_says_it_listens(server: Server) -> 
 
 
 def test_a_permission_in_an_unknown_server_is_given_with_a_warning(server: Server) -> None:
-    arguments = ("guilds", "permit", "700000000000000123", "--discord", ADA.discord)
+    arguments = ("guilds", "permit", "700000000000000123", "--discord", ADA.discord_id)
     done = subprocess.run(
         [sys.executable, "-m", "deskwire", *arguments, "--permission", "TICKET_VIEW_ALL"],
         cwd=server.folder,
@@ -155,10 +157,10 @@ def test_a_permission_in_an_unknown_server_is_given_with_a_warning(server: Serve
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("guilds", "permit", "nonsense<script>", "--discord", ADA.discord),
+        ("guilds", "permit", "nonsense<script>", "--discord", ADA.discord_id),
         ("guilds", "permit", GUILD, "--discord", "abc"),
-        ("guilds", "permit", GUILD, "--discord", ADA.discord, "--permission", "FLY"),
-        ("people", "link", "nobody@example.org", "--discord", ADA.discord),
+        ("guilds", "permit", GUILD, "--discord", ADA.discord_id, "--permission", "FLY"),
+        ("people", "link", "nobody@example.org", "--discord", ADA.discord_id),
         ("people", "create", "not an address"),
         ("webhook", "send", "ticket.sneezed"),
         ("webhook", "send", "guild.left", "--data", '{"x": "\\ud800"}'),
@@ -191,43 +193,45 @@ def test_a_delivery_that_is_not_there_is_a_sentence(server: Server) -> None:
     assert "There is no delivery 999999" in refused(server, "deliveries", "show", "999999")
 
 
-def test_the_tail_of_the_log_can_be_read_from_the_start(place: Place) -> None:
-    place.open_ticket(1, "From the start")
+def test_the_tail_of_the_log_can_be_read_from_the_start(guild: GuildFixture) -> None:
+    guild.open_ticket(1, "From the start")
 
-    said = place.server.command("events", "tail", "--after", "0", "--no-follow")
+    said = guild.server.run_command_line("events", "tail", "--after", "0", "--no-follow")
 
     assert "From the start" in said
 
 
-def test_without_following_the_newest_of_the_log_are_told(place: Place) -> None:
-    place.open_ticket(1, "The newest of all")
+def test_without_following_the_newest_of_the_log_are_told(guild: GuildFixture) -> None:
+    guild.open_ticket(1, "The newest of all")
 
-    said = place.server.command("events", "tail", "--no-follow").splitlines()
+    said = guild.server.run_command_line("events", "tail", "--no-follow").splitlines()
 
     assert "The newest of all" in said[-1]
     assert len(said) <= 20
 
 
 @pytest.mark.database("sqlite")
-def test_a_backup_while_running_is_whole_and_of_another_epoch(place: Place, tmp_path: Path) -> None:
-    place.open_ticket(1, "Before the backup")
+def test_a_backup_while_running_is_whole_and_of_another_epoch(
+    guild: GuildFixture, tmp_path: Path
+) -> None:
+    guild.open_ticket(1, "Before the backup")
     copy = tmp_path / "copy.db"
 
-    place.server.command("backup", str(copy))
+    guild.server.run_command_line("backup", str(copy))
 
     epoch = "SELECT epoch FROM log_state"
-    with sqlite3.connect(copy) as there, sqlite3.connect(place.server.database) as here:
+    with sqlite3.connect(copy) as there, sqlite3.connect(guild.server.database_file) as here:
         assert there.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         found = there.execute("SELECT subject FROM tickets WHERE subject LIKE 'Before the%'")
         assert found.fetchone()
         assert there.execute(epoch).fetchone() != here.execute(epoch).fetchone()
     there.close()
     here.close()
-    assert "exists already" in refused(place.server, "backup", str(copy))
+    assert "exists already" in refused(guild.server, "backup", str(copy))
 
 
 def test_the_doctor_finds_a_running_server_well(server: Server) -> None:
-    said = server.command("migrate", "--check") + server.command("people", "list")
+    said = server.run_command_line("migrate", "--check") + server.run_command_line("people", "list")
 
     assert "this version needs" in said
 
@@ -265,29 +269,29 @@ def test_a_port_in_use_is_a_sentence(server: Server, tmp_path: Path) -> None:
 
 
 def test_without_a_server_the_shell_writes_by_itself(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
+    with running_server(tmp_path) as server:
         server.stop()
 
-        server.command("people", "create", "solo@example.org")
+        server.run_command_line("people", "create", "solo@example.org")
 
-        assert "solo@example.org" in server.command("people", "list")
+        assert "solo@example.org" in server.run_command_line("people", "list")
 
 
 def test_a_server_that_ends_says_how_the_door_answered(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        server.post("guild.left", {"guildId": GUILD})
-        server.post("guild.left", {"guildId": GUILD}, secret="f" * 64)
-        server.post("guild.left", {"guildId": GUILD}, secret="f" * 64)
+    with running_server(tmp_path) as server:
+        server.post_event("guild.left", {"guildId": GUILD})
+        server.post_event("guild.left", {"guildId": GUILD}, secret="f" * 64)
+        server.post_event("guild.left", {"guildId": GUILD}, secret="f" * 64)
 
         server.stop()
 
-        assert server.log.lines("webhooks from bot: 1 answered 200")
-        assert server.log.lines("webhooks from bot: 2 answered 401")
+        assert server.log.find_lines("webhooks from bot: 1 answered 200")
+        assert server.log.find_lines("webhooks from bot: 2 answered 401")
 
 
 @pytest.mark.database("sqlite")
 def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
-    lock = server.database.with_name(server.database.name + ".lock")
+    lock = server.database_file.with_name(server.database_file.name + ".lock")
     assert lock.stat().st_mode & 0o077 == 0
     port = int(lock.read_text().split('"port": ')[1].split(",")[0])
 
@@ -299,4 +303,4 @@ def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
 @pytest.mark.database("sqlite")
 def test_a_command_the_server_does_not_know_is_refused(server: Server) -> None:
     with pytest.raises(Conflict, match="knows no command"):
-        ask_server(server.database, "people.vanish", {})
+        send_command(server.database_file, "people.vanish", {})

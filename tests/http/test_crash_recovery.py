@@ -19,13 +19,13 @@ import pytest
 from sqlalchemy import Connection, select
 
 from deskwire.events.log import log
-from deskwire.integrations.discord.samples import sample
+from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import deliveries
 from tests.fixtures import sse
-from tests.fixtures.databases import Kind
-from tests.fixtures.guild import Place
-from tests.fixtures.server import Server, running
+from tests.fixtures.databases import DatabaseKind
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import Server, running_server
 
 KILLS = {"sqlite": 12, "postgresql": 6}  # PostgreSQL itself lives on: there is less to break
 SENDERS = 4
@@ -33,7 +33,7 @@ MOST_ANSWERS = 60  # between two kills; few enough that some hit a process that 
 PATIENCE = 30.0  # s for a server to come back, or for a batch of answers
 
 
-class Weather:
+class Load:
     """Which life of the server this is, and what was answered in it."""
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class Weather:
 class Sender(Thread):
     """Writes in a ticket of its own, each message until it is answered."""
 
-    def __init__(self, place: Place, number: int, weather: Weather) -> None:
+    def __init__(self, guild: GuildFixture, number: int, weather: Load) -> None:
         super().__init__(daemon=True)
-        self._place = place
+        self._place = guild
         self._number = number
         self._weather = weather
         self.sent = 0
@@ -78,9 +78,9 @@ class Sender(Thread):
             self._deliver(message_id(self._number, self.sent))
 
     def _deliver(self, id_: str) -> None:
-        data = sample(
+        data = build_sample_data(
             "ticket.message_sent",
-            guild=self._place.guild,
+            guild=self._place.guild_id,
             ticket=1000 + self._number,
             number=self._number,
             content=f"This is message {id_}.",
@@ -89,7 +89,7 @@ class Sender(Thread):
         while True:
             life = self._weather.life
             try:
-                answer = self._place.server.post("ticket.message_sent", data, id_=id_)
+                answer = self._place.server.post_event("ticket.message_sent", data, id_=id_)
             except (OSError, HTTPException):
                 self._weather.wait_for_life_after(life)
                 continue
@@ -101,12 +101,12 @@ class Sender(Thread):
 class Reader(Thread):
     """Listens through it all with its cursor, until a ticket is closed."""
 
-    def __init__(self, place: Place, cookie: str, weather: Weather) -> None:
+    def __init__(self, guild: GuildFixture, cookie: str, weather: Load) -> None:
         super().__init__(daemon=True)
-        self._place = place
+        self._place = guild
         self._cookie = cookie
         self._weather = weather
-        with place.listen(cookie) as stream:
+        with guild.open_stream(cookie) as stream:
             self._cursor = stream.cursor
         self.heard: list[str] = []
         self.verdicts: Counter[str] = Counter()
@@ -117,19 +117,19 @@ class Reader(Thread):
             try:
                 if self._listen():
                     return
-            except (OSError, sse.Ended):
+            except (OSError, sse.StreamEnded):
                 self._weather.wait_for_life_after(life)
 
     def _listen(self) -> bool:
         port = self._place.server.port
         with sse.connect(port, "/api/events", self._cookie, self._cursor) as stream:
             while True:
-                sent = stream.next(PATIENCE)
+                sent = stream.next_frame(PATIENCE)
                 self._cursor = stream.cursor
                 if sent.type == "connected":
-                    self.verdicts[sent.told["verdict"]] += 1
+                    self.verdicts[sent.data["verdict"]] += 1
                 elif sent.type == "ticket.message_sent":
-                    self.heard.append(sent.told["data"]["messageId"])
+                    self.heard.append(sent.data["data"]["messageId"])
                 elif sent.type == "ticket.closed":
                     return True
 
@@ -144,10 +144,10 @@ def working(threads: list[Thread]) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def kill_again_and_again(server: Server, weather: Weather, kills: int) -> None:
+def kill_again_and_again(server: Server, weather: Load, kills: int) -> None:
     for _ in range(kills):
         weather.wait_for_answers(random.randint(1, MOST_ANSWERS))
-        server.kill9()
+        server.kill()
         server.start()
         weather.begin_life()
 
@@ -177,12 +177,12 @@ def read_positions(tx: Connection) -> list[int]:
 
 @pytest.mark.slow
 def test_what_was_answered_is_there_once_whenever_the_process_dies(
-    database: Kind, tmp_path: Path
+    database: DatabaseKind, tmp_path: Path
 ) -> None:
     kills = KILLS[database]
-    with running(tmp_path) as server:
-        place, weather = Place(server), Weather()
-        cookie = place.staff()
+    with running_server(tmp_path) as server:
+        place, weather = GuildFixture(server), Load()
+        cookie = place.sign_in_staff()
         for number in range(1, SENDERS + 1):
             place.open_ticket(number, f"Ticket of sender {number}")
         senders = [Sender(place, number, weather) for number in range(1, SENDERS + 1)]
@@ -192,12 +192,12 @@ def test_what_was_answered_is_there_once_whenever_the_process_dies(
             with working([*senders]):
                 kill_again_and_again(server, weather, kills)
                 weather.is_over = True
-            place.close(1)
+            place.close_ticket(1)
 
-        with server.reading() as db:
-            states = db.read_here(read_states)
-            replies = db.read_here(read_replies)
-            positions = db.read_here(read_positions)
+        with server.open_database() as db:
+            states = db.read_sync(read_states)
+            replies = db.read_sync(read_replies)
+            positions = db.read_sync(read_positions)
 
     sent = sorted(message_id(n, i) for n, s in enumerate(senders, 1) for i in range(1, s.sent + 1))
     again = sum(each["repeat"] for each in states.values())

@@ -17,13 +17,13 @@ from anyio import run, sleep_forever
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection, delete
 
-from deskwire.kit.store import Disk
-from deskwire.kit.zip_writer import Archive
-from deskwire.tickets.data_export import pack
+from deskwire.kit.store import DiskStore
+from deskwire.kit.zip_writer import ZipWriter
+from deskwire.tickets.data_export import stream_archive
 from deskwire.workspaces.organizations.organizations import organization_members
-from tests.fixtures.cast import ADA, BO, CY, UNA, Actor
-from tests.fixtures.site import AS, browse
-from tests.http.test_uploads import Filed
+from tests.fixtures.cast import ADA, BO, CY, UNA, Persona
+from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
+from tests.http.test_uploads import FilesSiteFixture
 from tests.unit.test_thumbnails import drawn
 
 PICTURE = drawn(300, 200, "PNG")
@@ -33,21 +33,21 @@ pytestmark = pytest.mark.database("sqlite")
 
 
 @pytest.fixture
-def filed(tmp_path: Path) -> Iterator[Filed]:
-    site = Filed(tmp_path)
+def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
+    site = FilesSiteFixture(tmp_path)
     yield site
-    site.house.db.close()
+    site.desk.db.close()
 
 
-def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(filed: Filed) -> None:
-    sent = [filed.sent(BO, PICTURE, "the mast?.png"), filed.sent(BO, b"one", "a.txt")]
-    sent.append(filed.upload(BO, b"two", "a.txt").json()["href"])
-    filed.sent(UNA, b"not his", "b.txt")
-    browse(filed, BO).post("/settings/avatar", files={"avatar": ("me.png", PICTURE)})
-    lost = filed.sent(BO, b"three", "lost.txt")
-    (next(filed.house.folder.glob(f"files/??/{lost.rpartition('/')[2]}"))).unlink()
+def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSiteFixture) -> None:
+    sent = [files_site.sent(BO, PICTURE, "the mast?.png"), files_site.sent(BO, b"one", "a.txt")]
+    sent.append(files_site.upload(BO, b"two", "a.txt").json()["href"])
+    files_site.sent(UNA, b"not his", "b.txt")
+    open_browser(files_site, BO).post("/settings/avatar", files={"avatar": ("me.png", PICTURE)})
+    lost = files_site.sent(BO, b"three", "lost.txt")
+    (next(files_site.desk.folder.glob(f"files/??/{lost.rpartition('/')[2]}"))).unlink()
 
-    answer = browse(filed, BO).get("/settings/data")
+    answer = open_browser(files_site, BO).get("/settings/data")
 
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["content-disposition"].endswith('filename="deskwire-data.zip"')
@@ -66,59 +66,61 @@ def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(filed: Filed) -> No
     assert UNA.email not in json.dumps(data)
 
 
-def test_what_somebody_may_see_no_more_is_not_in_it(filed: Filed) -> None:
-    house, shown = filed.house, {"tickets": 1, "messages": 2, "files": 1}
-    filed.sent(ADA, b"salaries", "internal.txt", "note")
-    filed.sent(ADA, b"an answer", "answer.txt")
-    filed.sent(BO, b"a plan", "plan.txt")
-    before = {each: data_of(filed, each) for each in (ADA, BO)}
+def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
+    house, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
+    files_site.sent(ADA, b"salaries", "internal.txt", "note")
+    files_site.sent(ADA, b"an answer", "answer.txt")
+    files_site.sent(BO, b"a plan", "plan.txt")
+    before = {each: read_export(files_site, each) for each in (ADA, BO)}
     for actor in (ADA, BO):
-        mine = organization_members.c.person == house.id_of(actor)
-        house.db.write_here(Connection.execute, delete(organization_members).where(mine))
-    unsent = filed.upload(CY, b"mine", place=house.tyrell).json()["id"]
-    house.enter(house.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
+        mine = organization_members.c.person == house.person_id(actor)
+        house.db.write_sync(Connection.execute, delete(organization_members).where(mine))
+    unsent = files_site.upload(CY, b"mine", workspace=house.tyrell).json()["id"]
+    house.add_member(house.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
 
-    as_client, nobody = data_of(filed, ADA), data_of(filed, BO)
+    as_client, nobody = read_export(files_site, ADA), read_export(files_site, BO)
 
-    assert counted(before[ADA]) == {"tickets": 0, "messages": 2, "files": 2}
-    assert counted(before[BO]) == shown
-    assert counted(as_client) == {"tickets": 0, "messages": 1, "files": 1}
+    assert count_entries(before[ADA]) == {"tickets": 0, "messages": 2, "files": 2}
+    assert count_entries(before[BO]) == shown
+    assert count_entries(as_client) == {"tickets": 0, "messages": 1, "files": 1}
     assert [each["name"] for each in as_client["files"]] == ["answer.txt"]
     assert {each["kind"] for each in as_client["messages"]} == {"reply"}
-    assert counted(nobody) == dict.fromkeys(shown, 0)
-    assert [each["id"] for each in data_of(filed, CY)["files"]] == [unsent]
+    assert count_entries(nobody) == dict.fromkeys(shown, 0)
+    assert [each["id"] for each in read_export(files_site, CY)["files"]] == [unsent]
 
 
-def data_of(filed: Filed, actor: Actor) -> dict[str, Any]:
+def read_export(filed: FilesSiteFixture, persona: Persona) -> dict[str, Any]:
     """The `data.json` that somebody downloads, which names every file in the archive."""
-    with ZipFile(io.BytesIO(browse(filed, actor).get("/settings/data").content)) as archive:
+    with ZipFile(io.BytesIO(open_browser(filed, persona).get("/settings/data").content)) as archive:
         data: dict[str, Any] = json.loads(archive.read("data.json"))
         assert archive.namelist() == [*(each["path"] for each in data["files"]), "data.json"]
     return data
 
 
-def counted(data: dict[str, Any]) -> dict[str, int]:
+def count_entries(data: dict[str, Any]) -> dict[str, int]:
     return {name: len(data[name]) for name in ("tickets", "messages", "files")}
 
 
 def test_one_download_at_a_time_and_five_an_hour(
-    filed: Filed, monkeypatch: pytest.MonkeyPatch
+    files_site: FilesSiteFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    filed.sent(BO, b"one", "a.txt")
-    filed.sent(UNA, b"two", "b.txt")
-    store, meanwhile = filed.site.uploads.store, list[Any]()
+    files_site.sent(BO, b"one", "a.txt")
+    files_site.sent(UNA, b"two", "b.txt")
+    store, meanwhile = files_site.site.uploads.store, list[Any]()
     read = store.open
 
     async def ask_again(key: str) -> AsyncIterator[bytes]:
         if not meanwhile:
             meanwhile.append(None)
             for each in (BO, UNA):
-                meanwhile.append(await run_sync(browse(filed, each).get, "/settings/data"))
+                meanwhile.append(
+                    await run_sync(open_browser(files_site, each).get, "/settings/data")
+                )
         return await read(key)
 
     monkeypatch.setattr(store, "open", ask_again)
-    codes = [browse(filed, BO).get("/settings/data").status_code for _ in range(6)]
-    refused = browse(filed, BO).get("/settings/data")
+    codes = [open_browser(files_site, BO).get("/settings/data").status_code for _ in range(6)]
+    refused = open_browser(files_site, BO).get("/settings/data")
 
     _, second, of_another = meanwhile
     assert (second.status_code, of_another.status_code) == (429, 200)
@@ -126,11 +128,11 @@ def test_one_download_at_a_time_and_five_an_hour(
     assert int(second.headers["retry-after"]) > 0
     assert codes == [200] * 5 + [429]
     assert "Try again in 60 minutes." in refused.text
-    assert browse(filed, BO).head("/settings/data").status_code == 200
+    assert open_browser(files_site, BO).head("/settings/data").status_code == 200
 
 
-def test_who_hangs_up_may_download_again(filed: Filed) -> None:
-    filed.sent(BO, b"one", "a.txt")
+def test_who_hangs_up_may_download_again(files_site: FilesSiteFixture) -> None:
+    files_site.sent(BO, b"one", "a.txt")
 
     async def receive() -> dict[str, str]:
         return {"type": "http.disconnect"}
@@ -139,13 +141,13 @@ def test_who_hangs_up_may_download_again(filed: Filed) -> None:
         await sleep_forever()
 
     async def hang_up() -> None:
-        headers = [(AS.encode(), BO.email.encode())]
+        headers = [(SIGNED_IN_HEADER.encode(), BO.email.encode())]
         scope = {"type": "http", "method": "GET", "path": "/settings/data", "headers": headers}
-        await filed.app({**scope, "query_string": b"", "app": filed.app}, receive, send)
+        await files_site.app({**scope, "query_string": b"", "app": files_site.app}, receive, send)
 
     run(hang_up)
 
-    assert browse(filed, BO).get("/settings/data").status_code == 200
+    assert open_browser(files_site, BO).get("/settings/data").status_code == 200
 
 
 async def test_no_data_is_written_or_packed_on_the_loop(
@@ -172,7 +174,7 @@ async def test_no_data_is_written_or_packed_on_the_loop(
     message = {"id": "1", "text": "Grüße " * 50_000}
     taken = Told(made_at="2026-11-27T09:00:00+00:00", person={}, files=[], messages=[message])
 
-    whole = b"".join([part async for part in pack(Disk(tmp_path), taken, None)])
+    whole = b"".join([part async for part in stream_archive(DiskStore(tmp_path), taken, None)])
 
     assert threading.main_thread() not in busy
     assert (len(sizes) > 5, max(sizes)) == (True, 64 * 1024)
@@ -181,14 +183,16 @@ async def test_no_data_is_written_or_packed_on_the_loop(
 
 
 async def test_an_archive_is_handed_out_as_it_grows() -> None:
-    archive, at = Archive(), datetime(2026, 11, 27, tzinfo=UTC)
+    archive, at = ZipWriter(), datetime(2026, 11, 27, tzinfo=UTC)
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(64):
             yield bytes(64 * 1024)
 
-    parts = [part async for part in archive.add("zeros", at, 64**2 * 1024, chunks(), packs=False)]
-    whole = b"".join([*parts, archive.end()])
+    parts = [
+        part async for part in archive.add_file("zeros", at, 64**2 * 1024, chunks(), compress=False)
+    ]
+    whole = b"".join([*parts, archive.finish()])
 
     assert max(map(len, parts)) < 65 * 1024
     with ZipFile(io.BytesIO(whole)) as read:

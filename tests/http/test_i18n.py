@@ -14,11 +14,11 @@ import pytest
 from starlette.routing import compile_path
 from starlette.testclient import TestClient
 
-from deskwire.kit.i18n import Catalogue, speak
-from deskwire.web.auth.mail_templates import Letters
-from tests.fixtures.cast import CAST, Actor
-from tests.fixtures.full_site import PAGES, REFUSED, TEXTS, Town
-from tests.fixtures.pseudo_language import read_pseudo
+from deskwire.kit.i18n import Catalogue, activate
+from deskwire.web.auth.mail_templates import MailTemplates
+from tests.fixtures.cast import CAST, Persona
+from tests.fixtures.full_site import PAGES, REFUSED_FORMS, TEXTS, FullSiteFixture
+from tests.fixtures.pseudo_language import read_pseudo_catalogue
 
 pytestmark = pytest.mark.database("sqlite")  # words are the same for both
 
@@ -47,38 +47,42 @@ WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are somebody's init
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Town]:
+def full_site(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[FullSiteFixture]:
     assert database == "sqlite"
-    speak(read_pseudo(tmp_path_factory.mktemp("locales")))
-    built = Town(tmp_path_factory.mktemp("town"))
+    activate(read_pseudo_catalogue(tmp_path_factory.mktemp("locales")))
+    built = FullSiteFixture(tmp_path_factory.mktemp("town"))
     yield built
     built.close()
-    speak(Catalogue())
+    activate(Catalogue())
 
 
-@pytest.mark.parametrize("actor", PAGES, ids=lambda actor: actor.name if actor else "a stranger")
-def test_every_page_is_in_the_language_of_the_desk(town: Town, actor: Actor | None) -> None:
-    for place, page in town.pages(actor):
+@pytest.mark.parametrize("persona", PAGES, ids=lambda actor: actor.name if actor else "a stranger")
+def test_every_page_is_in_the_language_of_the_desk(
+    full_site: FullSiteFixture, persona: Persona | None
+) -> None:
+    for place, page in full_site.open_pages(persona):
         assert '<html lang="xx"' in page, place
-        assert untranslated(page) == [], place
+        assert find_untranslated(page) == [], place
 
 
-@pytest.mark.parametrize("nth", range(len(REFUSED)))
-def test_what_is_refused_is_refused_in_it(town: Town, nth: int) -> None:
-    actor, path, form = REFUSED[nth]
+@pytest.mark.parametrize("nth", range(len(REFUSED_FORMS)))
+def test_what_is_refused_is_refused_in_it(full_site: FullSiteFixture, nth: int) -> None:
+    actor, path, form = REFUSED_FORMS[nth]
 
-    page = town.refused(actor, path, form)
+    page = full_site.submit_refused(actor, path, form)
 
     assert "⟦" in page
-    assert untranslated(page) == []
+    assert find_untranslated(page) == []
 
 
-def test_no_page_is_left_out(town: Town) -> None:
+def test_no_page_is_left_out(full_site: FullSiteFixture) -> None:
     opened = {
-        path.partition("?")[0].format(**town.parts) for each in PAGES.values() for path in each
+        path.partition("?")[0].format(**full_site.path_values)
+        for each in PAGES.values()
+        for path in each
     }
 
-    for url in town.site.urls:
+    for url in full_site.site.urls:
         if "GET" in url.methods and not url.path.startswith(NO_PAGES):
             pattern = compile_path(url.path)[0]
             assert any(map(pattern.match, opened)), (
@@ -86,35 +90,40 @@ def test_no_page_is_left_out(town: Town) -> None:
             )
 
 
-def test_mail_that_is_kept_is_shown_in_it(town: Town) -> None:
-    sent = town.site.site.letters
-    object.__setattr__(town.site.site, "letters", Letters("http://testserver", "kept"))
+def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
+    sent = full_site.site.site.mail_templates
+    object.__setattr__(
+        full_site.site.site, "mail_templates", MailTemplates("http://testserver", "kept")
+    )
 
-    page = TestClient(town.site.app, client=("127.0.0.1", 5)).get("/mail").text
+    page = TestClient(full_site.site.app, client=("127.0.0.1", 5)).get("/mail").text
 
-    object.__setattr__(town.site.site, "letters", sent)
+    object.__setattr__(full_site.site.site, "mail_templates", sent)
     assert "⟦Mail⟧" in page
-    assert untranslated(page) == []
+    assert find_untranslated(page) == []
 
 
-def test_every_mail_is_in_it(town: Town) -> None:
-    letters = town.letters()
+def test_every_mail_is_in_it(full_site: FullSiteFixture) -> None:
+    letters = full_site.read_mails()
 
     assert len(letters) > 2
     for letter in letters:
-        assert list(outside([letter.subject, *letter.text.splitlines()])) == []
-        assert untranslated(letter.html) == []
+        assert list(text_outside_brackets([letter.subject, *letter.text.splitlines()])) == []
+        assert find_untranslated(letter.html) == []
 
 
-def untranslated(page: str) -> list[str]:
+def find_untranslated(page: str) -> list[str]:
     """What a page shows of which nobody knows whether it could be translated."""
-    reader = Reader()
+    reader = TextCollector()
     reader.feed(page)
     reader.close()
-    return [*outside(reader.texts), *(text for each in reader.said for text in outside([each]))]
+    return [
+        *text_outside_brackets(reader.texts),
+        *(text for each in reader.said for text in text_outside_brackets([each])),
+    ]
 
 
-def outside(texts: Iterable[str]) -> Iterator[str]:
+def text_outside_brackets(texts: Iterable[str]) -> Iterator[str]:
     """Of texts that follow upon one another, what has words that are neither between ⟦ and ⟧, which
     may be in one another, nor the desk's own data."""
     depth = 0
@@ -131,7 +140,7 @@ def outside(texts: Iterable[str]) -> Iterator[str]:
     assert depth == 0, "a text ends too early or too late"
 
 
-class Reader(HTMLParser):
+class TextCollector(HTMLParser):
     """What a page shows: its texts one after the other, and its attributes for people."""
 
     def __init__(self) -> None:

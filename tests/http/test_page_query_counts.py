@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fixtures.cast import ADA, BO, CY, HARBOUR, UNA, Actor
-from tests.fixtures.portal import found
-from tests.fixtures.site import WholeSite, browse
+from tests.fixtures.cast import ADA, BO, CY, HARBOUR_GUILD, UNA, Persona
+from tests.fixtures.portal import create_portal
+from tests.fixtures.site import SiteFixture, open_browser
 
-MOST = 6  # statements; each is a round trip where the database is another machine
-LIST = f"/guilds/{HARBOUR}/tickets"
+MAX_STATEMENTS = 6  # statements; each is a round trip where the database is another machine
+LIST = f"/guilds/{HARBOUR_GUILD}/tickets"
 TICKETS = (
     (ADA, "/guilds"),
     (BO, "/guilds"),
-    (ADA, f"/guilds/{HARBOUR}"),
+    (ADA, f"/guilds/{HARBOUR_GUILD}"),
     (ADA, LIST),
     (ADA, f"{LIST}?q=crane+ada+stuck&sort=oldest&status=active"),
     (ADA, f"{LIST}/1"),
@@ -38,30 +38,34 @@ REQUESTS = (
 )
 
 
-def test_a_page_costs_at_most_six_statements(site: WholeSite, statements: list[str]) -> None:
+def test_a_page_costs_at_most_six_statements(site: SiteFixture, sql_statements: list[str]) -> None:
     for number in range(10, 20):
-        site.house.open_ticket(number, f"The crane, part {number}", (BO, CY)[number % 2])
-        site.house.say(1, (ADA, BO)[number % 2], "Again.")
+        site.desk.open_ticket(number, f"The crane, part {number}", (BO, CY)[number % 2])
+        site.desk.post_message(1, (ADA, BO)[number % 2], "Again.")
 
     for actor, address in TICKETS:
-        assert_few(statements, site, actor, address)
+        assert_few_statements(sql_statements, site, actor, address)
 
 
-def test_so_do_the_pages_of_requests(site: WholeSite, statements: list[str]) -> None:
-    quay = found(site.house)
-    crane = quay.file(BO, "The crane")
+def test_so_do_the_pages_of_requests(site: SiteFixture, sql_statements: list[str]) -> None:
+    quay = create_portal(site.desk)
+    crane = quay.create_request(BO, "The crane")
     for number in range(10):
-        quay.say((ADA, UNA)[number % 2], crane, "Again.")
-        quay.file((BO, UNA)[number % 2], f"The crane, part {number}")
+        quay.post_message((ADA, UNA)[number % 2], crane, "Again.")
+        quay.create_request((BO, UNA)[number % 2], f"The crane, part {number}")
 
     for actor, address in REQUESTS:
-        assert_few(statements, site, actor, address.format(request=crane))
+        assert_few_statements(sql_statements, site, actor, address.format(request=crane))
 
 
-def assert_few(statements: list[str], site: WholeSite, actor: Actor, address: str) -> None:
+def assert_few_statements(
+    statements: list[str], site: SiteFixture, persona: Persona, address: str
+) -> None:
     """A page that was looked at before costs at most `MOST` statements."""
-    assert browse(site, actor).get(address).status_code == 200  # to have read it is written once
+    assert (
+        open_browser(site, persona).get(address).status_code == 200
+    )  # to have read it is written once
     statements.clear()
-    assert browse(site, actor).get(address).status_code == 200
+    assert open_browser(site, persona).get(address).status_code == 200
     asked = [each for each in statements if not each.startswith(("BEGIN", "PRAGMA"))]
-    assert 0 < len(asked) <= MOST, "\n\n".join([f"{actor.name} at {address}:", *asked])
+    assert 0 < len(asked) <= MAX_STATEMENTS, "\n\n".join([f"{persona.name} at {address}:", *asked])

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.stream_server import LOOPS, Wire, read_all, read_until, wait_until
+from tests.fixtures.stream_server import (
+    LOOPS,
+    StreamServerFixture,
+    read_all,
+    read_until,
+    wait_until,
+)
 from tests.http.test_uvicorn_takeover import OTHER, RESET, STREAM
 
 pytestmark = pytest.mark.database("sqlite")  # none is used
@@ -23,48 +29,56 @@ BLOCKS_OF_AN_EVENT = 10
 BLOCKS = 2_000  # of memory; the allocator's own caches move by some hundreds
 
 
-def clean(_wire: Wire, streams: list[socket.socket]) -> None:
+def clean(_wire: StreamServerFixture, streams: list[socket.socket]) -> None:
     """Each closes its side in order."""
 
 
-def reset(_wire: Wire, streams: list[socket.socket]) -> None:
+def reset(_wire: StreamServerFixture, streams: list[socket.socket]) -> None:
     for each in streams:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
-def half_closed(_wire: Wire, streams: list[socket.socket]) -> None:
+def half_closed(_wire: StreamServerFixture, streams: list[socket.socket]) -> None:
     for each in streams:
         each.shutdown(socket.SHUT_WR)
     for each in streams:
         read_all(each)
 
 
-def revoked(wire: Wire, streams: list[socket.socket]) -> None:
+def revoked(stream_server: StreamServerFixture, streams: list[socket.socket]) -> None:
     """Everything is taken away and given back while they listen."""
-    wire.bench.access["ada"] = set()
-    wire.do(lambda: wire.bench.say("guild:1", touches=("user:ada",)))
+    stream_server.hub_fixture.channels_by_person["ada"] = set()
+    stream_server.call_in_loop(
+        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+    )
     for each in streams:
         read_until(each, b"event: revoked")
-    wire.bench.access["ada"] = {"guild:1"}
-    wire.do(lambda: wire.bench.say("guild:1", touches=("user:ada",)))
+    stream_server.hub_fixture.channels_by_person["ada"] = {"guild:1"}
+    stream_server.call_in_loop(
+        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+    )
 
 
-def signed_out(wire: Wire, streams: list[socket.socket]) -> None:
-    session = wire.bench.sessions.pop("s")
-    wire.do(lambda: wire.bench.say("guild:1", touches=("user:ada",)))
+def signed_out(stream_server: StreamServerFixture, streams: list[socket.socket]) -> None:
+    session = stream_server.hub_fixture.sessions.pop("s")
+    stream_server.call_in_loop(
+        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+    )
     for each in streams:
         assert b"event: goodbye" in read_all(each)
-    wire.bench.sessions["s"] = session
+    stream_server.hub_fixture.sessions["s"] = session
 
 
-def slow(wire: Wire, streams: list[socket.socket]) -> None:
+def slow(stream_server: StreamServerFixture, streams: list[socket.socket]) -> None:
     """They do not read what they are told."""
     for _ in range(20):
-        wire.do(lambda: [wire.bench.say("guild:1") for _ in range(50)])
+        stream_server.call_in_loop(
+            lambda: [stream_server.hub_fixture.publish("guild:1") for _ in range(50)]
+        )
 
 
 BEHIND = b"GET /stream?after=0123abcd-%d HTTP/1.1\r\nHost: desk\r\n\r\n"
-WAYS: dict[str, tuple[bytes, bool, Callable[[Wire, list[socket.socket]], None]]] = {
+WAYS: dict[str, tuple[bytes, bool, Callable[[StreamServerFixture, list[socket.socket]], None]]] = {
     # what is asked, whether the first frame is waited for, and what happens then
     "clean": (STREAM, True, clean),
     "reset": (STREAM, True, reset),
@@ -77,21 +91,21 @@ WAYS: dict[str, tuple[bytes, bool, Callable[[Wire, list[socket.socket]], None]]]
 }
 
 
-def come_and_go(wire: Wire, way: str) -> None:
+def come_and_go(stream_server: StreamServerFixture, way: str) -> None:
     request, waits, then = WAYS[way]
-    streams = [wire.open(request) for _ in range(TOGETHER)]
+    streams = [stream_server.connect(request) for _ in range(TOGETHER)]
     for each in streams:
         if waits:
             read_until(each, b"connected")
-    then(wire, streams)
+    then(stream_server, streams)
     for each in streams:
         each.close()
 
 
-def settle(wire: Wire) -> None:
+def settle(stream_server: StreamServerFixture) -> None:
     """Wait until no stream is left."""
-    wait_until(lambda: not wire.seats)
-    wait_until(lambda: not any(wire.left_over().values()))
+    wait_until(lambda: not stream_server.subscriptions)
+    wait_until(lambda: not any(stream_server.count_leaked().values()))
 
 
 @pytest.mark.slow
@@ -101,7 +115,7 @@ def test_what_ten_thousand_streams_took_is_given_back(
 ) -> None:
     caplog.set_level(WARNING)  # a record of each would be kept until the end
     caplog.set_level(WARNING, "uvicorn.access")
-    with Wire(loop) as wire:
+    with StreamServerFixture(loop) as wire:
         for way in WAYS:  # what is made once is made now
             come_and_go(wire, way)
         settle(wire)
@@ -123,12 +137,12 @@ def test_what_ten_thousand_streams_took_is_given_back(
 
 @pytest.mark.slow
 def test_readers_who_stopped_and_readers_far_behind_leave_nothing() -> None:
-    with Wire("uvloop") as wire:
+    with StreamServerFixture("uvloop") as wire:
         for _ in range(MISSED):
-            wire.say()
+            wire.publish()
         for round_ in range(4):
-            stopped = [wire.open(STREAM, receive_bytes=4096) for _ in range(TOGETHER)]
-            behind = [wire.open(BEHIND % 0, receive_bytes=4096) for _ in range(TOGETHER)]
+            stopped = [wire.connect(STREAM, receive_bytes=4096) for _ in range(TOGETHER)]
+            behind = [wire.connect(BEHIND % 0, receive_bytes=4096) for _ in range(TOGETHER)]
             for each in stopped + behind:
                 read_until(each, b"connected")
             slow(wire, stopped)
@@ -138,24 +152,24 @@ def test_readers_who_stopped_and_readers_far_behind_leave_nothing() -> None:
                 each.close()
             settle(wire)
 
-        assert wire.do(lambda: sizes_here(wire))["streams"] == 0
+        assert wire.call_in_loop(lambda: sizes_here(wire))["streams"] == 0
 
 
-def sizes_of(wire: Wire) -> dict[str, int]:
+def sizes_of(stream_server: StreamServerFixture) -> dict[str, int]:
     gc.collect()
-    return wire.do(lambda: sizes_here(wire))
+    return stream_server.call_in_loop(lambda: sizes_here(stream_server))
 
 
-def sizes_here(wire: Wire) -> dict[str, int]:
+def sizes_here(stream_server: StreamServerFixture) -> dict[str, int]:
     """What grows when something is left: sockets, the hub's lists, memory."""
-    hub = wire.bench.hub
+    hub = stream_server.hub_fixture.hub
     return {
         "files": len(list(Path("/proc/self/fd").iterdir())),
-        "people": len(hub._people),
-        "streams": len(hub.seats),
-        "channels": len(hub._audience._seats),
-        "beats": sum(map(len, hub._heart._seats)),
-        "loads": len(hub._loads),
-        "log": len(wire.bench.log),
+        "people": len(hub._by_person),
+        "streams": len(hub.subscriptions),
+        "channels": len(hub._fanout._by_channel),
+        "beats": sum(map(len, hub._heartbeat._buckets)),
+        "loads": len(hub._backfill_tasks),
+        "log": len(stream_server.hub_fixture.log),
         "blocks": sys.getallocatedblocks(),
     }

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures import sse
-from tests.fixtures.guild import Place
-from tests.fixtures.server import running
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import running_server
 
 WINDOW = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind
 LARGE = 400_000  # bytes; an event the door just takes
@@ -20,62 +20,66 @@ LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
 @pytest.mark.slow
 @pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
 def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        place = Place(server)
-        cookie = place.staff()
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
         slow = sse.connect(server.port, "/api/events", cookie, receive_bytes=4096)
-        with slow, place.listen(cookie) as quick:
-            assert slow.next().type == "connected"
+        with slow, place.open_stream(cookie) as quick:
+            assert slow.next_frame().type == "connected"
             for number in range(WINDOW // LARGE + 20):
-                place.tell("guild.setup_complete", number=number, padding="x" * LARGE)
-                assert quick.next().told["data"]["number"] == number  # nobody waits for the slow
+                place.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
+                assert (
+                    quick.next_frame().data["data"]["number"] == number
+                )  # nobody waits for the slow
 
-            server.log.wait_for("a stream was let go: its reader is too slow", within=LET_GO)
-            heard = [frame.told["data"]["number"] for frame in slow.rest()]
+            server.log.wait_for_line("a stream was let go: its reader is too slow", timeout=LET_GO)
+            heard = [frame.data["data"]["number"] for frame in slow.read_rest()]
 
         assert heard == list(range(len(heard)))
         with sse.connect(server.port, "/api/events", cookie, slow.cursor) as back:
-            first = back.next()
-            assert (first.told["verdict"], first.told["because"]) == ("resumed", "slow")
-            assert back.next().told["data"]["number"] == len(heard)
+            first = back.next_frame()
+            assert (first.data["verdict"], first.data["because"]) == ("resumed", "slow")
+            assert back.next_frame().data["data"]["number"] == len(heard)
 
 
-def test_a_reader_who_reads_again_in_time_has_missed_nothing(place: Place) -> None:
-    cookie = place.staff()
-    with sse.connect(place.server.port, "/api/events", cookie, receive_bytes=4096) as slow:
-        assert slow.next().type == "connected"
+def test_a_reader_who_reads_again_in_time_has_missed_nothing(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as slow:
+        assert slow.next_frame().type == "connected"
         count = 20  # times LARGE: more than sockets take, less than the window
         for number in range(count):
-            place.tell("guild.setup_complete", number=number, padding="x" * LARGE)
+            guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
 
-        heard = [slow.next().told["data"]["number"] for _ in range(count)]
+        heard = [slow.next_frame().data["data"]["number"] for _ in range(count)]
 
     assert heard == list(range(count))
 
 
 def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        place = Place(server)
-        with sse.connect(server.port, "/api/events", place.staff(), receive_bytes=4096) as stream:
-            assert stream.next().type == "connected"
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        with sse.connect(
+            server.port, "/api/events", place.sign_in_staff(), receive_bytes=4096
+        ) as stream:
+            assert stream.next_frame().type == "connected"
             for _ in range(FLOOD // LARGE):
-                place.tell("guild.setup_complete", whatever="y" * LARGE)
+                place.send_event("guild.setup_complete", whatever="y" * LARGE)
 
             seconds, code = server.stop()
 
     assert (seconds < SHUTDOWN, code) == (True, 0)
 
 
-def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(place: Place) -> None:
-    cookie = place.staff()
-    with sse.connect(place.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
-        assert stream.next().type == "connected"
+def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
+        assert stream.next_frame().type == "connected"
         for _ in range(FLOOD // LARGE):
-            place.tell("guild.setup_complete", whatever="y" * LARGE)
+            guild.send_event("guild.setup_complete", whatever="y" * LARGE)
 
-        mark = place.server.log.mark
-        place.server.submit("/sign-out", cookie)
-        place.server.log.wait_for("a stream was cut off", after=mark)
+        mark = guild.server.log.end
+        guild.server.submit_form("/sign-out", cookie)
+        guild.server.log.wait_for_line("a stream was cut off", after=mark)
 
         # What the kernel had taken may still come; the rest, and an orderly end, do not.
-        assert len(stream.rest()) < FLOOD // LARGE
+        assert len(stream.read_rest()) < FLOOD // LARGE

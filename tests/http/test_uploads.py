@@ -20,12 +20,12 @@ from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
 from deskwire.tickets.files.attachments import files
-from deskwire.web.http.middleware import FORM_BYTES, RoomForFiles, guard
+from deskwire.web.http.middleware import MAX_FORM_BYTES, UploadLimit, add_middleware
 from deskwire.web.http.uploads import receive_files
-from deskwire.web.routes import takes_files
-from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Actor
-from tests.fixtures.files import FilesHouse
-from tests.fixtures.site import MAX_FILE, WholeSite, browse
+from deskwire.web.routes import upload_matcher
+from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Persona
+from tests.fixtures.files import FilesFixture
+from tests.fixtures.site import MAX_FILE_BYTES, SiteFixture, open_browser
 from tests.unit.test_thumbnails import bomb, drawn
 
 BOUNDARY = "----seam"
@@ -40,63 +40,67 @@ POLYGLOTS = {
 }
 
 
-class Filed(WholeSite):
+class FilesSiteFixture(SiteFixture):
     """A site with organizations and a request of Bo's in Northwind."""
 
-    house: FilesHouse
+    desk: FilesFixture
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(FilesHouse(folder))
-        self.ticket = self.house.file(BO, self.house.northwind)
+        super().__init__(FilesFixture(folder))
+        self.ticket = self.desk.create_request(BO, self.desk.northwind)
 
     def upload(
-        self, actor: Actor, content: bytes = b"hello", name: str = "a.txt", place: str = ""
+        self, persona: Persona, content: bytes = b"hello", name: str = "a.txt", workspace: str = ""
     ) -> Any:
-        where = {"workspace": place or self.house.northwind}
+        where = {"workspace": workspace or self.desk.northwind}
         named = {"x-file-name": quote(name)}
-        return browse(self, actor).post("/files", params=where, content=content, headers=named)
+        return open_browser(self, persona).post(
+            "/files", params=where, content=content, headers=named
+        )
 
-    def sent(self, actor: Actor, content: bytes, name: str = "a.txt", kind: Any = "reply") -> str:
+    def sent(
+        self, persona: Persona, content: bytes, name: str = "a.txt", kind: Any = "reply"
+    ) -> str:
         """The address of a file that came with a message."""
-        told = self.upload(actor, content, name).json()
-        self.house.write(actor, self.ticket, [told["id"]], kind)
+        told = self.upload(persona, content, name).json()
+        self.desk.post_files(persona, self.ticket, [told["id"]], kind)
         return str(told["href"])
 
     def rows(self) -> int:
         counted = select(func.count()).select_from(files)
-        return self.house.db.read_here(lambda tx: tx.execute(counted).scalar_one())
+        return self.desk.db.read_sync(lambda tx: tx.execute(counted).scalar_one())
 
     def bytes_kept(self) -> list[Path]:
-        return [each for each in self.house.folder.glob("files/**/*") if each.is_file()]
+        return [each for each in self.desk.folder.glob("files/**/*") if each.is_file()]
 
     def is_empty(self) -> bool:
         return self.rows() == 0 and self.bytes_kept() == []
 
 
 @pytest.fixture
-def filed(tmp_path: Path) -> Iterator[Filed]:
-    site = Filed(tmp_path)
+def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
+    site = FilesSiteFixture(tmp_path)
     yield site
-    site.house.db.close()
+    site.desk.db.close()
 
 
-def test_a_file_is_taken_in_and_given_back(filed: Filed) -> None:
-    answer = filed.upload(BO, "Grüße".encode(), "Brief an Mo – 1.txt")
+def test_a_file_is_taken_in_and_given_back(files_site: FilesSiteFixture) -> None:
+    answer = files_site.upload(BO, "Grüße".encode(), "Brief an Mo – 1.txt")
 
     assert answer.status_code == 201
     told = answer.json()
     assert (told["name"], told["type"], told["size"]) == ("Brief an Mo – 1.txt", "text/plain", 7)
     assert told["href"] == f"/files/{told['id']}"
-    given = browse(filed, BO).get(told["href"])
+    given = open_browser(files_site, BO).get(told["href"])
     assert given.content == "Grüße".encode()
     assert given.headers["content-disposition"] == (
         "attachment; filename*=UTF-8''Brief%20an%20Mo%20%E2%80%93%201.txt"
     )
 
 
-def test_a_form_with_one_file_will_do(filed: Filed) -> None:
-    where = {"workspace": filed.house.northwind}
-    browser = browse(filed, BO)
+def test_a_form_with_one_file_will_do(files_site: FilesSiteFixture) -> None:
+    where = {"workspace": files_site.desk.northwind}
+    browser = open_browser(files_site, BO)
 
     answer = browser.post("/files", params=where, files={"file": ("crane.png", picture())})
 
@@ -108,31 +112,31 @@ def test_a_form_with_one_file_will_do(filed: Filed) -> None:
         assert image.size == (480, 240)
 
 
-def test_who_sees_the_request_has_its_files_and_nobody_else(filed: Filed) -> None:
-    href = filed.sent(BO, picture(), "crane.png")
+def test_who_sees_the_request_has_its_files_and_nobody_else(files_site: FilesSiteFixture) -> None:
+    href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
         for actor, status in ((ADA, 200), (BO, 200), (UNA, 200), (CY, 404), (EVE, 404)):
-            assert browse(filed, actor).get(address).status_code == status, actor.name
-        assert browse(filed).get(address).status_code == 303
-        assert browse(filed, accept="application/json").get(address).status_code == 401
+            assert open_browser(files_site, actor).get(address).status_code == status, actor.name
+        assert open_browser(files_site).get(address).status_code == 303
+        assert open_browser(files_site, accept="application/json").get(address).status_code == 401
 
 
-def test_files_of_notes_are_the_teams(filed: Filed) -> None:
-    href = filed.sent(ADA, picture(), "crane.png", "note")
+def test_files_of_notes_are_the_teams(files_site: FilesSiteFixture) -> None:
+    href = files_site.sent(ADA, picture(), "crane.png", "note")
 
     for address in (href, f"{href}/thumbnail"):
-        assert browse(filed, ADA).get(address).status_code == 200
-        assert browse(filed, BO).get(address).status_code == 404
+        assert open_browser(files_site, ADA).get(address).status_code == 200
+        assert open_browser(files_site, BO).get(address).status_code == 404
 
 
-def test_not_yours_is_the_same_bytes_as_not_there(filed: Filed) -> None:
-    theirs = filed.sent(ADA, picture(), "crane.png", "note")
-    unsent = filed.upload(ADA).json()["href"]
+def test_not_yours_is_the_same_bytes_as_not_there(files_site: FilesSiteFixture) -> None:
+    theirs = files_site.sent(ADA, picture(), "crane.png", "note")
+    unsent = files_site.upload(ADA).json()["href"]
     nowhere = f"/files/{new_id()}"
 
     for accept in ("text/html", "application/json"):
-        browser = browse(filed, BO, accept=accept)
+        browser = open_browser(files_site, BO, accept=accept)
         for end in ("", "/thumbnail"):
             for method in ("GET", "HEAD"):
                 for more in ({}, {"range": "bytes=0-1"}, {"if-none-match": "*"}):
@@ -145,22 +149,24 @@ def test_not_yours_is_the_same_bytes_as_not_there(filed: Filed) -> None:
                     assert len({tuple(each.headers.items()) for each in answers}) == 1
 
 
-def test_nobody_uploads_where_they_may_not_file(filed: Filed) -> None:
-    kept = filed.rows()
+def test_nobody_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
+    kept = files_site.rows()
 
-    for place in (filed.house.tyrell, f"org:{new_id()}", "org:x", "guild:1", "%00", "x" * 5000):
-        assert filed.upload(BO, place=place).status_code == 404, place
-    assert filed.upload(EVE).status_code == 404
-    assert browse(filed).post("/files", content=b"x").status_code == 303
+    for place in (files_site.desk.tyrell, f"org:{new_id()}", "org:x", "guild:1", "%00", "x" * 5000):
+        assert files_site.upload(BO, workspace=place).status_code == 404, place
+    assert files_site.upload(EVE).status_code == 404
+    assert open_browser(files_site).post("/files", content=b"x").status_code == 303
 
-    assert filed.rows() == kept
+    assert files_site.rows() == kept
 
 
 @pytest.mark.parametrize("name", POLYGLOTS)
-def test_what_a_browser_might_run_is_only_ever_a_download(filed: Filed, name: str) -> None:
-    href = filed.sent(BO, POLYGLOTS[name], name)
+def test_what_a_browser_might_run_is_only_ever_a_download(
+    files_site: FilesSiteFixture, name: str
+) -> None:
+    href = files_site.sent(BO, POLYGLOTS[name], name)
 
-    given = browse(filed, ADA).get(href)
+    given = open_browser(files_site, ADA).get(href)
 
     assert given.status_code == 200
     assert given.content == POLYGLOTS[name]
@@ -170,7 +176,7 @@ def test_what_a_browser_might_run_is_only_ever_a_download(filed: Filed, name: st
     kind = given.headers["content-type"]
     assert not any(word in kind for word in ("html", "svg", "xml", "script")), kind
     if name != "gif.js":
-        assert browse(filed, ADA).get(f"{href}/thumbnail").status_code == 404
+        assert open_browser(files_site, ADA).get(f"{href}/thumbnail").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -185,45 +191,53 @@ def test_what_a_browser_might_run_is_only_ever_a_download(filed: Filed, name: st
         ("x" * 3000, "x" * 200),
     ],
 )
-def test_names_play_no_tricks(filed: Filed, raw: str, name: str) -> None:
-    where = {"workspace": filed.house.northwind}
+def test_names_play_no_tricks(files_site: FilesSiteFixture, raw: str, name: str) -> None:
+    where = {"workspace": files_site.desk.northwind}
     named = {"x-file-name": raw}
 
-    told = browse(filed, BO).post("/files", params=where, content=b"x", headers=named).json()
+    told = (
+        open_browser(files_site, BO)
+        .post("/files", params=where, content=b"x", headers=named)
+        .json()
+    )
 
     assert told["name"] == name
-    given = browse(filed, BO).get(told["href"])
+    given = open_browser(files_site, BO).get(told["href"])
     assert given.headers["content-disposition"] == (
         f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     )
     assert "set-cookie" not in given.headers
-    assert {each.parent.parent.name for each in filed.bytes_kept()} == {"files"}
+    assert {each.parent.parent.name for each in files_site.bytes_kept()} == {"files"}
 
 
-def test_a_file_without_a_name_or_without_a_file_is_refused(filed: Filed) -> None:
-    where = {"workspace": filed.house.northwind}
-    browser = browse(filed, BO, accept="application/json")
+def test_a_file_without_a_name_or_without_a_file_is_refused(files_site: FilesSiteFixture) -> None:
+    where = {"workspace": files_site.desk.northwind}
+    browser = open_browser(files_site, BO, accept="application/json")
 
     assert browser.post("/files", params=where, content=b"x").status_code == 422
     empty = browser.post("/files", params=where, files={"file": ("", b"")}, data={"a": "b"})
     assert empty.status_code == 422
-    assert filed.is_empty()
+    assert files_site.is_empty()
 
 
-def test_ten_thousand_files_in_one_form_are_refused_and_none_is_kept(filed: Filed) -> None:
-    where = {"workspace": filed.house.northwind}
+def test_ten_thousand_files_in_one_form_are_refused_and_none_is_kept(
+    files_site: FilesSiteFixture,
+) -> None:
+    where = {"workspace": files_site.desk.northwind}
     many = [("file", (f"{number}.txt", b"x")) for number in range(10_000)]
 
-    answer = browse(filed, BO).post("/files", params=where, files=many)
+    answer = open_browser(files_site, BO).post("/files", params=where, files=many)
 
     assert answer.status_code == 422
-    assert filed.is_empty()
+    assert files_site.is_empty()
 
 
 @pytest.mark.parametrize("is_form", [True, False])
-def test_what_is_too_large_is_refused_with_a_sentence(filed: Filed, *, is_form: bool) -> None:
-    where, content = {"workspace": filed.house.northwind}, b"x" * (MAX_FILE + 1)
-    browser = browse(filed, BO, accept="application/json")
+def test_what_is_too_large_is_refused_with_a_sentence(
+    files_site: FilesSiteFixture, *, is_form: bool
+) -> None:
+    where, content = {"workspace": files_site.desk.northwind}, b"x" * (MAX_FILE_BYTES + 1)
+    browser = open_browser(files_site, BO, accept="application/json")
 
     def endless() -> Iterator[bytes]:
         yield from [content[:100_000]] * 31
@@ -236,7 +250,7 @@ def test_what_is_too_large_is_refused_with_a_sentence(filed: Filed, *, is_form: 
 
     assert answer.status_code == 413
     assert answer.json()["detail"] == "A file may have at most 3 MB. Send a smaller one."
-    assert filed.is_empty()
+    assert files_site.is_empty()
 
 
 @pytest.mark.parametrize(
@@ -251,35 +265,37 @@ def test_what_is_too_large_is_refused_with_a_sentence(filed: Filed, *, is_form: 
         b'------seam\r\nContent-Disposition: form-data; name="t"\r\n\r\n\xff\r\n------seam--\r\n',
     ],
 )
-def test_a_broken_form_is_refused_and_leaves_nothing(filed: Filed, body: bytes) -> None:
-    where = {"workspace": filed.house.northwind}
+def test_a_broken_form_is_refused_and_leaves_nothing(
+    files_site: FilesSiteFixture, body: bytes
+) -> None:
+    where = {"workspace": files_site.desk.northwind}
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 
-    answer = browse(filed, BO).post("/files", params=where, content=body, headers=kind)
+    answer = open_browser(files_site, BO).post("/files", params=where, content=body, headers=kind)
 
     assert answer.status_code == 422
-    assert filed.is_empty()
+    assert files_site.is_empty()
 
 
-def test_a_form_without_a_boundary_is_refused(filed: Filed) -> None:
-    where, kind = {"workspace": filed.house.northwind}, {"content-type": "multipart/form-data"}
+def test_a_form_without_a_boundary_is_refused(files_site: FilesSiteFixture) -> None:
+    where, kind = {"workspace": files_site.desk.northwind}, {"content-type": "multipart/form-data"}
 
-    answer = browse(filed, BO).post("/files", params=where, content=b"x", headers=kind)
+    answer = open_browser(files_site, BO).post("/files", params=where, content=b"x", headers=kind)
 
     assert answer.status_code == 422
 
 
-def test_a_bomb_is_a_file_like_others(filed: Filed) -> None:
-    told = filed.upload(BO, bomb(50_000, 50_000), "bomb.png")
+def test_a_bomb_is_a_file_like_others(files_site: FilesSiteFixture) -> None:
+    told = files_site.upload(BO, bomb(50_000, 50_000), "bomb.png")
 
     assert told.status_code == 201
     assert "preview" not in told.json()
 
 
-def test_parts_are_given_as_asked(filed: Filed) -> None:
+def test_parts_are_given_as_asked(files_site: FilesSiteFixture) -> None:
     content = bytes(range(256)) * 40
-    href = filed.sent(BO, content, "x.bin")
-    browser = browse(filed, ADA)
+    href = files_site.sent(BO, content, "x.bin")
+    browser = open_browser(files_site, ADA)
     tag = browser.get(href).headers["etag"]
 
     def ask(**headers: str) -> Any:
@@ -301,41 +317,41 @@ def test_parts_are_given_as_asked(filed: Filed) -> None:
     assert none.headers["content-range"] == f"bytes */{len(content)}"
 
 
-def test_head_tells_and_sends_nothing(filed: Filed) -> None:
-    href = filed.sent(BO, b"hello")
+def test_head_tells_and_sends_nothing(files_site: FilesSiteFixture) -> None:
+    href = files_site.sent(BO, b"hello")
 
-    told = browse(filed, ADA).head(href)
+    told = open_browser(files_site, ADA).head(href)
 
     assert (told.status_code, told.content) == (200, b"")
     assert told.headers["content-length"] == "5"
     assert told.headers["accept-ranges"] == "bytes"
 
 
-def test_what_a_browser_has_is_not_sent_again_but_asked_about(filed: Filed) -> None:
-    href = filed.sent(BO, picture(), "crane.png")
+def test_what_a_browser_has_is_not_sent_again_but_asked_about(files_site: FilesSiteFixture) -> None:
+    href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
-        first = browse(filed, ADA).get(address)
+        first = open_browser(files_site, ADA).get(address)
         known = {"if-none-match": first.headers["etag"]}
         assert first.headers["cache-control"] == "private, no-cache"
-        again = browse(filed, ADA).get(address, headers=known)
+        again = open_browser(files_site, ADA).get(address, headers=known)
         assert (again.status_code, again.content) == (304, b"")
-        assert browse(filed, CY).get(address, headers=known).status_code == 404
+        assert open_browser(files_site, CY).get(address, headers=known).status_code == 404
 
 
-def test_bytes_that_are_lost_are_not_there(filed: Filed) -> None:
-    href = filed.sent(BO, b"hello")
-    for each in filed.bytes_kept():
+def test_bytes_that_are_lost_are_not_there(files_site: FilesSiteFixture) -> None:
+    href = files_site.sent(BO, b"hello")
+    for each in files_site.bytes_kept():
         each.unlink()
 
-    assert browse(filed, ADA).get(href).status_code == 404
+    assert open_browser(files_site, ADA).get(href).status_code == 404
 
 
-def test_pages_without_scripts_send_their_files_with_the_form(filed: Filed) -> None:
-    person, place = filed.house.id_of(BO), filed.house.northwind
+def test_pages_without_scripts_send_their_files_with_the_form(files_site: FilesSiteFixture) -> None:
+    person, place = files_site.desk.person_id(BO), files_site.desk.northwind
 
     async def page(request: Request) -> Response:
-        got = await receive_files(request, filed.site.uploads, person, place, at_most=2)
+        got = await receive_files(request, files_site.site.uploads, person, place, max_files=2)
         return JSONResponse([got.fields.multi_items(), [each.name for each in got.files]])
 
     browser = TestClient(Starlette(routes=[Route("/", page, methods=["POST"])]))
@@ -343,7 +359,7 @@ def test_pages_without_scripts_send_their_files_with_the_form(filed: Filed) -> N
 
     answer = browser.post("/", data={"text": "Grüße", "tag": ["x", "y"]}, files=two)
     assert answer.json() == [[["text", "Grüße"], ["tag", "x"], ["tag", "y"]], ["a.txt", "b.txt"]]
-    assert filed.rows() == 2
+    assert files_site.rows() == 2
     none = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename=""\r\n\r\n\r\n'
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     chosen = browser.post("/", content=f"{none}--{BOUNDARY}--\r\n".encode(), headers=kind)
@@ -352,27 +368,27 @@ def test_pages_without_scripts_send_their_files_with_the_form(filed: Filed) -> N
     assert json.loads(plain.text) == [[["text", "Hi"]], []]
 
 
-def test_what_comes_with_a_refused_form_is_not_kept(filed: Filed) -> None:
+def test_what_comes_with_a_refused_form_is_not_kept(files_site: FilesSiteFixture) -> None:
     file = [("upload", ("a.txt", b"a"))]
-    place = filed.house.northwind.removeprefix("org:")
+    place = files_site.desk.northwind.removeprefix("org:")
     form = {"id": new_id(), "organization": place, "subject": "", "text": "See the file"}
 
-    reply = browse(filed, BO).post(
-        f"/requests/{filed.ticket}/messages", data={"id": "x", "text": "Hi"}, files=file
+    reply = open_browser(files_site, BO).post(
+        f"/requests/{files_site.ticket}/messages", data={"id": "x", "text": "Hi"}, files=file
     )
-    request = browse(filed, BO).post("/requests/new", data=form, files=file)
-    stranger = browse(filed, EVE).post("/requests/new", data=form, files=file)
+    request = open_browser(files_site, BO).post("/requests/new", data=form, files=file)
+    stranger = open_browser(files_site, EVE).post("/requests/new", data=form, files=file)
 
     assert (reply.status_code, request.status_code) == (422, 422)
     assert stranger.headers["location"] == "/create-organization"
-    assert filed.is_empty()
+    assert files_site.is_empty()
 
 
-def test_only_addresses_that_take_files_take_large_bodies(filed: Filed) -> None:
-    ask = takes_files(filed.urls)
-    guarded = guard(filed.app, None, RoomForFiles(ask, MAX_FILE * 4))
+def test_only_addresses_that_take_files_take_large_bodies(files_site: FilesSiteFixture) -> None:
+    ask = upload_matcher(files_site.urls)
+    guarded = add_middleware(files_site.app, None, UploadLimit(ask, MAX_FILE_BYTES * 4))
     browser = TestClient(guarded, follow_redirects=False)
-    large = {"file": ("x", b"x" * (FORM_BYTES + 1))}
+    large = {"file": ("x", b"x" * (MAX_FORM_BYTES + 1))}
 
     assert browser.post("/sign-in", files=large).status_code == 413
     assert browser.post("/settings/password", files=large).status_code == 413
@@ -380,7 +396,7 @@ def test_only_addresses_that_take_files_take_large_bodies(filed: Filed) -> None:
     assert ask("/files", False)
     assert not ask("/files/x", True)
     assert not ask("/files/", True)
-    huge = {"file": ("x", b"x" * (MAX_FILE * 4 + 1))}
+    huge = {"file": ("x", b"x" * (MAX_FILE_BYTES * 4 + 1))}
     assert browser.post("/files", files=huge).status_code == 413
 
 

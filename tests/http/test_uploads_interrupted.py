@@ -15,7 +15,7 @@ from deskwire.accounts.people import people
 from deskwire.kit.ids import new_id
 from deskwire.tickets.files.attachments import files
 from deskwire.workspaces.organizations.organizations import organization_members, organizations
-from tests.fixtures.server import Server, running
+from tests.fixtures.server import Server, running_server
 from tests.fixtures.stream_server import wait_until
 
 pytestmark = pytest.mark.database("sqlite")
@@ -23,7 +23,7 @@ WITHIN = 10.0  # s
 
 
 def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
+    with running_server(tmp_path) as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
         place = found(server)
         kept = tmp_path / "files"
@@ -33,7 +33,7 @@ def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
 
         wait_until(lambda: files_in(kept) == [])
         assert count(server) == 0
-        assert not server.log.lines("broke")
+        assert not server.log.find_lines("broke")
 
         whole = server.request(
             "POST",
@@ -48,7 +48,7 @@ def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
 
 
 def test_more_than_is_announced_or_allowed_is_refused_while_it_arrives(tmp_path: Path) -> None:
-    with running(tmp_path, MAX_FILE_MB="1") as server:
+    with running_server(tmp_path, MAX_FILE_MB="1") as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
         place = found(server)
         with closing(socket.create_connection(("127.0.0.1", server.port))) as line:
@@ -63,11 +63,11 @@ def test_more_than_is_announced_or_allowed_is_refused_while_it_arrives(tmp_path:
         assert count(server) == 0
 
 
-def head_of(server: Server, cookie: str, place: str, length: int | None) -> bytes:
+def head_of(server: Server, cookie: str, workspace: str, length: int | None) -> bytes:
     """The head of an upload; without a length it comes in pieces."""
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = (
-        f"POST /files?workspace={place} HTTP/1.1",
+        f"POST /files?workspace={workspace} HTTP/1.1",
         f"Host: 127.0.0.1:{server.port}",
         f"Cookie: {cookie}",
         f"Origin: {server.url}",
@@ -89,15 +89,15 @@ def found(server: Server) -> str:
         for person in tx.execute(select(people.c.id)).scalars().all():
             tx.execute(insert(organization_members).values({**member, "person": person}))
 
-    with server.reading() as db:
-        db.write_here(work)
+    with server.open_database() as db:
+        db.write_sync(work)
     return f"org:{id_}"
 
 
 def count(server: Server) -> int:
     counted = select(func.count()).select_from(files)
-    with server.reading() as db:
-        return db.read_here(lambda tx: tx.execute(counted).scalar_one())
+    with server.open_database() as db:
+        return db.read_sync(lambda tx: tx.execute(counted).scalar_one())
 
 
 def files_in(folder: Path) -> list[Path]:

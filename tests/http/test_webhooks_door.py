@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 
-from deskwire.integrations.discord.sender import envelope, headers
-from deskwire.integrations.discord.signature import PATH
+from deskwire.integrations.discord.sender import build_envelope, build_headers
+from deskwire.integrations.discord.signature import WEBHOOK_PATH
 from deskwire.kit.clock import now
 from tests.fixtures.server import Server
 
@@ -26,7 +26,7 @@ def ask(server: Server, head: str, body: bytes = b"") -> tuple[int, dict[str, ob
 
 
 def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Server) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {MIB}"
+    head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {MIB}"
 
     status, said = ask(server, head)
 
@@ -35,8 +35,8 @@ def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Se
 
 def test_a_body_too_large_is_told_so_though_it_is_sent_whole(server: Server) -> None:
     at, body = now(), b"x" * (8 * MIB)
-    signed = "\r\n".join(f"{k}: {v}" for k, v in headers(server.secret, at, body).items())
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{signed}"
+    signed = "\r\n".join(f"{k}: {v}" for k, v in build_headers(server.secret, at, body).items())
+    head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{signed}"
 
     status, said = ask(server, head, body)
 
@@ -46,25 +46,28 @@ def test_a_body_too_large_is_told_so_though_it_is_sent_whole(server: Server) -> 
 
 def test_the_largest_body_there_may_be_is_kept(server: Server) -> None:
     at = now()
-    padding = "x" * (MIB - len(envelope("guild.left", {"guildId": "1", "more": ""}, at)))
-    body = envelope("guild.left", {"guildId": "1", "more": padding}, at)
+    padding = "x" * (MIB - len(build_envelope("guild.left", {"guildId": "1", "more": ""}, at)))
+    body = build_envelope("guild.left", {"guildId": "1", "more": padding}, at)
     assert len(body) == MIB
 
-    reply = server.request("POST", PATH, body, headers(server.secret, at, body))
+    reply = server.request("POST", WEBHOOK_PATH, body, build_headers(server.secret, at, body))
 
     assert reply.status == 200
 
 
 def test_one_byte_more_is_refused(server: Server) -> None:
     at = now()
-    padding = "x" * (MIB + 1 - len(envelope("guild.left", {"guildId": "1", "more": ""}, at)))
-    body = envelope("guild.left", {"guildId": "1", "more": padding}, at)
+    padding = "x" * (MIB + 1 - len(build_envelope("guild.left", {"guildId": "1", "more": ""}, at)))
+    body = build_envelope("guild.left", {"guildId": "1", "more": padding}, at)
 
-    assert server.request("POST", PATH, body, headers(server.secret, at, body)).status == 413
+    assert (
+        server.request("POST", WEBHOOK_PATH, body, build_headers(server.secret, at, body)).status
+        == 413
+    )
 
 
 def test_anything_but_a_post_is_told_what_to_do(server: Server) -> None:
-    reply = server.get(PATH)
+    reply = server.get(WEBHOOK_PATH)
 
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
 
@@ -72,9 +75,15 @@ def test_anything_but_a_post_is_told_what_to_do(server: Server) -> None:
 def signed(server: Server, said: str, version: str = "1.1", *more: str) -> bytes:
     """A whole request with a delivery that says `said`."""
     at = now()
-    body = envelope("guild.left", {"guildId": "1", "said": said}, at)
-    lines = [f"{name}: {value}" for name, value in headers(server.secret, at, body).items()]
-    head = [f"POST {PATH} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *lines, *more]
+    body = build_envelope("guild.left", {"guildId": "1", "said": said}, at)
+    lines = [f"{name}: {value}" for name, value in build_headers(server.secret, at, body).items()]
+    head = [
+        f"POST {WEBHOOK_PATH} HTTP/{version}",
+        "Host: x",
+        f"Content-Length: {len(body)}",
+        *lines,
+        *more,
+    ]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 

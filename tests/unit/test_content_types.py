@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskwire.kit.errors import TooLarge
-from deskwire.tickets.files.content_types import MAX_NAME, Seen, clean_name
+from deskwire.tickets.files.content_types import MAX_NAME_LENGTH, FileInspector, sanitize_filename
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ from deskwire.tickets.files.content_types import MAX_NAME, Seen, clean_name
     ],
 )
 def test_a_name_is_cleaned(raw: str, name: str) -> None:
-    assert clean_name(raw) == name
+    assert sanitize_filename(raw) == name
 
 
 @given(st.text(max_size=400))
 def test_no_name_is_dangerous(raw: str) -> None:
-    name = clean_name(raw)
+    name = sanitize_filename(raw)
 
-    assert 0 < len(name) <= MAX_NAME
+    assert 0 < len(name) <= MAX_NAME_LENGTH
     assert name not in (".", "..")
     assert not set(name) & set("/\\\0\n\r")
     assert not any(unicodedata.category(c)[0] == "C" for c in name)
@@ -72,9 +72,9 @@ def test_no_name_is_dangerous(raw: str) -> None:
     ],
 )
 async def test_a_type_is_seen_in_the_content(content: bytes, type_: str) -> None:
-    seen = Seen(1000)
+    seen = FileInspector(1000)
 
-    passed = b"".join([chunk async for chunk in seen.through(one_by_one(content))])
+    passed = b"".join([chunk async for chunk in seen.inspect(one_by_one(content))])
 
     assert passed == content
     assert seen.type == type_
@@ -91,7 +91,7 @@ async def test_too_much_is_refused_before_it_has_all_come() -> None:
             yield b"x" * 1_000_000
 
     with pytest.raises(TooLarge, match="at most 3 MB"):
-        async for _ in Seen(3_000_000).through(endless()):
+        async for _ in FileInspector(3_000_000).inspect(endless()):
             pass
 
     assert asked == 4

@@ -6,17 +6,17 @@ import json
 
 import pytest
 
-from deskwire.integrations.discord.sender import envelope, headers
-from deskwire.integrations.discord.signature import MAX_AGE, is_signed, sign
-from deskwire.integrations.discord.source import MAX_ID, BotSource, parse_envelope
+from deskwire.integrations.discord.sender import build_envelope, build_headers
+from deskwire.integrations.discord.signature import MAX_AGE, is_signature_valid, sign
+from deskwire.integrations.discord.source import MAX_ID_LENGTH, BotSource, parse_envelope
 from deskwire.integrations.discord.translate import parse_payload
 from deskwire.kit.clock import MINUTE
-from deskwire.webhooks.source import Arrived, Refused, Unfit
-from deskwire.webhooks.source import check as check_by
-from tests.fixtures.bot_deliveries import NOON, SECRET, check
+from deskwire.webhooks.source import IncomingDelivery, Rejection, UnprocessableDelivery
+from deskwire.webhooks.source import verify_request as check_by
+from tests.fixtures.bot_deliveries import NOON, SECRET, check_delivery
 
 OTHER = "fedcba9876543210fedcba9876543210"
-BODY = envelope("guild.left", {"guildId": "1046123456789012345"}, NOON)
+BODY = build_envelope("guild.left", {"guildId": "1046123456789012345"}, NOON)
 STAMP = str(NOON).encode()
 SIGNED = sign(SECRET, NOON, BODY).encode()
 
@@ -28,9 +28,9 @@ def asked(*, timestamps=(STAMP,), signatures=(SIGNED,), body=BODY, now=NOON, sec
 
 
 def test_what_the_sender_sends_is_let_in():
-    arrived = check(headers(SECRET, NOON, BODY), BODY, now=NOON + 7)
+    arrived = check_delivery(build_headers(SECRET, NOON, BODY), BODY, now=NOON + 7)
 
-    assert isinstance(arrived, Arrived)
+    assert isinstance(arrived, IncomingDelivery)
     assert (arrived.source, arrived.type, arrived.problem) == ("bot", "guild.left", None)
     assert (arrived.signed_at, arrived.received_at, arrived.body) == (NOON, NOON + 7, BODY)
 
@@ -47,7 +47,7 @@ def test_a_body_that_was_tampered_with_is_refused(where):
     tampered = bytearray(BODY)
     tampered[where] ^= 1
 
-    assert asked(body=bytes(tampered)) == Refused(401, "Invalid webhook signature")
+    assert asked(body=bytes(tampered)) == Rejection(401, "Invalid webhook signature")
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_a_body_that_was_tampered_with_is_refused(where):
     ],
 )
 def test_what_is_not_proven_is_refused_in_the_wires_words(changed, message):
-    assert asked(**changed) == Refused(401, message)
+    assert asked(**changed) == Rejection(401, message)
 
 
 def test_five_minutes_either_way_are_let_in():
     assert MAX_AGE == 5 * MINUTE
-    assert isinstance(asked(now=NOON + MAX_AGE), Arrived)
-    assert isinstance(asked(now=NOON - MAX_AGE), Arrived)
+    assert isinstance(asked(now=NOON + MAX_AGE), IncomingDelivery)
+    assert isinstance(asked(now=NOON - MAX_AGE), IncomingDelivery)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_five_minutes_either_way_are_let_in():
     ],
 )
 def test_a_signature_in_another_form_is_refused(signature):
-    assert not is_signed([SECRET], STAMP, signature, BODY, NOON)
+    assert not is_signature_valid([SECRET], STAMP, signature, BODY, NOON)
 
 
 @pytest.mark.parametrize(
@@ -117,17 +117,17 @@ def test_a_signature_in_another_form_is_refused(signature):
 def test_a_timestamp_in_another_form_is_refused_even_if_signed(stamp):
     mac = hmac.new(SECRET.encode(), stamp + b"." + BODY, hashlib.sha256).hexdigest()
 
-    assert not is_signed([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
+    assert not is_signature_valid([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
 
 
 def test_every_secret_is_valid_while_one_is_replaced_by_another():
-    assert isinstance(asked(secrets=(OTHER, SECRET)), Arrived)
-    assert isinstance(asked(secrets=(SECRET, OTHER)), Arrived)
+    assert isinstance(asked(secrets=(OTHER, SECRET)), IncomingDelivery)
+    assert isinstance(asked(secrets=(SECRET, OTHER)), IncomingDelivery)
 
 
 def test_a_source_without_a_secret_is_not_ready():
-    assert not BotSource([]).is_ready()
-    assert BotSource([SECRET]).is_ready()
+    assert not BotSource([]).is_configured()
+    assert BotSource([SECRET]).is_configured()
 
 
 def told(event=None, **changed):
@@ -209,14 +209,14 @@ def test_what_is_no_event_is_told_so(event):
 )
 def test_what_is_there_but_does_not_fit_is_let_in_and_parked_later(event):
     assert parse_envelope(told(event))[1] is None
-    with pytest.raises(Unfit):
+    with pytest.raises(UnprocessableDelivery):
         parse_payload(event["type"], event["data"])
 
 
 def test_data_too_deep_to_be_told_again_is_parked():
     wire = {"guildId": "1", "more": json.loads("[" * 100 + "]" * 100)}
 
-    with pytest.raises(Unfit, match="nested deeper"):
+    with pytest.raises(UnprocessableDelivery, match="nested deeper"):
         parse_payload("guild.left", wire)
 
 
@@ -231,7 +231,7 @@ def test_a_proven_body_that_says_nothing_arrives_with_its_problem():
     body = b"[]"
     arrived = asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),))
 
-    assert isinstance(arrived, Arrived)
+    assert isinstance(arrived, IncomingDelivery)
     assert (arrived.problem, arrived.type) == ("Invalid payload structure", None)
 
 
@@ -242,7 +242,7 @@ def test_long_ids_that_differ_at_the_end_are_two():
         arrived.append(asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),)))
 
     assert arrived[0].envelope_id != arrived[1].envelope_id
-    assert len(arrived[0].envelope_id) <= MAX_ID
+    assert len(arrived[0].envelope_id) <= MAX_ID_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_senders_own_id_is_kept(id_, kept):
     body = told(id=id_)
     arrived = asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),))
 
-    assert isinstance(arrived, Arrived)
+    assert isinstance(arrived, IncomingDelivery)
     assert arrived.envelope_id == kept
 
 

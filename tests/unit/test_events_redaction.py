@@ -7,7 +7,7 @@ import json
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.log import Entry
-from deskwire.realtime.buffer import Window
+from deskwire.realtime.buffer import EventBuffer
 from tests.fixtures.hub import EPOCH
 
 
@@ -17,7 +17,7 @@ def told(position: int, type_: str, workspace: str | None = None, **data: object
 
 
 def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does() -> None:
-    window = Window()
+    window = EventBuffer()
     sent = [{"id": "f1", "name": "secret.txt"}, {"id": "f2", "name": "kept.txt"}]
     window.append(told(1, "ticket.message_sent", line={"id": "m", "html": "Hi", "files": sent}))
     window.append(told(2, "ticket.file_added", file=sent[0], message="m"))
@@ -25,7 +25,7 @@ def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does
 
     window.append(told(4, "ticket.file_removed", file="f1"))
 
-    frames = [entry.frame.decode() for entry in window.after(0)]
+    frames = [entry.frame.decode() for entry in window.entries_after(0)]
     assert not [frame for frame in frames if "secret" in frame]
     line, *added = (json.loads(frame.partition("data: ")[2])["data"] for frame in frames[:3])
     assert line["line"] == {"id": "m", "html": "Hi", "files": [sent[1]]}
@@ -33,17 +33,17 @@ def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does
 
 
 def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tell() -> None:
-    window = Window()
+    window = EventBuffer()
     una, bo = {"id": "p1", "name": "Una & Co", "picture": "/a"}, {"id": "p2", "name": "Una & Co"}
     line = {"id": "m", "kind": "system", "html": "assigned it to Una &amp; Co", "author": bo}
     window.append(told(1, "ticket.assigned", now={"assignee": una, "opener": bo}, line=line))
     window.append(told(2, "ticket.message_sent", authorId="p1", authorUsername="Una & Co"))
 
     window.append(told(3, "person.changed", person="p1", name="Una", revision=2))
-    kept = [entry.frame for entry in window.after(0)]
+    kept = [entry.frame for entry in window.entries_after(0)]
     window.append(told(4, "person.changed", person="p1", name="Former member", erased="p1"))
 
-    frames = [entry.frame.decode() for entry in window.after(0)]
+    frames = [entry.frame.decode() for entry in window.entries_after(0)]
     data = [json.loads(frame.partition("data: ")[2])["data"] for frame in frames]
     assert b"Una & Co" in kept[1], "another name is no redaction"
     assert data[0]["now"] == {"assignee": {"id": "p1", "name": "Former member"}, "opener": bo}
@@ -52,15 +52,15 @@ def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tel
 
 
 def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
-    window = Window()
+    window = EventBuffer()
     window.append(told(1, "ticket.created", "org:1", subject="secret"))
     window.append(told(2, "ticket.created", "org:2", subject="kept"))
     window.append(told(3, "member.joined", "org:1", role="member"))
 
     window.append(told(4, "organization.deleted", "org:1", name="The Quay"))
 
-    entries = list(window.after(0))
+    entries = list(window.entries_after(0))
     assert [each.position for each in entries] == [1, 2, 3, 4]
     assert [each.channels for each in entries] == [(), ("staff",), ("staff",), ("staff",)]
-    assert [each.touches for each in entries] == [("user:1",)] * 4
+    assert [each.access_changes for each in entries] == [("user:1",)] * 4
     assert not [each for each in entries if b"secret" in each.frame]

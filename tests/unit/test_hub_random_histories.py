@@ -20,13 +20,13 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskwire.events.access import Answer
+from deskwire.events.access import Authorization
 from deskwire.events.channels import Channel, Grant
 from deskwire.events.log import Entry
-from deskwire.realtime.buffer import Window
+from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Caller
-from tests.fixtures.hub import EPOCH, FOREVER, Outlet, entry
+from tests.fixtures.hub import EPOCH, FAR_FUTURE, FakeWriter, make_entry
 
 PEOPLE = ("ada", "dee")
 CHANNELS = ("guild:1", "guild:2")
@@ -36,38 +36,40 @@ WEIGHTS = {
 }  # fmt: skip
 
 
-class World:
+class HubHistory:
     """Everything of one history."""
 
     def __init__(self, seed: int, window: int) -> None:
         self.random = random.Random(seed)
         self.log: list[Entry] = []
         self.dispatched = 0
-        self.held: dict[str, set[Channel]] = {person: set(CHANNELS) for person in PEOPLE}
+        self.channels_by_person: dict[str, set[Channel]] = {
+            person: set(CHANNELS) for person in PEOPLE
+        }
         self.changes: list[tuple[int, str, Channel, bool]] = [
             (0, person, channel, True) for person in PEOPLE for channel in CHANNELS
         ]  # position, who, what, given
         self.sessions = dict.fromkeys(PEOPLE, 0)
         self.ended: dict[str, int] = {}  # session → position of the entry that ended it
         self.gates: list[asyncio.Event] = []
-        self.outlets: list[tuple[str, str, int, Outlet]] = []  # person, session, joined at
+        self.writers: list[tuple[str, str, int, FakeWriter]] = []  # person, session, joined at
         self.hub = Hub(
             EPOCH,
-            Window(window),
+            EventBuffer(window),
             self._authorise,
             self._read_after,
             max_behind=10_000,
-            seats_per_turn=self.random.choice((1, 2, 1000)),
+            slice_size=self.random.choice((1, 2, 1000)),
         )
 
     def session(self, person: str) -> str:
         return f"{person}/{self.sessions[person]}"
 
-    async def _authorise(self, people: Collection[str], sessions: Collection[str]) -> Answer:
+    async def _authorise(self, people: Collection[str], sessions: Collection[str]) -> Authorization:
         await self._gate()
-        answer = Answer(
-            {p: [Grant(c, "guild:1", "test") for c in self.held[p]] for p in people},
-            {s: FOREVER for s in sessions if s not in self.ended},
+        answer = Authorization(
+            {p: [Grant(c, "guild:1", "test") for c in self.channels_by_person[p]] for p in people},
+            {s: FAR_FUTURE for s in sessions if s not in self.ended},
         )
         await self._gate()
         return answer
@@ -87,7 +89,7 @@ class World:
         getattr(self, f"_{name}")()
 
     def _commit(self, *channels: Channel, touches: tuple[Channel, ...] = ()) -> None:
-        self.log.append(entry(len(self.log) + 1, *channels, touches=touches))
+        self.log.append(make_entry(len(self.log) + 1, *channels, touches=touches))
 
     def _say(self) -> None:
         self._commit(self.random.choice(CHANNELS))
@@ -105,22 +107,24 @@ class World:
         """A role is deleted: everybody who holds the channel loses it."""
         channel = self.random.choice(CHANNELS)
         for person in PEOPLE:
-            if channel in self.held[person]:
+            if channel in self.channels_by_person[person]:
                 self._change(person, channel)
         self._commit(channel, touches=(channel,))
 
     def _change(self, person: str, channel: Channel) -> None:
-        given = channel not in self.held[person]
-        (self.held[person].add if given else self.held[person].discard)(channel)
+        given = channel not in self.channels_by_person[person]
+        (self.channels_by_person[person].add if given else self.channels_by_person[person].discard)(
+            channel
+        )
         self.changes.append((len(self.log) + 1, person, channel, given))
 
     def _dispatch(self) -> None:
         burst = self.random.randint(1, 4)
-        self.hub.dispatch(self.log[self.dispatched : self.dispatched + burst])
+        self.hub.publish(self.log[self.dispatched : self.dispatched + burst])
         self.dispatched = min(len(self.log), self.dispatched + burst)
 
     def _dispatch_all(self) -> None:
-        self.hub.dispatch(self.log[self.dispatched :])
+        self.hub.publish(self.log[self.dispatched :])
         self.dispatched = len(self.log)
 
     def _join(self, after: int | None = None, person: str | None = None) -> None:
@@ -128,24 +132,28 @@ class World:
         if self.session(who) in self.ended:
             self.sessions[who] += 1
         session = self.session(who)
-        outlet = Outlet(self.hub, self.random.choice((300, 2000, FOREVER)))
+        outlet = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
         cursor = None if after is None else f"{EPOCH}-{after}"
-        head = self.hub.window.head  # of what was handed over, some may still wait
-        outlet.seat = self.hub.join(Caller(who, session, FOREVER), "all", outlet, cursor)
-        self.outlets.append((who, session, head if after is None else after, outlet))
+        head = self.hub.buffer.head  # of what was handed over, some may still wait
+        outlet.subscription = self.hub.subscribe(
+            Caller(who, session, FAR_FUTURE), "all", outlet, cursor
+        )
+        self.writers.append((who, session, head if after is None else after, outlet))
 
     def _leave(self) -> None:
-        if seats := self.hub.seats:
-            self.hub.leave(self.random.choice(seats))
+        if seats := self.hub.subscriptions:
+            self.hub.unsubscribe(self.random.choice(seats))
 
     def _return(self) -> None:
         """A client comes back with the cursor of the last frame it received."""
-        if gone := [each for each in self.outlets if each[3].seat and each[3].seat.closed]:
+        if gone := [
+            each for each in self.writers if each[3].subscription and each[3].subscription.closed
+        ]:
             person, _, joined, outlet = self.random.choice(gone)
-            self._join(max([joined, *outlet.heard]), person)
+            self._join(max([joined, *outlet.positions]), person)
 
     def _read(self) -> None:
-        for *_, outlet in self.outlets:
+        for *_, outlet in self.writers:
             if self.random.random() < 0.5:
                 outlet.drain()
 
@@ -159,8 +167,8 @@ class World:
         self._commit(f"user:{person}", touches=(f"user:{person}",))
 
 
-async def play(steps: int, seed: int, window: int) -> World:
-    world = World(seed, window)
+async def play(steps: int, seed: int, window: int) -> HubHistory:
+    world = HubHistory(seed, window)
     task = asyncio.create_task(world.hub.run())
     names = world.random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=steps)
     try:
@@ -171,7 +179,7 @@ async def play(steps: int, seed: int, window: int) -> World:
         world.step("dispatch_all")
         for _ in range(400):  # everything is answered and read in the end
             world.step("answer")
-            for *_, outlet in world.outlets:
+            for *_, outlet in world.writers:
                 outlet.drain()
             await asyncio.sleep(0)
     finally:
@@ -181,7 +189,7 @@ async def play(steps: int, seed: int, window: int) -> World:
     return world
 
 
-def may_have_heard(world: World, person: str, said: Entry) -> bool:
+def may_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
     """Whether some channel of `said` was held at it, or was given to the person later."""
     for channel in said.channels:
         held = False
@@ -201,7 +209,7 @@ def may_have_heard(world: World, person: str, said: Entry) -> bool:
     return False
 
 
-def must_have_heard(world: World, person: str, said: Entry) -> bool:
+def must_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
     """Whether some channel of `said` was held before it and never lost since."""
     for channel in said.channels:
         mine = [c for c in world.changes if (c[1], c[2]) == (person, channel)]
@@ -211,9 +219,9 @@ def must_have_heard(world: World, person: str, said: Entry) -> bool:
     return False
 
 
-def check(world: World) -> None:
-    for person, session, joined, outlet in world.outlets:
-        heard = outlet.heard
+def check(world: HubHistory) -> None:
+    for person, session, joined, outlet in world.writers:
+        heard = outlet.positions
         assert heard == sorted(set(heard)), f"{person} heard {heard}: doubled or out of order"
         assert all(position > joined for position in heard), f"{person} heard again: {heard}"
         for position in heard:
@@ -221,30 +229,30 @@ def check(world: World) -> None:
             assert may_have_heard(world, person, said), f"{person} was leaked {position}"
             ended = world.ended.get(session)
             assert ended is None or position <= ended, f"{person} heard past the session's end"
-        seat = outlet.seat
+        seat = outlet.subscription
         if seat is None or seat.closed:
             continue
         assert seat.live, f"{person} is still waiting"
-        assert set(seat.channels) == world.held[person]
-        assert seat.told == seat.channels
-        reloaded = int(str(outlet.connected["position"]).partition("-")[2])  # after a reset
+        assert set(seat.channels) == world.channels_by_person[person]
+        assert seat.announced_channels == seat.channels
+        reloaded = int(str(outlet.connected_frame["position"]).partition("-")[2])  # after a reset
         for said in world.log[max(joined, reloaded) :]:
             if must_have_heard(world, person, said):
                 assert said.position in heard, f"{person} never heard {said.position}"
 
 
-def check_counts(world: World) -> None:
+def check_counts(world: HubHistory) -> None:
     """What was counted is what came out, whatever stood still, was taken out or caught up."""
-    counts, outlets = world.hub.counts, [outlet for *_, outlet in world.outlets]
-    heard = [position for outlet in outlets for position in outlet.heard]
+    counts, outlets = world.hub.stats, [outlet for *_, outlet in world.writers]
+    heard = [position for outlet in outlets for position in outlet.positions]
     size = sum(len(world.log[position - 1].frame) for position in heard)
-    assert counts.sends + counts.caught_up == len(heard)
-    assert counts.sent_bytes + counts.caught_up_bytes == size
-    assert sum(counts.events.values()) == world.hub.window.head
-    is_open = [seat for seat in world.hub.seats if not seat.closed]
+    assert counts.sends + counts.replayed == len(heard)
+    assert counts.sent_bytes + counts.replayed_bytes == size
+    assert sum(counts.events.values()) == world.hub.buffer.head
+    is_open = [seat for seat in world.hub.subscriptions if not seat.closed]
     assert counts.opened.total() == len(outlets)
     assert counts.opened.total() - counts.closed.total() == len(is_open)
-    assert counts.endings.total() == counts.closed.total()
+    assert counts.close_reasons.total() == counts.closed.total()
 
 
 @settings(max_examples=settings().max_examples * 20)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 
 import pytest
 
-from deskwire.kit.batch_loader import Together
+from deskwire.kit.batch_loader import BatchLoader
 
 pytestmark = pytest.mark.anyio
 
 
-class House:
+class LoaderFixture:
     """Answers with the key in capitals, when it is let; `broken` raises."""
 
     def __init__(self) -> None:
@@ -28,16 +28,16 @@ class House:
         return {key: key.upper() for key in keys if key != "nobody"}
 
 
-async def ask(together: Together[str, str], *keys: str) -> list[asyncio.Task[str | None]]:
-    tasks = [asyncio.create_task(together.get(key)) for key in keys]
+async def ask(together: BatchLoader[str, str], *keys: str) -> list[asyncio.Task[str | None]]:
+    tasks = [asyncio.create_task(together.load(key)) for key in keys]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     return tasks
 
 
 async def test_those_who_come_while_one_is_asked_are_asked_together() -> None:
-    house = House()
-    together = Together(house.answer)
+    house = LoaderFixture()
+    together = BatchLoader(house.answer)
 
     tasks = await ask(together, "a") + await ask(together, "b", "c", "nobody")
     house.gate.set()
@@ -47,8 +47,8 @@ async def test_those_who_come_while_one_is_asked_are_asked_together() -> None:
 
 
 async def test_the_same_key_is_asked_for_once() -> None:
-    house = House()
-    together = Together(house.answer)
+    house = LoaderFixture()
+    together = BatchLoader(house.answer)
 
     tasks = await ask(together, "first") + await ask(together, "b", "b")
     house.gate.set()
@@ -58,8 +58,8 @@ async def test_the_same_key_is_asked_for_once() -> None:
 
 
 async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
-    house = House()
-    together = Together(house.answer)
+    house = LoaderFixture()
+    together = BatchLoader(house.answer)
     gone, stays = await ask(together, "a", "a")
 
     gone.cancel()
@@ -69,8 +69,8 @@ async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
 
 
 async def test_a_question_that_failed_fails_for_those_who_asked_and_no_one_later() -> None:
-    house = House()
-    together = Together(house.answer)
+    house = LoaderFixture()
+    together = BatchLoader(house.answer)
     house.broken = True
     (task,) = await ask(together, "a")
     house.gate.set()
@@ -79,4 +79,4 @@ async def test_a_question_that_failed_fails_for_those_who_asked_and_no_one_later
         await task
 
     house.broken = False
-    assert await together.get("a") == "A"
+    assert await together.load("a") == "A"

@@ -13,9 +13,9 @@ from obstore.store import LocalStore, MemoryStore
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
-from deskwire.kit.object_store import Objects
+from deskwire.kit.object_store import BucketStore
 from deskwire.kit.open_store import open_store
-from deskwire.kit.store import CHUNK, Disk, Missing, Store
+from deskwire.kit.store import CHUNK_SIZE, DiskStore, NoSuchKey, Store
 
 LATER = 2**45  # ms; after everything here
 Make = Callable[[Path], Store]
@@ -24,15 +24,15 @@ A_KEY = "01a21acc-52c6-74ab-a37b-faf27373c0da"  # the same in every process that
 
 
 def on_disk(folder: Path) -> Store:
-    return Disk(folder / "files")
+    return DiskStore(folder / "files")
 
 
 def in_memory(_folder: Path) -> Store:
-    return Objects(MemoryStore(), "memory")
+    return BucketStore(MemoryStore(), "memory")
 
 
 def in_bucket(folder: Path) -> Store:
-    return Objects(LocalStore(folder / "bucket", mkdir=True), "local")
+    return BucketStore(LocalStore(folder / "bucket", mkdir=True), "local")
 
 
 @pytest.fixture(params=[on_disk, in_memory, in_bucket])
@@ -42,19 +42,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    return Disk(tmp_path / "files")
+def disk(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path / "files")
 
 
 async def test_what_is_put_comes_back_whole_and_in_part(store: Store) -> None:
-    key, content = new_id(), os.urandom(CHUNK * 2 + 17)
+    key, content = new_id(), os.urandom(CHUNK_SIZE * 2 + 17)
 
     size = await store.put(key, parts_of(content))
 
     assert size == len(content) == await store.size(key)
     assert await read(store, key) == content
     assert await read(store, key, 5, 10) == content[5:10]
-    assert await read(store, key, CHUNK - 1) == content[CHUNK - 1 :]
+    assert await read(store, key, CHUNK_SIZE - 1) == content[CHUNK_SIZE - 1 :]
     assert await read(store, key, 3, 3) == b""
     assert await read(store, key, len(content) - 2, len(content) + 99) == content[-2:]
 
@@ -69,9 +69,9 @@ async def test_an_empty_file_is_a_file(store: Store) -> None:
 
 
 async def test_what_is_not_there_is_missing_before_anything_is_read(store: Store) -> None:
-    with pytest.raises(Missing):
+    with pytest.raises(NoSuchKey):
         await store.open(new_id())
-    with pytest.raises(Missing):
+    with pytest.raises(NoSuchKey):
         await store.size(new_id())
 
 
@@ -82,7 +82,7 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) ->
     await store.delete(key)
     await store.delete(key)
 
-    with pytest.raises(Missing):
+    with pytest.raises(NoSuchKey):
         await store.size(key)
 
 
@@ -90,7 +90,7 @@ async def test_what_breaks_off_leaves_nothing_behind(store: Store, tmp_path: Pat
     key = new_id()
 
     async def breaking() -> AsyncIterator[bytes]:
-        yield b"x" * CHUNK
+        yield b"x" * CHUNK_SIZE
         raise ConnectionError("gone")
 
     with pytest.raises(ConnectionError):
@@ -123,7 +123,7 @@ async def test_a_key_never_leads_out_of_the_store(store: Store, key: str) -> Non
         await store.delete(key)
 
 
-async def test_only_the_owner_may_read_what_is_on_the_disk(disk: Disk, tmp_path: Path) -> None:
+async def test_only_the_owner_may_read_what_is_on_the_disk(disk: DiskStore, tmp_path: Path) -> None:
     key = new_id()
 
     await disk.put(key, parts_of(b"x"))
@@ -133,12 +133,12 @@ async def test_only_the_owner_may_read_what_is_on_the_disk(disk: Disk, tmp_path:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_nobody_sees_half_of_it(disk: Disk) -> None:
+async def test_nobody_sees_half_of_it(disk: DiskStore) -> None:
     key = new_id()
 
     async def looking() -> AsyncIterator[bytes]:
         yield b"half"
-        with pytest.raises(Missing):
+        with pytest.raises(NoSuchKey):
             await disk.size(key)
         yield b"whole"
 
@@ -147,7 +147,9 @@ async def test_nobody_sees_half_of_it(disk: Disk) -> None:
     assert await read(disk, key) == b"halfwhole"
 
 
-async def test_what_a_killed_process_left_on_its_way_is_removed(disk: Disk, tmp_path: Path) -> None:
+async def test_what_a_killed_process_left_on_its_way_is_removed(
+    disk: DiskStore, tmp_path: Path
+) -> None:
     left = tmp_path / "files" / "incoming" / "tmp123"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
@@ -158,7 +160,7 @@ async def test_what_a_killed_process_left_on_its_way_is_removed(disk: Disk, tmp_
     assert not left.exists()
 
 
-async def test_files_of_others_in_the_folder_are_not_told(disk: Disk, tmp_path: Path) -> None:
+async def test_files_of_others_in_the_folder_are_not_told(disk: DiskStore, tmp_path: Path) -> None:
     other = tmp_path / "files" / "7f" / "notes.txt"
     other.parent.mkdir(parents=True)
     other.write_text("mine")
@@ -209,4 +211,4 @@ async def read(store: Store, key: str, start: int = 0, end: int | None = None) -
 
 
 async def keys_before(store: Store, at: int) -> set[str]:
-    return {key async for keys in store.keys_before(at) for key in keys}
+    return {key async for keys in store.list_keys_before(at) for key in keys}

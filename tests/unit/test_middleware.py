@@ -12,8 +12,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from deskwire.web.http.log_redaction import redact
-from deskwire.web.http.middleware import BodyLimit, SecurityHeaders, guard, normal_origin
+from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.middleware import (
+    BodyLimit,
+    SecurityHeaders,
+    add_middleware,
+    normalize_origin,
+)
 
 DESK = "https://desk.test"
 COOKIE = {"cookie": "deskwire=x"}
@@ -40,7 +45,7 @@ def client(public_url: str | None = DESK, base: str = "https://desk.test") -> ht
         Route("/page", page),
         Route("/own", own_rules),
     ]
-    transport = httpx2.ASGITransport(guard(Starlette(routes=routes), public_url))
+    transport = httpx2.ASGITransport(add_middleware(Starlette(routes=routes), public_url))
     return httpx2.AsyncClient(transport=transport, base_url=base)
 
 
@@ -211,7 +216,9 @@ async def test_a_plain_app_that_reads_too_much_is_stopped_too() -> None:
         while (await receive()).get("more_body"):
             pass
 
-    sent = await run(BodyLimit(read_all, form=10, other=10), [b"x" * 6, b"x" * 6], "POST")
+    sent = await run(
+        BodyLimit(read_all, max_form_bytes=10, max_body_bytes=10), [b"x" * 6, b"x" * 6], "POST"
+    )
 
     assert sent[0]["status"] == 413
 
@@ -234,7 +241,7 @@ async def test_a_body_that_trickles_is_refused_and_one_that_is_here_is_not_hurri
         async with asyncio.timeout(0.05):
             await receive()  # a disconnect, which may take its time
 
-    limited = BodyLimit(read_all, within=0.01)
+    limited = BodyLimit(read_all, timeout=0.01)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "scheme": "http"}
 
     waiting = [{"type": "http.request", "body": b"x", "more_body": True}]
@@ -283,7 +290,7 @@ async def test_a_stream_passes_piece_by_piece_and_its_headers_stay_its_own() -> 
         raise AssertionError("nothing to read")
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "scheme": "http"}
-    await guard(stream, DESK)(scope, receive, send)
+    await add_middleware(stream, DESK)(scope, receive, send)
 
     assert seen_after_each == [2, 3]
     assert len(shared) == 2
@@ -304,7 +311,7 @@ async def test_what_is_no_request_passes_untouched(kind: str) -> None:
     async def send(_message: Message) -> None:
         raise AssertionError("nothing is sent")
 
-    await guard(app, DESK)({"type": kind}, receive, send)
+    await add_middleware(app, DESK)({"type": kind}, receive, send)
 
     assert passed == [{"type": kind}]
 
@@ -335,7 +342,7 @@ async def test_an_answer_without_headers_gets_them() -> None:
     ],
 )
 def test_an_origin_has_one_form(url: str, origin: str | None) -> None:
-    assert normal_origin(url) == origin
+    assert normalize_origin(url) == origin
 
 
 @pytest.mark.parametrize(
@@ -353,4 +360,4 @@ def test_an_origin_has_one_form(url: str, origin: str | None) -> None:
     ],
 )
 def test_the_secret_of_a_link_is_not_written_down(path: str, shown: str) -> None:
-    assert redact(path) == shown
+    assert redact_paths(path) == shown

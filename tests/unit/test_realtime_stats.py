@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
-from deskwire.kit.timing import BOUNDS, Durations, TimedThreads, watch_loop
-from deskwire.realtime.stats import Counts
-from tests.fixtures.hub import Bench, Outlet, entry, running
+from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram, TimedThreadPool, measure_loop_lag
+from deskwire.realtime.stats import HubStats
+from tests.fixtures.hub import FakeWriter, HubFixture, make_entry, running_hub
 
 
-def sent(counts: Counts) -> tuple[int, int]:
+def sent(counts: HubStats) -> tuple[int, int]:
     return counts.sends, counts.sent_bytes
 
 
-def received(*outlets: Outlet) -> tuple[int, int]:
+def received(*outlets: FakeWriter) -> tuple[int, int]:
     """Events and their bytes, as they came out."""
     blocks = [block + b"\n\n" for each in outlets for block in each.data.split(b"\n\n")]
     events = [block for block in blocks if b'"type":"ticket.updated"' in block]
@@ -23,36 +23,44 @@ def received(*outlets: Outlet) -> tuple[int, int]:
 
 
 async def test_an_event_counts_once_for_each_stream_that_hears_it():
-    async with running(Bench()) as bench:
-        bench.access = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
-        outlets = [bench.join(person) for person in ("ada", "bo", "cy")]
-        await bench.settle()
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
+        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        await bench.wait_until_idle()
 
-        bench.say("guild:1")
+        bench.publish("guild:1")
 
-        assert sent(bench.hub.counts) == received(*outlets)
-        assert bench.hub.counts.sends == 2
-        assert bench.hub.counts.events == {"ticket.updated": 1}
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 2
+        assert bench.hub.stats.events == {"ticket.updated": 1}
 
 
 async def test_a_burst_counts_what_each_stream_hears_of_it():
-    async with running(Bench()) as bench:
-        bench.access = {"ada": {"guild:1", "guild:2"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
-        outlets = [bench.join(person) for person in ("ada", "bo", "cy")]
-        await bench.settle()
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {
+            "ada": {"guild:1", "guild:2"},
+            "bo": {"guild:1"},
+            "cy": {"guild:2"},
+        }
+        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        await bench.wait_until_idle()
 
-        burst = [entry(1, "guild:1"), entry(2, "guild:2"), entry(3, "guild:1", "guild:2")]
-        bench.hub.dispatch([*burst, entry(4, "guild:9")])
+        burst = [
+            make_entry(1, "guild:1"),
+            make_entry(2, "guild:2"),
+            make_entry(3, "guild:1", "guild:2"),
+        ]
+        bench.hub.publish([*burst, make_entry(4, "guild:9")])
 
-        assert sent(bench.hub.counts) == received(*outlets)
-        assert bench.hub.counts.sends == 7
-        assert bench.hub.counts.events == {"ticket.updated": 4}
-        assert sum(bench.hub.counts.fan_out.read()[0]) == 1
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 7
+        assert bench.hub.stats.events == {"ticket.updated": 4}
+        assert sum(bench.hub.stats.fanout_durations.read()[0]) == 1
 
 
 async def test_streams_on_several_channels_of_an_event_count_once():
-    async with running(Bench()) as bench:
-        bench.access = {
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {
             "ada": {"guild:1", "ticket:7", "user:ada"},
             "bo": {"guild:1", "ticket:7"},
             "cy": {"ticket:7", "user:ada"},
@@ -60,94 +68,99 @@ async def test_streams_on_several_channels_of_an_event_count_once():
             "una": {"user:ada"},
             "eve": {"guild:2"},
         }
-        outlets = [bench.join(person) for person in bench.access]
-        await bench.settle()
+        outlets = [bench.open_stream(person) for person in bench.channels_by_person]
+        await bench.wait_until_idle()
 
-        bench.say("ticket:7", "user:ada", "guild:1")
-        bench.say("ticket:7", "guild:9", "guild:1")
+        bench.publish("ticket:7", "user:ada", "guild:1")
+        bench.publish("ticket:7", "guild:9", "guild:1")
 
-        assert sent(bench.hub.counts) == received(*outlets)
-        assert bench.hub.counts.sends == 5 + 4
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 5 + 4
 
 
 async def test_what_a_stream_that_stands_still_hears_later_counts_then():
-    async with running(Bench()) as bench:
-        bench.access = {"ada": {"guild:1"}, "bo": {"guild:1"}}
-        ada, bo = bench.join("ada"), bench.join("bo")
-        await bench.settle()
-        assert bo.seat is not None
-        bench.hub.pause(bo.seat)
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
+        ada, bo = bench.open_stream("ada"), bench.open_stream("bo")
+        await bench.wait_until_idle()
+        assert bo.subscription is not None
+        bench.hub.pause(bo.subscription)
 
-        bench.say("guild:1")
-        bench.hub.dispatch([entry(2, "guild:1"), entry(3, "guild:1")])
-        assert sent(bench.hub.counts) == received(ada)
-        bench.hub.resume(bo.seat)
-        await bench.settle()
+        bench.publish("guild:1")
+        bench.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
+        assert sent(bench.hub.stats) == received(ada)
+        bench.hub.resume(bo.subscription)
+        await bench.wait_until_idle()
 
-        counts = bench.hub.counts
+        counts = bench.hub.stats
         assert sent(counts) == received(ada)
-        assert (counts.caught_up, counts.caught_up_bytes) == received(bo)
-        assert bo.heard == [1, 2, 3]
+        assert (counts.replayed, counts.replayed_bytes) == received(bo)
+        assert bo.positions == [1, 2, 3]
 
 
 async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    async with running(Bench(streams=2)) as bench:
-        bench.access = {"ada": {"guild:1"}}
-        oldest, left, broken = (bench.join("ada") for _ in range(3))
-        await bench.settle()
-        other = bench.join("eve", session="t")
+    async with running_hub(HubFixture(streams_per_person=2)) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}}
+        oldest, left, broken = (bench.open_stream("ada") for _ in range(3))
+        await bench.wait_until_idle()
+        other = bench.open_stream("eve", session="t")
         bench.sessions.pop("t")
-        await bench.settle()
-        assert left.seat
-        monkeypatch.setattr(broken, "write", Broken.write)
-        bench.say("guild:1")
-        bench.hub.leave(left.seat)
-        bench.hub.leave(left.seat)
+        await bench.wait_until_idle()
+        assert left.subscription
+        monkeypatch.setattr(broken, "write", BrokenWriter.write)
+        bench.publish("guild:1")
+        bench.hub.unsubscribe(left.subscription)
+        bench.hub.unsubscribe(left.subscription)
 
-        counts = bench.hub.counts
+        counts = bench.hub.stats
         assert oldest.ended
         assert other.ended
-        assert counts.endings == {"too-many-streams": 1, "signed-out": 1, "broken": 1, "left": 1}
+        assert counts.close_reasons == {
+            "too-many-streams": 1,
+            "signed-out": 1,
+            "broken": 1,
+            "left": 1,
+        }
         assert counts.opened == counts.closed == {"all": 4}
 
 
 async def test_a_drain_is_a_reason_too():
-    async with running(Bench()) as bench:
-        bench.join("ada")
+    async with running_hub(HubFixture()) as bench:
+        bench.open_stream("ada")
 
         bench.hub.drain()
 
-        assert bench.hub.counts.endings == {"restart": 1}
+        assert bench.hub.stats.close_reasons == {"restart": 1}
 
 
 async def test_a_slow_stream_is_let_go_and_comes_back_because_of_it():
-    async with running(Bench(window=1500)) as bench:
-        bench.access = {"ada": {"guild:1"}}
-        slow = bench.join("ada")
-        await bench.settle()
-        assert slow.seat
-        bench.hub.pause(slow.seat)
+    async with running_hub(HubFixture(buffer_bytes=1500)) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}}
+        slow = bench.open_stream("ada")
+        await bench.wait_until_idle()
+        assert slow.subscription
+        bench.hub.pause(slow.subscription)
         for _ in range(10):
-            bench.say("guild:1")
-        bench.hub.resume(slow.seat)
-        bench.join("ada", after=0)
-        await bench.settle()
+            bench.publish("guild:1")
+        bench.hub.resume(slow.subscription)
+        bench.open_stream("ada", after=0)
+        await bench.wait_until_idle()
 
-        counts = bench.hub.counts
-        assert counts.endings == {"slow": 1}
+        counts = bench.hub.stats
+        assert counts.close_reasons == {"slow": 1}
         assert counts.starts == {("live", None): 1, ("resumed", "slow"): 1}
 
 
 async def test_resumes_and_resets_are_counted_by_how_and_why():
-    async with running(Bench()) as bench:
-        bench.say("guild:1")
+    async with running_hub(HubFixture()) as bench:
+        bench.publish("guild:1")
         for after in (None, 1, 2, "ffffffff-1", "nonsense"):
-            bench.join("ada", after)
-        await bench.settle()
+            bench.open_stream("ada", after)
+        await bench.wait_until_idle()
 
-        assert bench.hub.counts.starts == {
+        assert bench.hub.stats.starts == {
             ("live", None): 1,
             ("resumed", None): 1,
             ("reset", "future"): 1,
@@ -157,44 +170,44 @@ async def test_resumes_and_resets_are_counted_by_how_and_why():
 
 
 async def test_streams_wait_until_access_has_answered():
-    async with running(Bench()) as bench:
-        bench.gate = asyncio.Event()
-        bench.join("ada")
-        bench.join("ada")
-        bench.join("bo")
-        await bench.settle()
-        assert bench.hub.waiting == 3
+    async with running_hub(HubFixture()) as bench:
+        bench.answer_gate = asyncio.Event()
+        bench.open_stream("ada")
+        bench.open_stream("ada")
+        bench.open_stream("bo")
+        await bench.wait_until_idle()
+        assert bench.hub.awaiting_access == 3
 
-        bench.gate.set()
-        await bench.settle()
+        bench.answer_gate.set()
+        await bench.wait_until_idle()
 
-        assert bench.hub.waiting == 0
+        assert bench.hub.awaiting_access == 0
 
 
 def test_a_duration_is_in_the_first_bucket_that_holds_it():
-    durations = Durations()
+    durations = DurationHistogram()
 
-    for seconds in (0.0, BOUNDS[0], BOUNDS[1], 60.0):
-        durations.add(seconds)
+    for seconds in (0.0, BUCKET_BOUNDS[0], BUCKET_BOUNDS[1], 60.0):
+        durations.observe(seconds)
 
     counts, total = durations.read()
-    assert counts == [2, 1, *[0] * (len(BOUNDS) - 2), 1]
-    assert total == 60.0 + BOUNDS[0] + BOUNDS[1]
+    assert counts == [2, 1, *[0] * (len(BUCKET_BOUNDS) - 2), 1]
+    assert total == 60.0 + BUCKET_BOUNDS[0] + BUCKET_BOUNDS[1]
 
 
 def test_threads_time_what_they_run_also_where_it_fails():
-    threads = TimedThreads(1, name="test")
+    threads = TimedThreadPool(1, name="test")
 
     assert threads.submit(divmod, 7, 2).result() == (3, 1)
     assert isinstance(threads.submit(divmod, 7, 0).exception(), ZeroDivisionError)
 
     threads.shutdown()
-    for durations in (threads.waits, threads.works):
+    for durations in (threads.wait_times, threads.run_times):
         assert sum(durations.read()[0]) == 2
 
 
 async def test_the_loop_is_as_late_as_what_is_due_in_it():
-    lags, time = Durations(), [0.0]
+    lags, time = DurationHistogram(), [0.0]
     late = iter((0.0, 0.2, 0.0))
 
     async def sleep(seconds: float) -> None:
@@ -203,7 +216,7 @@ async def test_the_loop_is_as_late_as_what_is_due_in_it():
         except StopIteration:
             raise asyncio.CancelledError from None
 
-    watching = asyncio.ensure_future(watch_loop(lags, clock=lambda: time[0], sleep=sleep))
+    watching = asyncio.ensure_future(measure_loop_lag(lags, clock=lambda: time[0], sleep=sleep))
     await asyncio.gather(watching, return_exceptions=True)
 
     counts, total = lags.read()
@@ -211,7 +224,7 @@ async def test_the_loop_is_as_late_as_what_is_due_in_it():
     assert abs(total - 0.2) < 1e-9
 
 
-class Broken:
+class BrokenWriter:
     """A way out that fails."""
 
     @staticmethod

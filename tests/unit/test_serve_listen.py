@@ -9,12 +9,12 @@ from contextlib import closing
 import pytest
 
 from deskwire.kit.errors import Conflict
-from deskwire.server.serve import listen
+from deskwire.server.serve import bind_socket
 
 
 def refusal(host: str, port: int) -> str:
     with pytest.raises(Conflict) as refused:
-        listen(host, port)
+        bind_socket(host, port)
     return str(refused.value)
 
 
@@ -26,7 +26,7 @@ def fail_with(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_port_in_use_names_another() -> None:
-    with closing(listen("127.0.0.1", 0)) as taken:
+    with closing(bind_socket("127.0.0.1", 0)) as taken:
         taken.listen()
         port = taken.getsockname()[1]
 

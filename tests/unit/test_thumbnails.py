@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deskwire.tickets.files.thumbnails import Picture, Pictures, parse_answer
+from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker, parse_output
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
@@ -19,7 +19,7 @@ async def test_a_picture_becomes_a_small_one(kind: str) -> None:
     small = await shrink(drawn(1000, 500, kind))
 
     assert small is not None
-    assert (small.width, small.height) == (1000, 500)
+    assert (small.original_width, small.original_height) == (1000, 500)
     with Image.open(io.BytesIO(small.webp)) as image:
         assert (image.format, image.size) == ("WEBP", (480, 240))
 
@@ -32,7 +32,7 @@ async def test_a_photograph_stands_upright_and_tells_nothing_of_its_camera() -> 
     small = await shrink(drawn(1000, 500, "JPEG", exif=exif))
 
     assert small is not None
-    assert (small.width, small.height) == (500, 1000)
+    assert (small.original_width, small.original_height) == (500, 1000)
     with Image.open(io.BytesIO(small.webp)) as image:
         assert image.size == (240, 480)
         assert not image.getexif()
@@ -60,17 +60,17 @@ async def test_half_a_picture_has_no_small_one() -> None:
 async def test_one_that_takes_for_ever_is_killed_and_the_next_has_its_turn(tmp_path: Path) -> None:
     program = tmp_path / "stuck.py"
     program.write_text("import time\nwhile True: time.sleep(60)\n")
-    pictures = Pictures(within=0.3, program=program)
+    pictures = ThumbnailMaker(timeout=0.3, script=program)
 
-    assert await pictures.shrink(once(b"x" * 1_000_000)) is None
-    assert await pictures.shrink(once(b"x")) is None
+    assert await pictures.make_thumbnail(once(b"x" * 1_000_000)) is None
+    assert await pictures.make_thumbnail(once(b"x")) is None
 
 
 async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> None:
     program = tmp_path / "loud.py"
     program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
 
-    assert await Pictures(program=program).shrink(once(b"x")) is None
+    assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
 
 
 async def test_it_is_told_nothing_of_the_desk(
@@ -80,7 +80,7 @@ async def test_it_is_told_nothing_of_the_desk(
     program = tmp_path / "nosy.py"
     program.write_text("import os\nprint('1 1\\nRIFF', 'BOT_WEBHOOK_SECRET' in os.environ)\n")
 
-    small = await Pictures(program=program).shrink(once(b"x"))
+    small = await ThumbnailMaker(script=program).make_thumbnail(once(b"x"))
 
     assert small is not None
     assert small.webp == b"RIFF False\n"
@@ -89,11 +89,11 @@ async def test_it_is_told_nothing_of_the_desk(
 @pytest.mark.parametrize("answer", [b"", b"1 1\n", b"1 1 1\nRIFF", b"x y\nRIFF", b"RIFF"])
 def test_an_answer_in_another_form_is_none(answer: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        parse_answer(answer)
+        parse_output(answer)
 
 
-async def shrink(content: bytes) -> Picture | None:
-    return await Pictures().shrink(once(content))
+async def shrink(content: bytes) -> Thumbnail | None:
+    return await ThumbnailMaker().make_thumbnail(once(content))
 
 
 async def once(content: bytes) -> AsyncIterator[bytes]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.web.http.user_agents import browser_name
-from deskwire.web.rendering.render import EMPTY, utc
-from deskwire.web.rendering.time_zones import local, times_in, zones
+from deskwire.web.http.user_agents import describe_user_agent
+from deskwire.web.rendering.render import EMPTY_STATE, utc_text
+from deskwire.web.rendering.time_zones import local_time_text, time_zones_by_region, use_time_zone
 
 NOON = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -31,25 +31,25 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
     ],
 )
 def test_a_browser_has_a_name_one_recognises(agent: str, name: str) -> None:
-    assert browser_name(agent) == name
+    assert describe_user_agent(agent) == name
 
 
 def test_a_time_is_that_of_the_readers_clock() -> None:
-    with times_in("Asia/Tokyo"):
-        assert local(NOON) == "22 Nov 2026, 21:00 JST"
-    assert local(NOON) == utc(NOON) == "22 Nov 2026, 12:00 UTC"
+    with use_time_zone("Asia/Tokyo"):
+        assert local_time_text(NOON) == "22 Nov 2026, 21:00 JST"
+    assert local_time_text(NOON) == utc_text(NOON) == "22 Nov 2026, 12:00 UTC"
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc", "/etc/passwd"])
 def test_a_zone_that_is_not_there_is_utc(zone: str) -> None:
-    with times_in(zone):
-        assert local(NOON) == utc(NOON)
+    with use_time_zone(zone):
+        assert local_time_text(NOON) == utc_text(NOON)
 
 
 def test_an_empty_template_has_no_time() -> None:
-    assert local(EMPTY) == ""
+    assert local_time_text(EMPTY_STATE) == ""
 
 
 def test_the_zones_one_may_choose_are_by_continent() -> None:
-    assert "Europe/Oslo" in zones()["Europe"]
-    assert zones()["Other"] == ["UTC"]
+    assert "Europe/Oslo" in time_zones_by_region()["Europe"]
+    assert time_zones_by_region()["Other"] == ["UTC"]

@@ -8,80 +8,82 @@ from sqlalchemy import Connection
 
 from deskwire.accounts.people import find_by_email
 from deskwire.demo.cast import CLIENTS, TEAM
-from deskwire.demo.tickets import Act, Matter, Verb
+from deskwire.demo.tickets import Action, RequestScript, Verb
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import NotFound
 from deskwire.kit.ids import new_id
 from deskwire.server.services import ACCESS
 from deskwire.tickets.actions import create, post_message, update
-from deskwire.tickets.actions.create import Filing
-from deskwire.tickets.actions.post_message import Written
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.statuses import STATUSES
-from deskwire.workspaces.actor import Deed
-from deskwire.workspaces.organizations.organizations import read_categories, read_own
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
 
-ADDRESSES: Mapping[str, str] = {each.key: each.email for each in (*TEAM, *CLIENTS)}
+EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*TEAM, *CLIENTS)}
 
 
-def deed_of(tx: Connection, who: str, at: Millis) -> Deed:
+def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
     """A deed of one of the cast. NotFound where somebody has taken them out of the demo."""
-    person = find_by_email(tx, ADDRESSES[who])
+    person = find_by_email(tx, EMAIL_BY_USERNAME[username])
     if person is None:
-        raise NotFound(f"{ADDRESSES[who]} is not there any more.")
-    return Deed(ACCESS.read_viewer(tx, person.id), at)
+        raise NotFound(f"{EMAIL_BY_USERNAME[username]} is not there any more.")
+    return Actor(ACCESS.read_viewer(tx, person.id), at)
 
 
-def file_matter(tx: Connection, deed: Deed, ticket: str, matter: Matter) -> None:
+def create_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
     """File a request in the company of whoever does, however that is called by now; in no category
     where somebody has renamed or removed its own."""
-    own = read_own(tx, deed.viewer)
-    place = next((each for each in own if each.name == matter.company), own[0] if own else None)
+    own = list_own_organizations(tx, actor.viewer)
+    place = next((each for each in own if each.name == request.company), own[0] if own else None)
     if place is None:
-        raise NotFound(f"{ADDRESSES[matter.who]} is of no company any more.")
+        raise NotFound(f"{EMAIL_BY_USERNAME[request.username]} is of no company any more.")
     known = {each.name: each.id for each in read_categories(tx, place.id) if not each.archived}
-    filed = Filing(ticket, matter.title, matter.text, known.get(matter.category))
-    create.file_request(tx, deed, place, filed)
+    filed = RequestInput(ticket, request.title, request.text, known.get(request.category))
+    create.create_request(tx, actor, place, filed)
 
 
-def perform(tx: Connection, deed: Deed, ticket: str, act: Act, files: Sequence[str] = ()) -> None:
+def perform_action(
+    tx: Connection, actor: Actor, ticket: str, action: Action, files: Sequence[str] = ()
+) -> None:
     """Do one thing in a request; `files`: uploaded before, by the same person."""
-    if act.what == "send":
-        text = act.value.partition(" ")[2]
-        post_message.say(tx, deed, ticket, Written(new_id(), text, files=files))
+    if action.verb == "send":
+        text = action.value.partition(" ")[2]
+        post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text, file_ids=files))
         return
-    _ACTIONS[act.what](tx, deed, ticket, act.value)
+    _ACTION_BY_VERB[action.verb](tx, actor, ticket, action.value)
 
 
-def _claim(tx: Connection, deed: Deed, ticket: str, _: str) -> None:
-    update.assign(tx, deed, ticket, deed.person)
+def _claim_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
+    update.assign(tx, actor, ticket, actor.person_id)
 
 
-def _reply(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    post_message.say(tx, deed, ticket, Written(new_id(), text))
+def _post_reply(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
+    post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text))
 
 
-def _note(tx: Connection, deed: Deed, ticket: str, text: str) -> None:
-    post_message.say(tx, deed, ticket, Written(new_id(), text, "note"))
+def _post_note(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
+    post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text, "note"))
 
 
-def _label(tx: Connection, deed: Deed, ticket: str, label: str) -> None:
-    update.label(tx, deed, ticket, add=[label])
+def _add_label(tx: Connection, actor: Actor, ticket: str, label: str) -> None:
+    update.update_labels(tx, actor, ticket, add=[label])
 
 
-def _move(tx: Connection, deed: Deed, ticket: str, word: str) -> None:
-    update.move(tx, deed, ticket, next(each for each in STATUSES if each == word))
+def _set_status(tx: Connection, actor: Actor, ticket: str, status: str) -> None:
+    update.set_status(tx, actor, ticket, next(each for each in STATUSES if each == status))
 
 
-def _remove(tx: Connection, deed: Deed, ticket: str, _: str) -> None:
-    update.remove(tx, deed, ticket)
+def _delete_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
+    update.delete_request(tx, actor, ticket)
 
 
-_ACTIONS: Mapping[Verb, Callable[[Connection, Deed, str, str], object]] = {
-    "claim": _claim,
-    "reply": _reply,
-    "note": _note,
-    "label": _label,
-    "priority": update.prioritise,
-    "status": _move,
-    "remove": _remove,
+_ACTION_BY_VERB: Mapping[Verb, Callable[[Connection, Actor, str, str], object]] = {
+    "claim": _claim_request,
+    "reply": _post_reply,
+    "note": _post_note,
+    "label": _add_label,
+    "priority": update.set_priority,
+    "status": _set_status,
+    "remove": _delete_request,
 }

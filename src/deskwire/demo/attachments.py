@@ -9,12 +9,17 @@ from random import Random
 
 WIDTH, HEIGHT = 640, 360  # px
 Colour = tuple[int, int, int]
-NIGHT, TILE, LIT, DIM = (16, 20, 31), (30, 37, 54), (92, 167, 255), (58, 74, 105)
+BACKGROUND_COLOUR, TILE_COLOUR, HIGHLIGHT_COLOUR, DIM_COLOUR = (
+    (16, 20, 31),
+    (30, 37, 54),
+    (92, 167, 255),
+    (58, 74, 105),
+)
 
 SEED = 7  # any number; always the same files
 
 
-def _berths() -> bytes:
+def _render_berths_csv() -> bytes:
     """A table of ships at berths, as somebody exports it."""
     rng = Random(SEED)  # noqa: S311  nothing secret is drawn
     lines = ["ship,berth,arrived,left,tonnes"]
@@ -27,7 +32,7 @@ def _berths() -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _till_log() -> bytes:
+def _render_till_log() -> bytes:
     """What the till of a shop wrote down before it lost its stock."""
     lines = [
         f"2026-11-14 08:{minute:02}:07 till-2 stock W-28 read: {max(0, 3 - minute // 9)}"
@@ -41,39 +46,46 @@ def _till_log() -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _tiles() -> bytes:
+def _render_dashboard_png() -> bytes:
     """A sketch of a dashboard: three dark tiles with bars, as a PNG."""
-    rows = [[NIGHT] * WIDTH for _ in range(HEIGHT)]
+    rows = [[BACKGROUND_COLOUR] * WIDTH for _ in range(HEIGHT)]
     for tile in range(3):
         left = 20 + tile * 205
-        _fill(rows, left, 20, 190, 320, TILE)
-        _fill(rows, left + 16, 36, 90, 12, DIM)
+        _fill_rectangle(rows, left, 20, 190, 320, TILE_COLOUR)
+        _fill_rectangle(rows, left + 16, 36, 90, 12, DIM_COLOUR)
         for bar in range(5):
             tall = 60 + (bar * 53 + tile * 71) % 150
-            _fill(rows, left + 16 + bar * 33, 320 - tall, 24, tall, LIT if bar == tile + 1 else DIM)
-    return _png(rows)
+            _fill_rectangle(
+                rows,
+                left + 16 + bar * 33,
+                320 - tall,
+                24,
+                tall,
+                HIGHLIGHT_COLOUR if bar == tile + 1 else DIM_COLOUR,
+            )
+    return _encode_png(rows)
 
 
-def _fill(
-    rows: list[list[Colour]], left: int, top: int, wide: int, tall: int, colour: Colour
+def _fill_rectangle(
+    rows: list[list[Colour]], left: int, top: int, width: int, height: int, colour: Colour
 ) -> None:
-    for row in rows[top : top + tall]:
-        row[left : left + wide] = [colour] * wide
+    for row in rows[top : top + height]:
+        row[left : left + width] = [colour] * width
 
 
-def _png(rows: list[list[Colour]]) -> bytes:
+def _encode_png(rows: list[list[Colour]]) -> bytes:
     raw = b"".join(b"\0" + bytes(part for pixel in row for part in pixel) for row in rows)
     head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2, 0, 0, 0)  # 8 bits of RGB
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_encode_png_chunk(*part) for part in parts)
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def _encode_png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-PAPERS: Mapping[str, Callable[[], bytes]] = {
-    "berths-september.csv": _berths,
-    "till-2.log": _till_log,
-    "night-shift-tiles.png": _tiles,
+ATTACHMENTS: Mapping[str, Callable[[], bytes]] = {
+    "berths-september.csv": _render_berths_csv,
+    "till-2.log": _render_till_log,
+    "night-shift-tiles.png": _render_dashboard_png,
 }

@@ -19,7 +19,7 @@ PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good th
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class DiscordUser:
     """Somebody on Discord."""
 
     id: str
@@ -27,13 +27,13 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class DiscordLogin:
     """Somebody who can sign in to the demo."""
 
     name: str
     email: str
-    user: User
-    sees: str
+    discord_user: DiscordUser
+    access_summary: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,95 +42,101 @@ class TeamRole:
 
     id: str
     name: str
-    holders: tuple[User, ...] = ()
+    holders: tuple[DiscordUser, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Guild:
     """A Discord server with the bot in it."""
 
     id: str
     name: str
-    owner: User
-    members: int
+    owner: DiscordUser
+    member_count: int
     roles: tuple[TeamRole, ...]
-    staff: tuple[User, ...]  # who answers tickets
-    customers: tuple[User, ...]
-    category: str  # Discord ids the set-up made
-    transcripts: str
-    log: str
+    staff: tuple[DiscordUser, ...]  # who answers tickets
+    customers: tuple[DiscordUser, ...]
+    category_id: str  # Discord ids the set-up made
+    transcripts_channel_id: str
+    log_channel_id: str
 
 
-ADA = User("182345678901234567", "ada.north")
-BO = User("218764530912876543", "bo_helps")
-CY = User("300123456789012345", "cyan.cy")
-DEE = User("412398765012345678", "dee_waves")
-EVE = User("523450987612345678", "eve.listens")
+ADA = DiscordUser("182345678901234567", "ada.north")
+BO = DiscordUser("218764530912876543", "bo_helps")
+CY = DiscordUser("300123456789012345", "cyan.cy")
+DEE = DiscordUser("412398765012345678", "dee_waves")
+EVE = DiscordUser("523450987612345678", "eve.listens")
 
-LOGINS = (
-    Login("Ada Berg", "ada@example.org", ADA, "owns Northwind Community: all of it"),
-    Login("Bo Lind", "bo@example.org", BO, "Tickets Support there: its tickets"),
-    Login("Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and own ones in Northwind"),
-    Login(
+DISCORD_LOGINS = (
+    DiscordLogin("Ada Berg", "ada@example.org", ADA, "owns Northwind Community: all of it"),
+    DiscordLogin("Bo Lind", "bo@example.org", BO, "Tickets Support there: its tickets"),
+    DiscordLogin(
+        "Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and own ones in Northwind"
+    ),
+    DiscordLogin(
         "Dee Moreau",
         "dee@example.org",
         DEE,
         "Northwind; its tickets for a minute, now and then",
     ),
-    Login("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
+    DiscordLogin("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class PortalLogin:
     """Somebody of the portal who can sign in to the demo: of a company, or of the team."""
 
     name: str
     email: str
     company: str
     role: Role
-    sees: str
+    access_summary: str
 
     @property
-    def key(self) -> str:
+    def username(self) -> str:
         return self.email.partition("@")[0]
 
 
-HARBOR, FJORD = "Harbor Analytics", "Fjord Bikes"
+HARBOR_COMPANY, FJORD_COMPANY = "Harbor Analytics", "Fjord Bikes"
 
 TEAM = (
-    Client("Tess Marlow", "tess@example.org", "", "super_admin", "the team: all there is"),
-    Client("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
-    Client("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
+    PortalLogin("Tess Marlow", "tess@example.org", "", "super_admin", "the team: all there is"),
+    PortalLogin("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
+    PortalLogin("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
 )
 CLIENTS = (
-    Client("Clara Vance", "clara@example.org", HARBOR, "admin", f"admin of {HARBOR}"),
-    Client("Hana Sato", "hana@example.org", HARBOR, "manager", "a manager there"),
-    Client("Carl Brandt", "carl@example.org", HARBOR, "member", "a member there"),
-    Client("Finn Aasen", "finn@example.org", FJORD, "admin", f"admin of {FJORD}"),
-    Client("Freya Lie", "freya@example.org", FJORD, "member", "a member there"),
+    PortalLogin(
+        "Clara Vance", "clara@example.org", HARBOR_COMPANY, "admin", f"admin of {HARBOR_COMPANY}"
+    ),
+    PortalLogin("Hana Sato", "hana@example.org", HARBOR_COMPANY, "manager", "a manager there"),
+    PortalLogin("Carl Brandt", "carl@example.org", HARBOR_COMPANY, "member", "a member there"),
+    PortalLogin(
+        "Finn Aasen", "finn@example.org", FJORD_COMPANY, "admin", f"admin of {FJORD_COMPANY}"
+    ),
+    PortalLogin("Freya Lie", "freya@example.org", FJORD_COMPANY, "member", "a member there"),
 )
-VISITORS = ("clara", "tess")  # as whom most people look first: live, nothing is done in their name
+VISITOR_USERNAMES = ("clara", "tess")  # most visitors sign in as them: never act for them
 
-HELGA = User("234509871265430987", "helga_n")
-RASMUS = User("267812309876123450", "rasmus.px")
-IVY = User("281209345678120934", "ivy_forge")
-TOMASZ = User("871234509876543210", "tomasz.w")
+HELGA = DiscordUser("234509871265430987", "helga_n")
+RASMUS = DiscordUser("267812309876123450", "rasmus.px")
+IVY = DiscordUser("281209345678120934", "ivy_forge")
+TOMASZ = DiscordUser("871234509876543210", "tomasz.w")
 
-MIRA = User("318456789012345678", "mira.codes")
-JUNO = User("356712098345671209", "juno.exe")
-KESTREL = User("498712036549871203", "kestrel_88")
-PAVEL = User("609812347650981234", "pavel.k")
-SUNNY = User("701928374650192837", "sunnyside")
-OTTO = User("812309456781230945", "otto_van_d")
-NOOR = User("934512870639451287", "noor.a")
-QUILL = User("1012938475610293847", "quill_and_co")
+MIRA = DiscordUser("318456789012345678", "mira.codes")
+JUNO = DiscordUser("356712098345671209", "juno.exe")
+KESTREL = DiscordUser("498712036549871203", "kestrel_88")
+PAVEL = DiscordUser("609812347650981234", "pavel.k")
+SUNNY = DiscordUser("701928374650192837", "sunnyside")
+OTTO = DiscordUser("812309456781230945", "otto_van_d")
+NOOR = DiscordUser("934512870639451287", "noor.a")
+QUILL = DiscordUser("1012938475610293847", "quill_and_co")
 
-NORTHWIND = Place(
+NORTHWIND = Guild(
     id="1046123456789012345",
     name="Northwind Community",
     owner=ADA,
-    members=1284,
+    member_count=1284,
     roles=(
         TeamRole("1046200000000000001", "Tickets Admin", (HELGA,)),
         TeamRole("1046200000000000002", "Tickets Support", (BO, TOMASZ)),
@@ -139,16 +145,16 @@ NORTHWIND = Place(
     ),
     staff=(BO, TOMASZ, HELGA),
     customers=(MIRA, JUNO, KESTREL, PAVEL, SUNNY, OTTO, CY),
-    category="1046200000000000010",
-    transcripts="1046200000000000011",
-    log="1046200000000000012",
+    category_id="1046200000000000010",
+    transcripts_channel_id="1046200000000000011",
+    log_channel_id="1046200000000000012",
 )
 
-PIXEL_FORGE = Place(
+PIXEL_FORGE = Guild(
     id="1098765432109876543",
     name="Pixel Forge",
     owner=RASMUS,
-    members=412,
+    member_count=412,
     roles=(
         TeamRole("1098800000000000001", "Tickets Admin"),
         TeamRole("1098800000000000002", "Tickets Support", (IVY,)),
@@ -156,31 +162,31 @@ PIXEL_FORGE = Place(
     ),
     staff=(IVY, RASMUS),
     customers=(NOOR, QUILL, KESTREL, OTTO, JUNO),
-    category="1098800000000000010",
-    transcripts="1098800000000000011",
-    log="1098800000000000012",
+    category_id="1098800000000000010",
+    transcripts_channel_id="1098800000000000011",
+    log_channel_id="1098800000000000012",
 )
 
-PLACES = (NORTHWIND, PIXEL_FORGE)
+GUILDS = (NORTHWIND, PIXEL_FORGE)
 
 # Comes and goes while the simulator runs; the past knows nothing of it.
-WILLOW_STREET = Place(
+WILLOW_STREET = Guild(
     id="1187654321098765432",
     name="Willow Street Books",
     owner=ADA,
-    members=87,
+    member_count=87,
     roles=(),
     staff=(),
     customers=(),
-    category="1187700000000000010",
-    transcripts="1187700000000000011",
-    log="1187700000000000012",
+    category_id="1187700000000000010",
+    transcripts_channel_id="1187700000000000011",
+    log_channel_id="1187700000000000012",
 )
 
-NIGHT_SHIFT = TeamRole("1046200000000000009", "Tickets Night Shift")  # made and deleted again
-TICKETS_EACH = {NORTHWIND.id: 46, PIXEL_FORGE.id: 40}  # in the seeded past; numbers go on after
+NIGHT_SHIFT_ROLE = TeamRole("1046200000000000009", "Tickets Night Shift")  # made and deleted again
+SEEDED_TICKETS = {NORTHWIND.id: 46, PIXEL_FORGE.id: 40}  # in the seeded past; numbers go on after
 
 
-def role_of(place: Place, name: str) -> TeamRole:
+def find_role(guild: Guild, name: str) -> TeamRole:
     """The role of this name."""
-    return next(role for role in place.roles if role.name == name)
+    return next(role for role in guild.roles if role.name == name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Speaker = Literal["customer", "staff"]
-_SPEAKERS: dict[str, Speaker] = {">": "customer", "<": "staff"}
+_SPEAKER_BY_MARK: dict[str, Speaker] = {">": "customer", "<": "staff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +17,21 @@ class Conversation:
     tag: str
     priority: str
     lines: tuple[tuple[Speaker, str], ...]
-    reason: str
+    closing_reason: str
 
 
 def parse_conversations(text: str) -> tuple[Conversation, ...]:
     """`# subject | tag | priority | closing reason`, then `>` customer and `<` staff, by blocks."""
-    return tuple(_conversation(block.splitlines()) for block in text.strip().split("\n\n"))
+    return tuple(_parse_conversation(block.splitlines()) for block in text.strip().split("\n\n"))
 
 
-def _conversation(lines: list[str]) -> Conversation:
+def _parse_conversation(lines: list[str]) -> Conversation:
     subject, tag, priority, reason = lines[0].removeprefix("# ").split(" | ")
-    said = tuple((_SPEAKERS[line[0]], line[2:].replace("\\n", "\n")) for line in lines[1:])
+    said = tuple((_SPEAKER_BY_MARK[line[0]], line[2:].replace("\\n", "\n")) for line in lines[1:])
     return Conversation(subject, tag, priority, said, reason)
 
 
-NORTHWIND_TALK = parse_conversations(r"""
+NORTHWIND_CONVERSATIONS = parse_conversations(r"""
 # Cannot sign in on my new phone | login | high | Signed in again
 > Hi! I moved to a new phone and the six-digit code never arrives. I tried **three times** now.
 < Sorry about that. Does the code go to your old authenticator app, or by e-mail?
@@ -155,7 +155,7 @@ NORTHWIND_TALK = parse_conversations(r"""
 > All six are in now.
 """)
 
-PIXEL_TALK = parse_conversations(r"""
+PIXEL_CONVERSATIONS = parse_conversations(r"""
 # Lost my save after the update | saves | urgent | Save restored
 > 46 hours of **Ember Vale** are gone after 1.9!! The slot says *empty*.
 < Breathe :) 1.9 moved the folder. Do you play on Steam or on the standalone launcher?

@@ -14,28 +14,28 @@ from typing import Any, NamedTuple
 from deskwire.demo import guild_events
 from deskwire.demo.cast import (
     DEE,
-    NIGHT_SHIFT,
+    NIGHT_SHIFT_ROLE,
     NORTHWIND,
     PIXEL_FORGE,
     QUILL,
     WILLOW_STREET,
-    Place,
-    role_of,
+    Guild,
+    find_role,
 )
-from deskwire.demo.discord_story_state import Memory, Owed, Running
-from deskwire.demo.discord_ticket import Deck, Script, Step
-from deskwire.integrations.discord.samples import sample
+from deskwire.demo.discord_story_state import ScheduledStep, StoryState, StoryTicket
+from deskwire.demo.discord_ticket import ConversationDeck, EventStep, TicketScript
+from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.kit.clock import SECOND, Clock, Millis
 
-FIRST = 500  # ms before the first beat: whoever has just opened the page is waiting
-SHORTEST, LONGEST = 2 * SECOND, 5 * SECOND  # between beats; slower looks broken, faster unreal
-TYPING = 25  # ms a character; a long message takes longer to come
-RUNNING = 4  # conversations at once; a reader can follow that many
-KEPT_CLOSED = 20  # tickets; older ones are deleted, or the lists would grow for ever
-FIRST_SCENES = 30 * SECOND  # between scenes, so that everything was seen after three minutes
-LATER_SCENES = 60 * SECOND  # between scenes once each was played
-SHARE_OPENED = 0.25  # of the beats in which another conversation has room
-SHARE_NORTHWIND = 0.7  # of tickets
+FIRST_BEAT_DELAY = 500  # ms before the first beat: whoever has just opened the page is waiting
+MIN_BEAT_DELAY, MAX_BEAT_DELAY = 2 * SECOND, 5 * SECOND  # slower looks broken, faster unreal
+TYPING_DELAY = 25  # ms a character; a long message takes longer to come
+MAX_OPEN_TICKETS = 4  # conversations at once; a reader can follow that many
+MAX_CLOSED_TICKETS = 20  # tickets; older ones are deleted, or the lists would grow for ever
+FIRST_SCENE_INTERVAL = 30 * SECOND  # between scenes; all are shown within three minutes
+SCENE_INTERVAL = 60 * SECOND  # between scenes once each was played
+NEW_TICKET_PROBABILITY = 0.25  # of the beats in which another conversation has room
+NORTHWIND_SHARE = 0.7  # of tickets
 
 
 class Beat(NamedTuple):
@@ -49,122 +49,130 @@ class Beat(NamedTuple):
 class Story:
     """Goes on from `memory`, which it keeps up to date; save that after each beat."""
 
-    def __init__(self, rng: Random, clock: Clock, memory: Memory) -> None:
-        self.memory = memory
+    def __init__(self, rng: Random, clock: Clock, state: StoryState) -> None:
+        self.state = state
         self._rng = rng
         self._clock = clock
-        self._deck = Deck(rng)
-        self._begun = False
-        self._scenes: tuple[Callable[[Millis], Step], ...] = (
-            self._guest_server,
-            self._deputy,
-            self._night_shift,
-            self._absence,
-            self._mistake,
+        self._deck = ConversationDeck(rng)
+        self._has_begun = False
+        self._scenes: tuple[Callable[[Millis], EventStep], ...] = (
+            self._scene_guest_server,
+            self._scene_temporary_viewer,
+            self._scene_night_shift_role,
+            self._scene_member_leaves,
+            self._scene_mistaken_ticket,
         )
 
-    def tell(self) -> Beat:
+    def next_beat(self) -> Beat:
         """The next beat; it has happened as soon as it is told."""
-        step = self._next(self._clock())
-        delay = self._delay(step)
-        return Beat(delay, step.type, step.told_at(self._clock() + delay))
+        step = self._next_step(self._clock())
+        delay = self._choose_delay(step)
+        return Beat(delay, step.type, step.data_at(self._clock() + delay))
 
-    def _delay(self, step: Step) -> Millis:
-        if not self._begun:
-            self._begun = True
-            return FIRST
-        typing = TYPING * len(step.data.get("content", ""))
-        return min(SHORTEST + typing + self._rng.randrange(SECOND), LONGEST)
+    def _choose_delay(self, step: EventStep) -> Millis:
+        if not self._has_begun:
+            self._has_begun = True
+            return FIRST_BEAT_DELAY
+        typing = TYPING_DELAY * len(step.data.get("content", ""))
+        return min(MIN_BEAT_DELAY + typing + self._rng.randrange(SECOND), MAX_BEAT_DELAY)
 
-    def _next(self, at: Millis) -> Step:
-        memory = self.memory
-        if not self._begun and not memory.running:
-            return self._open(at)
+    def _next_step(self, at: Millis) -> EventStep:
+        memory = self.state
+        if not self._has_begun and not memory.running:
+            return self._open_ticket(at)
         if memory.owed and memory.owed[0].due <= at:
             return memory.owed.pop(0).step
         if memory.next_scene <= at:
-            return self._play(at)
-        if len(memory.closed) > KEPT_CLOSED:
-            return self._delete(memory.closed.pop(0), "Tidied up")
-        has_room = len(memory.running) < RUNNING
-        if not memory.running or (has_room and self._rng.random() < SHARE_OPENED):
-            return self._open(at)
-        return self._go_on()
+            return self._play_scene(at)
+        if len(memory.closed) > MAX_CLOSED_TICKETS:
+            return self._delete_ticket_step(memory.closed.pop(0), "Tidied up")
+        has_room = len(memory.running) < MAX_OPEN_TICKETS
+        if not memory.running or (has_room and self._rng.random() < NEW_TICKET_PROBABILITY):
+            return self._open_ticket(at)
+        return self._continue_ticket()
 
-    def _open(self, at: Millis) -> Step:
-        place = NORTHWIND if self._rng.random() < SHARE_NORTHWIND else PIXEL_FORGE
-        if not self._begun:
+    def _open_ticket(self, at: Millis) -> EventStep:
+        place = NORTHWIND if self._rng.random() < NORTHWIND_SHARE else PIXEL_FORGE
+        if not self._has_begun:
             place = NORTHWIND
-        steps = list(self._script(place, at, thorough=not self._begun).steps())
+        steps = list(self._make_script(place, at, thorough=not self._has_begun).steps())
         ticket, number = steps[0].data["ticketId"], steps[0].data["ticketNumber"]
-        self.memory.running.append(Running(place.id, ticket, number, steps[1:]))
+        self.state.running.append(StoryTicket(place.id, ticket, number, steps[1:]))
         return steps[0]
 
-    def _go_on(self) -> Step:
-        running = self.memory.running
+    def _continue_ticket(self) -> EventStep:
+        running = self.state.running
         # The oldest goes on most often, so that stories end.
         ticket = self._rng.choices(running, weights=range(len(running), 0, -1))[0]
         step = ticket.steps.pop(0)
         if not ticket.steps:
             running.remove(ticket)
-            self.memory.closed.append(ticket)
+            self.state.closed.append(ticket)
         return step
 
-    def _delete(self, ticket: Running, reason: str) -> Step:
+    def _delete_ticket_step(self, ticket: StoryTicket, reason: str) -> EventStep:
         place = NORTHWIND if ticket.guild == NORTHWIND.id else PIXEL_FORGE
-        data = sample(
+        data = build_sample_data(
             "ticket.deleted",
             guild=place.id,
             owner=place.owner.id,
             ticket=ticket.ticket,
             number=ticket.number,
         )
-        return Step("ticket.deleted", data | {"reason": reason})
+        return EventStep("ticket.deleted", data | {"reason": reason})
 
-    def _script(self, place: Place, at: Millis, *, thorough: bool = False) -> Script:
-        ticket, number = self.memory.count(place.id, at)
-        opener, agent = self._rng.choice(place.customers), self._rng.choice(place.staff)
-        talk = self._deck.draw(place)
-        return Script(self._rng, place, ticket, number, talk, opener, agent, thorough)
+    def _make_script(self, guild: Guild, at: Millis, *, thorough: bool = False) -> TicketScript:
+        ticket, number = self.state.take_ticket_number(guild.id, at)
+        opener, agent = self._rng.choice(guild.customers), self._rng.choice(guild.staff)
+        talk = self._deck.draw(guild)
+        return TicketScript(self._rng, guild, ticket, number, talk, opener, agent, thorough)
 
-    def _play(self, at: Millis) -> Step:
-        memory = self.memory
+    def _play_scene(self, at: Millis) -> EventStep:
+        memory = self.state
         scene = self._scenes[memory.scene % len(self._scenes)]
         memory.scene += 1
         first_round = memory.scene < len(self._scenes)
-        memory.next_scene = at + (FIRST_SCENES if first_round else LATER_SCENES)
+        memory.next_scene = at + (FIRST_SCENE_INTERVAL if first_round else SCENE_INTERVAL)
         return scene(at)
 
-    def _guest_server(self, at: Millis) -> Step:
+    def _scene_guest_server(self, at: Millis) -> EventStep:
         """The bot is added to Ada's other server, set up, and removed again."""
-        self._owe(at + 8 * SECOND, guild_events.set_up(WILLOW_STREET))
-        self._owe(at + 75 * SECOND, guild_events.left(WILLOW_STREET))
-        return guild_events.joined(WILLOW_STREET)
+        self._schedule(at + 8 * SECOND, guild_events.guild_set_up(WILLOW_STREET))
+        self._schedule(at + 75 * SECOND, guild_events.guild_left(WILLOW_STREET))
+        return guild_events.guild_joined(WILLOW_STREET)
 
-    def _deputy(self, at: Millis) -> Step:
+    def _scene_temporary_viewer(self, at: Millis) -> EventStep:
         """Dee may see the tickets for a minute."""
-        viewer = role_of(NORTHWIND, "Tickets Viewer")
-        self._owe(at + 60 * SECOND, guild_events.member("unassigned", NORTHWIND, viewer, DEE))
-        return guild_events.member("assigned", NORTHWIND, viewer, DEE)
+        viewer = find_role(NORTHWIND, "Tickets Viewer")
+        self._schedule(
+            at + 60 * SECOND, guild_events.team_member_changed("unassigned", NORTHWIND, viewer, DEE)
+        )
+        return guild_events.team_member_changed("assigned", NORTHWIND, viewer, DEE)
 
-    def _night_shift(self, at: Millis) -> Step:
+    def _scene_night_shift_role(self, at: Millis) -> EventStep:
         """A role comes, may do a little more, and goes."""
-        self._owe(at + 12 * SECOND, guild_events.role("updated", NORTHWIND, NIGHT_SHIFT))
-        self._owe(at + 40 * SECOND, guild_events.role("deleted", NORTHWIND, NIGHT_SHIFT))
-        return guild_events.role("created", NORTHWIND, NIGHT_SHIFT)
+        self._schedule(
+            at + 12 * SECOND, guild_events.team_role_changed("updated", NORTHWIND, NIGHT_SHIFT_ROLE)
+        )
+        self._schedule(
+            at + 40 * SECOND, guild_events.team_role_changed("deleted", NORTHWIND, NIGHT_SHIFT_ROLE)
+        )
+        return guild_events.team_role_changed("created", NORTHWIND, NIGHT_SHIFT_ROLE)
 
-    def _absence(self, at: Millis) -> Step:
+    def _scene_member_leaves(self, at: Millis) -> EventStep:
         """Somebody of the team leaves the server, and is taken back."""
-        viewer = role_of(NORTHWIND, "Tickets Viewer")
-        self._owe(at + 25 * SECOND, guild_events.member("assigned", NORTHWIND, viewer, QUILL))
-        return guild_events.gone(NORTHWIND, QUILL, of_team=True)
+        viewer = find_role(NORTHWIND, "Tickets Viewer")
+        self._schedule(
+            at + 25 * SECOND, guild_events.team_member_changed("assigned", NORTHWIND, viewer, QUILL)
+        )
+        return guild_events.member_left(NORTHWIND, QUILL, was_team_member=True)
 
-    def _mistake(self, at: Millis) -> Step:
+    def _scene_mistaken_ticket(self, at: Millis) -> EventStep:
         """A ticket opened by mistake is deleted at once."""
-        script = self._script(NORTHWIND, at)
-        self._owe(at + 8 * SECOND, script.deleted("Opened by mistake"))
+        script = self._make_script(NORTHWIND, at)
+        self._schedule(at + 8 * SECOND, script.delete_step("Opened by mistake"))
         return next(script.steps())
 
-    def _owe(self, due: Millis, step: Step) -> None:
-        self.memory.owed.append(Owed(due, step))
-        self.memory.owed.sort(key=lambda owed: owed.due)
+    def _schedule(self, due: Millis, step: EventStep) -> None:
+        self.state.owed.append(ScheduledStep(due, step))
+        self.state.owed.sort(key=lambda owed: owed.due)

@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-from deskwire.demo.cast import Place, TeamRole, User
-from deskwire.demo.discord_ticket import Step
-from deskwire.integrations.discord.samples import sample
+from deskwire.demo.cast import DiscordUser, Guild, TeamRole
+from deskwire.demo.discord_ticket import EventStep
+from deskwire.integrations.discord.samples import build_sample_data
 
 
-def joined(place: Place) -> Step:
+def guild_joined(guild: Guild) -> EventStep:
     """The bot was added to the server."""
-    data = sample("guild.joined", guild=place.id, guild_name=place.name, owner=place.owner.id)
-    return Step("guild.joined", data | {"memberCount": place.members})
+    data = build_sample_data(
+        "guild.joined", guild=guild.id, guild_name=guild.name, owner=guild.owner.id
+    )
+    return EventStep("guild.joined", data | {"memberCount": guild.member_count})
 
 
-def left(place: Place) -> Step:
+def guild_left(guild: Guild) -> EventStep:
     """The bot was removed from the server."""
-    return Step("guild.left", sample("guild.left", guild=place.id))
+    return EventStep("guild.left", build_sample_data("guild.left", guild=guild.id))
 
 
-def set_up(place: Place) -> Step:
+def guild_set_up(guild: Guild) -> EventStep:
     """The bot made its Discord channels there."""
     data = {
-        "guildId": place.id,
-        "supportCategoryId": place.category,
-        "transcriptsChannelId": place.transcripts,
-        "logChannelId": place.log,
+        "guildId": guild.id,
+        "supportCategoryId": guild.category_id,
+        "transcriptsChannelId": guild.transcripts_channel_id,
+        "logChannelId": guild.log_channel_id,
     }
-    return Step("guild.setup_complete", data)
+    return EventStep("guild.setup_complete", data)
 
 
-def role(what: str, place: Place, role: TeamRole) -> Step:
+def team_role_changed(action: str, guild: Guild, role: TeamRole) -> EventStep:
     """A team role was `created`, `updated` or `deleted`."""
-    type_ = f"team.role_{what}"
-    return Step(type_, sample(type_, guild=place.id, role=role.id, role_name=role.name))
+    type_ = f"team.role_{action}"
+    return EventStep(
+        type_, build_sample_data(type_, guild=guild.id, role=role.id, role_name=role.name)
+    )
 
 
-def member(what: str, place: Place, role: TeamRole, user: User) -> Step:
+def team_member_changed(action: str, guild: Guild, role: TeamRole, user: DiscordUser) -> EventStep:
     """A team role was `assigned` to somebody, or `unassigned`."""
-    type_ = f"team.member_{what}"
-    data = sample(
+    type_ = f"team.member_{action}"
+    data = build_sample_data(
         type_,
-        guild=place.id,
+        guild=guild.id,
         role=role.id,
         role_name=role.name,
         user=user.id,
         username=user.name,
     )
-    return Step(type_, data)
+    return EventStep(type_, data)
 
 
-def gone(place: Place, user: User, *, of_team: bool) -> Step:
+def member_left(guild: Guild, user: DiscordUser, *, was_team_member: bool) -> EventStep:
     """Somebody left the server."""
-    data = sample("member.left", guild=place.id, user=user.id, username=user.name)
-    return Step("member.left", data | {"hadOpenTickets": False, "wasTeamMember": of_team})
+    data = build_sample_data("member.left", guild=guild.id, user=user.id, username=user.name)
+    return EventStep(
+        "member.left", data | {"hadOpenTickets": False, "wasTeamMember": was_team_member}
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deskwire.demo.tickets import parse_matters
+from deskwire.demo.tickets import parse_requests
 
-CHRONICLE = parse_matters(r"""
+PORTAL_HISTORY = parse_requests(r"""
 # 58.3 | Harbor Analytics | clara | Question | How long do you keep our berth data?
 Our auditor asks how long **raw berth data** stays with you, and what happens to it afterwards. \
 A sentence from you that I can forward would be enough.

@@ -5,9 +5,9 @@ Clara and Tess, as whom most visitors look, do nothing here; others speak to the
 
 from __future__ import annotations
 
-from deskwire.demo.tickets import parse_matters
+from deskwire.demo.tickets import parse_requests
 
-ERRANDS = parse_matters(r"""
+SCENARIOS = parse_requests(r"""
 # 0 | Harbor Analytics | carl | Problem | The crane list is sorted backwards
 Since this morning crane 9 comes first and crane 1 last. The drivers read it from the top, so two \
 of them went to the wrong end of the quay.

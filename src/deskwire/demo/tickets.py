@@ -20,46 +20,53 @@ from deskwire.kit.clock import DAY, HOUR, MINUTE, Millis
 
 Verb = Literal["claim", "reply", "send", "note", "label", "priority", "status", "remove"]
 
-_UNITS: Mapping[str, Millis] = {"m": MINUTE, "h": HOUR, "d": DAY}
-_ACT = re.compile(rf"^@(\w+) (?:(\d+)([mhd]) )?({'|'.join(get_args(Verb))})\b ?", re.MULTILINE)
-_PARTS = 5  # of an act, as `_ACT` splits them: its groups, and what follows
+_UNIT_MS: Mapping[str, Millis] = {"m": MINUTE, "h": HOUR, "d": DAY}
+_ACTION_PATTERN = re.compile(
+    rf"^@(\w+) (?:(\d+)([mhd]) )?({'|'.join(get_args(Verb))})\b ?", re.MULTILINE
+)
+_GROUPS_PER_ACTION = 5  # of an act, as `_ACT` splits them: its groups, and what follows
 
 
-class Act(NamedTuple):
+class Action(NamedTuple):
     """What somebody does in a request. `who`: the beginning of their address; `after`: ms."""
 
-    who: str
-    what: Verb
+    username: str
+    verb: Verb
     value: str = ""
-    after: Millis = 0
+    delay: Millis = 0
 
 
-class Matter(NamedTuple):
+class RequestScript(NamedTuple):
     """A request from its filing to its end, or as far as it has come. `ago`: ms."""
 
-    ago: Millis
+    age: Millis
     company: str
-    who: str
+    username: str
     category: str
     title: str
     text: str
-    acts: tuple[Act, ...]
+    actions: tuple[Action, ...]
 
 
-def parse_matters(text: str) -> tuple[Matter, ...]:
+def parse_requests(text: str) -> tuple[RequestScript, ...]:
     """The matters of a text, in its order."""
     joined = text.replace("\\\n", "").strip()
-    return tuple(_matter(block) for block in re.split(r"(?:\A|\n)# ", joined) if block)
+    return tuple(_parse_request(block) for block in re.split(r"(?:\A|\n)# ", joined) if block)
 
 
-def _matter(block: str) -> Matter:
+def _parse_request(block: str) -> RequestScript:
     head, _, rest = block.partition("\n")
     ago, company, who, category, title = head.split(" | ")
-    told, *parts = _ACT.split(rest)
-    acts = tuple(_act(*parts[at : at + _PARTS]) for at in range(0, len(parts), _PARTS))
-    return Matter(int(float(ago) * DAY), company, who, category, title, told.strip(), acts)
+    told, *parts = _ACTION_PATTERN.split(rest)
+    acts = tuple(
+        _parse_action(*parts[at : at + _GROUPS_PER_ACTION])
+        for at in range(0, len(parts), _GROUPS_PER_ACTION)
+    )
+    return RequestScript(int(float(ago) * DAY), company, who, category, title, told.strip(), acts)
 
 
-def _act(who: str, number: str | None, unit: str | None, verb: str, value: str) -> Act:
-    after = int(number or 0) * _UNITS[unit or "m"]
-    return Act(who, cast("Verb", verb), value.strip(), after)
+def _parse_action(
+    username: str, number: str | None, unit: str | None, verb: str, value: str
+) -> Action:
+    after = int(number or 0) * _UNIT_MS[unit or "m"]
+    return Action(username, cast("Verb", verb), value.strip(), after)

@@ -9,8 +9,8 @@ from threading import Thread
 import pytest
 
 from tests.fixtures import sse
-from tests.fixtures.cutting_proxy import Cutter
-from tests.fixtures.guild import Place
+from tests.fixtures.cutting_proxy import CuttingProxy
+from tests.fixtures.guild import GuildFixture
 
 pytestmark = pytest.mark.database("sqlite")  # none has a part in it
 
@@ -34,36 +34,38 @@ class Follower(Thread):
 
     def run(self) -> None:
         while LAST not in self.heard:
-            with suppress(sse.Ended, ConnectionError):
+            with suppress(sse.StreamEnded, ConnectionError):
                 self._listen()
 
     def _listen(self) -> None:
         with sse.connect(self._port, "/api/events", self._cookie, self._cursor) as stream:
             while LAST not in self.heard:
-                sent = stream.read()
+                sent = stream.read_frame()
                 self._cursor = stream.cursor
                 if sent.type == "connected":
-                    self.verdicts[sent.told["verdict"]] += 1
+                    self.verdicts[sent.data["verdict"]] += 1
                 elif sent.type == "ticket.created":
-                    self.heard.append(sent.told["data"]["subject"])
+                    self.heard.append(sent.data["data"]["subject"])
 
 
-def test_all_is_heard_once_and_in_order_however_often_the_connection_is_cut(place: Place) -> None:
-    cookie = place.staff()
-    with place.listen(cookie) as stream:
+def test_all_is_heard_once_and_in_order_however_often_the_connection_is_cut(
+    guild: GuildFixture,
+) -> None:
+    cookie = guild.sign_in_staff()
+    with guild.open_stream(cookie) as stream:
         before = stream.cursor
     told: list[str] = []
-    with Cutter(place.server.port, EVERY) as cutter:
+    with CuttingProxy(guild.server.port, EVERY) as cutter:
         follower = Follower(cutter.port, cookie, before)
         follower.start()
-        while cutter.cuts < CUTS and len(told) < MOST_EVENTS:
+        while cutter.cut_count < CUTS and len(told) < MOST_EVENTS:
             told.append(f"Ticket {len(told) + 1}")
-            place.open_ticket(len(told), told[-1])
+            guild.open_ticket(len(told), told[-1])
         told.append(LAST)
-        place.open_ticket(len(told), LAST)
+        guild.open_ticket(len(told), LAST)
         follower.join(PATIENCE)
 
-    assert cutter.cuts >= CUTS
+    assert cutter.cut_count >= CUTS
     assert follower.heard == told
     assert set(follower.verdicts) == {"resumed"}
     assert follower.verdicts["resumed"] >= CUTS
