@@ -76,11 +76,11 @@ def _require_unchanged(head: str) -> None:
 
 
 def _save(done: Sequence[Comparison], head: str, commit: str) -> None:
-    told = {
+    document = {
         "current": head,
         "against": commit,
         "parts": [to_json(each) for each in done],
         "machine": facts(),
     }
     RESULTS.mkdir(exist_ok=True)
-    FILE.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    FILE.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

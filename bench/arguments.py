@@ -31,17 +31,17 @@ class Arguments:
 def parse_arguments(words: Sequence[str], known: Sequence[str]) -> Arguments:
     """Parse `words`, where `known` are the parts; print what is wrong and exit with 2."""
     parser = _make_parser(known)
-    told = parser.parse_intermixed_args(words)
-    if unknown := [name for name in told.parts if name not in known]:
+    parsed = parser.parse_intermixed_args(words)
+    if unknown := [name for name in parsed.parts if name not in known]:
         parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(known)}")
-    if told.against is None and told.rounds is not None:
+    if parsed.against is None and parsed.rounds is not None:
         parser.error("--rounds goes with --against COMMIT; a part knows its own rounds")
-    if told.against is not None and told.into is not None:
+    if parsed.against is not None and parsed.into is not None:
         parser.error("--into does not go with --against, which writes into bench/results")
-    if told.against is not None and not told.parts:
+    if parsed.against is not None and not parsed.parts:
         parser.error("name the parts to compare: --against COMMIT door start")
-    parts = tuple(dict.fromkeys(told.parts or known))
-    return Arguments(parts, told.against, told.rounds or ENOUGH, told.into)
+    parts = tuple(dict.fromkeys(parsed.parts or known))
+    return Arguments(parts, parsed.against, parsed.rounds or ENOUGH, parsed.into)
 
 
 def _make_parser(known: Sequence[str]) -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 END_TIMEOUT = 30.0  # s a program has to stop its own servers after SIGINT
 LOG_SHOWN = 2_000  # characters from the end of its output, in an error
-OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # would lead the other tree into this one
+UNSET = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # would lead the other tree into this one
 
 
 class Failed(Exception):
@@ -25,7 +25,7 @@ def run(command: Sequence[str], folder: Path, log: Path, timeout: float, **more:
     behind can be ended as its process group. Failed: it took longer than `timeout` seconds, or did
     not end with 0.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in OURS} | more
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET} | more
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

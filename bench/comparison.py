@@ -170,10 +170,10 @@ def table(comparison: Comparison, commit: str) -> str:
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Give a comparison the shape it has in results/against.json."""
-    told = asdict(comparison)
-    told["rows"] = [asdict(row) | {"verdict": row.verdict} for row in comparison.rows]
-    told["share_of_machine_used_by_others"] = told.pop("others")
-    return {name: _rounded(value) for name, value in told.items() if value is not None}
+    document = asdict(comparison)
+    document["rows"] = [asdict(row) | {"verdict": row.verdict} for row in comparison.rows]
+    document["share_of_machine_used_by_others"] = document.pop("others")
+    return {name: _rounded(value) for name, value in document.items() if value is not None}
 
 
 def _figures(result: Result) -> dict[Label, float]:
