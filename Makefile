@@ -7,7 +7,7 @@
 help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
 	@echo "make test       every test (ARGS='-k door' chooses)"
-	@echo "make bench      measure this machine"
+	@echo "make bench      measure this machine (ARGS='--against COMMIT door' compares two commits)"
 	@echo "make lint       style, types, generated files"
 	@echo "make generate   write what is derived from the event catalogue"
 	@echo "make catalogue  collect the texts people read, and bring every translation up to date"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
 from collections.abc import Callable
 
@@ -19,11 +19,13 @@ from bench import (
     start,
     storm,
 )
+from bench.against import measure_against
+from bench.arguments import parse_arguments
 from bench.machine import read_machine_facts
-from bench.report import Report, render_report, save_report
+from bench.report import RESULTS, Report, render_report, save_report
 from deskwire.server.serve import raise_file_limit
 
-MEASUREMENTS: dict[str, Callable[[], Report]] = {
+PARTS: dict[str, Callable[[], Report]] = {
     "fanout": fanout.measure,
     "peers": peers.measure,
     "burst": burst.measure,
@@ -43,18 +45,17 @@ MEASUREMENTS: dict[str, Callable[[], Report]] = {
 
 def main() -> None:
     """Measure, print the table, write the results."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(MEASUREMENTS))
-    chosen = parser.parse_args().parts or list(MEASUREMENTS)
-    if unknown := [name for name in chosen if name not in MEASUREMENTS]:
-        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(MEASUREMENTS)}")
+    arguments = parse_arguments(sys.argv[1:], list(PARTS))
+    if arguments.against is not None:
+        measure_against(arguments, arguments.against)
+        return
     raise_file_limit()  # the readers and the peers inherit it
     machine, began = read_machine_facts(), time.monotonic()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    for name in chosen:
-        part = MEASUREMENTS[name]()
+    for name in arguments.parts:
+        part = PARTS[name]()
         print(render_report(part), flush=True)
-        save_report(part, machine)
+        save_report(part, machine, arguments.into or RESULTS)
     print(f"\n{time.monotonic() - began:.0f} s; value, then lowest–highest of the rounds")
 
 

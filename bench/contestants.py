@@ -83,7 +83,7 @@ def start_deskwire(
     server = stack.enter_context(running_server(command, folder, **environment))
     announce_guild(server)
     listeners = stack.enter_context(
-        running_readers(folder, server.port, STREAM_PATH, heads, buffer=buffer)
+        running_readers(folder, server.port, STREAM_PATH, heads, buffer_bytes=buffer)
     )
     return Contestant(server, listeners, make_webhook_publisher(server.port)), tokens
 
@@ -104,7 +104,9 @@ def open_anonymous_listeners(
     """Listeners that need not say who they are."""
     heads = folder / "plain-heads"
     heads.write_text("Accept: text/event-stream\n" * count)
-    return stack.enter_context(running_readers(folder, server.port, EVENTS_PATH, heads, ready=""))
+    return stack.enter_context(
+        running_readers(folder, server.port, EVENTS_PATH, heads, ready_marker="")
+    )
 
 
 def make_poster(port: int, path: str = PUBLISH_PATH, body: bytes = b"") -> Publish:

@@ -37,7 +37,7 @@ def create_owner_session(folder: Path, url: str = "") -> str:
         db.write_sync(execute_command, "people.link", {"email": OWNER_EMAIL, "discord": OWNER})
         now = time.time_ns() // 1_000_000
         begun = db.write_sync(
-            sessions.create, person["id"], user_agent="bench", address=None, at=now
+            sessions.create, person["id"], user_agent="bench", client_ip=None, at=now
         )
     finally:
         opened.close()
@@ -58,7 +58,9 @@ def create_organization_sessions(url: str) -> tuple[str, str]:
                 db.write_sync(_join_organization, person)
             else:
                 db.write_sync(upsert_staff_row, person, role, now)
-            begun = db.write_sync(sessions.create, person, user_agent="bench", address=None, at=now)
+            begun = db.write_sync(
+                sessions.create, person, user_agent="bench", client_ip=None, at=now
+            )
             secrets.append(begun.token)
     finally:
         opened.close()
