@@ -87,4 +87,4 @@ def test_where_no_folder_can_be_is_said(tmp_path: Path, name: str) -> None:
     found = look_at_files(tmp_path / name)
 
     assert not found.is_ok
-    assert "cannot be written to" in found.sentence
+    assert "is not writable" in found.sentence

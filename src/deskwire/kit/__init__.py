@@ -1,1 +1,1 @@
-"""Tools that know nothing of support desks: errors, clock, ids, database, logging."""
+"""General tools that know nothing about support desks: errors, clock, ids, database, logging."""

@@ -1,4 +1,4 @@
-"""Read rows as the typed views that the tables' modules declare.
+"""Fetch rows as the typed views that the tables' modules declare.
 
 A view is a class of annotations, one per column, never instantiated:
 
@@ -6,8 +6,8 @@ A view is a class of annotations, one per column, never instantiated:
         id: str
         subject: str | None
 
-What is returned are SQLAlchemy's own rows, tuples whose columns are also attributes; nothing is
-built per row. The view exists for the type checker: a misspelt column fails it.
+The functions return SQLAlchemy's own rows, tuples whose columns are also attributes, so nothing
+is built per row. The view exists for the type checker: a misspelt column fails it.
 """
 
 from __future__ import annotations
