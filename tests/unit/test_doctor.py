@@ -54,7 +54,7 @@ async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None
     found = await look_at_mail(f"smtp://ada:{SECRET}@127.0.0.1:{port}")
 
     assert not found.is_ok
-    assert "refuses the user or password" in found.sentence
+    assert "rejects the user or password" in found.sentence
     assert SECRET not in found.sentence
 
 
