@@ -101,7 +101,7 @@ def test_the_list_shows_who_is_employed_as_what(
     shell.run_ok("people", "create", "root@desk.test", "--role", "super_admin")
     shell.run_ok("people", "create", "bo@desk.test")
     said = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
-    assert "ask them whether they signed up" in said
+    assert "ask its owner whether they signed up" in said
 
     rows = shell.run_ok("people", "list").splitlines()
 

@@ -1,6 +1,6 @@
 """Translate user-visible texts into the language of this desk. The source language is English.
 
-    gettext("Gone since %(day)s.", day=day)       a text; `%(day)s` is a placeholder
+    gettext("Closed on %(day)s.", day=day)        a text; `%(day)s` is a placeholder
     ngettext("%(num)s file", "%(num)s files", 3)  a plural; `num` is the number
     N_("Submitted")                               marks a text that `gettext` translates later
 

@@ -89,7 +89,7 @@ def claim_due(tx: Connection, at: Millis) -> Mail | None:
     processes gets it, and if that process dies while sending, another one tries again. Marks mail
     that is too old or out of attempts as failed.
     """
-    acquire_advisory_lock(tx, "postman")
+    acquire_advisory_lock(tx, "postman")  # the same in every version that may run beside this one
     due = (mails.c.due_at <= at) & mails.c.sent_at.is_(None) & mails.c.failed_at.is_(None)
     query = select(mails).where(due).order_by(mails.c.due_at, mails.c.id).limit(1)
     while (row := tx.execute(query).one_or_none()) is not None:
