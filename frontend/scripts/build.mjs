@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 await build({
-  entryPoints: { app: "src/main.ts", chart: "src/chart.ts", theme: "src/theme.ts" },
+  entryPoints: { app: "src/main.ts", chart: "src/ui/chart.ts", theme: "src/ui/theme.ts" },
   outdir: "../src/deskwire/web/static/dist",
   bundle: true,
   minify: true,

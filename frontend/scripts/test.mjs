@@ -17,8 +17,8 @@ await build({
   logLevel: "warning",
 });
 await build({
-  entryPoints: ["test/browser/teller.ts"],
-  outfile: "build/browser/teller.js",
+  entryPoints: ["test/browser/apply_event.ts"],
+  outfile: "build/browser/apply_event.js",
   bundle: true,
   format: "iife",
   target: "es2022",

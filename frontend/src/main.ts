@@ -1,26 +1,26 @@
 // Starts the store on a page and gives it the browser: the only file that wires.
 
-import { watchFiles } from "./attach";
+import { watchFiles } from "./forms/file_picker";
 import { realClock } from "./clock";
-import { type Answer, Compose } from "./compose";
-import { watchCopying } from "./copying";
-import { forgetDraft, keepDraft, restoreDrafts } from "./drafts";
-import { Filing } from "./filing";
-import { configureHtmx, processHtmx, watchForms } from "./forms";
-import type { FragmentAnswer } from "./fragments";
-import { isOwnStream } from "./held";
-import { watchInPlace } from "./inplace";
-import { closeMenus, leaveMenu } from "./menus";
+import { type Answer, Compose } from "./forms/reply_form";
+import { watchCopying } from "./ui/clipboard";
+import { forgetDraft, keepDraft, restoreDrafts } from "./forms/drafts";
+import { Filing } from "./forms/request_form";
+import { configureHtmx, processHtmx, watchForms } from "./forms/htmx";
+import type { FragmentAnswer } from "./store/fragments";
+import { isOwnStream } from "./model/channels";
+import { watchInPlace } from "./forms/inline_edit";
+import { closeMenus, leaveMenu } from "./ui/menus";
 import { type Page, readPage } from "./page";
-import { judgeSession } from "./posts";
-import * as room from "./room";
-import { markUnread } from "./screen";
-import { send, upload } from "./sending";
-import { speak } from "./speech";
-import { Store } from "./store";
-import { type Listener, type Live, type Outside, Stream } from "./stream";
-import { Tabs } from "./tabs";
-import { setZone } from "./times";
+import { judgeSession } from "./stream/tab_messages";
+import * as room from "./stream/tab_channel";
+import { markUnread } from "./ui/dom";
+import { send, upload } from "./forms/sending";
+import { speak } from "./i18n";
+import { Store } from "./store/store";
+import { type Listener, type Live, type Outside, Stream } from "./stream/stream";
+import { Tabs } from "./stream/leader";
+import { setZone } from "./ui/times";
 
 const SIGN_IN = "/sign-in";
 const ANSWERED = 5000; // ms in which a form that ends its own session is answered

@@ -1,6 +1,6 @@
 // What the server says about this page, on its root element.
 
-import { words } from "./held";
+import { words } from "./model/channels";
 
 export interface Page {
   stream: string | null; // null: nobody is signed in

@@ -2,23 +2,23 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fullJitter } from "../src/backoff";
-import { isReached, streamUrl } from "../src/cursor";
-import { dayName } from "../src/days";
-import { fragmentUrl, isTouched, matches, type Spot } from "../src/fragments";
-import { parseFrame } from "../src/frames";
+import { fullJitter } from "../src/stream/backoff";
+import { isReached, streamUrl } from "../src/stream/cursor";
+import { dayName } from "../src/ui/day_headings";
+import { fragmentUrl, isTouched, matches, type Spot } from "../src/store/fragments";
+import { parseFrame } from "../src/stream/frames";
 import { EVENT_TYPES, type EventData } from "../src/generated/events";
-import { channelsOf, difference, Held, isOf, mayStay } from "../src/held";
-import { freshnessOf, wordsFor } from "../src/indicator";
-import { Journal } from "../src/journal";
-import { layersOf, textOfDay } from "../src/layers";
-import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/lists";
-import { match } from "../src/morph";
-import { changesOf, REDUCERS, type Row } from "../src/reducers";
-import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/slots";
-import { ago, dayOf, setZone, span } from "../src/times";
+import { channelsOf, difference, Held, isOf, mayStay } from "../src/model/channels";
+import { freshnessOf, wordsFor } from "../src/ui/indicator";
+import { Journal } from "../src/model/recent_events";
+import { layersOf, textOfDay } from "../src/model/chart_data";
+import { judge, type ListRules, placeByActivity, placeInTimeline } from "../src/model/lists";
+import { match } from "../src/ui/morph";
+import { changesOf, REDUCERS, type Row } from "../src/model/reducers";
+import { attributesOf, initials, isMissing, localPath, textFor, valueAt } from "../src/ui/slots";
+import { ago, dayOf, setZone, span } from "../src/ui/times";
 import INITIALS from "../../tests/initials.json";
-import { created, envelope, GUILD, LINE, messageSent, ticketNow } from "./samples";
+import { created, envelope, GUILD, LINE, messageSent, ticketNow } from "./sample_events";
 
 const EVERYTHING: ListRules = { workspace: "*", statuses: [], isExact: true };
 

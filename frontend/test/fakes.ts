@@ -1,8 +1,8 @@
 // Time, chance and an EventSource that the tests drive.
 
 import type { Clock } from "../src/clock";
-import type { Frame } from "../src/frames";
-import type { Listener, Outside, Source, SourceEvent, StreamState } from "../src/stream";
+import type { Frame } from "../src/stream/frames";
+import type { Listener, Outside, Source, SourceEvent, StreamState } from "../src/stream/stream";
 
 interface Timer {
   at: number;

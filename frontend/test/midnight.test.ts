@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { everyMidnight, nextMidnight, utcDay } from "../src/midnight";
-import { dayOf, setZone } from "../src/times";
+import { everyMidnight, nextMidnight, utcDay } from "../src/ui/midnight";
+import { dayOf, setZone } from "../src/ui/times";
 import { FakeClock } from "./fakes";
 
 const own = (at: number): string => dayOf(new Date(at));

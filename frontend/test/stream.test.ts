@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Stream } from "../src/stream";
+import { Stream } from "../src/stream/stream";
 import { FakeClock, FakeListener, FakeOutside, settle } from "./fakes";
-import { envelope } from "./samples";
+import { envelope } from "./sample_events";
 
 let clock: FakeClock;
 let outside: FakeOutside;

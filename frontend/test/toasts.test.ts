@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Bursts, Seen } from "../src/bursts";
+import { Bursts, Seen } from "../src/model/burst_counter";
 import { EVENT_TYPES } from "../src/generated/events";
-import { sizeText } from "../src/attach";
-import { TOASTS, placed, toastOf } from "../src/toasts";
-import { created, GUILD, messageSent, ticketNow } from "./samples";
+import { sizeText } from "../src/forms/file_picker";
+import { TOASTS, placed, toastOf } from "../src/model/toasts";
+import { created, GUILD, messageSent, ticketNow } from "./sample_events";
 
 const MOVED = { ...created(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
 const CATS = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };

@@ -13,7 +13,7 @@ from deskwire.events.types.registry import GuildNow, Line, TicketNow, Who
 from deskwire.web.rendering import render
 from tests.browser.likeness import LIKENESS
 
-TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"
+TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "apply_event.js"
 NOW = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 TICKET = "0192f0c1-2b3c-7d4e-8f50-61728394a5b6"
 GUILD = "710000000000000001"

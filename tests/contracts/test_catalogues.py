@@ -29,7 +29,7 @@ POLISH = """
 msgid ""
 msgstr "Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);"
 
-#: frontend/src/toasts.ts
+#: frontend/src/model/toasts.ts
 msgid "%(num)s file"
 msgid_plural "%(num)s files"
 msgstr[0] "plik"
@@ -92,7 +92,7 @@ def test_scripts_are_handed_every_text_they_write() -> None:
 
 
 def test_words_of_the_wire_are_the_same_on_both_sides() -> None:
-    source = read("frontend/src/words.ts").partition("WIRE")[2]
+    source = read("frontend/src/model/labels.ts").partition("WIRE")[2]
 
     only_in_templates = {"opener", "added", "watcher"}
     assert set(re.findall(r'mark\("(\w+)"\)', source)) == WORDS - only_in_templates

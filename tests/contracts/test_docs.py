@@ -18,7 +18,10 @@ PAGES = [path for path in tracked() if path.endswith(".md")]
 FORMER_NAMES = "docs/decisions/names_of_before.md"
 # A decision record keeps the names of its day; names_of_before.md says what they are called now.
 CURRENT = [page for page in PAGES if not page.startswith("docs/decisions/")]
-BASES = ("", "src/deskwire/", "frontend/", "frontend/src/", "docs/", "tests/", "web/templates/")
+BASES = (
+    *("", "src/deskwire/", "frontend/", "frontend/src/", "frontend/src/*/"),
+    *("docs/", "tests/", "web/templates/"),
+)
 PATH = re.compile(
     r"(?:[\w.*-]+/)*[\w.*-]+\.(?:py|ts|css|html|md|json|lock|sh|mjs|db|toml)|(?:[\w.-]+/)+"
 )

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[4]
 TYPESCRIPT = "frontend/src/generated/events.ts"
 SCHEMA = "docs/events.schema.json"
 PAGE = "docs/events.md"
-TOASTS = "frontend/src/toasts.ts"
+TOASTS = "frontend/src/model/toasts.ts"
 
 Schema = dict[str, Any]
 PLAIN = {

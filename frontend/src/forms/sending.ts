@@ -1,0 +1,71 @@
+// Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
+
+import type { Answer, Upload } from "./reply_form";
+import { t } from "../i18n";
+
+interface Told {
+  id?: string;
+  detail?: string;
+}
+
+/** Uploads one file; its id, or why it was refused. `tell` hears how many bytes have left. */
+export async function upload(
+  url: string,
+  file: File,
+  tell: (bytes: number) => void,
+): Promise<Answer & { id: string }> {
+  const body = new FormData();
+  body.append("file", file);
+  const answer = await send(url, body, tell);
+  return { ...answer, id: answer.status === 201 ? answer.id : "" };
+}
+
+/** Uploads files one after another, so that they keep their order, and ends with the first that is
+ * refused; `tell` hears how much of all of them has left, from 0 to 1. */
+export async function* uploadAll(
+  upload: Upload,
+  url: string,
+  files: readonly File[],
+  tell: (share: number) => void,
+): AsyncGenerator<Answer & { id: string; file: File }> {
+  const whole = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
+  let before = 0; // bytes
+  for (const file of files) {
+    const show = (bytes: number): void => tell((before + Math.min(bytes, file.size)) / whole);
+    show(0);
+    const answer = await upload(url, file, show);
+    yield { ...answer, file };
+    if (answer.id === "") return;
+    before += file.size;
+  }
+}
+
+/** Posts a body; what became of it, and the id the answer names. */
+export function send(
+  url: string,
+  body: FormData | URLSearchParams,
+  tell: (bytes: number) => void,
+): Promise<Answer & { id: string }> {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "application/json");
+    request.upload.onprogress = ({ loaded }) => tell(loaded);
+    request.onload = () => {
+      const { id = "", detail = "" } = toldBy(request);
+      resolve({ status: request.status, detail, id });
+    };
+    const unreached = { status: 0, detail: t("The desk cannot be reached."), id: "" };
+    request.onerror = request.onabort = () => resolve(unreached);
+    request.send(body);
+  });
+}
+
+function toldBy(request: XMLHttpRequest): Told {
+  if (!request.getResponseHeader("content-type")?.includes("json")) return {};
+  try {
+    return JSON.parse(request.responseText) as Told;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,136 @@
+// What each event changes on screen, as plain values: one row of the table per type of event.
+
+import type { EventData, EventType, GuildNow, Line, TicketNow } from "../generated/events";
+
+export type Change =
+  | { kind: "upsert"; row: Row }
+  | { kind: "remove"; key: string; revision: number }
+  | { kind: "header"; ticket: string; revision: number; state: TicketNow }
+  | { kind: "line"; ticket: string; line: Line }
+  | { kind: "gone"; ticket: string }
+  | { kind: "closed"; workspace: string }
+  | { kind: "read"; ticket: string };
+
+/** A row of a list as an event tells it. */
+export interface Row {
+  list: "tickets" | "guilds";
+  template: "ticket-row" | "guild-row";
+  key: string;
+  revision: number;
+  workspace: string | null;
+  status: string | null;
+  at: number | null; // ms; what the list is ordered by
+  held: string[]; // the channels that show it
+  state: TicketNow | GuildNow;
+}
+
+type Reducer<T extends EventType> = (data: EventData[T]) => Change[];
+
+interface TicketData {
+  workspace?: string | null;
+  ticket: string;
+  revision: number;
+  now: TicketNow;
+  line?: Line | null;
+  held?: readonly string[] | null;
+}
+
+interface GuildData {
+  guildId: string;
+  revision: number;
+  now: GuildNow;
+}
+
+/** Every event, or `null` where only fragments change. */
+export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
+  "guild.joined": guild,
+  "guild.left": guild,
+  "guild.setup_complete": guild,
+  "guild.updated": guild,
+  // A server that is deleted and told of again begins anew, at revision 1.
+  "guild.deleted": ({ guildId }) => [{ kind: "remove", key: `guild:${guildId}`, revision: 0 }],
+  "ticket.created": ticket,
+  "ticket.updated": ticket,
+  "ticket.deleted": (data) => [
+    { kind: "remove", key: `ticket:${data.ticket}`, revision: data.revision },
+    { kind: "gone", ticket: data.ticket },
+  ],
+  "ticket.message_sent": ticket,
+  "ticket.message_edited": ticket, // the timeline is a fragment to these two
+  "ticket.message_deleted": ticket,
+  "ticket.status_changed": ticket,
+  "ticket.claimed": ticket,
+  "ticket.closed": ticket,
+  "team.role_created": null,
+  "team.role_updated": null,
+  "team.role_deleted": null,
+  "team.member_assigned": null,
+  "team.member_unassigned": null,
+  "member.left": null,
+  "member.role_changed": null,
+  "person.changed": null,
+  "session.revoked": null,
+  "ticket.reopened": ticket,
+  "ticket.assigned": ticket,
+  "ticket.unclaimed": ticket,
+  "ticket.participant_added": ticket,
+  "ticket.participant_removed": ticket,
+  "ticket.file_added": ticket,
+  "ticket.file_removed": ticket,
+  "ticket.read": ({ ticket: id }) => [{ kind: "read", ticket: id }],
+  "organization.created": null,
+  "organization.renamed": null,
+  "organization.updated": null,
+  "organization.visibility_changed": null, // the channels of its mode are lost and gained with it
+  // The team holds a channel that goes on, so nothing is lost by which its pages would be emptied.
+  "organization.deleted": ({ workspace }) => (workspace ? [{ kind: "closed", workspace }] : []),
+  "member.joined": null,
+  "member.removed": null,
+  "invitation.created": null,
+  "invitation.accepted": null,
+  "invitation.revoked": null,
+};
+
+/** The changes of one event; none for a type this page was not built with. */
+export function changesOf<T extends EventType>(type: T, data: EventData[T]): Change[] {
+  if (!Object.hasOwn(REDUCERS, type)) return [];
+  return REDUCERS[type]?.(data) ?? [];
+}
+
+function ticket(data: TicketData): Change[] {
+  const { ticket: id, revision, now, line } = data;
+  const changes: Change[] = [
+    { kind: "upsert", row: ticketRow(data) },
+    { kind: "header", ticket: id, revision, state: now },
+  ];
+  return line ? [...changes, { kind: "line", ticket: id, line }] : changes;
+}
+
+function ticketRow({ workspace, ticket: id, revision, now, held }: TicketData): Row {
+  return {
+    list: "tickets",
+    template: "ticket-row",
+    key: `ticket:${id}`,
+    revision,
+    workspace: workspace ?? null,
+    status: now.status,
+    at: now.activeAt,
+    held: held ? [...held] : [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${id}`],
+    state: now,
+  };
+}
+
+function guild({ guildId, revision, now }: GuildData): Change[] {
+  const row: Row = {
+    list: "guilds",
+    template: "guild-row",
+    key: `guild:${guildId}`,
+    revision,
+    workspace: `guild:${guildId}`,
+    status: null,
+    at: null,
+    held: [`guild:${guildId}`],
+    state: now,
+  };
+  return [{ kind: "upsert", row }];
+}

@@ -1,0 +1,58 @@
+// What a stream says: events, and the named control frames around them.
+
+import type { Envelope } from "../generated/events";
+
+export type Verdict = "live" | "resumed" | "reset";
+
+export interface Connected {
+  type: "connected";
+  verdict: Verdict;
+  position: string;
+  seat: string;
+  because: string | null;
+  channels: string[];
+}
+
+export interface Goodbye {
+  reason: string;
+  retry?: number; // ms
+}
+
+/** One frame, as plain data: it can be posted to another tab. `id` is the cursor it moves to. */
+export type Frame = { id: string } & (
+  | { name: "connected"; told: Connected }
+  | { name: "event"; told: Envelope }
+  | { name: "tick"; told: { position: string; time: number } }
+  | { name: "granted"; told: { channels: string[] } }
+  | { name: "revoked"; told: { channels: string[] } }
+  | { name: "reset"; told: { because: string | null; position: string } }
+  | { name: "notice"; told: { about: string } }
+  | { name: "goodbye"; told: Goodbye }
+);
+
+export type EventFrame = Extract<Frame, { name: "event" }>;
+
+export const CONTROL = ["tick", "granted", "revoked", "reset", "notice", "goodbye"] as const;
+
+/** The frame in a server-sent event, or null if it cannot be read. */
+export function parseFrame(name: string, id: string, data: string): Frame | null {
+  const told = parseObject(data);
+  if (!told) return null;
+  if (name !== "message") return { name, id, told } as unknown as Frame;
+  if (told["type"] === "connected") return { name: "connected", id, told } as unknown as Frame;
+  const isEvent = typeof told["type"] === "string" && isObject(told["data"]);
+  return isEvent ? ({ name: "event", id, told } as unknown as Frame) : null;
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

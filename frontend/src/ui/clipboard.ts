@@ -1,0 +1,25 @@
+// Copying an address: what a button names goes to the clipboard, and the button says so.
+
+import { t } from "../i18n";
+
+const SAID = 2_000; // ms it is said
+
+/** Lets buttons with `data-copy` copy the address they name. */
+export function watchCopying(): void {
+  document.addEventListener("click", ({ target }) => {
+    const button = (target as Element).closest<HTMLElement>("[data-copy]");
+    if (button) void copy(button);
+  });
+}
+
+async function copy(button: HTMLElement): Promise<void> {
+  const { copy: path = "", label = button.textContent ?? "" } = button.dataset;
+  button.dataset["label"] = label;
+  try {
+    await navigator.clipboard.writeText(new URL(path, location.href).href);
+    button.textContent = t("Copied");
+  } catch {
+    button.textContent = t("The browser does not allow it");
+  }
+  setTimeout(() => (button.textContent = label), SAID);
+}

@@ -1,0 +1,53 @@
+// Says how fresh the page is: live, or since when not.
+
+import { t } from "../i18n";
+import type { StreamState } from "../stream/stream";
+import { span } from "./times";
+
+export type Freshness = StreamState | "stale";
+
+/** What the indicator shows for a stream in `state`; `isStale`: a part could not be reloaded. */
+export function freshnessOf(state: StreamState, isStale: boolean): Freshness {
+  return state === "live" && isStale ? "stale" : state;
+}
+
+/** Its words. `freshAt`: when the page was last known to be current (ms). */
+export function wordsFor(freshness: Freshness, freshAt: number, now: number): string {
+  const age = span(now - freshAt);
+  switch (freshness) {
+    case "live":
+      return t("Live · updated %(age)s ago", { age });
+    case "connecting":
+      return t("Connecting…");
+    case "reconnecting":
+      return t("Reconnecting… data is %(age)s old", { age });
+    case "restarting":
+      return t("The server restarts, reconnecting… data is %(age)s old", { age });
+    case "parked":
+      return t(
+        "Paused: open in too many other places; look at this tab to resume · %(age)s old",
+        { age },
+      );
+    case "offline":
+      return t("Offline · data is %(age)s old", { age });
+    case "stale":
+      return t("Live, but a part of this page could not be reloaded");
+    case "signed-out":
+      return t("Signed out · data is %(age)s old", { age });
+    default:
+      return freshness satisfies never;
+  }
+}
+
+/** Writes them into `#live`, touching the page only where something changed. */
+export function showFreshness(freshness: Freshness, freshAt: number, now: number): void {
+  const root = document.getElementById("live");
+  if (!root) return;
+  const text = wordsFor(freshness, freshAt, now);
+  const slot = root.querySelector<HTMLElement>('[data-field="text"]');
+  const age = span(now - freshAt); // all that a telephone has room for
+  if (root.dataset["age"] !== age) root.dataset["age"] = age;
+  if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
+  if (slot && slot.textContent !== text) slot.textContent = text;
+  if (root.title !== text) root.title = text;
+}

@@ -1,0 +1,119 @@
+// Changes an element into what the server says it should be, keeping what the reader is doing:
+// focus, selection, half-typed inputs, open details, scroll, and rows newer than the answer.
+
+import { moveBefore } from "./move_node";
+import { revisionOf } from "./dom";
+
+const OURS = new Set(["data-htmx-powered"]); // attributes no server sends and nobody may remove
+
+/** Morphs `from` in place into `to`; focus and selection survive. */
+export function morph(from: HTMLElement, to: HTMLElement): void {
+  const restore = rememberFocus();
+  morphElement(from, to);
+  restore();
+}
+
+/** The pairs of old and new children: `null` where a new one has no old counterpart. */
+export function match<T>(
+  olds: readonly T[],
+  news: readonly T[],
+  keyOf: (node: T) => string | null,
+  kindOf: (node: T) => string,
+): (T | null)[] {
+  const keyed = new Map(olds.flatMap((old) => (keyOf(old) === null ? [] : [[keyOf(old), old]])));
+  const plain = olds.filter((old) => keyOf(old) === null);
+  return news.map((next) => {
+    const key = keyOf(next);
+    if (key !== null) {
+      const old = keyed.get(key);
+      keyed.delete(key);
+      return old !== undefined && kindOf(old) === kindOf(next) ? old : null;
+    }
+    const index = plain.findIndex((old) => kindOf(old) === kindOf(next));
+    return index < 0 ? null : (plain.splice(index, 1)[0] ?? null);
+  });
+}
+
+function morphElement(from: Element, to: Element): void {
+  if (from.hasAttribute("data-keep") || isNewer(from, to)) return;
+  morphAttributes(from, to);
+  if (from instanceof HTMLTemplateElement && to instanceof HTMLTemplateElement) {
+    from.innerHTML = to.innerHTML;
+  } else {
+    morphChildren(from, to);
+  }
+  if (from instanceof HTMLSelectElement) follow(from);
+}
+
+/** A choice that is sent at once shows what is so, whatever was chosen here before. */
+function follow(select: HTMLSelectElement): void {
+  if (!select.form?.matches('[data-after~="keep"]')) return;
+  const chosen = select.querySelector<HTMLOptionElement>("option[selected]") ?? select.options[0];
+  select.value = chosen?.value ?? "";
+}
+
+function isNewer(from: Element, to: Element): boolean {
+  const isRow = from instanceof HTMLElement && to instanceof HTMLElement && from.dataset["row"];
+  return Boolean(isRow) && revisionOf(from as HTMLElement) > revisionOf(to as HTMLElement);
+}
+
+function morphAttributes(from: Element, to: Element): void {
+  for (const name of from.getAttributeNames()) {
+    if (!to.hasAttribute(name) && !isKept(from, name)) from.removeAttribute(name);
+  }
+  for (const name of to.getAttributeNames()) {
+    const value = to.getAttribute(name) ?? "";
+    if (from.getAttribute(name) !== value && !isKept(from, name)) from.setAttribute(name, value);
+  }
+}
+
+function isKept(element: Element, name: string): boolean {
+  return OURS.has(name) || (name === "open" && element.matches("details, dialog"));
+}
+
+function morphChildren(from: Element, to: Element): void {
+  const news = [...to.childNodes];
+  const pairs = match([...from.childNodes], news, keyOfNode, kindOfNode);
+  const kept = new Set(pairs);
+  // Removal first: then a node that stays is moved only if its order really changed.
+  for (const old of [...from.childNodes]) if (!kept.has(old) && !isKeptNode(old)) old.remove();
+  let place: ChildNode | null = from.firstChild;
+  news.forEach((next, index) => {
+    const old = pairs[index] ?? null;
+    const node = old ?? next;
+    if (node === place) place = place.nextSibling;
+    else if (old) moveBefore(from, old, place);
+    else from.insertBefore(next, place);
+    if (old) morphNode(old, next);
+  });
+}
+
+function morphNode(old: ChildNode, next: ChildNode): void {
+  if (old instanceof Element && next instanceof Element) morphElement(old, next);
+  else if (old.nodeValue !== next.nodeValue) old.nodeValue = next.nodeValue;
+}
+
+function keyOfNode(node: ChildNode): string | null {
+  if (!(node instanceof HTMLElement)) return null;
+  return node.dataset["row"] ?? node.dataset["line"] ?? node.dataset["day"] ?? (node.id || null);
+}
+
+function kindOfNode(node: ChildNode): string {
+  return node.nodeName;
+}
+
+function isKeptNode(node: ChildNode): boolean {
+  return node instanceof Element && node.hasAttribute("data-keep");
+}
+
+function rememberFocus(): () => void {
+  const element = document.activeElement;
+  const isText = element instanceof HTMLTextAreaElement || element instanceof HTMLInputElement;
+  const range = isText ? ([element.selectionStart, element.selectionEnd] as const) : null;
+  return () => {
+    if (element === document.activeElement || !(element instanceof HTMLElement)) return;
+    if (!element.isConnected) return;
+    element.focus({ preventScroll: true });
+    if (isText && range && range[0] !== null) element.setSelectionRange(range[0], range[1]);
+  };
+}

@@ -1,0 +1,45 @@
+// What is said in another language, and by which number.
+
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { dayName } from "../src/ui/day_headings";
+import { speak, t, tn } from "../src/i18n";
+
+const POLISH = {
+  texts: {
+    Today: ["Dzisiaj"],
+    "Left %(place)s": ["%(place)s opuszczono"],
+    "%(num)s file": ["plik", "%(num)s pliki", "%(num)s plików"],
+  },
+  forms: Array.from({ length: 200 }, (_, n) =>
+    n === 1 ? 0 : n % 10 > 1 && n % 10 < 5 && (n % 100 < 10 || n % 100 > 19) ? 1 : 2,
+  ).join(""),
+};
+
+function page(lang: string, table: unknown): Document {
+  const texts = table ? { textContent: JSON.stringify(table) } : null;
+  return { documentElement: { lang }, getElementById: () => texts } as unknown as Document;
+}
+
+afterEach(() => speak(page("en", null)));
+
+test("a page in english needs no table", () => {
+  assert.equal(t("Left %(place)s", { place: "Quay" }), "Left Quay");
+  assert.deepEqual([1, 2].map((n) => tn("%(num)s file", "%(num)s files", n)), ["1 file", "2 files"]);
+});
+
+test("a number takes the form of the language, however large", () => {
+  speak(page("pl", POLISH));
+  const said = [1, 3, 5, 112, 1002, 1001].map((n) => tn("%(num)s file", "%(num)s files", n));
+
+  assert.deepEqual(said, ["plik", "3 pliki", "5 plików", "112 plików", "1002 pliki", "1001 plików"]);
+});
+
+test("what is lacking is said in english, and a value is no place", () => {
+  speak(page("pl", POLISH));
+
+  assert.equal(t("Copied"), "Copied");
+  assert.equal(t("Left %(place)s", { place: "%(place)s" }), "%(place)s opuszczono");
+  assert.equal(dayName("2026-11-27", "2026-11-27"), "Dzisiaj");
+  assert.equal(dayName("2026-11-20", "2026-11-27"), "piątek 20 listopada");
+});
