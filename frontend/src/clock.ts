@@ -5,18 +5,18 @@ export type Cancel = () => void;
 export interface Clock {
   /** Milliseconds since 1970. The wall clock: unlike `performance.now` it runs on in sleep. */
   now(): number;
-  after(ms: number, act: () => void): Cancel;
+  after(ms: number, callback: () => void): Cancel;
   /** In [0, 1). */
   random(): number;
 }
 
 /** Acts every `ms` until it is cancelled; also from within. */
-export function every(clock: Clock, ms: number, act: () => void): Cancel {
+export function every(clock: Clock, ms: number, callback: () => void): Cancel {
   let isOver = false;
   let cancel: Cancel = () => {};
   const again = (): void => {
     cancel = clock.after(ms, () => {
-      act();
+      callback();
       if (!isOver) again();
     });
   };

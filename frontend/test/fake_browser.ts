@@ -1,41 +1,49 @@
 // A browser for tabs: its locks, its channel, and tabs that can freeze, crash and be looked at.
 
 import type { Frame } from "../src/stream/frames";
-import type { Attention, Post } from "../src/stream/tab_messages";
-import { type Listener, Stream } from "../src/stream/stream";
-import { type Claim, type Lock, Tabs, type TabListener } from "../src/stream/leader";
-import { FakeClock, FakeListener, FakeOutside } from "./fakes";
-import { envelope } from "./sample_events";
+import type { Attention, TabMessage } from "../src/stream/tab_messages";
+import { type StreamListener, Stream } from "../src/stream/stream";
+import {
+  type LockCallbacks,
+  type LeaderLock,
+  SharedStream,
+  type TabListener,
+} from "../src/stream/leader";
+import { FakeClock, FakeListener, FakeEnvironment } from "./fakes";
+import { ticketCreatedEvent } from "./sample_events";
 
-interface Asked {
+interface LockRequest {
   lock: object;
-  claim: Claim;
+  claim: LockCallbacks;
 }
 
 /** One lock for all tabs, as the browser keeps it: taken from a tab, which may hear of it late. */
-class Locks {
-  owner: Asked | null = null;
+class FakeLocks {
+  owner: LockRequest | null = null;
   isRefused = false;
-  #queue: Asked[] = [];
+  #queue: LockRequest[] = [];
 
-  open(tab: () => Tab): Lock {
+  open(tab: () => Tab): LeaderLock {
     const lock = {};
     return {
       request: (isForced, claim) => {
         if (this.isRefused) {
-          claim.refused();
+          claim.onUnavailable();
           return;
         }
         this.#withdraw(lock);
         const before = this.owner;
-        const one = { lock, claim: { ...claim, lost: () => tab().run(() => claim.lost()) } };
+        const one: LockRequest = {
+          lock,
+          claim: { ...claim, onLost: () => tab().runOrQueue(() => claim.onLost()) },
+        };
         if (before && !isForced) {
           this.#queue.push(one);
           return;
         }
         this.owner = one;
-        claim.held();
-        before?.claim.lost();
+        claim.onAcquired();
+        before?.claim.onLost();
       },
       release: () => this.#withdraw(lock),
     };
@@ -45,108 +53,108 @@ class Locks {
     this.#queue = this.#queue.filter((other) => other.lock !== lock);
     if (this.owner?.lock !== lock) return;
     this.owner = this.#queue.shift() ?? null;
-    this.owner?.claim.held();
+    this.owner?.claim.onAcquired();
   }
 }
 
-export class TabEar extends FakeListener implements TabListener {
-  told: string[] = [];
-  lost = new Set<string>(); // ids of events the reader may not be told any more
+export class FakeTabListener extends FakeListener implements TabListener {
+  shownToasts: string[] = [];
+  invisibleIds = new Set<string>(); // ids of events the reader may not be told any more
 
-  tell(frame: Frame): void {
-    this.told.push(frame.id);
+  showToast(frame: Frame): void {
+    this.shownToasts.push(frame.id);
   }
 
-  mayTell(frame: Frame): boolean {
-    return !this.lost.has(frame.id);
+  canSee(frame: Frame): boolean {
+    return !this.invisibleIds.has(frame.id);
   }
 }
 
 export class Tab {
-  readonly ear = new TabEar();
-  readonly tabs: Tabs;
+  readonly listener = new FakeTabListener();
+  readonly stream: SharedStream;
   readonly lines: string[] = [];
   attention: Attention = { isVisible: true, focusedAt: 0 };
   isFrozen = false;
-  take: ((post: Post) => void) | null = null;
+  onMessage: ((post: TabMessage) => void) | null = null;
   readonly #waiting: (() => void)[] = [];
 
   constructor(
-    readonly browser: Browser,
+    readonly browser: FakeBrowser,
     readonly name: string,
     cursor: string,
     channels: string[] | null,
   ) {
-    this.tabs = new Tabs(
+    this.stream = new SharedStream(
       cursor,
       browser.clockOf(this),
       {
-        tab: name,
+        tabId: name,
         channels,
         lock: browser.locks.open(() => this),
-        openWire: (take) => {
-          this.take = take;
-          return { post: (post) => browser.post(this, post), close: () => (this.take = null) };
+        openChannel: (take) => {
+          this.onMessage = take;
+          return { post: (post) => browser.post(this, post), close: () => (this.onMessage = null) };
         },
-        openStream: (from, listener: Listener) =>
+        openStream: (from, listener: StreamListener) =>
           new Stream("/api/events", from, browser.clockOf(this), browser.outside, listener),
-        attention: () => this.attention,
+        readAttention: () => this.attention,
         log: (line) => this.lines.push(line),
       },
-      this.ear,
+      this.listener,
     );
   }
 
-  get ids(): string[] {
-    return this.ear.frames.filter(({ name }) => name === "event").map(({ id }) => id);
+  get eventIds(): string[] {
+    return this.listener.frames.filter(({ name }) => name === "event").map(({ id }) => id);
   }
 
   get verdicts(): string[] {
-    return this.ear.frames.flatMap((frame) =>
+    return this.listener.frames.flatMap((frame) =>
       frame.name === "connected" ? [frame.told.verdict] : [],
     );
   }
 
   start(): void {
-    this.browser.turn(() => this.tabs.start());
+    this.browser.runTurn(() => this.stream.start());
   }
 
   stop(): void {
-    this.browser.turn(() => this.tabs.stop());
+    this.browser.runTurn(() => this.stream.stop());
   }
 
   /** Somebody looks at it now. */
-  wake(): void {
+  focus(): void {
     this.attention = { isVisible: true, focusedAt: this.browser.clock.now() };
-    this.browser.turn(() => this.tabs.wake());
+    this.browser.runTurn(() => this.stream.wake());
   }
 
   /** Nobody looks at it any more. */
-  rest(): void {
+  hide(): void {
     this.attention = { ...this.attention, isVisible: false };
-    this.browser.turn(() => this.tabs.rest());
+    this.browser.runTurn(() => this.stream.onHidden());
   }
 
   /** Runs it, or later if this tab is frozen. */
-  run(act: () => void): void {
+  runOrQueue(act: () => void): void {
     if (this.isFrozen) this.#waiting.push(act);
     else act();
   }
 
   thaw(): void {
     this.isFrozen = false;
-    this.browser.turn(() => this.#waiting.splice(0).forEach((act) => act()));
+    this.browser.runTurn(() => this.#waiting.splice(0).forEach((act) => act()));
   }
 }
 
 /** All tabs of one session, one server and one clock. */
-export class Browser {
+export class FakeBrowser {
   readonly clock = new FakeClock();
-  readonly outside = new FakeOutside();
-  readonly locks = new Locks();
+  readonly outside = new FakeEnvironment();
+  readonly locks = new FakeLocks();
   readonly tabs: Tab[] = [];
   /** Posts for which this is false are lost on the way. */
-  isCarried: (to: Tab, post: Post) => boolean = () => true;
+  isDelivered: (to: Tab, post: TabMessage) => boolean = () => true;
   readonly #queue: (() => void)[] = [];
   #isTurning = false;
 
@@ -164,8 +172,8 @@ export class Browser {
   }
 
   /** Two tabs at 10, the first of which leads, live. */
-  two(): [Tab, Tab] {
-    const tabs: [Tab, Tab] = [this.open("a", at(10)), this.open("b", at(10))];
+  openTwo(): [Tab, Tab] {
+    const tabs: [Tab, Tab] = [this.open("a", cursorAt(10)), this.open("b", cursorAt(10))];
     this.connect(10, "resumed");
     return tabs;
   }
@@ -176,20 +184,21 @@ export class Browser {
     return {
       now: () => clock.now(),
       random: () => clock.random(),
-      after: (ms: number, act: () => void) => clock.after(ms, () => this.turn(() => tab.run(act))),
+      after: (ms: number, act: () => void) =>
+        clock.after(ms, () => this.runTurn(() => tab.runOrQueue(act))),
     } as FakeClock;
   }
 
   /** Posts are heard in order, and never inside the turn that posted. */
-  post(from: Tab, post: Post): void {
+  post(from: Tab, post: TabMessage): void {
     const copy = structuredClone(post);
-    const others = this.tabs.filter((tab) => tab !== from && tab.take !== null);
-    const sent = others.filter((tab) => this.isCarried(tab, copy));
-    for (const tab of sent) this.#queue.push(() => tab.run(() => tab.take?.(copy)));
+    const others = this.tabs.filter((tab) => tab !== from && tab.onMessage !== null);
+    const sent = others.filter((tab) => this.isDelivered(tab, copy));
+    for (const tab of sent) this.#queue.push(() => tab.runOrQueue(() => tab.onMessage?.(copy)));
   }
 
   /** Something happens, and then whatever was posted is heard. */
-  turn(act: () => void): void {
+  runTurn(act: () => void): void {
     if (this.#isTurning) {
       act();
       return;
@@ -203,26 +212,27 @@ export class Browser {
   // The server, on the newest stream
 
   connect(position: number, verdict = "live", channels: string[] = []): void {
-    this.turn(() => this.outside.newest.connect(at(position), verdict, channels));
+    this.runTurn(() => this.outside.newest.connect(cursorAt(position), verdict, channels));
   }
 
-  happen(...positions: number[]): void {
-    for (const position of positions) this.say("message", at(position), envelope());
+  emitEvents(...positions: number[]): void {
+    for (const position of positions)
+      this.emit("message", cursorAt(position), ticketCreatedEvent());
   }
 
-  say(name: string, id: string, told: unknown): void {
-    this.turn(() => this.outside.newest.say(name, id, told));
+  emit(name: string, id: string, told: unknown): void {
+    this.runTurn(() => this.outside.newest.emit(name, id, told));
   }
 
   tick(id: string): void {
-    this.turn(() => this.outside.newest.tick(id));
+    this.runTurn(() => this.outside.newest.tick(id));
   }
 
   fail(): void {
-    this.turn(() => this.outside.newest.fail());
+    this.runTurn(() => this.outside.newest.fail());
   }
 }
 
-export function at(position: number): string {
+export function cursorAt(position: number): string {
   return `aaaaaaaa-${position}`;
 }

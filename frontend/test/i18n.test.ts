@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { dayName } from "../src/ui/day_headings";
-import { speak, t, tn } from "../src/i18n";
+import { formatDayHeading } from "../src/ui/day_headings";
+import { loadCatalog, t, tn } from "../src/i18n";
 
 const POLISH = {
   texts: {
@@ -21,25 +21,35 @@ function page(lang: string, table: unknown): Document {
   return { documentElement: { lang }, getElementById: () => texts } as unknown as Document;
 }
 
-afterEach(() => speak(page("en", null)));
+afterEach(() => loadCatalog(page("en", null)));
 
 test("a page in english needs no table", () => {
   assert.equal(t("Left %(place)s", { place: "Quay" }), "Left Quay");
-  assert.deepEqual([1, 2].map((n) => tn("%(num)s file", "%(num)s files", n)), ["1 file", "2 files"]);
+  assert.deepEqual(
+    [1, 2].map((n) => tn("%(num)s file", "%(num)s files", n)),
+    ["1 file", "2 files"],
+  );
 });
 
 test("a number takes the form of the language, however large", () => {
-  speak(page("pl", POLISH));
+  loadCatalog(page("pl", POLISH));
   const said = [1, 3, 5, 112, 1002, 1001].map((n) => tn("%(num)s file", "%(num)s files", n));
 
-  assert.deepEqual(said, ["plik", "3 pliki", "5 plików", "112 plików", "1002 pliki", "1001 plików"]);
+  assert.deepEqual(said, [
+    "plik",
+    "3 pliki",
+    "5 plików",
+    "112 plików",
+    "1002 pliki",
+    "1001 plików",
+  ]);
 });
 
 test("what is lacking is said in english, and a value is no place", () => {
-  speak(page("pl", POLISH));
+  loadCatalog(page("pl", POLISH));
 
   assert.equal(t("Copied"), "Copied");
   assert.equal(t("Left %(place)s", { place: "%(place)s" }), "%(place)s opuszczono");
-  assert.equal(dayName("2026-11-27", "2026-11-27"), "Dzisiaj");
-  assert.equal(dayName("2026-11-20", "2026-11-27"), "piątek 20 listopada");
+  assert.equal(formatDayHeading("2026-11-27", "2026-11-27"), "Dzisiaj");
+  assert.equal(formatDayHeading("2026-11-20", "2026-11-27"), "piątek 20 listopada");
 });

@@ -22,7 +22,7 @@ export function ticketNow(changed: Partial<TicketNow> = {}): TicketNow {
 
 export const LINE: Line = { id: "l1", kind: "reply", html: "<p>Hello</p>", at: 2000 };
 
-export function created(
+export function ticketCreated(
   changed: Partial<EventData["ticket.created"]> = {},
 ): EventData["ticket.created"] {
   return {
@@ -39,7 +39,7 @@ export function created(
   };
 }
 
-export function messageSent(
+export function ticketMessageSent(
   changed: Partial<EventData["ticket.message_sent"]> = {},
 ): EventData["ticket.message_sent"] {
   return {
@@ -59,6 +59,6 @@ export function messageSent(
   };
 }
 
-export function envelope(): Envelope<"ticket.created"> {
-  return { type: "ticket.created", data: created(), timestamp: 1 };
+export function ticketCreatedEvent(): Envelope<"ticket.created"> {
+  return { type: "ticket.created", data: ticketCreated(), timestamp: 1 };
 }

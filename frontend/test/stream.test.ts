@@ -3,17 +3,17 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Stream } from "../src/stream/stream";
-import { FakeClock, FakeListener, FakeOutside, settle } from "./fakes";
-import { envelope } from "./sample_events";
+import { FakeClock, FakeListener, FakeEnvironment, flushPromises } from "./fakes";
+import { ticketCreatedEvent } from "./sample_events";
 
 let clock: FakeClock;
-let outside: FakeOutside;
+let outside: FakeEnvironment;
 let listener: FakeListener;
 let stream: Stream;
 
 beforeEach(() => {
   clock = new FakeClock();
-  outside = new FakeOutside();
+  outside = new FakeEnvironment();
   listener = new FakeListener();
   stream = new Stream("/api/events", "aaaaaaaa-10", clock, outside, listener);
   stream.start();
@@ -40,7 +40,7 @@ test("it is live only once the server has said so", () => {
 
 test("after an error it closes, waits, and comes back where it was", () => {
   outside.newest.connect("aaaaaaaa-10");
-  outside.newest.say("message", "aaaaaaaa-12", envelope());
+  outside.newest.emit("message", "aaaaaaaa-12", ticketCreatedEvent());
   const broken = outside.newest;
 
   broken.fail();
@@ -48,7 +48,7 @@ test("after an error it closes, waits, and comes back where it was", () => {
   assert.ok(broken.isClosed);
   assert.equal(listener.state, "reconnecting");
   assert.deepEqual(outside.lines, ["reconnecting in 0.3 s (attempt 1)"]);
-  clock.pass(250); // half of the base
+  clock.advance(250); // half of the base
   assert.equal(outside.newest.url, "/api/events?after=aaaaaaaa-12");
 });
 
@@ -65,19 +65,19 @@ test("frames of a closed source are not heard", () => {
   old.connect("aaaaaaaa-10");
   old.fail();
 
-  old.say("message", "aaaaaaaa-99", envelope());
+  old.emit("message", "aaaaaaaa-99", ticketCreatedEvent());
 
   assert.equal(stream.cursor, "aaaaaaaa-10");
   assert.deepEqual(listener.names, ["connected"]);
 });
 
 test("errors without end never end it, and never hurry it past half a minute", async () => {
-  clock.chance = 0.999;
+  clock.randomValue = 0.999;
   for (let failure = 0; failure < 200; failure += 1) {
     const count = outside.sources.length;
     outside.newest.fail();
-    await settle();
-    clock.pass(30_000);
+    await flushPromises();
+    clock.advance(30_000);
     assert.equal(outside.sources.length, count + 1, `after failure ${failure}`);
   }
 
@@ -87,43 +87,43 @@ test("errors without end never end it, and never hurry it past half a minute", a
 });
 
 test("waits grow while it fails, and start anew once a stream has settled", () => {
-  clock.chance = 0.999;
+  clock.randomValue = 0.999;
   for (let failure = 0; failure < 6; failure += 1) {
     outside.newest.fail();
-    clock.pass(30_000);
+    clock.advance(30_000);
   }
   outside.newest.connect("aaaaaaaa-10");
-  clock.pass(10_000);
+  clock.advance(10_000);
   outside.newest.fail();
 
-  clock.pass(500);
+  clock.advance(500);
 
   assert.equal(outside.newest.isClosed, false);
 });
 
 test("a platform that cuts every ten seconds costs a blip each time, and never more", () => {
-  clock.chance = 0.999;
+  clock.randomValue = 0.999;
   for (let round = 1; round <= 8; round += 1) {
     outside.newest.connect(`aaaaaaaa-${round}`);
-    clock.pass(9_900); // from the first frame; the platform counts from the request
+    clock.advance(9_900); // from the first frame; the platform counts from the request
     outside.newest.fail();
-    clock.pass(500);
+    clock.advance(500);
     assert.equal(outside.newest.isClosed, false);
   }
 });
 
 test("a server that accepts and drops at once is not hammered", () => {
-  clock.chance = 0.999;
+  clock.randomValue = 0.999;
   for (let round = 0; round < 8; round += 1) {
     outside.newest.connect("aaaaaaaa-10");
     outside.newest.fail();
-    clock.pass(30_000);
+    clock.advance(30_000);
   }
   const count = outside.sources.length;
   outside.newest.connect("aaaaaaaa-10");
   outside.newest.fail();
 
-  clock.pass(20_000);
+  clock.advance(20_000);
 
   assert.equal(outside.sources.length, count);
 });
@@ -133,35 +133,35 @@ test("every third failure asks why, and 401 ends it", async () => {
   for (let failure = 0; failure < 3; failure += 1) {
     assert.equal(outside.probes, 0);
     outside.newest.fail();
-    clock.pass(5_000);
+    clock.advance(5_000);
   }
-  await settle();
+  await flushPromises();
 
   assert.equal(outside.probes, 1);
   assert.equal(listener.state, "signed-out");
-  clock.pass(120_000);
-  assert.deepEqual(outside.openOnes, []);
+  clock.advance(120_000);
+  assert.deepEqual(outside.openSources, []);
 });
 
 test("a 503 is asked about and then tried again", async () => {
   outside.status = 503;
   for (let failure = 0; failure < 3; failure += 1) {
     outside.newest.fail();
-    clock.pass(5_000);
+    clock.advance(5_000);
   }
-  await settle();
+  await flushPromises();
 
   assert.equal(listener.state, "reconnecting");
-  assert.equal(outside.openOnes.length, 1);
+  assert.equal(outside.openSources.length, 1);
 });
 
 test("a probe that cannot reach the server changes nothing", async () => {
-  outside.probe = () => Promise.reject(new TypeError("network"));
+  outside.probeStatus = () => Promise.reject(new TypeError("network"));
   for (let failure = 0; failure < 3; failure += 1) {
     outside.newest.fail();
-    clock.pass(5_000);
+    clock.advance(5_000);
   }
-  await settle();
+  await flushPromises();
 
   assert.equal(listener.state, "reconnecting");
 });
@@ -169,7 +169,7 @@ test("a probe that cannot reach the server changes nothing", async () => {
 test("a stream that ticks is left alone, however long nothing happens", () => {
   outside.newest.connect("aaaaaaaa-10");
   for (let beat = 0; beat < 50; beat += 1) {
-    clock.pass(27_000);
+    clock.advance(27_000);
     outside.newest.tick("aaaaaaaa-10");
   }
 
@@ -178,17 +178,17 @@ test("a stream that ticks is left alone, however long nothing happens", () => {
 
 test("a half-open connection is noticed within 50 s", () => {
   outside.newest.connect("aaaaaaaa-10");
-  clock.pass(44_000);
+  clock.advance(44_000);
   assert.equal(outside.sources.length, 1);
 
-  clock.pass(6_500);
+  clock.advance(6_500);
 
   assert.equal(outside.sources.length, 2);
-  assert.equal(outside.openOnes.length, 1);
+  assert.equal(outside.openSources.length, 1);
 });
 
 test("a connection that never answers is given up too", () => {
-  clock.pass(51_000);
+  clock.advance(51_000);
 
   assert.equal(outside.sources.length, 2);
 });
@@ -196,20 +196,20 @@ test("a connection that never answers is given up too", () => {
 test("goodbye restart waits for its own slot", () => {
   outside.newest.connect("aaaaaaaa-10");
 
-  outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "restart", retry: 7_300 });
+  outside.newest.emit("goodbye", "aaaaaaaa-10", { reason: "restart", retry: 7_300 });
   assert.equal(listener.state, "restarting");
 
-  clock.pass(7_299);
+  clock.advance(7_299);
   assert.equal(outside.sources.length, 1);
-  clock.pass(1);
+  clock.advance(1);
   assert.equal(outside.newest.url, "/api/events?after=aaaaaaaa-10");
 });
 
 test("too many streams: this one waits until it is looked at", () => {
   outside.newest.connect("aaaaaaaa-10");
-  outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "too-many-streams" });
+  outside.newest.emit("goodbye", "aaaaaaaa-10", { reason: "too-many-streams" });
   assert.equal(listener.state, "parked");
-  clock.pass(3_600_000);
+  clock.advance(3_600_000);
   assert.equal(outside.sources.length, 1);
 
   stream.wake();
@@ -219,7 +219,7 @@ test("too many streams: this one waits until it is looked at", () => {
 
 test("too many streams: the end of sleep is not a look", () => {
   outside.newest.connect("aaaaaaaa-10");
-  outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "too-many-streams" });
+  outside.newest.emit("goodbye", "aaaaaaaa-10", { reason: "too-many-streams" });
 
   clock.sleep(3_600_000);
 
@@ -229,27 +229,27 @@ test("too many streams: the end of sleep is not a look", () => {
 test("goodbye signed-out ends it for good", () => {
   outside.newest.connect("aaaaaaaa-10");
 
-  outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "signed-out" });
+  outside.newest.emit("goodbye", "aaaaaaaa-10", { reason: "signed-out" });
 
   assert.equal(listener.state, "signed-out");
   assert.equal(listener.names.includes("goodbye"), true);
   stream.wake();
-  clock.pass(120_000);
+  clock.advance(120_000);
   assert.equal(outside.sources.length, 1);
 });
 
 test("a reason not known yet is an ordinary end", () => {
   outside.newest.connect("aaaaaaaa-10");
 
-  outside.newest.say("goodbye", "aaaaaaaa-10", { reason: "moved-to-another-cell" });
-  clock.pass(500);
+  outside.newest.emit("goodbye", "aaaaaaaa-10", { reason: "moved-to-another-cell" });
+  clock.advance(500);
 
   assert.equal(outside.sources.length, 2);
 });
 
 test("a tab that is looked at trusts what it heard within 40 s", () => {
   outside.newest.connect("aaaaaaaa-10");
-  clock.pass(39_000);
+  clock.advance(39_000);
 
   stream.wake();
 
@@ -258,19 +258,19 @@ test("a tab that is looked at trusts what it heard within 40 s", () => {
 
 test("a tab that is looked at after longer silence reconnects at once", () => {
   outside.newest.connect("aaaaaaaa-10");
-  clock.pass(41_000);
+  clock.advance(41_000);
 
   stream.wake();
 
   assert.equal(outside.sources.length, 2);
-  assert.equal(outside.openOnes.length, 1);
+  assert.equal(outside.openSources.length, 1);
 });
 
 test("a tab that is looked at does not wait for its backoff", () => {
-  clock.chance = 0.999;
+  clock.randomValue = 0.999;
   for (let failure = 0; failure < 7; failure += 1) {
     outside.newest.fail();
-    clock.pass(30_000);
+    clock.advance(30_000);
   }
   outside.newest.fail();
   const count = outside.sources.length;
@@ -301,10 +301,10 @@ test("without a network it says so, and keeps trying", () => {
   outside.newest.connect("aaaaaaaa-10");
   outside.online = false;
 
-  stream.sleep();
+  stream.onOffline();
 
   assert.equal(listener.state, "offline");
-  clock.pass(30_000);
+  clock.advance(30_000);
   assert.equal(outside.sources.length > 1, true);
   outside.newest.connect("aaaaaaaa-10");
   assert.equal(listener.state, "live");
@@ -313,8 +313,8 @@ test("without a network it says so, and keeps trying", () => {
 test("a frame that cannot be read is skipped", () => {
   outside.newest.connect("aaaaaaaa-10");
 
-  outside.newest.say("message", "aaaaaaaa-11", ["no", "event"]);
-  outside.newest.say("message", "aaaaaaaa-12", envelope());
+  outside.newest.emit("message", "aaaaaaaa-11", ["no", "event"]);
+  outside.newest.emit("message", "aaaaaaaa-12", ticketCreatedEvent());
 
   assert.deepEqual(listener.names, ["connected", "event"]);
   assert.equal(stream.cursor, "aaaaaaaa-12");
@@ -334,8 +334,8 @@ test("a stopped stream opens nothing more, and can be started again", () => {
   outside.newest.connect("aaaaaaaa-10");
   outside.newest.tick("aaaaaaaa-20");
   stream.stop();
-  clock.pass(600_000);
-  assert.deepEqual(outside.openOnes, []);
+  clock.advance(600_000);
+  assert.deepEqual(outside.openSources, []);
 
   stream.start();
 
@@ -346,11 +346,11 @@ test("a nudge does what a late timer should have done, and nothing before", () =
   outside.newest.connect("aaaaaaaa-10");
   outside.newest.fail();
   clock.time += 249; // no timer runs: the tab is hidden
-  stream.nudge();
+  stream.runOverdueTimers();
   assert.equal(outside.sources.length, 1);
 
   clock.time += 1;
-  stream.nudge();
+  stream.runOverdueTimers();
 
   assert.equal(outside.sources.length, 2);
 });
@@ -358,14 +358,14 @@ test("a nudge does what a late timer should have done, and nothing before", () =
 test("a stream of somebody else who signed in meanwhile is refused", () => {
   outside.newest.connect("aaaaaaaa-10");
   outside.newest.fail();
-  clock.pass(250);
-  outside.isOwn = false;
+  clock.advance(250);
+  outside.isReaders = false;
 
   outside.newest.connect("aaaaaaaa-12", "resumed", ["user:eve"]);
 
   assert.deepEqual(listener.names, ["connected", "goodbye"]);
   assert.equal(listener.state, "signed-out");
-  assert.deepEqual(outside.openOnes, []);
+  assert.deepEqual(outside.openSources, []);
 });
 
 test("started twice it has one source and one watch", () => {

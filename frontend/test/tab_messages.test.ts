@@ -5,43 +5,52 @@ import { test } from "node:test";
 import { isOwnStream } from "../src/model/channels";
 import {
   type Attention,
-  compareReigns,
-  judgeSession,
-  judgeSilence,
-  type Silence,
-  whoIsLookedAt,
+  compareLeaderTerms,
+  compareSessions,
+  checkLeader,
+  type LeaderHealth,
+  findActiveTab,
 } from "../src/stream/tab_messages";
 
-function silence(changed: Partial<Silence>): Silence {
-  const usual = { now: 60_000, lookedAt: 58_000, heardAt: 59_000, askedAt: null, patience: 4_000 };
+function leaderHealth(changed: Partial<LeaderHealth>): LeaderHealth {
+  const usual: LeaderHealth = {
+    now: 60_000,
+    checkedAt: 58_000,
+    leaderHeardAt: 59_000,
+    helloSentAt: null,
+    answerTimeout: 4_000,
+  };
   return { ...usual, ...changed };
 }
 
 test("a leader that was heard lately is relied on", () => {
-  assert.equal(judgeSilence(silence({ heardAt: 50_001 })), "rely");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_001 })), "rely");
 });
 
 test("a leader that was not heard for 10 s is asked", () => {
-  assert.equal(judgeSilence(silence({ heardAt: 50_000 })), "ask");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_000 })), "ask");
 });
 
 test("a leader that was asked has its time to answer, and no more", () => {
-  assert.equal(judgeSilence(silence({ heardAt: 0, askedAt: 56_001 })), "rely");
-  assert.equal(judgeSilence(silence({ heardAt: 0, askedAt: 56_000 })), "lead");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_001 })), "rely");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_000 })), "lead");
 });
 
 test("a tab that stood still itself asks, whatever it has asked before", () => {
-  assert.equal(judgeSilence(silence({ heardAt: 0, askedAt: 1, lookedAt: 54_000 })), "ask");
+  assert.equal(
+    checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 1, checkedAt: 54_000 })),
+    "ask",
+  );
 });
 
 test("the later reign is the newer one, and two of one moment are told apart", () => {
   const reign = { term: 5, leader: "b" };
 
-  assert.ok(compareReigns({ term: 6, leader: "a" }, reign) > 0);
-  assert.ok(compareReigns({ term: 4, leader: "c" }, reign) < 0);
-  assert.ok(compareReigns({ term: 5, leader: "c" }, reign) > 0);
-  assert.ok(compareReigns({ term: 5, leader: "a" }, reign) < 0);
-  assert.equal(compareReigns(reign, { ...reign }), 0);
+  assert.ok(compareLeaderTerms({ term: 6, leader: "a" }, reign) > 0);
+  assert.ok(compareLeaderTerms({ term: 4, leader: "c" }, reign) < 0);
+  assert.ok(compareLeaderTerms({ term: 5, leader: "c" }, reign) > 0);
+  assert.ok(compareLeaderTerms({ term: 5, leader: "a" }, reign) < 0);
+  assert.equal(compareLeaderTerms(reign, { ...reign }), 0);
 });
 
 test("who is looked at is the tab in sight that was focused last", () => {
@@ -51,24 +60,24 @@ test("who is looked at is the tab in sight that was focused last", () => {
     ["c", { isVisible: false, focusedAt: 9 }],
   ]);
 
-  assert.equal(whoIsLookedAt(tabs), "b");
-  assert.equal(whoIsLookedAt(new Map([["d", { isVisible: true, focusedAt: 0 }]])), "d");
-  assert.equal(whoIsLookedAt(new Map([["c", { isVisible: false, focusedAt: 9 }]])), null);
+  assert.equal(findActiveTab(tabs), "b");
+  assert.equal(findActiveTab(new Map([["d", { isVisible: true, focusedAt: 0 }]])), "d");
+  assert.equal(findActiveTab(new Map([["c", { isVisible: false, focusedAt: 9 }]])), null);
 });
 
 test("of two sessions the newer one is the browser's", () => {
-  assert.equal(judgeSession("2", "2"), "stay");
-  assert.equal(judgeSession("2", "3"), "leave");
-  assert.equal(judgeSession("2", "1"), "tell");
+  assert.equal(compareSessions("2", "2"), "stay");
+  assert.equal(compareSessions("2", "3"), "leave");
+  assert.equal(compareSessions("2", "1"), "tell");
 });
 
 test("a page that knows of nobody may only be old: the server is asked", () => {
-  assert.equal(judgeSession("2", null), "ask");
+  assert.equal(compareSessions("2", null), "ask");
 });
 
 test("a page of nobody has nothing to drop", () => {
-  assert.equal(judgeSession(null, "2"), "stay");
-  assert.equal(judgeSession(null, null), "stay");
+  assert.equal(compareSessions(null, "2"), "stay");
+  assert.equal(compareSessions(null, null), "stay");
 });
 
 test("a stream that holds another person's channel is not one's own", () => {

@@ -76,7 +76,7 @@ LINES: dict[str, dict[str, Any]] = {
 COMPARE = f"""([page, events, now]) => {{
     {LIKENESS}
     document.body.innerHTML = page;
-    for (const event of events) tell(event, now);
+    for (const event of events) applyEvent(event, now);
     const [told, rendered] = ["told", "rendered"].map(id => document.getElementById(id));
     return [likeness(told).slice(2), likeness(rendered).slice(2)];
 }}"""

@@ -23,8 +23,8 @@ from tests.contracts.sources import ROOT, modules, read, tracked
 
 TRANSLATED = [language for language in languages() if language != ENGLISH]
 PLACE = re.compile(r"%\((\w+)\)s")
-IN_SCRIPTS = re.compile(r'\b(?:t|tn|mark|pair)\(\s*"([^"]*)"')
-BARE = re.compile(r"""\b(?:title|text|many|label): *(?:\(?\w*\)? *=>\s*)?["`](?!")""")
+IN_SCRIPTS = re.compile(r'\b(?:t|tn|N_|NN_)\(\s*"([^"]*)"')
+BARE = re.compile(r"""\b(?:title|text|groupTitle|label): *(?:\(?\w*\)? *=>\s*)?["`](?!")""")
 POLISH = """
 msgid ""
 msgstr "Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);"
@@ -95,7 +95,7 @@ def test_words_of_the_wire_are_the_same_on_both_sides() -> None:
     source = read("frontend/src/model/labels.ts").partition("WIRE")[2]
 
     only_in_templates = {"opener", "added", "watcher"}
-    assert set(re.findall(r'mark\("(\w+)"\)', source)) == WORDS - only_in_templates
+    assert set(re.findall(r'N_\("(\w+)"\)', source)) == WORDS - only_in_templates
 
 
 def test_a_toast_says_nothing_that_is_not_in_the_catalogues() -> None:

@@ -5,9 +5,9 @@ import type { Clock } from "../clock";
 import { t, tn } from "../i18n";
 import type { Store } from "../store/store";
 
-const SENT_BY_KEYS = "[data-after], [data-compose]";
+const KEYBOARD_SUBMIT = "[data-after], [data-compose]";
 
-interface Context {
+interface HtmxContext {
   sourceElement: Element;
   response?: { status: number };
   text?: string;
@@ -32,49 +32,49 @@ export function processHtmx(element: Element): void {
 }
 
 /** Follows htmx's requests: rows older than an event already seen are mended, forms emptied. */
-export function watchForms(store: Store, clock: Clock, isLive: () => boolean): void {
-  const begun = new WeakMap<Context, number>();
+export function watchHtmxForms(store: Store, clock: Clock, isLive: () => boolean): void {
+  const begun = new WeakMap<HtmxContext, number>();
   document.addEventListener("htmx:before:request", (event) => {
-    begun.set(contextOf(event), clock.now());
+    begun.set(readContext(event), clock.now());
   });
   document.addEventListener("htmx:after:swap", (event) => {
-    store.settle(begun.get(contextOf(event)) ?? clock.now(), []);
+    store.reapplySince(begun.get(readContext(event)) ?? clock.now(), []);
   });
   document.addEventListener("htmx:after:request", (event) => {
-    const { sourceElement, response, text } = contextOf(event);
-    if (response?.status === 401) store.signOut();
-    else if (response && response.status < 400) succeed(store, sourceElement, isLive());
-    else if (response && response.status < 500) tellRefusal(store, clock, sourceElement, text);
-    else if (response) tellFailure(store, clock);
+    const { sourceElement, response, text } = readContext(event);
+    if (response?.status === 401) store.showSignedOut();
+    else if (response && response.status < 400) onSuccess(store, sourceElement, isLive());
+    else if (response && response.status < 500) showRefusal(store, clock, sourceElement, text);
+    else if (response) showNetworkError(store, clock);
   });
   document.addEventListener("htmx:error", (event) => {
-    if (contextOf(event)) tellFailure(store, clock);
+    if (readContext(event)) showNetworkError(store, clock);
   });
-  document.addEventListener("keydown", submitByKeys);
-  document.addEventListener("change", submitByChoice);
+  document.addEventListener("keydown", submitOnCtrlEnter);
+  document.addEventListener("change", submitOnSelect);
 }
 
-function succeed(store: Store, element: Element, isLive: boolean): void {
+function onSuccess(store: Store, element: Element, isLive: boolean): void {
   const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
   const isOver = after.includes("reset") || after.includes("close");
   if (isOver && element instanceof HTMLFormElement) element.reset();
   if (after.includes("close")) element.closest("details")?.removeAttribute("open");
-  if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.refresh();
+  if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.markAllStale();
 }
 
-function tellRefusal(store: Store, clock: Clock, element: Element, text?: string): void {
+function showRefusal(store: Store, clock: Clock, element: Element, text?: string): void {
   if (element instanceof HTMLFormElement && element.dataset["after"] === "keep") element.reset();
   element.closest("dialog")?.close(); // or it would cover the reason
   store.toaster.add("", `refusal ${clock.now()}`, [], {
     title: t("That was not done"),
-    text: sentenceOf(text) || t("It was refused. Reload the page and try again."),
+    text: parseProblemDetail(text) || t("It was refused. Reload the page and try again."),
     tone: "danger",
-    many: (n) => tn("%(num)s thing was not done", "%(num)s things were not done", n),
+    groupTitle: (n) => tn("%(num)s thing was not done", "%(num)s things were not done", n),
   });
 }
 
 /** Why the server refused, of the problem it answered with (RFC 9457). */
-function sentenceOf(text = ""): string {
+function parseProblemDetail(text = ""): string {
   try {
     return (JSON.parse(text) as { detail?: string }).detail ?? "";
   } catch {
@@ -82,32 +82,36 @@ function sentenceOf(text = ""): string {
   }
 }
 
-function tellFailure(store: Store, clock: Clock): void {
+function showNetworkError(store: Store, clock: Clock): void {
   store.toaster.add("", `failure ${clock.now()}`, [], {
     title: t("That did not reach the server"),
     text: t("Nothing you wrote is lost. Please try again."),
     tone: "danger",
-    many: (n) =>
-      tn("%(num)s request did not reach the server", "%(num)s requests did not reach the server", n),
+    groupTitle: (n) =>
+      tn(
+        "%(num)s request did not reach the server",
+        "%(num)s requests did not reach the server",
+        n,
+      ),
   });
 }
 
-function submitByKeys(event: KeyboardEvent): void {
+function submitOnCtrlEnter(event: KeyboardEvent): void {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const { target } = event;
-  if (!(target instanceof HTMLTextAreaElement) || !target.form?.matches(SENT_BY_KEYS)) return;
+  if (!(target instanceof HTMLTextAreaElement) || !target.form?.matches(KEYBOARD_SUBMIT)) return;
   event.preventDefault();
   target.form.requestSubmit();
 }
 
-function submitByChoice({ target }: Event): void {
+function submitOnSelect({ target }: Event): void {
   if (target instanceof HTMLSelectElement && "submits" in target.dataset) {
     target.form?.requestSubmit();
   }
 }
 
-function contextOf(event: Event): Context {
-  return (event as CustomEvent<{ ctx: Context }>).detail.ctx;
+function readContext(event: Event): HtmxContext {
+  return (event as CustomEvent<{ ctx: HtmxContext }>).detail.ctx;
 }
 
 class RefuseEval {

@@ -1,36 +1,40 @@
 // Writing: what one sends is shown at once, under an id of its own, and its echo is known by it.
 
-import { chooseKind } from "./drafts";
+import { setKind } from "./drafts";
 import { uuid7 } from "./ids";
-import type { Screen, Sent } from "../ui/dom";
-import { uploadAll } from "./sending";
+import type { DomRenderer, PendingMessage } from "../ui/dom";
+import { uploadFiles } from "./sending";
 
-export interface Answer {
+export interface SubmitResult {
   status: number; // 0: nothing answered
   detail: string; // why it was refused, for people
 }
 
-export interface Post {
-  (url: string, fields: Record<string, string | string[]>): Promise<Answer>;
+export interface PostForm {
+  (url: string, fields: Record<string, string | string[]>): Promise<SubmitResult>;
 }
 
 /** Uploads one file; its id, or why it was refused. Tells how many bytes have left. */
-export interface Upload {
-  (url: string, file: File, tell: (bytes: number) => void): Promise<Answer & { id: string }>;
+export interface UploadFile {
+  (
+    url: string,
+    file: File,
+    onProgress: (bytes: number) => void,
+  ): Promise<SubmitResult & { id: string }>;
 }
 
-const COMPOSER = "form[data-compose]";
+const REPLY_FORM = "form[data-compose]";
 
 /** The composers of the page: their forms, what of them is on its way, and what came to nothing. */
-export class Compose {
-  readonly #screen: Screen;
-  readonly #post: Post;
-  readonly #upload: Upload;
+export class ReplyForms {
+  readonly #renderer: DomRenderer;
+  readonly #post: PostForm;
+  readonly #upload: UploadFile;
   readonly #now: () => number;
-  readonly #failed = new Map<string, { form: HTMLFormElement; sent: Sent }>();
+  readonly #failedMessages = new Map<string, { form: HTMLFormElement; sent: PendingMessage }>();
 
-  constructor(screen: Screen, post: Post, upload: Upload, now: () => number) {
-    this.#screen = screen;
+  constructor(screen: DomRenderer, post: PostForm, upload: UploadFile, now: () => number) {
+    this.#renderer = screen;
     this.#post = post;
     this.#upload = upload;
     this.#now = now;
@@ -38,8 +42,8 @@ export class Compose {
 
   /** Takes over the submission of a composer; false for every other form. */
   submit(form: HTMLFormElement): boolean {
-    if (!form.matches(COMPOSER)) return false;
-    const field = fieldOf(form);
+    if (!form.matches(REPLY_FORM)) return false;
+    const field = findTextarea(form);
     const text = field?.value ?? "";
     const ticket = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"];
     const files = takeFiles(form);
@@ -57,54 +61,54 @@ export class Compose {
   }
 
   /** Sends once more what came to nothing, under the same id, or puts it back into its field. */
-  settle(button: HTMLElement): void {
+  retryOrDiscard(button: HTMLElement): void {
     const id = button.closest<HTMLElement>("[data-line]")?.dataset["line"] ?? "";
-    const failed = this.#failed.get(id);
+    const failed = this.#failedMessages.get(id);
     if (!failed) return;
-    this.#failed.delete(id);
+    this.#failedMessages.delete(id);
     if (button.dataset["action"] === "retry") {
       void this.#send(failed.form, failed.sent);
       return;
     }
-    this.#screen.takeBack(id);
-    const field = fieldOf(failed.form);
-    if (failed.sent.kind === "note" || !field?.value) chooseKind(failed.form, failed.sent.kind);
+    this.#renderer.removePending(id);
+    const field = findTextarea(failed.form);
+    if (failed.sent.kind === "note" || !field?.value) setKind(failed.form, failed.sent.kind);
     if (field) field.value = [failed.sent.text, field.value].filter(Boolean).join("\n\n");
     field?.dispatchEvent(new Event("input", { bubbles: true }));
     field?.focus();
   }
 
   /** Somebody else has replied: whoever is writing there is told. */
-  collide(ticket: string): void {
-    for (const form of document.querySelectorAll<HTMLFormElement>(COMPOSER)) {
+  showCollision(ticket: string): void {
+    for (const form of document.querySelectorAll<HTMLFormElement>(REPLY_FORM)) {
       const isThere = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] === ticket;
       const notice = form.querySelector<HTMLElement>("[data-collision]");
-      if (notice && isThere && fieldOf(form)?.value.trim()) notice.hidden = false;
+      if (notice && isThere && findTextarea(form)?.value.trim()) notice.hidden = false;
     }
   }
 
-  async #send(form: HTMLFormElement, sent: Sent): Promise<void> {
-    this.#screen.showSent(sent);
-    const { id, text, kind } = sent;
+  async #send(form: HTMLFormElement, message: PendingMessage): Promise<void> {
+    this.#renderer.showPending(message);
+    const { id, text, kind } = message;
     const file: string[] = [];
-    let refused: Answer | null = null;
-    const tell = (share: number): void => this.#screen.showProgress(id, share);
+    let refused: SubmitResult | null = null;
+    const tell = (share: number): void => this.#renderer.showUploadProgress(id, share);
     const address = form.dataset["uploads"] ?? "";
-    for await (const kept of uploadAll(this.#upload, address, sent.files, tell)) {
+    for await (const kept of uploadFiles(this.#upload, address, message.files, tell)) {
       if (kept.id === "") refused = kept;
       file.push(kept.id);
     }
     const answer = refused ?? (await this.#post(form.action, { id, text, kind, file }));
     if (answer.status >= 200 && answer.status < 300) {
-      this.#screen.confirm(id);
+      this.#renderer.markSent(id);
       return;
     }
-    this.#failed.set(id, { form, sent });
-    this.#screen.fail(id, answer.detail);
+    this.#failedMessages.set(id, { form, sent: message });
+    this.#renderer.markFailed(id, answer.detail);
   }
 }
 
-function fieldOf(form: HTMLFormElement): HTMLTextAreaElement | null {
+function findTextarea(form: HTMLFormElement): HTMLTextAreaElement | null {
   return form.querySelector("textarea[name=text]");
 }
 

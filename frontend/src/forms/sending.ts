@@ -1,39 +1,39 @@
 // Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
 
-import type { Answer, Upload } from "./reply_form";
+import type { SubmitResult, UploadFile } from "./reply_form";
 import { t } from "../i18n";
 
-interface Told {
+interface ResponseBody {
   id?: string;
   detail?: string;
 }
 
 /** Uploads one file; its id, or why it was refused. `tell` hears how many bytes have left. */
-export async function upload(
+export async function uploadFile(
   url: string,
   file: File,
-  tell: (bytes: number) => void,
-): Promise<Answer & { id: string }> {
+  onProgress: (bytes: number) => void,
+): Promise<SubmitResult & { id: string }> {
   const body = new FormData();
   body.append("file", file);
-  const answer = await send(url, body, tell);
+  const answer = await postBody(url, body, onProgress);
   return { ...answer, id: answer.status === 201 ? answer.id : "" };
 }
 
 /** Uploads files one after another, so that they keep their order, and ends with the first that is
  * refused; `tell` hears how much of all of them has left, from 0 to 1. */
-export async function* uploadAll(
-  upload: Upload,
+export async function* uploadFiles(
+  uploadFile: UploadFile,
   url: string,
   files: readonly File[],
-  tell: (share: number) => void,
-): AsyncGenerator<Answer & { id: string; file: File }> {
+  onProgress: (share: number) => void,
+): AsyncGenerator<SubmitResult & { id: string; file: File }> {
   const whole = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
   let before = 0; // bytes
   for (const file of files) {
-    const show = (bytes: number): void => tell((before + Math.min(bytes, file.size)) / whole);
+    const show = (bytes: number): void => onProgress((before + Math.min(bytes, file.size)) / whole);
     show(0);
-    const answer = await upload(url, file, show);
+    const answer = await uploadFile(url, file, show);
     yield { ...answer, file };
     if (answer.id === "") return;
     before += file.size;
@@ -41,18 +41,18 @@ export async function* uploadAll(
 }
 
 /** Posts a body; what became of it, and the id the answer names. */
-export function send(
+export function postBody(
   url: string,
   body: FormData | URLSearchParams,
-  tell: (bytes: number) => void,
-): Promise<Answer & { id: string }> {
+  onProgress: (bytes: number) => void,
+): Promise<SubmitResult & { id: string }> {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.setRequestHeader("Accept", "application/json");
-    request.upload.onprogress = ({ loaded }) => tell(loaded);
+    request.upload.onprogress = ({ loaded }) => onProgress(loaded);
     request.onload = () => {
-      const { id = "", detail = "" } = toldBy(request);
+      const { id = "", detail = "" } = parseResponse(request);
       resolve({ status: request.status, detail, id });
     };
     const unreached = { status: 0, detail: t("The desk cannot be reached."), id: "" };
@@ -61,10 +61,10 @@ export function send(
   });
 }
 
-function toldBy(request: XMLHttpRequest): Told {
+function parseResponse(request: XMLHttpRequest): ResponseBody {
   if (!request.getResponseHeader("content-type")?.includes("json")) return {};
   try {
-    return JSON.parse(request.responseText) as Told;
+    return JSON.parse(request.responseText) as ResponseBody;
   } catch {
     return {};
   }

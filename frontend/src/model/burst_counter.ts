@@ -1,36 +1,36 @@
 // Counts what comes in one burst, so that a flood becomes one line instead of forty.
 
-const GAP = 1_000; // ms; a burst ends when nothing of its kind came for so long
-const APART = 3; // this many of a burst are shown one by one
+const BURST_GAP = 1_000; // ms; a burst ends when nothing of its kind came for so long
+const MAX_UNGROUPED = 3; // this many of a burst are shown one by one
 
-export class Bursts {
+export class BurstCounter {
   readonly #bursts = new Map<string, { count: number; last: number }>();
 
   /** How many of this kind the burst has now, and whether they are to be shown as one. */
   add(kind: string, now: number): { count: number; isGrouped: boolean } {
     const burst = this.#bursts.get(kind);
-    const count = burst && now - burst.last <= GAP ? burst.count + 1 : 1;
+    const count = burst && now - burst.last <= BURST_GAP ? burst.count + 1 : 1;
     this.#bursts.set(kind, { count, last: now });
-    return { count, isGrouped: count > APART };
+    return { count, isGrouped: count > MAX_UNGROUPED };
   }
 }
 
 /** Remembers the newest ids, to tell what was seen before. */
-export class Seen {
+export class SeenIds {
   readonly #ids = new Set<string>();
-  readonly #most: number;
+  readonly #capacity: number;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(capacity: number) {
+    this.#capacity = capacity;
   }
 
   /** True the first time; an empty id is always new. */
-  isNew(id: string): boolean {
+  addIfNew(id: string): boolean {
     if (id === "") return true;
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);
     for (const oldest of this.#ids) {
-      if (this.#ids.size <= this.#most) break;
+      if (this.#ids.size <= this.#capacity) break;
       this.#ids.delete(oldest);
     }
     return true;

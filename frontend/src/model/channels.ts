@@ -1,18 +1,18 @@
 // The channels this viewer holds, and what must go from the page when one is lost.
 
 import type { Envelope } from "../generated/events";
-import { cloneOf } from "../ui/slots";
+import { cloneTemplate } from "../ui/slots";
 
-export const GONE = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
-const PERSONAL = "user:"; // how a channel of one person begins
+export const EMPTIED = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
+const USER_CHANNEL_PREFIX = "user:"; // how a channel of one person begins
 
-export interface Difference {
+export interface ChannelDiff {
   lost: string[];
   gained: string[];
 }
 
 /** What `after` has less and more than `before`. */
-export function difference(before: ReadonlySet<string>, after: ReadonlySet<string>): Difference {
+export function diffChannels(before: ReadonlySet<string>, after: ReadonlySet<string>): ChannelDiff {
   return {
     lost: [...before].filter((channel) => !after.has(channel)),
     gained: [...after].filter((channel) => !before.has(channel)),
@@ -20,39 +20,41 @@ export function difference(before: ReadonlySet<string>, after: ReadonlySet<strin
 }
 
 /** Whether an element marked `data-held="…"` may still be seen. */
-export function mayStay(mark: string, held: ReadonlySet<string>): boolean {
-  return words(mark).some((channel) => held.has(channel));
+export function isVisible(channels: string, held: ReadonlySet<string>): boolean {
+  return splitWords(channels).some((channel) => held.has(channel));
 }
 
 /** The channels that show `event` to who is known as `own`: what is about oneself, one keeps. */
-export function channelsOf({ data }: Envelope, own: ReadonlySet<string>): string[] {
+export function channelsOfEvent({ data }: Envelope, readerIds: ReadonlySet<string>): string[] {
   const { workspace } = data;
-  const personal = isAbout(data, own) ? [...own].filter((name) => !name.includes(":")) : [];
-  const mark = personal.map((person) => PERSONAL + person);
+  const personal = isAboutReader(data, readerIds)
+    ? [...readerIds].filter((name) => !name.includes(":"))
+    : [];
+  const mark = personal.map((person) => USER_CHANNEL_PREFIX + person);
   if (!("ticket" in data)) return [...mark, ...(workspace ? [workspace] : [])];
   if ("held" in data && data.held) return [...mark, ...data.held];
   return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
 }
 
 /** Whether `data` tells of the person, or the Discord user, who is known as one of `own`. */
-export function isAbout(data: object, own: ReadonlySet<string>): boolean {
-  if ("person" in data && own.has(String(data.person))) return true;
-  return "userId" in data && own.has(`discord:${String(data.userId)}`);
+export function isAboutReader(data: object, readerIds: ReadonlySet<string>): boolean {
+  if ("person" in data && readerIds.has(String(data.person))) return true;
+  return "userId" in data && readerIds.has(`discord:${String(data.userId)}`);
 }
 
 /** Whether a stream that holds `channels` is that of the reader, known as `own`. */
-export function isOwnStream(channels: readonly string[], own: ReadonlySet<string>): boolean {
-  const people = channels.filter((channel) => channel.startsWith(PERSONAL));
-  return people.every((channel) => own.has(channel.slice(PERSONAL.length)));
+export function isOwnStream(channels: readonly string[], readerIds: ReadonlySet<string>): boolean {
+  const people = channels.filter((channel) => channel.startsWith(USER_CHANNEL_PREFIX));
+  return people.every((channel) => readerIds.has(channel.slice(USER_CHANNEL_PREFIX.length)));
 }
 
 /** The words of a space-separated attribute. */
-export function words(text: string | null | undefined): string[] {
+export function splitWords(text: string | null | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
 /** The set of channels held, or null while nothing is known yet. */
-export class Held {
+export class ChannelSet {
   #channels: ReadonlySet<string> | null;
 
   constructor(channels: Iterable<string> | null) {
@@ -64,45 +66,47 @@ export class Held {
   }
 
   /** Hold exactly `channels` from now on. */
-  replace(channels: Iterable<string>): Difference {
+  replace(channels: Iterable<string>): ChannelDiff {
     const after = new Set(channels);
-    const changed = difference(this.#channels ?? after, after);
+    const changed = diffChannels(this.#channels ?? after, after);
     this.#channels = after;
     return changed;
   }
 
-  grant(channels: Iterable<string>): Difference {
+  grant(channels: Iterable<string>): ChannelDiff {
     return this.replace([...(this.#channels ?? []), ...channels]);
   }
 
-  revoke(channels: Iterable<string>): Difference {
+  revoke(channels: Iterable<string>): ChannelDiff {
     const gone = new Set(channels);
     return this.replace([...(this.#channels ?? [])].filter((channel) => !gone.has(channel)));
   }
 }
 
 /** Takes everything out of `root` that none of the channels `held` shows. */
-export function purge(root: ParentNode, held: ReadonlySet<string> | null): void {
+export function removeInvisible(root: ParentNode, held: ReadonlySet<string> | null): void {
   if (!held) return;
   for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
-    if (!mayStay(element.dataset["held"] ?? "", held)) takeAway(element);
+    if (!isVisible(element.dataset["held"] ?? "", held)) removeOrEmpty(element);
   }
 }
 
 /** Takes everything out of `root` that belongs to `workspace` alone, which is no more. */
-export function purgeOf(root: ParentNode, workspace: string): void {
+export function removeOfWorkspace(root: ParentNode, workspace: string): void {
   for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
-    if (isOf(element.dataset["held"] ?? "", workspace)) takeAway(element);
+    if (isOfWorkspace(element.dataset["held"] ?? "", workspace)) removeOrEmpty(element);
   }
 }
 
 /** Whether an element marked `data-held="…"` shows something of `workspace`. */
-export function isOf(mark: string, workspace: string): boolean {
-  return words(mark).some((name) => name === workspace || name.startsWith(`${workspace}:`));
+export function isOfWorkspace(channels: string, workspace: string): boolean {
+  return splitWords(channels).some(
+    (name) => name === workspace || name.startsWith(`${workspace}:`),
+  );
 }
 
 /** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
-export function isWithin({ data }: Envelope, deletion: Envelope): boolean {
+export function isTicketOfDeleted({ data }: Envelope, deletion: Envelope): boolean {
   return "ticket" in data && data.workspace === deletion.data.workspace;
 }
 
@@ -110,13 +114,14 @@ export function isWithin({ data }: Envelope, deletion: Envelope): boolean {
  *
  * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.
  */
-export function takeAway(element: HTMLElement): void {
+export function removeOrEmpty(element: HTMLElement): void {
   const name = element.dataset["gone"];
-  const stand = name ? cloneOf(name) : null;
+  const stand = name ? cloneTemplate(name) : null;
   if (name === undefined || (name && !stand)) {
     element.remove();
     return;
   }
-  for (const shown of ["held", "ticket", "revision", "live", "noticed"]) delete element.dataset[shown];
+  for (const shown of ["held", "ticket", "revision", "live", "noticed"])
+    delete element.dataset[shown];
   element.replaceChildren(...(stand ? [stand] : []));
 }

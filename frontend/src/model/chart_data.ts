@@ -1,30 +1,32 @@
 // What a chart shows of a table, decided without a page: one status upon the other, day by day.
 
-import { dateLanguage } from "../i18n";
+import { dateLocale } from "../i18n";
 
-const DAY = 86_400; // s
+const SECONDS_PER_DAY = 86_400; // s
 
 /** Days since 1970 (UTC), oldest first, and for each status its number on each of them. */
-export interface Table {
+export interface ChartTable {
   statuses: string[];
   days: number[];
   counts: number[][];
 }
 
 /** What is drawn: areas that lie upon one another, the first at the bottom, and their upper edges. */
-export interface Layers {
+export interface ChartLayers {
   xs: number[]; // s
   areas: number[][];
   edges: (number | null)[][]; // none where there is nothing of a status: it would hide the one below
 }
 
-export function layersOf({ days, counts }: Table): Layers {
+export function stackLayers({ days, counts }: ChartTable): ChartLayers {
   const below = days.map(() => 0);
   const areas = counts.map((numbers) =>
     numbers.map((number, at) => (below[at] = (below[at] ?? 0) + number)),
   );
-  const edges = areas.map((area, nth) => area.map((top, at) => (hasEdge(counts[nth], at) ? top : null)));
-  return { xs: days.map((day) => day * DAY), areas, edges };
+  const edges = areas.map((area, nth) =>
+    area.map((top, at) => (hasEdge(counts[nth], at) ? top : null)),
+  );
+  return { xs: days.map((day) => day * SECONDS_PER_DAY), areas, edges };
 }
 
 /** A day's step begins at the day before. */
@@ -33,7 +35,7 @@ function hasEdge(numbers: number[] | undefined, at: number): boolean {
 }
 
 /** "26 Nov". */
-export function textOfDay(day: number): string {
-  const date = new Date(day * DAY * 1000);
-  return date.toLocaleDateString(dateLanguage(), { day: "numeric", month: "short", timeZone: "UTC" });
+export function formatDay(day: number): string {
+  const date = new Date(day * SECONDS_PER_DAY * 1000);
+  return date.toLocaleDateString(dateLocale(), { day: "numeric", month: "short", timeZone: "UTC" });
 }

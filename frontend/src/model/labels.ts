@@ -1,109 +1,106 @@
 // What is said of tickets and requests: by toasts, and words of the wire that screens show.
 
-import { mark, type Pair, pair } from "../i18n";
+import { N_, type PluralForms, NN_ } from "../i18n";
 
 /** What is said of a ticket and of a request: of one (`name`), and of `num` in one burst. */
-export interface Words {
-  ticket: readonly [string, Pair];
-  request: readonly [string, Pair];
+export interface ToastWording {
+  ticket: readonly [string, PluralForms];
+  request: readonly [string, PluralForms];
 }
 
-export const CREATED: Words = {
-  ticket: [mark("New ticket %(name)s created"), pair("%(num)s new ticket", "%(num)s new tickets")],
+export const CREATED: ToastWording = {
+  ticket: [N_("New ticket %(name)s created"), NN_("%(num)s new ticket", "%(num)s new tickets")],
+  request: [N_("New request %(name)s created"), NN_("%(num)s new request", "%(num)s new requests")],
+};
+export const UPDATED: ToastWording = {
+  ticket: [N_("Ticket %(name)s updated"), NN_("%(num)s ticket updated", "%(num)s tickets updated")],
   request: [
-    mark("New request %(name)s created"),
-    pair("%(num)s new request", "%(num)s new requests"),
+    N_("Request %(name)s updated"),
+    NN_("%(num)s request updated", "%(num)s requests updated"),
   ],
 };
-export const UPDATED: Words = {
-  ticket: [mark("Ticket %(name)s updated"), pair("%(num)s ticket updated", "%(num)s tickets updated")],
+export const DELETED: ToastWording = {
+  ticket: [N_("Ticket %(name)s deleted"), NN_("%(num)s ticket deleted", "%(num)s tickets deleted")],
   request: [
-    mark("Request %(name)s updated"),
-    pair("%(num)s request updated", "%(num)s requests updated"),
+    N_("Request %(name)s deleted"),
+    NN_("%(num)s request deleted", "%(num)s requests deleted"),
   ],
 };
-export const DELETED: Words = {
-  ticket: [mark("Ticket %(name)s deleted"), pair("%(num)s ticket deleted", "%(num)s tickets deleted")],
+export const MESSAGE_COUNT = NN_("%(num)s new message", "%(num)s new messages");
+export const MESSAGE_SENT: ToastWording = {
+  ticket: [N_("New message in ticket %(name)s"), MESSAGE_COUNT],
+  request: [N_("New message in request %(name)s"), MESSAGE_COUNT],
+};
+export const NOTE_SENT: ToastWording = {
+  ticket: [N_("New note in ticket %(name)s"), MESSAGE_COUNT],
+  request: [N_("New note in request %(name)s"), MESSAGE_COUNT],
+};
+export const MENTIONED: ToastWording = {
+  ticket: [N_("%(author)s mentioned you in ticket %(name)s"), MESSAGE_COUNT],
+  request: [N_("%(author)s mentioned you in request %(name)s"), MESSAGE_COUNT],
+};
+export const MENTIONED_IN_NOTE: ToastWording = {
+  ticket: [N_("%(author)s mentioned you in a note in ticket %(name)s"), MESSAGE_COUNT],
+  request: [N_("%(author)s mentioned you in a note in request %(name)s"), MESSAGE_COUNT],
+};
+export const STATUS_CHANGE_COUNT = NN_("%(num)s status change", "%(num)s status changes");
+export const STATUS_CHANGED: ToastWording = {
+  ticket: [N_("Ticket %(name)s changed to %(status)s"), STATUS_CHANGE_COUNT],
+  request: [N_("Request %(name)s changed to %(status)s"), STATUS_CHANGE_COUNT],
+};
+export const CLAIMED: ToastWording = {
+  ticket: [N_("Ticket %(name)s claimed"), NN_("%(num)s ticket claimed", "%(num)s tickets claimed")],
   request: [
-    mark("Request %(name)s deleted"),
-    pair("%(num)s request deleted", "%(num)s requests deleted"),
+    N_("Request %(name)s claimed"),
+    NN_("%(num)s request claimed", "%(num)s requests claimed"),
   ],
 };
-export const MESSAGES = pair("%(num)s new message", "%(num)s new messages");
-export const WRITTEN: Words = {
-  ticket: [mark("New message in ticket %(name)s"), MESSAGES],
-  request: [mark("New message in request %(name)s"), MESSAGES],
-};
-export const NOTED: Words = {
-  ticket: [mark("New note in ticket %(name)s"), MESSAGES],
-  request: [mark("New note in request %(name)s"), MESSAGES],
-};
-export const MENTIONED: Words = {
-  ticket: [mark("%(author)s mentioned you in ticket %(name)s"), MESSAGES],
-  request: [mark("%(author)s mentioned you in request %(name)s"), MESSAGES],
-};
-export const MENTIONED_IN_NOTE: Words = {
-  ticket: [mark("%(author)s mentioned you in a note in ticket %(name)s"), MESSAGES],
-  request: [mark("%(author)s mentioned you in a note in request %(name)s"), MESSAGES],
-};
-export const CHANGES = pair("%(num)s status change", "%(num)s status changes");
-export const MOVED: Words = {
-  ticket: [mark("Ticket %(name)s changed to %(status)s"), CHANGES],
-  request: [mark("Request %(name)s changed to %(status)s"), CHANGES],
-};
-export const CLAIMED: Words = {
-  ticket: [mark("Ticket %(name)s claimed"), pair("%(num)s ticket claimed", "%(num)s tickets claimed")],
+export const CLOSED: ToastWording = {
+  ticket: [N_("Ticket %(name)s closed"), NN_("%(num)s ticket closed", "%(num)s tickets closed")],
   request: [
-    mark("Request %(name)s claimed"),
-    pair("%(num)s request claimed", "%(num)s requests claimed"),
+    N_("Request %(name)s closed"),
+    NN_("%(num)s request closed", "%(num)s requests closed"),
   ],
 };
-export const CLOSED: Words = {
-  ticket: [mark("Ticket %(name)s closed"), pair("%(num)s ticket closed", "%(num)s tickets closed")],
-  request: [
-    mark("Request %(name)s closed"),
-    pair("%(num)s request closed", "%(num)s requests closed"),
-  ],
-};
-export const REOPENED: Words = {
+export const REOPENED: ToastWording = {
   ticket: [
-    mark("Ticket %(name)s reopened"),
-    pair("%(num)s ticket reopened", "%(num)s tickets reopened"),
+    N_("Ticket %(name)s reopened"),
+    NN_("%(num)s ticket reopened", "%(num)s tickets reopened"),
   ],
   request: [
-    mark("Request %(name)s reopened"),
-    pair("%(num)s request reopened", "%(num)s requests reopened"),
+    N_("Request %(name)s reopened"),
+    NN_("%(num)s request reopened", "%(num)s requests reopened"),
   ],
 };
-export const ASSIGNED: Words = {
+export const ASSIGNED: ToastWording = {
   ticket: [
-    mark("Ticket %(name)s assigned"),
-    pair("%(num)s ticket assigned", "%(num)s tickets assigned"),
+    N_("Ticket %(name)s assigned"),
+    NN_("%(num)s ticket assigned", "%(num)s tickets assigned"),
   ],
   request: [
-    mark("Request %(name)s assigned"),
-    pair("%(num)s request assigned", "%(num)s requests assigned"),
+    N_("Request %(name)s assigned"),
+    NN_("%(num)s request assigned", "%(num)s requests assigned"),
   ],
 };
-export const GIVEN_BACK: Words = {
+export const UNCLAIMED: ToastWording = {
   ticket: [
-    mark("Ticket %(name)s given back"),
-    pair("%(num)s ticket given back", "%(num)s tickets given back"),
+    N_("Ticket %(name)s given back"),
+    NN_("%(num)s ticket given back", "%(num)s tickets given back"),
   ],
   request: [
-    mark("Request %(name)s given back"),
-    pair("%(num)s request given back", "%(num)s requests given back"),
+    N_("Request %(name)s given back"),
+    NN_("%(num)s request given back", "%(num)s requests given back"),
   ],
 };
-export const FIELDS: Readonly<Record<string, string>> = {
-  subject: mark("subject"),
-  priority: mark("priority"),
-  tags: mark("tags"),
-  category: mark("category"),
+export const FIELD_LABELS: Readonly<Record<string, string>> = {
+  subject: N_("subject"),
+  priority: N_("priority"),
+  tags: N_("tags"),
+  category: N_("category"),
 };
 
 /** Words of the wire; `WORDS` in web/rendering/i18n.py says the same. */
-export const WIRE: ReadonlySet<string> = new Set([
-  ...[mark("low"), mark("normal"), mark("high"), mark("urgent")],
-  ...[mark("customer"), mark("staff"), mark("bot")],
+export const WIRE_LABELS: ReadonlySet<string> = new Set([
+  ...[N_("low"), N_("normal"), N_("high"), N_("urgent")],
+  ...[N_("customer"), N_("staff"), N_("bot")],
 ]);

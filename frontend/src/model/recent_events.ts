@@ -1,13 +1,13 @@
 // The newest events, so that an answer rendered before them can be mended after it is shown.
 
-const KEPT = 300; // events; no request is under way for longer than these take
+const CAPACITY = 300; // events; no request is under way for longer than these take
 
-export class Journal<T> {
+export class RecentEvents<T> {
   #entries: { at: number; entry: T }[] = [];
 
   add(entry: T, at: number): void {
     this.#entries.push({ at, entry });
-    if (this.#entries.length > KEPT) this.#entries.shift();
+    if (this.#entries.length > CAPACITY) this.#entries.shift();
   }
 
   /** Forgets what `isKept` does not hold true of. */

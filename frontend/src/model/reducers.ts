@@ -19,8 +19,8 @@ export interface Row {
   revision: number;
   workspace: string | null;
   status: string | null;
-  at: number | null; // ms; what the list is ordered by
-  held: string[]; // the channels that show it
+  activeAt: number | null; // ms; what the list is ordered by
+  channels: string[]; // the channels that show it
   state: TicketNow | GuildNow;
 }
 
@@ -43,24 +43,24 @@ interface GuildData {
 
 /** Every event, or `null` where only fragments change. */
 export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
-  "guild.joined": guild,
-  "guild.left": guild,
-  "guild.setup_complete": guild,
-  "guild.updated": guild,
+  "guild.joined": reduceGuild,
+  "guild.left": reduceGuild,
+  "guild.setup_complete": reduceGuild,
+  "guild.updated": reduceGuild,
   // A server that is deleted and told of again begins anew, at revision 1.
   "guild.deleted": ({ guildId }) => [{ kind: "remove", key: `guild:${guildId}`, revision: 0 }],
-  "ticket.created": ticket,
-  "ticket.updated": ticket,
+  "ticket.created": reduceTicket,
+  "ticket.updated": reduceTicket,
   "ticket.deleted": (data) => [
     { kind: "remove", key: `ticket:${data.ticket}`, revision: data.revision },
     { kind: "gone", ticket: data.ticket },
   ],
-  "ticket.message_sent": ticket,
-  "ticket.message_edited": ticket, // the timeline is a fragment to these two
-  "ticket.message_deleted": ticket,
-  "ticket.status_changed": ticket,
-  "ticket.claimed": ticket,
-  "ticket.closed": ticket,
+  "ticket.message_sent": reduceTicket,
+  "ticket.message_edited": reduceTicket, // the timeline is a fragment to these two
+  "ticket.message_deleted": reduceTicket,
+  "ticket.status_changed": reduceTicket,
+  "ticket.claimed": reduceTicket,
+  "ticket.closed": reduceTicket,
   "team.role_created": null,
   "team.role_updated": null,
   "team.role_deleted": null,
@@ -70,13 +70,13 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "member.role_changed": null,
   "person.changed": null,
   "session.revoked": null,
-  "ticket.reopened": ticket,
-  "ticket.assigned": ticket,
-  "ticket.unclaimed": ticket,
-  "ticket.participant_added": ticket,
-  "ticket.participant_removed": ticket,
-  "ticket.file_added": ticket,
-  "ticket.file_removed": ticket,
+  "ticket.reopened": reduceTicket,
+  "ticket.assigned": reduceTicket,
+  "ticket.unclaimed": reduceTicket,
+  "ticket.participant_added": reduceTicket,
+  "ticket.participant_removed": reduceTicket,
+  "ticket.file_added": reduceTicket,
+  "ticket.file_removed": reduceTicket,
   "ticket.read": ({ ticket: id }) => [{ kind: "read", ticket: id }],
   "organization.created": null,
   "organization.renamed": null,
@@ -92,21 +92,21 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
 };
 
 /** The changes of one event; none for a type this page was not built with. */
-export function changesOf<T extends EventType>(type: T, data: EventData[T]): Change[] {
+export function reduceEvent<T extends EventType>(type: T, data: EventData[T]): Change[] {
   if (!Object.hasOwn(REDUCERS, type)) return [];
   return REDUCERS[type]?.(data) ?? [];
 }
 
-function ticket(data: TicketData): Change[] {
+function reduceTicket(data: TicketData): Change[] {
   const { ticket: id, revision, now, line } = data;
   const changes: Change[] = [
-    { kind: "upsert", row: ticketRow(data) },
+    { kind: "upsert", row: toTicketRow(data) },
     { kind: "header", ticket: id, revision, state: now },
   ];
   return line ? [...changes, { kind: "line", ticket: id, line }] : changes;
 }
 
-function ticketRow({ workspace, ticket: id, revision, now, held }: TicketData): Row {
+function toTicketRow({ workspace, ticket: id, revision, now, held }: TicketData): Row {
   return {
     list: "tickets",
     template: "ticket-row",
@@ -114,13 +114,13 @@ function ticketRow({ workspace, ticket: id, revision, now, held }: TicketData): 
     revision,
     workspace: workspace ?? null,
     status: now.status,
-    at: now.activeAt,
-    held: held ? [...held] : [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${id}`],
+    activeAt: now.activeAt,
+    channels: held ? [...held] : [...(workspace ? [`tickets:${workspace}`] : []), `ticket:${id}`],
     state: now,
   };
 }
 
-function guild({ guildId, revision, now }: GuildData): Change[] {
+function reduceGuild({ guildId, revision, now }: GuildData): Change[] {
   const row: Row = {
     list: "guilds",
     template: "guild-row",
@@ -128,8 +128,8 @@ function guild({ guildId, revision, now }: GuildData): Change[] {
     revision,
     workspace: `guild:${guildId}`,
     status: null,
-    at: null,
-    held: [`guild:${guildId}`],
+    activeAt: null,
+    channels: [`guild:${guildId}`],
     state: now,
   };
   return [{ kind: "upsert", row }];

@@ -1,10 +1,10 @@
 // What each event says to the person in front of the screen: one row of the table per type.
 
-import { isAbout } from "./channels";
+import { isAboutReader } from "./channels";
 import type { EventData, EventType, TicketNow } from "../generated/events";
-import { t, tn, type Values } from "../i18n";
-import * as say from "./labels";
-import type { Words } from "./labels";
+import { t, tn, type Params } from "../i18n";
+import * as labels from "./labels";
+import type { ToastWording } from "./labels";
 
 export interface Toast {
   title: string;
@@ -12,11 +12,14 @@ export interface Toast {
   text?: string;
   href?: string;
   /** The title when `n` of its kind come in one burst. */
-  many(n: number): string;
+  groupTitle(count: number): string;
 }
 
 /** `own`: who is told, as events name them. */
-type Teller<T extends EventType> = (data: EventData[T], own: ReadonlySet<string>) => Toast | null;
+type ToastBuilder<T extends EventType> = (
+  data: EventData[T],
+  own: ReadonlySet<string>,
+) => Toast | null;
 
 interface TicketData {
   workspace?: string | null;
@@ -24,96 +27,99 @@ interface TicketData {
 }
 
 /** Every event, or `null` where a toast would only disturb. */
-export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
+export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "guild.joined": ({ now }) => ({
     title: t("Bot installed in %(name)s!", { name: now.name }),
     tone: "success",
     href: now.href,
-    many: (n) => tn("Bot installed in %(num)s server", "Bot installed in %(num)s servers", n),
+    groupTitle: (n) => tn("Bot installed in %(num)s server", "Bot installed in %(num)s servers", n),
   }),
   "guild.left": ({ now }) => ({
     title: t("Bot removed from %(name)s", { name: now.name }),
     tone: "warning",
     href: now.href,
-    many: (n) => tn("Bot removed from %(num)s server", "Bot removed from %(num)s servers", n),
+    groupTitle: (n) => tn("Bot removed from %(num)s server", "Bot removed from %(num)s servers", n),
   }),
   "guild.setup_complete": ({ now }) => ({
     title: t("Bot setup completed!"),
     text: now.name,
     tone: "success",
     href: now.href,
-    many: (n) => tn("Bot setup completed %(num)s time", "Bot setup completed %(num)s times", n),
+    groupTitle: (n) =>
+      tn("Bot setup completed %(num)s time", "Bot setup completed %(num)s times", n),
   }),
   "guild.updated": null,
   "guild.deleted": ({ now }) => ({
     title: t("%(name)s was deleted here", { name: now.name }),
     tone: "warning",
-    many: (n) => tn("%(num)s server was deleted here", "%(num)s servers were deleted here", n),
+    groupTitle: (n) =>
+      tn("%(num)s server was deleted here", "%(num)s servers were deleted here", n),
   }),
   "ticket.created": (data) => ({
-    ...about(data, say.CREATED),
+    ...createTicketToast(data, labels.CREATED),
     text: t("Subject: %(subject)s", { subject: data.subject }),
   }),
-  "ticket.updated": (data) => about(data, say.UPDATED, changed(Object.keys(data.changes))),
+  "ticket.updated": (data) =>
+    createTicketToast(data, labels.UPDATED, describeChanges(Object.keys(data.changes))),
   "ticket.deleted": ({ reason, ...data }) => {
-    const { href: _gone, text: _subject, ...toast } = about(data, say.DELETED);
+    const { href: _gone, text: _subject, ...toast } = createTicketToast(data, labels.DELETED);
     return { ...toast, tone: "warning", ...(reason ? { text: reason } : {}) };
   },
-  "ticket.message_sent": (data, own) => written(data, own),
+  "ticket.message_sent": (data, own) => createMessageToast(data, own),
   "ticket.message_edited": null,
   "ticket.message_deleted": null,
-  "ticket.status_changed": (data) => about(data, say.MOVED),
+  "ticket.status_changed": (data) => createTicketToast(data, labels.STATUS_CHANGED),
   "ticket.claimed": (data) =>
-    about(
+    createTicketToast(
       data,
-      say.CLAIMED,
+      labels.CLAIMED,
       data.now.assignee && t("By %(name)s", { name: data.now.assignee.name }),
     ),
   "ticket.closed": ({ reason, ...data }) => ({
-    ...about(data, say.CLOSED, reason),
+    ...createTicketToast(data, labels.CLOSED, reason),
     tone: "success",
   }),
   "team.role_created": ({ roleName }) => ({
     title: t("Team role %(roleName)s created", { roleName }),
     tone: "info",
-    many: (n) => tn("%(num)s team role created", "%(num)s team roles created", n),
+    groupTitle: (n) => tn("%(num)s team role created", "%(num)s team roles created", n),
   }),
   "team.role_updated": ({ roleName }) => ({
     title: t("Team role %(roleName)s updated", { roleName }),
     tone: "info",
-    many: (n) => tn("%(num)s team role updated", "%(num)s team roles updated", n),
+    groupTitle: (n) => tn("%(num)s team role updated", "%(num)s team roles updated", n),
   }),
   "team.role_deleted": ({ roleName }) => ({
     title: t("Team role %(roleName)s deleted", { roleName }),
     tone: "info",
-    many: (n) => tn("%(num)s team role deleted", "%(num)s team roles deleted", n),
+    groupTitle: (n) => tn("%(num)s team role deleted", "%(num)s team roles deleted", n),
   }),
   "team.member_assigned": ({ username, roleName }) => ({
     title: t("%(username)s assigned to %(roleName)s", { username, roleName }),
     tone: "info",
-    many: (n) => tn("%(num)s team role assigned", "%(num)s team roles assigned", n),
+    groupTitle: (n) => tn("%(num)s team role assigned", "%(num)s team roles assigned", n),
   }),
   "team.member_unassigned": ({ username, roleName }) => ({
     title: t("%(username)s removed from %(roleName)s", { username, roleName }),
     tone: "info",
-    many: (n) => tn("%(num)s team role taken", "%(num)s team roles taken", n),
+    groupTitle: (n) => tn("%(num)s team role taken", "%(num)s team roles taken", n),
   }),
   "member.left": ({ username }) => ({
     title: t("%(username)s left the server", { username }),
     tone: "warning",
-    many: (n) => tn("%(num)s person left the server", "%(num)s people left the server", n),
+    groupTitle: (n) => tn("%(num)s person left the server", "%(num)s people left the server", n),
   }),
   "member.role_changed": null,
-  "person.changed": ({ linked, unlinked }) => identity(linked, unlinked), // to that person alone
+  "person.changed": ({ linked, unlinked }) => createIdentityToast(linked, unlinked), // to that person alone
   "session.revoked": null,
-  "ticket.reopened": (data) => about(data, say.REOPENED),
+  "ticket.reopened": (data) => createTicketToast(data, labels.REOPENED),
   "ticket.assigned": (data) =>
-    about(
+    createTicketToast(
       data,
-      say.ASSIGNED,
+      labels.ASSIGNED,
       data.now.assignee && t("To %(name)s", { name: data.now.assignee.name }),
     ),
-  "ticket.unclaimed": (data) => about(data, say.GIVEN_BACK),
+  "ticket.unclaimed": (data) => createTicketToast(data, labels.UNCLAIMED),
   "ticket.participant_added": null,
   "ticket.participant_removed": null,
   "ticket.file_added": null, // the message it came with is told
@@ -125,7 +131,7 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "organization.visibility_changed": ({ name }) => ({
     title: t("Who sees the requests of %(name)s has changed", { name }),
     tone: "info",
-    many: (n) =>
+    groupTitle: (n) =>
       tn(
         "Who sees requests has changed in %(num)s organization",
         "Who sees requests has changed in %(num)s organizations",
@@ -135,17 +141,18 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
   "organization.deleted": ({ name }) => ({
     title: t("%(name)s was deleted", { name }),
     tone: "warning",
-    many: (n) => tn("%(num)s organization was deleted", "%(num)s organizations were deleted", n),
+    groupTitle: (n) =>
+      tn("%(num)s organization was deleted", "%(num)s organizations were deleted", n),
   }),
   "member.joined": ({ member, place }) => ({
     title: t("%(name)s joined %(place)s", { name: member.name, place: place.name }),
     tone: "info",
-    many: (n) => tn("%(num)s person joined", "%(num)s people joined", n),
+    groupTitle: (n) => tn("%(num)s person joined", "%(num)s people joined", n),
   }),
   "member.removed": ({ member, place }) => ({
     title: t("%(name)s is no longer in %(place)s", { name: member.name, place: place.name }),
     tone: "warning",
-    many: (n) =>
+    groupTitle: (n) =>
       tn("%(num)s person is no longer a member", "%(num)s people are no longer members", n),
   }),
   "invitation.created": null,
@@ -154,42 +161,49 @@ export const TOASTS: { readonly [T in EventType]: Teller<T> | null } = {
 };
 
 // The wire names the owner of the server, not who added the bot to it.
-const OWN_TOO: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
+const SHOWN_TO_ACTOR: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
 // Nor does it tell leaving from being removed; either way this is why the page went.
-const OWN_IF_ABOUT: ReadonlySet<EventType> = new Set<EventType>(["member.left"]);
+const SHOWN_TO_SUBJECT: ReadonlySet<EventType> = new Set<EventType>(["member.left"]);
 
 // The administration's pages hear of everybody's; it is no news to who looks at them.
-const OWN_ONLY: ReadonlySet<EventType> = new Set<EventType>(["person.changed"]);
+const SHOWN_ONLY_TO_SUBJECT: ReadonlySet<EventType> = new Set<EventType>(["person.changed"]);
 
 /** The toast of an event, or null: none is due, or one of `own` (the reader) did it. */
-export function toastOf<T extends EventType>(
+export function createToast<T extends EventType>(
   type: T,
   data: EventData[T],
-  own: ReadonlySet<string>,
+  readerIds: ReadonlySet<string>,
 ): Toast | null {
   if (!Object.hasOwn(TOASTS, type)) return null;
-  if (OWN_ONLY.has(type) && !("person" in data && own.has(data.person))) return null;
-  const isTold = OWN_TOO.has(type) || (OWN_IF_ABOUT.has(type) && isAbout(data, own));
-  if (own.has(data.actor) && !isTold) return null;
-  return TOASTS[type]?.(data, own) ?? null;
+  if (SHOWN_ONLY_TO_SUBJECT.has(type) && !("person" in data && readerIds.has(data.person)))
+    return null;
+  const isTold =
+    SHOWN_TO_ACTOR.has(type) || (SHOWN_TO_SUBJECT.has(type) && isAboutReader(data, readerIds));
+  if (readerIds.has(data.actor) && !isTold) return null;
+  return TOASTS[type]?.(data, readerIds) ?? null;
 }
 
-function written(data: EventData["ticket.message_sent"], own: ReadonlySet<string>): Toast {
+function createMessageToast(
+  data: EventData["ticket.message_sent"],
+  readerIds: ReadonlySet<string>,
+): Toast {
   const isNote = data.line?.kind === "note";
   const name = data.line?.author?.name ?? data.authorUsername;
-  if (data.mentions?.some((id) => own.has(id))) {
-    return about(data, isNote ? say.MENTIONED_IN_NOTE : say.MENTIONED, null, { author: name });
+  if (data.mentions?.some((id) => readerIds.has(id))) {
+    return createTicketToast(data, isNote ? labels.MENTIONED_IN_NOTE : labels.MENTIONED, null, {
+      author: name,
+    });
   }
   const from = t("From: %(side)s (%(name)s)", { side: t(data.messageType), name });
-  return about(data, isNote ? say.NOTED : say.WRITTEN, from);
+  return createTicketToast(data, isNote ? labels.NOTE_SENT : labels.MESSAGE_SENT, from);
 }
 
 /** What is said of a ticket, and below it what the ticket is about, and `more`. */
-function about(
+function createTicketToast(
   data: TicketData,
-  { ticket, request }: Words,
+  { ticket, request }: ToastWording,
   more?: string | null,
-  values: Values = {},
+  values: Params = {},
 ): Toast {
   const isRequest = data.workspace?.startsWith("org:"); // as an organization's is called
   const [one, [single, many]] = isRequest ? request : ticket;
@@ -199,34 +213,39 @@ function about(
     tone: "info",
     text: [data.now.subject, more].filter(Boolean).join(" · "),
     href: data.now.href,
-    many: (n) => tn(single, many, n),
+    groupTitle: (n) => tn(single, many, n),
   };
 }
 
 /** The same, naming the organization, unless that is the one the reader is in. */
-export function placed(toast: Toast, data: object, active: string | null): Toast {
-  if (!("now" in data) || !("workspace" in data) || data.workspace === active) return toast;
+export function withOrganization(
+  toast: Toast,
+  data: object,
+  activeWorkspace: string | null,
+): Toast {
+  if (!("now" in data) || !("workspace" in data) || data.workspace === activeWorkspace)
+    return toast;
   const { place } = data.now as { place?: { name: string } | null };
   if (!place) return toast;
   return { ...toast, text: [place.name, toast.text].filter(Boolean).join(" · ") };
 }
 
 /** Only what changes what one sees: a new name is no news to whoever chose it. */
-function identity(linked?: string | null, unlinked?: string | null): Toast | null {
+function createIdentityToast(linked?: string | null, unlinked?: string | null): Toast | null {
   const provider = linked ?? unlinked;
   if (!provider) return null;
-  const values = { provider: capital(provider) };
+  const values = { provider: capitalize(provider) };
   const title = linked
     ? t("%(provider)s account linked", values)
     : t("%(provider)s account unlinked", values);
-  return { title, tone: linked ? "success" : "warning", many: () => title };
+  return { title, tone: linked ? "success" : "warning", groupTitle: () => title };
 }
 
-function changed(names: string[]): string {
-  const fields = names.map((name) => t(say.FIELDS[name] ?? name)).join(", ");
+function describeChanges(names: string[]): string {
+  const fields = names.map((name) => t(labels.FIELD_LABELS[name] ?? name)).join(", ");
   return names.length > 0 ? t("Changed: %(fields)s", { fields }) : "";
 }
 
-function capital(text: string): string {
+function capitalize(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

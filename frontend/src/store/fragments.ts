@@ -2,17 +2,17 @@
 
 import { fullJitter } from "../stream/backoff";
 import type { Cancel, Clock } from "../clock";
-import { GONE, words } from "../model/channels";
+import { EMPTIED, splitWords } from "../model/channels";
 import { morph } from "../ui/morph";
 
-const SOON = 20; // ms; notices come at a pace already, and few look at one request
-const BURST = 200; // ms; what arrives within it is one request
-const SPREAD = 300; // ms; so that everyone who heard the same event does not ask at once
-const TRIES = 3; // the request and two more
-const MISSING = 404; // what a proxy also says of a server that restarts: it takes nothing away
+const URGENT_DELAY = 20; // ms; notices come at a pace already, and few look at one request
+const BATCH_DELAY = 200; // ms; what arrives within it is one request
+const JITTER = 300; // ms; so that everyone who heard the same event does not ask at once
+const MAX_ATTEMPTS = 3; // the request and two more
+const NOT_FOUND = 404; // what a proxy also says of a server that restarts: it takes nothing away
 
 /** What an event must match to make an element stale. */
-export interface Spot {
+export interface FragmentSpec {
   id: string;
   patterns: readonly string[]; // `ticket.*`, `team.member_assigned`
   workspace: string | null; // null: any
@@ -21,40 +21,40 @@ export interface Spot {
 }
 
 /** What a spot looks at in an event. */
-export interface Happening {
+export interface EventSummary {
   type: string;
   workspace: string | null;
   ticket: string | null;
 }
 
-export interface FragmentAnswer {
+export interface FragmentResponse {
   status: number;
-  isElsewhere: boolean; // it was redirected: to sign in, most likely
+  isRedirected: boolean; // it was redirected: to sign in, most likely
   text: string;
 }
 
-export interface FragmentWorld {
-  fetch(url: string, ids: string): Promise<FragmentAnswer>;
+export interface FragmentEnvironment {
+  fetch(url: string, ids: string): Promise<FragmentResponse>;
   isHidden(): boolean;
   /** Called after elements were morphed; `since` is when the request began. */
-  settled(since: number, changed: HTMLElement[]): void;
-  failed(): void;
-  recovered(): void;
-  signedOut(): void;
+  onMorphed(since: number, changed: HTMLElement[]): void;
+  onFailed(): void;
+  onRecovered(): void;
+  onSignedOut(): void;
 }
 
-export function matches(pattern: string, type: string): boolean {
+export function matchesPattern(pattern: string, type: string): boolean {
   if (pattern.endsWith(".*")) return type.startsWith(pattern.slice(0, -1));
   return pattern === "*" || pattern === type;
 }
 
 /** Whether `spot` shows something that `happening` changed. */
-export function isTouched(spot: Spot, happening: Happening): boolean {
-  if (!spot.patterns.some((pattern) => matches(pattern, happening.type))) return false;
-  if (spot.workspace !== null && happening.workspace !== null) {
-    if (spot.workspace !== happening.workspace) return false;
+export function isAffected(spec: FragmentSpec, event: EventSummary): boolean {
+  if (!spec.patterns.some((pattern) => matchesPattern(pattern, event.type))) return false;
+  if (spec.workspace !== null && event.workspace !== null) {
+    if (spec.workspace !== event.workspace) return false;
   }
-  return spot.ticket === null || happening.ticket === null || spot.ticket === happening.ticket;
+  return spec.ticket === null || event.ticket === null || spec.ticket === event.ticket;
 }
 
 /** The page's own address, asking for some of its elements. */
@@ -67,143 +67,143 @@ export function fragmentUrl(page: string, ids: readonly string[]): string {
 
 export class Fragments {
   readonly #clock: Clock;
-  readonly #world: FragmentWorld;
-  readonly #stale = new Set<string>();
-  readonly #failed = new Set<string>(); // given up for now; the next occasion takes them along
+  readonly #environment: FragmentEnvironment;
+  readonly #staleIds = new Set<string>();
+  readonly #failedIds = new Set<string>(); // given up for now; the next occasion takes them along
   #cancel: Cancel | null = null;
   #isFetching = false;
   #isUrgent = false; // something of it is to be asked for at once
-  #tries = 0;
+  #attempts = 0;
 
-  constructor(clock: Clock, world: FragmentWorld) {
+  constructor(clock: Clock, world: FragmentEnvironment) {
     this.#clock = clock;
-    this.#world = world;
+    this.#environment = world;
   }
 
   /** An event arrived: what shows something of it is stale. */
-  hear(happening: Happening): void {
+  onEvent(event: EventSummary): void {
     for (const element of document.querySelectorAll<HTMLElement>("[data-live][id]")) {
-      const spot = spotOf(element);
-      if (!isTouched(spot, happening)) continue;
-      if (spot.isPrompt) this.#hurry(spot.id);
-      else this.#mark(spot.id);
+      const spot = readFragmentSpec(element);
+      if (!isAffected(spot, event)) continue;
+      if (spot.isPrompt) this.#addUrgent(spot.id);
+      else this.#addStale(spot.id);
     }
   }
 
   /** What shows something of `about` is stale; nothing named: what any notice is about. */
-  notice(about?: string): void {
+  onNotice(about?: string): void {
     for (const { id, dataset } of document.querySelectorAll<HTMLElement>("[data-noticed][id]")) {
       if (about !== undefined && dataset["noticed"] !== about) continue;
-      this.#hurry(id);
+      this.#addUrgent(id);
     }
   }
 
   /** The fragment `element` is in is stale. */
-  mark(element: Element): void {
+  markStale(element: Element): void {
     const fragment = element.closest<HTMLElement>("[data-live][id], [data-refresh][id]");
-    if (fragment) this.#mark(fragment.id);
+    if (fragment) this.#addStale(fragment.id);
     else console.warn("[SSE] a list that needs a reload is in no data-live fragment", element);
   }
 
   /** Everything the page marks `data-refresh` is stale. */
-  refresh(): void {
-    for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#mark(id);
+  markAllStale(): void {
+    for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#addStale(id);
   }
 
   /** The day of the desk has turned: what is told by days lacks one. */
-  turn(): void {
-    for (const { id } of document.querySelectorAll("[data-daily][id]")) this.#mark(id);
+  markDailyStale(): void {
+    for (const { id } of document.querySelectorAll("[data-daily][id]")) this.#addStale(id);
   }
 
   /** So is what was not taken away: it tells of less now. The rest waits for access. */
-  refreshRest(): void {
-    for (const { id } of document.querySelectorAll(`[data-refresh][id]:not(${GONE})`)) {
-      this.#mark(id);
+  markVisibleStale(): void {
+    for (const { id } of document.querySelectorAll(`[data-refresh][id]:not(${EMPTIED})`)) {
+      this.#addStale(id);
     }
   }
 
   /** The tab can be seen again, or the server is back: what waited for that is asked for now. */
   wake(): void {
-    if (this.#stale.size + this.#failed.size > 0) this.#schedule(BURST);
+    if (this.#staleIds.size + this.#failedIds.size > 0) this.#schedule(BATCH_DELAY);
   }
 
-  #mark(id: string): void {
-    this.#stale.add(id);
-    if (this.#cancel === null) this.#schedule(BURST + this.#clock.random() * SPREAD);
+  #addStale(id: string): void {
+    this.#staleIds.add(id);
+    if (this.#cancel === null) this.#schedule(BATCH_DELAY + this.#clock.random() * JITTER);
   }
 
-  #hurry(id: string): void {
-    this.#stale.add(id);
+  #addUrgent(id: string): void {
+    this.#staleIds.add(id);
     if (this.#isUrgent) return;
     this.#isUrgent = true;
-    this.#schedule(SOON);
+    this.#schedule(URGENT_DELAY);
   }
 
   #schedule(ms: number): void {
     this.#cancel?.();
     this.#cancel = this.#clock.after(ms, () => {
       this.#cancel = null;
-      if (!this.#isFetching && !this.#world.isHidden()) void this.#fetch();
+      if (!this.#isFetching && !this.#environment.isHidden()) void this.#fetch();
     });
   }
 
   async #fetch(): Promise<void> {
-    const ids = outermost([...this.#stale, ...this.#failed]);
-    this.#stale.clear();
-    this.#failed.clear();
+    const ids = keepOutermost([...this.#staleIds, ...this.#failedIds]);
+    this.#staleIds.clear();
+    this.#failedIds.clear();
     this.#isUrgent = false;
     if (ids.length === 0) return;
     const since = this.#clock.now();
     this.#isFetching = true;
     try {
       const page = location.href;
-      const answer = await this.#world.fetch(fragmentUrl(page, ids), ids.join(","));
-      if (page === location.href) this.#take(answer, ids, since);
-      else ids.forEach((id) => this.#stale.add(id));
+      const answer = await this.#environment.fetch(fragmentUrl(page, ids), ids.join(","));
+      if (page === location.href) this.#onResponse(answer, ids, since);
+      else ids.forEach((id) => this.#staleIds.add(id));
     } catch {
-      this.#fail(ids);
+      this.#onFailure(ids);
     }
     this.#isFetching = false;
-    if (this.#stale.size > 0 && this.#cancel === null) {
-      this.#schedule(this.#isUrgent ? SOON : BURST);
+    if (this.#staleIds.size > 0 && this.#cancel === null) {
+      this.#schedule(this.#isUrgent ? URGENT_DELAY : BATCH_DELAY);
     }
   }
 
-  #take(answer: FragmentAnswer, ids: readonly string[], since: number): void {
-    if (answer.status === 401 || answer.isElsewhere) {
-      this.#world.signedOut();
-    } else if (answer.status === MISSING && areGone(ids)) {
-      this.#succeed(since, []);
-    } else if (answer.status !== 200) {
-      this.#fail(ids);
+  #onResponse(response: FragmentResponse, ids: readonly string[], since: number): void {
+    if (response.status === 401 || response.isRedirected) {
+      this.#environment.onSignedOut();
+    } else if (response.status === NOT_FOUND && areAllEmptied(ids)) {
+      this.#onSuccess(since, []);
+    } else if (response.status !== 200) {
+      this.#onFailure(ids);
     } else {
-      this.#succeed(since, show(answer.text, ids));
+      this.#onSuccess(since, morphFragments(response.text, ids));
     }
   }
 
-  #succeed(since: number, changed: HTMLElement[]): void {
-    this.#tries = 0;
-    this.#world.settled(since, changed);
-    this.#world.recovered();
+  #onSuccess(since: number, changed: HTMLElement[]): void {
+    this.#attempts = 0;
+    this.#environment.onMorphed(since, changed);
+    this.#environment.onRecovered();
   }
 
-  #fail(ids: readonly string[]): void {
-    this.#tries += 1;
-    if (this.#tries >= TRIES) {
-      this.#tries = 0;
-      ids.forEach((id) => this.#failed.add(id));
-      this.#world.failed();
+  #onFailure(ids: readonly string[]): void {
+    this.#attempts += 1;
+    if (this.#attempts >= MAX_ATTEMPTS) {
+      this.#attempts = 0;
+      ids.forEach((id) => this.#failedIds.add(id));
+      this.#environment.onFailed();
       return;
     }
-    ids.forEach((id) => this.#stale.add(id));
-    this.#schedule(1000 + fullJitter(this.#tries + 1, this.#clock.random()));
+    ids.forEach((id) => this.#staleIds.add(id));
+    this.#schedule(1000 + fullJitter(this.#attempts + 1, this.#clock.random()));
   }
 }
 
-function spotOf(element: HTMLElement): Spot {
+function readFragmentSpec(element: HTMLElement): FragmentSpec {
   return {
     id: element.id,
-    patterns: words(element.dataset["live"]),
+    patterns: splitWords(element.dataset["live"]),
     workspace: element.dataset["workspace"] ?? null,
     ticket: element.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] ?? null,
     isPrompt: "prompt" in element.dataset,
@@ -211,7 +211,7 @@ function spotOf(element: HTMLElement): Spot {
 }
 
 /** Those of `ids` that are on the page and in no other of them. */
-function outermost(ids: readonly string[]): string[] {
+function keepOutermost(ids: readonly string[]): string[] {
   const elements = ids.map((id) => document.getElementById(id)).filter((one) => one !== null);
   const isInner = (one: Element): boolean =>
     elements.some((other) => other !== one && other.contains(one));
@@ -219,13 +219,13 @@ function outermost(ids: readonly string[]): string[] {
 }
 
 /** Whether only what was taken away already was asked for: it simply stays so. */
-function areGone(ids: readonly string[]): boolean {
-  return ids.every((id) => document.getElementById(id)?.matches(GONE) ?? true);
+function areAllEmptied(ids: readonly string[]): boolean {
+  return ids.every((id) => document.getElementById(id)?.matches(EMPTIED) ?? true);
 }
 
-function show(text: string, ids: readonly string[]): HTMLElement[] {
+function morphFragments(html: string, ids: readonly string[]): HTMLElement[] {
   const template = document.createElement("template");
-  template.innerHTML = text;
+  template.innerHTML = html;
   const changed: HTMLElement[] = [];
   for (const to of template.content.children) {
     const from = ids.includes(to.id) ? document.getElementById(to.id) : null;

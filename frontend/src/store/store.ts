@@ -1,34 +1,34 @@
 // The client store: takes every frame, and lets each part of the page know what concerns it.
 
 import { type Clock, every } from "../clock";
-import { Fragments, type FragmentWorld, type Happening } from "./fragments";
+import { Fragments, type FragmentEnvironment, type EventSummary } from "./fragments";
 import type { Connected, EventFrame, Frame } from "../stream/frames";
 import type { Envelope } from "../generated/events";
-import { channelsOf, Held, isWithin, purge } from "../model/channels";
-import { freshnessOf, showFreshness } from "../ui/indicator";
-import { Journal } from "../model/recent_events";
+import { channelsOfEvent, ChannelSet, isTicketOfDeleted, removeInvisible } from "../model/channels";
+import { freshnessOf, showIndicator } from "../ui/indicator";
+import { RecentEvents } from "../model/recent_events";
 import { everyMidnight, utcDay } from "../ui/midnight";
 import type { Page } from "../page";
-import { changesOf } from "../model/reducers";
-import { Screen } from "../ui/dom";
+import { reduceEvent } from "../model/reducers";
+import { DomRenderer } from "../ui/dom";
 import type { StreamState } from "../stream/stream";
 import type { TabListener } from "../stream/leader";
-import { dayOf, freshenTimes } from "../ui/times";
+import { localDay, updateTimes } from "../ui/times";
 import { Toaster } from "../ui/toaster";
-import { placed, toastOf } from "../model/toasts";
+import { withOrganization, createToast } from "../model/toasts";
 
-const SHOW_AGE = 2_000; // ms between two looks at the indicator
-const NIGHTLY = 60_000; // ms; so that not everybody asks for the new day at once
-const SHOW_TIMES = 60_000; // ms between two looks at relative times
+const INDICATOR_INTERVAL = 2_000; // ms between two looks at the indicator
+const MIDNIGHT_JITTER = 60_000; // ms; so that not everybody asks for the new day at once
+const TIMES_INTERVAL = 60_000; // ms between two looks at relative times
 
-export interface Outlook {
-  fetchFragment: FragmentWorld["fetch"];
-  process(element: Element): void; // htmx takes up what was put in
-  leave(): void; // to the sign-in page
+export interface StoreEnvironment {
+  fetchFragment: FragmentEnvironment["fetch"];
+  processHtmx(element: Element): void; // htmx takes up what was put in
+  goToSignIn(): void; // to the sign-in page
   isVisible(): boolean;
   log(line: string): void;
   /** Somebody else filed a ticket, or wrote a public reply in it. */
-  replied?(ticket: string): void;
+  onReply?(ticket: string): void;
 }
 
 export class Store implements TabListener {
@@ -36,72 +36,78 @@ export class Store implements TabListener {
   readonly fragments: Fragments;
   readonly #page: Page;
   readonly #clock: Clock;
-  readonly #outlook: Outlook;
-  readonly #held: Held;
-  readonly #journal = new Journal<Envelope>();
-  readonly screen: Screen;
+  readonly #environment: StoreEnvironment;
+  readonly #channels: ChannelSet;
+  readonly #recentEvents = new RecentEvents<Envelope>();
+  readonly renderer: DomRenderer;
   #state: StreamState = "connecting";
   #isStale = false;
-  #isNew = true; // not connected yet since the page came
+  #isFirstConnect = true; // not connected yet since the page came
   #freshAt: number;
 
-  constructor(page: Page, clock: Clock, outlook: Outlook) {
+  constructor(page: Page, clock: Clock, outlook: StoreEnvironment) {
     this.#page = page;
     this.#clock = clock;
-    this.#outlook = outlook;
-    this.#held = new Held(page.channels);
+    this.#environment = outlook;
+    this.#channels = new ChannelSet(page.channels);
     this.#freshAt = clock.now();
     this.toaster = new Toaster(clock);
-    this.screen = new Screen(clock, (element) => this.fragments.mark(element));
+    this.renderer = new DomRenderer(clock, (element) => this.fragments.markStale(element));
     this.fragments = new Fragments(clock, {
       fetch: outlook.fetchFragment,
       isHidden: () => !outlook.isVisible(),
-      settled: (since, changed) => this.settle(since, changed),
-      failed: () => this.#setStale(true),
-      recovered: () => this.#setStale(false),
-      signedOut: () => this.signOut(),
+      onMorphed: (since, changed) => this.reapplySince(since, changed),
+      onFailed: () => this.#setStale(true),
+      onRecovered: () => this.#setStale(false),
+      onSignedOut: () => this.showSignedOut(),
     });
   }
 
   start(): void {
-    this.#freshen();
+    this.#updateTimes();
     this.#showFreshness();
-    if (this.#page.stream) every(this.#clock, SHOW_AGE, () => this.#showFreshness());
-    every(this.#clock, SHOW_TIMES, () => this.#freshen());
-    everyMidnight(this.#clock, (at) => dayOf(new Date(at)), () => this.#freshen());
+    if (this.#page.streamUrl) every(this.#clock, INDICATOR_INTERVAL, () => this.#showFreshness());
+    every(this.#clock, TIMES_INTERVAL, () => this.#updateTimes());
+    everyMidnight(
+      this.#clock,
+      (at) => localDay(new Date(at)),
+      () => this.#updateTimes(),
+    );
     everyMidnight(this.#clock, utcDay, () => {
-      this.#clock.after(this.#clock.random() * NIGHTLY, () => this.fragments.turn());
+      this.#clock.after(this.#clock.random() * MIDNIGHT_JITTER, () =>
+        this.fragments.markDailyStale(),
+      );
     });
   }
 
-  hear(frame: Frame): void {
+  onFrame(frame: Frame): void {
     this.#freshAt = this.#clock.now();
     switch (frame.name) {
       case "connected":
-        this.#outlook.log(greeting(frame.told, this.#isNew));
-        this.#isNew = false;
-        this.#follow(this.#held.replace(frame.told.channels));
-        if (frame.told.verdict === "reset") this.fragments.refresh();
-        this.fragments.notice();
+        this.#environment.log(describeConnect(frame.told, this.#isFirstConnect));
+        this.#isFirstConnect = false;
+        this.#onChannelDiff(this.#channels.replace(frame.told.channels));
+        if (frame.told.verdict === "reset") this.fragments.markAllStale();
+        this.fragments.onNotice();
         this.fragments.wake();
         break;
       case "granted":
-        this.#follow(this.#held.grant(frame.told.channels));
+        this.#onChannelDiff(this.#channels.grant(frame.told.channels));
         break;
       case "revoked":
-        this.#follow(this.#held.revoke(frame.told.channels));
+        this.#onChannelDiff(this.#channels.revoke(frame.told.channels));
         break;
       case "reset":
-        this.fragments.refresh();
+        this.fragments.markAllStale();
         break;
       case "notice":
-        this.fragments.notice(frame.told.about);
+        this.fragments.onNotice(frame.told.about);
         break;
       case "goodbye":
-        if (frame.told.reason === "signed-out") this.#outlook.leave();
+        if (frame.told.reason === "signed-out") this.#environment.goToSignIn();
         break;
       case "event":
-        this.#hearEvent(frame.id, frame.told);
+        this.#onEvent(frame.id, frame.told);
         break;
       case "tick":
         break;
@@ -112,93 +118,95 @@ export class Store implements TabListener {
   }
 
   /** Shows the toast of an event, where one is due. */
-  tell({ id, told }: EventFrame): void {
-    const toast = toastOf(told.type, told.data, this.#page.actors);
-    if (!toast || isLookedAt(told)) return; // not judged by channels: who joins is told before they hold any
+  showToast({ id, told }: EventFrame): void {
+    const toast = createToast(told.type, told.data, this.#page.readerIds);
+    if (!toast || isShownOnPage(told)) return; // not judged by channels: who joins is told before they hold any
     const kind = `${told.type} ${told.data.workspace ?? ""}`;
-    const shown = placed(toast, told.data, this.#page.active);
-    this.toaster.add(id, kind, channelsOf(told, this.#page.actors), shown);
+    const shown = withOrganization(toast, told.data, this.#page.activeWorkspace);
+    this.toaster.add(id, kind, channelsOfEvent(told, this.#page.readerIds), shown);
   }
 
   /** Whether the reader still holds what shows an event; asked when something was lost. */
-  mayTell({ told }: EventFrame): boolean {
-    return this.#isHeld(told);
+  canSee({ told }: EventFrame): boolean {
+    return this.#isEventVisible(told);
   }
 
-  show(state: StreamState): void {
+  onStateChange(state: StreamState): void {
     if (state === "live" || this.#state === "live") this.#freshAt = this.#clock.now();
     this.#state = state;
-    if (state === "signed-out") this.signOut();
+    if (state === "signed-out") this.showSignedOut();
     this.#showFreshness();
   }
 
   /** After an answer asked for at `since` (ms) was put in: mends what it did not know yet. */
-  settle(since: number, changed: readonly Element[]): void {
-    for (const event of this.#journal.since(since)) this.#apply(event);
-    this.#forget();
-    changed.forEach((element) => this.#outlook.process(element));
-    this.#freshen();
+  reapplySince(since: number, changed: readonly Element[]): void {
+    for (const event of this.#recentEvents.since(since)) this.#applyEvent(event);
+    this.#removeInvisible();
+    changed.forEach((element) => this.#environment.processHtmx(element));
+    this.#updateTimes();
   }
 
-  #freshen(): void {
-    freshenTimes(document, this.#clock.now());
-    this.screen.tidy();
+  #updateTimes(): void {
+    updateTimes(document, this.#clock.now());
+    this.renderer.updateLists();
   }
 
   /** Takes off the page, and out of memory, what none of the channels held shows. */
-  #forget(): void {
-    const held = this.#held.channels;
+  #removeInvisible(): void {
+    const held = this.#channels.channels;
     if (!held) return;
-    purge(document, held);
-    this.toaster.sweep();
-    this.#journal.retain((event) => this.#isHeld(event));
+    removeInvisible(document, held);
+    this.toaster.forgetDetached();
+    this.#recentEvents.retain((event) => this.#isEventVisible(event));
   }
 
   /** Whether one of the channels held shows `event`. */
-  #isHeld(event: Envelope): boolean {
-    const held = this.#held.channels;
-    const mark = channelsOf(event, this.#page.actors);
+  #isEventVisible(event: Envelope): boolean {
+    const held = this.#channels.channels;
+    const mark = channelsOfEvent(event, this.#page.readerIds);
     return held === null || mark.length === 0 || mark.some((channel) => held.has(channel));
   }
 
   /** The session has ended: says so, with a way back in. */
-  signOut(): void {
+  showSignedOut(): void {
     const banner = document.getElementById("signed-out");
     if (banner) banner.hidden = false;
     this.#state = "signed-out";
     this.#showFreshness();
   }
 
-  #hearEvent(id: string, event: Envelope): void {
-    if (this.#page.isDebug) this.#outlook.log(`${event.type} at ${id}`);
-    this.#journal.add(event, this.#clock.now());
-    this.#apply(event);
-    this.fragments.hear(happeningOf(event)); // after it: what was taken away is not asked for
-    if (event.type === "organization.deleted") this.#journal.retain((one) => !isWithin(one, event));
+  #onEvent(id: string, event: Envelope): void {
+    if (this.#page.isDebug) this.#environment.log(`${event.type} at ${id}`);
+    this.#recentEvents.add(event, this.#clock.now());
+    this.#applyEvent(event);
+    this.fragments.onEvent(summarizeEvent(event)); // after it: what was taken away is not asked for
+    if (event.type === "organization.deleted")
+      this.#recentEvents.retain((one) => !isTicketOfDeleted(one, event));
     const { data } = event;
-    if (!isSpoken(event) || !("ticket" in data) || this.#page.actors.has(data.actor)) return;
-    this.#outlook.replied?.(data.ticket);
+    if (!isPublicMessage(event) || !("ticket" in data) || this.#page.readerIds.has(data.actor))
+      return;
+    this.#environment.onReply?.(data.ticket);
   }
 
-  #apply(event: Envelope): void {
+  #applyEvent(event: Envelope): void {
     try {
-      for (const change of changesOf(event.type, event.data)) this.screen.apply(change);
+      for (const change of reduceEvent(event.type, event.data)) this.renderer.apply(change);
     } catch (error) {
       console.error(`[SSE] ${event.type} could not be applied; the page reloads its parts`, error);
-      this.fragments.refresh();
+      this.fragments.markAllStale();
     }
   }
 
-  #follow({ lost, gained }: { lost: string[]; gained: string[] }): void {
+  #onChannelDiff({ lost, gained }: { lost: string[]; gained: string[] }): void {
     if (lost.length > 0) {
-      this.#forget();
-      this.screen.tidy();
+      this.#removeInvisible();
+      this.renderer.updateLists();
     }
     if (lost.length + gained.length > 0) {
-      this.#outlook.log(`channels: ${lost.length} lost, ${gained.length} gained`);
+      this.#environment.log(`channels: ${lost.length} lost, ${gained.length} gained`);
     }
-    if (gained.length > 0) this.fragments.refresh();
-    else if (lost.length > 0) this.fragments.refreshRest();
+    if (gained.length > 0) this.fragments.markAllStale();
+    else if (lost.length > 0) this.fragments.markVisibleStale();
   }
 
   #setStale(isStale: boolean): void {
@@ -207,31 +215,31 @@ export class Store implements TabListener {
   }
 
   #showFreshness(): void {
-    if (!this.#page.stream) return;
-    showFreshness(freshnessOf(this.#state, this.#isStale), this.#freshAt, this.#clock.now());
+    if (!this.#page.streamUrl) return;
+    showIndicator(freshnessOf(this.#state, this.#isStale), this.#freshAt, this.#clock.now());
   }
 }
 
 /** To go on from where a new page was rendered is no break: `resumed` is for what had one. */
-function greeting({ verdict, because, position }: Connected, isNew: boolean): string {
+function describeConnect({ verdict, because, position }: Connected, isNew: boolean): string {
   const how = isNew && verdict === "resumed" && !because ? "live" : verdict;
   return `connected (${how}${because ? ` because ${because}` : ""}) at ${position}`;
 }
 
 /** Whether everybody who sees the ticket can read something new in it. */
-function isSpoken({ type, data }: Envelope): boolean {
+function isPublicMessage({ type, data }: Envelope): boolean {
   if (type === "ticket.created") return true; // its description
   return type === "ticket.message_sent" && "line" in data && data.line?.kind === "reply";
 }
 
 /** Whether it is a message of the request whose page this is: it stands there already. */
-function isLookedAt({ type, data }: Envelope): boolean {
+function isShownOnPage({ type, data }: Envelope): boolean {
   if (type !== "ticket.message_sent" || !("ticket" in data)) return false;
   const page = `[data-ticket="${CSS.escape(data.ticket)}"][data-read]`;
   return document.querySelector(page) !== null;
 }
 
-function happeningOf({ type, data }: Envelope): Happening {
+function summarizeEvent({ type, data }: Envelope): EventSummary {
   const ticket = "ticket" in data ? data.ticket : null;
   return { type, workspace: data.workspace ?? null, ticket };
 }

@@ -2,11 +2,11 @@
 
 import type { Envelope } from "../generated/events";
 
-export type Verdict = "live" | "resumed" | "reset";
+export type ConnectOutcome = "live" | "resumed" | "reset";
 
 export interface Connected {
   type: "connected";
-  verdict: Verdict;
+  verdict: ConnectOutcome;
   position: string;
   seat: string;
   because: string | null;
@@ -32,7 +32,7 @@ export type Frame = { id: string } & (
 
 export type EventFrame = Extract<Frame, { name: "event" }>;
 
-export const CONTROL = ["tick", "granted", "revoked", "reset", "notice", "goodbye"] as const;
+export const CONTROL_FRAMES = ["tick", "granted", "revoked", "reset", "notice", "goodbye"] as const;
 
 /** The frame in a server-sent event, or null if it cannot be read. */
 export function parseFrame(name: string, id: string, data: string): Frame | null {

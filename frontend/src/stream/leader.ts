@@ -9,90 +9,90 @@
 
 import { type Cancel, type Clock, every } from "../clock";
 import type { EventFrame, Frame } from "./frames";
-import { isWithin } from "../model/channels";
+import { isTicketOfDeleted } from "../model/channels";
 import {
   type Attention,
-  compareReigns,
-  type Hello,
-  judgeSilence,
-  LOOK,
-  type Post,
-  type Reign,
-  type Word,
+  compareLeaderTerms,
+  type HelloMessage,
+  checkLeader,
+  CHECK_INTERVAL,
+  type TabMessage,
+  type LeaderTerm,
+  type LeaderMessage,
 } from "./tab_messages";
-import { Offers } from "./toast_delivery";
-import { Recent } from "./replay_buffer";
-import type { Listener, Live, Stream, StreamState } from "./stream";
+import { ToastDelivery } from "./toast_delivery";
+import { ReplayBuffer } from "./replay_buffer";
+import type { StreamListener, StreamConnection, Stream, StreamState } from "./stream";
 
-const PATIENCE = 4_000; // ms for the leader's answer; then it is frozen, or as good as
-const SPREAD = 3_000; // ms; so that not all followers lose patience at once
+const ANSWER_TIMEOUT = 4_000; // ms for the leader's answer; then it is frozen, or as good as
+const TIMEOUT_JITTER = 3_000; // ms; so that not all followers lose patience at once
 
-export interface Wire {
-  post(message: Post): void;
+export interface TabChannel {
+  post(message: TabMessage): void;
   close(): void;
 }
 
-export interface Claim {
-  held(): void; // the lock is ours
-  lost(): void; // another tab took it
-  refused(): void; // this browser gives no locks here
+export interface LockCallbacks {
+  onAcquired(): void; // the lock is ours
+  onLost(): void; // another tab took it
+  onUnavailable(): void; // this browser gives no locks here
 }
 
 /** The session's lock. A new request takes the place of this tab's last one. */
-export interface Lock {
-  request(isForced: boolean, claim: Claim): void;
+export interface LeaderLock {
+  request(isStealing: boolean, callbacks: LockCallbacks): void;
   release(): void;
 }
 
 /** What a tab needs of the browser in order to share. */
-export interface Room {
-  tab: string;
+export interface TabEnvironment {
+  tabId: string;
   channels: readonly string[] | null; // what the page was made for
-  lock: Lock;
-  openWire(take: (post: Post) => void): Wire;
-  openStream(cursor: string | null, listener: Listener): Stream;
-  attention(): Attention;
+  lock: LeaderLock;
+  openChannel(onMessage: (post: TabMessage) => void): TabChannel;
+  openStream(cursor: string | null, listener: StreamListener): Stream;
+  readAttention(): Attention;
   log(line: string): void;
 }
 
 /** A listener that lets others decide whether it is the one to show a toast. */
-export interface TabListener extends Listener {
-  tell(frame: EventFrame): void;
+export interface TabListener extends StreamListener {
+  showToast(frame: EventFrame): void;
   /** Whether the reader still holds what shows this event; asked when something was lost. */
-  mayTell(frame: EventFrame): boolean;
+  canSee(frame: EventFrame): boolean;
 }
 
-export class Tabs implements Live {
+export class SharedStream implements StreamConnection {
   readonly #clock: Clock;
-  readonly #room: Room;
+  readonly #environment: TabEnvironment;
   readonly #listener: TabListener;
-  readonly #recent: Recent;
-  readonly #offers: Offers;
-  readonly #patience: number;
-  #wire: Wire | null = null;
+  readonly #replayBuffer: ReplayBuffer;
+  readonly #toastDelivery: ToastDelivery;
+  readonly #answerTimeout: number;
+  #channel: TabChannel | null = null;
   #stream: Stream | null = null;
   #state: StreamState = "connecting";
-  #wasLive = false;
-  #reign: Reign = { term: 0, leader: "" };
-  #count: number | null = null; // frames of this reign heard; null: not all of them
-  #heardAt = 0;
-  #askedAt: number | null = null;
-  #lookedAt = 0;
-  #cancelLook: Cancel | null = null;
+  #hasBeenLive = false;
+  #leaderTerm: LeaderTerm = { term: 0, leader: "" };
+  #frameCount: number | null = null; // frames of this reign heard; null: not all of them
+  #leaderHeardAt = 0;
+  #helloSentAt: number | null = null;
+  #checkedAt = 0;
+  #cancelCheck: Cancel | null = null;
 
-  constructor(cursor: string | null, clock: Clock, room: Room, listener: TabListener) {
+  constructor(cursor: string | null, clock: Clock, room: TabEnvironment, listener: TabListener) {
     this.#clock = clock;
-    this.#room = room;
+    this.#environment = room;
     this.#listener = listener;
-    this.#recent = new Recent(cursor, room.channels);
-    this.#offers = new Offers(clock, {
-      tab: room.tab,
-      attention: () => room.attention(),
-      show: (frame) => listener.tell(frame),
-      offer: (to, frames) => this.#say({ kind: "offer", to, frames }),
-      announce: (ids) => this.#wire?.post({ kind: "told", ids }),
+    this.#replayBuffer = new ReplayBuffer(cursor, room.channels);
+    this.#toastDelivery = new ToastDelivery(clock, {
+      tabId: room.tabId,
+      readAttention: () => room.readAttention(),
+      showToast: (frame) => listener.showToast(frame),
+      sendOffer: (to, frames) => this.#broadcast({ kind: "offer", to, frames }),
+      announceShown: (ids) => this.#channel?.post({ kind: "told", ids }),
     });
-    this.#patience = PATIENCE + clock.random() * SPREAD;
+    this.#answerTimeout = ANSWER_TIMEOUT + clock.random() * TIMEOUT_JITTER;
   }
 
   get state(): StreamState {
@@ -104,273 +104,275 @@ export class Tabs implements Live {
   }
 
   start(): void {
-    if (this.#cancelLook || this.#state === "signed-out") return;
-    this.#wire = this.#room.openWire((post) => this.#take(post));
-    this.#heardAt = this.#lookedAt = this.#clock.now();
-    this.#cancelLook = every(this.#clock, LOOK, () => this.#look());
-    this.#ask(false);
-    this.#greet();
+    if (this.#cancelCheck || this.#state === "signed-out") return;
+    this.#channel = this.#environment.openChannel((post) => this.#onMessage(post));
+    this.#leaderHeardAt = this.#checkedAt = this.#clock.now();
+    this.#cancelCheck = every(this.#clock, CHECK_INTERVAL, () => this.#checkLeaderHealth());
+    this.#requestLock(false);
+    this.#sendHello();
   }
 
   stop(): void {
-    this.#leave();
-    this.#room.lock.release();
+    this.#disconnect();
+    this.#environment.lock.release();
   }
 
   wake(): void {
-    if (!this.#cancelLook) return;
+    if (!this.#cancelCheck) return;
     if (this.#stream) {
       this.#stream.wake();
-      this.#offers.give();
+      this.#toastDelivery.deliver();
     } else {
-      this.#greet(true);
+      this.#sendHello(true);
     }
   }
 
-  rest(): void {
-    if (this.#cancelLook) this.#greet();
+  onHidden(): void {
+    if (this.#cancelCheck) this.#sendHello();
   }
 
-  sleep(): void {
-    this.#stream?.sleep(); // every tab is told; the one that has the stream acts
+  onOffline(): void {
+    this.#stream?.onOffline(); // every tab is told; the one that has the stream acts
   }
 
   // Leading
 
-  #ask(isForced: boolean): void {
-    this.#room.lock.request(isForced, {
-      held: () => this.#lead(),
-      lost: () => this.#giveWay(),
-      refused: () => {
-        this.#room.log("this browser gives no locks: this tab keeps a stream of its own");
-        this.#wire?.close();
-        this.#wire = null;
-        this.#lead();
+  #requestLock(isStealing: boolean): void {
+    this.#environment.lock.request(isStealing, {
+      onAcquired: () => this.#becomeLeader(),
+      onLost: () => this.#yieldLeadership(),
+      onUnavailable: () => {
+        this.#environment.log("this browser gives no locks: this tab keeps a stream of its own");
+        this.#channel?.close();
+        this.#channel = null;
+        this.#becomeLeader();
       },
     });
   }
 
-  #lead(): void {
-    if (this.#stream || !this.#cancelLook) return;
-    this.#reign = {
-      term: Math.max(this.#reign.term + 1, this.#clock.now()),
-      leader: this.#room.tab,
+  #becomeLeader(): void {
+    if (this.#stream || !this.#cancelCheck) return;
+    this.#leaderTerm = {
+      term: Math.max(this.#leaderTerm.term + 1, this.#clock.now()),
+      leader: this.#environment.tabId,
     };
-    this.#count = 0;
-    this.#askedAt = null;
-    this.#stream = this.#room.openStream(this.#recent.cursor, {
-      hear: (frame) => this.#pass(frame),
-      show: (state) => this.#passState(state),
+    this.#frameCount = 0;
+    this.#helloSentAt = null;
+    this.#stream = this.#environment.openStream(this.#replayBuffer.cursor, {
+      onFrame: (frame) => this.#broadcastFrame(frame),
+      onStateChange: (state) => this.#onStreamState(state),
     });
-    this.#room.log("leads: this tab's stream serves every tab");
+    this.#environment.log("leads: this tab's stream serves every tab");
     this.#stream.start();
-    this.#show(this.#stream.state);
-    this.#sayState();
+    this.#setState(this.#stream.state);
+    this.#broadcastState();
   }
 
-  #pass(frame: Frame): void {
-    this.#count = (this.#count ?? 0) + 1;
-    this.#say({ kind: "frame", frame });
-    this.#hear(frame);
-    this.#offers.give();
+  #broadcastFrame(frame: Frame): void {
+    this.#frameCount = (this.#frameCount ?? 0) + 1;
+    this.#broadcast({ kind: "frame", frame });
+    this.#deliver(frame);
+    this.#toastDelivery.deliver();
   }
 
-  #passState(state: StreamState): void {
-    this.#show(state);
-    this.#sayState();
-    if (state === "signed-out") this.#leave(); // and keep the lock: nobody is to lead any more
+  #onStreamState(state: StreamState): void {
+    this.#setState(state);
+    this.#broadcastState();
+    if (state === "signed-out") this.#disconnect(); // and keep the lock: nobody is to lead any more
   }
 
-  #takeHello(hello: Hello): void {
-    this.#offers.attend(hello.tab, hello.attention);
-    if (hello.term > this.#reign.term) {
+  #onHello(message: HelloMessage): void {
+    this.#toastDelivery.updateTab(message.tab, message.attention);
+    if (message.term > this.#leaderTerm.term) {
       // Either this tab was replaced and has not heard of it, or it leads under a clock set back.
-      this.#reign = { term: hello.term, leader: "" };
-      this.#giveWay();
+      this.#leaderTerm = { term: message.term, leader: "" };
+      this.#yieldLeadership();
       return;
     }
-    if (hello.isWoken) this.#stream?.wake();
-    else this.#stream?.nudge();
-    const frames = hello.isWelcome ? null : this.#recent.since(hello.cursor);
-    if (frames) this.#say({ kind: "welcome", to: hello.tab, state: this.#state, frames });
-    else this.#sayState();
-    this.#offers.give();
+    if (message.isWoken) this.#stream?.wake();
+    else this.#stream?.runOverdueTimers();
+    const frames = message.isWelcome ? null : this.#replayBuffer.replaySince(message.cursor);
+    if (frames) this.#broadcast({ kind: "welcome", to: message.tab, state: this.#state, frames });
+    else this.#broadcastState();
+    this.#toastDelivery.deliver();
   }
 
   /** Another tab leads now; what this one has not told, that one will. */
-  #giveWay(): void {
+  #yieldLeadership(): void {
     if (!this.#stream) return;
     this.#stepDown();
-    if (!this.#cancelLook) return;
-    this.#ask(false);
-    this.#greet();
+    if (!this.#cancelCheck) return;
+    this.#requestLock(false);
+    this.#sendHello();
   }
 
   #stepDown(): void {
     this.#stream?.stop();
     this.#stream = null;
-    this.#count = null;
-    this.#heardAt = this.#clock.now();
-    this.#askedAt = null;
-    this.#offers.retire();
+    this.#frameCount = null;
+    this.#leaderHeardAt = this.#clock.now();
+    this.#helloSentAt = null;
+    this.#toastDelivery.stopLeading();
   }
 
-  #sayState(): void {
-    this.#say({ kind: "state", state: this.#state });
+  #broadcastState(): void {
+    this.#broadcast({ kind: "state", state: this.#state });
   }
 
-  #say(word: Word): void {
-    this.#wire?.post({ ...word, ...this.#reign, count: this.#count ?? 0 });
+  #broadcast(message: LeaderMessage): void {
+    this.#channel?.post({ ...message, ...this.#leaderTerm, count: this.#frameCount ?? 0 });
   }
 
   // Following
 
-  #take(post: Post): void {
-    if (!this.#cancelLook) return;
-    switch (post.kind) {
+  #onMessage(message: TabMessage): void {
+    if (!this.#cancelCheck) return;
+    switch (message.kind) {
       case "hello":
-        if (this.#stream) this.#takeHello(post);
+        if (this.#stream) this.#onHello(message);
         break;
       case "bye":
-        this.#offers.attend(post.tab, null);
+        this.#toastDelivery.updateTab(message.tab, null);
         break;
       case "told":
-        this.#offers.drop(post.ids);
+        this.#toastDelivery.markShown(message.ids);
         break;
       default:
-        this.#takeWord(post, post);
+        this.#onLeaderMessage(message, message);
     }
   }
 
-  #takeWord(word: Word & { count: number }, reign: Reign): void {
-    const order = compareReigns(reign, this.#reign);
+  #onLeaderMessage(message: LeaderMessage & { count: number }, term: LeaderTerm): void {
+    const order = compareLeaderTerms(term, this.#leaderTerm);
     if (order < 0 || (order === 0 && this.#stream)) return;
-    if (order > 0) this.#acknowledge(reign);
-    this.#heardAt = this.#clock.now();
-    this.#askedAt = null;
-    if (word.kind === "frame") this.#takeFrame(word.frame, word.count);
-    else if (word.kind === "state") this.#takeState(word.state, word.count);
-    else if (word.to !== this.#room.tab) return;
-    else if (word.kind === "offer") this.#offers.take(word.frames);
-    else this.#takeWelcome(word.frames, word);
+    if (order > 0) this.#acceptLeader(term);
+    this.#leaderHeardAt = this.#clock.now();
+    this.#helloSentAt = null;
+    if (message.kind === "frame") this.#onLeaderFrame(message.frame, message.count);
+    else if (message.kind === "state") this.#onLeaderState(message.state, message.count);
+    else if (message.to !== this.#environment.tabId) return;
+    else if (message.kind === "offer") this.#toastDelivery.acceptOffer(message.frames);
+    else this.#onWelcome(message.frames, message);
   }
 
-  #acknowledge({ term, leader }: Reign): void {
-    this.#reign = { term, leader };
-    this.#count = null;
-    if (this.#stream) this.#giveWay();
-    else this.#greet();
+  #acceptLeader({ term, leader }: LeaderTerm): void {
+    this.#leaderTerm = { term, leader };
+    this.#frameCount = null;
+    if (this.#stream) this.#yieldLeadership();
+    else this.#sendHello();
   }
 
-  #takeFrame(frame: Frame, count: number): void {
-    if (this.#count === null) {
-      if (frame.name === "connected") this.#greet(); // only now can it say what was missed here
-    } else if (count === this.#count + 1) {
-      this.#count = count;
-      this.#hear(frame);
-    } else if (count > this.#count) {
-      this.#catchUp();
+  #onLeaderFrame(frame: Frame, count: number): void {
+    if (this.#frameCount === null) {
+      if (frame.name === "connected") this.#sendHello(); // only now can it say what was missed here
+    } else if (count === this.#frameCount + 1) {
+      this.#frameCount = count;
+      this.#deliver(frame);
+    } else if (count > this.#frameCount) {
+      this.#resync();
     }
   }
 
-  #takeState(state: StreamState, count: number): void {
-    if (this.#count !== null && count > this.#count) this.#catchUp();
-    if (this.#count !== null || state !== "live") this.#followState(state);
+  #onLeaderState(state: StreamState, count: number): void {
+    if (this.#frameCount !== null && count > this.#frameCount) this.#resync();
+    if (this.#frameCount !== null || state !== "live") this.#applyLeaderState(state);
   }
 
-  #takeWelcome(frames: Frame[], now: { state: StreamState; count: number }): void {
-    if (this.#count !== null) return;
-    this.#count = now.count;
-    this.#room.log("follows: another tab's stream serves this one");
-    for (const frame of frames) this.#hear(frame, true);
-    this.#followState(now.state);
+  #onWelcome(frames: Frame[], now: { state: StreamState; count: number }): void {
+    if (this.#frameCount !== null) return;
+    this.#frameCount = now.count;
+    this.#environment.log("follows: another tab's stream serves this one");
+    for (const frame of frames) this.#deliver(frame, true);
+    this.#applyLeaderState(now.state);
   }
 
-  #followState(state: StreamState): void {
-    this.#show(state);
+  #applyLeaderState(state: StreamState): void {
+    this.#setState(state);
     if (state === "signed-out") this.stop();
   }
 
   /** Broadcasts were missed: a frozen tab, or a full one. */
-  #catchUp(): void {
-    this.#count = null;
-    this.#offers.clear();
-    this.#room.log("missed something: asks the tab that leads");
-    this.#greet();
+  #resync(): void {
+    this.#frameCount = null;
+    this.#toastDelivery.clear();
+    this.#environment.log("missed something: asks the tab that leads");
+    this.#sendHello();
   }
 
-  #greet(isWoken = false): void {
+  #sendHello(isWoken = false): void {
     if (this.#stream) return;
-    this.#askedAt ??= this.#clock.now();
-    this.#wire?.post({
+    this.#helloSentAt ??= this.#clock.now();
+    this.#channel?.post({
       kind: "hello",
-      tab: this.#room.tab,
-      term: this.#reign.term,
-      cursor: this.#recent.cursor,
-      isWelcome: this.#count !== null,
+      tab: this.#environment.tabId,
+      term: this.#leaderTerm.term,
+      cursor: this.#replayBuffer.cursor,
+      isWelcome: this.#frameCount !== null,
       isWoken,
-      attention: this.#room.attention(),
+      attention: this.#environment.readAttention(),
     });
   }
 
-  #look(): void {
+  #checkLeaderHealth(): void {
     const now = this.#clock.now();
-    const verdict = judgeSilence({
+    const verdict = checkLeader({
       now,
-      lookedAt: this.#lookedAt,
-      heardAt: this.#heardAt,
-      askedAt: this.#askedAt,
-      patience: this.#patience,
+      checkedAt: this.#checkedAt,
+      leaderHeardAt: this.#leaderHeardAt,
+      helloSentAt: this.#helloSentAt,
+      answerTimeout: this.#answerTimeout,
     });
-    this.#lookedAt = now;
+    this.#checkedAt = now;
     if (this.#stream) return; // it looks after itself
-    if (verdict === "lead") this.#takeOver();
-    else if (verdict === "ask") this.#askAgain();
-    else if (this.#state !== "live" && this.#room.attention().isVisible) this.#greet();
+    if (verdict === "lead") this.#stealLock();
+    else if (verdict === "ask") this.#resendHello();
+    else if (this.#state !== "live" && this.#environment.readAttention().isVisible)
+      this.#sendHello();
   }
 
-  #askAgain(): void {
-    this.#askedAt = null; // what was asked before this tab stood still proves nothing
-    this.#greet();
+  #resendHello(): void {
+    this.#helloSentAt = null; // what was asked before this tab stood still proves nothing
+    this.#sendHello();
   }
 
-  #takeOver(): void {
-    this.#room.log("the tab that leads does not answer: takes over");
-    this.#askedAt = this.#clock.now();
-    this.#ask(true);
+  #stealLock(): void {
+    this.#environment.log("the tab that leads does not answer: takes over");
+    this.#helloSentAt = this.#clock.now();
+    this.#requestLock(true);
   }
 
   // Both
 
-  #leave(): void {
-    this.#cancelLook?.();
-    this.#cancelLook = null;
-    this.#wire?.post({ kind: "bye", tab: this.#room.tab });
+  #disconnect(): void {
+    this.#cancelCheck?.();
+    this.#cancelCheck = null;
+    this.#channel?.post({ kind: "bye", tab: this.#environment.tabId });
     this.#stepDown();
-    this.#wire?.close();
-    this.#wire = null;
+    this.#channel?.close();
+    this.#channel = null;
   }
 
-  #hear(frame: Frame, isOld = false): void {
-    const isKnown = !this.#stream && frame.name === "event" && this.#recent.isPast(frame.id);
-    this.#recent.take(frame);
-    if (!isKnown) this.#listener.hear(frame);
+  #deliver(frame: Frame, isReplayed = false): void {
+    const isKnown =
+      !this.#stream && frame.name === "event" && this.#replayBuffer.hasReached(frame.id);
+    this.#replayBuffer.record(frame);
+    if (!isKnown) this.#listener.onFrame(frame);
     if (frame.name === "event") {
       const { told } = frame;
       if (told.type === "organization.deleted") {
-        this.#offers.retain((kept) => !isWithin(kept.told, told));
+        this.#toastDelivery.retain((kept) => !isTicketOfDeleted(kept.told, told));
       }
-      if (!isOld) this.#offers.add(frame);
+      if (!isReplayed) this.#toastDelivery.enqueue(frame);
     } else if (frame.name === "revoked" || frame.name === "connected") {
-      this.#offers.retain((kept) => this.#listener.mayTell(kept));
+      this.#toastDelivery.retain((kept) => this.#listener.canSee(kept));
     }
   }
 
-  #show(told: StreamState): void {
-    this.#wasLive ||= told === "live";
-    const state = told === "connecting" && this.#wasLive ? "reconnecting" : told;
+  #setState(streamState: StreamState): void {
+    this.#hasBeenLive ||= streamState === "live";
+    const state = streamState === "connecting" && this.#hasBeenLive ? "reconnecting" : streamState;
     if (state === this.#state) return;
     this.#state = state;
-    this.#listener.show(state);
+    this.#listener.onStateChange(state);
   }
 }

@@ -1,22 +1,22 @@
 // What a tab has heard lately: where it stands, and enough to bring another tab there too.
 
-import { isReached } from "./cursor";
+import { isAtOrBefore } from "./cursor";
 import type { Connected, EventFrame, Frame } from "./frames";
-import { Held } from "../model/channels";
+import { ChannelSet } from "../model/channels";
 
-const KEPT = 300; // events; a page that was slower to load than these took reloads its parts
+const CAPACITY = 300; // events; a page that was slower to load than these took reloads its parts
 
-export class Recent {
+export class ReplayBuffer {
   #cursor: string | null;
-  #from: string | null; // every event after it is in `#events`
+  #coveredFrom: string | null; // every event after it is in `#events`
   #events: EventFrame[] = [];
   #connected: Connected | null = null;
-  readonly #held: Held;
+  readonly #channels: ChannelSet;
 
   constructor(cursor: string | null, channels: Iterable<string> | null) {
     this.#cursor = cursor;
-    this.#from = cursor;
-    this.#held = new Held(channels);
+    this.#coveredFrom = cursor;
+    this.#channels = new ChannelSet(channels);
   }
 
   get cursor(): string | null {
@@ -24,35 +24,36 @@ export class Recent {
   }
 
   /** Whether the page shows what is at `id` already. */
-  isPast(id: string): boolean {
-    return this.#cursor !== null && isReached(id, this.#cursor) === true;
+  hasReached(id: string): boolean {
+    return this.#cursor !== null && isAtOrBefore(id, this.#cursor) === true;
   }
 
-  take(frame: Frame): void {
+  record(frame: Frame): void {
     switch (frame.name) {
       case "connected":
         this.#connected = frame.told;
-        if (frame.told.verdict === "resumed" && this.#cursor !== null) this.#move(frame.id);
-        else this.#restart(frame.id);
-        this.#retune(this.#held.replace(frame.told.channels));
+        if (frame.told.verdict === "resumed" && this.#cursor !== null)
+          this.#advanceCursor(frame.id);
+        else this.#reset(frame.id);
+        this.#applyChannelDiff(this.#channels.replace(frame.told.channels));
         break;
       case "granted":
-        this.#retune(this.#held.grant(frame.told.channels));
+        this.#applyChannelDiff(this.#channels.grant(frame.told.channels));
         break;
       case "revoked":
-        this.#retune(this.#held.revoke(frame.told.channels));
+        this.#applyChannelDiff(this.#channels.revoke(frame.told.channels));
         break;
       case "reset":
-        this.#restart(frame.id);
+        this.#reset(frame.id);
         break;
       case "event":
-        this.#keep(frame);
+        this.#append(frame);
         break;
       case "notice":
         break; // of now: a tab that comes later reads what it shows
       case "tick":
       case "goodbye":
-        this.#move(frame.id);
+        this.#advanceCursor(frame.id);
         break;
       default:
         frame satisfies never;
@@ -63,42 +64,45 @@ export class Recent {
    *
    * If that is not all here any more, the first frame says `reset` and nothing follows.
    */
-  since(cursor: string | null): Frame[] | null {
+  replaySince(cursor: string | null): Frame[] | null {
     const here = this.#cursor;
     if (this.#connected === null || here === null) return null;
     const isCovered =
-      cursor !== null && this.#from !== null && isReached(this.#from, cursor) === true;
+      cursor !== null &&
+      this.#coveredFrom !== null &&
+      isAtOrBefore(this.#coveredFrom, cursor) === true;
     const told: Connected = {
       ...this.#connected,
       verdict: isCovered ? "resumed" : "reset",
       because: null,
-      channels: [...(this.#held.channels ?? [])],
+      channels: [...(this.#channels.channels ?? [])],
       position: isCovered ? cursor : here,
     };
-    const missed = isCovered ? this.#events.filter(({ id }) => !isReached(id, cursor)) : [];
+    const missed = isCovered ? this.#events.filter(({ id }) => !isAtOrBefore(id, cursor)) : [];
     return [{ name: "connected", id: told.position, told }, ...missed];
   }
 
-  #keep(frame: EventFrame): void {
-    if (this.isPast(frame.id)) return;
-    this.#move(frame.id);
+  #append(frame: EventFrame): void {
+    if (this.hasReached(frame.id)) return;
+    this.#advanceCursor(frame.id);
     this.#events.push(frame);
-    if (this.#events.length > KEPT) this.#from = this.#events.shift()?.id ?? this.#from;
+    if (this.#events.length > CAPACITY)
+      this.#coveredFrom = this.#events.shift()?.id ?? this.#coveredFrom;
   }
 
   /** Forward only: a page may be newer than the stream of the tab that leads. */
-  #move(id: string): void {
-    if (id && !this.isPast(id)) this.#cursor = id;
+  #advanceCursor(id: string): void {
+    if (id && !this.hasReached(id)) this.#cursor = id;
   }
 
-  #restart(at: string): void {
-    this.#cursor = at || this.#cursor;
-    this.#from = this.#cursor;
+  #reset(cursor: string): void {
+    this.#cursor = cursor || this.#cursor;
+    this.#coveredFrom = this.#cursor;
     this.#events = [];
   }
 
   /** Nobody is handed what was taken away, nor told that nothing is missing of what is new. */
-  #retune({ lost, gained }: { lost: string[]; gained: string[] }): void {
-    if (lost.length + gained.length > 0) this.#restart("");
+  #applyChannelDiff({ lost, gained }: { lost: string[]; gained: string[] }): void {
+    if (lost.length + gained.length > 0) this.#reset("");
   }
 }

@@ -11,91 +11,85 @@
 import { fullJitter } from "./backoff";
 import { type Cancel, type Clock, every } from "../clock";
 import { streamUrl } from "./cursor";
-import { CONTROL, type Frame, type Goodbye, parseFrame } from "./frames";
+import { CONTROL_FRAMES, type Frame, type Goodbye, parseFrame } from "./frames";
 
-const SILENCE = 45_000; // ms without a frame; the server ticks every 27 s
-const DOUBT = 40_000; // ms; a tab just looked at trusts nothing older
-const LOOK = 5_000; // ms between two looks at the clock
-const SETTLED = 5_000; // ms; what lived this long was a success; some platforms cut after ten seconds
-const PROBE_EVERY = 3; // failures; then one request asks why (an EventSource cannot see a status)
+const SILENCE_TIMEOUT = 45_000; // ms without a frame; the server ticks every 27 s
+const MAX_TRUSTED_SILENCE = 40_000; // ms; a tab just looked at trusts nothing older
+const CHECK_INTERVAL = 5_000; // ms between two looks at the clock
+const STABLE_AFTER = 5_000; // ms; what lived this long was a success; some platforms cut after ten seconds
+const FAILURES_PER_PROBE = 3; // failures; then one request asks why (an EventSource cannot see a status)
 
 export type StreamState =
-  | "connecting"
-  | "live"
-  | "reconnecting"
-  | "restarting"
-  | "offline"
-  | "parked"
-  | "signed-out";
+  "connecting" | "live" | "reconnecting" | "restarting" | "offline" | "parked" | "signed-out";
 
 /** What is used of an EventSource. */
-export interface Source {
-  addEventListener(name: string, hear: (event: SourceEvent) => void): void;
+export interface EventSourceLike {
+  addEventListener(name: string, listener: (event: EventSourceMessage) => void): void;
   close(): void;
 }
 
-export interface SourceEvent {
+export interface EventSourceMessage {
   data?: string;
   lastEventId?: string;
 }
 
-export interface Outside {
-  open(url: string): Source;
+export interface StreamEnvironment {
+  openEventSource(url: string): EventSourceLike;
   /** The HTTP status of the stream's URL. */
-  probe(url: string): Promise<number>;
+  probeStatus(url: string): Promise<number>;
   isOnline(): boolean;
   /** Whether a stream that holds these channels is that of the person the page was made for. */
-  isOurs(channels: readonly string[]): boolean;
+  belongsToReader(channels: readonly string[]): boolean;
   log(line: string): void;
 }
 
 /** Whoever is told what is heard: the store, and all it needs to know of a stream. */
-export interface Listener {
-  hear(frame: Frame): void;
-  show(state: StreamState): void;
+export interface StreamListener {
+  onFrame(frame: Frame): void;
+  onStateChange(state: StreamState): void;
 }
 
 /** What the page does with a stream, whether it is its own or not. */
-export interface Live {
+export interface StreamConnection {
   readonly state: StreamState;
   start(): void;
   stop(): void;
   /** Somebody looks at this tab. */
   wake(): void;
   /** Nobody looks at it any more. */
-  rest(): void;
+  onHidden(): void;
   /** The browser says that the network is gone. */
-  sleep(): void;
+  onOffline(): void;
 }
 
-export class Stream implements Live {
+export class Stream implements StreamConnection {
   readonly #url: string;
   readonly #clock: Clock;
-  readonly #outside: Outside;
-  readonly #listener: Listener;
+  readonly #environment: StreamEnvironment;
+  readonly #listener: StreamListener;
   #cursor: string | null;
   #state: StreamState = "connecting";
-  #source: Source | null = null;
-  #heardAt = 0;
-  #lookedAt = 0;
+  #source: EventSourceLike | null = null;
+  #lastFrameAt = 0;
+  #checkedAt = 0;
   #connectedAt: number | null = null;
-  #connectedOnce = false;
+  #hasConnected = false;
   #failures = 0;
   #retryAt: number | null = null;
   #cancelRetry: Cancel | null = null;
-  #cancelLook: Cancel | null = null;
+  #cancelCheck: Cancel | null = null;
 
   constructor(
     url: string,
     cursor: string | null,
     clock: Clock,
-    outside: Outside,
-    listener: Listener,
+    outside: StreamEnvironment,
+    listener: StreamListener,
   ) {
     this.#url = url;
     this.#cursor = cursor;
     this.#clock = clock;
-    this.#outside = outside;
+    this.#environment = outside;
     this.#listener = listener;
   }
 
@@ -108,160 +102,166 @@ export class Stream implements Live {
   }
 
   start(): void {
-    if (this.#cancelLook) return;
+    if (this.#cancelCheck) return;
     this.#connect();
-    this.#lookedAt = this.#clock.now();
-    this.#cancelLook = every(this.#clock, LOOK, () => this.#look());
+    this.#checkedAt = this.#clock.now();
+    this.#cancelCheck = every(this.#clock, CHECK_INTERVAL, () => this.#checkHealth());
   }
 
   stop(): void {
     this.#close();
-    this.#dropRetry();
-    this.#cancelLook?.();
-    this.#cancelLook = null;
+    this.#clearRetry();
+    this.#cancelCheck?.();
+    this.#cancelCheck = null;
   }
 
   /** The tab is looked at, the network is back, the machine woke: be live, now. */
   wake(): void {
-    if (this.#state === "signed-out" || !this.#cancelLook) return;
-    const isTrusted = this.#source !== null && this.#silence() <= DOUBT;
+    if (this.#state === "signed-out" || !this.#cancelCheck) return;
+    const isTrusted = this.#source !== null && this.#silenceDuration() <= MAX_TRUSTED_SILENCE;
     if (!isTrusted) this.#connect();
   }
 
-  rest(): void {
+  onHidden(): void {
     // A stream goes on in a tab nobody looks at.
   }
 
-  sleep(): void {
+  onOffline(): void {
     if (this.#state === "signed-out" || this.#state === "parked") return;
-    this.#retryIn(this.#wait(), "offline");
+    this.#scheduleRetry(this.#nextDelay(), "offline");
   }
 
   /** Does now what a timer should have done: those of a hidden tab come up to a minute late. */
-  nudge(): void {
+  runOverdueTimers(): void {
     if (this.#retryAt !== null && this.#clock.now() >= this.#retryAt) this.#connect();
-    else if (this.#cancelLook) this.#look();
+    else if (this.#cancelCheck) this.#checkHealth();
   }
 
   #connect(): void {
     this.#close();
-    this.#dropRetry();
-    this.#heardAt = this.#clock.now();
-    this.#show(this.#outside.isOnline() ? this.#opening() : "offline");
-    const source = this.#outside.open(streamUrl(this.#url, this.#cursor));
+    this.#clearRetry();
+    this.#lastFrameAt = this.#clock.now();
+    this.#setState(this.#environment.isOnline() ? this.#connectingState() : "offline");
+    const source = this.#environment.openEventSource(streamUrl(this.#url, this.#cursor));
     this.#source = source;
-    for (const name of ["message", ...CONTROL]) {
-      source.addEventListener(name, (event) => this.#take(source, name, event));
+    for (const name of ["message", ...CONTROL_FRAMES]) {
+      source.addEventListener(name, (event) => this.#onMessage(source, name, event));
     }
-    source.addEventListener("error", () => this.#fail(source));
+    source.addEventListener("error", () => this.#onError(source));
   }
 
-  #opening(): StreamState {
-    return this.#connectedOnce || this.#failures > 0 ? "reconnecting" : "connecting";
+  #connectingState(): StreamState {
+    return this.#hasConnected || this.#failures > 0 ? "reconnecting" : "connecting";
   }
 
-  #take(source: Source, name: string, event: SourceEvent): void {
+  #onMessage(source: EventSourceLike, name: string, event: EventSourceMessage): void {
     if (source !== this.#source) return;
-    this.#heardAt = this.#clock.now();
+    this.#lastFrameAt = this.#clock.now();
     if (event.lastEventId) this.#cursor = event.lastEventId;
     const frame = parseFrame(name, event.lastEventId ?? "", event.data ?? "");
     if (!frame) {
-      this.#outside.log("skipped a frame that cannot be read");
-    } else if (frame.name === "connected" && !this.#outside.isOurs(frame.told.channels)) {
-      this.#outside.log("somebody else is signed in in this browser");
+      this.#environment.log("skipped a frame that cannot be read");
+    } else if (
+      frame.name === "connected" &&
+      !this.#environment.belongsToReader(frame.told.channels)
+    ) {
+      this.#environment.log("somebody else is signed in in this browser");
       const told = { reason: "signed-out" };
-      this.#part({ name: "goodbye", id: "", told }, told);
+      this.#onGoodbye({ name: "goodbye", id: "", told }, told);
     } else if (frame.name === "goodbye") {
-      this.#part(frame, frame.told);
+      this.#onGoodbye(frame, frame.told);
     } else {
-      this.#pass(frame);
+      this.#forward(frame);
     }
   }
 
-  #pass(frame: Frame): void {
+  #forward(frame: Frame): void {
     if (frame.name === "connected") {
       this.#connectedAt = this.#clock.now();
-      this.#connectedOnce = true;
-      this.#show("live");
+      this.#hasConnected = true;
+      this.#setState("live");
     }
-    this.#listener.hear(frame);
+    this.#listener.onFrame(frame);
   }
 
-  #part(frame: Frame, goodbye: Goodbye): void {
+  #onGoodbye(frame: Frame, goodbye: Goodbye): void {
     this.#close();
-    this.#outside.log(`the server ended the stream: ${goodbye.reason}`);
-    this.#listener.hear(frame);
+    this.#environment.log(`the server ended the stream: ${goodbye.reason}`);
+    this.#listener.onFrame(frame);
     switch (goodbye.reason) {
       case "signed-out":
-        this.#end();
+        this.#endSession();
         break;
       case "too-many-streams":
-        this.#show("parked");
+        this.#setState("parked");
         break;
       case "restart":
-        this.#retryIn(goodbye.retry ?? this.#wait(), "restarting");
+        this.#scheduleRetry(goodbye.retry ?? this.#nextDelay(), "restarting");
         break;
       default:
-        this.#retryIn(this.#wait(), "reconnecting");
+        this.#scheduleRetry(this.#nextDelay(), "reconnecting");
     }
   }
 
-  #fail(source: Source): void {
+  #onError(source: EventSourceLike): void {
     if (source !== this.#source) return;
     const now = this.#clock.now();
-    if (this.#connectedAt !== null && now - this.#connectedAt >= SETTLED) this.#failures = 0;
+    if (this.#connectedAt !== null && now - this.#connectedAt >= STABLE_AFTER) this.#failures = 0;
     this.#connectedAt = null;
     this.#failures += 1;
-    this.#retryIn(this.#wait(), this.#outside.isOnline() ? "reconnecting" : "offline");
-    if (this.#failures % PROBE_EVERY === 0) void this.#askWhy();
+    this.#scheduleRetry(
+      this.#nextDelay(),
+      this.#environment.isOnline() ? "reconnecting" : "offline",
+    );
+    if (this.#failures % FAILURES_PER_PROBE === 0) void this.#probeFailure();
   }
 
-  async #askWhy(): Promise<void> {
-    const status = await this.#outside.probe(this.#url).catch(() => 0);
+  async #probeFailure(): Promise<void> {
+    const status = await this.#environment.probeStatus(this.#url).catch(() => 0);
     if (status !== 401 || this.#state === "live") return;
-    this.#outside.log("signed out: the server knows no session for this tab");
-    this.#end();
+    this.#environment.log("signed out: the server knows no session for this tab");
+    this.#endSession();
   }
 
   /** The session has ended; there is nothing to come back to. */
-  #end(): void {
+  #endSession(): void {
     this.stop();
-    this.#show("signed-out");
+    this.#setState("signed-out");
   }
 
-  #wait(): number {
+  #nextDelay(): number {
     return fullJitter(Math.max(0, this.#failures - 1), this.#clock.random());
   }
 
-  #retryIn(ms: number, state: "reconnecting" | "restarting" | "offline"): void {
+  #scheduleRetry(ms: number, state: "reconnecting" | "restarting" | "offline"): void {
     this.#close();
-    this.#dropRetry();
+    this.#clearRetry();
     this.#retryAt = this.#clock.now() + ms;
     this.#cancelRetry = this.#clock.after(ms, () => this.#connect());
     const attempt = Math.max(1, this.#failures);
-    this.#outside.log(`reconnecting in ${(ms / 1000).toFixed(1)} s (attempt ${attempt})`);
-    this.#show(state);
+    this.#environment.log(`reconnecting in ${(ms / 1000).toFixed(1)} s (attempt ${attempt})`);
+    this.#setState(state);
   }
 
-  #dropRetry(): void {
+  #clearRetry(): void {
     this.#cancelRetry?.();
     this.#cancelRetry = null;
     this.#retryAt = null;
   }
 
-  #look(): void {
+  #checkHealth(): void {
     const now = this.#clock.now();
-    const slept = now - this.#lookedAt > 3 * LOOK;
-    this.#lookedAt = now;
+    const slept = now - this.#checkedAt > 3 * CHECK_INTERVAL;
+    this.#checkedAt = now;
     if (slept && this.#state !== "parked") this.wake();
-    else if (this.#source && this.#silence() >= SILENCE) {
-      this.#outside.log(`nothing heard for ${Math.round(this.#silence() / 1000)} s`);
-      this.#fail(this.#source);
+    else if (this.#source && this.#silenceDuration() >= SILENCE_TIMEOUT) {
+      this.#environment.log(`nothing heard for ${Math.round(this.#silenceDuration() / 1000)} s`);
+      this.#onError(this.#source);
     }
   }
 
-  #silence(): number {
-    return Math.max(0, this.#clock.now() - this.#heardAt);
+  #silenceDuration(): number {
+    return Math.max(0, this.#clock.now() - this.#lastFrameAt);
   }
 
   #close(): void {
@@ -269,9 +269,9 @@ export class Stream implements Live {
     this.#source = null;
   }
 
-  #show(state: StreamState): void {
+  #setState(state: StreamState): void {
     if (state === this.#state) return;
     this.#state = state;
-    this.#listener.show(state);
+    this.#listener.onStateChange(state);
   }
 }

@@ -1,33 +1,33 @@
 // The browser's own means for sharing a stream: Web Locks and a BroadcastChannel.
 
-import type { Attention, Post } from "./tab_messages";
-import type { Claim, Lock, Wire } from "./leader";
+import type { Attention, TabMessage } from "./tab_messages";
+import type { LockCallbacks, LeaderLock, TabChannel } from "./leader";
 
-const POSTS = 1; // raise it with the form of posts: tabs from before an upgrade keep to themselves
-const PORCH = "deskwire"; // where every tab hears who is signed in, whoever it was made for
+const PROTOCOL_VERSION = 1; // raise it with the form of posts: tabs from before an upgrade keep to themselves
+const SESSION_CHANNEL = "deskwire"; // where every tab hears who is signed in, whoever it was made for
 
 /** Whether this browser can share a stream. Over plain http, but for localhost, it has no locks. */
-export function canShare(): boolean {
+export function canShareStream(): boolean {
   return "locks" in navigator && "BroadcastChannel" in window;
 }
 
 /** The name of wire and lock: no frame crosses from one session, or one URL, to another. */
-export function roomName(session: string, url: string): string {
-  return `${PORCH}:${POSTS}:${session}:${url}`;
+export function channelName(session: string, url: string): string {
+  return `${SESSION_CHANNEL}:${PROTOCOL_VERSION}:${session}:${url}`;
 }
 
 /** A name for this tab that no other has. */
-export function tabName(): string {
+export function createTabId(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(2)), (one) => one.toString(36)).join("");
 }
 
-export function openWire(name: string, take: (post: Post) => void): Wire {
+export function openTabChannel(name: string, onMessage: (post: TabMessage) => void): TabChannel {
   const channel = new BroadcastChannel(name);
-  channel.onmessage = (event: MessageEvent<Post>) => take(event.data);
+  channel.onmessage = (event: MessageEvent<TabMessage>) => onMessage(event.data);
   return { post: (message) => channel.postMessage(message), close: () => channel.close() };
 }
 
-export function openLock(name: string): Lock {
+export function openLeaderLock(name: string): LeaderLock {
   let drop = (): void => undefined;
   return {
     request(isForced, claim) {
@@ -42,7 +42,7 @@ export function openLock(name: string): Lock {
 }
 
 /** Asks for the lock once; gives what withdraws the request, or lets go of the lock. */
-function requestLock(name: string, isForced: boolean, claim: Claim): () => void {
+function requestLock(name: string, isStealing: boolean, callbacks: LockCallbacks): () => void {
   const waiting = new AbortController();
   let isHeld = false;
   let isDropped = false;
@@ -51,14 +51,14 @@ function requestLock(name: string, isForced: boolean, claim: Claim): () => void 
     if (isDropped) return Promise.resolve();
     const ended = new Promise<void>((resolve) => (letGo = resolve));
     isHeld = true;
-    claim.held();
+    callbacks.onAcquired();
     return ended;
   };
-  const options = isForced ? { steal: true } : { signal: waiting.signal };
+  const options = isStealing ? { steal: true } : { signal: waiting.signal };
   navigator.locks.request(name, options, hold).catch(() => {
     if (isDropped) return;
-    if (isHeld) claim.lost();
-    else claim.refused();
+    if (isHeld) callbacks.onLost();
+    else callbacks.onUnavailable();
   });
   return () => {
     isDropped = true;
@@ -75,13 +75,13 @@ export function watchAttention(): () => Attention {
 }
 
 /** Tells every tab of this browser which session this page is of, and hears it of the others. */
-export function openPorch(
+export function announceSession(
   session: string | null,
-  hear: (other: string | null) => void,
+  onOtherSession: (other: string | null) => void,
 ): () => void {
   if (!("BroadcastChannel" in window)) return () => undefined;
-  const channel = new BroadcastChannel(PORCH);
-  channel.onmessage = (event: MessageEvent<string | null>) => hear(event.data);
+  const channel = new BroadcastChannel(SESSION_CHANNEL);
+  channel.onmessage = (event: MessageEvent<string | null>) => onOtherSession(event.data);
   const tell = (): void => channel.postMessage(session);
   tell();
   return tell;

@@ -11,7 +11,7 @@
 import type { EventFrame, Frame } from "./frames";
 import type { StreamState } from "./stream";
 
-export interface Reign {
+export interface LeaderTerm {
   term: number; // ms since 1970, or one more than the last
   leader: string;
 }
@@ -22,13 +22,13 @@ export interface Attention {
   focusedAt: number; // ms since 1970; 0: never
 }
 
-export type Word =
+export type LeaderMessage =
   | { kind: "frame"; frame: Frame }
   | { kind: "state"; state: StreamState }
   | { kind: "welcome"; to: string; state: StreamState; frames: Frame[] }
   | { kind: "offer"; to: string; frames: EventFrame[] };
 
-export interface Hello {
+export interface HelloMessage {
   kind: "hello";
   tab: string;
   term: number; // the newest reign it knows of
@@ -38,40 +38,46 @@ export interface Hello {
   attention: Attention;
 }
 
-export type Post =
-  | (Word & Reign & { count: number })
-  | Hello
+export type TabMessage =
+  | (LeaderMessage & LeaderTerm & { count: number })
+  | HelloMessage
   | { kind: "told"; ids: string[] }
   | { kind: "bye"; tab: string };
 
 /** Above 0 if `a` began after `b`, below if before, 0 if they are the same. */
-export function compareReigns(a: Reign, b: Reign): number {
+export function compareLeaderTerms(a: LeaderTerm, b: LeaderTerm): number {
   if (a.term !== b.term) return a.term - b.term;
   return a.leader === b.leader ? 0 : a.leader > b.leader ? 1 : -1;
 }
 
-export const LOOK = 2_000; // ms between two looks of a follower
-const STOOD_STILL = 3 * LOOK; // ms between two looks; then it is this tab that was asleep
-const QUIET = 10_000; // ms without a word; then the leader is asked for one
+export const CHECK_INTERVAL = 2_000; // ms between two looks of a follower
+const SUSPENDED_AFTER = 3 * CHECK_INTERVAL; // ms between two looks; then it is this tab that was asleep
+const LEADER_SILENCE_TIMEOUT = 10_000; // ms without a word; then the leader is asked for one
 
-export interface Silence {
+export interface LeaderHealth {
   now: number;
-  lookedAt: number; // the look before this one
-  heardAt: number; // the leader's last word
-  askedAt: number | null; // the first question since then
-  patience: number; // ms for an answer
+  checkedAt: number; // the look before this one
+  leaderHeardAt: number; // the leader's last word
+  helloSentAt: number | null; // the first question since then
+  answerTimeout: number; // ms for an answer
 }
 
 /** Whether a follower may rely on its leader, should ask it for a word, or lead in its place. */
-export function judgeSilence(silence: Silence): "rely" | "ask" | "lead" {
-  const { now, lookedAt, heardAt, askedAt, patience } = silence;
-  if (now - lookedAt >= STOOD_STILL) return "ask"; // the answer may only be waiting to be heard
+export function checkLeader(health: LeaderHealth): "rely" | "ask" | "lead" {
+  const {
+    now,
+    checkedAt: lookedAt,
+    leaderHeardAt: heardAt,
+    helloSentAt: askedAt,
+    answerTimeout: patience,
+  } = health;
+  if (now - lookedAt >= SUSPENDED_AFTER) return "ask"; // the answer may only be waiting to be heard
   if (askedAt !== null) return now - askedAt >= patience ? "lead" : "rely";
-  return now - heardAt >= QUIET ? "ask" : "rely";
+  return now - heardAt >= LEADER_SILENCE_TIMEOUT ? "ask" : "rely";
 }
 
 /** The tab a toast belongs in: of those that can be seen, the one focused last. */
-export function whoIsLookedAt(tabs: ReadonlyMap<string, Attention>): string | null {
+export function findActiveTab(tabs: ReadonlyMap<string, Attention>): string | null {
   let found: string | null = null;
   let at = -1;
   for (const [tab, { isVisible, focusedAt }] of tabs) {
@@ -85,11 +91,11 @@ export function whoIsLookedAt(tabs: ReadonlyMap<string, Attention>): string | nu
  * Null is nobody, as far as one page knows: it may have been made before the sign-in. Session ids
  * sort by when they began, so the newer one is the truth.
  */
-export function judgeSession(
-  own: string | null,
-  other: string | null,
+export function compareSessions(
+  ownSession: string | null,
+  otherSession: string | null,
 ): "stay" | "tell" | "ask" | "leave" {
-  if (own === null || own === other) return "stay";
-  if (other === null) return "ask";
-  return other > own ? "leave" : "tell";
+  if (ownSession === null || ownSession === otherSession) return "stay";
+  if (otherSession === null) return "ask";
+  return otherSession > ownSession ? "leave" : "tell";
 }

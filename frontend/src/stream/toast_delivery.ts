@@ -1,102 +1,107 @@
 // Whose toast it is: the leader offers it to the tab that is looked at, which says it was shown.
 
-import { Seen } from "../model/burst_counter";
+import { SeenIds } from "../model/burst_counter";
 import type { Cancel, Clock } from "../clock";
 import type { EventFrame } from "./frames";
-import { type Attention, whoIsLookedAt } from "./tab_messages";
-import { Untold } from "./pending_toasts";
+import { type Attention, findActiveTab } from "./tab_messages";
+import { PendingToasts } from "./pending_toasts";
 
-const PATIENCE = 3_000; // ms for a tab to show the toasts it was offered
-const REMEMBERED = 500; // event ids whose toast was shown, here or elsewhere
+const OFFER_TIMEOUT = 3_000; // ms for a tab to show the toasts it was offered
+const REMEMBERED_IDS = 500; // event ids whose toast was shown, here or elsewhere
 
-export interface Stage {
-  tab: string; // this one's name
-  attention(): Attention;
-  show(frame: EventFrame): void;
-  offer(to: string, frames: EventFrame[]): void;
+export interface ToastEnvironment {
+  tabId: string; // this one's name
+  readAttention(): Attention;
+  showToast(frame: EventFrame): void;
+  sendOffer(to: string, frames: EventFrame[]): void;
   /** Every tab is to know that these were shown. */
-  announce(ids: string[]): void;
+  announceShown(ids: string[]): void;
 }
 
-export class Offers {
+export class ToastDelivery {
   readonly #clock: Clock;
-  readonly #stage: Stage;
-  readonly #untold = new Untold();
-  readonly #told = new Seen(REMEMBERED);
-  readonly #others = new Map<string, Attention>();
-  #cancel: Cancel | null = null;
+  readonly #environment: ToastEnvironment;
+  readonly #pending = new PendingToasts();
+  readonly #shownIds = new SeenIds(REMEMBERED_IDS);
+  readonly #otherTabs = new Map<string, Attention>();
+  #cancelOfferTimeout: Cancel | null = null;
 
-  constructor(clock: Clock, stage: Stage) {
+  constructor(clock: Clock, stage: ToastEnvironment) {
     this.#clock = clock;
-    this.#stage = stage;
+    this.#environment = stage;
   }
 
   /** An event that every tab has just been told of. */
-  add(frame: EventFrame): void {
-    this.#untold.add(frame, this.#clock.now());
+  enqueue(frame: EventFrame): void {
+    this.#pending.add(frame, this.#clock.now());
   }
 
   retain(isKept: (frame: EventFrame) => boolean): void {
-    this.#untold.retain(isKept);
+    this.#pending.retain(isKept);
   }
 
   /** Forgets what was not shown: some of it may have been, unheard of here. */
   clear(): void {
-    this.#untold.clear();
+    this.#pending.clear();
   }
 
   /** Another tab showed these. */
-  drop(ids: readonly string[]): void {
-    ids.forEach((id) => this.#told.isNew(id));
-    this.#untold.drop(ids);
+  markShown(ids: readonly string[]): void {
+    ids.forEach((id) => this.#shownIds.addIfNew(id));
+    this.#pending.remove(ids);
   }
 
   /** This tab was offered these; who looked away meanwhile has said so, and another is found. */
-  take(frames: readonly EventFrame[]): void {
-    if (this.#stage.attention().isVisible) this.#show(frames);
+  acceptOffer(frames: readonly EventFrame[]): void {
+    if (this.#environment.readAttention().isVisible) this.#showToasts(frames);
   }
 
   /** As leader: what is known of another tab; null: it is gone. */
-  attend(tab: string, attention: Attention | null): void {
-    if (attention) this.#others.set(tab, attention);
-    else this.#others.delete(tab);
+  updateTab(tab: string, attention: Attention | null): void {
+    if (attention) this.#otherTabs.set(tab, attention);
+    else this.#otherTabs.delete(tab);
   }
 
   /** As leader: gives what nobody was shown yet to the tab that is looked at, if there is one. */
-  give(): void {
-    const frames = this.#untold.all(this.#clock.now());
+  deliver(): void {
+    const frames = this.#pending.listFresh(this.#clock.now());
     if (frames.length === 0) return;
-    const { tab } = this.#stage;
-    const to = whoIsLookedAt(new Map([...this.#others, [tab, this.#stage.attention()]]));
-    if (to === tab) this.#show(frames);
-    else if (to !== null) this.#offer(to, frames);
+    const { tabId: tab } = this.#environment;
+    const to = findActiveTab(
+      new Map([...this.#otherTabs, [tab, this.#environment.readAttention()]]),
+    );
+    if (to === tab) this.#showToasts(frames);
+    else if (to !== null) this.#offerTo(to, frames);
   }
 
   /** This tab leads no more. */
-  retire(): void {
-    this.#cancel?.();
-    this.#cancel = null;
-    this.#others.clear();
-    this.#untold.clear();
+  stopLeading(): void {
+    this.#cancelOfferTimeout?.();
+    this.#cancelOfferTimeout = null;
+    this.#otherTabs.clear();
+    this.#pending.clear();
   }
 
-  #offer(to: string, frames: EventFrame[]): void {
-    this.#stage.offer(to, frames);
-    this.#cancel ??= this.#clock.after(PATIENCE, () => this.#giveUpOn(to, frames));
+  #offerTo(to: string, frames: EventFrame[]): void {
+    this.#environment.sendOffer(to, frames);
+    this.#cancelOfferTimeout ??= this.#clock.after(OFFER_TIMEOUT, () =>
+      this.#onOfferTimeout(to, frames),
+    );
   }
 
   /** A tab that shows no toast is closed, crashed or frozen. */
-  #giveUpOn(to: string, frames: readonly EventFrame[]): void {
-    this.#cancel = null;
-    const left = new Set(this.#untold.all(this.#clock.now()).map(({ id }) => id));
-    if (frames.some(({ id }) => left.has(id))) this.#others.delete(to);
-    this.give();
+  #onOfferTimeout(to: string, frames: readonly EventFrame[]): void {
+    this.#cancelOfferTimeout = null;
+    const left = new Set(this.#pending.listFresh(this.#clock.now()).map(({ id }) => id));
+    if (frames.some(({ id }) => left.has(id))) this.#otherTabs.delete(to);
+    this.deliver();
   }
 
-  #show(frames: readonly EventFrame[]): void {
-    for (const frame of frames) if (this.#told.isNew(frame.id)) this.#stage.show(frame);
+  #showToasts(frames: readonly EventFrame[]): void {
+    for (const frame of frames)
+      if (this.#shownIds.addIfNew(frame.id)) this.#environment.showToast(frame);
     const ids = frames.map(({ id }) => id);
-    this.#untold.drop(ids);
-    this.#stage.announce(ids);
+    this.#pending.remove(ids);
+    this.#environment.announceShown(ids);
   }
 }

@@ -1,57 +1,59 @@
 // Draws the table a `data-chart` names: open requests by status, one day beside the other.
 
 import uPlot from "uplot";
-import { layersOf, type Table, textOfDay } from "../model/chart_data";
-import { speak, t } from "../i18n";
+import { stackLayers, type ChartTable, formatDay } from "../model/chart_data";
+import { loadCatalog, t } from "../i18n";
 
-const HEIGHT = 224; // px; as `.chart` keeps free
-const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests
-const LABEL = "11px system-ui, sans-serif";
-const DAY = 86_400; // s
-const WEEKS = [1, 2, 7, 14, 28].map((days) => days * DAY);
+const CHART_HEIGHT = 224; // px; as `.chart` keeps free
+const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests
+const LABEL_FONT = "11px system-ui, sans-serif";
+const SECONDS_PER_DAY = 86_400; // s
+const DAY_STEPS = [1, 2, 7, 14, 28].map((days) => days * SECONDS_PER_DAY);
 const STEPPED = {
   points: { show: false },
   paths: uPlot.paths.stepped?.({ align: -1 }) ?? (() => null),
 } satisfies uPlot.Series; // a day has one number, from its beginning
 
-interface Drawn {
+interface DrawnChart {
   plot: uPlot;
-  told: string; // what is drawn, and in which colours
+  signature: string; // what is drawn, and in which colours
 }
 
-const drawn = new WeakMap<Element, Drawn>();
-let isDue = false;
+const drawnCharts = new WeakMap<Element, DrawnChart>();
+let isScheduled = false;
 
-speak(document);
-draw();
-const watcher = new MutationObserver(later);
+loadCatalog(document);
+drawCharts();
+const watcher = new MutationObserver(scheduleDraw);
 watcher.observe(document.body, { childList: true, characterData: true, subtree: true });
-new MutationObserver(later).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", later);
-addEventListener("resize", later);
+new MutationObserver(scheduleDraw).observe(document.documentElement, {
+  attributeFilter: ["data-theme"],
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", scheduleDraw);
+addEventListener("resize", scheduleDraw);
 
 /** Whatever changed, once per frame. */
-function later(): void {
-  if (isDue) return;
-  isDue = true;
+function scheduleDraw(): void {
+  if (isScheduled) return;
+  isScheduled = true;
   requestAnimationFrame(() => {
-    isDue = false;
-    draw();
+    isScheduled = false;
+    drawCharts();
   });
 }
 
-function draw(): void {
+function drawCharts(): void {
   for (const host of document.querySelectorAll<HTMLElement>("[data-chart]")) {
     const source = document.getElementById(host.dataset["chart"] ?? "");
-    const table = source && tableOf(source);
+    const table = source && readTable(source);
     if (!table || table.days.length < 2) continue;
-    const told = JSON.stringify([table, stylesOf(host)]);
-    const known = drawn.get(host);
-    if (known?.told !== told) {
+    const told = JSON.stringify([table, readStyles(host)]);
+    const known = drawnCharts.get(host);
+    if (known?.signature !== told) {
       known?.plot.destroy();
-      drawn.set(host, { plot: plotOf(host, table), told });
+      drawnCharts.set(host, { plot: createPlot(host, table), signature: told });
     } else if (known.plot.width !== host.clientWidth) {
-      known.plot.setSize({ width: host.clientWidth, height: HEIGHT });
+      known.plot.setSize({ width: host.clientWidth, height: CHART_HEIGHT });
     }
     if ("drawn" in host.dataset) continue;
     host.dataset["drawn"] = "";
@@ -60,9 +62,9 @@ function draw(): void {
 }
 
 /** The rows of the table, oldest first, and of them the columns that the legend names. */
-function tableOf(source: Element): Table {
+function readTable(source: Element): ChartTable {
   const heads = [...source.querySelectorAll<HTMLElement>("thead th")];
-  const legend = [...keysOf(source)].map((key) => key.dataset["status"] ?? "");
+  const legend = [...findLegendKeys(source)].map((key) => key.dataset["status"] ?? "");
   const columns = legend.map((word) => heads.findIndex((head) => head.dataset["column"] === word));
   const rows = [...source.querySelectorAll<HTMLTableRowElement>("tbody tr[data-day]")].reverse();
   return {
@@ -72,7 +74,7 @@ function tableOf(source: Element): Table {
   };
 }
 
-function keysOf(element: Element): NodeListOf<HTMLElement> {
+function findLegendKeys(element: Element): NodeListOf<HTMLElement> {
   const none = document.createDocumentFragment();
   return (element.parentElement ?? none).querySelectorAll(".chart-legend > [data-status]");
 }
@@ -84,9 +86,9 @@ interface Styles {
 }
 
 /** Strokes as the legend has them at this moment; resolved, as a canvas knows no variables. */
-function stylesOf(host: HTMLElement): Styles {
+function readStyles(host: HTMLElement): Styles {
   const { color, borderTopColor } = getComputedStyle(host);
-  const tones = [...keysOf(host)].map((key) => {
+  const tones = [...findLegendKeys(host)].map((key) => {
     const style = getComputedStyle(key.querySelector(".chart-key") ?? key);
     const dash = style.strokeDasharray.match(/[\d.]+/g)?.map(Number) ?? []; // CSS px
     return { line: style.color, area: style.backgroundColor, dash };
@@ -94,12 +96,12 @@ function stylesOf(host: HTMLElement): Styles {
   return { text: color, grid: borderTopColor, tones };
 }
 
-function plotOf(host: HTMLElement, table: Table): uPlot {
-  const styles = stylesOf(host);
-  const { xs, areas, edges } = layersOf(table);
+function createPlot(host: HTMLElement, table: ChartTable): uPlot {
+  const styles = readStyles(host);
+  const { xs, areas, edges } = stackLayers(table);
   const options: uPlot.Options = {
     width: host.clientWidth,
-    height: HEIGHT,
+    height: CHART_HEIGHT,
     padding: [10, 12, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -107,8 +109,8 @@ function plotOf(host: HTMLElement, table: Table): uPlot {
       x: { time: false },
       y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] },
     },
-    axes: axesOf(styles),
-    series: [{}, ...areasOf(table, styles), ...edgesOf(table, styles)],
+    axes: buildAxes(styles),
+    series: [{}, ...buildAreas(table, styles), ...buildEdges(table, styles)],
     bands: table.statuses.slice(1).map((_, at) => ({ series: [at + 1, at + 2] })),
     hooks: { setCursor: [(plot) => showDay(host, table, plot.cursor.idx ?? null)] },
   };
@@ -116,21 +118,22 @@ function plotOf(host: HTMLElement, table: Table): uPlot {
   return new uPlot(options, [xs, ...areas.reverse(), ...edges.reverse()], host);
 }
 
-function axesOf({ text, grid }: Styles): uPlot.Axis[] {
-  const axis = { stroke: text, font: LABEL, ticks: { show: false } };
-  const days = (_: uPlot, at: number[]): string[] => at.map((second) => textOfDay(second / DAY));
+function buildAxes({ text, grid }: Styles): uPlot.Axis[] {
+  const axis = { stroke: text, font: LABEL_FONT, ticks: { show: false } };
+  const days = (_: uPlot, at: number[]): string[] =>
+    at.map((second) => formatDay(second / SECONDS_PER_DAY));
   return [
-    { ...axis, size: 26, grid: { show: false }, space: 72, incrs: WEEKS, values: days },
-    { ...axis, size: 40, grid: { stroke: grid, width: 1 }, incrs: STEPS },
+    { ...axis, size: 26, grid: { show: false }, space: 72, incrs: DAY_STEPS, values: days },
+    { ...axis, size: 40, grid: { stroke: grid, width: 1 }, incrs: COUNT_STEPS },
   ];
 }
 
-function areasOf({ statuses }: Table, { tones, grid }: Styles): uPlot.Series[] {
+function buildAreas({ statuses }: ChartTable, { tones, grid }: Styles): uPlot.Series[] {
   const series = statuses.map((_, at) => ({ fill: tones[at]?.area ?? grid, ...STEPPED }));
   return series.reverse();
 }
 
-function edgesOf({ statuses }: Table, { tones, text }: Styles): uPlot.Series[] {
+function buildEdges({ statuses }: ChartTable, { tones, text }: Styles): uPlot.Series[] {
   const series = statuses.map((_, at) => ({
     stroke: tones[at]?.line ?? text,
     width: 2,
@@ -141,15 +144,17 @@ function edgesOf({ statuses }: Table, { tones, text }: Styles): uPlot.Series[] {
 }
 
 /** Writes the numbers of the day under the pointer into the legend; without one, today's. */
-function showDay(host: HTMLElement, table: Table, index: number | null): void {
+function showDay(host: HTMLElement, table: ChartTable, index: number | null): void {
   const legend = host.parentElement?.querySelector(".chart-legend");
   const at = index ?? table.days.length - 1;
-  const isToday = table.days[at] === Math.floor(Date.now() / (DAY * 1000));
-  put(legend, "day", isToday ? t("Today") : textOfDay(table.days[at] ?? 0));
-  table.statuses.forEach((status, nth) => put(legend, status, String(table.counts[nth]?.[at] ?? 0)));
+  const isToday = table.days[at] === Math.floor(Date.now() / (SECONDS_PER_DAY * 1000));
+  setLegendText(legend, "day", isToday ? t("Today") : formatDay(table.days[at] ?? 0));
+  table.statuses.forEach((status, nth) =>
+    setLegendText(legend, status, String(table.counts[nth]?.[at] ?? 0)),
+  );
 }
 
-function put(legend: Element | null | undefined, name: string, text: string): void {
+function setLegendText(legend: Element | null | undefined, name: string, text: string): void {
   const slot = legend?.querySelector(`[data-value="${CSS.escape(name)}"]`);
   if (slot && slot.textContent !== text) slot.textContent = text;
 }

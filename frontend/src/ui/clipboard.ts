@@ -2,17 +2,17 @@
 
 import { t } from "../i18n";
 
-const SAID = 2_000; // ms it is said
+const FEEDBACK_DURATION = 2_000; // ms it is said
 
 /** Lets buttons with `data-copy` copy the address they name. */
-export function watchCopying(): void {
+export function watchCopyButtons(): void {
   document.addEventListener("click", ({ target }) => {
     const button = (target as Element).closest<HTMLElement>("[data-copy]");
-    if (button) void copy(button);
+    if (button) void copyUrl(button);
   });
 }
 
-async function copy(button: HTMLElement): Promise<void> {
+async function copyUrl(button: HTMLElement): Promise<void> {
   const { copy: path = "", label = button.textContent ?? "" } = button.dataset;
   button.dataset["label"] = label;
   try {
@@ -21,5 +21,5 @@ async function copy(button: HTMLElement): Promise<void> {
   } catch {
     button.textContent = t("The browser does not allow it");
   }
-  setTimeout(() => (button.textContent = label), SAID);
+  setTimeout(() => (button.textContent = label), FEEDBACK_DURATION);
 }

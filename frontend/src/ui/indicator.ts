@@ -2,7 +2,7 @@
 
 import { t } from "../i18n";
 import type { StreamState } from "../stream/stream";
-import { span } from "./times";
+import { formatDuration } from "./times";
 
 export type Freshness = StreamState | "stale";
 
@@ -12,8 +12,8 @@ export function freshnessOf(state: StreamState, isStale: boolean): Freshness {
 }
 
 /** Its words. `freshAt`: when the page was last known to be current (ms). */
-export function wordsFor(freshness: Freshness, freshAt: number, now: number): string {
-  const age = span(now - freshAt);
+export function indicatorText(freshness: Freshness, freshAt: number, now: number): string {
+  const age = formatDuration(now - freshAt);
   switch (freshness) {
     case "live":
       return t("Live · updated %(age)s ago", { age });
@@ -24,10 +24,9 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
     case "restarting":
       return t("The server restarts, reconnecting… data is %(age)s old", { age });
     case "parked":
-      return t(
-        "Paused: open in too many other places; look at this tab to resume · %(age)s old",
-        { age },
-      );
+      return t("Paused: open in too many other places; look at this tab to resume · %(age)s old", {
+        age,
+      });
     case "offline":
       return t("Offline · data is %(age)s old", { age });
     case "stale":
@@ -40,12 +39,12 @@ export function wordsFor(freshness: Freshness, freshAt: number, now: number): st
 }
 
 /** Writes them into `#live`, touching the page only where something changed. */
-export function showFreshness(freshness: Freshness, freshAt: number, now: number): void {
+export function showIndicator(freshness: Freshness, freshAt: number, now: number): void {
   const root = document.getElementById("live");
   if (!root) return;
-  const text = wordsFor(freshness, freshAt, now);
+  const text = indicatorText(freshness, freshAt, now);
   const slot = root.querySelector<HTMLElement>('[data-field="text"]');
-  const age = span(now - freshAt); // all that a telephone has room for
+  const age = formatDuration(now - freshAt); // all that a telephone has room for
   if (root.dataset["age"] !== age) root.dataset["age"] = age;
   if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
   if (slot && slot.textContent !== text) slot.textContent = text;

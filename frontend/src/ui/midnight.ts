@@ -2,18 +2,18 @@
 
 import type { Cancel, Clock } from "../clock";
 
-const LOOK = 60_000; // ms; timers stand still while a machine sleeps, so none waits for longer
-const LONGEST = 30 * 3_600_000; // ms; more than any day has
+const CHECK_INTERVAL = 60_000; // ms; timers stand still while a machine sleeps, so none waits for longer
+const LONGEST_DAY = 30 * 3_600_000; // ms; more than any day has
 
 /** The name of the day a moment (ms) is in. */
-export type DayAt = (at: number) => string;
+export type DayNameAt = (at: number) => string;
 
-export const utcDay: DayAt = (at) => new Date(at).toISOString().slice(0, 10);
+export const utcDay: DayNameAt = (at) => new Date(at).toISOString().slice(0, 10);
 
 /** The first moment (ms) of the day after the one that `now` is in. */
-export function nextMidnight(now: number, dayAt: DayAt): number {
+export function nextMidnight(now: number, dayAt: DayNameAt): number {
   const today = dayAt(now);
-  let [before, after] = [now, now + LONGEST];
+  let [before, after] = [now, now + LONGEST_DAY];
   while (after - before > 1) {
     const middle = Math.floor((before + after) / 2);
     if (dayAt(middle) === today) before = middle;
@@ -23,12 +23,12 @@ export function nextMidnight(now: number, dayAt: DayAt): number {
 }
 
 /** Acts when the day turns, until it is cancelled; once for a night that was slept through. */
-export function everyMidnight(clock: Clock, dayAt: DayAt, act: () => void): Cancel {
+export function everyMidnight(clock: Clock, dayAt: DayNameAt, callback: () => void): Cancel {
   let cancel: Cancel = () => {};
   let day = dayAt(clock.now());
   let end = nextMidnight(clock.now(), dayAt);
   const wait = (): void => {
-    cancel = clock.after(Math.min(Math.max(end - clock.now(), 1), LOOK), look);
+    cancel = clock.after(Math.min(Math.max(end - clock.now(), 1), CHECK_INTERVAL), look);
   };
   const look = (): void => {
     wait();
@@ -38,7 +38,7 @@ export function everyMidnight(clock: Clock, dayAt: DayAt, act: () => void): Canc
     end = nextMidnight(now, dayAt);
     cancel();
     wait();
-    act();
+    callback();
   };
   wait();
   return () => cancel();

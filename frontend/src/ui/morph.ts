@@ -1,20 +1,20 @@
 // Changes an element into what the server says it should be, keeping what the reader is doing:
 // focus, selection, half-typed inputs, open details, scroll, and rows newer than the answer.
 
-import { moveBefore } from "./move_node";
-import { revisionOf } from "./dom";
+import { moveNode } from "./move_node";
+import { readRevision } from "./dom";
 
-const OURS = new Set(["data-htmx-powered"]); // attributes no server sends and nobody may remove
+const CLIENT_ATTRIBUTES = new Set(["data-htmx-powered"]); // attributes no server sends and nobody may remove
 
 /** Morphs `from` in place into `to`; focus and selection survive. */
 export function morph(from: HTMLElement, to: HTMLElement): void {
-  const restore = rememberFocus();
+  const restore = saveFocus();
   morphElement(from, to);
   restore();
 }
 
 /** The pairs of old and new children: `null` where a new one has no old counterpart. */
-export function match<T>(
+export function matchChildren<T>(
   olds: readonly T[],
   news: readonly T[],
   keyOf: (node: T) => string | null,
@@ -42,11 +42,11 @@ function morphElement(from: Element, to: Element): void {
   } else {
     morphChildren(from, to);
   }
-  if (from instanceof HTMLSelectElement) follow(from);
+  if (from instanceof HTMLSelectElement) resetSelect(from);
 }
 
 /** A choice that is sent at once shows what is so, whatever was chosen here before. */
-function follow(select: HTMLSelectElement): void {
+function resetSelect(select: HTMLSelectElement): void {
   if (!select.form?.matches('[data-after~="keep"]')) return;
   const chosen = select.querySelector<HTMLOptionElement>("option[selected]") ?? select.options[0];
   select.value = chosen?.value ?? "";
@@ -54,26 +54,27 @@ function follow(select: HTMLSelectElement): void {
 
 function isNewer(from: Element, to: Element): boolean {
   const isRow = from instanceof HTMLElement && to instanceof HTMLElement && from.dataset["row"];
-  return Boolean(isRow) && revisionOf(from as HTMLElement) > revisionOf(to as HTMLElement);
+  return Boolean(isRow) && readRevision(from as HTMLElement) > readRevision(to as HTMLElement);
 }
 
 function morphAttributes(from: Element, to: Element): void {
   for (const name of from.getAttributeNames()) {
-    if (!to.hasAttribute(name) && !isKept(from, name)) from.removeAttribute(name);
+    if (!to.hasAttribute(name) && !isKeptAttribute(from, name)) from.removeAttribute(name);
   }
   for (const name of to.getAttributeNames()) {
     const value = to.getAttribute(name) ?? "";
-    if (from.getAttribute(name) !== value && !isKept(from, name)) from.setAttribute(name, value);
+    if (from.getAttribute(name) !== value && !isKeptAttribute(from, name))
+      from.setAttribute(name, value);
   }
 }
 
-function isKept(element: Element, name: string): boolean {
-  return OURS.has(name) || (name === "open" && element.matches("details, dialog"));
+function isKeptAttribute(element: Element, name: string): boolean {
+  return CLIENT_ATTRIBUTES.has(name) || (name === "open" && element.matches("details, dialog"));
 }
 
 function morphChildren(from: Element, to: Element): void {
   const news = [...to.childNodes];
-  const pairs = match([...from.childNodes], news, keyOfNode, kindOfNode);
+  const pairs = matchChildren([...from.childNodes], news, nodeKey, nodeKind);
   const kept = new Set(pairs);
   // Removal first: then a node that stays is moved only if its order really changed.
   for (const old of [...from.childNodes]) if (!kept.has(old) && !isKeptNode(old)) old.remove();
@@ -82,7 +83,7 @@ function morphChildren(from: Element, to: Element): void {
     const old = pairs[index] ?? null;
     const node = old ?? next;
     if (node === place) place = place.nextSibling;
-    else if (old) moveBefore(from, old, place);
+    else if (old) moveNode(from, old, place);
     else from.insertBefore(next, place);
     if (old) morphNode(old, next);
   });
@@ -93,12 +94,12 @@ function morphNode(old: ChildNode, next: ChildNode): void {
   else if (old.nodeValue !== next.nodeValue) old.nodeValue = next.nodeValue;
 }
 
-function keyOfNode(node: ChildNode): string | null {
+function nodeKey(node: ChildNode): string | null {
   if (!(node instanceof HTMLElement)) return null;
   return node.dataset["row"] ?? node.dataset["line"] ?? node.dataset["day"] ?? (node.id || null);
 }
 
-function kindOfNode(node: ChildNode): string {
+function nodeKind(node: ChildNode): string {
   return node.nodeName;
 }
 
@@ -106,7 +107,7 @@ function isKeptNode(node: ChildNode): boolean {
   return node instanceof Element && node.hasAttribute("data-keep");
 }
 
-function rememberFocus(): () => void {
+function saveFocus(): () => void {
   const element = document.activeElement;
   const isText = element instanceof HTMLTextAreaElement || element instanceof HTMLInputElement;
   const range = isText ? ([element.selectionStart, element.selectionEnd] as const) : null;

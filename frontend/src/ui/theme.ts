@@ -1,27 +1,29 @@
 // Light or dark, before the first paint: loaded on its own, in the head, and waited for.
 
-const KEY = "deskwire-theme";
-const CHOICES = ["light", "dark"];
+export {}; // a module, so that its names are its own
 
-function apply(choice: string | null): void {
+const STORAGE_KEY = "deskwire-theme";
+const THEMES = ["light", "dark"];
+
+function applyTheme(choice: string | null): void {
   const root = document.documentElement;
-  if (choice && CHOICES.includes(choice)) root.dataset["theme"] = choice;
+  if (choice && THEMES.includes(choice)) root.dataset["theme"] = choice;
   else delete root.dataset["theme"];
 }
 
-function read(): string | null {
+function readTheme(): string | null {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null; // storage may be forbidden; the system's preference remains
   }
 }
 
-function choose(choice: string): void {
-  apply(choice);
+function setTheme(choice: string): void {
+  applyTheme(choice);
   try {
-    if (CHOICES.includes(choice)) localStorage.setItem(KEY, choice);
-    else localStorage.removeItem(KEY);
+    if (THEMES.includes(choice)) localStorage.setItem(STORAGE_KEY, choice);
+    else localStorage.removeItem(STORAGE_KEY);
   } catch {
     // as above: it holds for this page
   }
@@ -32,12 +34,12 @@ function isDark(): boolean {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-const kept = read();
-if (kept) apply(kept); // else the page's own, which the reader has chosen in the settings
+const storedTheme = readTheme();
+if (storedTheme) applyTheme(storedTheme); // else the page's own, which the reader has chosen in the settings
 addEventListener("storage", (event) => {
-  if (event.key === KEY) apply(event.newValue);
+  if (event.key === STORAGE_KEY) applyTheme(event.newValue);
 });
 document.addEventListener("click", (event) => {
   const button = (event.target as Element).closest<HTMLElement>('[data-action="theme"]');
-  if (button) choose(button.dataset["value"] ?? (isDark() ? "light" : "dark"));
+  if (button) setTheme(button.dataset["value"] ?? (isDark() ? "light" : "dark"));
 });

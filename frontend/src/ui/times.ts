@@ -13,18 +13,18 @@ interface Formats {
   parts: Intl.DateTimeFormat;
 }
 
-let formats = formatsIn(undefined);
+let formats = createFormats(undefined);
 
 /** From now on times are told in this zone (an IANA name); null: in the browser's own. */
-export function setZone(name: string | null): void {
+export function setTimeZone(name: string | null): void {
   try {
-    formats = formatsIn(name ?? undefined);
+    formats = createFormats(name ?? undefined);
   } catch {
-    formats = formatsIn(undefined); // the server knows more zones than this browser
+    formats = createFormats(undefined); // the server knows more zones than this browser
   }
 }
 
-function formatsIn(timeZone: string | undefined): Formats {
+function createFormats(timeZone: string | undefined): Formats {
   const zone = timeZone === undefined ? {} : { timeZone };
   const own = language === "en" ? undefined : language; // English has many ways to write a date
   const parts = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
@@ -37,24 +37,24 @@ function formatsIn(timeZone: string | undefined): Formats {
 }
 
 /** The day a moment is in by the reader's calendar: `2026-11-27`. */
-export function dayOf(at: Date): string {
+export function localDay(at: Date): string {
   const found = new Map(formats.parts.formatToParts(at).map(({ type, value }) => [type, value]));
   return `${found.get("year")}-${found.get("month")}-${found.get("day")}`;
 }
 
 /** "just now", "5 min ago", "3 h ago", "2 d ago", then the date. */
-export function ago(at: Date, now: number): string {
+export function formatAgo(at: Date, now: number): string {
   const age = now - at.getTime();
   if (age < MINUTE) return t("just now");
   if (age < HOUR) return t("%(num)s min ago", { num: Math.floor(age / MINUTE) });
   if (age < DAY) return t("%(num)s h ago", { num: Math.floor(age / HOUR) });
   if (age < 7 * DAY) return t("%(num)s d ago", { num: Math.floor(age / DAY) });
-  const isThisYear = dayOf(at).slice(0, 4) === dayOf(new Date(now)).slice(0, 4);
+  const isThisYear = localDay(at).slice(0, 4) === localDay(new Date(now)).slice(0, 4);
   return (isThisYear ? formats.short : formats.long).format(at);
 }
 
 /** "3 s", "2 min", "4 h", "2 d": a span for the indicator. */
-export function span(ms: number): string {
+export function formatDuration(ms: number): string {
   if (ms < MINUTE) return t("%(num)s s", { num: Math.max(0, Math.floor(ms / 1000)) });
   if (ms < HOUR) return t("%(num)s min", { num: Math.floor(ms / MINUTE) });
   if (ms < DAY) return t("%(num)s h", { num: Math.floor(ms / HOUR) });
@@ -62,17 +62,17 @@ export function span(ms: number): string {
 }
 
 /** The text a `<time>` asks for: `data-ago`, `data-local`, or none of ours (null). */
-export function textOf(element: HTMLElement, at: Date, now: number): string | null {
-  if (element.dataset["ago"] !== undefined) return ago(at, now);
+export function formatTime(element: HTMLElement, at: Date, now: number): string | null {
+  if (element.dataset["ago"] !== undefined) return formatAgo(at, now);
   return element.dataset["local"] !== undefined ? formats.full.format(at) : null;
 }
 
 /** Brings every `<time>` below `root` up to date, without touching what already is. */
-export function freshenTimes(root: ParentNode, now: number): void {
+export function updateTimes(root: ParentNode, now: number): void {
   for (const element of root.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const text = textOf(element, at, now);
+    const text = formatTime(element, at, now);
     if (text !== null && element.textContent !== text) element.textContent = text;
     const title = formats.full.format(at);
     if (element.title !== title) element.title = title;
