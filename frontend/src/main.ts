@@ -2,7 +2,7 @@
 
 import { watchFileInputs } from "./forms/file_picker";
 import { realClock } from "./clock";
-import { type SubmitResult, ReplyForms } from "./forms/reply_form";
+import { ReplyForms } from "./forms/reply_form";
 import { watchCopyButtons } from "./ui/clipboard";
 import { deleteDraft, saveDraft, restoreDrafts } from "./forms/drafts";
 import { RequestForms } from "./forms/request_form";
@@ -15,7 +15,7 @@ import { type Page, readPage } from "./page";
 import { compareSessions } from "./stream/tab_messages";
 import * as tabChannel from "./stream/tab_channel";
 import { setUnread } from "./ui/dom";
-import { postBody, uploadFile } from "./forms/sending";
+import { postBody, type SubmitResult, uploadFile } from "./forms/sending";
 import { loadCatalog } from "./i18n";
 import { Store } from "./store/store";
 import {
@@ -149,8 +149,8 @@ function watchSession(
   const tell = tabChannel.announceSession(session, (other) => {
     const verdict = compareSessions(session, other);
     if (verdict === "leave") leavePage(live, location.pathname + location.search);
-    else if (verdict === "tell") tell();
-    else if (verdict === "ask" && stream && live?.state !== "signed-out")
+    else if (verdict === "announce") tell();
+    else if (verdict === "probe" && stream && live?.state !== "signed-out")
       void checkSession(stream, live);
   });
   addEventListener("pageshow", (event) => {

@@ -1,15 +1,14 @@
-// What tabs decide from what they say to each other, and from the clock.
+// Leader election and session checks, as pure decisions.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isOwnStream } from "../src/model/channels";
 import {
   type Attention,
+  checkLeader,
   compareLeaderTerms,
   compareSessions,
-  checkLeader,
-  type LeaderHealth,
   findActiveTab,
+  type LeaderHealth,
 } from "../src/stream/tab_messages";
 
 function leaderHealth(changed: Partial<LeaderHealth>): LeaderHealth {
@@ -24,22 +23,22 @@ function leaderHealth(changed: Partial<LeaderHealth>): LeaderHealth {
 }
 
 test("a leader that was heard lately is relied on", () => {
-  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_001 })), "rely");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_001 })), "wait");
 });
 
 test("a leader that was not heard for 10 s is asked", () => {
-  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_000 })), "ask");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 50_000 })), "ping");
 });
 
 test("a leader that was asked has its time to answer, and no more", () => {
-  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_001 })), "rely");
-  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_000 })), "lead");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_001 })), "wait");
+  assert.equal(checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 56_000 })), "take-over");
 });
 
 test("a tab that stood still itself asks, whatever it has asked before", () => {
   assert.equal(
     checkLeader(leaderHealth({ leaderHeardAt: 0, helloSentAt: 1, checkedAt: 54_000 })),
-    "ask",
+    "ping",
   );
 });
 
@@ -68,22 +67,14 @@ test("who is looked at is the tab in sight that was focused last", () => {
 test("of two sessions the newer one is the browser's", () => {
   assert.equal(compareSessions("2", "2"), "stay");
   assert.equal(compareSessions("2", "3"), "leave");
-  assert.equal(compareSessions("2", "1"), "tell");
+  assert.equal(compareSessions("2", "1"), "announce");
 });
 
 test("a page that knows of nobody may only be old: the server is asked", () => {
-  assert.equal(compareSessions("2", null), "ask");
+  assert.equal(compareSessions("2", null), "probe");
 });
 
 test("a page of nobody has nothing to drop", () => {
   assert.equal(compareSessions(null, "2"), "stay");
   assert.equal(compareSessions(null, null), "stay");
-});
-
-test("a stream that holds another person's channel is not one's own", () => {
-  const own = new Set(["ada", "discord:1"]);
-
-  assert.equal(isOwnStream(["guild:1", "user:ada"], own), true);
-  assert.equal(isOwnStream(["guild:1"], own), true);
-  assert.equal(isOwnStream(["guild:1", "user:mo"], own), false);
 });

@@ -1,12 +1,10 @@
-// What people are told, and how often.
+// The toast of each event.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BurstCounter, SeenIds } from "../src/model/burst_counter";
 import { EVENT_TYPES } from "../src/generated/events";
-import { formatSize } from "../src/forms/file_picker";
-import { TOASTS, withOrganization, createToast } from "../src/model/toasts";
-import { ticketCreated, GUILD, ticketMessageSent, ticketNow } from "./sample_events";
+import { createToast, TOASTS, withOrganization } from "../src/model/toasts";
+import { ticketCreated, ticketMessageSent, ticketNow } from "./sample_events";
 
 const MOVED = { ...ticketCreated(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
 const CATS = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
@@ -42,10 +40,6 @@ test("a toast names the organization it is of, unless the reader is in it", () =
     withOrganization(toast, ticketCreated(), null).text,
     "Subject: The printer is on fire",
   );
-});
-
-test("sizes are said as the server says them", () => {
-  assert.deepEqual([7, 1400, 1_400_000].map(formatSize), ["7 bytes", "1.4 kB", "1.4 MB"]);
 });
 
 test("an organization's ticket is called a request", () => {
@@ -171,46 +165,4 @@ test("an account that was linked or unlinked is told, a new name is not", () => 
 
 test("an event of a type this page does not know makes no toast", () => {
   assert.equal(createToast("toString" as "ticket.created", ticketCreated(), NOBODY), null);
-});
-
-test("more than three in one burst become one", () => {
-  const bursts = new BurstCounter();
-  const kind = `ticket.message_sent ${GUILD}`;
-
-  const shown = [0, 300, 600, 900, 1_200].map((at) => bursts.add(kind, at));
-
-  assert.deepEqual(
-    shown.map(({ isGrouped }) => isGrouped),
-    [false, false, false, true, true],
-  );
-  assert.equal(shown[4]?.count, 5);
-});
-
-test("what comes after a pause is a new burst, and kinds do not mix", () => {
-  const bursts = new BurstCounter();
-  [0, 1, 2, 3].forEach((at) => bursts.add("a", at));
-
-  assert.equal(bursts.add("b", 4).count, 1);
-  assert.equal(bursts.add("a", 1_100).count, 1);
-});
-
-test("an event is told once, however often it comes", () => {
-  const seen = new SeenIds(2);
-
-  assert.deepEqual(
-    ["e-1", "e-1", "e-2"].map((id) => seen.addIfNew(id)),
-    [true, false, true],
-  );
-  assert.deepEqual(
-    ["", ""].map((id) => seen.addIfNew(id)),
-    [true, true],
-  );
-});
-
-test("what was seen is forgotten in time", () => {
-  const seen = new SeenIds(2);
-  ["e-1", "e-2", "e-3"].forEach((id) => seen.addIfNew(id));
-
-  assert.equal(seen.addIfNew("e-1"), true);
-  assert.equal(seen.addIfNew("e-3"), false);
 });

@@ -3,25 +3,7 @@
 import { setKind } from "./drafts";
 import { uuid7 } from "./ids";
 import type { DomRenderer, PendingMessage } from "../ui/dom";
-import { uploadFiles } from "./sending";
-
-export interface SubmitResult {
-  status: number; // 0: nothing answered
-  detail: string; // why it was refused, for people
-}
-
-export interface PostForm {
-  (url: string, fields: Record<string, string | string[]>): Promise<SubmitResult>;
-}
-
-/** Uploads one file; its id, or why it was refused. Tells how many bytes have left. */
-export interface UploadFile {
-  (
-    url: string,
-    file: File,
-    onProgress: (bytes: number) => void,
-  ): Promise<SubmitResult & { id: string }>;
-}
+import { type PostForm, type SubmitResult, type UploadFile, uploadFiles } from "./sending";
 
 const REPLY_FORM = "form[data-compose]";
 

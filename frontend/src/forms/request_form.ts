@@ -2,8 +2,7 @@
 // form is sent as it would be without a script, with their ids. What is refused is said in the form.
 
 import { setFiles, formatSize } from "./file_picker";
-import type { UploadFile } from "./reply_form";
-import { uploadFiles } from "./sending";
+import { type UploadFile, uploadFiles } from "./sending";
 import { cloneTemplate, fillSlots } from "../ui/slots";
 
 const REQUEST_FORM = "form[data-ahead]";

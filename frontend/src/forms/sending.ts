@@ -1,7 +1,24 @@
 // Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
 
-import type { SubmitResult, UploadFile } from "./reply_form";
 import { t } from "../i18n";
+
+export interface SubmitResult {
+  status: number; // 0: nothing answered
+  detail: string; // why it was refused, for people
+}
+
+export interface PostForm {
+  (url: string, fields: Record<string, string | string[]>): Promise<SubmitResult>;
+}
+
+/** Uploads one file; its id, or why it was refused. Tells how many bytes have left. */
+export interface UploadFile {
+  (
+    url: string,
+    file: File,
+    onProgress: (bytes: number) => void,
+  ): Promise<SubmitResult & { id: string }>;
+}
 
 interface ResponseBody {
   id?: string;

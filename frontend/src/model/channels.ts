@@ -1,9 +1,7 @@
 // The channels this viewer holds, and what must go from the page when one is lost.
 
 import type { Envelope } from "../generated/events";
-import { cloneTemplate } from "../ui/slots";
 
-export const EMPTIED = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
 const USER_CHANNEL_PREFIX = "user:"; // how a channel of one person begins
 
 export interface ChannelDiff {
@@ -83,21 +81,6 @@ export class ChannelSet {
   }
 }
 
-/** Takes everything out of `root` that none of the channels `held` shows. */
-export function removeInvisible(root: ParentNode, held: ReadonlySet<string> | null): void {
-  if (!held) return;
-  for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
-    if (!isVisible(element.dataset["held"] ?? "", held)) removeOrEmpty(element);
-  }
-}
-
-/** Takes everything out of `root` that belongs to `workspace` alone, which is no more. */
-export function removeOfWorkspace(root: ParentNode, workspace: string): void {
-  for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
-    if (isOfWorkspace(element.dataset["held"] ?? "", workspace)) removeOrEmpty(element);
-  }
-}
-
 /** Whether an element marked `data-held="…"` shows something of `workspace`. */
 export function isOfWorkspace(channels: string, workspace: string): boolean {
   return splitWords(channels).some(
@@ -108,20 +91,4 @@ export function isOfWorkspace(channels: string, workspace: string): boolean {
 /** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
 export function isTicketOfDeleted({ data }: Envelope, deletion: Envelope): boolean {
   return "ticket" in data && data.workspace === deletion.data.workspace;
-}
-
-/** Removes `element`, or leaves what its `data-gone` template says in its place.
- *
- * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.
- */
-export function removeOrEmpty(element: HTMLElement): void {
-  const name = element.dataset["gone"];
-  const stand = name ? cloneTemplate(name) : null;
-  if (name === undefined || (name && !stand)) {
-    element.remove();
-    return;
-  }
-  for (const shown of ["held", "ticket", "revision", "live", "noticed"])
-    delete element.dataset[shown];
-  element.replaceChildren(...(stand ? [stand] : []));
 }

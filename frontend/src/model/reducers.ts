@@ -7,8 +7,8 @@ export type Change =
   | { kind: "remove"; key: string; revision: number }
   | { kind: "header"; ticket: string; revision: number; state: TicketNow }
   | { kind: "line"; ticket: string; line: Line }
-  | { kind: "gone"; ticket: string }
-  | { kind: "closed"; workspace: string }
+  | { kind: "ticket-deleted"; ticket: string }
+  | { kind: "organization-deleted"; workspace: string }
   | { kind: "read"; ticket: string };
 
 /** A row of a list as an event tells it. */
@@ -53,7 +53,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "ticket.updated": reduceTicket,
   "ticket.deleted": (data) => [
     { kind: "remove", key: `ticket:${data.ticket}`, revision: data.revision },
-    { kind: "gone", ticket: data.ticket },
+    { kind: "ticket-deleted", ticket: data.ticket },
   ],
   "ticket.message_sent": reduceTicket,
   "ticket.message_edited": reduceTicket, // the timeline is a fragment to these two
@@ -83,7 +83,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "organization.updated": null,
   "organization.visibility_changed": null, // the channels of its mode are lost and gained with it
   // The team holds a channel that goes on, so nothing is lost by which its pages would be emptied.
-  "organization.deleted": ({ workspace }) => (workspace ? [{ kind: "closed", workspace }] : []),
+  "organization.deleted": ({ workspace }) => (workspace ? [{ kind: "organization-deleted", workspace }] : []),
   "member.joined": null,
   "member.removed": null,
   "invitation.created": null,

@@ -2,8 +2,9 @@
 
 import { fullJitter } from "../stream/backoff";
 import type { Cancel, Clock } from "../clock";
-import { EMPTIED, splitWords } from "../model/channels";
+import { splitWords } from "../model/channels";
 import { morph } from "../ui/morph";
+import { EMPTIED } from "../ui/visibility";
 
 const URGENT_DELAY = 20; // ms; notices come at a pace already, and few look at one request
 const BATCH_DELAY = 200; // ms; what arrives within it is one request

@@ -4,7 +4,7 @@ import { type Clock, every } from "../clock";
 import { Fragments, type FragmentEnvironment, type EventSummary } from "./fragments";
 import type { Connected, EventFrame, Frame } from "../stream/frames";
 import type { Envelope } from "../generated/events";
-import { channelsOfEvent, ChannelSet, isTicketOfDeleted, removeInvisible } from "../model/channels";
+import { channelsOfEvent, ChannelSet, isTicketOfDeleted } from "../model/channels";
 import { freshnessOf, showIndicator } from "../ui/indicator";
 import { RecentEvents } from "../model/recent_events";
 import { everyMidnight, utcDay } from "../ui/midnight";
@@ -15,6 +15,7 @@ import type { StreamState } from "../stream/stream";
 import type { TabListener } from "../stream/leader";
 import { localDay, updateTimes } from "../ui/times";
 import { Toaster } from "../ui/toaster";
+import { removeInvisible } from "../ui/visibility";
 import { withOrganization, createToast } from "../model/toasts";
 
 const INDICATOR_INTERVAL = 2_000; // ms between two looks at the indicator

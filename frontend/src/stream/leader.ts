@@ -324,8 +324,8 @@ export class SharedStream implements StreamConnection {
     });
     this.#checkedAt = now;
     if (this.#stream) return; // it looks after itself
-    if (verdict === "lead") this.#stealLock();
-    else if (verdict === "ask") this.#resendHello();
+    if (verdict === "take-over") this.#stealLock();
+    else if (verdict === "ping") this.#resendHello();
     else if (this.#state !== "live" && this.#environment.readAttention().isVisible)
       this.#sendHello();
   }

@@ -63,7 +63,7 @@ export interface LeaderHealth {
 }
 
 /** Whether a follower may rely on its leader, should ask it for a word, or lead in its place. */
-export function checkLeader(health: LeaderHealth): "rely" | "ask" | "lead" {
+export function checkLeader(health: LeaderHealth): "wait" | "ping" | "take-over" {
   const {
     now,
     checkedAt: lookedAt,
@@ -71,9 +71,9 @@ export function checkLeader(health: LeaderHealth): "rely" | "ask" | "lead" {
     helloSentAt: askedAt,
     answerTimeout: patience,
   } = health;
-  if (now - lookedAt >= SUSPENDED_AFTER) return "ask"; // the answer may only be waiting to be heard
-  if (askedAt !== null) return now - askedAt >= patience ? "lead" : "rely";
-  return now - heardAt >= LEADER_SILENCE_TIMEOUT ? "ask" : "rely";
+  if (now - lookedAt >= SUSPENDED_AFTER) return "ping"; // the answer may only be waiting to be heard
+  if (askedAt !== null) return now - askedAt >= patience ? "take-over" : "wait";
+  return now - heardAt >= LEADER_SILENCE_TIMEOUT ? "ping" : "wait";
 }
 
 /** The tab a toast belongs in: of those that can be seen, the one focused last. */
@@ -94,8 +94,8 @@ export function findActiveTab(tabs: ReadonlyMap<string, Attention>): string | nu
 export function compareSessions(
   ownSession: string | null,
   otherSession: string | null,
-): "stay" | "tell" | "ask" | "leave" {
+): "stay" | "announce" | "probe" | "leave" {
   if (ownSession === null || ownSession === otherSession) return "stay";
-  if (otherSession === null) return "ask";
-  return otherSession > ownSession ? "leave" : "tell";
+  if (otherSession === null) return "probe";
+  return otherSession > ownSession ? "leave" : "announce";
 }

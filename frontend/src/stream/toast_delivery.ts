@@ -1,6 +1,6 @@
 // Whose toast it is: the leader offers it to the tab that is looked at, which says it was shown.
 
-import { SeenIds } from "../model/burst_counter";
+import { SeenIds } from "../model/seen_ids";
 import type { Cancel, Clock } from "../clock";
 import type { EventFrame } from "./frames";
 import { type Attention, findActiveTab } from "./tab_messages";

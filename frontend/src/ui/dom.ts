@@ -3,7 +3,7 @@
 import type { Clock } from "../clock";
 import { updateDayHeadings } from "./day_headings";
 import type { Line } from "../generated/events";
-import { removeOfWorkspace, removeOrEmpty, splitWords } from "../model/channels";
+import { splitWords } from "../model/channels";
 import {
   decideListAction,
   type ListRules,
@@ -15,6 +15,7 @@ import { moveNode } from "./move_node";
 import type { Change, Row } from "../model/reducers";
 import { cloneTemplate, fillSlots } from "./slots";
 import { updateTimes } from "./times";
+import { removeOfWorkspace, removeOrEmpty } from "./visibility";
 
 const NEAR_BOTTOM = 160; // px; whoever is this close to the end is reading along
 const MAX_DELETED = 500; // rows known to be deleted; only a higher revision puts one in again
@@ -56,10 +57,10 @@ export class DomRenderer {
       case "line":
         this.#addLine(change.ticket, change.line);
         break;
-      case "gone":
+      case "ticket-deleted":
         findTicketPages(change.ticket).forEach(removeOrEmpty);
         break;
-      case "closed":
+      case "organization-deleted":
         removeOfWorkspace(document, change.workspace);
         break;
       case "read":

@@ -1,6 +1,7 @@
 // Shows toasts: at most four, gone after six seconds unless somebody is reading them.
 
-import { BurstCounter, SeenIds } from "../model/burst_counter";
+import { BurstCounter } from "../model/burst_counter";
+import { SeenIds } from "../model/seen_ids";
 import type { Clock } from "../clock";
 import { cloneTemplate, fillSlots } from "./slots";
 import type { Toast } from "../model/toasts";
