@@ -1,4 +1,4 @@
-// Bundles the store and the theme switch into what the server serves.
+// Bundle the scripts that the server serves.
 import { build } from "esbuild";
 
 await build({

@@ -1,4 +1,4 @@
-// Bundles the tests and runs them with node's own runner; and what the browser tests put into pages.
+// Bundle the tests and run them with node's test runner; bundle what browser tests load into pages.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
@@ -17,8 +17,8 @@ await build({
   logLevel: "warning",
 });
 await build({
-  entryPoints: ["test/browser/apply_event.ts"],
-  outfile: "build/browser/apply_event.js",
+  entryPoints: ["test/browser/page_functions.ts"],
+  outfile: "build/browser/page_functions.js",
   bundle: true,
   format: "iife",
   target: "es2022",

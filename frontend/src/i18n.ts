@@ -1,61 +1,63 @@
-// What this side says, in the language of the page; English is written, and looked up when shown.
+// Translate texts into the language of the page. The msgid is the English text (as in gettext).
 
 interface Catalog {
   texts: Record<string, string[]>;
-  forms: string; // which form a number takes, for each of the first numbers
+  forms: string; // the index of the plural form for 0, 1, 2, …: one digit for each number
 }
 
 export type PluralForms = readonly [one: string, many: string];
 export type Params = Readonly<Record<string, string | number>>;
 
-const PLURAL_PERIOD = 100; // numbers after which every rule of plurals repeats itself
+const PLURAL_PERIOD = 100; // numbers; plural rules of all languages repeat after it
 
-/** Of the page, as HTML names it. */
+/** The language of the page, as its `lang` attribute names it. */
 export let language = "en";
 
 let catalog: Catalog | null = null;
 
-/** From now on texts are those of the page, which has a table of them unless it is in English. */
+/** Load the catalog embedded in the page (`#texts`). An English page has none. */
 export function loadCatalog(page: Document): void {
   language = page.documentElement.lang || language;
   const text = page.getElementById("texts")?.textContent;
   catalog = text ? (JSON.parse(text) as Catalog) : null;
 }
 
-/** A text with its values: `t("Left %(place)s", { place })`. */
-export function t(text: string, values: Params = {}): string {
-  return interpolate(catalog?.texts[text]?.[0] ?? text, values);
+/** Translate a text and fill in its placeholders: `t("Left %(place)s", { place })`. */
+export function t(text: string, params: Params = {}): string {
+  return interpolate(catalog?.texts[text]?.[0] ?? text, params);
 }
 
-/** The same by number, which is `num`. */
-export function tn(one: string, many: string, num: number, values: Params = {}): string {
+/** Translate a text with a plural; the placeholder `num` is the number. */
+export function tn(one: string, many: string, num: number, params: Params = {}): string {
   const forms = catalog?.texts[one];
-  const said = forms?.[pluralIndex(num)] ?? (num === 1 ? one : many);
-  return interpolate(said, { num, ...values });
+  const text = forms?.[pluralIndex(num)] ?? (num === 1 ? one : many);
+  return interpolate(text, { num, ...params });
 }
 
-/** A text of a table, as it is; `t` is asked where it is shown. */
+/** Mark a text of a table for extraction without translating it; show it with `t`. */
 export function N_(text: string): string {
   return text;
 }
 
-/** Two forms of a text of a table, for `tn`. */
+/** Mark a text with a plural for extraction; show it with `tn`. */
 export function NN_(one: string, many: string): PluralForms {
   return [one, many];
 }
 
-/** The language in which dates are written. */
+/** Return the locale in which dates are written. */
 export function dateLocale(): string {
-  return language === "en" ? "en-GB" : language; // the day before the month, as the server has it
+  return language === "en" ? "en-GB" : language; // day before month, as the server writes it
 }
 
 function pluralIndex(number: number): number {
-  const known = catalog?.forms ?? "";
-  const at =
-    number < known.length ? number : known.length - PLURAL_PERIOD + (number % PLURAL_PERIOD);
-  return Number(known[at] ?? 0);
+  const forms = catalog?.forms ?? "";
+  const index =
+    number < forms.length ? number : forms.length - PLURAL_PERIOD + (number % PLURAL_PERIOD);
+  return Number(forms[index] ?? 0);
 }
 
-function interpolate(text: string, values: Params): string {
-  return text.replace(/%\((\w+)\)s/g, (slot, name: string) => String(values[name] ?? slot));
+function interpolate(text: string, params: Params): string {
+  return text.replace(/%\((\w+)\)s/g, (placeholder, name: string) =>
+    String(params[name] ?? placeholder),
+  );
 }

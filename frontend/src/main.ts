@@ -1,4 +1,4 @@
-// Starts the store on a page and gives it the browser: the only file that wires.
+// Start the page: build the store, the stream and the forms, and give them the browser's functions.
 
 import { watchFileInputs } from "./forms/file_picker";
 import { realClock } from "./clock";
@@ -28,7 +28,7 @@ import { type TabEnvironment, SharedStream } from "./stream/leader";
 import { setTimeZone } from "./ui/times";
 
 const SIGN_IN_URL = "/sign-in";
-const FORM_ANSWER_TIMEOUT = 5000; // ms in which a form that ends its own session is answered
+const FORM_ANSWER_TIMEOUT = 5000; // ms; a form that ends its session redirects by then
 
 configureHtmx();
 loadCatalog(document);
@@ -36,75 +36,76 @@ startPage(readPage(document.documentElement));
 
 function startPage(page: Page): void {
   setTimeZone(page.timeZone);
-  let live: StreamConnection | null = null;
-  let isGoing = false; // a form is on its way as a page, and its answer says where to
-  addEventListener("submit", (event) => (isGoing ||= !event.defaultPrevented));
-  let replied: (ticket: string) => void = () => {};
+  let connection: StreamConnection | null = null;
+  let isNavigating = false; // a form was submitted as a page; its response decides where to go
+  addEventListener("submit", (event) => (isNavigating ||= !event.defaultPrevented));
+  let onOtherReply: (ticket: string) => void = () => {};
   const log = (line: string): void => {
-    const isHeardOf = live instanceof SharedStream && !live.isLeader;
-    logLine(isHeardOf ? `${line} (through another tab)` : line);
+    const isFollower = connection instanceof SharedStream && !connection.isLeader;
+    logLine(isFollower ? `${line} (through another tab)` : line);
   };
   const store = new Store(page, realClock, {
     fetchFragment,
-    processHtmx: processHtmx,
+    processHtmx,
     goToSignIn: () =>
-      void realClock.after(isGoing ? FORM_ANSWER_TIMEOUT : 0, () => location.assign(SIGN_IN_URL)),
+      void realClock.after(isNavigating ? FORM_ANSWER_TIMEOUT : 0, () =>
+        location.assign(SIGN_IN_URL),
+      ),
     isVisible: () => document.visibilityState === "visible",
     log,
-    onReply: (ticket) => replied(ticket),
+    onReply: (ticket) => onOtherReply(ticket),
   });
-  if (page.streamUrl) live = openConnection(page, page.streamUrl, store, log);
+  if (page.streamUrl) connection = openConnection(page, page.streamUrl, store, log);
   store.start();
-  const compose = new ReplyForms(store.renderer, postFields, uploadFile, () => realClock.now());
-  replied = (ticket) => {
-    compose.showCollision(ticket);
+  const replyForms = new ReplyForms(store.renderer, postFields, uploadFile, () => realClock.now());
+  onOtherReply = (ticket) => {
+    replyForms.showCollision(ticket);
     onReply(ticket);
   };
-  watchMessageForms(compose, new RequestForms(uploadFile, submitAsPage, allowSubmit));
+  watchMessageForms(replyForms, new RequestForms(uploadFile, submitAsPage, allowSubmit));
   watchFileInputs();
   watchCopyButtons();
   watchInlineEdit(fetchFragment, processHtmx);
-  watchHtmxForms(store, realClock, () => live?.state === "live");
+  watchHtmxForms(store, realClock, () => connection?.state === "live");
   watchDismissals(store);
-  if (live) watchTabLifecycle(live, store);
-  live?.start();
-  watchSession(page, live);
+  if (connection) watchTabLifecycle(connection, store);
+  connection?.start();
+  watchSession(page, connection);
 }
 
-/** Where frames come from: one stream for all tabs where the browser can, else one of its own. */
+/** Share one stream with the other tabs; without Web Locks, open one for this tab alone. */
 function openConnection(
   page: Page,
   url: string,
   store: Store,
   log: StreamEnvironment["log"],
 ): StreamConnection {
-  const outside: StreamEnvironment = {
+  const streamEnvironment: StreamEnvironment = {
     openEventSource: (from) => new EventSource(from),
-    probeStatus: probeStatus,
+    probeStatus,
     isOnline: () => navigator.onLine,
     belongsToReader: (channels) => isOwnStream(channels, page.readerIds),
     log,
   };
   const open = (cursor: string | null, listener: StreamListener): Stream =>
-    new Stream(url, cursor, realClock, outside, listener);
+    new Stream(url, cursor, realClock, streamEnvironment, listener);
   if (page.sessionId === null || !tabChannel.canShareStream())
     return open(page.cursor, createUnsharedListener(store));
   const name = tabChannel.channelName(page.sessionId, url);
   const { channels } = page;
-  const own: TabEnvironment = {
+  const tabEnvironment: TabEnvironment = {
     tabId: tabChannel.createTabId(),
     channels,
     lock: tabChannel.openLeaderLock(name),
-    openChannel: (take: Parameters<typeof tabChannel.openTabChannel>[1]) =>
-      tabChannel.openTabChannel(name, take),
+    openChannel: (onMessage) => tabChannel.openTabChannel(name, onMessage),
     openStream: open,
     readAttention: tabChannel.watchAttention(),
-    log: logLine, // of the tabs themselves, so it needs no mark
+    log: logLine, // about the tab itself, so without "(through another tab)"
   };
-  return new SharedStream(page.cursor, realClock, own, store);
+  return new SharedStream(page.cursor, realClock, tabEnvironment, store);
 }
 
-/** A tab that shares nothing shows every toast. */
+/** Show every toast in a tab that has its own stream. */
 function createUnsharedListener(store: Store): StreamListener {
   return {
     onFrame(frame) {
@@ -119,52 +120,49 @@ async function probeStatus(url: string): Promise<number> {
   return (await fetch(url, { method: "HEAD", cache: "no-store" })).status;
 }
 
-function watchTabLifecycle(live: StreamConnection, store: Store): void {
-  const look = (): void => {
+function watchTabLifecycle(connection: StreamConnection, store: Store): void {
+  const onAttention = (): void => {
     if (document.hidden) {
-      live.onHidden();
+      connection.onHidden();
     } else {
-      live.wake();
+      connection.wake();
       store.fragments.wake();
     }
   };
-  document.addEventListener("visibilitychange", look);
-  addEventListener("focus", look);
-  addEventListener("online", () => live.wake());
-  addEventListener("offline", () => live.onOffline());
-  // A frozen tab keeps its lock and answers nobody, so it leaves while it still can.
-  addEventListener("pagehide", () => live.stop());
-  document.addEventListener("freeze", () => live.stop());
-  document.addEventListener("resume", () => live.start());
+  document.addEventListener("visibilitychange", onAttention);
+  addEventListener("focus", onAttention);
+  addEventListener("online", () => connection.wake());
+  addEventListener("offline", () => connection.onOffline());
+  // A frozen tab would keep the lock without answering, so it releases it before.
+  addEventListener("pagehide", () => connection.stop());
+  document.addEventListener("freeze", () => connection.stop());
+  document.addEventListener("resume", () => connection.start());
   addEventListener("pageshow", (event) => {
-    if (event.persisted) live.start();
+    if (event.persisted) connection.start();
   });
 }
 
-/** Somebody else signed in or out in this browser: what is shown here is not theirs. */
-function watchSession(
-  { sessionId: session, streamUrl: stream }: Page,
-  live: StreamConnection | null,
-): void {
-  const tell = tabChannel.announceSession(session, (other) => {
-    const verdict = compareSessions(session, other);
-    if (verdict === "leave") leavePage(live, location.pathname + location.search);
-    else if (verdict === "announce") tell();
-    else if (verdict === "probe" && stream && live?.state !== "signed-out")
-      void checkSession(stream, live);
+/** Leave the page when another person signs in, or this one signs out, in another tab. */
+function watchSession({ sessionId, streamUrl }: Page, connection: StreamConnection | null): void {
+  const announce = tabChannel.announceSession(sessionId, (other) => {
+    const action = compareSessions(sessionId, other);
+    if (action === "leave") leavePage(connection, location.pathname + location.search);
+    else if (action === "announce") announce();
+    else if (action === "probe" && streamUrl && connection?.state !== "signed-out")
+      void checkSession(streamUrl, connection);
   });
   addEventListener("pageshow", (event) => {
-    if (event.persisted) tell();
+    if (event.persisted) announce();
   });
 }
 
-async function checkSession(stream: string, live: StreamConnection | null): Promise<void> {
-  const status = await probeStatus(stream).catch(() => 0);
-  if (status === 401) leavePage(live, SIGN_IN_URL);
+async function checkSession(url: string, connection: StreamConnection | null): Promise<void> {
+  const status = await probeStatus(url).catch(() => 0);
+  if (status === 401) leavePage(connection, SIGN_IN_URL);
 }
 
-function leavePage(live: StreamConnection | null, next: string): void {
-  live?.stop();
+function leavePage(connection: StreamConnection | null, next: string): void {
+  connection?.stop();
   document.body.replaceChildren();
   location.replace(next);
 }
@@ -183,11 +181,12 @@ function watchDismissals(store: Store): void {
 
 async function fetchFragment(url: string, ids: string): Promise<FragmentResponse> {
   const headers = { "X-Deskwire-Fragment": ids, Accept: "text/html" };
-  const answer = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
-  return { status: answer.status, isRedirected: answer.redirected, text: await answer.text() };
+  const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
+  const { status, redirected: isRedirected } = response;
+  return { status, isRedirected, text: await response.text() };
 }
 
-/** Something said was heard: read where its page is looked at, unread in every list. */
+/** Mark a ticket with a new reply as read if its page is visible here, else as unread in lists. */
 function onReply(ticket: string): void {
   const page = document.querySelector<HTMLElement>(
     `[data-ticket="${CSS.escape(ticket)}"][data-read]`,
@@ -197,10 +196,10 @@ function onReply(ticket: string): void {
   else setUnread(ticket, true);
 }
 
-function watchMessageForms(compose: ReplyForms, filing: RequestForms): void {
+function watchMessageForms(replyForms: ReplyForms, requestForms: RequestForms): void {
   restoreDrafts(localStorage);
   addEventListener("pageshow", ({ persisted }) => {
-    if (!persisted) restoreDrafts(localStorage); // browsers put theirs back after the scripts ran
+    if (!persisted) restoreDrafts(localStorage); // browsers restore fields after scripts ran
   });
   document.addEventListener("input", ({ target }) => {
     const form = (target as HTMLInputElement).form;
@@ -208,7 +207,7 @@ function watchMessageForms(compose: ReplyForms, filing: RequestForms): void {
   });
   document.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement;
-    if (compose.submit(form) || isDuplicateSubmit(form) || filing.submit(form))
+    if (replyForms.submit(form) || isDuplicateSubmit(form) || requestForms.submit(form))
       event.preventDefault();
     else if (form.method === "post") deleteDraft(localStorage, form);
   });
@@ -216,11 +215,11 @@ function watchMessageForms(compose: ReplyForms, filing: RequestForms): void {
     const button = (event.target as Element).closest<HTMLElement>(
       '[data-action="retry"], [data-action="take-back"]',
     );
-    if (button) compose.retryOrDiscard(button);
+    if (button) replyForms.retryOrDiscard(button);
   });
 }
 
-/** Whether a form that is to be sent once is on its way already. */
+/** Return whether a `data-once` form is already being submitted; mark it as such. */
 function isDuplicateSubmit(form: HTMLFormElement): boolean {
   if (!("once" in form.dataset)) return false;
   const isSent = form.dataset["once"] === "sent";
@@ -233,7 +232,7 @@ function allowSubmit(form: HTMLFormElement): void {
   if ("once" in form.dataset) form.dataset["once"] = "";
 }
 
-/** As a page, past whoever listens for it. */
+/** Submit a form as a page, without another `submit` event. */
 function submitAsPage(form: HTMLFormElement): void {
   deleteDraft(localStorage, form);
   form.submit();
@@ -245,7 +244,7 @@ async function postFields(
 ): Promise<SubmitResult> {
   const body = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) {
-    for (const each of [value].flat()) body.append(name, each);
+    for (const item of [value].flat()) body.append(name, item);
   }
   return await postBody(url, body, () => {});
 }

@@ -1,18 +1,19 @@
-// What the server says about this page, on its root element.
+// Read what the server wrote on the root element about this page and its reader.
 
 import { splitWords } from "./model/channels";
 
 export interface Page {
-  streamUrl: string | null; // null: nobody is signed in
-  sessionId: string | null; // its public id
-  cursor: string | null;
-  readerIds: ReadonlySet<string>; // names under which events know the reader
-  channels: string[] | null;
-  activeWorkspace: string | null; // the workspace of the organization the reader is in
-  timeZone: string | null; // the time zone the reader has chosen; null: the browser's
+  streamUrl: string | null; // null: signed out
+  sessionId: string | null; // the public id of the session, no secret
+  cursor: string | null; // the log position read before the rows of the page
+  readerIds: ReadonlySet<string>; // ids of the reader in events: person, `discord:ID`
+  channels: string[] | null; // channels the reader held at render time; null: not stated
+  activeWorkspace: string | null; // the active organization, `org:ID`
+  timeZone: string | null; // IANA name, as chosen in the settings; null: the browser's
   isDebug: boolean;
 }
 
+/** Read the page's attributes; a missing or empty one is null. */
 export function readPage({ dataset }: HTMLElement): Page {
   return {
     streamUrl: dataset["stream"] || null,

@@ -47,7 +47,7 @@ test("a channel granted twice is gained once", () => {
   assert.deepEqual(held.grant(["guild:1"]).gained, []);
 });
 
-test("an event is shown by its channels, and to whom it is about by their own", () => {
+test("an event is visible by its channels, and to the person it is about by their own", () => {
   const own = new Set(["p", "discord:5"]);
   const left = { actor: "bot", guildId: "1", userId: "5", username: "Dee" };
   const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };

@@ -1,4 +1,4 @@
-// A browser for tabs: its locks, its channel, and tabs that can freeze, crash and be looked at.
+// Fake a browser with several tabs: its locks, its channel, and tabs that freeze, crash and focus.
 
 import type { Frame } from "../src/stream/frames";
 import type { Attention, TabMessage } from "../src/stream/tab_messages";
@@ -14,10 +14,10 @@ import { ticketCreatedEvent } from "./sample_events";
 
 interface LockRequest {
   lock: object;
-  claim: LockCallbacks;
+  callbacks: LockCallbacks;
 }
 
-/** One lock for all tabs, as the browser keeps it: taken from a tab, which may hear of it late. */
+/** The Web Lock of all tabs. A frozen tab learns only later that its lock was stolen. */
 class FakeLocks {
   owner: LockRequest | null = null;
   isRefused = false;
@@ -26,24 +26,24 @@ class FakeLocks {
   open(tab: () => Tab): LeaderLock {
     const lock = {};
     return {
-      request: (isForced, claim) => {
+      request: (isStealing, callbacks) => {
         if (this.isRefused) {
-          claim.onUnavailable();
+          callbacks.onUnavailable();
           return;
         }
         this.#withdraw(lock);
         const before = this.owner;
-        const one: LockRequest = {
+        const request: LockRequest = {
           lock,
-          claim: { ...claim, onLost: () => tab().runOrQueue(() => claim.onLost()) },
+          callbacks: { ...callbacks, onLost: () => tab().runOrQueue(() => callbacks.onLost()) },
         };
-        if (before && !isForced) {
-          this.#queue.push(one);
+        if (before && !isStealing) {
+          this.#queue.push(request);
           return;
         }
-        this.owner = one;
-        claim.onAcquired();
-        before?.claim.onLost();
+        this.owner = request;
+        callbacks.onAcquired();
+        before?.callbacks.onLost();
       },
       release: () => this.#withdraw(lock),
     };
@@ -53,13 +53,14 @@ class FakeLocks {
     this.#queue = this.#queue.filter((other) => other.lock !== lock);
     if (this.owner?.lock !== lock) return;
     this.owner = this.#queue.shift() ?? null;
-    this.owner?.claim.onAcquired();
+    this.owner?.callbacks.onAcquired();
   }
 }
 
+/** Record the toasts of one tab. */
 export class FakeTabListener extends FakeListener implements TabListener {
   shownToasts: string[] = [];
-  invisibleIds = new Set<string>(); // ids of events the reader may not be told any more
+  invisibleIds = new Set<string>(); // events that the reader may no longer see
 
   showToast(frame: Frame): void {
     this.shownToasts.push(frame.id);
@@ -70,13 +71,14 @@ export class FakeTabListener extends FakeListener implements TabListener {
   }
 }
 
+/** A tab with a shared stream. */
 export class Tab {
   readonly listener = new FakeTabListener();
   readonly stream: SharedStream;
   readonly lines: string[] = [];
   attention: Attention = { isVisible: true, focusedAt: 0 };
   isFrozen = false;
-  onMessage: ((post: TabMessage) => void) | null = null;
+  onMessage: ((message: TabMessage) => void) | null = null;
   readonly #waiting: (() => void)[] = [];
 
   constructor(
@@ -92,12 +94,15 @@ export class Tab {
         tabId: name,
         channels,
         lock: browser.locks.open(() => this),
-        openChannel: (take) => {
-          this.onMessage = take;
-          return { post: (post) => browser.post(this, post), close: () => (this.onMessage = null) };
+        openChannel: (onMessage) => {
+          this.onMessage = onMessage;
+          return {
+            post: (message) => browser.post(this, message),
+            close: () => (this.onMessage = null),
+          };
         },
         openStream: (from, listener: StreamListener) =>
-          new Stream("/api/events", from, browser.clockOf(this), browser.outside, listener),
+          new Stream("/api/events", from, browser.clockOf(this), browser.environment, listener),
         readAttention: () => this.attention,
         log: (line) => this.lines.push(line),
       },
@@ -109,7 +114,7 @@ export class Tab {
     return this.listener.frames.filter(({ name }) => name === "event").map(({ id }) => id);
   }
 
-  get verdicts(): string[] {
+  get outcomes(): string[] {
     return this.listener.frames.flatMap((frame) =>
       frame.name === "connected" ? [frame.told.verdict] : [],
     );
@@ -123,40 +128,40 @@ export class Tab {
     this.browser.runTurn(() => this.stream.stop());
   }
 
-  /** Somebody looks at it now. */
+  /** Focus the tab. */
   focus(): void {
     this.attention = { isVisible: true, focusedAt: this.browser.clock.now() };
     this.browser.runTurn(() => this.stream.wake());
   }
 
-  /** Nobody looks at it any more. */
+  /** Hide the tab. */
   hide(): void {
     this.attention = { ...this.attention, isVisible: false };
     this.browser.runTurn(() => this.stream.onHidden());
   }
 
-  /** Runs it, or later if this tab is frozen. */
-  runOrQueue(act: () => void): void {
-    if (this.isFrozen) this.#waiting.push(act);
-    else act();
+  /** Run `callback`, or queue it while the tab is frozen. */
+  runOrQueue(callback: () => void): void {
+    if (this.isFrozen) this.#waiting.push(callback);
+    else callback();
   }
 
   thaw(): void {
     this.isFrozen = false;
-    this.browser.runTurn(() => this.#waiting.splice(0).forEach((act) => act()));
+    this.browser.runTurn(() => this.#waiting.splice(0).forEach((callback) => callback()));
   }
 }
 
 /** All tabs of one session, one server and one clock. */
 export class FakeBrowser {
   readonly clock = new FakeClock();
-  readonly outside = new FakeEnvironment();
+  readonly environment = new FakeEnvironment();
   readonly locks = new FakeLocks();
   readonly tabs: Tab[] = [];
-  /** Posts for which this is false are lost on the way. */
-  isDelivered: (to: Tab, post: TabMessage) => boolean = () => true;
+  /** Messages for which this returns false are lost. */
+  isDelivered: (to: Tab, message: TabMessage) => boolean = () => true;
   readonly #queue: (() => void)[] = [];
-  #isTurning = false;
+  #isInTurn = false;
 
   open(
     name: string,
@@ -171,48 +176,49 @@ export class FakeBrowser {
     return tab;
   }
 
-  /** Two tabs at 10, the first of which leads, live. */
+  /** Open two tabs at position 10; the first is the leader, and the stream is live. */
   openTwo(): [Tab, Tab] {
     const tabs: [Tab, Tab] = [this.open("a", cursorAt(10)), this.open("b", cursorAt(10))];
     this.connect(10, "resumed");
     return tabs;
   }
 
-  /** Time for one tab: its timers wait while it is frozen. */
+  /** Return the clock of one tab: its timers wait while the tab is frozen. */
   clockOf(tab: Tab): FakeClock {
     const { clock } = this;
     return {
       now: () => clock.now(),
       random: () => clock.random(),
-      after: (ms: number, act: () => void) =>
-        clock.after(ms, () => this.runTurn(() => tab.runOrQueue(act))),
+      after: (ms: number, callback: () => void) =>
+        clock.after(ms, () => this.runTurn(() => tab.runOrQueue(callback))),
     } as FakeClock;
   }
 
-  /** Posts are heard in order, and never inside the turn that posted. */
-  post(from: Tab, post: TabMessage): void {
-    const copy = structuredClone(post);
+  /** Deliver a message to all other tabs, in order, after the turn that posted it. */
+  post(from: Tab, message: TabMessage): void {
+    const copy = structuredClone(message);
     const others = this.tabs.filter((tab) => tab !== from && tab.onMessage !== null);
-    const sent = others.filter((tab) => this.isDelivered(tab, copy));
-    for (const tab of sent) this.#queue.push(() => tab.runOrQueue(() => tab.onMessage?.(copy)));
+    const recipients = others.filter((tab) => this.isDelivered(tab, copy));
+    for (const tab of recipients)
+      this.#queue.push(() => tab.runOrQueue(() => tab.onMessage?.(copy)));
   }
 
-  /** Something happens, and then whatever was posted is heard. */
-  runTurn(act: () => void): void {
-    if (this.#isTurning) {
-      act();
+  /** Run `action`, then deliver every message that was posted. */
+  runTurn(action: () => void): void {
+    if (this.#isInTurn) {
+      action();
       return;
     }
-    this.#isTurning = true;
-    act();
+    this.#isInTurn = true;
+    action();
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next();
-    this.#isTurning = false;
+    this.#isInTurn = false;
   }
 
-  // The server, on the newest stream
+  // What the server sends on the newest stream
 
   connect(position: number, verdict = "live", channels: string[] = []): void {
-    this.runTurn(() => this.outside.newest.connect(cursorAt(position), verdict, channels));
+    this.runTurn(() => this.environment.newest.connect(cursorAt(position), verdict, channels));
   }
 
   emitEvents(...positions: number[]): void {
@@ -220,19 +226,20 @@ export class FakeBrowser {
       this.emit("message", cursorAt(position), ticketCreatedEvent());
   }
 
-  emit(name: string, id: string, told: unknown): void {
-    this.runTurn(() => this.outside.newest.emit(name, id, told));
+  emit(name: string, id: string, payload: unknown): void {
+    this.runTurn(() => this.environment.newest.emit(name, id, payload));
   }
 
   tick(id: string): void {
-    this.runTurn(() => this.outside.newest.tick(id));
+    this.runTurn(() => this.environment.newest.tick(id));
   }
 
   fail(): void {
-    this.runTurn(() => this.outside.newest.fail());
+    this.runTurn(() => this.environment.newest.fail());
   }
 }
 
+/** Return the cursor of a position in the test's epoch. */
 export function cursorAt(position: number): string {
   return `aaaaaaaa-${position}`;
 }

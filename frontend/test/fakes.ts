@@ -1,4 +1,4 @@
-// Time, chance and an EventSource that the tests drive.
+// Fake the clock, randomness and the EventSource.
 
 import type { Clock } from "../src/clock";
 import type { Frame } from "../src/stream/frames";
@@ -11,11 +11,11 @@ import type {
 } from "../src/stream/stream";
 
 interface Timer {
-  at: number;
-  act: () => void;
+  at: number; // ms
+  callback: () => void;
 }
 
-/** A clock that moves only when told to. */
+/** A clock that only `advance` and `sleep` move. */
 export class FakeClock implements Clock {
   time = 1_000_000;
   randomValue = 0.5;
@@ -30,14 +30,14 @@ export class FakeClock implements Clock {
   }
 
   after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.time + ms, act: callback };
+    const timer = { at: this.time + ms, callback };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
 
-  /** Lets `ms` pass, with every timer at its moment. */
+  /** Let `ms` pass and run every timer at its time. */
   advance(ms: number): void {
     const end = this.time + ms;
     for (;;) {
@@ -45,18 +45,19 @@ export class FakeClock implements Clock {
       if (!next) break;
       this.#timers = this.#timers.filter((other) => other !== next);
       this.time = Math.max(this.time, next.at);
-      next.act();
+      next.callback();
     }
     this.time = end;
   }
 
-  /** The machine sleeps: time passes, and no timer runs until it is over. */
+  /** Let the machine sleep: time passes, and timers run only afterwards. */
   sleep(ms: number): void {
     this.time += ms;
     this.advance(0);
   }
 }
 
+/** An EventSource whose events the test emits. */
 export class FakeEventSource implements EventSourceLike {
   readonly url: string;
   isClosed = false;
@@ -74,13 +75,13 @@ export class FakeEventSource implements EventSourceLike {
     this.isClosed = true;
   }
 
-  emit(name: string, id: string, told: unknown): void {
-    this.#listeners.get(name)?.({ data: JSON.stringify(told), lastEventId: id });
+  emit(name: string, id: string, payload: unknown): void {
+    this.#listeners.get(name)?.({ data: JSON.stringify(payload), lastEventId: id });
   }
 
   connect(id: string, verdict = "live", channels: string[] = []): void {
-    const told = { verdict, position: id, seat: "s", because: null, channels };
-    this.emit("message", id, { type: "connected", ...told });
+    const connected = { verdict, position: id, seat: "s", because: null, channels };
+    this.emit("message", id, { type: "connected", ...connected });
   }
 
   tick(id: string): void {
@@ -92,7 +93,7 @@ export class FakeEventSource implements EventSourceLike {
   }
 }
 
-/** Everything a stream touches, remembered. */
+/** Record what a stream does with the browser. */
 export class FakeEnvironment implements StreamEnvironment {
   sources: FakeEventSource[] = [];
   lines: string[] = [];
@@ -135,6 +136,7 @@ export class FakeEnvironment implements StreamEnvironment {
   }
 }
 
+/** Record what a stream reports. */
 export class FakeListener implements StreamListener {
   frames: Frame[] = [];
   states: StreamState[] = [];
@@ -156,7 +158,7 @@ export class FakeListener implements StreamListener {
   }
 }
 
-/** Lets promises that are already settled go on. */
+/** Run the callbacks of promises that are already settled. */
 export async function flushPromises(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseFrame } from "../src/stream/frames";
 
-test("frames are told apart by name and shape", () => {
+test("frames are distinguished by name and shape", () => {
   const event = JSON.stringify({ type: "ticket.created", data: {}, timestamp: 1 });
   assert.equal(parseFrame("message", "e-1", event)?.name, "event");
   assert.equal(parseFrame("message", "e-1", '{"type":"connected"}')?.name, "connected");

@@ -1,4 +1,4 @@
-// What is said in another language, and by which number.
+// Translating texts, with plurals.
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -16,14 +16,14 @@ const POLISH = {
   ).join(""),
 };
 
-function page(lang: string, table: unknown): Document {
-  const texts = table ? { textContent: JSON.stringify(table) } : null;
+function page(lang: string, catalog: unknown): Document {
+  const texts = catalog ? { textContent: JSON.stringify(catalog) } : null;
   return { documentElement: { lang }, getElementById: () => texts } as unknown as Document;
 }
 
 afterEach(() => loadCatalog(page("en", null)));
 
-test("a page in english needs no table", () => {
+test("a page in english needs no catalog", () => {
   assert.equal(t("Left %(place)s", { place: "Quay" }), "Left Quay");
   assert.deepEqual(
     [1, 2].map((n) => tn("%(num)s file", "%(num)s files", n)),
@@ -33,9 +33,9 @@ test("a page in english needs no table", () => {
 
 test("a number takes the form of the language, however large", () => {
   loadCatalog(page("pl", POLISH));
-  const said = [1, 3, 5, 112, 1002, 1001].map((n) => tn("%(num)s file", "%(num)s files", n));
+  const texts = [1, 3, 5, 112, 1002, 1001].map((n) => tn("%(num)s file", "%(num)s files", n));
 
-  assert.deepEqual(said, [
+  assert.deepEqual(texts, [
     "plik",
     "3 pliki",
     "5 plików",
@@ -45,7 +45,7 @@ test("a number takes the form of the language, however large", () => {
   ]);
 });
 
-test("what is lacking is said in english, and a value is no place", () => {
+test("a missing translation stays english, and a value is not interpolated again", () => {
   loadCatalog(page("pl", POLISH));
 
   assert.equal(t("Copied"), "Copied");

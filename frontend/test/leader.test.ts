@@ -1,4 +1,4 @@
-// Tabs of one session share one stream, and none misses or doubles what another heard.
+// Tabs of one session share one stream, without gaps and duplicates.
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -16,7 +16,7 @@ test("ten tabs open one stream, and each hears every event once", () => {
 
   browser.emitEvents(11, 12);
 
-  assert.equal(browser.outside.sources.length, 1);
+  assert.equal(browser.environment.sources.length, 1);
   for (const tab of tabs) {
     assert.deepEqual(tab.eventIds, [cursorAt(11), cursorAt(12)]);
     assert.equal(tab.stream.state, "live");
@@ -39,7 +39,7 @@ test("a tab rendered before the newest events is handed them, once", () => {
   browser.emitEvents(14);
 
   assert.deepEqual(late.eventIds, [cursorAt(12), cursorAt(13), cursorAt(14)]);
-  assert.deepEqual(late.verdicts, ["resumed"]);
+  assert.deepEqual(late.outcomes, ["resumed"]);
 });
 
 test("a tab rendered after what the leader has heard does not hear it again", () => {
@@ -50,7 +50,7 @@ test("a tab rendered after what the leader has heard does not hear it again", ()
   browser.emitEvents(11, 12, 13);
 
   assert.deepEqual(ahead.eventIds, [cursorAt(13)]);
-  assert.deepEqual(ahead.verdicts, ["resumed"]);
+  assert.deepEqual(ahead.outcomes, ["resumed"]);
 });
 
 test("a tab older than what the leader remembers reloads instead", () => {
@@ -60,7 +60,7 @@ test("a tab older than what the leader remembers reloads instead", () => {
   const old = browser.open("b", cursorAt(50));
   browser.emitEvents(101);
 
-  assert.deepEqual(old.verdicts, ["reset"]);
+  assert.deepEqual(old.outcomes, ["reset"]);
   assert.deepEqual(old.eventIds, [cursorAt(101)]);
 });
 
@@ -69,7 +69,7 @@ test("a leader remembers a bounded number of events", () => {
   browser.connect(10, "resumed");
   browser.emitEvents(...Array.from({ length: 301 }, (_, n) => 11 + n));
 
-  assert.deepEqual(browser.open("b", cursorAt(10)).verdicts, ["reset"]);
+  assert.deepEqual(browser.open("b", cursorAt(10)).outcomes, ["reset"]);
   assert.equal(browser.open("c", cursorAt(11)).eventIds.length, 300);
 });
 
@@ -77,7 +77,7 @@ test("a tab of another epoch reloads instead", () => {
   browser.open("a", cursorAt(100));
   browser.connect(100, "resumed");
 
-  assert.deepEqual(browser.open("b", "bbbbbbbb-100").verdicts, ["reset"]);
+  assert.deepEqual(browser.open("b", "bbbbbbbb-100").outcomes, ["reset"]);
 });
 
 test("what was revoked is not handed to a tab opened later", () => {
@@ -93,14 +93,14 @@ test("what was revoked is not handed to a tab opened later", () => {
   assert.deepEqual(first?.name === "connected" && first.told.channels, ["user:a"]);
 });
 
-test("what was granted makes an older tab reload, for nobody heard it before", () => {
+test("what was granted makes an older tab reload, for no tab had its events", () => {
   browser.open("a", cursorAt(10));
   browser.connect(10, "resumed", ["user:a"]);
   browser.emitEvents(12);
   browser.emit("granted", "", { channels: ["guild:1"] });
 
-  assert.deepEqual(browser.open("b", cursorAt(10)).verdicts, ["reset"]);
-  assert.deepEqual(browser.open("c", cursorAt(12)).verdicts, ["resumed"]);
+  assert.deepEqual(browser.open("b", cursorAt(10)).outcomes, ["reset"]);
+  assert.deepEqual(browser.open("c", cursorAt(12)).outcomes, ["resumed"]);
 });
 
 test("a reset reaches every tab", () => {
@@ -110,10 +110,10 @@ test("a reset reaches every tab", () => {
 
   browser.connect(5000, "reset");
 
-  assert.deepEqual(second.verdicts, ["resumed", "reset"]);
+  assert.deepEqual(second.outcomes, ["resumed", "reset"]);
 });
 
-test("a reconnect that lost nothing goes on in every tab", () => {
+test("a reconnect that lost nothing continues in every tab", () => {
   const [first, second] = browser.openTwo();
   browser.emitEvents(11);
   browser.fail();
@@ -150,7 +150,7 @@ test("a follower that missed the last broadcast notices without another", () => 
   assert.deepEqual(second.eventIds, [cursorAt(11)]);
 });
 
-test("a follower that missed what was revoked is told what is held now", () => {
+test("a follower that missed what was revoked learns what is held now", () => {
   const [, second] = browser.openTwo();
   browser.isDelivered = (to, post) => !(to === second && post.kind === "frame");
   browser.emit("revoked", "", { channels: ["guild:1"] });
@@ -158,7 +158,7 @@ test("a follower that missed what was revoked is told what is held now", () => {
 
   second.focus();
 
-  assert.deepEqual(second.verdicts, ["resumed", "resumed"]);
+  assert.deepEqual(second.outcomes, ["resumed", "resumed"]);
 });
 
 test("what a follower is shown is what the leader sees of its stream", () => {
@@ -189,12 +189,12 @@ test("signing out reaches every tab, and none comes back", () => {
   assert.deepEqual([first.listener.state, second.listener.state], ["signed-out", "signed-out"]);
   assert.ok(second.listener.names.includes("goodbye"));
   browser.clock.advance(120_000);
-  assert.deepEqual(browser.outside.openSources, []);
+  assert.deepEqual(browser.environment.openSources, []);
 });
 
-test("frames of somebody else's stream are refused in every tab", () => {
+test("frames of another person's stream are refused in every tab", () => {
   const [first, second] = browser.openTwo();
-  browser.outside.isReaders = false;
+  browser.environment.isReaders = false;
   browser.fail();
   browser.clock.advance(500);
 

@@ -1,4 +1,4 @@
-// Whatever becomes of the tab that leads, one of them has the stream, and only one.
+// Whatever happens to the leader, exactly one tab has the stream.
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -11,14 +11,14 @@ beforeEach(() => {
   browser = new FakeBrowser();
 });
 
-test("when the leader closes, another goes on from where it was", () => {
+test("when the leader closes, another continues from its cursor", () => {
   const [first, second] = browser.openTwo();
   const third = browser.open("c", cursorAt(10));
   browser.emitEvents(11);
 
   first.stop();
-  assert.equal(browser.outside.newest.url, `/api/events?after=${cursorAt(11)}`);
-  assert.equal(browser.outside.openSources.length, 1);
+  assert.equal(browser.environment.newest.url, `/api/events?after=${cursorAt(11)}`);
+  assert.equal(browser.environment.openSources.length, 1);
   browser.connect(11, "resumed");
   browser.emitEvents(12);
 
@@ -73,7 +73,7 @@ test("a frozen leader is replaced within 20 s, and follows when it thaws", () =>
   assert.deepEqual(second.eventIds, [cursorAt(11), cursorAt(12)]);
   first.thaw();
   assert.equal(first.stream.isLeader, false);
-  assert.equal(browser.outside.openSources.length, 1);
+  assert.equal(browser.environment.openSources.length, 1);
   assert.deepEqual(first.eventIds, [cursorAt(11), cursorAt(12)]);
   assert.equal(first.stream.state, "live");
 });
@@ -88,13 +88,13 @@ test("a look at a tab whose leader is frozen does not wait for silence to grow l
   assert.equal(second.stream.isLeader, true);
 });
 
-test("words of a leader that was replaced are refused", () => {
+test("messages of a leader that was replaced are refused", () => {
   const [first, second] = browser.openTwo();
-  const old = browser.outside.newest;
+  const old = browser.environment.newest;
   first.isFrozen = true;
   browser.clock.advance(20_000);
   browser.connect(10, "resumed");
-  first.isFrozen = false; // what it was sent is not heard yet; its stream speaks first
+  first.isFrozen = false; // messages to it are still queued; a frame of its stream comes first
 
   browser.runTurn(() => old.emit("message", cursorAt(11), ticketCreatedEvent()));
 
@@ -111,14 +111,14 @@ test("a leader that learns from a follower that it was replaced does not lead it
   browser.connect(10, "resumed");
   const leader = [second, third].find(({ stream: tabs }) => tabs.isLeader);
   const follower = leader === second ? third : second;
-  first.isFrozen = false; // what it was sent is not heard yet; a follower's word comes first
+  first.isFrozen = false; // messages to it are still queued; a follower's hello comes first
 
   follower.focus();
   first.thaw();
   browser.emitEvents(11);
 
   assert.equal(leader?.stream.isLeader, true);
-  assert.equal(browser.outside.openSources.length, 1);
+  assert.equal(browser.environment.openSources.length, 1);
   for (const tab of [first, second, third]) assert.deepEqual(tab.eventIds, [cursorAt(11)]);
 });
 
@@ -130,7 +130,7 @@ test("of several followers only one takes over", () => {
 
   browser.clock.advance(30_000);
 
-  assert.equal(browser.outside.openSources.length, 2); // the frozen tab's own is still open
+  assert.equal(browser.environment.openSources.length, 2); // the frozen tab's own is still open
   assert.equal(browser.tabs.filter(({ stream: tabs }) => tabs.isLeader).length, 2);
 });
 
@@ -142,7 +142,7 @@ test("a leader that answers is left alone, however quiet the server is", () => {
   }
 
   assert.equal(first.stream.isLeader, true);
-  assert.equal(browser.outside.sources.length, 1);
+  assert.equal(browser.environment.sources.length, 1);
 });
 
 test("a follower that stood still itself asks before it judges", () => {
@@ -158,7 +158,7 @@ test("a follower that stood still itself asks before it judges", () => {
   assert.equal(first.stream.isLeader, true);
 });
 
-test("followers that are looked at keep the time for a leader whose timers come late", () => {
+test("visible followers keep the time for a leader whose timers are late", () => {
   const [first] = browser.openTwo();
   const after = browser.clock.after.bind(browser.clock);
   browser.clock.after = (ms, act) => after(ms < 2_000 ? ms + 60_000 : ms, act); // the retry
@@ -167,7 +167,7 @@ test("followers that are looked at keep the time for a leader whose timers come 
   browser.clock.advance(4_000);
 
   assert.equal(first.stream.isLeader, true);
-  assert.equal(browser.outside.sources.length, 2);
+  assert.equal(browser.environment.sources.length, 2);
 });
 
 test("a look at any tab wakes the stream", () => {
@@ -177,7 +177,7 @@ test("a look at any tab wakes the stream", () => {
 
   second.focus();
 
-  assert.equal(browser.outside.sources.length, 2);
+  assert.equal(browser.environment.sources.length, 2);
 });
 
 test("a tab that comes back from being frozen properly catches up", () => {
@@ -241,7 +241,7 @@ test("where the browser refuses its locks each tab has a stream", () => {
   browser.connect(10, "resumed");
   browser.emitEvents(11);
 
-  assert.equal(browser.outside.openSources.length, 2);
+  assert.equal(browser.environment.openSources.length, 2);
   assert.deepEqual([first.eventIds, second.eventIds], [[], [cursorAt(11)]]);
   assert.deepEqual(second.listener.shownToasts, [cursorAt(11)]);
 });

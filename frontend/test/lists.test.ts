@@ -46,16 +46,16 @@ test("a searched list changes what it shows and asks the server for the rest", (
 });
 
 test("a timeline is ordered by time, then id, whatever comes when", () => {
-  const places = [
+  const positions = [
     { at: 1, id: "a" },
     { at: 2, id: "b" },
     { at: 2, id: "d" },
     { at: 5, id: "e" },
   ];
 
-  assert.equal(timelineIndex(places, { at: 9, id: "x" }), 4);
-  assert.equal(timelineIndex(places, { at: 2, id: "c" }), 2);
-  assert.equal(timelineIndex(places, { at: 0, id: "x" }), 0);
+  assert.equal(timelineIndex(positions, { at: 9, id: "x" }), 4);
+  assert.equal(timelineIndex(positions, { at: 2, id: "c" }), 2);
+  assert.equal(timelineIndex(positions, { at: 0, id: "x" }), 0);
   assert.equal(timelineIndex([], { at: 0, id: "x" }), 0);
 });
 

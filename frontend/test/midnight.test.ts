@@ -1,4 +1,4 @@
-// When a day turns, by a clock that the test drives.
+// Finding midnight, and calling back at it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -31,7 +31,7 @@ test("the reader's day ends at their midnight, also where a clock is changed tha
   setTimeZone(null);
 });
 
-test("it is acted upon at midnight, every night, and once for a night that was slept through", () => {
+test("the callback runs every midnight, and once for a night that was slept through", () => {
   setTimeZone("Asia/Kathmandu"); // 5:45 ahead
   const clock = new FakeClock();
   clock.time = timestampOf("2026-11-27T18:14:30Z");

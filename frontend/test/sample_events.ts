@@ -1,4 +1,4 @@
-// Events as the server writes them.
+// Build events as the server sends them.
 
 import type { Envelope, EventData, Line, TicketNow } from "../src/generated/events";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeenIds } from "../src/model/seen_ids";
 
-test("an event is told once, however often it comes", () => {
+test("an event is new once, however often it comes", () => {
   const seen = new SeenIds(2);
 
   assert.deepEqual(

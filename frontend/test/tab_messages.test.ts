@@ -12,14 +12,14 @@ import {
 } from "../src/stream/tab_messages";
 
 function leaderHealth(changed: Partial<LeaderHealth>): LeaderHealth {
-  const usual: LeaderHealth = {
+  const defaults: LeaderHealth = {
     now: 60_000,
     checkedAt: 58_000,
     leaderHeardAt: 59_000,
     helloSentAt: null,
     answerTimeout: 4_000,
   };
-  return { ...usual, ...changed };
+  return { ...defaults, ...changed };
 }
 
 test("a leader that was heard lately is relied on", () => {
@@ -42,17 +42,17 @@ test("a tab that stood still itself asks, whatever it has asked before", () => {
   );
 });
 
-test("the later reign is the newer one, and two of one moment are told apart", () => {
-  const reign = { term: 5, leader: "b" };
+test("the later term is the newer one, and two of one moment are distinguished", () => {
+  const term = { term: 5, leader: "b" };
 
-  assert.ok(compareLeaderTerms({ term: 6, leader: "a" }, reign) > 0);
-  assert.ok(compareLeaderTerms({ term: 4, leader: "c" }, reign) < 0);
-  assert.ok(compareLeaderTerms({ term: 5, leader: "c" }, reign) > 0);
-  assert.ok(compareLeaderTerms({ term: 5, leader: "a" }, reign) < 0);
-  assert.equal(compareLeaderTerms(reign, { ...reign }), 0);
+  assert.ok(compareLeaderTerms({ term: 6, leader: "a" }, term) > 0);
+  assert.ok(compareLeaderTerms({ term: 4, leader: "c" }, term) < 0);
+  assert.ok(compareLeaderTerms({ term: 5, leader: "c" }, term) > 0);
+  assert.ok(compareLeaderTerms({ term: 5, leader: "a" }, term) < 0);
+  assert.equal(compareLeaderTerms(term, { ...term }), 0);
 });
 
-test("who is looked at is the tab in sight that was focused last", () => {
+test("the active tab is the visible one that was focused last", () => {
   const tabs = new Map<string, Attention>([
     ["a", { isVisible: true, focusedAt: 5 }],
     ["b", { isVisible: true, focusedAt: 7 }],
@@ -70,11 +70,11 @@ test("of two sessions the newer one is the browser's", () => {
   assert.equal(compareSessions("2", "1"), "announce");
 });
 
-test("a page that knows of nobody may only be old: the server is asked", () => {
+test("a signed-out page may only be old: the server is asked", () => {
   assert.equal(compareSessions("2", null), "probe");
 });
 
-test("a page of nobody has nothing to drop", () => {
+test("a signed-out page has nothing to remove", () => {
   assert.equal(compareSessions(null, "2"), "stay");
   assert.equal(compareSessions(null, null), "stay");
 });

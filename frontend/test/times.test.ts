@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatAgo, formatDuration, localDay, setTimeZone } from "../src/ui/times";
 
-test("times are told as a person would", () => {
+test("times are written as a person would", () => {
   const at = new Date(2026, 10, 22, 10, 0);
   const after = (ms: number): string => formatAgo(at, at.getTime() + ms);
 

@@ -1,4 +1,4 @@
-// A toast is told once, in the tab that is looked at.
+// A toast is shown once, in the active tab.
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -11,7 +11,7 @@ beforeEach(() => {
   browser = new FakeBrowser();
 });
 
-test("a toast is told once, in the tab focused last", () => {
+test("a toast is shown once, in the tab focused last", () => {
   const [first, second] = browser.openTwo();
 
   browser.emitEvents(11);
@@ -33,7 +33,7 @@ test("a toast goes to a tab that is seen before one that is not", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[cursorAt(11)], []]);
 });
 
-test("a toast nobody could see waits for the tab looked at next", () => {
+test("a toast no tab could show waits for the tab focused next", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -46,7 +46,7 @@ test("a toast nobody could see waits for the tab looked at next", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[], [cursorAt(11)]]);
 });
 
-test("a toast that waited too long is not told any more", () => {
+test("a toast that waited too long is not shown any more", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -76,7 +76,7 @@ test("a toast that waits outlives the leader", () => {
   assert.deepEqual(second.listener.shownToasts, [cursorAt(11)]);
 });
 
-test("a toast that waits is forgotten when what it tells of is taken away", () => {
+test("a toast that waits is forgotten when its event becomes invisible", () => {
   const [first, second] = browser.openTwo();
   for (const tab of [first, second]) {
     tab.hide();
@@ -120,7 +120,7 @@ test("a toast for a tab that has crashed goes to another", () => {
   assert.deepEqual([first.listener.shownToasts, second.listener.shownToasts], [[cursorAt(11)], []]);
 });
 
-test("a toast that was told is not told again by the next leader", () => {
+test("a toast that was shown is not shown again by the next leader", () => {
   const [first, second] = browser.openTwo();
   const third = browser.open("c", cursorAt(10));
   second.focus();
@@ -134,7 +134,7 @@ test("a toast that was told is not told again by the next leader", () => {
   assert.deepEqual([second.listener.shownToasts, third.listener.shownToasts], [[cursorAt(11)], []]);
 });
 
-test("a late tab is not told what others were told before it came", () => {
+test("a late tab does not show toasts from before it opened", () => {
   browser.open("a", cursorAt(10), { isVisible: true, focusedAt: 1 });
   browser.connect(10, "resumed");
   browser.emitEvents(11);

@@ -10,7 +10,7 @@ const MOVED = { ...ticketCreated(), oldStatus: "OPEN", newStatus: "CLAIMED", act
 const CATS = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
 const SETUP = { actor: "bot", guildId: "1", revision: 1, now: CATS };
 const JOINED = { ...SETUP, guildName: "Cats", ownerId: "2", memberCount: 3 };
-const NOBODY = new Set<string>();
+const NO_READER = new Set<string>();
 const TEAM = { actor: "bot", guildId: "1", revision: 1, roleId: "3", roleName: "Tickets Support" };
 
 test("every event has a toast or an explicit none", () => {
@@ -18,7 +18,7 @@ test("every event has a toast or an explicit none", () => {
 });
 
 test("a new ticket names its number and subject", () => {
-  const toast = createToast("ticket.created", ticketCreated(), NOBODY);
+  const toast = createToast("ticket.created", ticketCreated(), NO_READER);
 
   assert.equal(toast?.title, "New ticket #7 created");
   assert.equal(toast?.text, "Subject: The printer is on fire");
@@ -28,7 +28,7 @@ test("a new ticket names its number and subject", () => {
 test("a toast names the organization it is of, unless the reader is in it", () => {
   const place = { id: "1", name: "Harbor" };
   const data = ticketCreated({ workspace: "org:1", now: { ...ticketNow(), place } });
-  const toast = createToast("ticket.created", data, NOBODY);
+  const toast = createToast("ticket.created", data, NO_READER);
 
   assert.ok(toast);
   assert.equal(
@@ -43,21 +43,21 @@ test("a toast names the organization it is of, unless the reader is in it", () =
 });
 
 test("an organization's ticket is called a request", () => {
-  const toast = createToast("ticket.created", ticketCreated({ workspace: "org:1" }), NOBODY);
+  const toast = createToast("ticket.created", ticketCreated({ workspace: "org:1" }), NO_READER);
 
   assert.equal(toast?.title, "New request #7 created");
   assert.equal(toast?.groupTitle(5), "5 new requests");
 });
 
-test("a message says from which side it came, and from whom", () => {
-  const toast = createToast("ticket.message_sent", ticketMessageSent(), NOBODY);
+test("a message says from which side it came, and its author", () => {
+  const toast = createToast("ticket.message_sent", ticketMessageSent(), NO_READER);
 
   assert.equal(toast?.title, "New message in ticket #7");
   assert.equal(toast?.text, "The printer is on fire · From: customer (bo)");
   assert.equal(toast?.groupTitle(12), "12 new messages");
 });
 
-test("who is mentioned is told so, and nobody else", () => {
+test("a person who is mentioned sees it in the title, others do not", () => {
   const now = ticketNow({ reference: "2026-R-000007" });
   const line = { ...ticketMessageSent().line!, author: { id: "p2", name: "Bo" } };
   const data = ticketMessageSent({ workspace: "org:1", now, line, mentions: ["p1"] });
@@ -78,10 +78,10 @@ test("who is mentioned is told so, and nobody else", () => {
   );
 });
 
-test("a status is told in its own words", () => {
+test("a status is named by its label", () => {
   const data = { ...MOVED, now: ticketNow({ status: "waiting", statusLabel: "Action Required" }) };
 
-  const toast = createToast("ticket.status_changed", data, NOBODY);
+  const toast = createToast("ticket.status_changed", data, NO_READER);
 
   assert.equal(toast?.title, "Ticket #7 changed to Action Required");
   assert.equal(toast?.text, "The printer is on fire");
@@ -89,15 +89,15 @@ test("a status is told in its own words", () => {
 
 test("claimed, closed, updated and deleted", () => {
   const now = ticketNow({ assignee: { id: "p", name: "Ada" } });
-  const claimed = createToast("ticket.claimed", { ...MOVED, now }, NOBODY);
-  const closed = createToast("ticket.closed", { ...MOVED, reason: "Solved" }, NOBODY);
+  const claimed = createToast("ticket.claimed", { ...MOVED, now }, NO_READER);
+  const closed = createToast("ticket.closed", { ...MOVED, reason: "Solved" }, NO_READER);
   const changes = { subject: { old: "a", new: "b" }, tags: { added: ["x"], removed: [] } };
   const updated = createToast(
     "ticket.updated",
     { ...ticketCreated(), changes, actorId: "9" },
-    NOBODY,
+    NO_READER,
   );
-  const deleted = createToast("ticket.deleted", { ...ticketCreated(), deletedBy: "9" }, NOBODY);
+  const deleted = createToast("ticket.deleted", { ...ticketCreated(), deletedBy: "9" }, NO_READER);
 
   assert.deepEqual(
     [claimed?.title, claimed?.text],
@@ -116,30 +116,33 @@ test("guilds, roles and members", () => {
   const member = { ...TEAM, userId: "8", username: "bo" };
   const left = { userId: "8", username: "bo", hadOpenTickets: false, wasTeamMember: true };
 
-  assert.equal(createToast("guild.joined", JOINED, NOBODY)?.title, "Bot installed in Cats!");
-  assert.equal(createToast("guild.setup_complete", SETUP, NOBODY)?.title, "Bot setup completed!");
+  assert.equal(createToast("guild.joined", JOINED, NO_READER)?.title, "Bot installed in Cats!");
   assert.equal(
-    createToast("team.role_created", { ...TEAM, action: "created" }, NOBODY)?.title,
+    createToast("guild.setup_complete", SETUP, NO_READER)?.title,
+    "Bot setup completed!",
+  );
+  assert.equal(
+    createToast("team.role_created", { ...TEAM, action: "created" }, NO_READER)?.title,
     "Team role Tickets Support created",
   );
   assert.equal(
-    createToast("team.member_assigned", { ...member, action: "assigned" }, NOBODY)?.title,
+    createToast("team.member_assigned", { ...member, action: "assigned" }, NO_READER)?.title,
     "bo assigned to Tickets Support",
   );
   assert.equal(
-    createToast("member.left", { ...TEAM, ...left }, NOBODY)?.title,
+    createToast("member.left", { ...TEAM, ...left }, NO_READER)?.title,
     "bo left the server",
   );
 });
 
-test("my own doing makes no toast", () => {
+test("my own actions make no toast", () => {
   const data = ticketCreated({ actor: "p1" });
 
   assert.equal(createToast("ticket.created", data, new Set(["p1", "discord:1"])), null);
   assert.notEqual(createToast("ticket.created", data, new Set(["p2", "discord:2"])), null);
 });
 
-test("the owner is told of the bot, whoever added it", () => {
+test("the owner sees that the bot was added, also by another member", () => {
   const toast = createToast(
     "guild.joined",
     { ...JOINED, actor: "discord:1" },
@@ -149,7 +152,7 @@ test("the owner is told of the bot, whoever added it", () => {
   assert.equal(toast?.title, "Bot installed in Cats!");
 });
 
-test("an account that was linked or unlinked is told, a new name is not", () => {
+test("an account that was linked or unlinked makes a toast, a new name does not", () => {
   const changed = { actor: "shell", person: "p1", name: "Ada", revision: 2 };
   const own = new Set(["p1"]);
 
@@ -160,9 +163,9 @@ test("an account that was linked or unlinked is told, a new name is not", () => 
   assert.equal(unlinked?.title, "Discord account unlinked");
   assert.equal(createToast("person.changed", changed, own), null);
   const theirs = createToast("person.changed", { ...changed, linked: "discord" }, new Set(["p2"]));
-  assert.equal(theirs, null, "who administers people hears of everybody's");
+  assert.equal(theirs, null, "administrators receive the event about every person");
 });
 
 test("an event of a type this page does not know makes no toast", () => {
-  assert.equal(createToast("toString" as "ticket.created", ticketCreated(), NOBODY), null);
+  assert.equal(createToast("toString" as "ticket.created", ticketCreated(), NO_READER), null);
 });

@@ -13,7 +13,7 @@ from deskwire.events.types.registry import GuildNow, Line, TicketNow, Who
 from deskwire.web.rendering import render
 from tests.browser.likeness import LIKENESS
 
-TELLER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "apply_event.js"
+PAGE_FUNCTIONS = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "page_functions.js"
 NOW = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 TICKET = "0192f0c1-2b3c-7d4e-8f50-61728394a5b6"
 GUILD = "710000000000000001"
@@ -85,10 +85,10 @@ COMPARE = f"""([page, events, now]) => {{
 @pytest.fixture(scope="module")
 def blank(browser: Browser) -> Iterator[Page]:
     """An empty page with the store's own code in it."""
-    assert TELLER.exists(), "run `npm test` in frontend/ first: it builds what this test needs"
+    assert PAGE_FUNCTIONS.exists(), "run `npm test` in frontend/ first: it builds this file"
     page = browser.new_page()
     page.set_content("<!doctype html><title>Blank</title>")
-    page.add_script_tag(path=TELLER)
+    page.add_script_tag(path=PAGE_FUNCTIONS)
     yield page
     page.close()
 

@@ -1,54 +1,58 @@
-// What is half-typed is kept in this browser until it is sent, under the name its form gives it.
+// Save drafts of unsent forms in localStorage, under the name in `data-draft`.
 
-const STORAGE_PREFIX = "deskwire:draft:"; // before a form's `data-draft`
+const STORAGE_PREFIX = "deskwire:draft:"; // followed by the form's `data-draft`
 const DRAFT_FORM = "form[data-draft]";
-const KIND_FIELD = "kind"; // of a message: `reply` or `note`
+const KIND_FIELD = "kind"; // the kind of message: `reply` or `note`
 
-/** Puts back what was typed before, into fields that are still empty, as the kind it was. */
+/** Restore drafts into fields that are still empty, with the kind of message they were. */
 export function restoreDrafts(storage: Storage): void {
   for (const form of document.querySelectorAll<HTMLFormElement>(DRAFT_FORM)) {
-    const kept = readDraft(storage, form);
-    if (kept[KIND_FIELD] === "note" && !findKindInput(form, "note")) continue; // it would become a reply
+    const draft = readDraft(storage, form);
+    // Without the switch, the draft of an internal note would be sent as a public reply.
+    if (draft[KIND_FIELD] === "note" && !findKindInput(form, "note")) continue;
     for (const field of findTextFields(form)) {
-      if (field.value === "" && kept[field.name]) field.value = kept[field.name] ?? "";
+      if (field.value === "" && draft[field.name]) field.value = draft[field.name] ?? "";
     }
-    restoreKind(form, kept);
+    restoreKind(form, draft);
   }
 }
 
-/** Sets the switch of a composer that has one. */
+/** Set the reply/note switch of a form, if it has one. */
 export function setKind(form: HTMLFormElement, kind: "reply" | "note"): void {
-  const choice = findKindInput(form, kind);
-  if (choice) choice.checked = true;
+  const input = findKindInput(form, kind);
+  if (input) input.checked = true;
 }
 
-/** Keeps what a form holds now, and its kind; forgets it once it is empty. */
+/** Save a form's texts and kind; delete the draft once all texts are empty. */
 export function saveDraft(storage: Storage, form: HTMLFormElement): void {
   if (!form.matches(DRAFT_FORM)) return;
   const typed = findTextFields(form).filter((field) => field.value !== "");
-  const kept = Object.fromEntries(typed.map((field) => [field.name, field.value]));
+  const draft = Object.fromEntries(typed.map((field) => [field.name, field.value]));
   const kind = new FormData(form).get(KIND_FIELD);
-  if (typeof kind === "string") kept[KIND_FIELD] = kind;
+  if (typeof kind === "string") draft[KIND_FIELD] = kind;
   try {
     if (typed.length === 0) storage.removeItem(storageKey(form));
-    else storage.setItem(storageKey(form), JSON.stringify(kept));
+    else storage.setItem(storageKey(form), JSON.stringify(draft));
   } catch {
-    return; // the browser keeps nothing: then nothing is kept
+    return; // storage is blocked or full: drafts are a convenience
   }
 }
 
-/** A form was sent as a page: its draft has served. */
+/** Delete the draft of a form that was sent. */
 export function deleteDraft(storage: Storage, form: HTMLFormElement): void {
   if (form.matches(DRAFT_FORM)) storage.removeItem(storageKey(form));
 }
 
-/** A note until it is known to be a reply: browsers put back texts and switches on their own, and
- * what was meant for the team must reach nobody else. */
+/** Select `note` unless the text is known to be a reply.
+ *
+ * Browsers restore texts and switches on their own, independently of each other, and an internal
+ * note must never be sent as a public reply.
+ */
 function restoreKind(form: HTMLFormElement, draft: Record<string, string>): void {
   const typed = findTextFields(form).filter((field) => field.value !== "");
   if (typed.length === 0) return;
   const isReply =
-    draft[KIND_FIELD] === "reply" && typed.every((one) => one.value === draft[one.name]);
+    draft[KIND_FIELD] === "reply" && typed.every((field) => field.value === draft[field.name]);
   setKind(form, isReply ? "reply" : "note");
 }
 
@@ -58,8 +62,8 @@ function findKindInput(form: HTMLFormElement, kind: "reply" | "note"): HTMLInput
 
 function readDraft(storage: Storage, form: HTMLFormElement): Record<string, string> {
   try {
-    const kept: unknown = JSON.parse(storage.getItem(storageKey(form)) ?? "{}");
-    return typeof kept === "object" && kept !== null ? (kept as Record<string, string>) : {};
+    const draft: unknown = JSON.parse(storage.getItem(storageKey(form)) ?? "{}");
+    return typeof draft === "object" && draft !== null ? (draft as Record<string, string>) : {};
   } catch {
     return {};
   }

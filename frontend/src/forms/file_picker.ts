@@ -1,13 +1,13 @@
-// Files by drop and by paste join those chosen in a form's own field; each can be taken off again,
-// and what is too large is never taken.
+// Add dropped and pasted files to a form's file input, list the chosen ones with a remove button,
+// and refuse files that are too large.
 
 import { cloneTemplate, fillSlots } from "../ui/slots";
 import { t } from "../i18n";
 
 const FILE_INPUT = "input[type=file]";
-const MULTIPLE_FILE_INPUT = `${FILE_INPUT}[multiple]`; // to what is dropped or pasted, too
+const MULTIPLE_FILE_INPUT = `${FILE_INPUT}[multiple]`; // these accept drop and paste
 
-/** Takes up what is dropped on a form with files, or pasted into it, and lists what is chosen. */
+/** Handle drop, paste, change and removal for every file input of the page. */
 export function watchFileInputs(): void {
   for (const type of ["dragenter", "dragover"]) {
     document.addEventListener(type, (event) => onDragOver(event as DragEvent));
@@ -21,12 +21,15 @@ export function watchFileInputs(): void {
   });
   document.addEventListener("click", onRemoveClick);
   addEventListener("pageshow", () => {
-    // Browsers put chosen files back, too; none may be sent that is not listed.
+    // Browsers restore chosen files, and every file that is sent must be listed.
     document.querySelectorAll<HTMLInputElement>(FILE_INPUT).forEach(renderFileList);
   });
 }
 
-/** `1400000` → `1.4 MB`; the rule of `size_text` in `deskwire/tickets/files/attachments.py`. */
+/** Format a size in bytes: `1400000` → `1.4 MB`.
+ *
+ * The same as `size_text` in `deskwire/tickets/files/attachments.py`.
+ */
 export function formatSize(bytes: number): string {
   if (bytes < 1e3) return t("%(size)s bytes", { size: bytes });
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
@@ -35,7 +38,7 @@ export function formatSize(bytes: number): string {
 function onDragOver(event: DragEvent): void {
   const field = findFileInput(event.target);
   if (!field || !event.dataTransfer?.types.includes("Files")) return;
-  event.preventDefault(); // or the browser would leave for the file
+  event.preventDefault(); // or the browser opens the file in place of the page
   field.form?.setAttribute("data-hovered", "");
 }
 
@@ -56,7 +59,7 @@ function onDrop(event: DragEvent): void {
 function onPaste(event: ClipboardEvent): void {
   const field = findFileInput(event.target);
   const files = event.clipboardData?.files;
-  if (!field || !files?.length) return; // text goes where it is pasted
+  if (!field || !files?.length) return; // leave pasted text to the browser
   event.preventDefault();
   setFiles(field, [...chosenFiles(field), ...files]);
 }
@@ -66,31 +69,33 @@ function onRemoveClick({ target }: Event): void {
   const field = findFileInput(button, FILE_INPUT);
   const row = button?.closest("li");
   if (!field || !row) return;
-  const place = [...(row.parentElement?.children ?? [])].indexOf(row);
+  const removed = [...(row.parentElement?.children ?? [])].indexOf(row);
   setFiles(
     field,
-    chosenFiles(field).filter((_, index) => index !== place),
+    chosenFiles(field).filter((_, index) => index !== removed),
   );
   field.focus();
 }
 
 function findFileInput(
   target: EventTarget | null,
-  which = MULTIPLE_FILE_INPUT,
+  selector = MULTIPLE_FILE_INPUT,
 ): HTMLInputElement | null {
-  return target instanceof Element ? (target.closest("form")?.querySelector(which) ?? null) : null;
+  return target instanceof Element
+    ? (target.closest("form")?.querySelector(selector) ?? null)
+    : null;
 }
 
 function chosenFiles(field: HTMLInputElement): File[] {
   return [...(field.files ?? [])];
 }
 
-/** From now on a field has these files, but for those that are too large. */
+/** Set the files of an input, leaving out and naming those that are too large. */
 export function setFiles(field: HTMLInputElement, files: File[]): void {
   const limit = Number(field.dataset["max"] ?? Infinity); // bytes
-  const carrier = new DataTransfer();
-  for (const file of files) if (file.size <= limit) carrier.items.add(file);
-  field.files = carrier.files;
+  const transfer = new DataTransfer(); // the only way to construct a FileList
+  for (const file of files) if (file.size <= limit) transfer.items.add(file);
+  field.files = transfer.files;
   renderFileList(field);
   showTooLarge(
     field,
@@ -104,8 +109,8 @@ function showTooLarge(field: HTMLInputElement, files: File[], limit: number): vo
   if (!notice) return;
   const names = files.map((file) => file.name).join(", ");
   notice.hidden = files.length === 0;
-  const told = { size: formatSize(limit), names };
-  notice.textContent = names && t("Larger than %(size)s, so not taken: %(names)s", told);
+  const params = { size: formatSize(limit), names };
+  notice.textContent = names && t("Larger than %(size)s, so not taken: %(names)s", params);
 }
 
 function renderFileList(field: HTMLInputElement): void {

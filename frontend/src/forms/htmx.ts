@@ -1,4 +1,6 @@
-// What the reader starts: htmx, forms, keys. No eval, and no style that the page's policy refuses.
+// Configure htmx and handle the results of its requests: resets, toasts, keyboard submits.
+//
+// htmx may neither eval nor write inline styles: the Content-Security-Policy of pages forbids both.
 
 import htmx from "htmx.org";
 import type { Clock } from "../clock";
@@ -13,11 +15,11 @@ interface HtmxContext {
   text?: string;
 }
 
-/** htmx as the pages need it. Must run before the document is ready, when htmx looks at it. */
+/** Configure htmx. Call it before the document is ready: then htmx processes the page. */
 export function configureHtmx(): void {
-  htmx.config.history = "reload"; // a page from the server has its own cursor
-  htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[]; // problems are told
-  htmx.config.morphIgnore = [...htmx.config.morphIgnore, "open"]; // the reader opened it
+  htmx.config.history = "reload"; // restore pages from the server: each needs its own cursor
+  htmx.config.noSwap = [204, 304, "4xx", "5xx"] as unknown as number[]; // a toast shows the problem
+  htmx.config.morphIgnore = [...htmx.config.morphIgnore, "open"]; // opened by the reader
   htmx.config.extensions = "";
   htmx.registerExtension("no-eval", {
     init(api: { initSecurity(policy: null, sync: unknown, async: unknown): void }) {
@@ -26,19 +28,19 @@ export function configureHtmx(): void {
   });
 }
 
-/** htmx takes up what was put in without it. */
+/** Activate the htmx attributes of an element that was inserted without htmx. */
 export function processHtmx(element: Element): void {
   htmx.process(element);
 }
 
-/** Follows htmx's requests: rows older than an event already seen are mended, forms emptied. */
+/** Watch htmx requests: reapply newer events after a swap, reset forms, show errors as toasts. */
 export function watchHtmxForms(store: Store, clock: Clock, isLive: () => boolean): void {
-  const begun = new WeakMap<HtmxContext, number>();
+  const startedAt = new WeakMap<HtmxContext, number>(); // ms since 1970
   document.addEventListener("htmx:before:request", (event) => {
-    begun.set(readContext(event), clock.now());
+    startedAt.set(readContext(event), clock.now());
   });
   document.addEventListener("htmx:after:swap", (event) => {
-    store.reapplySince(begun.get(readContext(event)) ?? clock.now(), []);
+    store.reapplySince(startedAt.get(readContext(event)) ?? clock.now(), []);
   });
   document.addEventListener("htmx:after:request", (event) => {
     const { sourceElement, response, text } = readContext(event);
@@ -56,15 +58,15 @@ export function watchHtmxForms(store: Store, clock: Clock, isLive: () => boolean
 
 function onSuccess(store: Store, element: Element, isLive: boolean): void {
   const after = element.getAttribute("data-after")?.split(/\s+/) ?? [];
-  const isOver = after.includes("reset") || after.includes("close");
-  if (isOver && element instanceof HTMLFormElement) element.reset();
+  const isReset = after.includes("reset") || after.includes("close");
+  if (isReset && element instanceof HTMLFormElement) element.reset();
   if (after.includes("close")) element.closest("details")?.removeAttribute("open");
   if (after.length > 0 && (after.includes("refresh") || !isLive)) store.fragments.markAllStale();
 }
 
 function showRefusal(store: Store, clock: Clock, element: Element, text?: string): void {
   if (element instanceof HTMLFormElement && element.dataset["after"] === "keep") element.reset();
-  element.closest("dialog")?.close(); // or it would cover the reason
+  element.closest("dialog")?.close(); // it would cover the toast
   store.toaster.add("", `refusal ${clock.now()}`, [], {
     title: t("That was not done"),
     text: parseProblemDetail(text) || t("It was refused. Reload the page and try again."),
@@ -73,12 +75,12 @@ function showRefusal(store: Store, clock: Clock, element: Element, text?: string
   });
 }
 
-/** Why the server refused, of the problem it answered with (RFC 9457). */
+/** Read `detail` from a problem response (RFC 9457); empty if it is none. */
 function parseProblemDetail(text = ""): string {
   try {
     return (JSON.parse(text) as { detail?: string }).detail ?? "";
   } catch {
-    return ""; // what stands before the server said no
+    return ""; // a proxy answered
   }
 }
 
@@ -104,6 +106,7 @@ function submitOnCtrlEnter(event: KeyboardEvent): void {
   target.form.requestSubmit();
 }
 
+/** Submit the form of a `<select data-submits>` when another option is chosen. */
 function submitOnSelect({ target }: Event): void {
   if (target instanceof HTMLSelectElement && "submits" in target.dataset) {
     target.form?.requestSubmit();
@@ -114,6 +117,7 @@ function readContext(event: Event): HtmxContext {
   return (event as CustomEvent<{ ctx: HtmxContext }>).detail.ctx;
 }
 
+/** Replaces the Function constructors that htmx would use to evaluate text. */
 class RefuseEval {
   constructor() {
     throw new Error("This page evaluates no text: write it in TypeScript instead of hx-on or js:.");

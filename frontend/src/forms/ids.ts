@@ -1,10 +1,10 @@
-// Ids that sort by the time they were made: UUIDv7 (RFC 9562, section 5.7), as the server makes them.
+// Create UUIDv7 ids (RFC 9562, section 5.7), which sort by creation time, as the server does.
 
-/** A UUIDv7 in lower case; `at` in ms. */
+/** Create a UUIDv7 in lower case; `timestamp` in ms since 1970. */
 export function uuid7(timestamp: number, random: Uint8Array = randomBytes()): string {
   const bytes = new Uint8Array(random);
-  for (let place = 0; place < 6; place += 1) {
-    bytes[place] = Math.floor(timestamp / 2 ** (8 * (5 - place))) % 256;
+  for (let index = 0; index < 6; index += 1) {
+    bytes[index] = Math.floor(timestamp / 2 ** (8 * (5 - index))) % 256;
   }
   bytes[6] = 0x70 | ((bytes[6] ?? 0) & 0x0f);
   bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);

@@ -1,28 +1,28 @@
-// Changing a request from a list: the controls of its own page, in a dialog over the list.
+// Edit a ticket from a list: show the controls of its page in a dialog.
 
 import { type FragmentResponse, fragmentUrl } from "../store/fragments";
 import { morph } from "../ui/morph";
 
-const CONTROLS_ID = "controls"; // the element of the request's page
+const CONTROLS_ID = "controls"; // element id on the ticket's page
 
+/** Requests fragments of a page; `ids` separated by commas. */
 export interface FetchFragment {
   (url: string, ids: string): Promise<FragmentResponse>;
 }
 
-/** Opens the dialog for the row whose button was pressed; the stream changes the row. */
+/** Open the dialog for the row whose button was clicked. The row itself is updated by events. */
 export function watchInlineEdit(
   fetchFragment: FetchFragment,
   processHtmx: (element: Element) => void,
 ): void {
-  let shown = ""; // address of the request in the dialog
+  let ticketUrl = ""; // of the ticket in the dialog
   const load = async (dialog: HTMLDialogElement): Promise<boolean> => {
-    const answer = await fetchFragment(fragmentUrl(shown, [CONTROLS_ID]), CONTROLS_ID).catch(
-      () => null,
-    );
-    const room = dialog.querySelector<HTMLElement>("[data-room]");
-    if (answer?.status !== 200 || answer.isRedirected || !room) return false;
-    showControls(room, answer.text);
-    processHtmx(room);
+    const url = fragmentUrl(ticketUrl, [CONTROLS_ID]);
+    const response = await fetchFragment(url, CONTROLS_ID).catch(() => null);
+    const container = dialog.querySelector<HTMLElement>("[data-room]");
+    if (response?.status !== 200 || response.isRedirected || !container) return false;
+    showControls(container, response.text);
+    processHtmx(container);
     return true;
   };
   document.addEventListener("click", ({ target }) => {
@@ -30,9 +30,9 @@ export function watchInlineEdit(
     const link = button?.closest("[data-row]")?.querySelector<HTMLAnchorElement>(".row-link");
     const dialog = document.querySelector<HTMLDialogElement>("dialog#in-place");
     if (link && dialog) {
-      shown = link.href;
-      void load(dialog).then((isThere) => openDialog(dialog, link, isThere));
-    } else if (target === dialog) dialog?.close(); // beside what it shows
+      ticketUrl = link.href;
+      void load(dialog).then((isLoaded) => openDialog(dialog, link, isLoaded));
+    } else if (target === dialog) dialog?.close(); // a click on the backdrop
   });
   document.addEventListener("htmx:after:request", ({ target }) => {
     const dialog = (target as Element).closest<HTMLDialogElement>("dialog#in-place[open]");
@@ -40,15 +40,18 @@ export function watchInlineEdit(
   });
 }
 
-function openDialog(dialog: HTMLDialogElement, link: HTMLAnchorElement, isThere: boolean): void {
+function openDialog(dialog: HTMLDialogElement, link: HTMLAnchorElement, isLoaded: boolean): void {
   const title = dialog.querySelector("h2");
   if (title) title.textContent = link.textContent;
-  if (isThere) dialog.showModal();
-  else location.assign(link.href); // its page says why
+  if (isLoaded) dialog.showModal();
+  else location.assign(link.href); // the page itself shows the error
 }
 
-/** Puts in what came from another page, keeping the focus: there it has ids of its own, here it is
- * not refreshed as part of this page. */
+/** Morph the controls into the dialog, keeping the focus.
+ *
+ * They come from another page: ids get a prefix, since the list may have the same ones, and
+ * `data-live` is removed, since this page cannot reload them as its own fragments.
+ */
 function showControls(container: HTMLElement, html: string): void {
   const next = container.cloneNode() as HTMLElement;
   next.innerHTML = html;

@@ -1,4 +1,6 @@
-// Writing: what one sends is shown at once, under an id of its own, and its echo is known by it.
+// Send replies and notes with an optimistic update: the line appears at once.
+//
+// The message has an id chosen here; its event carries the same id and confirms the line.
 
 import { setKind } from "./drafts";
 import { uuid7 } from "./ids";
@@ -7,7 +9,7 @@ import { type PostForm, type SubmitResult, type UploadFile, uploadFiles } from "
 
 const REPLY_FORM = "form[data-compose]";
 
-/** The composers of the page: their forms, what of them is on its way, and what came to nothing. */
+/** The reply forms of the page, with the messages that failed. */
 export class ReplyForms {
   readonly #renderer: DomRenderer;
   readonly #post: PostForm;
@@ -15,14 +17,14 @@ export class ReplyForms {
   readonly #now: () => number;
   readonly #failedMessages = new Map<string, { form: HTMLFormElement; sent: PendingMessage }>();
 
-  constructor(screen: DomRenderer, post: PostForm, upload: UploadFile, now: () => number) {
-    this.#renderer = screen;
+  constructor(renderer: DomRenderer, post: PostForm, upload: UploadFile, now: () => number) {
+    this.#renderer = renderer;
     this.#post = post;
     this.#upload = upload;
     this.#now = now;
   }
 
-  /** Takes over the submission of a composer; false for every other form. */
+  /** Submit a reply form in the background; return false for every other form. */
   submit(form: HTMLFormElement): boolean {
     if (!form.matches(REPLY_FORM)) return false;
     const field = findTextarea(form);
@@ -34,7 +36,7 @@ export class ReplyForms {
     const author = form.dataset["author"] ?? "";
     const picture = form.dataset["picture"];
     field.value = "";
-    field.dispatchEvent(new Event("input", { bubbles: true })); // its draft goes with it
+    field.dispatchEvent(new Event("input", { bubbles: true })); // deletes the draft
     hideCollision(form);
     const id = uuid7(this.#now());
     void this.#send(form, { id, ticket, kind, author, picture, text, files, at: this.#now() });
@@ -42,7 +44,7 @@ export class ReplyForms {
     return true;
   }
 
-  /** Sends once more what came to nothing, under the same id, or puts it back into its field. */
+  /** Retry a failed message under the same id, or move its text back into the form. */
   retryOrDiscard(button: HTMLElement): void {
     const id = button.closest<HTMLElement>("[data-line]")?.dataset["line"] ?? "";
     const failed = this.#failedMessages.get(id);
@@ -60,33 +62,33 @@ export class ReplyForms {
     field?.focus();
   }
 
-  /** Somebody else has replied: whoever is writing there is told. */
+  /** Warn in a form with unsent text that another person has just replied. */
   showCollision(ticket: string): void {
     for (const form of document.querySelectorAll<HTMLFormElement>(REPLY_FORM)) {
-      const isThere = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] === ticket;
+      const isOfTicket = form.closest<HTMLElement>("[data-ticket]")?.dataset["ticket"] === ticket;
       const notice = form.querySelector<HTMLElement>("[data-collision]");
-      if (notice && isThere && findTextarea(form)?.value.trim()) notice.hidden = false;
+      if (notice && isOfTicket && findTextarea(form)?.value.trim()) notice.hidden = false;
     }
   }
 
   async #send(form: HTMLFormElement, message: PendingMessage): Promise<void> {
     this.#renderer.showPending(message);
     const { id, text, kind } = message;
-    const file: string[] = [];
-    let refused: SubmitResult | null = null;
-    const tell = (share: number): void => this.#renderer.showUploadProgress(id, share);
-    const address = form.dataset["uploads"] ?? "";
-    for await (const kept of uploadFiles(this.#upload, address, message.files, tell)) {
-      if (kept.id === "") refused = kept;
-      file.push(kept.id);
+    const file: string[] = []; // ids of uploaded files
+    let refusal: SubmitResult | null = null;
+    const onProgress = (share: number): void => this.#renderer.showUploadProgress(id, share);
+    const url = form.dataset["uploads"] ?? "";
+    for await (const uploaded of uploadFiles(this.#upload, url, message.files, onProgress)) {
+      if (uploaded.id === "") refusal = uploaded;
+      file.push(uploaded.id);
     }
-    const answer = refused ?? (await this.#post(form.action, { id, text, kind, file }));
-    if (answer.status >= 200 && answer.status < 300) {
+    const result = refusal ?? (await this.#post(form.action, { id, text, kind, file }));
+    if (result.status >= 200 && result.status < 300) {
       this.#renderer.markSent(id);
       return;
     }
     this.#failedMessages.set(id, { form, sent: message });
-    this.#renderer.markFailed(id, answer.detail);
+    this.#renderer.markFailed(id, result.detail);
   }
 }
 
@@ -94,12 +96,12 @@ function findTextarea(form: HTMLFormElement): HTMLTextAreaElement | null {
   return form.querySelector("textarea[name=text]");
 }
 
-/** The files chosen in a form, which then has none. */
+/** Return the files chosen in a form, and clear its input. */
 function takeFiles(form: HTMLFormElement): File[] {
   const input = form.querySelector<HTMLInputElement>("input[type=file]");
   const files = [...(input?.files ?? [])];
   if (input) input.value = "";
-  input?.dispatchEvent(new Event("change", { bubbles: true })); // none is listed any more
+  input?.dispatchEvent(new Event("change", { bubbles: true })); // clears the list of chosen files
   return files;
 }
 

@@ -1,5 +1,6 @@
-// Filing: the files of a form go ahead of it, one after another, and show how far they are; then the
-// form is sent as it would be without a script, with their ids. What is refused is said in the form.
+// Upload the files of a new request before its form is sent, with progress and errors in the form.
+//
+// Then the form is submitted as a page, as without a script, with the ids of the uploaded files.
 
 import { setFiles, formatSize } from "./file_picker";
 import { type UploadFile, uploadFiles } from "./sending";
@@ -13,7 +14,7 @@ export class RequestForms {
   readonly #send: (form: HTMLFormElement) => void;
   readonly #allowResubmit: (form: HTMLFormElement) => void;
 
-  /** `send` sends a form whose files have arrived; `stay` lets one be sent once more. */
+  /** `send` submits a form whose files are uploaded; `allowResubmit` unlocks one that failed. */
   constructor(
     upload: UploadFile,
     send: (form: HTMLFormElement) => void,
@@ -24,7 +25,7 @@ export class RequestForms {
     this.#allowResubmit = allowResubmit;
   }
 
-  /** Takes over the submission of such a form that has files; false for every other. */
+  /** Upload first if the form has files to upload; return false for every other form. */
   submit(form: HTMLFormElement): boolean {
     const field = form.matches(REQUEST_FORM)
       ? form.querySelector<HTMLInputElement>("input[type=file]")
@@ -37,13 +38,9 @@ export class RequestForms {
   async #uploadAndSend(form: HTMLFormElement, field: HTMLInputElement): Promise<void> {
     const files = readFiles(field);
     setFiles(field, []);
-    const tell = (share: number): void => showProgress(form, share);
-    for await (const { id, detail, file } of uploadFiles(
-      this.#upload,
-      uploadUrl(form),
-      files,
-      tell,
-    )) {
+    const onProgress = (share: number): void => showProgress(form, share);
+    const uploads = uploadFiles(this.#upload, uploadUrl(form), files, onProgress);
+    for await (const { id, detail, file } of uploads) {
       if (id === "") {
         setFiles(field, [...files.slice(files.indexOf(file)), ...readFiles(field)]);
         showError(form, [file.name, detail].filter(Boolean).join(": "));
@@ -61,22 +58,22 @@ function readFiles(field: HTMLInputElement): File[] {
   return [...(field.files ?? [])];
 }
 
-/** Where files go: to the organization that is chosen now. */
+/** Build the upload URL for the organization that is chosen now. */
 function uploadUrl(form: HTMLFormElement): string {
   return `${form.dataset["ahead"] ?? ""}${String(new FormData(form).get("organization") ?? "")}`;
 }
 
-/** The file has arrived: the form names it, and whoever files can still leave it out. */
+/** Add an uploaded file to the form, as a checkbox that can still be cleared. */
 function addUploadedFile(form: HTMLFormElement, id: string, { name, size }: File): void {
   const row = cloneTemplate("kept-file");
-  const box = row?.querySelector("input");
-  if (!row || !box) return;
+  const checkbox = row?.querySelector("input");
+  if (!row || !checkbox) return;
   fillSlots(row, { name, size: formatSize(size) }, 0);
-  box.value = id;
+  checkbox.value = id;
   form.querySelector("[data-kept]")?.append(row);
 }
 
-/** How much of all of it has left, from 0 to 1; null: nothing is on its way. */
+/** Show the uploaded share of all files, from 0 to 1; null hides the bar. */
 function showProgress(form: HTMLFormElement, share: number | null): void {
   const bar = form.querySelector("progress");
   if (!bar) return;

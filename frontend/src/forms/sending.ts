@@ -1,17 +1,19 @@
-// Sending in the background. XMLHttpRequest, because fetch does not tell how much has left.
+// Post forms and upload files with XMLHttpRequest: fetch reports no upload progress.
 
 import { t } from "../i18n";
 
+/** The outcome of a request. */
 export interface SubmitResult {
-  status: number; // 0: nothing answered
-  detail: string; // why it was refused, for people
+  status: number; // HTTP status; 0: no answer
+  detail: string; // the error message to show
 }
 
+/** Posts form fields. */
 export interface PostForm {
   (url: string, fields: Record<string, string | string[]>): Promise<SubmitResult>;
 }
 
-/** Uploads one file; its id, or why it was refused. Tells how many bytes have left. */
+/** Uploads one file. The result's id is empty if it was refused. */
 export interface UploadFile {
   (
     url: string,
@@ -25,7 +27,7 @@ interface ResponseBody {
   detail?: string;
 }
 
-/** Uploads one file; its id, or why it was refused. `tell` hears how many bytes have left. */
+/** Upload one file; the result's id is empty if it was refused. Reports the bytes sent. */
 export async function uploadFile(
   url: string,
   file: File,
@@ -33,31 +35,34 @@ export async function uploadFile(
 ): Promise<SubmitResult & { id: string }> {
   const body = new FormData();
   body.append("file", file);
-  const answer = await postBody(url, body, onProgress);
-  return { ...answer, id: answer.status === 201 ? answer.id : "" };
+  const result = await postBody(url, body, onProgress);
+  return { ...result, id: result.status === 201 ? result.id : "" };
 }
 
-/** Uploads files one after another, so that they keep their order, and ends with the first that is
- * refused; `tell` hears how much of all of them has left, from 0 to 1. */
+/** Upload files one after another, in order, and stop after the first refused one.
+ *
+ * Yields the result of each file; reports the share of all bytes sent, from 0 to 1.
+ */
 export async function* uploadFiles(
   uploadFile: UploadFile,
   url: string,
   files: readonly File[],
   onProgress: (share: number) => void,
 ): AsyncGenerator<SubmitResult & { id: string; file: File }> {
-  const whole = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
-  let before = 0; // bytes
+  const total = files.reduce((sum, { size }) => sum + size, 0) || 1; // bytes
+  let done = 0; // bytes
   for (const file of files) {
-    const show = (bytes: number): void => onProgress((before + Math.min(bytes, file.size)) / whole);
-    show(0);
-    const answer = await uploadFile(url, file, show);
-    yield { ...answer, file };
-    if (answer.id === "") return;
-    before += file.size;
+    // The request's body is larger than the file.
+    const report = (sent: number): void => onProgress((done + Math.min(sent, file.size)) / total);
+    report(0);
+    const result = await uploadFile(url, file, report);
+    yield { ...result, file };
+    if (result.id === "") return;
+    done += file.size;
   }
 }
 
-/** Posts a body; what became of it, and the id the answer names. */
+/** Post a body; return the status, and detail and id of the response. Never rejects. */
 export function postBody(
   url: string,
   body: FormData | URLSearchParams,
@@ -72,8 +77,8 @@ export function postBody(
       const { id = "", detail = "" } = parseResponse(request);
       resolve({ status: request.status, detail, id });
     };
-    const unreached = { status: 0, detail: t("The desk cannot be reached."), id: "" };
-    request.onerror = request.onabort = () => resolve(unreached);
+    const unreachable = { status: 0, detail: t("The desk cannot be reached."), id: "" };
+    request.onerror = request.onabort = () => resolve(unreachable);
     request.send(body);
   });
 }

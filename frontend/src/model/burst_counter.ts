@@ -1,12 +1,13 @@
-// Counts what comes in one burst, so that a flood becomes one line instead of forty.
+// Count events of the same kind in a burst, so that a flood becomes one toast instead of forty.
 
-const BURST_GAP = 1_000; // ms; a burst ends when nothing of its kind came for so long
-const MAX_UNGROUPED = 3; // this many of a burst are shown one by one
+const BURST_GAP = 1_000; // ms; a burst ends when no event of its kind arrives for this long
+const MAX_UNGROUPED = 3; // toasts of one burst shown one by one
 
+/** One counter per kind of toast. */
 export class BurstCounter {
   readonly #bursts = new Map<string, { count: number; last: number }>();
 
-  /** How many of this kind the burst has now, and whether they are to be shown as one. */
+  /** Count one more of `kind`; return the size of the burst and whether to show it as one toast. */
   add(kind: string, now: number): { count: number; isGrouped: boolean } {
     const burst = this.#bursts.get(kind);
     const count = burst && now - burst.last <= BURST_GAP ? burst.count + 1 : 1;

@@ -1,15 +1,16 @@
-// The channels this viewer holds, and what must go from the page when one is lost.
+// Decide what the channels a reader holds allow them to see.
 
 import type { Envelope } from "../generated/events";
 
-const USER_CHANNEL_PREFIX = "user:"; // how a channel of one person begins
+const USER_CHANNEL_PREFIX = "user:"; // a channel of one person: `user:PERSON`
 
+/** What a change of channels took away and added. */
 export interface ChannelDiff {
   lost: string[];
   gained: string[];
 }
 
-/** What `after` has less and more than `before`. */
+/** Compare two sets of channels. */
 export function diffChannels(before: ReadonlySet<string>, after: ReadonlySet<string>): ChannelDiff {
   return {
     lost: [...before].filter((channel) => !after.has(channel)),
@@ -17,41 +18,44 @@ export function diffChannels(before: ReadonlySet<string>, after: ReadonlySet<str
   };
 }
 
-/** Whether an element marked `data-held="…"` may still be seen. */
+/** Return whether a viewer who holds `held` may see an element with `data-held="CHANNELS"`. */
 export function isVisible(channels: string, held: ReadonlySet<string>): boolean {
   return splitWords(channels).some((channel) => held.has(channel));
 }
 
-/** The channels that show `event` to who is known as `own`: what is about oneself, one keeps. */
+/** List the channels that show an event to the reader known by `readerIds`.
+ *
+ * Events about the reader count as `user:PERSON` too, so that they survive the loss of a workspace.
+ */
 export function channelsOfEvent({ data }: Envelope, readerIds: ReadonlySet<string>): string[] {
   const { workspace } = data;
   const personal = isAboutReader(data, readerIds)
     ? [...readerIds].filter((name) => !name.includes(":"))
     : [];
-  const mark = personal.map((person) => USER_CHANNEL_PREFIX + person);
-  if (!("ticket" in data)) return [...mark, ...(workspace ? [workspace] : [])];
-  if ("held" in data && data.held) return [...mark, ...data.held];
-  return [...mark, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
+  const own = personal.map((person) => USER_CHANNEL_PREFIX + person);
+  if (!("ticket" in data)) return [...own, ...(workspace ? [workspace] : [])];
+  if ("held" in data && data.held) return [...own, ...data.held];
+  return [...own, ...(workspace ? [`tickets:${workspace}`] : []), `ticket:${data.ticket}`];
 }
 
-/** Whether `data` tells of the person, or the Discord user, who is known as one of `own`. */
+/** Return whether an event is about the reader, as a person or as a Discord user. */
 export function isAboutReader(data: object, readerIds: ReadonlySet<string>): boolean {
   if ("person" in data && readerIds.has(String(data.person))) return true;
   return "userId" in data && readerIds.has(`discord:${String(data.userId)}`);
 }
 
-/** Whether a stream that holds `channels` is that of the reader, known as `own`. */
+/** Return whether a stream with `channels` is the reader's: it has no other person's channel. */
 export function isOwnStream(channels: readonly string[], readerIds: ReadonlySet<string>): boolean {
   const people = channels.filter((channel) => channel.startsWith(USER_CHANNEL_PREFIX));
   return people.every((channel) => readerIds.has(channel.slice(USER_CHANNEL_PREFIX.length)));
 }
 
-/** The words of a space-separated attribute. */
+/** Split a space-separated attribute into words. */
 export function splitWords(text: string | null | undefined): string[] {
   return (text ?? "").split(/\s+/).filter((word) => word !== "");
 }
 
-/** The set of channels held, or null while nothing is known yet. */
+/** The channels a viewer holds; null until they are known. */
 export class ChannelSet {
   #channels: ReadonlySet<string> | null;
 
@@ -63,12 +67,12 @@ export class ChannelSet {
     return this.#channels;
   }
 
-  /** Hold exactly `channels` from now on. */
+  /** Replace all channels; the first replacement of an unknown set changes nothing. */
   replace(channels: Iterable<string>): ChannelDiff {
     const after = new Set(channels);
-    const changed = diffChannels(this.#channels ?? after, after);
+    const diff = diffChannels(this.#channels ?? after, after);
     this.#channels = after;
-    return changed;
+    return diff;
   }
 
   grant(channels: Iterable<string>): ChannelDiff {
@@ -76,19 +80,19 @@ export class ChannelSet {
   }
 
   revoke(channels: Iterable<string>): ChannelDiff {
-    const gone = new Set(channels);
-    return this.replace([...(this.#channels ?? [])].filter((channel) => !gone.has(channel)));
+    const revoked = new Set(channels);
+    return this.replace([...(this.#channels ?? [])].filter((channel) => !revoked.has(channel)));
   }
 }
 
-/** Whether an element marked `data-held="…"` shows something of `workspace`. */
+/** Return whether an element with `data-held="CHANNELS"` shows something of `workspace`. */
 export function isOfWorkspace(channels: string, workspace: string): boolean {
   return splitWords(channels).some(
     (name) => name === workspace || name.startsWith(`${workspace}:`),
   );
 }
 
-/** Whether `event` tells of a request of the organization that `deletion` tells the end of. */
+/** Return whether `event` is about a ticket of the organization that `deletion` deleted. */
 export function isTicketOfDeleted({ data }: Envelope, deletion: Envelope): boolean {
   return "ticket" in data && data.workspace === deletion.data.workspace;
 }

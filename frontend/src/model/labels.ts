@@ -1,8 +1,8 @@
-// What is said of tickets and requests: by toasts, and words of the wire that screens show.
+// List the texts about tickets and requests: titles of toasts, and labels of wire values.
 
 import { N_, type PluralForms, NN_ } from "../i18n";
 
-/** What is said of a ticket and of a request: of one (`name`), and of `num` in one burst. */
+/** The title of a toast about one ticket or request (`name`), and about `num` in one burst. */
 export interface ToastWording {
   ticket: readonly [string, PluralForms];
   request: readonly [string, PluralForms];
@@ -99,7 +99,7 @@ export const FIELD_LABELS: Readonly<Record<string, string>> = {
   category: N_("category"),
 };
 
-/** Words of the wire; `WORDS` in web/rendering/i18n.py says the same. */
+/** Wire values that are shown as text; the same as `WORDS` in web/rendering/i18n.py. */
 export const WIRE_LABELS: ReadonlySet<string> = new Set([
   ...[N_("low"), N_("normal"), N_("high"), N_("urgent")],
   ...[N_("customer"), N_("staff"), N_("bot")],

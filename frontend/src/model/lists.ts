@@ -1,18 +1,18 @@
-// What a list does with a row it is told of: decided here, done in `screen.ts`.
+// Decide what a list does with a changed row, and where it goes; `ui/dom.ts` applies it.
 
 import type { Row } from "./reducers";
 
-/** A list's own rules, as its attributes state them. */
+/** Which rows a list shows, as its attributes state it. */
 export interface ListRules {
-  workspace: string; // "*": every one; "org:*": every organization
-  statuses: readonly string[]; // empty: every one
-  isExact: boolean; // false: what is shown cannot be known here (search, another page or sort)
+  workspace: string; // `guild:1`; `*`: all; `org:*`: all organizations
+  statuses: readonly string[]; // empty: all
+  isExact: boolean; // false: the server decides which rows it has (search, other page or sort)
 }
 
-/** `stale`: the list's fragment must be asked of the server. */
+/** `stale` and `update-stale`: reload the list's fragment. */
 export type ListAction = "keep" | "update" | "insert" | "remove" | "stale" | "update-stale";
 
-/** What to do with `row` in a list that shows it at revision `present` (null: does not show it). */
+/** Decide what a list does with `row`, which it shows at `shownRevision` (null: does not show). */
 export function decideListAction(
   rules: ListRules,
   row: Row,
@@ -26,13 +26,13 @@ export function decideListAction(
   return rules.isExact ? "update" : "update-stale";
 }
 
-/** A place in an order by time, then id. */
+/** The sort key of a timeline entry: time, then id. */
 export interface TimelinePosition {
-  at: number;
+  at: number; // ms since 1970
   id: string;
 }
 
-/** The index at which `next` belongs in `places`, oldest first. */
+/** Find the index at which to insert `next` into `positions`, oldest first. */
 export function timelineIndex(
   positions: readonly TimelinePosition[],
   next: TimelinePosition,
@@ -42,7 +42,7 @@ export function timelineIndex(
   return index;
 }
 
-/** The index at which something active at `at` belongs in `times`, newest first. */
+/** Find the index at which to insert a row active at `at` into `times`, newest first. */
 export function activityIndex(times: readonly number[], at: number): number {
   const index = times.findIndex((time) => time <= at);
   return index < 0 ? times.length : index;

@@ -1,7 +1,8 @@
-// The newest events, so that an answer rendered before them can be mended after it is shown.
+// Keep the newest events, to reapply them to a response that was rendered before they happened.
 
-const CAPACITY = 300; // events; no request is under way for longer than these take
+const CAPACITY = 300; // events; more than arrive while a request is in flight
 
+/** A bounded list of events with the time each arrived. */
 export class RecentEvents<T> {
   #entries: { at: number; entry: T }[] = [];
 
@@ -10,13 +11,13 @@ export class RecentEvents<T> {
     if (this.#entries.length > CAPACITY) this.#entries.shift();
   }
 
-  /** Forgets what `isKept` does not hold true of. */
+  /** Keep only the entries for which `isKept` returns true. */
   retain(isKept: (entry: T) => boolean): void {
-    this.#entries = this.#entries.filter((one) => isKept(one.entry));
+    this.#entries = this.#entries.filter(({ entry }) => isKept(entry));
   }
 
-  /** What came at or after `at` (ms), oldest first. */
+  /** List the entries that arrived at or after `at` (ms since 1970), oldest first. */
   since(at: number): T[] {
-    return this.#entries.filter((one) => one.at >= at).map((one) => one.entry);
+    return this.#entries.filter((each) => each.at >= at).map(({ entry }) => entry);
   }
 }

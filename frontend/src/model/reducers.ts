@@ -1,7 +1,8 @@
-// What each event changes on screen, as plain values: one row of the table per type of event.
+// Reduce each event to the changes it makes on screen, as plain values: one row per event type.
 
 import type { EventData, EventType, GuildNow, Line, TicketNow } from "../generated/events";
 
+/** One change, which ui/dom.ts applies to the page. */
 export type Change =
   | { kind: "upsert"; row: Row }
   | { kind: "remove"; key: string; revision: number }
@@ -11,7 +12,7 @@ export type Change =
   | { kind: "organization-deleted"; workspace: string }
   | { kind: "read"; ticket: string };
 
-/** A row of a list as an event tells it. */
+/** A row of a list, as an event describes it. */
 export interface Row {
   list: "tickets" | "guilds";
   template: "ticket-row" | "guild-row";
@@ -19,8 +20,8 @@ export interface Row {
   revision: number;
   workspace: string | null;
   status: string | null;
-  activeAt: number | null; // ms; what the list is ordered by
-  channels: string[]; // the channels that show it
+  activeAt: number | null; // ms since 1970; the list is sorted by it
+  channels: string[]; // the channels that make it visible
   state: TicketNow | GuildNow;
 }
 
@@ -47,7 +48,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "guild.left": reduceGuild,
   "guild.setup_complete": reduceGuild,
   "guild.updated": reduceGuild,
-  // A server that is deleted and told of again begins anew, at revision 1.
+  // A guild that comes back after its deletion starts again at revision 1.
   "guild.deleted": ({ guildId }) => [{ kind: "remove", key: `guild:${guildId}`, revision: 0 }],
   "ticket.created": reduceTicket,
   "ticket.updated": reduceTicket,
@@ -56,7 +57,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
     { kind: "ticket-deleted", ticket: data.ticket },
   ],
   "ticket.message_sent": reduceTicket,
-  "ticket.message_edited": reduceTicket, // the timeline is a fragment to these two
+  "ticket.message_edited": reduceTicket, // the timeline reloads as a fragment after these two
   "ticket.message_deleted": reduceTicket,
   "ticket.status_changed": reduceTicket,
   "ticket.claimed": reduceTicket,
@@ -81,9 +82,10 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "organization.created": null,
   "organization.renamed": null,
   "organization.updated": null,
-  "organization.visibility_changed": null, // the channels of its mode are lost and gained with it
-  // The team holds a channel that goes on, so nothing is lost by which its pages would be emptied.
-  "organization.deleted": ({ workspace }) => (workspace ? [{ kind: "organization-deleted", workspace }] : []),
+  "organization.visibility_changed": null, // channels are revoked and granted at the same time
+  // The team loses no channel by it, so its pages have to be emptied explicitly.
+  "organization.deleted": ({ workspace }) =>
+    workspace ? [{ kind: "organization-deleted", workspace }] : [],
   "member.joined": null,
   "member.removed": null,
   "invitation.created": null,
@@ -91,7 +93,7 @@ export const REDUCERS: { readonly [T in EventType]: Reducer<T> | null } = {
   "invitation.revoked": null,
 };
 
-/** The changes of one event; none for a type this page was not built with. */
+/** List the changes of one event; none for a type that this build does not know. */
 export function reduceEvent<T extends EventType>(type: T, data: EventData[T]): Change[] {
   if (!Object.hasOwn(REDUCERS, type)) return [];
   return REDUCERS[type]?.(data) ?? [];

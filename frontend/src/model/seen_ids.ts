@@ -1,6 +1,6 @@
-// Remembers a bounded number of ids, to recognize duplicates.
+// Remember a bounded number of ids, to recognize duplicates.
 
-/** Remembers the newest ids, to tell what was seen before. */
+/** The newest ids, up to a capacity. */
 export class SeenIds {
   readonly #ids = new Set<string>();
   readonly #capacity: number;
@@ -9,7 +9,7 @@ export class SeenIds {
     this.#capacity = capacity;
   }
 
-  /** True the first time; an empty id is always new. */
+  /** Add an id; return whether it was new. An empty id is always new. */
   addIfNew(id: string): boolean {
     if (id === "") return true;
     if (this.#ids.has(id)) return false;

@@ -1,4 +1,4 @@
-// What each event says to the person in front of the screen: one row of the table per type.
+// Build the toast of each event: one row per event type.
 
 import { isAboutReader } from "./channels";
 import type { EventData, EventType, TicketNow } from "../generated/events";
@@ -6,19 +6,19 @@ import { t, tn, type Params } from "../i18n";
 import * as labels from "./labels";
 import type { ToastWording } from "./labels";
 
+/** What a toast shows; the template `toast` names these fields. */
 export interface Toast {
   title: string;
   tone: "info" | "success" | "warning" | "danger";
   text?: string;
   href?: string;
-  /** The title when `n` of its kind come in one burst. */
+  /** Return the title for `count` events of this kind in one burst. */
   groupTitle(count: number): string;
 }
 
-/** `own`: who is told, as events name them. */
 type ToastBuilder<T extends EventType> = (
   data: EventData[T],
-  own: ReadonlySet<string>,
+  readerIds: ReadonlySet<string>,
 ) => Toast | null;
 
 interface TicketData {
@@ -26,7 +26,7 @@ interface TicketData {
   now: TicketNow;
 }
 
-/** Every event, or `null` where a toast would only disturb. */
+/** Every event, or `null` for events that are not worth a toast. */
 export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "guild.joined": ({ now }) => ({
     title: t("Bot installed in %(name)s!", { name: now.name }),
@@ -62,10 +62,10 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "ticket.updated": (data) =>
     createTicketToast(data, labels.UPDATED, describeChanges(Object.keys(data.changes))),
   "ticket.deleted": ({ reason, ...data }) => {
-    const { href: _gone, text: _subject, ...toast } = createTicketToast(data, labels.DELETED);
+    const { href: _href, text: _subject, ...toast } = createTicketToast(data, labels.DELETED);
     return { ...toast, tone: "warning", ...(reason ? { text: reason } : {}) };
   },
-  "ticket.message_sent": (data, own) => createMessageToast(data, own),
+  "ticket.message_sent": createMessageToast,
   "ticket.message_edited": null,
   "ticket.message_deleted": null,
   "ticket.status_changed": (data) => createTicketToast(data, labels.STATUS_CHANGED),
@@ -110,7 +110,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
     groupTitle: (n) => tn("%(num)s person left the server", "%(num)s people left the server", n),
   }),
   "member.role_changed": null,
-  "person.changed": ({ linked, unlinked }) => createIdentityToast(linked, unlinked), // to that person alone
+  "person.changed": ({ linked, unlinked }) => createIdentityToast(linked, unlinked),
   "session.revoked": null,
   "ticket.reopened": (data) => createTicketToast(data, labels.REOPENED),
   "ticket.assigned": (data) =>
@@ -122,7 +122,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "ticket.unclaimed": (data) => createTicketToast(data, labels.UNCLAIMED),
   "ticket.participant_added": null,
   "ticket.participant_removed": null,
-  "ticket.file_added": null, // the message it came with is told
+  "ticket.file_added": null, // the message that carries the file has a toast
   "ticket.file_removed": null,
   "ticket.read": null,
   "organization.created": null,
@@ -160,15 +160,15 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "invitation.revoked": null,
 };
 
-// The wire names the owner of the server, not who added the bot to it.
+// Its actor is the owner of the server, whichever member added the bot.
 const SHOWN_TO_ACTOR: ReadonlySet<EventType> = new Set<EventType>(["guild.joined"]);
-// Nor does it tell leaving from being removed; either way this is why the page went.
+// Leaving and being removed are the same event; either way it explains why the page was emptied.
 const SHOWN_TO_SUBJECT: ReadonlySet<EventType> = new Set<EventType>(["member.left"]);
 
-// The administration's pages hear of everybody's; it is no news to who looks at them.
+// Administrators receive it about every person, and it is news only to that person.
 const SHOWN_ONLY_TO_SUBJECT: ReadonlySet<EventType> = new Set<EventType>(["person.changed"]);
 
-/** The toast of an event, or null: none is due, or one of `own` (the reader) did it. */
+/** Build the toast of an event; null if it has none or the reader caused it. */
 export function createToast<T extends EventType>(
   type: T,
   data: EventData[T],
@@ -177,9 +177,9 @@ export function createToast<T extends EventType>(
   if (!Object.hasOwn(TOASTS, type)) return null;
   if (SHOWN_ONLY_TO_SUBJECT.has(type) && !("person" in data && readerIds.has(data.person)))
     return null;
-  const isTold =
+  const isShownAnyway =
     SHOWN_TO_ACTOR.has(type) || (SHOWN_TO_SUBJECT.has(type) && isAboutReader(data, readerIds));
-  if (readerIds.has(data.actor) && !isTold) return null;
+  if (readerIds.has(data.actor) && !isShownAnyway) return null;
   return TOASTS[type]?.(data, readerIds) ?? null;
 }
 
@@ -198,14 +198,14 @@ function createMessageToast(
   return createTicketToast(data, isNote ? labels.NOTE_SENT : labels.MESSAGE_SENT, from);
 }
 
-/** What is said of a ticket, and below it what the ticket is about, and `more`. */
+/** Build a toast about a ticket: its text is the subject and `more`. */
 function createTicketToast(
   data: TicketData,
   { ticket, request }: ToastWording,
   more?: string | null,
   values: Params = {},
 ): Toast {
-  const isRequest = data.workspace?.startsWith("org:"); // as an organization's is called
+  const isRequest = data.workspace?.startsWith("org:"); // product.md: the portal's word
   const [one, [single, many]] = isRequest ? request : ticket;
   const name = data.now.reference ?? `#${data.now.number}`;
   return {
@@ -217,7 +217,7 @@ function createTicketToast(
   };
 }
 
-/** The same, naming the organization, unless that is the one the reader is in. */
+/** Add the organization's name to a toast, unless it is the reader's active organization. */
 export function withOrganization(
   toast: Toast,
   data: object,
@@ -230,7 +230,7 @@ export function withOrganization(
   return { ...toast, text: [place.name, toast.text].filter(Boolean).join(" · ") };
 }
 
-/** Only what changes what one sees: a new name is no news to whoever chose it. */
+/** Build the toast of a linked or unlinked account; other changes are no news to that person. */
 function createIdentityToast(linked?: string | null, unlinked?: string | null): Toast | null {
   const provider = linked ?? unlinked;
   if (!provider) return null;

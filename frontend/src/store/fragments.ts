@@ -1,4 +1,4 @@
-// Parts of the page that only the server can render: asked for together, once per burst.
+// Reload stale fragments: the elements that only the server can render, batched into one request.
 
 import { fullJitter } from "../stream/backoff";
 import type { Cancel, Clock } from "../clock";
@@ -6,50 +6,54 @@ import { splitWords } from "../model/channels";
 import { morph } from "../ui/morph";
 import { EMPTIED } from "../ui/visibility";
 
-const URGENT_DELAY = 20; // ms; notices come at a pace already, and few look at one request
-const BATCH_DELAY = 200; // ms; what arrives within it is one request
-const JITTER = 300; // ms; so that everyone who heard the same event does not ask at once
-const MAX_ATTEMPTS = 3; // the request and two more
-const NOT_FOUND = 404; // what a proxy also says of a server that restarts: it takes nothing away
+const URGENT_DELAY = 20; // ms; notices are coalesced by the server, and few viewers see one ticket
+const BATCH_DELAY = 200; // ms; fragments that become stale within it share a request
+const JITTER = 300; // ms; spreads the requests of all clients that received the same event
+const MAX_ATTEMPTS = 3; // attempts; then wait for the next event, reconnect or focus
+const NOT_FOUND = 404; // also a proxy's answer while the server restarts: remove nothing
 
-/** What an event must match to make an element stale. */
+/** Which events make an element stale, as its attributes state it. */
 export interface FragmentSpec {
   id: string;
   patterns: readonly string[]; // `ticket.*`, `team.member_assigned`
   workspace: string | null; // null: any
   ticket: string | null; // the ticket whose page it is on; null: none
-  isPrompt: boolean; // asked for at once, as what stands beside it is filled at once
+  isPrompt: boolean; // reload without delay: slots beside it already show the new state
 }
 
-/** What a spot looks at in an event. */
+/** The part of an event that decides which elements are stale. */
 export interface EventSummary {
   type: string;
   workspace: string | null;
   ticket: string | null;
 }
 
+/** The answer to a request for fragments. */
 export interface FragmentResponse {
   status: number;
-  isRedirected: boolean; // it was redirected: to sign in, most likely
-  text: string;
+  isRedirected: boolean; // most likely to the sign-in page
+  text: string; // HTML
 }
 
+/** The browser functions and callbacks that reloading needs. */
 export interface FragmentEnvironment {
   fetch(url: string, ids: string): Promise<FragmentResponse>;
   isHidden(): boolean;
-  /** Called after elements were morphed; `since` is when the request began. */
+  /** Elements were morphed; the request began at `since` (ms since 1970). */
   onMorphed(since: number, changed: HTMLElement[]): void;
+  /** All attempts failed; the elements stay stale. */
   onFailed(): void;
   onRecovered(): void;
   onSignedOut(): void;
 }
 
+/** Return whether an event type matches `ticket.*`, `ticket.created` or `*`. */
 export function matchesPattern(pattern: string, type: string): boolean {
   if (pattern.endsWith(".*")) return type.startsWith(pattern.slice(0, -1));
   return pattern === "*" || pattern === type;
 }
 
-/** Whether `spot` shows something that `happening` changed. */
+/** Return whether an event makes the element with `spec` stale. */
 export function isAffected(spec: FragmentSpec, event: EventSummary): boolean {
   if (!spec.patterns.some((pattern) => matchesPattern(pattern, event.type))) return false;
   if (spec.workspace !== null && event.workspace !== null) {
@@ -58,7 +62,7 @@ export function isAffected(spec: FragmentSpec, event: EventSummary): boolean {
   return spec.ticket === null || event.ticket === null || spec.ticket === event.ticket;
 }
 
-/** The page's own address, asking for some of its elements. */
+/** Build the URL that returns the fragments `ids` of a page. */
 export function fragmentUrl(page: string, ids: readonly string[]): string {
   const url = new URL(page);
   url.searchParams.set("fragment", ids.join(","));
@@ -66,32 +70,33 @@ export function fragmentUrl(page: string, ids: readonly string[]): string {
   return url.href;
 }
 
+/** The stale elements of the page, and the one request in flight for them. */
 export class Fragments {
   readonly #clock: Clock;
   readonly #environment: FragmentEnvironment;
   readonly #staleIds = new Set<string>();
-  readonly #failedIds = new Set<string>(); // given up for now; the next occasion takes them along
+  readonly #failedIds = new Set<string>(); // out of attempts; the next request includes them
   #cancel: Cancel | null = null;
   #isFetching = false;
-  #isUrgent = false; // something of it is to be asked for at once
+  #isUrgent = false; // a stale element is urgent
   #attempts = 0;
 
-  constructor(clock: Clock, world: FragmentEnvironment) {
+  constructor(clock: Clock, environment: FragmentEnvironment) {
     this.#clock = clock;
-    this.#environment = world;
+    this.#environment = environment;
   }
 
-  /** An event arrived: what shows something of it is stale. */
+  /** Mark the elements that an event makes stale. */
   onEvent(event: EventSummary): void {
     for (const element of document.querySelectorAll<HTMLElement>("[data-live][id]")) {
-      const spot = readFragmentSpec(element);
-      if (!isAffected(spot, event)) continue;
-      if (spot.isPrompt) this.#addUrgent(spot.id);
-      else this.#addStale(spot.id);
+      const spec = readFragmentSpec(element);
+      if (!isAffected(spec, event)) continue;
+      if (spec.isPrompt) this.#addUrgent(spec.id);
+      else this.#addStale(spec.id);
     }
   }
 
-  /** What shows something of `about` is stale; nothing named: what any notice is about. */
+  /** Mark the elements that depend on notices about `about`; without it, on any notice. */
   onNotice(about?: string): void {
     for (const { id, dataset } of document.querySelectorAll<HTMLElement>("[data-noticed][id]")) {
       if (about !== undefined && dataset["noticed"] !== about) continue;
@@ -99,31 +104,31 @@ export class Fragments {
     }
   }
 
-  /** The fragment `element` is in is stale. */
+  /** Mark the fragment that contains `element`. */
   markStale(element: Element): void {
     const fragment = element.closest<HTMLElement>("[data-live][id], [data-refresh][id]");
     if (fragment) this.#addStale(fragment.id);
     else console.warn("[SSE] a list that needs a reload is in no data-live fragment", element);
   }
 
-  /** Everything the page marks `data-refresh` is stale. */
+  /** Mark every `data-refresh` element. */
   markAllStale(): void {
     for (const { id } of document.querySelectorAll("[data-refresh][id]")) this.#addStale(id);
   }
 
-  /** The day of the desk has turned: what is told by days lacks one. */
+  /** Mark every `data-daily` element: a new day has begun (UTC). */
   markDailyStale(): void {
     for (const { id } of document.querySelectorAll("[data-daily][id]")) this.#addStale(id);
   }
 
-  /** So is what was not taken away: it tells of less now. The rest waits for access. */
+  /** Mark every `data-refresh` element that was not emptied: it has less to show now. */
   markVisibleStale(): void {
     for (const { id } of document.querySelectorAll(`[data-refresh][id]:not(${EMPTIED})`)) {
       this.#addStale(id);
     }
   }
 
-  /** The tab can be seen again, or the server is back: what waited for that is asked for now. */
+  /** Reload what is stale: the tab is visible again, or the server is back. */
   wake(): void {
     if (this.#staleIds.size + this.#failedIds.size > 0) this.#schedule(BATCH_DELAY);
   }
@@ -157,9 +162,9 @@ export class Fragments {
     const since = this.#clock.now();
     this.#isFetching = true;
     try {
-      const page = location.href;
-      const answer = await this.#environment.fetch(fragmentUrl(page, ids), ids.join(","));
-      if (page === location.href) this.#onResponse(answer, ids, since);
+      const pageUrl = location.href;
+      const response = await this.#environment.fetch(fragmentUrl(pageUrl, ids), ids.join(","));
+      if (pageUrl === location.href) this.#onResponse(response, ids, since);
       else ids.forEach((id) => this.#staleIds.add(id));
     } catch {
       this.#onFailure(ids);
@@ -211,15 +216,15 @@ function readFragmentSpec(element: HTMLElement): FragmentSpec {
   };
 }
 
-/** Those of `ids` that are on the page and in no other of them. */
+/** Keep the ids of elements that exist and are inside no other element of the list. */
 function keepOutermost(ids: readonly string[]): string[] {
-  const elements = ids.map((id) => document.getElementById(id)).filter((one) => one !== null);
-  const isInner = (one: Element): boolean =>
-    elements.some((other) => other !== one && other.contains(one));
-  return elements.filter((one) => !isInner(one)).map((one) => one.id);
+  const elements = ids.map((id) => document.getElementById(id)).filter((found) => found !== null);
+  const isNested = (element: Element): boolean =>
+    elements.some((other) => other !== element && other.contains(element));
+  return elements.filter((element) => !isNested(element)).map(({ id }) => id);
 }
 
-/** Whether only what was taken away already was asked for: it simply stays so. */
+/** Return whether all requested elements are already emptied: a 404 then confirms it. */
 function areAllEmptied(ids: readonly string[]): boolean {
   return ids.every((id) => document.getElementById(id)?.matches(EMPTIED) ?? true);
 }

@@ -1,4 +1,4 @@
-// The client store: takes every frame, and lets each part of the page know what concerns it.
+// Receive every frame of the stream and update each part of the page that it concerns.
 
 import { type Clock, every } from "../clock";
 import { Fragments, type FragmentEnvironment, type EventSummary } from "./fragments";
@@ -18,20 +18,22 @@ import { Toaster } from "../ui/toaster";
 import { removeInvisible } from "../ui/visibility";
 import { withOrganization, createToast } from "../model/toasts";
 
-const INDICATOR_INTERVAL = 2_000; // ms between two looks at the indicator
-const MIDNIGHT_JITTER = 60_000; // ms; so that not everybody asks for the new day at once
-const TIMES_INTERVAL = 60_000; // ms between two looks at relative times
+const INDICATOR_INTERVAL = 2_000; // ms between updates of the connection indicator
+const MIDNIGHT_JITTER = 60_000; // ms; spreads the reloads of all clients at midnight
+const TIMES_INTERVAL = 60_000; // ms between updates of relative times
 
+/** The browser functions that the store needs, injected for tests. */
 export interface StoreEnvironment {
   fetchFragment: FragmentEnvironment["fetch"];
-  processHtmx(element: Element): void; // htmx takes up what was put in
-  goToSignIn(): void; // to the sign-in page
+  processHtmx(element: Element): void; // activate htmx attributes of inserted elements
+  goToSignIn(): void;
   isVisible(): boolean;
   log(line: string): void;
-  /** Somebody else filed a ticket, or wrote a public reply in it. */
+  /** Another person created a ticket or posted a public reply in it. */
   onReply?(ticket: string): void;
 }
 
+/** The client side of one page: channels, rows, fragments, toasts and the indicator. */
 export class Store implements TabListener {
   readonly toaster: Toaster;
   readonly fragments: Fragments;
@@ -43,20 +45,20 @@ export class Store implements TabListener {
   readonly renderer: DomRenderer;
   #state: StreamState = "connecting";
   #isStale = false;
-  #isFirstConnect = true; // not connected yet since the page came
-  #freshAt: number;
+  #isFirstConnect = true;
+  #freshAt: number; // ms since 1970; when the page was last known to be current
 
-  constructor(page: Page, clock: Clock, outlook: StoreEnvironment) {
+  constructor(page: Page, clock: Clock, environment: StoreEnvironment) {
     this.#page = page;
     this.#clock = clock;
-    this.#environment = outlook;
+    this.#environment = environment;
     this.#channels = new ChannelSet(page.channels);
     this.#freshAt = clock.now();
     this.toaster = new Toaster(clock);
     this.renderer = new DomRenderer(clock, (element) => this.fragments.markStale(element));
     this.fragments = new Fragments(clock, {
-      fetch: outlook.fetchFragment,
-      isHidden: () => !outlook.isVisible(),
+      fetch: environment.fetchFragment,
+      isHidden: () => !environment.isVisible(),
       onMorphed: (since, changed) => this.reapplySince(since, changed),
       onFailed: () => this.#setStale(true),
       onRecovered: () => this.#setStale(false),
@@ -118,16 +120,17 @@ export class Store implements TabListener {
     this.#showFreshness();
   }
 
-  /** Shows the toast of an event, where one is due. */
+  /** Show the toast of an event, if it has one and the page does not show the event itself. */
   showToast({ id, told }: EventFrame): void {
     const toast = createToast(told.type, told.data, this.#page.readerIds);
-    if (!toast || isShownOnPage(told)) return; // not judged by channels: who joins is told before they hold any
+    // Channels are not checked: a person who joins receives the event before they hold any.
+    if (!toast || isShownOnPage(told)) return;
     const kind = `${told.type} ${told.data.workspace ?? ""}`;
-    const shown = withOrganization(toast, told.data, this.#page.activeWorkspace);
-    this.toaster.add(id, kind, channelsOfEvent(told, this.#page.readerIds), shown);
+    const named = withOrganization(toast, told.data, this.#page.activeWorkspace);
+    this.toaster.add(id, kind, channelsOfEvent(told, this.#page.readerIds), named);
   }
 
-  /** Whether the reader still holds what shows an event; asked when something was lost. */
+  /** Return whether the reader still holds a channel that shows an event. */
   canSee({ told }: EventFrame): boolean {
     return this.#isEventVisible(told);
   }
@@ -139,7 +142,7 @@ export class Store implements TabListener {
     this.#showFreshness();
   }
 
-  /** After an answer asked for at `since` (ms) was put in: mends what it did not know yet. */
+  /** Reapply newer events to elements from a response requested at `since` (ms since 1970). */
   reapplySince(since: number, changed: readonly Element[]): void {
     for (const event of this.#recentEvents.since(since)) this.#applyEvent(event);
     this.#removeInvisible();
@@ -152,7 +155,7 @@ export class Store implements TabListener {
     this.renderer.updateLists();
   }
 
-  /** Takes off the page, and out of memory, what none of the channels held shows. */
+  /** Remove from the page and from memory what the reader may no longer see. */
   #removeInvisible(): void {
     const held = this.#channels.channels;
     if (!held) return;
@@ -161,14 +164,14 @@ export class Store implements TabListener {
     this.#recentEvents.retain((event) => this.#isEventVisible(event));
   }
 
-  /** Whether one of the channels held shows `event`. */
+  /** Return whether the reader holds a channel that shows `event`. */
   #isEventVisible(event: Envelope): boolean {
     const held = this.#channels.channels;
-    const mark = channelsOfEvent(event, this.#page.readerIds);
-    return held === null || mark.length === 0 || mark.some((channel) => held.has(channel));
+    const channels = channelsOfEvent(event, this.#page.readerIds);
+    return held === null || channels.length === 0 || channels.some((name) => held.has(name));
   }
 
-  /** The session has ended: says so, with a way back in. */
+  /** Show that the session has ended, with a link to sign in. */
   showSignedOut(): void {
     const banner = document.getElementById("signed-out");
     if (banner) banner.hidden = false;
@@ -180,9 +183,9 @@ export class Store implements TabListener {
     if (this.#page.isDebug) this.#environment.log(`${event.type} at ${id}`);
     this.#recentEvents.add(event, this.#clock.now());
     this.#applyEvent(event);
-    this.fragments.onEvent(summarizeEvent(event)); // after it: what was taken away is not asked for
+    this.fragments.onEvent(summarizeEvent(event)); // after it, so that no emptied element reloads
     if (event.type === "organization.deleted")
-      this.#recentEvents.retain((one) => !isTicketOfDeleted(one, event));
+      this.#recentEvents.retain((recent) => !isTicketOfDeleted(recent, event));
     const { data } = event;
     if (!isPublicMessage(event) || !("ticket" in data) || this.#page.readerIds.has(data.actor))
       return;
@@ -221,19 +224,19 @@ export class Store implements TabListener {
   }
 }
 
-/** To go on from where a new page was rendered is no break: `resumed` is for what had one. */
+/** Describe a connect for the console; a page's first `resumed` is `live`, since nothing broke. */
 function describeConnect({ verdict, because, position }: Connected, isNew: boolean): string {
-  const how = isNew && verdict === "resumed" && !because ? "live" : verdict;
-  return `connected (${how}${because ? ` because ${because}` : ""}) at ${position}`;
+  const outcome = isNew && verdict === "resumed" && !because ? "live" : verdict;
+  return `connected (${outcome}${because ? ` because ${because}` : ""}) at ${position}`;
 }
 
-/** Whether everybody who sees the ticket can read something new in it. */
+/** Return whether an event adds something that every viewer of the ticket can read. */
 function isPublicMessage({ type, data }: Envelope): boolean {
   if (type === "ticket.created") return true; // its description
   return type === "ticket.message_sent" && "line" in data && data.line?.kind === "reply";
 }
 
-/** Whether it is a message of the request whose page this is: it stands there already. */
+/** Return whether an event is a message of the ticket whose page is open. */
 function isShownOnPage({ type, data }: Envelope): boolean {
   if (type !== "ticket.message_sent" || !("ticket" in data)) return false;
   const page = `[data-ticket="${CSS.escape(data.ticket)}"][data-read]`;

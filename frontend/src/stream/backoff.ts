@@ -1,9 +1,12 @@
-// How long to wait before the next try.
+// Compute the delay before the next attempt.
 
-const BASE_DELAY = 500; // ms; a blip is over by then
-const MAX_DELAY = 30_000; // ms; a stream that is back within half a minute feels live
+const BASE_DELAY = 500; // ms; long enough for a brief interruption to end
+const MAX_DELAY = 30_000; // ms; a reader barely notices a stream that is back within it
 
-/** Full jitter: anything up to the exponential bound, so that tabs do not march in step. */
+/** Return exponential backoff with full jitter, in ms: 0 to the bound, so that tabs spread out.
+ *
+ * `attempt` counts from 0; `random` is in [0, 1).
+ */
 export function fullJitter(attempt: number, random: number): number {
   return Math.round(random * Math.min(MAX_DELAY, BASE_DELAY * 2 ** Math.min(attempt, 16)));
 }

@@ -1,17 +1,17 @@
-// A cursor: the place in the server's log that this page has reached.
+// Compare cursors: positions in the server's event log, `EPOCH-POSITION`.
 
 interface Cursor {
   epoch: string;
   position: number;
 }
 
-/** Whether `cursor` lies at or before `other`; null if they cannot be compared. */
+/** Return whether `cursor` is at or before `limit`; null if they cannot be compared. */
 export function isAtOrBefore(cursor: string, limit: string): boolean | null {
   const [a, b] = [parseCursor(cursor), parseCursor(limit)];
   return a && b && a.epoch === b.epoch ? a.position <= b.position : null;
 }
 
-/** The URL of the stream from `cursor` on; without one it starts now. */
+/** Build the URL of a stream that resumes after `cursor`; without one it starts now. */
 export function streamUrl(url: string, cursor: string | null): string {
   if (!cursor) return url;
   return `${url}${url.includes("?") ? "&" : "?"}after=${encodeURIComponent(cursor)}`;

@@ -1,24 +1,30 @@
-// What a stream says: events, and the named control frames around them.
+// Parse what a stream sends: events, and the named control frames around them.
 
 import type { Envelope } from "../generated/events";
 
 export type ConnectOutcome = "live" | "resumed" | "reset";
 
+/** The first frame of a stream. */
 export interface Connected {
   type: "connected";
   verdict: ConnectOutcome;
-  position: string;
-  seat: string;
-  because: string | null;
-  channels: string[];
+  position: string; // cursor
+  seat: string; // the subscription's id, as the server logs it
+  because: string | null; // reason: behind, epoch, future, unreadable or slow; null: none
+  channels: string[]; // all channels the viewer holds
 }
 
+/** The last frame of a stream that the server ends. */
 export interface Goodbye {
   reason: string;
-  retry?: number; // ms
+  retry?: number; // ms to wait before reconnecting
 }
 
-/** One frame, as plain data: it can be posted to another tab. `id` is the cursor it moves to. */
+/** One frame, as plain data that can be posted to another tab.
+ *
+ * `id` is the cursor after this frame. The payload is called `told` on the tab channel, which tabs
+ * of an older build read too; renaming it needs a new PROTOCOL_VERSION in tab_channel.ts.
+ */
 export type Frame = { id: string } & (
   | { name: "connected"; told: Connected }
   | { name: "event"; told: Envelope }
@@ -34,7 +40,7 @@ export type EventFrame = Extract<Frame, { name: "event" }>;
 
 export const CONTROL_FRAMES = ["tick", "granted", "revoked", "reset", "notice", "goodbye"] as const;
 
-/** The frame in a server-sent event, or null if it cannot be read. */
+/** Parse one server-sent event; null if it is malformed. */
 export function parseFrame(name: string, id: string, data: string): Frame | null {
   const told = parseObject(data);
   if (!told) return null;

@@ -1,11 +1,12 @@
-// One stream for all tabs of a session: one of them leads, the others hear it through a channel.
+// Elect a leader among the tabs of a session and share its one stream with the others.
 //
-//   follower ── the lock is free, or its holder is silent ──→ leader (owns the Stream)
-//   leader   ── another tab took the lock, or stop()      ──→ follower
+//   follower ── the lock is free, or the leader is silent ──→ leader (owns the Stream)
+//   leader   ── another tab stole the lock, or stop()     ──→ follower
 //
-// HTTP/1.1 allows six connections per origin: a seventh tab with a stream of its own would hang.
-// Every tab keeps its own place and what it heard lately, so any of them can go on without a gap.
-// Timers of hidden tabs come late, messages do not: followers ask, and the leader needs no timer.
+// Browsers allow six HTTP/1.1 connections per origin: a seventh tab with its own stream would hang.
+// Every tab keeps its own cursor and replay buffer, so any of them can take over without a gap.
+// Browsers throttle the timers of hidden tabs but not their messages: followers send hello, and the
+// leader needs no timer.
 
 import { type Cancel, type Clock, every } from "../clock";
 import type { EventFrame, Frame } from "./frames";
@@ -24,44 +25,46 @@ import { ToastDelivery } from "./toast_delivery";
 import { ReplayBuffer } from "./replay_buffer";
 import type { StreamListener, StreamConnection, Stream, StreamState } from "./stream";
 
-const ANSWER_TIMEOUT = 4_000; // ms for the leader's answer; then it is frozen, or as good as
-const TIMEOUT_JITTER = 3_000; // ms; so that not all followers lose patience at once
+const ANSWER_TIMEOUT = 4_000; // ms; a leader that takes longer to answer is frozen or crashed
+const TIMEOUT_JITTER = 3_000; // ms; so that followers do not all time out at once
 
+/** The BroadcastChannel between the tabs of one session and URL. */
 export interface TabChannel {
   post(message: TabMessage): void;
   close(): void;
 }
 
 export interface LockCallbacks {
-  onAcquired(): void; // the lock is ours
-  onLost(): void; // another tab took it
-  onUnavailable(): void; // this browser gives no locks here
+  onAcquired(): void; // this tab holds the lock
+  onLost(): void; // another tab stole it
+  onUnavailable(): void; // the browser grants no locks here
 }
 
-/** The session's lock. A new request takes the place of this tab's last one. */
+/** The Web Lock that makes a tab the leader. A new request replaces this tab's previous one. */
 export interface LeaderLock {
   request(isStealing: boolean, callbacks: LockCallbacks): void;
   release(): void;
 }
 
-/** What a tab needs of the browser in order to share. */
+/** The browser functions that sharing a stream needs, injected for tests. */
 export interface TabEnvironment {
   tabId: string;
-  channels: readonly string[] | null; // what the page was made for
+  channels: readonly string[] | null; // channels the reader held when the page was rendered
   lock: LeaderLock;
-  openChannel(onMessage: (post: TabMessage) => void): TabChannel;
+  openChannel(onMessage: (message: TabMessage) => void): TabChannel;
   openStream(cursor: string | null, listener: StreamListener): Stream;
   readAttention(): Attention;
   log(line: string): void;
 }
 
-/** A listener that lets others decide whether it is the one to show a toast. */
+/** A listener whose toasts are shown separately, because only one tab shows each of them. */
 export interface TabListener extends StreamListener {
   showToast(frame: EventFrame): void;
-  /** Whether the reader still holds what shows this event; asked when something was lost. */
+  /** Return whether the reader still holds a channel that shows this event. */
   canSee(frame: EventFrame): boolean;
 }
 
+/** A stream that looks the same in every tab, whichever tab has the connection. */
 export class SharedStream implements StreamConnection {
   readonly #clock: Clock;
   readonly #environment: TabEnvironment;
@@ -74,20 +77,25 @@ export class SharedStream implements StreamConnection {
   #state: StreamState = "connecting";
   #hasBeenLive = false;
   #leaderTerm: LeaderTerm = { term: 0, leader: "" };
-  #frameCount: number | null = null; // frames of this reign heard; null: not all of them
+  #frameCount: number | null = null; // frames received in this term; null: some are missing
   #leaderHeardAt = 0;
   #helloSentAt: number | null = null;
   #checkedAt = 0;
   #cancelCheck: Cancel | null = null;
 
-  constructor(cursor: string | null, clock: Clock, room: TabEnvironment, listener: TabListener) {
+  constructor(
+    cursor: string | null,
+    clock: Clock,
+    environment: TabEnvironment,
+    listener: TabListener,
+  ) {
     this.#clock = clock;
-    this.#environment = room;
+    this.#environment = environment;
     this.#listener = listener;
-    this.#replayBuffer = new ReplayBuffer(cursor, room.channels);
+    this.#replayBuffer = new ReplayBuffer(cursor, environment.channels);
     this.#toastDelivery = new ToastDelivery(clock, {
-      tabId: room.tabId,
-      readAttention: () => room.readAttention(),
+      tabId: environment.tabId,
+      readAttention: () => environment.readAttention(),
       showToast: (frame) => listener.showToast(frame),
       sendOffer: (to, frames) => this.#broadcast({ kind: "offer", to, frames }),
       announceShown: (ids) => this.#channel?.post({ kind: "told", ids }),
@@ -105,7 +113,7 @@ export class SharedStream implements StreamConnection {
 
   start(): void {
     if (this.#cancelCheck || this.#state === "signed-out") return;
-    this.#channel = this.#environment.openChannel((post) => this.#onMessage(post));
+    this.#channel = this.#environment.openChannel((message) => this.#onMessage(message));
     this.#leaderHeardAt = this.#checkedAt = this.#clock.now();
     this.#cancelCheck = every(this.#clock, CHECK_INTERVAL, () => this.#checkLeaderHealth());
     this.#requestLock(false);
@@ -132,7 +140,7 @@ export class SharedStream implements StreamConnection {
   }
 
   onOffline(): void {
-    this.#stream?.onOffline(); // every tab is told; the one that has the stream acts
+    this.#stream?.onOffline(); // the browser fires `offline` in every tab; only the leader acts
   }
 
   // Leading
@@ -178,13 +186,14 @@ export class SharedStream implements StreamConnection {
   #onStreamState(state: StreamState): void {
     this.#setState(state);
     this.#broadcastState();
-    if (state === "signed-out") this.#disconnect(); // and keep the lock: nobody is to lead any more
+    // Keep the lock: after a sign-out no tab may become the leader.
+    if (state === "signed-out") this.#disconnect();
   }
 
   #onHello(message: HelloMessage): void {
     this.#toastDelivery.updateTab(message.tab, message.attention);
     if (message.term > this.#leaderTerm.term) {
-      // Either this tab was replaced and has not heard of it, or it leads under a clock set back.
+      // This tab was replaced without noticing, or its clock was set back.
       this.#leaderTerm = { term: message.term, leader: "" };
       this.#yieldLeadership();
       return;
@@ -197,7 +206,7 @@ export class SharedStream implements StreamConnection {
     this.#toastDelivery.deliver();
   }
 
-  /** Another tab leads now; what this one has not told, that one will. */
+  /** Follow the new leader, which has the pending toasts too. */
   #yieldLeadership(): void {
     if (!this.#stream) return;
     this.#stepDown();
@@ -264,7 +273,8 @@ export class SharedStream implements StreamConnection {
 
   #onLeaderFrame(frame: Frame, count: number): void {
     if (this.#frameCount === null) {
-      if (frame.name === "connected") this.#sendHello(); // only now can it say what was missed here
+      // The leader can answer a hello only after it has connected.
+      if (frame.name === "connected") this.#sendHello();
     } else if (count === this.#frameCount + 1) {
       this.#frameCount = count;
       this.#deliver(frame);
@@ -278,12 +288,12 @@ export class SharedStream implements StreamConnection {
     if (this.#frameCount !== null || state !== "live") this.#applyLeaderState(state);
   }
 
-  #onWelcome(frames: Frame[], now: { state: StreamState; count: number }): void {
+  #onWelcome(frames: Frame[], leader: { state: StreamState; count: number }): void {
     if (this.#frameCount !== null) return;
-    this.#frameCount = now.count;
+    this.#frameCount = leader.count;
     this.#environment.log("follows: another tab's stream serves this one");
     for (const frame of frames) this.#deliver(frame, true);
-    this.#applyLeaderState(now.state);
+    this.#applyLeaderState(leader.state);
   }
 
   #applyLeaderState(state: StreamState): void {
@@ -291,7 +301,7 @@ export class SharedStream implements StreamConnection {
     if (state === "signed-out") this.stop();
   }
 
-  /** Broadcasts were missed: a frozen tab, or a full one. */
+  /** Ask for the frames that were missed while this tab was frozen or overloaded. */
   #resync(): void {
     this.#frameCount = null;
     this.#toastDelivery.clear();
@@ -315,7 +325,7 @@ export class SharedStream implements StreamConnection {
 
   #checkLeaderHealth(): void {
     const now = this.#clock.now();
-    const verdict = checkLeader({
+    const action = checkLeader({
       now,
       checkedAt: this.#checkedAt,
       leaderHeardAt: this.#leaderHeardAt,
@@ -323,15 +333,15 @@ export class SharedStream implements StreamConnection {
       answerTimeout: this.#answerTimeout,
     });
     this.#checkedAt = now;
-    if (this.#stream) return; // it looks after itself
-    if (verdict === "take-over") this.#stealLock();
-    else if (verdict === "ping") this.#resendHello();
+    if (this.#stream) return; // the stream checks itself
+    if (action === "take-over") this.#stealLock();
+    else if (action === "ping") this.#resendHello();
     else if (this.#state !== "live" && this.#environment.readAttention().isVisible)
       this.#sendHello();
   }
 
   #resendHello(): void {
-    this.#helloSentAt = null; // what was asked before this tab stood still proves nothing
+    this.#helloSentAt = null; // an answer to an older hello may have been lost while suspended
     this.#sendHello();
   }
 
@@ -353,18 +363,18 @@ export class SharedStream implements StreamConnection {
   }
 
   #deliver(frame: Frame, isReplayed = false): void {
-    const isKnown =
+    const isDuplicate =
       !this.#stream && frame.name === "event" && this.#replayBuffer.hasReached(frame.id);
     this.#replayBuffer.record(frame);
-    if (!isKnown) this.#listener.onFrame(frame);
+    if (!isDuplicate) this.#listener.onFrame(frame);
     if (frame.name === "event") {
       const { told } = frame;
       if (told.type === "organization.deleted") {
-        this.#toastDelivery.retain((kept) => !isTicketOfDeleted(kept.told, told));
+        this.#toastDelivery.retain((pending) => !isTicketOfDeleted(pending.told, told));
       }
       if (!isReplayed) this.#toastDelivery.enqueue(frame);
     } else if (frame.name === "revoked" || frame.name === "connected") {
-      this.#toastDelivery.retain((kept) => this.#listener.canSee(kept));
+      this.#toastDelivery.retain((pending) => this.#listener.canSee(pending));
     }
   }
 

@@ -1,10 +1,11 @@
-// Events whose toast nobody has been shown yet, because nobody was looking at any tab.
+// Keep the events whose toasts no tab has shown yet, because all tabs were hidden.
 
 import type { EventFrame } from "./frames";
 
-const CAPACITY = 20; // events; whoever comes back to more reads the page, not the toasts
-const MAX_AGE = 600_000; // ms; what is older is on the page, and is no news any more
+const CAPACITY = 20; // events; a reader who comes back to more reads the page instead
+const MAX_AGE = 600_000; // ms; older events are no news any more
 
+/** A bounded queue of events, oldest first. */
 export class PendingToasts {
   #entries: { at: number; frame: EventFrame }[] = [];
 
@@ -13,13 +14,13 @@ export class PendingToasts {
     if (this.#entries.length > CAPACITY) this.#entries.shift();
   }
 
-  /** Forgets what was shown. */
+  /** Remove the events whose toasts were shown. */
   remove(ids: Iterable<string>): void {
-    const gone = new Set(ids);
-    this.retain(({ id }) => !gone.has(id));
+    const removed = new Set(ids);
+    this.retain(({ id }) => !removed.has(id));
   }
 
-  /** Forgets what `isKept` does not hold true of. */
+  /** Keep only the events for which `isKept` returns true. */
   retain(isKept: (frame: EventFrame) => boolean): void {
     this.#entries = this.#entries.filter(({ frame }) => isKept(frame));
   }
@@ -28,7 +29,7 @@ export class PendingToasts {
     this.#entries = [];
   }
 
-  /** Oldest first; what has become too old is forgotten. */
+  /** List the pending events, oldest first; drop those that are too old. */
   listFresh(now: number): EventFrame[] {
     this.#entries = this.#entries.filter(({ at }) => now - at < MAX_AGE);
     return this.#entries.map(({ frame }) => frame);

@@ -1,14 +1,15 @@
-// What a tab has heard lately: where it stands, and enough to bring another tab there too.
+// Buffer a tab's latest events with its cursor, to replay them to another tab.
 
 import { isAtOrBefore } from "./cursor";
 import type { Connected, EventFrame, Frame } from "./frames";
 import { ChannelSet } from "../model/channels";
 
-const CAPACITY = 300; // events; a page that was slower to load than these took reloads its parts
+const CAPACITY = 300; // events; a tab that has missed more reloads its fragments
 
+/** The cursor, channels and latest events of one tab. */
 export class ReplayBuffer {
   #cursor: string | null;
-  #coveredFrom: string | null; // every event after it is in `#events`
+  #coveredFrom: string | null; // every event after this cursor is in `#events`
   #events: EventFrame[] = [];
   #connected: Connected | null = null;
   readonly #channels: ChannelSet;
@@ -23,11 +24,12 @@ export class ReplayBuffer {
     return this.#cursor;
   }
 
-  /** Whether the page shows what is at `id` already. */
+  /** Return whether the page already has the event with cursor `id`. */
   hasReached(id: string): boolean {
     return this.#cursor !== null && isAtOrBefore(id, this.#cursor) === true;
   }
 
+  /** Record a frame: its cursor, its event, or the channels it changes. */
   record(frame: Frame): void {
     switch (frame.name) {
       case "connected":
@@ -50,7 +52,7 @@ export class ReplayBuffer {
         this.#append(frame);
         break;
       case "notice":
-        break; // of now: a tab that comes later reads what it shows
+        break; // not replayed: a tab that joins later loads current data
       case "tick":
       case "goodbye":
         this.#advanceCursor(frame.id);
@@ -60,13 +62,14 @@ export class ReplayBuffer {
     }
   }
 
-  /** What a page at `cursor` has missed, behind a first frame; null while nothing is known.
+  /** Replay to a tab at `cursor`: a `connected` frame, then the events it has missed.
    *
-   * If that is not all here any more, the first frame says `reset` and nothing follows.
+   * If the buffer does not reach back that far, the outcome is `reset` and no events follow. Null
+   * before this tab has connected.
    */
   replaySince(cursor: string | null): Frame[] | null {
-    const here = this.#cursor;
-    if (this.#connected === null || here === null) return null;
+    const current = this.#cursor;
+    if (this.#connected === null || current === null) return null;
     const isCovered =
       cursor !== null &&
       this.#coveredFrom !== null &&
@@ -76,7 +79,7 @@ export class ReplayBuffer {
       verdict: isCovered ? "resumed" : "reset",
       because: null,
       channels: [...(this.#channels.channels ?? [])],
-      position: isCovered ? cursor : here,
+      position: isCovered ? cursor : current,
     };
     const missed = isCovered ? this.#events.filter(({ id }) => !isAtOrBefore(id, cursor)) : [];
     return [{ name: "connected", id: told.position, told }, ...missed];
@@ -90,7 +93,7 @@ export class ReplayBuffer {
       this.#coveredFrom = this.#events.shift()?.id ?? this.#coveredFrom;
   }
 
-  /** Forward only: a page may be newer than the stream of the tab that leads. */
+  /** Move the cursor forward, never back: a page can be newer than the leader's stream. */
   #advanceCursor(id: string): void {
     if (id && !this.hasReached(id)) this.#cursor = id;
   }
@@ -101,7 +104,11 @@ export class ReplayBuffer {
     this.#events = [];
   }
 
-  /** Nobody is handed what was taken away, nor told that nothing is missing of what is new. */
+  /** Empty the buffer when channels change.
+   *
+   * Events of a lost channel must not be replayed, and older events of a gained channel are not in
+   * the buffer.
+   */
   #applyChannelDiff({ lost, gained }: { lost: string[]; gained: string[] }): void {
     if (lost.length + gained.length > 0) this.#reset("");
   }

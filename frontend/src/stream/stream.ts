@@ -1,28 +1,28 @@
-// The one EventSource: its cursor, its reconnection, and the proof that it is still alive.
+// Keep one EventSource connected: its cursor, its reconnection and its health checks.
 //
 //   start → connecting → live → (error, silence, goodbye) → reconnecting → connecting …
 //                                goodbye restart          → restarting → connecting …
-//                                goodbye too-many-streams → parked, until the tab is looked at
-//                                goodbye signed-out, 401  → signed-out, for good
+//                                goodbye too-many-streams → parked, until the tab is focused
+//                                goodbye signed-out, 401  → signed-out, permanently
 //
-// A native EventSource stops for good on a 5xx, a new one has forgotten its place, and none can
-// tell a half-open connection from a quiet one; so it is closed and reopened from here.
+// A native EventSource gives up on a 5xx, a new one does not know the last cursor, and neither can
+// tell a half-open connection from a quiet one. Therefore this module closes and reopens it itself.
 
 import { fullJitter } from "./backoff";
 import { type Cancel, type Clock, every } from "../clock";
 import { streamUrl } from "./cursor";
 import { CONTROL_FRAMES, type Frame, type Goodbye, parseFrame } from "./frames";
 
-const SILENCE_TIMEOUT = 45_000; // ms without a frame; the server ticks every 27 s
-const MAX_TRUSTED_SILENCE = 40_000; // ms; a tab just looked at trusts nothing older
-const CHECK_INTERVAL = 5_000; // ms between two looks at the clock
-const STABLE_AFTER = 5_000; // ms; what lived this long was a success; some platforms cut after ten seconds
-const FAILURES_PER_PROBE = 3; // failures; then one request asks why (an EventSource cannot see a status)
+const SILENCE_TIMEOUT = 45_000; // ms without a frame; the server sends a tick every 27 s
+const MAX_TRUSTED_SILENCE = 40_000; // ms; a tab that becomes visible reconnects after more
+const CHECK_INTERVAL = 5_000; // ms between two health checks
+const STABLE_AFTER = 5_000; // ms; resets the backoff; some platforms cut streams after 10 s
+const FAILURES_PER_PROBE = 3; // failures; then HEAD the URL: an EventSource hides the status
 
 export type StreamState =
   "connecting" | "live" | "reconnecting" | "restarting" | "offline" | "parked" | "signed-out";
 
-/** What is used of an EventSource. */
+/** The part of an EventSource that is used here. */
 export interface EventSourceLike {
   addEventListener(name: string, listener: (event: EventSourceMessage) => void): void;
   close(): void;
@@ -33,35 +33,37 @@ export interface EventSourceMessage {
   lastEventId?: string;
 }
 
+/** The browser functions that a stream needs, injected for tests. */
 export interface StreamEnvironment {
   openEventSource(url: string): EventSourceLike;
-  /** The HTTP status of the stream's URL. */
+  /** Request the status of the stream's URL. */
   probeStatus(url: string): Promise<number>;
   isOnline(): boolean;
-  /** Whether a stream that holds these channels is that of the person the page was made for. */
+  /** Return whether a stream with these channels is of the person the page was rendered for. */
   belongsToReader(channels: readonly string[]): boolean;
   log(line: string): void;
 }
 
-/** Whoever is told what is heard: the store, and all it needs to know of a stream. */
+/** The receiver of a stream's frames and states. */
 export interface StreamListener {
   onFrame(frame: Frame): void;
   onStateChange(state: StreamState): void;
 }
 
-/** What the page does with a stream, whether it is its own or not. */
+/** A stream as the page sees it, whether this tab or another one has the connection. */
 export interface StreamConnection {
   readonly state: StreamState;
   start(): void;
   stop(): void;
-  /** Somebody looks at this tab. */
+  /** The tab became visible or focused, or the network is back. */
   wake(): void;
-  /** Nobody looks at it any more. */
+  /** The tab was hidden. */
   onHidden(): void;
-  /** The browser says that the network is gone. */
+  /** The browser reports that the network is gone. */
   onOffline(): void;
 }
 
+/** The connection of one tab; `start` opens it, and it reconnects until `stop`. */
 export class Stream implements StreamConnection {
   readonly #url: string;
   readonly #clock: Clock;
@@ -83,13 +85,13 @@ export class Stream implements StreamConnection {
     url: string,
     cursor: string | null,
     clock: Clock,
-    outside: StreamEnvironment,
+    environment: StreamEnvironment,
     listener: StreamListener,
   ) {
     this.#url = url;
     this.#cursor = cursor;
     this.#clock = clock;
-    this.#environment = outside;
+    this.#environment = environment;
     this.#listener = listener;
   }
 
@@ -115,7 +117,7 @@ export class Stream implements StreamConnection {
     this.#cancelCheck = null;
   }
 
-  /** The tab is looked at, the network is back, the machine woke: be live, now. */
+  /** Reconnect at once, unless a frame arrived lately. */
   wake(): void {
     if (this.#state === "signed-out" || !this.#cancelCheck) return;
     const isTrusted = this.#source !== null && this.#silenceDuration() <= MAX_TRUSTED_SILENCE;
@@ -123,7 +125,7 @@ export class Stream implements StreamConnection {
   }
 
   onHidden(): void {
-    // A stream goes on in a tab nobody looks at.
+    // A hidden tab keeps its stream.
   }
 
   onOffline(): void {
@@ -131,7 +133,7 @@ export class Stream implements StreamConnection {
     this.#scheduleRetry(this.#nextDelay(), "offline");
   }
 
-  /** Does now what a timer should have done: those of a hidden tab come up to a minute late. */
+  /** Run what is due: browsers delay the timers of a hidden tab by up to a minute. */
   runOverdueTimers(): void {
     if (this.#retryAt !== null && this.#clock.now() >= this.#retryAt) this.#connect();
     else if (this.#cancelCheck) this.#checkHealth();
@@ -166,8 +168,8 @@ export class Stream implements StreamConnection {
       !this.#environment.belongsToReader(frame.told.channels)
     ) {
       this.#environment.log("somebody else is signed in in this browser");
-      const told = { reason: "signed-out" };
-      this.#onGoodbye({ name: "goodbye", id: "", told }, told);
+      const goodbye = { reason: "signed-out" };
+      this.#onGoodbye({ name: "goodbye", id: "", told: goodbye }, goodbye);
     } else if (frame.name === "goodbye") {
       this.#onGoodbye(frame, frame.told);
     } else {
@@ -223,7 +225,7 @@ export class Stream implements StreamConnection {
     this.#endSession();
   }
 
-  /** The session has ended; there is nothing to come back to. */
+  /** Stop permanently: the session has ended. */
   #endSession(): void {
     this.stop();
     this.#setState("signed-out");
@@ -251,9 +253,9 @@ export class Stream implements StreamConnection {
 
   #checkHealth(): void {
     const now = this.#clock.now();
-    const slept = now - this.#checkedAt > 3 * CHECK_INTERVAL;
+    const wasSuspended = now - this.#checkedAt > 3 * CHECK_INTERVAL;
     this.#checkedAt = now;
-    if (slept && this.#state !== "parked") this.wake();
+    if (wasSuspended && this.#state !== "parked") this.wake();
     else if (this.#source && this.#silenceDuration() >= SILENCE_TIMEOUT) {
       this.#environment.log(`nothing heard for ${Math.round(this.#silenceDuration() / 1000)} s`);
       this.#onError(this.#source);

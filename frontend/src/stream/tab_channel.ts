@@ -1,80 +1,88 @@
-// The browser's own means for sharing a stream: Web Locks and a BroadcastChannel.
+// Connect tabs through Web Locks and a BroadcastChannel.
 
 import type { Attention, TabMessage } from "./tab_messages";
 import type { LockCallbacks, LeaderLock, TabChannel } from "./leader";
 
-const PROTOCOL_VERSION = 1; // raise it with the form of posts: tabs from before an upgrade keep to themselves
-const SESSION_CHANNEL = "deskwire"; // where every tab hears who is signed in, whoever it was made for
+// Raise it whenever tab_messages.ts changes, so that tabs opened before an upgrade stay separate.
+const PROTOCOL_VERSION = 1;
+const SESSION_CHANNEL = "deskwire"; // one for all sessions: tabs learn of a sign-in or sign-out
 
-/** Whether this browser can share a stream. Over plain http, but for localhost, it has no locks. */
+/** Return whether this browser can share a stream: Web Locks need https or localhost. */
 export function canShareStream(): boolean {
   return "locks" in navigator && "BroadcastChannel" in window;
 }
 
-/** The name of wire and lock: no frame crosses from one session, or one URL, to another. */
+/** Name the channel and the lock, so that no frame reaches another session or another URL. */
 export function channelName(session: string, url: string): string {
   return `${SESSION_CHANNEL}:${PROTOCOL_VERSION}:${session}:${url}`;
 }
 
-/** A name for this tab that no other has. */
+/** Create a random id for this tab. */
 export function createTabId(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (one) => one.toString(36)).join("");
+  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join(
+    "",
+  );
 }
 
-export function openTabChannel(name: string, onMessage: (post: TabMessage) => void): TabChannel {
+/** Open the channel between the tabs that share a stream. */
+export function openTabChannel(name: string, onMessage: (message: TabMessage) => void): TabChannel {
   const channel = new BroadcastChannel(name);
   channel.onmessage = (event: MessageEvent<TabMessage>) => onMessage(event.data);
   return { post: (message) => channel.postMessage(message), close: () => channel.close() };
 }
 
+/** Open the lock by which one tab at a time becomes the leader. */
 export function openLeaderLock(name: string): LeaderLock {
-  let drop = (): void => undefined;
+  let releaseCurrent = (): void => undefined;
   return {
-    request(isForced, claim) {
-      drop();
-      drop = requestLock(name, isForced, claim);
+    request(isStealing, callbacks) {
+      releaseCurrent();
+      releaseCurrent = requestLock(name, isStealing, callbacks);
     },
     release() {
-      drop();
-      drop = () => undefined;
+      releaseCurrent();
+      releaseCurrent = () => undefined;
     },
   };
 }
 
-/** Asks for the lock once; gives what withdraws the request, or lets go of the lock. */
+/** Request the lock once; return a function that withdraws the request or releases the lock. */
 function requestLock(name: string, isStealing: boolean, callbacks: LockCallbacks): () => void {
-  const waiting = new AbortController();
+  const controller = new AbortController();
   let isHeld = false;
-  let isDropped = false;
-  let letGo = (): void => undefined;
+  let isReleased = false;
+  let endHold = (): void => undefined;
   const hold = (): Promise<void> => {
-    if (isDropped) return Promise.resolve();
-    const ended = new Promise<void>((resolve) => (letGo = resolve));
+    if (isReleased) return Promise.resolve();
+    const released = new Promise<void>((resolve) => (endHold = resolve));
     isHeld = true;
     callbacks.onAcquired();
-    return ended;
+    return released;
   };
-  const options = isStealing ? { steal: true } : { signal: waiting.signal };
+  const options = isStealing ? { steal: true } : { signal: controller.signal };
   navigator.locks.request(name, options, hold).catch(() => {
-    if (isDropped) return;
+    if (isReleased) return;
     if (isHeld) callbacks.onLost();
     else callbacks.onUnavailable();
   });
   return () => {
-    isDropped = true;
-    letGo();
-    waiting.abort();
+    isReleased = true;
+    endHold();
+    controller.abort();
   };
 }
 
-/** Follows whether this tab is seen, and since when it has the reader's attention. */
+/** Track whether this tab is visible and when it was focused last. */
 export function watchAttention(): () => Attention {
   let focusedAt = document.hasFocus() ? Date.now() : 0;
   addEventListener("focus", () => (focusedAt = Date.now()));
   return () => ({ isVisible: document.visibilityState === "visible", focusedAt });
 }
 
-/** Tells every tab of this browser which session this page is of, and hears it of the others. */
+/** Announce this page's session to all tabs of the browser, and listen for theirs.
+ *
+ * Returns a function that announces it again.
+ */
 export function announceSession(
   session: string | null,
   onOtherSession: (other: string | null) => void,
@@ -82,7 +90,7 @@ export function announceSession(
   if (!("BroadcastChannel" in window)) return () => undefined;
   const channel = new BroadcastChannel(SESSION_CHANNEL);
   channel.onmessage = (event: MessageEvent<string | null>) => onOtherSession(event.data);
-  const tell = (): void => channel.postMessage(session);
-  tell();
-  return tell;
+  const announce = (): void => channel.postMessage(session);
+  announce();
+  return announce;
 }

@@ -1,40 +1,46 @@
-// What the tabs of one session say to each other, and what can be told from it alone.
+// Define the messages between the tabs of one session, and the decisions that need only them.
 //
-//   leader → all       frame   what the stream said        state   how the stream is
-//                      welcome what one tab has missed     offer   toasts for one tab to show
-//   any tab → all      hello   who I am, what I have, who looks at me     told   toasts I showed
-//                      bye     I am closing
+//   leader → all      frame    a frame of the stream
+//                     state    the state of the stream
+//                     welcome  the frames that one tab has missed
+//                     offer    toasts for one tab to show
+//   any tab → all     hello    a tab's id, cursor and attention
+//                     told     ids of events whose toasts the sender showed
+//                     bye      the sender is closing
 //
-// A leader's words carry its reign (when it began to lead, and who it is) and the number of frames
-// it has posted: a word of an earlier reign is refused, and a number left out is a gap.
+// Messages of a leader carry its term (when it became leader, and its tab id) and the number of
+// frames it has broadcast: followers drop messages of an older term, and a skipped number is a gap.
 
 import type { EventFrame, Frame } from "./frames";
 import type { StreamState } from "./stream";
 
+/** When a tab became leader, and which tab it is. */
 export interface LeaderTerm {
-  term: number; // ms since 1970, or one more than the last
-  leader: string;
+  term: number; // ms since 1970, but always more than the previous term
+  leader: string; // tab id
 }
 
-/** Who looks at a tab, as far as a browser can tell. */
+/** Whether the reader looks at a tab, as far as a browser knows. */
 export interface Attention {
   isVisible: boolean;
-  focusedAt: number; // ms since 1970; 0: never
+  focusedAt: number; // ms since 1970; 0: never focused
 }
 
+/** A message of the leader, before its term and frame count are added. */
 export type LeaderMessage =
   | { kind: "frame"; frame: Frame }
   | { kind: "state"; state: StreamState }
   | { kind: "welcome"; to: string; state: StreamState; frames: Frame[] }
   | { kind: "offer"; to: string; frames: EventFrame[] };
 
+/** The message by which a tab introduces itself and asks for what it has missed. */
 export interface HelloMessage {
   kind: "hello";
-  tab: string;
-  term: number; // the newest reign it knows of
+  tab: string; // tab id
+  term: number; // the newest term the tab knows of
   cursor: string | null;
-  isWelcome: boolean; // it follows without a gap
-  isWoken: boolean; // somebody has just begun to look
+  isWelcome: boolean; // it is in sync: it has every frame of this term
+  isWoken: boolean; // it has just become visible or focused
   attention: Attention;
 }
 
@@ -44,52 +50,48 @@ export type TabMessage =
   | { kind: "told"; ids: string[] }
   | { kind: "bye"; tab: string };
 
-/** Above 0 if `a` began after `b`, below if before, 0 if they are the same. */
+/** Compare two terms: above 0 if `a` is newer, below 0 if older, 0 if they are the same. */
 export function compareLeaderTerms(a: LeaderTerm, b: LeaderTerm): number {
   if (a.term !== b.term) return a.term - b.term;
   return a.leader === b.leader ? 0 : a.leader > b.leader ? 1 : -1;
 }
 
-export const CHECK_INTERVAL = 2_000; // ms between two looks of a follower
-const SUSPENDED_AFTER = 3 * CHECK_INTERVAL; // ms between two looks; then it is this tab that was asleep
-const LEADER_SILENCE_TIMEOUT = 10_000; // ms without a word; then the leader is asked for one
+export const CHECK_INTERVAL = 2_000; // ms between two health checks of a follower
+const SUSPENDED_AFTER = 3 * CHECK_INTERVAL; // ms between checks; this tab itself was suspended
+const LEADER_SILENCE_TIMEOUT = 10_000; // ms without a message; then send hello
 
+/** What a follower knows about its leader. Times in ms since 1970. */
 export interface LeaderHealth {
   now: number;
-  checkedAt: number; // the look before this one
-  leaderHeardAt: number; // the leader's last word
-  helloSentAt: number | null; // the first question since then
-  answerTimeout: number; // ms for an answer
+  checkedAt: number; // the previous check
+  leaderHeardAt: number; // the last message of the leader
+  helloSentAt: number | null; // the first hello since then; null: none
+  answerTimeout: number; // ms
 }
 
-/** Whether a follower may rely on its leader, should ask it for a word, or lead in its place. */
+/** Decide whether a follower waits, sends hello to its leader, or takes the lead from it. */
 export function checkLeader(health: LeaderHealth): "wait" | "ping" | "take-over" {
-  const {
-    now,
-    checkedAt: lookedAt,
-    leaderHeardAt: heardAt,
-    helloSentAt: askedAt,
-    answerTimeout: patience,
-  } = health;
-  if (now - lookedAt >= SUSPENDED_AFTER) return "ping"; // the answer may only be waiting to be heard
-  if (askedAt !== null) return now - askedAt >= patience ? "take-over" : "wait";
-  return now - heardAt >= LEADER_SILENCE_TIMEOUT ? "ping" : "wait";
+  const { now, checkedAt, leaderHeardAt, helloSentAt, answerTimeout } = health;
+  if (now - checkedAt >= SUSPENDED_AFTER) return "ping"; // the answer may be queued but unread
+  if (helloSentAt !== null) return now - helloSentAt >= answerTimeout ? "take-over" : "wait";
+  return now - leaderHeardAt >= LEADER_SILENCE_TIMEOUT ? "ping" : "wait";
 }
 
-/** The tab a toast belongs in: of those that can be seen, the one focused last. */
+/** Find the tab that shows toasts: of the visible tabs, the one focused last. */
 export function findActiveTab(tabs: ReadonlyMap<string, Attention>): string | null {
-  let found: string | null = null;
-  let at = -1;
+  let activeTab: string | null = null;
+  let latest = -1;
   for (const [tab, { isVisible, focusedAt }] of tabs) {
-    if (isVisible && focusedAt > at) [found, at] = [tab, focusedAt];
+    if (isVisible && focusedAt > latest) [activeTab, latest] = [tab, focusedAt];
   }
-  return found;
+  return activeTab;
 }
 
-/** What a tab of the session `own` does on learning that `other` is the browser's session now.
+/** Decide what a tab does when a page of another session announces itself in this browser.
  *
- * Null is nobody, as far as one page knows: it may have been made before the sign-in. Session ids
- * sort by when they began, so the newer one is the truth.
+ * A session is null on a page rendered for a signed-out reader; that page may be older than the
+ * sign-in, so the server has to be asked (`probe`). Session ids sort by their start, so of two ids
+ * the newer one is current.
  */
 export function compareSessions(
   ownSession: string | null,

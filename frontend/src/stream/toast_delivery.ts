@@ -1,4 +1,6 @@
-// Whose toast it is: the leader offers it to the tab that is looked at, which says it was shown.
+// Deliver each toast to exactly one tab: the leader offers it to the active tab, which confirms it.
+//
+// Without a confirmation within the timeout, the leader offers it to another tab.
 
 import { SeenIds } from "../model/seen_ids";
 import type { Cancel, Clock } from "../clock";
@@ -6,18 +8,20 @@ import type { EventFrame } from "./frames";
 import { type Attention, findActiveTab } from "./tab_messages";
 import { PendingToasts } from "./pending_toasts";
 
-const OFFER_TIMEOUT = 3_000; // ms for a tab to show the toasts it was offered
-const REMEMBERED_IDS = 500; // event ids whose toast was shown, here or elsewhere
+const OFFER_TIMEOUT = 3_000; // ms; a tab that has not shown an offered toast by then is gone
+const REMEMBERED_IDS = 500; // ids of events whose toasts any tab has shown
 
+/** The functions of a tab that delivering toasts needs. */
 export interface ToastEnvironment {
-  tabId: string; // this one's name
+  tabId: string; // of this tab
   readAttention(): Attention;
   showToast(frame: EventFrame): void;
   sendOffer(to: string, frames: EventFrame[]): void;
-  /** Every tab is to know that these were shown. */
+  /** Tell every other tab that these were shown. */
   announceShown(ids: string[]): void;
 }
 
+/** The toasts of one tab: as leader it distributes them, as follower it accepts offers. */
 export class ToastDelivery {
   readonly #clock: Clock;
   readonly #environment: ToastEnvironment;
@@ -26,55 +30,55 @@ export class ToastDelivery {
   readonly #otherTabs = new Map<string, Attention>();
   #cancelOfferTimeout: Cancel | null = null;
 
-  constructor(clock: Clock, stage: ToastEnvironment) {
+  constructor(clock: Clock, environment: ToastEnvironment) {
     this.#clock = clock;
-    this.#environment = stage;
+    this.#environment = environment;
   }
 
-  /** An event that every tab has just been told of. */
+  /** Add an event that every tab has just received. */
   enqueue(frame: EventFrame): void {
     this.#pending.add(frame, this.#clock.now());
   }
 
+  /** Keep only the pending toasts for which `isKept` returns true. */
   retain(isKept: (frame: EventFrame) => boolean): void {
     this.#pending.retain(isKept);
   }
 
-  /** Forgets what was not shown: some of it may have been, unheard of here. */
+  /** Drop all pending toasts: another tab may have shown them without this tab noticing. */
   clear(): void {
     this.#pending.clear();
   }
 
-  /** Another tab showed these. */
+  /** Record that another tab showed these. */
   markShown(ids: readonly string[]): void {
     ids.forEach((id) => this.#shownIds.addIfNew(id));
     this.#pending.remove(ids);
   }
 
-  /** This tab was offered these; who looked away meanwhile has said so, and another is found. */
+  /** Show offered toasts, unless this tab was hidden meanwhile: the leader offers them again. */
   acceptOffer(frames: readonly EventFrame[]): void {
     if (this.#environment.readAttention().isVisible) this.#showToasts(frames);
   }
 
-  /** As leader: what is known of another tab; null: it is gone. */
+  /** As leader: update the attention of another tab; null: it was closed. */
   updateTab(tab: string, attention: Attention | null): void {
     if (attention) this.#otherTabs.set(tab, attention);
     else this.#otherTabs.delete(tab);
   }
 
-  /** As leader: gives what nobody was shown yet to the tab that is looked at, if there is one. */
+  /** As leader: deliver the pending toasts to the active tab, if any tab is visible. */
   deliver(): void {
     const frames = this.#pending.listFresh(this.#clock.now());
     if (frames.length === 0) return;
-    const { tabId: tab } = this.#environment;
-    const to = findActiveTab(
-      new Map([...this.#otherTabs, [tab, this.#environment.readAttention()]]),
-    );
-    if (to === tab) this.#showToasts(frames);
+    const { tabId } = this.#environment;
+    const ownAttention = this.#environment.readAttention();
+    const to = findActiveTab(new Map([...this.#otherTabs, [tabId, ownAttention]]));
+    if (to === tabId) this.#showToasts(frames);
     else if (to !== null) this.#offerTo(to, frames);
   }
 
-  /** This tab leads no more. */
+  /** Forget the tabs and the pending toasts; the next leader has its own. */
   stopLeading(): void {
     this.#cancelOfferTimeout?.();
     this.#cancelOfferTimeout = null;
@@ -89,11 +93,11 @@ export class ToastDelivery {
     );
   }
 
-  /** A tab that shows no toast is closed, crashed or frozen. */
+  /** Assume that a tab that did not show its toasts is closed, crashed or frozen. */
   #onOfferTimeout(to: string, frames: readonly EventFrame[]): void {
     this.#cancelOfferTimeout = null;
-    const left = new Set(this.#pending.listFresh(this.#clock.now()).map(({ id }) => id));
-    if (frames.some(({ id }) => left.has(id))) this.#otherTabs.delete(to);
+    const pendingIds = new Set(this.#pending.listFresh(this.#clock.now()).map(({ id }) => id));
+    if (frames.some(({ id }) => pendingIds.has(id))) this.#otherTabs.delete(to);
     this.deliver();
   }
 

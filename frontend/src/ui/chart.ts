@@ -1,22 +1,22 @@
-// Draws the table a `data-chart` names: open requests by status, one day beside the other.
+// Draw the table that `data-chart` names: open requests by status and day, as stacked areas.
 
 import uPlot from "uplot";
 import { stackLayers, type ChartTable, formatDay } from "../model/chart_data";
 import { loadCatalog, t } from "../i18n";
 
-const CHART_HEIGHT = 224; // px; as `.chart` keeps free
+const CHART_HEIGHT = 224; // px; the height of `.chart`
 const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests
 const LABEL_FONT = "11px system-ui, sans-serif";
-const SECONDS_PER_DAY = 86_400; // s
+const SECONDS_PER_DAY = 86_400;
 const DAY_STEPS = [1, 2, 7, 14, 28].map((days) => days * SECONDS_PER_DAY);
 const STEPPED = {
   points: { show: false },
   paths: uPlot.paths.stepped?.({ align: -1 }) ?? (() => null),
-} satisfies uPlot.Series; // a day has one number, from its beginning
+} satisfies uPlot.Series; // one count per day, from its start
 
 interface DrawnChart {
   plot: uPlot;
-  signature: string; // what is drawn, and in which colours
+  signature: string; // data and colours of the plot; redraw when they change
 }
 
 const drawnCharts = new WeakMap<Element, DrawnChart>();
@@ -32,7 +32,7 @@ new MutationObserver(scheduleDraw).observe(document.documentElement, {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", scheduleDraw);
 addEventListener("resize", scheduleDraw);
 
-/** Whatever changed, once per frame. */
+/** Redraw on the next animation frame, once for all changes until then. */
 function scheduleDraw(): void {
   if (isScheduled) return;
   isScheduled = true;
@@ -47,11 +47,11 @@ function drawCharts(): void {
     const source = document.getElementById(host.dataset["chart"] ?? "");
     const table = source && readTable(source);
     if (!table || table.days.length < 2) continue;
-    const told = JSON.stringify([table, readStyles(host)]);
+    const signature = JSON.stringify([table, readStyles(host)]);
     const known = drawnCharts.get(host);
-    if (known?.signature !== told) {
+    if (known?.signature !== signature) {
       known?.plot.destroy();
-      drawnCharts.set(host, { plot: createPlot(host, table), signature: told });
+      drawnCharts.set(host, { plot: createPlot(host, table), signature });
     } else if (known.plot.width !== host.clientWidth) {
       known.plot.setSize({ width: host.clientWidth, height: CHART_HEIGHT });
     }
@@ -61,11 +61,11 @@ function drawCharts(): void {
   }
 }
 
-/** The rows of the table, oldest first, and of them the columns that the legend names. */
+/** Read the rows of the table, oldest first, and the columns that the legend names. */
 function readTable(source: Element): ChartTable {
-  const heads = [...source.querySelectorAll<HTMLElement>("thead th")];
+  const headers = [...source.querySelectorAll<HTMLElement>("thead th")];
   const legend = [...findLegendKeys(source)].map((key) => key.dataset["status"] ?? "");
-  const columns = legend.map((word) => heads.findIndex((head) => head.dataset["column"] === word));
+  const columns = legend.map((name) => headers.findIndex((th) => th.dataset["column"] === name));
   const rows = [...source.querySelectorAll<HTMLTableRowElement>("tbody tr[data-day]")].reverse();
   return {
     statuses: legend,
@@ -82,10 +82,10 @@ function findLegendKeys(element: Element): NodeListOf<HTMLElement> {
 interface Styles {
   text: string;
   grid: string;
-  tones: { line: string; area: string; dash: number[] }[]; // no dash: a whole line
+  tones: { line: string; area: string; dash: number[] }[]; // empty dash: a solid line
 }
 
-/** Strokes as the legend has them at this moment; resolved, as a canvas knows no variables. */
+/** Read the colours of the legend, resolved: a canvas does not know CSS variables. */
 function readStyles(host: HTMLElement): Styles {
   const { color, borderTopColor } = getComputedStyle(host);
   const tones = [...findLegendKeys(host)].map((key) => {
@@ -114,7 +114,7 @@ function createPlot(host: HTMLElement, table: ChartTable): uPlot {
     bands: table.statuses.slice(1).map((_, at) => ({ series: [at + 1, at + 2] })),
     hooks: { setCursor: [(plot) => showDay(host, table, plot.cursor.idx ?? null)] },
   };
-  // From the top down: each area ends where the next begins, and lower edges are drawn last.
+  // Top series first: each band ends where the next begins, and lower edges are drawn last.
   return new uPlot(options, [xs, ...areas.reverse(), ...edges.reverse()], host);
 }
 
@@ -143,7 +143,7 @@ function buildEdges({ statuses }: ChartTable, { tones, text }: Styles): uPlot.Se
   return series.reverse();
 }
 
-/** Writes the numbers of the day under the pointer into the legend; without one, today's. */
+/** Write the counts of the day under the pointer into the legend; by default the latest day's. */
 function showDay(host: HTMLElement, table: ChartTable, index: number | null): void {
   const legend = host.parentElement?.querySelector(".chart-legend");
   const at = index ?? table.days.length - 1;

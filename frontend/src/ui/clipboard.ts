@@ -1,10 +1,10 @@
-// Copying an address: what a button names goes to the clipboard, and the button says so.
+// Copy a URL to the clipboard, with feedback on the button.
 
 import { t } from "../i18n";
 
-const FEEDBACK_DURATION = 2_000; // ms it is said
+const FEEDBACK_DURATION = 2_000; // ms the feedback stays on the button
 
-/** Lets buttons with `data-copy` copy the address they name. */
+/** Make buttons with `data-copy` copy the URL of their path. */
 export function watchCopyButtons(): void {
   document.addEventListener("click", ({ target }) => {
     const button = (target as Element).closest<HTMLElement>("[data-copy]");

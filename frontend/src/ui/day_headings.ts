@@ -1,30 +1,33 @@
-// Headings of days in a list marked `data-by-day`: each row stands below the day of its own time.
+// Maintain the day headings of `data-by-day` lists: each row is below the day of its time.
 
 import { moveNode } from "./move_node";
 import { cloneTemplate } from "./slots";
 import { dateLocale, t } from "../i18n";
 import { localDay } from "./times";
 
-const MS_PER_DAY = 86_400_000; // ms
+const MS_PER_DAY = 86_400_000;
 
-/** "Today", "Yesterday", "Wednesday 25 November"; `day_name` in web/rendering/time_zones.py says the same. */
+/** Format a day: "Today", "Yesterday", "Wednesday 25 November".
+ *
+ * The same as `day_name` in web/rendering/time_zones.py.
+ */
 export function formatDayHeading(day: string, today: string): string {
   if (day === today) return t("Today");
   const date = new Date(`${day}T00:00:00Z`);
   if (nextDay(date) === today) return t("Yesterday");
-  const words = new Intl.DateTimeFormat(dateLocale(), {
+  const format = new Intl.DateTimeFormat(dateLocale(), {
     weekday: "long",
     day: "numeric",
     month: "long",
     timeZone: "UTC",
   });
-  const found = words.formatToParts(date).map(({ type, value }) => [type, value] as const);
-  const parts = { ...Object.fromEntries(found), day: date.getUTCDate(), year: day.slice(0, 4) };
+  const named = format.formatToParts(date).map(({ type, value }) => [type, value] as const);
+  const parts = { ...Object.fromEntries(named), day: date.getUTCDate(), year: day.slice(0, 4) };
   if (day.slice(0, 4) === today.slice(0, 4)) return t("%(weekday)s %(day)s %(month)s", parts);
   return t("%(weekday)s %(day)s %(month)s %(year)s", parts);
 }
 
-/** Puts every heading where it belongs, makes those that lack, and takes away what heads nothing. */
+/** Insert missing headings, move the others to their rows, and remove those without rows. */
 export function updateDayHeadings(now: number): void {
   for (const list of document.querySelectorAll<HTMLElement>("[data-by-day]"))
     updateHeadings(list, now);
@@ -38,8 +41,8 @@ function updateHeadings(list: HTMLElement, now: number): void {
     const day = readRowDay(row);
     if (day === null || day === last) continue;
     last = day;
-    const at = spare.findIndex((heading) => heading.dataset["day"] === day);
-    const heading = at < 0 ? cloneTemplate("day-heading") : (spare.splice(at, 1)[0] ?? null);
+    const index = spare.findIndex((heading) => heading.dataset["day"] === day);
+    const heading = index < 0 ? cloneTemplate("day-heading") : (spare.splice(index, 1)[0] ?? null);
     if (heading) placeHeading(list, heading, row, day, formatDayHeading(day, today));
   }
   spare.forEach((heading) => heading.remove());

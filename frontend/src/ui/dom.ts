@@ -1,4 +1,4 @@
-// Carries changes out on the page: rows, headers, timelines. It decides nothing it can ask.
+// Apply changes to the page: rows, headers and timelines. Decisions are made in model/.
 
 import type { Clock } from "../clock";
 import { updateDayHeadings } from "./day_headings";
@@ -17,32 +17,34 @@ import { cloneTemplate, fillSlots } from "./slots";
 import { updateTimes } from "./times";
 import { removeOfWorkspace, removeOrEmpty } from "./visibility";
 
-const NEAR_BOTTOM = 160; // px; whoever is this close to the end is reading along
-const MAX_DELETED = 500; // rows known to be deleted; only a higher revision puts one in again
+const NEAR_BOTTOM = 160; // px; a reader this close to the end follows the conversation
+const MAX_DELETED = 500; // deleted rows remembered; only a higher revision inserts one again
 
-/** A message of the reader's own, before the server has it. */
+/** A message that the reader has sent, shown before the server confirms it. */
 export interface PendingMessage {
   id: string;
   ticket: string;
   kind: "reply" | "note";
-  author: string; // their name
-  picture?: string | undefined; // where theirs is
+  author: string; // display name
+  picture?: string | undefined; // path of the avatar
   text: string;
   files: readonly File[];
-  at: number; // ms
+  at: number; // ms since 1970
 }
 
+/** Everything that changes rows, headers and timelines. */
 export class DomRenderer {
   readonly #clock: Clock;
   readonly #markStale: (element: Element) => void;
-  readonly #deleted = new Map<string, number>(); // the revision each was deleted at
+  readonly #deleted = new Map<string, number>(); // row key → revision of the deletion
 
-  /** `markStale` is called with an element whose fragment has to be asked of the server. */
+  /** `markStale` is called with an element whose fragment the server must render again. */
   constructor(clock: Clock, markStale: (element: Element) => void) {
     this.#clock = clock;
     this.#markStale = markStale;
   }
 
+  /** Apply one change to every list and page that shows it. */
   apply(change: Change): void {
     switch (change.kind) {
       case "upsert":
@@ -72,23 +74,23 @@ export class DomRenderer {
     this.updateLists();
   }
 
-  /** What follows from the rows there are: headings of days, and whether a list is empty. */
+  /** Update what depends on the rows of lists: day headings and empty states. */
   updateLists(): void {
     updateDayHeadings(this.#clock.now());
     updateEmptyStates();
   }
 
-  /** Shows what the reader has just sent, or sends once more. */
+  /** Show a message as sending (optimistic update); on a retry the line already exists. */
   showPending(message: PendingMessage): void {
     for (const page of findTicketPages(message.ticket)) {
       const list = page.querySelector<HTMLElement>('[data-list="timeline"]');
-      const shown = list && findLine(list, message.id);
-      if (shown) setSendState(shown, "sending", "");
-      const root = list && !shown ? cloneTemplate(`line-${message.kind}`) : null;
+      const existing = list && findLine(list, message.id);
+      if (existing) setSendState(existing, "sending", "");
+      const root = list && !existing ? cloneTemplate(`line-${message.kind}`) : null;
       if (!list || !root) continue;
-      const writer = { id: "", name: message.author, picture: message.picture ?? null };
+      const author = { id: "", name: message.author, picture: message.picture ?? null };
       const line = { id: message.id, kind: message.kind, html: "", at: message.at };
-      this.#insertLine(list, root, { ...line, author: writer });
+      this.#insertLine(list, root, { ...line, author });
       const body = root.querySelector<HTMLElement>("[data-html]");
       if (body)
         body.textContent = message.text || message.files.map((file) => file.name).join(", ");
@@ -97,7 +99,7 @@ export class DomRenderer {
     }
   }
 
-  /** How much of its files has left, from 0 to 1. */
+  /** Show the uploaded share of a message's files, from 0 to 1. */
   showUploadProgress(id: string, share: number): void {
     for (const line of findLines(id)) {
       const bar = line.querySelector("progress") ?? addProgressBar(line);
@@ -105,16 +107,17 @@ export class DomRenderer {
     }
   }
 
-  /** The server has it; its echo, which may have come before, fills it. */
+  /** Mark a message as sent. Its event, which may have arrived earlier, fills in the line. */
   markSent(id: string): void {
     for (const line of findLines(id)) setSendState(line, null, "");
   }
 
-  /** It came to nothing, and why; the reader may try again. */
+  /** Mark a message as failed, with the reason and a way to retry. */
   markFailed(id: string, reason: string): void {
     for (const line of findLines(id)) setSendState(line, "failed", reason);
   }
 
+  /** Remove the line of a message that was not sent. */
   removePending(id: string): void {
     for (const line of findLines(id)) line.remove();
   }
@@ -122,14 +125,14 @@ export class DomRenderer {
   #upsert(list: HTMLElement, row: Row): void {
     if (row.revision <= (this.#deleted.get(row.key) ?? -1)) return;
     const shown = findRow(list, row.key);
-    const verdict = decideListAction(readListRules(list), row, shown && readRevision(shown));
-    if (verdict === "insert") this.#insert(list, row);
-    if (verdict === "remove") shown?.remove();
-    if (shown && (verdict === "update" || verdict === "update-stale")) {
+    const action = decideListAction(readListRules(list), row, shown && readRevision(shown));
+    if (action === "insert") this.#insert(list, row);
+    if (action === "remove") shown?.remove();
+    if (shown && (action === "update" || action === "update-stale")) {
       this.#update(shown, row);
-      if (verdict === "update" && list.dataset["sort"] === "active") moveByActivity(list, shown);
+      if (action === "update" && list.dataset["sort"] === "active") moveByActivity(list, shown);
     }
-    if (verdict === "stale" || verdict === "update-stale") this.#markStale(list);
+    if (action === "stale" || action === "update-stale") this.#markStale(list);
   }
 
   #insert(list: HTMLElement, row: Row): void {
@@ -185,9 +188,9 @@ export class DomRenderer {
     }
   }
 
-  /** What the reader sent comes back as the server has it. */
+  /** Fill an optimistic line from its event, which has the message as the server stored it. */
   #confirmEcho(shown: HTMLElement, line: Line): void {
-    if (!("sent" in shown.dataset)) return; // it was there before
+    if (!("sent" in shown.dataset)) return; // not an optimistic line
     delete shown.dataset["sent"];
     setSendState(shown, null, "");
     fillSlots(shown, { line }, this.#clock.now());
@@ -195,22 +198,22 @@ export class DomRenderer {
   }
 
   #insertLine(list: HTMLElement, root: HTMLElement, line: Line): void {
-    const isReadAlong = isNearBottom();
+    const isFollowing = isNearBottom();
     root.dataset["line"] = line.id;
     root.dataset["at"] = String(line.at);
     fillSlots(root, { line }, this.#clock.now());
     updateTimes(root, this.#clock.now());
     const lines = [...list.querySelectorAll<HTMLElement>(":scope > [data-line]")];
-    const places = lines.map(readPosition);
-    const next = lines[timelineIndex(places, { at: line.at, id: line.id })];
+    const positions = lines.map(readPosition);
+    const next = lines[timelineIndex(positions, { at: line.at, id: line.id })];
     if (next) next.before(root);
     else list.append(root);
     highlightNew(root);
-    if (isReadAlong && !next) root.scrollIntoView({ block: "nearest" });
+    if (isFollowing && !next) root.scrollIntoView({ block: "nearest" });
   }
 }
 
-/** Says in every list that tells it whether a ticket holds replies that the reader has not read. */
+/** Mark a ticket as unread or read in every list that shows unread dots. */
 export function setUnread(ticket: string, isUnread: boolean): void {
   const selector = `[data-row="${CSS.escape(`ticket:${ticket}`)}"]:has(.unread-dot)`;
   for (const row of document.querySelectorAll<HTMLElement>(selector)) {
@@ -219,7 +222,7 @@ export function setUnread(ticket: string, isUnread: boolean): void {
   }
 }
 
-/** Shows each `data-empty-for` while the list it names has no rows. */
+/** Show each `data-empty-for` element while the list it names has no rows. */
 function updateEmptyStates(): void {
   for (const element of document.querySelectorAll<HTMLElement>("[data-empty-for]")) {
     const list = document.getElementById(element.dataset["emptyFor"] ?? "");
@@ -227,7 +230,7 @@ function updateEmptyStates(): void {
   }
 }
 
-/** The revision an element shows; 0 where it states none. */
+/** Read the revision an element shows; 0 if it has none. */
 export function readRevision(element: HTMLElement): number {
   return Number(element.dataset["revision"] ?? 0) || 0;
 }
@@ -240,7 +243,7 @@ function findLines(id: string): NodeListOf<HTMLElement> {
   return document.querySelectorAll<HTMLElement>(`[data-line="${CSS.escape(id)}"]`);
 }
 
-/** What became of a message of one's own: `sending`, `failed` (with why), or null: it arrived. */
+/** Set the state of an optimistic line; null: the server has the message. */
 function setSendState(line: HTMLElement, state: "sending" | "failed" | null, reason: string): void {
   line.querySelectorAll("[data-fate-notice]").forEach((notice) => notice.remove());
   if (state === null) {
@@ -292,8 +295,8 @@ function moveByActivity(list: HTMLElement, root: HTMLElement): void {
   const times = others.map((row) => Number(row.dataset["at"] ?? 0));
   const next = others[activityIndex(times, Number(root.dataset["at"] ?? 0))] ?? null;
   const after = next ?? others[others.length - 1]?.nextElementSibling ?? null;
-  const isThere = root.parentElement === list && root.nextElementSibling === after;
-  if (!isThere) moveNode(list, root, after);
+  const isInPlace = root.parentElement === list && root.nextElementSibling === after;
+  if (!isInPlace) moveNode(list, root, after);
 }
 
 function trimToLimit(list: HTMLElement): void {

@@ -1,4 +1,4 @@
-// Says how fresh the page is: live, or since when not.
+// Show in the indicator whether the page is live, and how old its data is.
 
 import { t } from "../i18n";
 import type { StreamState } from "../stream/stream";
@@ -6,12 +6,12 @@ import { formatDuration } from "./times";
 
 export type Freshness = StreamState | "stale";
 
-/** What the indicator shows for a stream in `state`; `isStale`: a part could not be reloaded. */
+/** Combine the state of the stream with `isStale`: a fragment could not be reloaded. */
 export function freshnessOf(state: StreamState, isStale: boolean): Freshness {
   return state === "live" && isStale ? "stale" : state;
 }
 
-/** Its words. `freshAt`: when the page was last known to be current (ms). */
+/** Return the indicator's text; the page was last known to be current at `freshAt` (ms). */
 export function indicatorText(freshness: Freshness, freshAt: number, now: number): string {
   const age = formatDuration(now - freshAt);
   switch (freshness) {
@@ -38,13 +38,13 @@ export function indicatorText(freshness: Freshness, freshAt: number, now: number
   }
 }
 
-/** Writes them into `#live`, touching the page only where something changed. */
+/** Update `#live`, writing only what has changed. */
 export function showIndicator(freshness: Freshness, freshAt: number, now: number): void {
   const root = document.getElementById("live");
   if (!root) return;
   const text = indicatorText(freshness, freshAt, now);
   const slot = root.querySelector<HTMLElement>('[data-field="text"]');
-  const age = formatDuration(now - freshAt); // all that a telephone has room for
+  const age = formatDuration(now - freshAt); // the only text on a narrow screen
   if (root.dataset["age"] !== age) root.dataset["age"] = age;
   if (root.dataset["state"] !== freshness) root.dataset["state"] = freshness;
   if (slot && slot.textContent !== text) slot.textContent = text;

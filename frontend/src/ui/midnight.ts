@@ -1,16 +1,17 @@
-// When a day turns: at midnight in some zone, also where a clock is put forward or back that night.
+// Call back at midnight in a time zone, also on nights when its clock changes.
 
 import type { Cancel, Clock } from "../clock";
 
-const CHECK_INTERVAL = 60_000; // ms; timers stand still while a machine sleeps, so none waits for longer
-const LONGEST_DAY = 30 * 3_600_000; // ms; more than any day has
+const CHECK_INTERVAL = 60_000; // ms; timers stop while a machine sleeps, so wait no longer
+const LONGEST_DAY = 30 * 3_600_000; // ms; longer than any day, also with a clock change
 
-/** The name of the day a moment (ms) is in. */
+/** Returns the date of a moment (ms since 1970) in some time zone: `2026-11-27`. */
 export type DayNameAt = (at: number) => string;
 
+/** Return the date of a moment in UTC. */
 export const utcDay: DayNameAt = (at) => new Date(at).toISOString().slice(0, 10);
 
-/** The first moment (ms) of the day after the one that `now` is in. */
+/** Find the next midnight after `now`, in ms since 1970, by bisection. */
 export function nextMidnight(now: number, dayAt: DayNameAt): number {
   const today = dayAt(now);
   let [before, after] = [now, now + LONGEST_DAY];
@@ -22,24 +23,24 @@ export function nextMidnight(now: number, dayAt: DayNameAt): number {
   return after;
 }
 
-/** Acts when the day turns, until it is cancelled; once for a night that was slept through. */
+/** Call back at every midnight until cancelled; once after a sleep, however many nights it took. */
 export function everyMidnight(clock: Clock, dayAt: DayNameAt, callback: () => void): Cancel {
   let cancel: Cancel = () => {};
   let day = dayAt(clock.now());
-  let end = nextMidnight(clock.now(), dayAt);
-  const wait = (): void => {
-    cancel = clock.after(Math.min(Math.max(end - clock.now(), 1), CHECK_INTERVAL), look);
+  let midnight = nextMidnight(clock.now(), dayAt);
+  const schedule = (): void => {
+    cancel = clock.after(Math.min(Math.max(midnight - clock.now(), 1), CHECK_INTERVAL), check);
   };
-  const look = (): void => {
-    wait();
+  const check = (): void => {
+    schedule();
     const now = clock.now();
-    if (now < end && dayAt(now) === day) return;
+    if (now < midnight && dayAt(now) === day) return;
     day = dayAt(now);
-    end = nextMidnight(now, dayAt);
+    midnight = nextMidnight(now, dayAt);
     cancel();
-    wait();
+    schedule();
     callback();
   };
-  wait();
+  schedule();
   return () => cancel();
 }

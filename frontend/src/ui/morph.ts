@@ -1,19 +1,24 @@
-// Changes an element into what the server says it should be, keeping what the reader is doing:
-// focus, selection, half-typed inputs, open details, scroll, and rows newer than the answer.
+// Morph an element into the server's version, and keep what the reader is doing: focus, selection,
+// typed text, open details, scroll position, and rows newer than the response.
+//
+// docs/decisions/0035-the-morph.md says why it is not htmx's.
 
 import { moveNode } from "./move_node";
 import { readRevision } from "./dom";
 
-const CLIENT_ATTRIBUTES = new Set(["data-htmx-powered"]); // attributes no server sends and nobody may remove
+const CLIENT_ATTRIBUTES = new Set(["data-htmx-powered"]); // set by htmx, never by the server
 
-/** Morphs `from` in place into `to`; focus and selection survive. */
+/** Morph `from` in place into `to`, whose nodes it may take; focus and selection survive. */
 export function morph(from: HTMLElement, to: HTMLElement): void {
-  const restore = saveFocus();
+  const restoreFocus = saveFocus();
   morphElement(from, to);
-  restore();
+  restoreFocus();
 }
 
-/** The pairs of old and new children: `null` where a new one has no old counterpart. */
+/** Match new children to old ones: for each new one its old counterpart, or null.
+ *
+ * A child with a key matches only the same key, another the first one left of the same kind.
+ */
 export function matchChildren<T>(
   olds: readonly T[],
   news: readonly T[],
@@ -21,7 +26,7 @@ export function matchChildren<T>(
   kindOf: (node: T) => string,
 ): (T | null)[] {
   const keyed = new Map(olds.flatMap((old) => (keyOf(old) === null ? [] : [[keyOf(old), old]])));
-  const plain = olds.filter((old) => keyOf(old) === null);
+  const unkeyed = olds.filter((old) => keyOf(old) === null);
   return news.map((next) => {
     const key = keyOf(next);
     if (key !== null) {
@@ -29,8 +34,8 @@ export function matchChildren<T>(
       keyed.delete(key);
       return old !== undefined && kindOf(old) === kindOf(next) ? old : null;
     }
-    const index = plain.findIndex((old) => kindOf(old) === kindOf(next));
-    return index < 0 ? null : (plain.splice(index, 1)[0] ?? null);
+    const index = unkeyed.findIndex((old) => kindOf(old) === kindOf(next));
+    return index < 0 ? null : (unkeyed.splice(index, 1)[0] ?? null);
   });
 }
 
@@ -45,11 +50,11 @@ function morphElement(from: Element, to: Element): void {
   if (from instanceof HTMLSelectElement) resetSelect(from);
 }
 
-/** A choice that is sent at once shows what is so, whatever was chosen here before. */
+/** Reset a select that submits at once: it shows the server's value again. */
 function resetSelect(select: HTMLSelectElement): void {
   if (!select.form?.matches('[data-after~="keep"]')) return;
-  const chosen = select.querySelector<HTMLOptionElement>("option[selected]") ?? select.options[0];
-  select.value = chosen?.value ?? "";
+  const option = select.querySelector<HTMLOptionElement>("option[selected]") ?? select.options[0];
+  select.value = option?.value ?? "";
 }
 
 function isNewer(from: Element, to: Element): boolean {
@@ -75,16 +80,16 @@ function isKeptAttribute(element: Element, name: string): boolean {
 function morphChildren(from: Element, to: Element): void {
   const news = [...to.childNodes];
   const pairs = matchChildren([...from.childNodes], news, nodeKey, nodeKind);
-  const kept = new Set(pairs);
-  // Removal first: then a node that stays is moved only if its order really changed.
-  for (const old of [...from.childNodes]) if (!kept.has(old) && !isKeptNode(old)) old.remove();
-  let place: ChildNode | null = from.firstChild;
+  const matched = new Set(pairs);
+  // Remove first: then a remaining node is moved only if its order really changed.
+  for (const old of [...from.childNodes]) if (!matched.has(old) && !isKeptNode(old)) old.remove();
+  let cursor: ChildNode | null = from.firstChild;
   news.forEach((next, index) => {
     const old = pairs[index] ?? null;
     const node = old ?? next;
-    if (node === place) place = place.nextSibling;
-    else if (old) moveNode(from, old, place);
-    else from.insertBefore(next, place);
+    if (node === cursor) cursor = cursor.nextSibling;
+    else if (old) moveNode(from, old, cursor);
+    else from.insertBefore(next, cursor);
     if (old) morphNode(old, next);
   });
 }

@@ -1,11 +1,11 @@
-// Fills the slots of the server's templates from the state an event carries.
+// Fill the slots of the server's templates from the state an event carries.
 
 import { LINE_KINDS, SIDES, STATUS_WORDS } from "../generated/events";
 import { t } from "../i18n";
 import { formatTime } from "./times";
 import { WIRE_LABELS } from "../model/labels";
 
-/** The words an attribute may take; anything else removes it. Styles hang on these. */
+/** The allowed values of each `data-set` attribute; styles depend on them. Others are removed. */
 const ALLOWED_VALUES: Readonly<Record<string, readonly string[]>> = {
   status: STATUS_WORDS,
   kind: LINE_KINDS,
@@ -14,20 +14,23 @@ const ALLOWED_VALUES: Readonly<Record<string, readonly string[]>> = {
   tone: ["info", "success", "warning", "danger"],
   "bot-installed": ["true", "false"],
 };
-/** Where words of the wire stand, which are shown in the language of the page. */
+/** Paths whose wire values are shown in the language of the page. */
 const TRANSLATED_PATHS: ReadonlySet<string> = new Set(["priority", "line.side"]);
-const HTML_PATH = "line.html"; // the only value that is markup; the server has sanitised it
-const WHITESPACE = /[\p{White_Space}\x1c-\x1f]+/u; // what Python's `str.split` splits at
-const NESTED_ROOTS = "[data-list], [data-row], [data-line]"; // filled from their own state
+const HTML_PATH = "line.html"; // the only HTML value; the server has sanitised it
+const WHITESPACE = /[\p{White_Space}\x1c-\x1f]+/u; // as Python's `str.split`
+const NESTED_ROOTS = "[data-list], [data-row], [data-line]"; // have a state of their own
 
-/** A clone of the root element in `<template data-of="name">`, or null where there is none. */
+/** Clone the root element of `<template data-of="NAME">`; null if the page has none. */
 export function cloneTemplate(name: string): HTMLElement | null {
   const selector = `template[data-of="${CSS.escape(name)}"]`;
   const root = document.querySelector<HTMLTemplateElement>(selector)?.content.firstElementChild;
   return root ? (document.importNode(root, true) as HTMLElement) : null;
 }
 
-/** Fills the slots of `root` and below it; rows and lists inside it are left alone. */
+/** Fill the slots of `root` and its descendants, except nested lists, rows and lines.
+ *
+ * `now`: ms since 1970.
+ */
 export function fillSlots(root: HTMLElement, state: unknown, now: number): void {
   fillElement(root, state, now);
   if (isLeaf(root)) return;
@@ -36,7 +39,7 @@ export function fillSlots(root: HTMLElement, state: unknown, now: number): void 
   }
 }
 
-/** What stands at `path` (`assignee.name`; `.` is the state itself). */
+/** Read the value at a path such as `assignee.name`; `.` is the state itself. */
 export function valueAt(state: unknown, path: string): unknown {
   if (path === ".") return state;
   return path.split(".").reduce<unknown>((value, name) => {
@@ -45,32 +48,32 @@ export function valueAt(state: unknown, path: string): unknown {
   }, state);
 }
 
-/** The text of a value: a list is joined, what is missing is empty. */
+/** Convert a value to text: join a list, treat a missing value as empty. */
 export function toText(value: unknown): string {
   if (Array.isArray(value)) return value.map(toText).join(", ");
   return value === undefined || value === null ? "" : String(value);
 }
 
-/** Whether there is nothing to show. */
+/** Return whether a value counts as missing for `data-if`. */
 export function isMissing(value: unknown): boolean {
   return !value || (Array.isArray(value) && value.length === 0);
 }
 
-/** `Ada Lovelace` → `AL`; the rule of `initials` in `deskwire/workspaces/names.py`. */
+/** Abbreviate a name: `Ada Lovelace` → `AL`; as `initials` in `deskwire/workspaces/names.py`. */
 export function initials(name: string): string {
   const words = name.split(WHITESPACE).filter(Boolean);
-  const named = words.filter((word) => !word.startsWith("…")); // the end of an id
-  const found = named.flatMap((word) => /[\p{L}\p{N}]/u.exec(word)?.[0] ?? []);
-  const ends = found.length > 1 ? [found[0], found[found.length - 1]] : found;
+  const parts = words.filter((word) => !word.startsWith("…")); // not the end of a Discord id
+  const letters = parts.flatMap((part) => /[\p{L}\p{N}]/u.exec(part)?.[0] ?? []);
+  const ends = letters.length > 1 ? [letters[0], letters[letters.length - 1]] : letters;
   return ends.join("").toUpperCase() || (words.length > 0 ? "?" : "");
 }
 
-/** A path of this site, or null for anything that leads elsewhere. */
+/** Return a value if it is a path of this site, else null: no other host, no `javascript:`. */
 export function localPath(value: unknown): string | null {
   return typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : null;
 }
 
-/** The attributes `data-set="status side=line.side"` asks for; null removes one. */
+/** Resolve `data-set="status side=line.side"` to attributes; null removes the attribute. */
 export function resolveAttributes(spec: string, state: unknown): [string, string | null][] {
   return spec
     .split(/\s+/)
@@ -82,48 +85,48 @@ export function resolveAttributes(spec: string, state: unknown): [string, string
     });
 }
 
-/** What has been given content of its own: nothing in it is a slot of this state. */
+/** Return whether an element's content comes from its own slot, so nothing inside it is one. */
 function isLeaf({ dataset }: HTMLElement): boolean {
   return "field" in dataset || "html" in dataset || "each" in dataset || "initials" in dataset;
 }
 
 function fillElement(element: HTMLElement, state: unknown, now: number): void {
-  const at = (name: string): unknown => {
+  const read = (name: string): unknown => {
     const path = element.dataset[name];
     return path === undefined ? undefined : valueAt(state, path);
   };
   const { field, set, each, html, time } = element.dataset;
   if (field !== undefined) {
-    const text = toText(at("field"));
+    const text = toText(read("field"));
     element.textContent = TRANSLATED_PATHS.has(field) && WIRE_LABELS.has(text) ? t(text) : text;
   }
   if (element.dataset["initials"] !== undefined) {
-    element.textContent = initials(toText(at("initials")));
+    element.textContent = initials(toText(read("initials")));
   }
-  if (html === HTML_PATH) element.innerHTML = toText(at("html"));
-  if (each !== undefined) fillEach(element, at("each"), now);
-  if (element.dataset["if"] !== undefined) element.hidden = isMissing(at("if"));
-  if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(at("unless"));
-  if (element.dataset["href"] !== undefined) setAttribute(element, "href", localPath(at("href")));
+  if (html === HTML_PATH) element.innerHTML = toText(read("html"));
+  if (each !== undefined) fillEach(element, read("each"), now);
+  if (element.dataset["if"] !== undefined) element.hidden = isMissing(read("if"));
+  if (element.dataset["unless"] !== undefined) element.hidden = !isMissing(read("unless"));
+  if (element.dataset["href"] !== undefined) setAttribute(element, "href", localPath(read("href")));
   if (element.dataset["find"]) setAttribute(element, "href", searchHref(element, state));
-  if (element.dataset["src"] !== undefined) setAttribute(element, "src", localPath(at("src")));
-  if (element.dataset["title"] !== undefined) setAttribute(element, "title", toText(at("title")));
-  if (element.dataset["own"]) element.hidden = !isReader(at("own")) || lacksHref(element);
-  if (time !== undefined) setTime(element, at("time"), now);
+  if (element.dataset["src"] !== undefined) setAttribute(element, "src", localPath(read("src")));
+  if (element.dataset["title"] !== undefined) setAttribute(element, "title", toText(read("title")));
+  if (element.dataset["own"]) element.hidden = !isReader(read("own")) || lacksHref(element);
+  if (time !== undefined) setTime(element, read("time"), now);
   for (const [name, word] of resolveAttributes(set ?? "", state))
     setAttribute(element, `data-${name}`, word);
 }
 
-/** The list `data-find` begins the address of, narrowed to what the element shows. */
+/** Build the link of `data-find`: the list filtered by the text the element shows. */
 function searchHref({ dataset }: HTMLElement, state: unknown): string | null {
   const value = toText(valueAt(state, dataset["field"] ?? ""));
   return localPath(`${dataset["find"] ?? ""}${encodeURIComponent(value)}`);
 }
 
-/** Whether the one who reads is known by this id. */
+/** Return whether `id` is one of the reader's ids. */
 function isReader(id: unknown): boolean {
-  const known = document.documentElement.dataset["actors"] ?? "";
-  return typeof id === "string" && known.split(" ").includes(id);
+  const readerIds = document.documentElement.dataset["actors"] ?? "";
+  return typeof id === "string" && readerIds.split(" ").includes(id);
 }
 
 function lacksHref(element: HTMLElement): boolean {

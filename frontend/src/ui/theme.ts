@@ -1,6 +1,6 @@
-// Light or dark, before the first paint: loaded on its own, in the head, and waited for.
+// Set the theme before the first paint. A bundle of its own, loaded in the head and blocking.
 
-export {}; // a module, so that its names are its own
+export {}; // makes it a module, so that its names are not global
 
 const STORAGE_KEY = "deskwire-theme";
 const THEMES = ["light", "dark"];
@@ -15,7 +15,7 @@ function readTheme(): string | null {
   try {
     return localStorage.getItem(STORAGE_KEY);
   } catch {
-    return null; // storage may be forbidden; the system's preference remains
+    return null; // storage is blocked; the system's preference applies
   }
 }
 
@@ -25,7 +25,7 @@ function setTheme(choice: string): void {
     if (THEMES.includes(choice)) localStorage.setItem(STORAGE_KEY, choice);
     else localStorage.removeItem(STORAGE_KEY);
   } catch {
-    // as above: it holds for this page
+    // storage is blocked: the choice applies to this page only
   }
 }
 
@@ -35,7 +35,7 @@ function isDark(): boolean {
 }
 
 const storedTheme = readTheme();
-if (storedTheme) applyTheme(storedTheme); // else the page's own, which the reader has chosen in the settings
+if (storedTheme) applyTheme(storedTheme); // else the one in the page, from the reader's settings
 addEventListener("storage", (event) => {
   if (event.key === STORAGE_KEY) applyTheme(event.newValue);
 });

@@ -1,4 +1,4 @@
-// Times in the reader's own words: how long ago, and by the clock of the zone they have chosen.
+// Format times for the reader: relative to now, or in the time zone they have chosen.
 
 import { language, t } from "../i18n";
 
@@ -15,7 +15,7 @@ interface Formats {
 
 let formats = createFormats(undefined);
 
-/** From now on times are told in this zone (an IANA name); null: in the browser's own. */
+/** Set the time zone (an IANA name); null: the browser's. */
 export function setTimeZone(name: string | null): void {
   try {
     formats = createFormats(name ?? undefined);
@@ -26,23 +26,23 @@ export function setTimeZone(name: string | null): void {
 
 function createFormats(timeZone: string | undefined): Formats {
   const zone = timeZone === undefined ? {} : { timeZone };
-  const own = language === "en" ? undefined : language; // English has many ways to write a date
+  const locale = language === "en" ? undefined : language; // en-US and en-GB differ: the browser's
   const parts = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
   return {
-    full: new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "short", ...zone }),
-    short: new Intl.DateTimeFormat(own, { day: "numeric", month: "short", ...zone }),
-    long: new Intl.DateTimeFormat(own, { dateStyle: "medium", ...zone }),
+    full: new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", ...zone }),
+    short: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", ...zone }),
+    long: new Intl.DateTimeFormat(locale, { dateStyle: "medium", ...zone }),
     parts: new Intl.DateTimeFormat("en-US", { ...parts, calendar: "gregory", ...zone }),
   };
 }
 
-/** The day a moment is in by the reader's calendar: `2026-11-27`. */
+/** Return the date of a moment in the reader's time zone: `2026-11-27`. */
 export function localDay(at: Date): string {
-  const found = new Map(formats.parts.formatToParts(at).map(({ type, value }) => [type, value]));
-  return `${found.get("year")}-${found.get("month")}-${found.get("day")}`;
+  const parts = new Map(formats.parts.formatToParts(at).map(({ type, value }) => [type, value]));
+  return `${parts.get("year")}-${parts.get("month")}-${parts.get("day")}`;
 }
 
-/** "just now", "5 min ago", "3 h ago", "2 d ago", then the date. */
+/** Format a past time: "just now", "5 min ago", "3 h ago", "2 d ago", then the date. */
 export function formatAgo(at: Date, now: number): string {
   const age = now - at.getTime();
   if (age < MINUTE) return t("just now");
@@ -53,7 +53,7 @@ export function formatAgo(at: Date, now: number): string {
   return (isThisYear ? formats.short : formats.long).format(at);
 }
 
-/** "3 s", "2 min", "4 h", "2 d": a span for the indicator. */
+/** Format a duration in ms for the indicator: "3 s", "2 min", "4 h", "2 d". */
 export function formatDuration(ms: number): string {
   if (ms < MINUTE) return t("%(num)s s", { num: Math.max(0, Math.floor(ms / 1000)) });
   if (ms < HOUR) return t("%(num)s min", { num: Math.floor(ms / MINUTE) });
@@ -61,13 +61,13 @@ export function formatDuration(ms: number): string {
   return t("%(num)s d", { num: Math.floor(ms / DAY) });
 }
 
-/** The text a `<time>` asks for: `data-ago`, `data-local`, or none of ours (null). */
+/** Format a `<time>` as its attribute asks: `data-ago` or `data-local`; null for neither. */
 export function formatTime(element: HTMLElement, at: Date, now: number): string | null {
   if (element.dataset["ago"] !== undefined) return formatAgo(at, now);
   return element.dataset["local"] !== undefined ? formats.full.format(at) : null;
 }
 
-/** Brings every `<time>` below `root` up to date, without touching what already is. */
+/** Update every `<time>` below `root`, writing only what has changed. */
 export function updateTimes(root: ParentNode, now: number): void {
   for (const element of root.querySelectorAll<HTMLTimeElement>("time[datetime]")) {
     const at = new Date(element.dateTime);

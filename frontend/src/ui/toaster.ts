@@ -1,4 +1,4 @@
-// Shows toasts: at most four, gone after six seconds unless somebody is reading them.
+// Show toasts: at most four, for six seconds each, longer while the pointer or focus is on one.
 
 import { BurstCounter } from "../model/burst_counter";
 import { SeenIds } from "../model/seen_ids";
@@ -6,18 +6,19 @@ import type { Clock } from "../clock";
 import { cloneTemplate, fillSlots } from "./slots";
 import type { Toast } from "../model/toasts";
 
-const TOAST_DURATION = 6_000; // ms a toast stays, counted only while it can be read
-const TICK_INTERVAL = 250; // ms between two looks at the toasts
-const MAX_TOASTS = 4; // toasts at a time; more is a wall
-const REMEMBERED_IDS = 500; // event ids
+const TOAST_DURATION = 6_000; // ms; counted only while the tab is visible and no toast is hovered
+const TICK_INTERVAL = 250; // ms between countdown steps
+const MAX_TOASTS = 4; // toasts at a time; more would cover the page
+const REMEMBERED_IDS = 500; // event ids, to show each toast once
 
 interface ToastCard {
   root: HTMLElement;
   kind: string;
-  remainingMs: number; // ms
+  remainingMs: number;
   isGroup: boolean;
 }
 
+/** The toasts on the page. */
 export class Toaster {
   readonly #clock: Clock;
   readonly #bursts = new BurstCounter();
@@ -29,31 +30,34 @@ export class Toaster {
     this.#clock = clock;
   }
 
-  /** `id` is the event's, `kind` what is grouped together, `held` the channels that show it. */
+  /** Show a toast, or group it with others of its `kind` in the same burst.
+   *
+   * `id` is the event's (empty: always shown). The toast goes when none of `channels` is held.
+   */
   add(id: string, kind: string, channels: readonly string[], toast: Toast): void {
     const container = document.getElementById("toasts");
     if (!container || !this.#seenIds.addIfNew(id)) return;
     const { count, isGrouped } = this.#bursts.add(kind, this.#clock.now());
     if (isGrouped) {
-      const { text: _one, ...rest } = toast;
+      const { text: _text, ...rest } = toast;
       this.#showGrouped(container, kind, channels, { ...rest, title: toast.groupTitle(count) });
     } else {
       this.#append(container, kind, channels, toast);
     }
   }
 
-  /** Forgets the toasts that were taken off the page from elsewhere. */
+  /** Forget toasts that other code has removed from the page. */
   forgetDetached(): void {
     this.#cards = this.#cards.filter(({ root }) => root.isConnected);
   }
 
-  /** Removes the toast `element` is in. */
+  /** Remove the toast that contains `element`. */
   dismiss(element: Element): void {
     const card = this.#cards.find(({ root }) => root.contains(element));
     if (card) this.#removeCard(card);
   }
 
-  /** Removes the newest; whether there was one. */
+  /** Remove the newest toast; return whether there was one. */
   dismissNewest(): boolean {
     const newest = this.#cards[this.#cards.length - 1];
     if (newest) this.#removeCard(newest);
@@ -97,8 +101,8 @@ export class Toaster {
   #fillCard(root: HTMLElement, channels: readonly string[], toast: Toast): void {
     fillSlots(root, toast, this.#clock.now());
     const before = (root.dataset["held"] ?? "").split(" ");
-    const marks = [...new Set([...before, ...channels])].filter(Boolean);
-    if (marks.length > 0) root.dataset["held"] = marks.join(" "); // none: it tells of no workspace
+    const all = [...new Set([...before, ...channels])].filter(Boolean);
+    if (all.length > 0) root.dataset["held"] = all.join(" "); // none: about no workspace
   }
 
   #tick(): void {
@@ -112,8 +116,8 @@ export class Toaster {
   }
 
   #ageCards(): void {
-    const isRead = this.#cards.some(({ root }) => root.matches(":hover, :focus-within"));
-    if (document.hidden || isRead) return;
+    const isBeingRead = this.#cards.some(({ root }) => root.matches(":hover, :focus-within"));
+    if (document.hidden || isBeingRead) return;
     for (const card of [...this.#cards]) {
       card.remainingMs -= TICK_INTERVAL;
       if (card.remainingMs <= 0) this.#removeCard(card);

@@ -3,9 +3,9 @@
 import { isOfWorkspace, isVisible } from "../model/channels";
 import { cloneTemplate } from "./slots";
 
-export const EMPTIED = "[data-gone]:not([data-held])"; // what `takeAway` has emptied
+export const EMPTIED = "[data-gone]:not([data-held])"; // elements emptied by `removeOrEmpty`
 
-/** Takes everything out of `root` that none of the channels `held` shows. */
+/** Remove every element that none of the channels `held` shows; null: not known yet, keep all. */
 export function removeInvisible(root: ParentNode, held: ReadonlySet<string> | null): void {
   if (!held) return;
   for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
@@ -13,25 +13,26 @@ export function removeInvisible(root: ParentNode, held: ReadonlySet<string> | nu
   }
 }
 
-/** Takes everything out of `root` that belongs to `workspace` alone, which is no more. */
+/** Remove every element of `workspace`, which was deleted. */
 export function removeOfWorkspace(root: ParentNode, workspace: string): void {
   for (const element of root.querySelectorAll<HTMLElement>("[data-held]")) {
     if (isOfWorkspace(element.dataset["held"] ?? "", workspace)) removeOrEmpty(element);
   }
 }
 
-/** Removes `element`, or leaves what its `data-gone` template says in its place.
+/** Remove an element, or replace its content by its `data-gone` template.
  *
- * Its id, `data-refresh` and `data-gone` stay: access that is given back reloads it.
+ * Its id, `data-refresh` and `data-gone` stay, so that it reloads when access is granted again.
  */
 export function removeOrEmpty(element: HTMLElement): void {
   const name = element.dataset["gone"];
-  const stand = name ? cloneTemplate(name) : null;
-  if (name === undefined || (name && !stand)) {
+  const replacement = name ? cloneTemplate(name) : null;
+  if (name === undefined || (name && !replacement)) {
     element.remove();
     return;
   }
-  for (const shown of ["held", "ticket", "revision", "live", "noticed"])
-    delete element.dataset[shown];
-  element.replaceChildren(...(stand ? [stand] : []));
+  for (const attribute of ["held", "ticket", "revision", "live", "noticed"]) {
+    delete element.dataset[attribute];
+  }
+  element.replaceChildren(...(replacement ? [replacement] : []));
 }
