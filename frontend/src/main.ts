@@ -1,30 +1,30 @@
 // Start the page: build the store, the stream and the forms, and give them the browser's functions.
 
-import { watchFileInputs } from "./forms/file_picker";
 import { realClock } from "./clock";
-import { ReplyForms } from "./forms/reply_form";
-import { watchCopyButtons } from "./ui/clipboard";
-import { deleteDraft, saveDraft, restoreDrafts } from "./forms/drafts";
-import { RequestForms } from "./forms/request_form";
+import { deleteDraft, restoreDrafts, saveDraft } from "./forms/drafts";
+import { watchFileInputs } from "./forms/file_picker";
 import { configureHtmx, processHtmx, watchHtmxForms } from "./forms/htmx";
-import type { FragmentResponse } from "./store/fragments";
-import { isOwnStream } from "./model/channels";
 import { watchInlineEdit } from "./forms/inline_edit";
-import { closeMenus, dismissMenu } from "./ui/menus";
-import { type Page, readPage } from "./page";
-import { compareSessions } from "./stream/tab_messages";
-import * as tabChannel from "./stream/tab_channel";
-import { setUnread } from "./ui/dom";
+import { ReplyForms } from "./forms/reply_form";
+import { RequestForms } from "./forms/request_form";
 import { postBody, type SubmitResult, uploadFile } from "./forms/sending";
 import { loadCatalog } from "./i18n";
+import { isOwnStream } from "./model/channels";
+import { type Page, readPage } from "./page";
+import type { FragmentResponse } from "./store/fragments";
 import { Store } from "./store/store";
+import { SharedStream, type TabEnvironment } from "./stream/leader";
 import {
-  type StreamListener,
+  Stream,
   type StreamConnection,
   type StreamEnvironment,
-  Stream,
+  type StreamListener,
 } from "./stream/stream";
-import { type TabEnvironment, SharedStream } from "./stream/leader";
+import * as tabChannel from "./stream/tab_channel";
+import { compareSessions } from "./stream/tab_messages";
+import { watchCopyButtons } from "./ui/clipboard";
+import { setUnread } from "./ui/dom";
+import { closeMenus, dismissMenu } from "./ui/menus";
 import { setTimeZone } from "./ui/times";
 
 const SIGN_IN_URL = "/sign-in";

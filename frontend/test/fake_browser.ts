@@ -1,15 +1,15 @@
 // Fake a browser with several tabs: its locks, its channel, and tabs that freeze, crash and focus.
 
 import type { Frame } from "../src/stream/frames";
-import type { Attention, TabMessage } from "../src/stream/tab_messages";
-import { type StreamListener, Stream } from "../src/stream/stream";
 import {
-  type LockCallbacks,
   type LeaderLock,
+  type LockCallbacks,
   SharedStream,
   type TabListener,
 } from "../src/stream/leader";
-import { FakeClock, FakeListener, FakeEnvironment } from "./fakes";
+import { Stream, type StreamListener } from "../src/stream/stream";
+import type { Attention, TabMessage } from "../src/stream/tab_messages";
+import { FakeClock, FakeEnvironment, FakeListener } from "./fakes";
 import { ticketCreatedEvent } from "./sample_events";
 
 interface LockRequest {

@@ -3,10 +3,10 @@
 import type { Clock } from "../src/clock";
 import type { Frame } from "../src/stream/frames";
 import type {
-  StreamListener,
-  StreamEnvironment,
   EventSourceLike,
   EventSourceMessage,
+  StreamEnvironment,
+  StreamListener,
   StreamState,
 } from "../src/stream/stream";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { formatDayHeading } from "../src/ui/day_headings";
 import { loadCatalog, t, tn } from "../src/i18n";
+import { formatDayHeading } from "../src/ui/day_headings";
 
 const POLISH = {
   texts: {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import INITIALS from "../../tests/initials.json";
 import {
   initials,
   isMissing,
@@ -10,7 +11,6 @@ import {
   toText,
   valueAt,
 } from "../src/ui/slots";
-import INITIALS from "../../tests/initials.json";
 import { LINE, ticketNow } from "./sample_events";
 
 test("paths reach into the state and no further", () => {

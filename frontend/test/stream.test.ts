@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Stream } from "../src/stream/stream";
-import { FakeClock, FakeListener, FakeEnvironment, flushPromises } from "./fakes";
+import { FakeClock, FakeEnvironment, FakeListener, flushPromises } from "./fakes";
 import { ticketCreatedEvent } from "./sample_events";
 
 let clock: FakeClock;

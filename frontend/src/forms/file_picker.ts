@@ -1,8 +1,8 @@
 // Add dropped and pasted files to a form's file input, list the chosen ones with a remove button,
 // and refuse files that are too large.
 
-import { cloneTemplate, fillSlots } from "../ui/slots";
 import { t } from "../i18n";
+import { cloneTemplate, fillSlots } from "../ui/slots";
 
 const FILE_INPUT = "input[type=file]";
 const MULTIPLE_FILE_INPUT = `${FILE_INPUT}[multiple]`; // these accept drop and paste

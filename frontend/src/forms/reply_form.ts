@@ -2,9 +2,9 @@
 //
 // The message has an id chosen here; its event carries the same id and confirms the line.
 
+import type { DomRenderer, PendingMessage } from "../ui/dom";
 import { setKind } from "./drafts";
 import { uuid7 } from "./ids";
-import type { DomRenderer, PendingMessage } from "../ui/dom";
 import { type PostForm, type SubmitResult, type UploadFile, uploadFiles } from "./sending";
 
 const REPLY_FORM = "form[data-compose]";

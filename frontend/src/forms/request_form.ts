@@ -2,9 +2,9 @@
 //
 // Then the form is submitted as a page, as without a script, with the ids of the uploaded files.
 
-import { setFiles, formatSize } from "./file_picker";
-import { type UploadFile, uploadFiles } from "./sending";
 import { cloneTemplate, fillSlots } from "../ui/slots";
+import { formatSize, setFiles } from "./file_picker";
+import { type UploadFile, uploadFiles } from "./sending";
 
 const REQUEST_FORM = "form[data-ahead]";
 

@@ -1,6 +1,6 @@
 // List the texts about tickets and requests: titles of toasts, and labels of wire values.
 
-import { N_, type PluralForms, NN_ } from "../i18n";
+import { N_, NN_, type PluralForms } from "../i18n";
 
 /** The title of a toast about one ticket or request (`name`), and about `num` in one burst. */
 export interface ToastWording {

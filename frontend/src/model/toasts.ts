@@ -1,8 +1,8 @@
 // Build the toast of each event: one row per event type.
 
-import { isAboutReader } from "./channels";
 import type { EventData, EventType, TicketNow } from "../generated/events";
-import { t, tn, type Params } from "../i18n";
+import { type Params, t, tn } from "../i18n";
+import { isAboutReader } from "./channels";
 import * as labels from "./labels";
 import type { ToastWording } from "./labels";
 
@@ -205,7 +205,7 @@ function createTicketToast(
   more?: string | null,
   values: Params = {},
 ): Toast {
-  const isRequest = data.workspace?.startsWith("org:"); // product.md: the portal's word
+  const isRequest = data.workspace?.startsWith("org:"); // a portal's word for a ticket
   const [one, [single, many]] = isRequest ? request : ticket;
   const name = data.now.reference ?? `#${data.now.number}`;
   return {

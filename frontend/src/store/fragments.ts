@@ -1,8 +1,8 @@
 // Reload stale fragments: the elements that only the server can render, batched into one request.
 
-import { fullJitter } from "../stream/backoff";
 import type { Cancel, Clock } from "../clock";
 import { splitWords } from "../model/channels";
+import { fullJitter } from "../stream/backoff";
 import { morph } from "../ui/morph";
 import { EMPTIED } from "../ui/visibility";
 

@@ -1,22 +1,22 @@
 // Receive every frame of the stream and update each part of the page that it concerns.
 
 import { type Clock, every } from "../clock";
-import { Fragments, type FragmentEnvironment, type EventSummary } from "./fragments";
-import type { Connected, EventFrame, Frame } from "../stream/frames";
 import type { Envelope } from "../generated/events";
-import { channelsOfEvent, ChannelSet, isTicketOfDeleted } from "../model/channels";
-import { freshnessOf, showIndicator } from "../ui/indicator";
+import { ChannelSet, channelsOfEvent, isTicketOfDeleted } from "../model/channels";
 import { RecentEvents } from "../model/recent_events";
-import { everyMidnight, utcDay } from "../ui/midnight";
-import type { Page } from "../page";
 import { reduceEvent } from "../model/reducers";
-import { DomRenderer } from "../ui/dom";
-import type { StreamState } from "../stream/stream";
+import { createToast, withOrganization } from "../model/toasts";
+import type { Page } from "../page";
+import type { Connected, EventFrame, Frame } from "../stream/frames";
 import type { TabListener } from "../stream/leader";
+import type { StreamState } from "../stream/stream";
+import { DomRenderer } from "../ui/dom";
+import { freshnessOf, showIndicator } from "../ui/indicator";
+import { everyMidnight, utcDay } from "../ui/midnight";
 import { localDay, updateTimes } from "../ui/times";
 import { Toaster } from "../ui/toaster";
 import { removeInvisible } from "../ui/visibility";
-import { withOrganization, createToast } from "../model/toasts";
+import { type EventSummary, type FragmentEnvironment, Fragments } from "./fragments";
 
 const INDICATOR_INTERVAL = 2_000; // ms between updates of the connection indicator
 const MIDNIGHT_JITTER = 60_000; // ms; spreads the reloads of all clients at midnight

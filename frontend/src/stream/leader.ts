@@ -9,21 +9,21 @@
 // leader needs no timer.
 
 import { type Cancel, type Clock, every } from "../clock";
-import type { EventFrame, Frame } from "./frames";
 import { isTicketOfDeleted } from "../model/channels";
+import type { EventFrame, Frame } from "./frames";
+import { ReplayBuffer } from "./replay_buffer";
+import type { Stream, StreamConnection, StreamListener, StreamState } from "./stream";
 import {
   type Attention,
+  CHECK_INTERVAL,
+  checkLeader,
   compareLeaderTerms,
   type HelloMessage,
-  checkLeader,
-  CHECK_INTERVAL,
-  type TabMessage,
-  type LeaderTerm,
   type LeaderMessage,
+  type LeaderTerm,
+  type TabMessage,
 } from "./tab_messages";
 import { ToastDelivery } from "./toast_delivery";
-import { ReplayBuffer } from "./replay_buffer";
-import type { StreamListener, StreamConnection, Stream, StreamState } from "./stream";
 
 const ANSWER_TIMEOUT = 4_000; // ms; a leader that takes longer to answer is frozen or crashed
 const TIMEOUT_JITTER = 3_000; // ms; so that followers do not all time out at once

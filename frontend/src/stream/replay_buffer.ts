@@ -1,8 +1,8 @@
 // Buffer a tab's latest events with its cursor, to replay them to another tab.
 
+import { ChannelSet } from "../model/channels";
 import { isAtOrBefore } from "./cursor";
 import type { Connected, EventFrame, Frame } from "./frames";
-import { ChannelSet } from "../model/channels";
 
 const CAPACITY = 300; // events; a tab that has missed more reloads its fragments
 

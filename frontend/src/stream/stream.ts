@@ -8,8 +8,8 @@
 // A native EventSource gives up on a 5xx, a new one does not know the last cursor, and neither can
 // tell a half-open connection from a quiet one. Therefore this module closes and reopens it itself.
 
-import { fullJitter } from "./backoff";
 import { type Cancel, type Clock, every } from "../clock";
+import { fullJitter } from "./backoff";
 import { streamUrl } from "./cursor";
 import { CONTROL_FRAMES, type Frame, type Goodbye, parseFrame } from "./frames";
 

@@ -1,7 +1,7 @@
 // Connect tabs through Web Locks and a BroadcastChannel.
 
+import type { LeaderLock, LockCallbacks, TabChannel } from "./leader";
 import type { Attention, TabMessage } from "./tab_messages";
-import type { LockCallbacks, LeaderLock, TabChannel } from "./leader";
 
 // Raise it whenever tab_messages.ts changes, so that tabs opened before an upgrade stay separate.
 const PROTOCOL_VERSION = 1;

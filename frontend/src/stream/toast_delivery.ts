@@ -2,11 +2,11 @@
 //
 // Without a confirmation within the timeout, the leader offers it to another tab.
 
-import { SeenIds } from "../model/seen_ids";
 import type { Cancel, Clock } from "../clock";
+import { SeenIds } from "../model/seen_ids";
 import type { EventFrame } from "./frames";
-import { type Attention, findActiveTab } from "./tab_messages";
 import { PendingToasts } from "./pending_toasts";
+import { type Attention, findActiveTab } from "./tab_messages";
 
 const OFFER_TIMEOUT = 3_000; // ms; a tab that has not shown an offered toast by then is gone
 const REMEMBERED_IDS = 500; // ids of events whose toasts any tab has shown

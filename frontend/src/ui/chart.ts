@@ -1,8 +1,8 @@
 // Draw the table that `data-chart` names: open requests by status and day, as stacked areas.
 
 import uPlot from "uplot";
-import { stackLayers, type ChartTable, formatDay } from "../model/chart_data";
 import { loadCatalog, t } from "../i18n";
+import { type ChartTable, formatDay, stackLayers } from "../model/chart_data";
 
 const CHART_HEIGHT = 224; // px; the height of `.chart`
 const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]; // requests

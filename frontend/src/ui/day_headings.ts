@@ -1,8 +1,8 @@
 // Maintain the day headings of `data-by-day` lists: each row is below the day of its time.
 
+import { dateLocale, t } from "../i18n";
 import { moveNode } from "./move_node";
 import { cloneTemplate } from "./slots";
-import { dateLocale, t } from "../i18n";
 import { localDay } from "./times";
 
 const MS_PER_DAY = 86_400_000;

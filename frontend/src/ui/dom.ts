@@ -1,18 +1,18 @@
 // Apply changes to the page: rows, headers and timelines. Decisions are made in model/.
 
 import type { Clock } from "../clock";
-import { updateDayHeadings } from "./day_headings";
 import type { Line } from "../generated/events";
 import { splitWords } from "../model/channels";
 import {
+  activityIndex,
   decideListAction,
   type ListRules,
-  type TimelinePosition,
-  activityIndex,
   timelineIndex,
+  type TimelinePosition,
 } from "../model/lists";
-import { moveNode } from "./move_node";
 import type { Change, Row } from "../model/reducers";
+import { updateDayHeadings } from "./day_headings";
+import { moveNode } from "./move_node";
 import { cloneTemplate, fillSlots } from "./slots";
 import { updateTimes } from "./times";
 import { removeOfWorkspace, removeOrEmpty } from "./visibility";

@@ -3,8 +3,8 @@
 //
 // docs/decisions/0035-the-morph.md says why it is not htmx's.
 
-import { moveNode } from "./move_node";
 import { readRevision } from "./dom";
+import { moveNode } from "./move_node";
 
 const CLIENT_ATTRIBUTES = new Set(["data-htmx-powered"]); // set by htmx, never by the server
 

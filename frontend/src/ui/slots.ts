@@ -2,8 +2,8 @@
 
 import { LINE_KINDS, SIDES, STATUS_WORDS } from "../generated/events";
 import { t } from "../i18n";
-import { formatTime } from "./times";
 import { WIRE_LABELS } from "../model/labels";
+import { formatTime } from "./times";
 
 /** The allowed values of each `data-set` attribute; styles depend on them. Others are removed. */
 const ALLOWED_VALUES: Readonly<Record<string, readonly string[]>> = {

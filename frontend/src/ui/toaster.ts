@@ -1,10 +1,10 @@
 // Show toasts: at most four, for six seconds each, longer while the pointer or focus is on one.
 
+import type { Clock } from "../clock";
 import { BurstCounter } from "../model/burst_counter";
 import { SeenIds } from "../model/seen_ids";
-import type { Clock } from "../clock";
-import { cloneTemplate, fillSlots } from "./slots";
 import type { Toast } from "../model/toasts";
+import { cloneTemplate, fillSlots } from "./slots";
 
 const TOAST_DURATION = 6_000; // ms; counted only while the tab is visible and no toast is hovered
 const TICK_INTERVAL = 250; // ms between countdown steps

@@ -54,7 +54,7 @@ def day(at: Millis) -> date:
 
 
 def day_name(of: date) -> str:
-    """A day as a list is headed with it, the same as `dayName` in `ui/day_headings.ts`."""
+    """A day as a list is headed with it, the same as `formatDayHeading` in `ui/day_headings.ts`."""
     today = day(now())
     if of == today:
         return gettext("Today")
