@@ -7,7 +7,7 @@
 help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
 	@echo "make test       every test (ARGS='-k door' chooses)"
-	@echo "make bench      measure this machine"
+	@echo "make bench      measure this machine (ARGS='--against COMMIT door' compares two commits)"
 	@echo "make lint       style, types, generated files"
 	@echo "make generate   write what is derived from the event catalogue"
 	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
@@ -36,7 +36,7 @@ lint:
 	.venv/bin/mypy
 	@scripts/set_up npm check
 	.venv/bin/python -m deskwire.events.types.generate --check
-	.venv/bin/python scripts/catalogue.py --check
+	.venv/bin/python scripts/extract_messages.py --check
 
 generate:
 	@scripts/set_up dev
@@ -44,7 +44,7 @@ generate:
 
 catalogue:
 	@scripts/set_up dev
-	.venv/bin/python scripts/catalogue.py
+	.venv/bin/python scripts/extract_messages.py
 
 lock:
 	@scripts/lock.sh

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 import time
 from collections.abc import Callable
 
 from bench import (
     browser,
     burst,
+    cpu_profile,
     door,
     fanout,
     latency,
     memory,
     pages,
     peers,
-    profiles,
     start,
     storm,
 )
-from bench.machine import facts
-from bench.report import Part, save, show
+from bench.against import measure_against
+from bench.arguments import parse_arguments
+from bench.machine import read_machine_facts
+from bench.report import RESULTS, Report, render_report, save_report
 from deskwire.server.serve import raise_file_limit
 
-PARTS: dict[str, Callable[[], Part]] = {
+PARTS: dict[str, Callable[[], Report]] = {
     "fanout": fanout.measure,
     "peers": peers.measure,
     "burst": burst.measure,
@@ -37,24 +39,23 @@ PARTS: dict[str, Callable[[], Part]] = {
     "requests": pages.measure_requests,
     "requests_postgres": pages.measure_requests_postgres,
     "start": start.measure,
-    "profile": profiles.measure,
+    "profile": cpu_profile.measure,
 }
 
 
 def main() -> None:
     """Measure, print the table, write the results."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    chosen = parser.parse_args().parts or list(PARTS)
-    if unknown := [name for name in chosen if name not in PARTS]:
-        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    arguments = parse_arguments(sys.argv[1:], list(PARTS))
+    if arguments.against is not None:
+        measure_against(arguments, arguments.against)
+        return
     raise_file_limit()  # the readers and the peers inherit it
-    machine, began = facts(), time.monotonic()
+    machine, began = read_machine_facts(), time.monotonic()
     print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    for name in chosen:
+    for name in arguments.parts:
         part = PARTS[name]()
-        print(show(part), flush=True)
-        save(part, machine)
+        print(render_report(part), flush=True)
+        save_report(part, machine, arguments.into or RESULTS)
     print(f"\n{time.monotonic() - began:.0f} s; value, then lowest–highest of the rounds")
 
 

@@ -17,21 +17,21 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench.bodies import GUILD, message, post
-from bench.desk import COOKIE, listen, sign_in
-from bench.machine import Noise
-from bench.report import Figure, Part, of_rounds, percentile
-from bench.servers import DESKWIRE, ROOT, fill, running, scratch
+from bench.guild_owner import COOKIE_NAME, create_owner_session, open_live_stream
+from bench.machine import MachineNoise
+from bench.report import Figure, Report, figure_of_rounds, percentile
+from bench.servers import DESKWIRE, ROOT, announce_guild, running_server, temporary_folder
 from bench.sockets import connect, fetch, read_until
+from bench.webhook_bodies import GUILD, message_body, signed_request
 
-EVENTS = 120
-WARM_UP = 10
-PAUSE = 0.1  # s between two events; the page has come to rest
-TICKET = 1
-PATIENCE = 15_000  # ms for a page, or for the last message
+EVENT_COUNT = 120
+WARM_UP_EVENTS = 10
+EVENT_INTERVAL = 0.1  # s between two events; the page has come to rest
+TICKET_NUMBER = 1
+TIMEOUT_MS = 15_000  # ms for a page, or for the last message
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = [
     "--headless",
     "--disable-gpu",
     "--no-first-run",
@@ -39,11 +39,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ASSETS = ROOT / "src/deskwire/web/static/dist/app.js"
+BUILT_SCRIPT = ROOT / "src/deskwire/web/static/dist/app.js"
 
-HOW = f"{EVENTS} messages, one at a time, into a ticket's page that is open in headless Chromium"
+METHOD = (
+    f"{EVENT_COUNT} messages, one at a time, into a ticket's page that is open in headless Chromium"
+)
 
-WATCH = """() => {
+WATCH_SCRIPT = """() => {
   window.seen = {};
   const timeline = document.querySelector('[data-list="timeline"]');
   new MutationObserver(() => {
@@ -61,58 +63,65 @@ class Wait:
     page: float
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Open the page and write into its ticket."""
-    if why := _obstacle():
-        return Part("browser", HOW, [], not_measured=why)
+    if why := _reason_not_to_run():
+        return Report("browser", METHOD, [], not_measured=why)
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch())
-        token = sign_in(folder)
-        server = stack.enter_context(running(DESKWIRE, folder))
-        fill(server)
-        page = _open(stack, server.url, token)
-        stream = stack.enter_context(listen(server.port, token))
+        folder = stack.enter_context(temporary_folder())
+        token = create_owner_session(folder)
+        server = stack.enter_context(running_server(DESKWIRE, folder))
+        announce_guild(server)
+        page = _open_ticket_page(stack, server.url, token)
+        stream = stack.enter_context(open_live_stream(server.port, token))
         sender = stack.enter_context(connect(server.port))
-        noise = Noise(server.cpu)
-        waits = _write_into(page, stream, sender)[WARM_UP:]
-        return Part("browser", HOW, _ratios(waits), _figures(waits), noise.share())
+        noise = MachineNoise(server.read_cpu)
+        waits = _measure_messages(page, stream, sender)[WARM_UP_EVENTS:]
+        return Report(
+            "browser", METHOD, _ratio_figures(waits), _time_figures(waits), noise.read_share()
+        )
 
 
-def _obstacle() -> str | None:
+def _reason_not_to_run() -> str | None:
     if _find_chromium() is None:
-        return f"no Chromium: set CHROMIUM, or install one of {', '.join(NAMES)}"
-    if not ASSETS.exists():
+        return f"no Chromium: set CHROMIUM, or install one of {', '.join(CHROMIUM_NAMES)}"
+    if not BUILT_SCRIPT.exists():
         return "the front end is not built: run `make bench`, which builds it"
     return None
 
 
 def _find_chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
-def _open(stack: ExitStack, url: str, token: str) -> Page:
+def _open_ticket_page(stack: ExitStack, url: str, token: str) -> Page:
     """The ticket's page, signed in, live and watched."""
     playwright = stack.enter_context(sync_playwright())
-    flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]  # root has no sandbox
+    flags = [
+        *CHROMIUM_FLAGS,
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ]  # root has no sandbox
     browser = playwright.chromium.launch(executable_path=_find_chromium(), args=flags)
     stack.callback(browser.close)
     context = browser.new_context()
-    context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
+    context.add_cookies([{"name": COOKIE_NAME, "value": token, "url": url}])
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{url}/guilds/{GUILD}/tickets/{TICKET}")
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"{url}/guilds/{GUILD}/tickets/{TICKET_NUMBER}")
     page.wait_for_selector("#live[data-state=live]")
-    page.evaluate(WATCH)
+    page.evaluate(WATCH_SCRIPT)
     return page
 
 
-def _write_into(page: Page, stream: socket.socket, sender: socket.socket) -> list[Wait]:
+def _measure_messages(page: Page, stream: socket.socket, sender: socket.socket) -> list[Wait]:
     sent, heard, rest = dict[str, float](), dict[str, float](), b""
     start = time.time_ns() // 1_000_000
-    for index in range(WARM_UP + EVENTS):
+    for index in range(WARM_UP_EVENTS + EVENT_COUNT):
         mark = f"mark-{index}"
-        asked = post(message(mark, str(start + index), TICKET, f"Message {mark}", start))
-        page.wait_for_timeout(PAUSE * 1000)
+        asked = signed_request(
+            message_body(mark, str(start + index), TICKET_NUMBER, f"Message {mark}", start)
+        )
+        page.wait_for_timeout(EVENT_INTERVAL * 1000)
         sent[mark] = time.time() * 1000
         sender.sendall(asked)
         rest = read_until(stream, f"{mark}<".encode(), rest)
@@ -123,15 +132,19 @@ def _write_into(page: Page, stream: socket.socket, sender: socket.socket) -> lis
     return [Wait(heard[mark] - sent[mark], seen[mark] - sent[mark]) for mark in sent]
 
 
-def _ratios(waits: list[Wait]) -> list[Figure]:
-    return [of_rounds("until the page has it, of until a bare socket has", _shares(waits), "×")]
+def _ratio_figures(waits: list[Wait]) -> list[Figure]:
+    return [
+        figure_of_rounds(
+            "until the page has it, of until a bare socket has", _page_shares(waits), "×"
+        )
+    ]
 
 
-def _shares(waits: list[Wait]) -> list[float]:
+def _page_shares(waits: list[Wait]) -> list[float]:
     return [each.page / each.stream for each in waits]
 
 
-def _figures(waits: list[Wait]) -> list[Figure]:
+def _time_figures(waits: list[Wait]) -> list[Figure]:
     return [
         Figure(
             f"{name}, p{share:.0f}", percentile(values, share / 100), "ms", min(values), max(values)

@@ -11,110 +11,114 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.bodies import GUILD
-from bench.compiled import NO_COMPILER, find_compiler
-from bench.contestants import Contestant, deskwire, limit, poster
-from bench.crowd import sides_of
-from bench.hooked import PADDING, audiences
-from bench.machine import Noise, most_streams
-from bench.report import Figure, Part, of_rounds
-from bench.servers import HOOKED, scratch
+from bench.c_programs import NO_COMPILER_REASON, find_compiler
+from bench.contestants import Contestant, make_poster, start_c_limit, start_deskwire
+from bench.machine import MachineNoise, cap_streams
+from bench.many_people import side_guilds_of
+from bench.report import Figure, Report, figure_of_rounds
+from bench.serve_with_hooks import PADDING, target_guilds
+from bench.servers import WITH_HOOKS, temporary_folder
+from bench.webhook_bodies import GUILD
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 
-STREAMS = 2_000
-EVENTS = 100  # in one burst
-ROUNDS = 5
-BURSTS = 20  # per turn; about a second of CPU
-LIMIT_EVENTS = 60  # per turn of the limit
+STREAM_COUNT = 2_000
+EVENTS_PER_BURST = 100  # in one burst
+ROUND_COUNT = 5
+BURSTS_PER_TURN = 20  # per turn; about a second of CPU
+LIMIT_EVENTS_PER_TURN = 60  # per turn of the limit
 
-COST_BAR = 0.06  # × the C limit's CPU per delivery
-CALLS_BAR = 1.05  # system calls that write, per stream and burst; checkpoints make it uneven
+MAX_COST_RATIO = 0.06  # × the C limit's CPU per delivery
+MAX_CALLS_RATIO = 1.05  # system calls that write, per stream and burst; checkpoints make it uneven
 
 
-class Turn(NamedTuple):
+class BurstCost(NamedTuple):
     """What one turn cost."""
 
-    cpu: float  # s per burst
-    calls: float  # system calls that write, per burst
+    cpu_seconds: float  # s per burst
+    write_calls: float  # system calls that write, per burst
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Bursts of ours and rounds of the limit in turn."""
-    streams = most_streams(STREAMS)
-    how = f"{EVENTS} events at once to {streams:,} streams with different channels"
+    streams = cap_streams(STREAM_COUNT)
+    how = f"{EVENTS_PER_BURST} events at once to {streams:,} streams with different channels"
     if find_compiler() is None:
-        return Part("burst", how, [], not_measured=NO_COMPILER)
+        return Report("burst", how, [], not_measured=NO_COMPILER_REASON)
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch())
-        length = _keep_frame(folder)
-        ours, _ = deskwire(stack, folder, streams, HOOKED)
-        other = limit(stack, folder, streams)
-        _burst(ours, 0)
-        unheard = _burst(ours, 0)
+        folder = stack.enter_context(temporary_folder())
+        length = _write_frame_file(folder)
+        ours, _ = start_deskwire(stack, folder, streams, WITH_HOOKS)
+        other = start_c_limit(stack, folder, streams)
+        _run_bursts(ours, 0)
+        unheard = _run_bursts(ours, 0)
         for each in (ours, other):
             each.listeners.open(streams)
-        heard = sum(heard_by(index) for index in range(streams))
-        _burst(ours, heard)
-        noise = Noise(lambda: ours.cpu() + other.cpu())
-        rounds = [(_burst(ours, heard), _one_by_one(other)) for _ in range(ROUNDS)]
+        heard = sum(events_heard_by(index) for index in range(streams))
+        _run_bursts(ours, heard)
+        noise = MachineNoise(lambda: ours.cpu() + other.cpu())
+        rounds = [(_run_bursts(ours, heard), _run_limit(other)) for _ in range(ROUND_COUNT)]
         how += f"; each hears {heard / streams:.0f} of them on average, {length} bytes each"
-        calls = [(ours.calls - unheard.calls) / streams for ours, _ in rounds]
-        costs = [ours.cpu / heard * 1e6 for ours, _ in rounds]
+        calls = [(ours.write_calls - unheard.write_calls) / streams for ours, _ in rounds]
+        costs = [ours.cpu_seconds / heard * 1e6 for ours, _ in rounds]
         limits = [cost for _, cost in rounds]
-        figures = _figures(costs, limits, unheard.cpu / heard * 1e6)
-        return Part("burst", how, _ratios(costs, limits, calls), figures, noise.share())
+        figures = _time_figures(costs, limits, unheard.cpu_seconds / heard * 1e6)
+        return Report(
+            "burst", how, _ratio_figures(costs, limits, calls), figures, noise.read_share()
+        )
 
 
-def heard_by(index: int) -> int:
+def events_heard_by(index: int) -> int:
     """How many events of a burst the person with this number may hear."""
-    held = {GUILD, *sides_of(index)}
-    return sum(guild in held for guild in audiences(EVENTS))
+    held = {GUILD, *side_guilds_of(index)}
+    return sum(guild in held for guild in target_guilds(EVENTS_PER_BURST))
 
 
-def _keep_frame(folder: Path) -> int:
+def _write_frame_file(folder: Path) -> int:
     """A frame of the length that those of the burst have, for the limit."""
     told = f'{{"workspace":"guild:{GUILD}","actor":"bench","text":"{PADDING}"}}'
     frame = event_frame(Cursor("0" * 8, 1_000), "ticket.claimed", told, 10**12)
     return (folder / "frame").write_bytes(frame)
 
 
-def _burst(ours: Contestant, heard: int) -> Turn:
+def _run_bursts(ours: Contestant, heard: int) -> BurstCost:
     """Some bursts, each heard `heard` times in all before the next; what one costs."""
     server, listeners = ours.server, ours.listeners
-    listeners.reset()
-    before, calls = server.cpu(), server.writes()
-    for number in range(1, BURSTS + 1):
-        server.ask("bench.append", events=EVENTS)
-        listeners.wait(number * heard)
-    counts = listeners.counts()
-    if counts.heard != BURSTS * heard or counts.again:
-        raise RuntimeError(f"something was lost or came twice: {counts}, not {BURSTS * heard}")
-    written = server.writes() - calls - counts.ticks  # a heartbeat is none of the burst's
-    return Turn((server.cpu() - before) / BURSTS, written / BURSTS)
+    listeners.reset_counts()
+    before, calls = server.read_cpu(), server.count_writes()
+    for number in range(1, BURSTS_PER_TURN + 1):
+        server.run_command("bench.append", events=EVENTS_PER_BURST)
+        listeners.wait_for_events(number * heard)
+    counts = listeners.read_counts()
+    if counts.heard != BURSTS_PER_TURN * heard or counts.again:
+        raise RuntimeError(
+            f"something was lost or came twice: {counts}, not {BURSTS_PER_TURN * heard}"
+        )
+    written = server.count_writes() - calls - counts.ticks  # a heartbeat is none of the burst's
+    return BurstCost((server.read_cpu() - before) / BURSTS_PER_TURN, written / BURSTS_PER_TURN)
 
 
-def _one_by_one(other: Contestant) -> float:
+def _run_limit(other: Contestant) -> float:
     """µs of CPU per delivery."""
     listeners = other.listeners
-    listeners.reset()
-    before = other.server.cpu()
-    poster(other.server.port, f"/{LIMIT_EVENTS}")()
-    listeners.wait(LIMIT_EVENTS * listeners.count)
-    return (other.server.cpu() - before) / (LIMIT_EVENTS * listeners.count) * 1e6
+    listeners.reset_counts()
+    before = other.server.read_cpu()
+    make_poster(other.server.port, f"/{LIMIT_EVENTS_PER_TURN}")()
+    listeners.wait_for_events(LIMIT_EVENTS_PER_TURN * listeners.count)
+    return (other.server.read_cpu() - before) / (LIMIT_EVENTS_PER_TURN * listeners.count) * 1e6
 
 
-def _ratios(costs: list[float], limits: list[float], calls: list[float]) -> list[Figure]:
+def _ratio_figures(costs: list[float], limits: list[float], calls: list[float]) -> list[Figure]:
     ratios = [cost / limit for cost, limit in zip(costs, limits, strict=True)]
     return [
-        of_rounds("CPU per delivery, of the C limit's", ratios, "×", COST_BAR),
-        of_rounds("writing system calls per stream and burst", calls, "", CALLS_BAR),
+        figure_of_rounds("CPU per delivery, of the C limit's", ratios, "×", MAX_COST_RATIO),
+        figure_of_rounds("writing system calls per stream and burst", calls, "", MAX_CALLS_RATIO),
     ]
 
 
-def _figures(costs: list[float], limits: list[float], unheard: float) -> list[Figure]:
+def _time_figures(costs: list[float], limits: list[float], unheard: float) -> list[Figure]:
     return [
-        of_rounds("Deskwire: CPU per delivery", costs, "µs"),
-        of_rounds("of it what a burst costs that nobody hears", [unheard], "µs"),
-        of_rounds("C limit: CPU per delivery", limits, "µs"),
+        figure_of_rounds("Deskwire: CPU per delivery", costs, "µs"),
+        figure_of_rounds("of it what a burst costs that nobody hears", [unheard], "µs"),
+        figure_of_rounds("C limit: CPU per delivery", limits, "µs"),
     ]

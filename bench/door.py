@@ -16,22 +16,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench import postgres
-from bench.machine import Noise
-from bench.postgres import Running
-from bench.report import Figure, Part, of_rounds
-from bench.servers import BARE_DOOR, DESKWIRE, HELD_WORKER, ROOT, Server, fill, running
+from bench.machine import MachineNoise
+from bench.postgres import RunningPostgres
+from bench.report import Figure, Report, figure_of_rounds
+from bench.servers import (
+    BASELINE_DOOR,
+    DESKWIRE,
+    ROOT,
+    WITHOUT_WORKER,
+    Server,
+    announce_guild,
+    running_server,
+)
 
-CONNECTIONS = 64
-ROUNDS = 7
-REQUESTS = 6_000  # per turn; about half a second of the bare door's CPU, 50 ticks of its clock
-WORKED = 1_000  # per turn where every delivery is worked out too, at ten times the cost
+CONNECTION_COUNT = 64
+ROUND_COUNT = 7
+REQUESTS_PER_TURN = 6_000  # requests; half a second of the bare door's CPU, 50 ticks of its clock
+PROCESSED_PER_TURN = 1_000  # per turn where every delivery is worked out too, at ten times the cost
 
-CPU_BAR = 1.5  # × the bare door's CPU per request
-PACE_BAR = 0.65  # × the bare door's requests per second
+MAX_CPU_RATIO = 1.5  # × the bare door's CPU per request
+MIN_THROUGHPUT_RATIO = 0.65  # × the bare door's requests per second
 
-HOW = (
-    f"signed ticket.message_sent over {CONNECTIONS} connections, committed before the answer, "
-    f"{ROUNDS} alternations"
+METHOD = (
+    f"signed ticket.message_sent over {CONNECTION_COUNT} connections, committed before the answer, "
+    f"{ROUND_COUNT} alternations"
 )
 
 
@@ -40,12 +48,12 @@ class Contestant:
     """A server under load, and whether a turn lasts until all it kept is worked off."""
 
     server: Server
-    requests: int = REQUESTS
-    works: bool = False
+    requests: int = REQUESTS_PER_TURN
+    waits_for_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnCost:
     """What one turn of one contestant cost."""
 
     cpu: float  # µs of the server per request; with its work where it works
@@ -54,84 +62,110 @@ class Turn:
     p99: float  # ms
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Run all contestants in turn."""
-    server = postgres.find()
+    server = postgres.find_server()
     with ExitStack() as stack:
         start = stack.enter_context
         contestants = {
-            "bare": Contestant(start(running(BARE_DOOR))),
-            "quiet": Contestant(start(running(HELD_WORKER, LOG_LEVEL="warning"))),
-            "door": Contestant(start(running(HELD_WORKER))),
-            "whole": Contestant(start(running(DESKWIRE)), WORKED, works=True),
+            "bare": Contestant(start(running_server(BASELINE_DOOR))),
+            "quiet": Contestant(start(running_server(WITHOUT_WORKER, LOG_LEVEL="warning"))),
+            "door": Contestant(start(running_server(WITHOUT_WORKER))),
+            "whole": Contestant(
+                start(running_server(DESKWIRE)), PROCESSED_PER_TURN, waits_for_worker=True
+            ),
         }
         if not isinstance(server, str):
             held, whole = server.new_database(), server.new_database()
-            contestants["shared"] = Contestant(start(running(HELD_WORKER, DATABASE_URL=held)))
+            contestants["shared"] = Contestant(
+                start(running_server(WITHOUT_WORKER, DATABASE_URL=held))
+            )
             contestants["shared whole"] = Contestant(
-                start(running(DESKWIRE, DATABASE_URL=whole)), WORKED, works=True
+                start(running_server(DESKWIRE, DATABASE_URL=whole)),
+                PROCESSED_PER_TURN,
+                waits_for_worker=True,
             )
         for each in contestants.values():
-            if each.works:
-                fill(each.server)
+            if each.waits_for_worker:
+                announce_guild(each.server)
         for contestant in contestants.values():
-            take_turn(contestant, "warm-up")
-        noise = Noise(lambda: _cpu(contestants, server))
-        turns: dict[str, list[Turn]] = {name: [] for name in contestants}
-        for number in range(ROUNDS):
+            run_turn(contestant, "warm-up")
+        noise = MachineNoise(lambda: _total_cpu(contestants, server))
+        turns: dict[str, list[TurnCost]] = {name: [] for name in contestants}
+        for number in range(ROUND_COUNT):
             for name, contestant in contestants.items():
-                turns[name].append(take_turn(contestant, f"{name}-{number}"))
+                turns[name].append(run_turn(contestant, f"{name}-{number}"))
         missing = [server] if isinstance(server, str) else []
-        return Part("door", HOW, _ratios(turns), _figures(turns), noise.share(), notes=missing)
+        return Report(
+            "door",
+            METHOD,
+            _ratio_figures(turns),
+            _time_figures(turns),
+            noise.read_share(),
+            notes=missing,
+        )
 
 
-def _cpu(contestants: dict[str, Contestant], server: Running | str) -> float:
+def _total_cpu(contestants: dict[str, Contestant], server: RunningPostgres | str) -> float:
     theirs = 0.0 if isinstance(server, str) else server.cpu()
-    return theirs + sum(each.server.cpu() for each in contestants.values())
+    return theirs + sum(each.server.read_cpu() for each in contestants.values())
 
 
-def take_turn(contestant: Contestant, run: str) -> Turn:
+def run_turn(contestant: Contestant, run: str) -> TurnCost:
     """Put one contestant under load once; `run` keeps its deliveries apart from all others."""
     server, count = contestant.server, contestant.requests
-    command = [sys.executable, "-m", "bench.load", *map(str, (server.port, CONNECTIONS, count))]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.load_client",
+        *map(str, (server.port, CONNECTION_COUNT, count)),
+    ]
     with subprocess.Popen(
         [*command, run], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as client:
         if client.stdin is None or client.stdout is None or not client.stdout.readline():
             raise RuntimeError("the load client did not start")
-        before = server.cpu()
+        before = server.read_cpu()
         client.stdin.write("go\n")
         client.stdin.flush()
         told = json.loads(client.stdout.readline() or "{}")
     if told.get("statuses") != {"200": count}:
-        raise RuntimeError(f"not every delivery was kept: {told}\n{server.log()}")
-    if contestant.works:
-        server.wait_until_worked_off()
-    cpu = (server.cpu() - before) / count * 1e6
-    return Turn(cpu, count / told["seconds"], told["p50_ms"], told["p99_ms"])
+        raise RuntimeError(f"not every delivery was kept: {told}\n{server.read_log_tail()}")
+    if contestant.waits_for_worker:
+        server.wait_until_processed()
+    cpu = (server.read_cpu() - before) / count * 1e6
+    return TurnCost(cpu, count / told["seconds"], told["p50_ms"], told["p99_ms"])
 
 
-def _ratios(turns: dict[str, list[Turn]]) -> list[Figure]:
+def _ratio_figures(turns: dict[str, list[TurnCost]]) -> list[Figure]:
     def ratio(of: str, name: str) -> list[float]:
         pairs = zip(turns[of], turns["bare"], strict=True)
         return [getattr(ours, name) / getattr(bare, name) for ours, bare in pairs]
 
     return [
-        of_rounds("CPU per request, of the bare door's", ratio("door", "cpu"), "×", CPU_BAR),
-        of_rounds("requests/s, of the bare door's", ratio("door", "pace"), "×", PACE_BAR, "above"),
-        of_rounds("CPU per request, without a log, too", ratio("quiet", "cpu"), "×"),
-        of_rounds("requests/s, without a log, too", ratio("quiet", "pace"), "×"),
-        of_rounds("CPU per delivery, worked out as well", ratio("whole", "cpu"), "×"),
-        of_rounds("requests/s, while it is worked out", ratio("whole", "pace"), "×"),
+        figure_of_rounds(
+            "CPU per request, of the bare door's", ratio("door", "cpu"), "×", MAX_CPU_RATIO
+        ),
+        figure_of_rounds(
+            "requests/s, of the bare door's",
+            ratio("door", "pace"),
+            "×",
+            MIN_THROUGHPUT_RATIO,
+            "above",
+        ),
+        figure_of_rounds("CPU per request, without a log, too", ratio("quiet", "cpu"), "×"),
+        figure_of_rounds("requests/s, without a log, too", ratio("quiet", "pace"), "×"),
+        figure_of_rounds("CPU per delivery, worked out as well", ratio("whole", "cpu"), "×"),
+        figure_of_rounds("requests/s, while it is worked out", ratio("whole", "pace"), "×"),
         *(
-            of_rounds(f"PostgreSQL: {what}", ratio(of, name), "×")
-            for of, name, what in _SHARED
+            figure_of_rounds(f"PostgreSQL: {what}", ratio(of, name), "×")
+            for of, name, what in _POSTGRES_NOTE
             if of in turns
         ),
     ]
 
 
-_SHARED = (
+_POSTGRES_NOTE = (
     ("shared", "cpu", "CPU per request, without its own"),
     ("shared", "pace", "requests/s"),
     ("shared whole", "cpu", "CPU per delivery, worked out as well"),
@@ -139,7 +173,7 @@ _SHARED = (
 )
 
 
-_NAMES = {
+_TITLES = {
     "bare": "bare door",
     "quiet": "Deskwire's door without a log",
     "door": "Deskwire's door",
@@ -149,14 +183,14 @@ _NAMES = {
 }
 
 
-def _figures(turns: dict[str, list[Turn]]) -> list[Figure]:
+def _time_figures(turns: dict[str, list[TurnCost]]) -> list[Figure]:
     return [
         figure
         for name, all_ in turns.items()
         for figure in (
-            of_rounds(f"{_NAMES[name]}: CPU per request", [t.cpu for t in all_], "µs"),
-            of_rounds(f"{_NAMES[name]}: requests", [t.pace for t in all_], "/s"),
-            of_rounds(f"{_NAMES[name]}: answer, p50", [t.p50 for t in all_], "ms"),
-            of_rounds(f"{_NAMES[name]}: answer, p99", [t.p99 for t in all_], "ms"),
+            figure_of_rounds(f"{_TITLES[name]}: CPU per request", [t.cpu for t in all_], "µs"),
+            figure_of_rounds(f"{_TITLES[name]}: requests", [t.pace for t in all_], "/s"),
+            figure_of_rounds(f"{_TITLES[name]}: answer, p50", [t.p50 for t in all_], "ms"),
+            figure_of_rounds(f"{_TITLES[name]}: answer, p99", [t.p99 for t in all_], "ms"),
         )
     ]

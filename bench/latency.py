@@ -16,23 +16,33 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bench import postgres
-from bench.bodies import messages, post
-from bench.desk import listen, sign_in
-from bench.machine import Noise
-from bench.postgres import Running
-from bench.report import Figure, Part, of_rounds, percentile
-from bench.servers import BARE_LIVE, DESKWIRE, Server, fill, running, scratch
-from bench.sockets import connect, fetch, read_until, request
+from bench.guild_owner import create_owner_session, open_live_stream
+from bench.machine import MachineNoise
+from bench.postgres import RunningPostgres
+from bench.report import Figure, Report, figure_of_rounds, percentile
+from bench.servers import (
+    BASELINE_LIVE,
+    DESKWIRE,
+    Server,
+    announce_guild,
+    running_server,
+    temporary_folder,
+)
+from bench.sockets import build_request, connect, fetch, read_until
+from bench.webhook_bodies import message_bodies, signed_request
 
-ROUNDS = 8
-EVENTS = 75  # per turn: 600 of each contestant
-WARM_UP = 50
-PAUSE = 0.015  # s between two events; long enough for everything to be idle again
+ROUND_COUNT = 8
+EVENTS_PER_TURN = 75  # per turn: 600 of each contestant
+WARM_UP_EVENTS = 50
+EVENT_INTERVAL = 0.015  # s between two events; long enough for everything to be idle again
 
-P50_BAR = 4.0  # × the bare contestant's p50
-P99_BAR = 4.0  # × the own p50
+MAX_P50_RATIO = 4.0  # × the bare contestant's p50
+MAX_P99_RATIO = 4.0  # × the own p50
 
-HOW = f"one event at a time, {ROUNDS} × {EVENTS} each, from before the POST until the frame is read"
+METHOD = (
+    f"one event at a time, {ROUND_COUNT} × {EVENTS_PER_TURN} each, "
+    "from before the POST until the frame is read"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,78 +53,87 @@ class Contestant:
     stream: socket.socket
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Run the contestants in turn."""
-    server = postgres.find()
+    server = postgres.find_server()
     with ExitStack() as stack:
         contestants = {
-            "bare": _bare(stack.enter_context(running(BARE_LIVE))),
-            "ours": _deskwire(stack),
+            "bare": _open_baseline(stack.enter_context(running_server(BASELINE_LIVE))),
+            "ours": _open_deskwire(stack),
         }
         if not isinstance(server, str):
-            contestants["shared"] = _deskwire(stack, server.new_database())
+            contestants["shared"] = _open_deskwire(stack, server.new_database())
         for each in contestants.values():
             stack.enter_context(each.stream)
-            _take_turn(each, "warm-up", WARM_UP)
-        noise = Noise(lambda: _cpu(contestants, server))
+            _run_turn(each, "warm-up", WARM_UP_EVENTS)
+        noise = MachineNoise(lambda: _total_cpu(contestants, server))
         waits: dict[str, list[list[float]]] = {name: [] for name in contestants}
-        for number in range(ROUNDS):
+        for number in range(ROUND_COUNT):
             for name, each in contestants.items():
-                waits[name].append(_take_turn(each, f"{name}-{number}", EVENTS))
+                waits[name].append(_run_turn(each, f"{name}-{number}", EVENTS_PER_TURN))
         missing = [server] if isinstance(server, str) else []
-        return Part("latency", HOW, _ratios(waits), _figures(waits), noise.share(), notes=missing)
+        return Report(
+            "latency",
+            METHOD,
+            _ratio_figures(waits),
+            _time_figures(waits),
+            noise.read_share(),
+            notes=missing,
+        )
 
 
-def _cpu(contestants: dict[str, Contestant], server: Running | str) -> float:
+def _total_cpu(contestants: dict[str, Contestant], server: RunningPostgres | str) -> float:
     theirs = 0.0 if isinstance(server, str) else server.cpu()
-    return theirs + sum(each.server.cpu() for each in contestants.values())
+    return theirs + sum(each.server.read_cpu() for each in contestants.values())
 
 
-def _bare(server: Server) -> Contestant:
+def _open_baseline(server: Server) -> Contestant:
     stream = connect(server.port)
-    stream.sendall(request("GET", "/events", {}))
+    stream.sendall(build_request("GET", "/events", {}))
     read_until(stream, b"data: connected")
     return Contestant(server, stream)
 
 
-def _deskwire(stack: ExitStack, url: str = "") -> Contestant:
-    folder = stack.enter_context(scratch())
-    token = sign_in(folder, url)
+def _open_deskwire(stack: ExitStack, url: str = "") -> Contestant:
+    folder = stack.enter_context(temporary_folder())
+    token = create_owner_session(folder, url)
     chosen = {"DATABASE_URL": url} if url else {}
-    server = stack.enter_context(running(DESKWIRE, folder, **chosen))
-    fill(server)
-    return Contestant(server, listen(server.port, token))
+    server = stack.enter_context(running_server(DESKWIRE, folder, **chosen))
+    announce_guild(server)
+    return Contestant(server, open_live_stream(server.port, token))
 
 
-def _take_turn(contestant: Contestant, run: str, count: int) -> list[float]:
+def _run_turn(contestant: Contestant, run: str, count: int) -> list[float]:
     # A connection for each turn: between turns a server may close one that is idle.
     with connect(contestant.server.port) as sender:
-        return list(_waits(contestant, sender, run, count))
+        return list(_measure_waits(contestant, sender, run, count))
 
 
-def _waits(contestant: Contestant, sender: socket.socket, run: str, count: int) -> Iterator[float]:
+def _measure_waits(
+    contestant: Contestant, sender: socket.socket, run: str, count: int
+) -> Iterator[float]:
     """Milliseconds from before each request until its frame."""
     rest = b""
-    for id_, body in messages(run, count):
-        asked = post(body)
-        time.sleep(PAUSE)
+    for id_, body in message_bodies(run, count):
+        asked = signed_request(body)
+        time.sleep(EVENT_INTERVAL)
         began = time.perf_counter()
         sender.sendall(asked)
         rest = read_until(contestant.stream, f'"messageId":"{id_}"'.encode(), rest)
         yield (time.perf_counter() - began) * 1000
         status, answer = fetch(sender, b"")
         if status != 200:
-            raise RuntimeError(f"refused: {answer!r}\n{contestant.server.log()}")
+            raise RuntimeError(f"refused: {answer!r}\n{contestant.server.read_log_tail()}")
 
 
-def _ratios(waits: dict[str, list[list[float]]]) -> list[Figure]:
+def _ratio_figures(waits: dict[str, list[list[float]]]) -> list[Figure]:
     return [
-        *_ratios_of("ours", "", waits, P50_BAR, P99_BAR),
-        *(_ratios_of("shared", "PostgreSQL, ", waits) if "shared" in waits else ()),
+        *_ratio_figures_of("ours", "", waits, MAX_P50_RATIO, MAX_P99_RATIO),
+        *(_ratio_figures_of("shared", "PostgreSQL, ", waits) if "shared" in waits else ()),
     ]
 
 
-def _ratios_of(
+def _ratio_figures_of(
     who: str,
     title: str,
     waits: dict[str, list[list[float]]],
@@ -127,18 +146,18 @@ def _ratios_of(
     tails = [percentile(turn, 0.99) / percentile(turn, 0.5) for turn in waits[who]]
     tail = percentile(every, 0.99) / percentile(every, 0.5)
     return [
-        of_rounds(f"{title}p50, of the bare contestant's", of_bare, "×", p50_bar),
+        figure_of_rounds(f"{title}p50, of the bare contestant's", of_bare, "×", p50_bar),
         Figure(f"{title}p99, of the own p50", tail, "×", min(tails), max(tails), p99_bar),
     ]
 
 
-_NAMES = {"bare": "bare, two commits", "ours": "Deskwire", "shared": "Deskwire, PostgreSQL"}
+_TITLES = {"bare": "bare, two commits", "ours": "Deskwire", "shared": "Deskwire, PostgreSQL"}
 
 
-def _figures(waits: dict[str, list[list[float]]]) -> list[Figure]:
+def _time_figures(waits: dict[str, list[list[float]]]) -> list[Figure]:
     return [
         Figure(
-            f"{_NAMES[name]}: p{share:.0f}",
+            f"{_TITLES[name]}: p{share:.0f}",
             percentile(list(chain.from_iterable(turns)), share / 100),
             "ms",
             min(percentile(turn, share / 100) for turn in turns),

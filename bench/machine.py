@@ -14,12 +14,12 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "starlette")
-TICK = os.sysconf("SC_CLK_TCK")  # of /proc per second
-SPARE = 500  # descriptors a server needs beside its streams: files, threads, its database
+REPORTED_LIBRARIES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "starlette")
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")  # of /proc per second
+SPARE_DESCRIPTORS = 500  # that a server needs beside its streams: files, threads, its database
 
 
-def facts() -> dict[str, object]:
+def read_machine_facts() -> dict[str, object]:
     """Cores and versions."""
     return {
         "cores": os.cpu_count(),
@@ -27,35 +27,35 @@ def facts() -> dict[str, object]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "file_descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        **{name: version(name) for name in LIBRARIES},
+        **{name: version(name) for name in REPORTED_LIBRARIES},
     }
 
 
-def most_streams(wanted: int) -> int:
+def cap_streams(wanted: int) -> int:
     """`wanted` streams in one process, or as many as the machine's hard limit allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - SPARE)
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - SPARE_DESCRIPTORS)
 
 
-class Noise:
+class MachineNoise:
     """How much of the machine others use while this run measures."""
 
     def __init__(self, cpu_of_servers: Callable[[], float]) -> None:
         self._cpu_of_servers = cpu_of_servers
         self._began = time.monotonic()
-        self._before = self._others()
+        self._before = self._read_other_cpu()
 
-    def share(self) -> float:
+    def read_share(self) -> float:
         """The share of all cores (0 to 1) used since the beginning by processes not of this run."""
         elapsed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
-        return max(0.0, (self._others() - self._before) / elapsed)
+        return max(0.0, (self._read_other_cpu() - self._before) / elapsed)
 
-    def _others(self) -> float:
+    def _read_other_cpu(self) -> float:
         # Servers count for us only once they have ended; load clients have.
-        return _machine_cpu() - sum(os.times()[:4]) - self._cpu_of_servers()
+        return _read_machine_cpu() - sum(os.times()[:4]) - self._cpu_of_servers()
 
 
-def _machine_cpu() -> float:
+def _read_machine_cpu() -> float:
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     nobodys = sum(fields[3:7])  # idle, waiting for the disk; interrupts, ours among them
-    return (sum(fields[:8]) - nobodys) / TICK
+    return (sum(fields[:8]) - nobodys) / CLOCK_TICKS

@@ -10,107 +10,111 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from bench.bodies import SENTENCES
-from bench.compiled import NO_COMPILER, find_compiler
-from bench.contestants import Contestant, deskwire, keep_frame, webhooks
-from bench.crowd import CHANNELS
-from bench.machine import Noise, most_streams
-from bench.processes import tcp_memory
-from bench.report import Figure, Part
-from bench.servers import scratch, wait_for
+from bench.c_programs import NO_COMPILER_REASON, find_compiler
+from bench.contestants import Contestant, make_webhook_publisher, start_deskwire, write_frame_file
+from bench.machine import MachineNoise, cap_streams
+from bench.many_people import CHANNELS_PER_PERSON
+from bench.processes import read_tcp_memory
+from bench.report import Figure, Report
+from bench.servers import temporary_folder, wait_until
+from bench.webhook_bodies import SENTENCES
 
-SIZES = (5_000, 10_000)  # streams
-WARM_UP = 200  # streams opened and closed before, so that what every process needs once is there
-IN_FLIGHT = 64  # opened at a time; a request under way takes memory the process keeps
-SETTLE = 2.0  # s until what was opened has come to rest
-STOPPED = 1_000  # readers that stop
-OFFERED = 1024 * 1024  # bytes offered to each of them; four times what they may cost
-SMALL = 2_048  # bytes of buffer of a reader; the kernel gives the least it can
-TEXT = " ".join(SENTENCES * 6)[:2_000]  # characters; as long as Discord lets a message be
+STREAM_COUNTS = (5_000, 10_000)  # streams
+WARM_UP_STREAMS = 200  # opened and closed first, so that one-time allocations are done
+MAX_CONNECTING = 64  # opened at a time; a request under way takes memory the process keeps
+SETTLE_SECONDS = 2.0  # s until what was opened has come to rest
+STOPPED_READERS = 1_000  # readers that stop
+OFFERED_BYTES = 1024 * 1024  # bytes offered to each of them; four times what they may cost
+SMALL_BUFFER_BYTES = 2_048  # bytes of buffer of a reader; the kernel gives the least it can
+MESSAGE_TEXT = " ".join(SENTENCES * 6)[:2_000]  # characters; as long as Discord lets a message be
 
-IDLE_BAR = 4.0  # KiB per stream
-STOPPED_BAR = 64.0  # KiB of the process per stopped reader
-KERNEL_BAR = 256.0  # KiB of the kernel per stopped reader
+MAX_IDLE_KIB = 4.0  # KiB per stream
+MAX_STOPPED_KIB = 64.0  # KiB of the process per stopped reader
+MAX_KERNEL_KIB = 256.0  # KiB of the kernel per stopped reader
 
-HOW = (
-    f"PSS per stream in {CHANNELS} channels, minus none open; {STOPPED:,} readers that stop are "
-    f"offered {OFFERED // 1024:,} KiB each"
+METHOD = (
+    f"PSS per stream in {CHANNELS_PER_PERSON} channels, minus none open; "
+    f"{STOPPED_READERS:,} readers that stop are offered {OFFERED_BYTES // 1024:,} KiB each"
 )
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Two servers: one for idle streams, a fresh one for readers that stop."""
     if find_compiler() is None:
-        return Part("memory", HOW, [], not_measured=NO_COMPILER)
-    noise = Noise(lambda: 0.0)
+        return Report("memory", METHOD, [], not_measured=NO_COMPILER_REASON)
+    noise = MachineNoise(lambda: 0.0)
     figures = _measure_idle()
-    process, kernel = _measure_stopped(SMALL)
+    process, kernel = _measure_stopped(SMALL_BUFFER_BYTES)
     figures.append(
-        _figure("stopped reader: process, with the events kept for all", process, STOPPED_BAR)
+        _kib_figure(
+            "stopped reader: process, with the events kept for all", process, MAX_STOPPED_KIB
+        )
     )
-    figures.append(_figure("stopped reader: the kernel, the server's end", kernel, KERNEL_BAR))
+    figures.append(
+        _kib_figure("stopped reader: the kernel, the server's end", kernel, MAX_KERNEL_KIB)
+    )
     _, kernel = _measure_stopped(0)
-    figures.append(_figure("stopped reader: the kernel, both ends", kernel))
-    return Part("memory", HOW, figures, [], noise.share())
+    figures.append(_kib_figure("stopped reader: the kernel, both ends", kernel))
+    return Report("memory", METHOD, figures, [], noise.read_share())
 
 
 def _measure_idle() -> list[Figure]:
-    sizes = sorted({most_streams(size) for size in SIZES})
+    sizes = sorted({cap_streams(size) for size in STREAM_COUNTS})
     with ExitStack() as stack:
-        ours, _ = deskwire(stack, stack.enter_context(scratch()), sizes[-1])
-        ours.listeners.open(WARM_UP)
-        _close(ours)
-        held, figures = {0: ours.server.memory()}, list[Figure]()
+        ours, _ = start_deskwire(stack, stack.enter_context(temporary_folder()), sizes[-1])
+        ours.listeners.open(WARM_UP_STREAMS)
+        _close_streams(ours)
+        held, figures = {0: ours.server.read_memory()}, list[Figure]()
         for size in sizes:
-            ours.listeners.open(size - ours.listeners.count, IN_FLIGHT)
-            time.sleep(SETTLE)
-            held[size] = ours.server.memory()
-            each = _per(held[size] - held[0], size)
-            figures.append(_figure(f"idle, {size:,} streams", each, IDLE_BAR))
+            ours.listeners.open(size - ours.listeners.count, MAX_CONNECTING)
+            time.sleep(SETTLE_SECONDS)
+            held[size] = ours.server.read_memory()
+            each = _kib_per(held[size] - held[0], size)
+            figures.append(_kib_figure(f"idle, {size:,} streams", each, MAX_IDLE_KIB))
         few, many = sizes[0], sizes[-1]
-        further = _per(held[many] - held[few], many - few)
-        figures.append(_figure(f"idle, each from {few:,} to {many:,}", further))
+        further = _kib_per(held[many] - held[few], many - few)
+        figures.append(_kib_figure(f"idle, each from {few:,} to {many:,}", further))
         return figures
 
 
 def _measure_stopped(buffer: int) -> tuple[float, float]:
     """KiB of the process and of the kernel, per reader with that much buffer that stops."""
     with ExitStack() as stack:
-        folder = stack.enter_context(scratch())
-        ours, tokens = deskwire(stack, folder, STOPPED, buffer=buffer)
-        length = keep_frame(folder, ours.server, tokens[0], TEXT)
-        publish = webhooks(ours.server.port, text=TEXT)
-        ours.listeners.open(STOPPED, IN_FLIGHT)
+        folder = stack.enter_context(temporary_folder())
+        ours, tokens = start_deskwire(stack, folder, STOPPED_READERS, buffer=buffer)
+        length = write_frame_file(folder, ours.server, tokens[0], MESSAGE_TEXT)
+        publish = make_webhook_publisher(ours.server.port, text=MESSAGE_TEXT)
+        ours.listeners.open(STOPPED_READERS, MAX_CONNECTING)
         publish()
-        ours.listeners.wait(STOPPED)
-        process, kernel = ours.server.memory(), tcp_memory()
-        ours.listeners.stop(STOPPED)
-        for _ in range(OFFERED // length):
+        ours.listeners.wait_for_events(STOPPED_READERS)
+        process, kernel = ours.server.read_memory(), read_tcp_memory()
+        ours.listeners.stop_reading(STOPPED_READERS)
+        for _ in range(OFFERED_BYTES // length):
             publish()
-        ours.server.wait_until_worked_off()
-        time.sleep(SETTLE)
+        ours.server.wait_until_processed()
+        time.sleep(SETTLE_SECONDS)
         return (
-            _per(ours.server.memory() - process, STOPPED),
-            _per(tcp_memory() - kernel, STOPPED),
+            _kib_per(ours.server.read_memory() - process, STOPPED_READERS),
+            _kib_per(read_tcp_memory() - kernel, STOPPED_READERS),
         )
 
 
-def _close(ours: Contestant) -> None:
+def _close_streams(ours: Contestant) -> None:
     """Close all streams and wait until the server has noticed."""
-    before = ours.server.sockets()
+    before = ours.server.count_sockets()
     closed = ours.listeners.count
     ours.listeners.close()
-    wait_for(
-        lambda: ours.server.sockets() <= before - closed,
-        SETTLE * 5,
+    wait_until(
+        lambda: ours.server.count_sockets() <= before - closed,
+        SETTLE_SECONDS * 5,
         "the streams to be closed",
-        ours.server.log,
+        ours.server.read_log_tail,
     )
 
 
-def _per(size: int, count: int) -> float:
+def _kib_per(size: int, count: int) -> float:
     return size / count / 1024
 
 
-def _figure(what: str, value: float, bar: float | None = None) -> Figure:
+def _kib_figure(what: str, value: float, bar: float | None = None) -> Figure:
     return Figure(what, value, "KiB", value, value, bar)

@@ -18,74 +18,85 @@ from itertools import chain
 from pathlib import Path
 
 from bench import postgres
-from bench.archive import COMMON, COMPANY, RARE, SERVER, SLUG, Place, fill
-from bench.bodies import GUILD
-from bench.desk import COOKIE, sign_in, sign_in_to_company
-from bench.machine import Noise
-from bench.report import Figure, Part, of_rounds, percentile
-from bench.servers import DATABASE, PAGED, Server, running, scratch
-from bench.sockets import connect, fetch, request
+from bench.bulk_tickets import (
+    COMMON_PREFIX,
+    GUILD_SOURCE,
+    ORGANIZATION_SLUG,
+    ORGANIZATION_SOURCE,
+    RARE_WORD,
+    TicketSource,
+    fill_database,
+)
+from bench.guild_owner import COOKIE_NAME, create_organization_sessions, create_owner_session
+from bench.machine import MachineNoise
+from bench.report import Figure, Report, figure_of_rounds, percentile
+from bench.servers import DATABASE_FILE, WITH_BENCH_PAGES, Server, running_server, temporary_folder
+from bench.sockets import build_request, connect, fetch
+from bench.webhook_bodies import GUILD
 
-SMALL, LARGE = 100, 200_000  # tickets in one place
-ROUNDS = 8
-PAGES = 12  # of each kind per turn
-SLOW_PAGES = 2  # per turn, where one takes long
-WARM_UP = 6
+FEW_TICKETS, MANY_TICKETS = 100, 200_000  # tickets in one place
+ROUND_COUNT = 8
+PAGES_PER_TURN = 12  # of each kind per turn
+SLOW_PAGES_PER_TURN = 2  # per turn, where one takes long
+WARM_UP_PAGES = 6
 
-SIZE_BAR = 1.5  # × the p50 with 100 tickets
-BARE_BAR = 10.0  # × the p50 of the bare template
-STATEMENTS_BAR = 6.0  # per page
+MAX_SIZE_RATIO = 1.5  # × the p50 with 100 tickets
+MAX_BARE_RATIO = 10.0  # × the p50 of the bare template
+MAX_STATEMENTS = 6.0  # per page
 
-SIGNED_IN = "a page without anything in it"
-LOOKS = 3  # at each page, to count its statements
+BARE_PAGE_TITLE = "a page without anything in it"
+STATEMENT_SAMPLES = 3  # at each page, to count its statements
 
-LIST = f"/guilds/{GUILD}/tickets"
+LIST_PATH = f"/guilds/{GUILD}/tickets"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class PageSet:
     """What is asked, of which archive; `bare`: which kinds have a bare twin."""
 
-    place: Place
-    kinds: dict[str, str]  # the address of each
-    slow: dict[str, str]
+    source: TicketSource
+    paths: dict[str, str]  # the address of each
+    slow_paths: dict[str, str]
     bare: tuple[str, ...]
     barred: tuple[str, ...]  # kinds whose size has a bar
 
 
-TICKETS = Subject(
-    SERVER,
+TICKET_PAGES = PageSet(
+    GUILD_SOURCE,
     {
-        "list": LIST,
-        "search": f"{LIST}?q={RARE}",
-        "detail": f"{LIST}/50",
-        "a tab": f"{LIST}?status=done",
-        "by number": f"{LIST}?status=done&sort=number",
+        "list": LIST_PATH,
+        "search": f"{LIST_PATH}?q={RARE_WORD}",
+        "detail": f"{LIST_PATH}/50",
+        "a tab": f"{LIST_PATH}?status=done",
+        "by number": f"{LIST_PATH}?status=done&sort=number",
         "servers": "/guilds",
         "server": f"/guilds/{GUILD}",
     },
-    {"a common word": f"{LIST}?q={COMMON}", "two words": f"{LIST}?q={RARE}+{COMMON}"},
+    {
+        "a common word": f"{LIST_PATH}?q={COMMON_PREFIX}",
+        "two words": f"{LIST_PATH}?q={RARE_WORD}+{COMMON_PREFIX}",
+    },
     ("list", "search"),
     ("list", "search", "detail"),
 )
-OF_ALL = "/admin"  # the team's list
-DESK_OF_ALL = "/dashboard?organization="  # the team's; everything else is asked as a member
-REQUESTS = Subject(
-    COMPANY,
+STAFF_LIST_PATH = "/admin"  # the team's list
+STAFF_DASHBOARD_PATH = "/dashboard?organization="  # staff; every other page is a member's
+REQUEST_PAGES = PageSet(
+    ORGANIZATION_SOURCE,
     {
         "list": "/requests",
-        "search": f"/requests?q={RARE}",
+        "search": f"/requests?q={RARE_WORD}",
         "detail": f"/requests/0193-{50:012}",
         "a tab": "/requests?status=done",
         "oldest": "/requests?sort=oldest",
-        "all companies": OF_ALL,
-        "searched in all": f"{OF_ALL}?q={RARE}",
-        "one company": f"{OF_ALL}?company={SLUG}",
+        "all companies": STAFF_LIST_PATH,
+        "searched in all": f"{STAFF_LIST_PATH}?q={RARE_WORD}",
+        "one company": f"{STAFF_LIST_PATH}?company={ORGANIZATION_SLUG}",
         "dashboard": "/dashboard",
-        "dashboard of all": DESK_OF_ALL,
+        "dashboard of all": STAFF_DASHBOARD_PATH,
     },
     {
-        "a common word": f"/requests?q={COMMON}",
+        "a common word": f"/requests?q={COMMON_PREFIX}",
         "unread": "/requests?unread=yes",
         "waiting": "/requests?waiting=yes",
     },
@@ -93,12 +104,12 @@ REQUESTS = Subject(
     ("list", "search", "detail", "all companies", "searched in all", "one company"),
 )
 
-HOW = (
-    f"one page after the other, {ROUNDS} × {PAGES} of each kind, with {SMALL:,} and {LARGE:,} "
-    "tickets in turn"
+METHOD = (
+    f"one page after the other, {ROUND_COUNT} × {PAGES_PER_TURN} of each kind, "
+    f"with {FEW_TICKETS:,} and {MANY_TICKETS:,} tickets in turn"
 )
 
-Waits = dict[tuple[str, str], list[list[float]]]  # (server, kind): ms of each page, by turn
+WaitsByPage = dict[tuple[str, str], list[list[float]]]  # (server, kind): ms of each page, by turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,184 +118,205 @@ class Contestant:
 
     server: Server
     token: str
-    team: str = ""  # of somebody of the team
+    team_token: str = ""  # of somebody of the team
 
-    def get(self, address: str) -> bytes:
+    def get_page(self, address: str) -> bytes:
         """A page; it must be one."""
         with connect(self.server.port) as connection:
-            return self.read(connection, address)
+            return self.read_page(connection, address)
 
-    def read(self, connection: socket.socket, address: str) -> bytes:
-        token = self.team if address.startswith((OF_ALL, DESK_OF_ALL)) else self.token
-        asked = request("GET", address, {"cookie": f"{COOKIE}={token}"})
+    def read_page(self, connection: socket.socket, address: str) -> bytes:
+        token = (
+            self.team_token
+            if address.startswith((STAFF_LIST_PATH, STAFF_DASHBOARD_PATH))
+            else self.token
+        )
+        asked = build_request("GET", address, {"cookie": f"{COOKIE_NAME}={token}"})
         status, answer = fetch(connection, asked)
         if status != 200:
-            raise RuntimeError(f"{address} was answered {status}:\n{self.server.log()}")
+            raise RuntimeError(f"{address} was answered {status}:\n{self.server.read_log_tail()}")
         return answer.partition(b"\r\n\r\n")[2]
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Pages of Discord tickets, of the embedded default."""
-    return _measure("pages", TICKETS, _on_sqlite)
+    return _measure("pages", TICKET_PAGES, _sqlite_url)
 
 
-def measure_requests() -> Part:
+def measure_requests() -> Report:
     """Pages of requests, of the embedded default."""
-    return _measure("requests", REQUESTS, _on_sqlite)
+    return _measure("requests", REQUEST_PAGES, _sqlite_url)
 
 
-def measure_postgres() -> Part:
+def measure_postgres() -> Report:
     """Pages of Discord tickets, of Deskwire with PostgreSQL."""
-    return _measure_on_postgres("pages_postgres", TICKETS)
+    return _measure_on_postgres("pages_postgres", TICKET_PAGES)
 
 
-def measure_requests_postgres() -> Part:
+def measure_requests_postgres() -> Report:
     """Pages of requests, of Deskwire with PostgreSQL."""
-    return _measure_on_postgres("requests_postgres", REQUESTS)
+    return _measure_on_postgres("requests_postgres", REQUEST_PAGES)
 
 
-def _measure_on_postgres(part: str, subject: Subject) -> Part:
-    server = postgres.find()
+def _measure_on_postgres(part: str, subject: PageSet) -> Report:
+    server = postgres.find_server()
     if isinstance(server, str):
-        return Part(part, HOW, [], not_measured=server)
+        return Report(part, METHOD, [], not_measured=server)
     return _measure(part, subject, lambda _: server.empty_database(), server.cpu)
 
 
-def _on_sqlite(folder: Path) -> str:
-    return f"sqlite:///{folder / DATABASE}"
+def _sqlite_url(folder: Path) -> str:
+    return f"sqlite:///{folder / DATABASE_FILE}"
 
 
 def _measure(
-    part: str, subject: Subject, choose: Callable[[Path], str], cpu: Callable[[], float] = float
-) -> Part:
+    part: str,
+    page_set: PageSet,
+    choose_url: Callable[[Path], str],
+    cpu: Callable[[], float] = float,
+) -> Report:
     """Fill both archives, then ask in turn."""
     with ExitStack() as stack:
-        small, large = (_serve(stack, subject, choose, size) for size in (SMALL, LARGE))
+        small, large = (
+            _start_contestant(stack, page_set, choose_url, size)
+            for size in (FEW_TICKETS, MANY_TICKETS)
+        )
         contestants = {"small": small, "large": large}
-        for kind in subject.bare:
-            _keep(large.server.folder, kind, large.get(subject.kinds[kind]))
-        noise = Noise(lambda: cpu() + sum(each.server.cpu() for each in contestants.values()))
-        waits = _ask_in_turn(subject, contestants)
-        share = noise.share()
+        for kind in page_set.bare:
+            _write_bare_template(large.server.folder, kind, large.get_page(page_set.paths[kind]))
+        noise = MachineNoise(
+            lambda: cpu() + sum(each.server.read_cpu() for each in contestants.values())
+        )
+        waits = _ask_in_turn(page_set, contestants)
+        share = noise.read_share()
     with ExitStack() as stack:
-        counting = _serve(stack, subject, choose, SMALL, COUNT_SQL="yes")
-        ran = _count_statements(subject, counting)
-    return Part(part, HOW, _ratios(subject, waits, ran), _figures(waits), share)
+        counting = _start_contestant(stack, page_set, choose_url, FEW_TICKETS, COUNT_SQL="yes")
+        ran = _count_statements(page_set, counting)
+    return Report(part, METHOD, _ratio_figures(page_set, waits, ran), _time_figures(waits), share)
 
 
-def _serve(
+def _start_contestant(
     stack: ExitStack,
-    subject: Subject,
-    choose: Callable[[Path], str],
+    page_set: PageSet,
+    choose_url: Callable[[Path], str],
     size: int,
     **environment: str,
 ) -> Contestant:
-    folder = stack.enter_context(scratch())
-    url = choose(folder)
-    fill(url, size, subject.place)
-    is_company = subject.place is COMPANY
-    tokens = sign_in_to_company(url) if is_company else (sign_in(folder, url),)
-    server = stack.enter_context(running(PAGED, folder, DATABASE_URL=url, **environment))
+    folder = stack.enter_context(temporary_folder())
+    url = choose_url(folder)
+    fill_database(url, size, page_set.source)
+    is_company = page_set.source is ORGANIZATION_SOURCE
+    tokens = (
+        create_organization_sessions(url) if is_company else (create_owner_session(folder, url),)
+    )
+    server = stack.enter_context(
+        running_server(WITH_BENCH_PAGES, folder, DATABASE_URL=url, **environment)
+    )
     return Contestant(server, *tokens)
 
 
-def _keep(folder: Path, kind: str, page: bytes) -> None:
+def _write_bare_template(folder: Path, kind: str, page: bytes) -> None:
     """The bytes of a page as a template without anything in it."""
     (folder / f"{kind}.html").write_text("{% raw %}" + page.decode() + "{% endraw %}")
 
 
-def _ask_in_turn(subject: Subject, contestants: dict[str, Contestant]) -> Waits:
-    waits: Waits = {}
-    for number in range(ROUNDS + 1):
-        for name, kind, address, pages in _questions(subject):
-            turn = _take_turn(contestants[name], address, pages if number else WARM_UP)
+def _ask_in_turn(page_set: PageSet, contestants: dict[str, Contestant]) -> WaitsByPage:
+    waits: WaitsByPage = {}
+    for number in range(ROUND_COUNT + 1):
+        for name, kind, address, pages in _turns_of_round(page_set):
+            turn = _run_turn(contestants[name], address, pages if number else WARM_UP_PAGES)
             if number:  # the first turn warms up
                 waits.setdefault((name, kind), []).append(turn)
     return waits
 
 
-def _questions(subject: Subject) -> list[tuple[str, str, str, int]]:
+def _turns_of_round(page_set: PageSet) -> list[tuple[str, str, str, int]]:
     """What is asked in a round: of which server, which kind, its address, how often."""
     return [
         *(
-            (name, kind, page, PAGES)
-            for kind, page in subject.kinds.items()
+            (name, kind, page, PAGES_PER_TURN)
+            for kind, page in page_set.paths.items()
             for name in ("small", "large")
         ),
-        *(("large", f"bare {kind}", f"/bench/bare/{kind}", PAGES) for kind in subject.bare),
         *(
-            (name, kind, page, SLOW_PAGES)
-            for kind, page in subject.slow.items()
+            ("large", f"bare {kind}", f"/bench/bare/{kind}", PAGES_PER_TURN)
+            for kind in page_set.bare
+        ),
+        *(
+            (name, kind, page, SLOW_PAGES_PER_TURN)
+            for kind, page in page_set.slow_paths.items()
             for name in ("small", "large")
         ),
     ]
 
 
-def _take_turn(contestant: Contestant, address: str, pages: int) -> list[float]:
+def _run_turn(contestant: Contestant, address: str, pages: int) -> list[float]:
     """Milliseconds of each page."""
     # A connection for each turn: between turns the server closes one that is idle.
     with connect(contestant.server.port) as connection:
-        return [_time(contestant, connection, address) for _ in range(pages)]
+        return [_time_page(contestant, connection, address) for _ in range(pages)]
 
 
-def _time(contestant: Contestant, connection: socket.socket, address: str) -> float:
+def _time_page(contestant: Contestant, connection: socket.socket, address: str) -> float:
     began = time.perf_counter()
-    contestant.read(connection, address)
+    contestant.read_page(connection, address)
     return (time.perf_counter() - began) * 1000
 
 
-def _count_statements(subject: Subject, counting: Contestant) -> dict[str, int]:
+def _count_statements(page_set: PageSet, counting: Contestant) -> dict[str, int]:
     """Of each kind of page; the least of a few, as the server has work of its own, too."""
-    _keep(counting.server.folder, "list", b"")
-    pages = subject.kinds | subject.slow | {SIGNED_IN: "/bench/bare/list"}
+    _write_bare_template(counting.server.folder, "list", b"")
+    pages = page_set.paths | page_set.slow_paths | {BARE_PAGE_TITLE: "/bench/bare/list"}
     return {
-        kind: min(_count(counting, address) for _ in range(LOOKS))
+        kind: min(_count_statements_of(counting, address) for _ in range(STATEMENT_SAMPLES))
         for kind, address in pages.items()
     }
 
 
-def _count(counting: Contestant, address: str) -> int:
-    before = int(counting.get("/bench/statements"))
-    counting.get(address)
-    return int(counting.get("/bench/statements")) - before
+def _count_statements_of(counting: Contestant, address: str) -> int:
+    before = int(counting.get_page("/bench/statements"))
+    counting.get_page(address)
+    return int(counting.get_page("/bench/statements")) - before
 
 
-def _ratios(subject: Subject, waits: Waits, ran: dict[str, int]) -> list[Figure]:
-    own = [float(each - ran[SIGNED_IN]) for kind, each in ran.items() if kind != SIGNED_IN]
+def _ratio_figures(page_set: PageSet, waits: WaitsByPage, ran: dict[str, int]) -> list[Figure]:
+    own = [
+        float(each - ran[BARE_PAGE_TITLE]) for kind, each in ran.items() if kind != BARE_PAGE_TITLE
+    ]
     return [
         *(
-            of_rounds(
-                f"{kind}, of the same with {SMALL}",
-                _of(waits[("large", kind)], waits[("small", kind)]),
+            figure_of_rounds(
+                f"{kind}, of the same with {FEW_TICKETS}",
+                _ratios_of(waits[("large", kind)], waits[("small", kind)]),
                 "×",
-                SIZE_BAR if kind in subject.barred else None,
+                MAX_SIZE_RATIO if kind in page_set.barred else None,
             )
-            for kind in (*subject.kinds, *subject.slow)
+            for kind in (*page_set.paths, *page_set.slow_paths)
         ),
         *(
-            of_rounds(
+            figure_of_rounds(
                 f"{kind}, of a bare template of the same bytes",
-                _of(waits[("large", kind)], waits[("large", f"bare {kind}")]),
+                _ratios_of(waits[("large", kind)], waits[("large", f"bare {kind}")]),
                 "×",
-                BARE_BAR,
+                MAX_BARE_RATIO,
             )
-            for kind in subject.bare
+            for kind in page_set.bare
         ),
-        Figure("SQL statements of a page", max(own), "", min(own), max(own), STATEMENTS_BAR),
-        Figure("SQL statements to know who asks", float(ran[SIGNED_IN]), "", 0, 0),
+        Figure("SQL statements of a page", max(own), "", min(own), max(own), MAX_STATEMENTS),
+        Figure("SQL statements to know who asks", float(ran[BARE_PAGE_TITLE]), "", 0, 0),
     ]
 
 
-def _of(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> list[float]:
+def _ratios_of(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> list[float]:
     """p50 of each turn, of the other's in the same round."""
     pairs = zip(ours, other, strict=True)
     return [percentile(one, 0.5) / percentile(two, 0.5) for one, two in pairs]
 
 
-def _figures(waits: Waits) -> list[Figure]:
+def _time_figures(waits: WaitsByPage) -> list[Figure]:
     return [
         Figure(
-            f"{kind}, {_NAMES[name]}: p{share:.0f}",
+            f"{kind}, {_TITLES[name]}: p{share:.0f}",
             percentile(list(chain.from_iterable(turns)), share / 100),
             "ms",
             min(percentile(turn, share / 100) for turn in turns),
@@ -295,4 +327,4 @@ def _figures(waits: Waits) -> list[Figure]:
     ]
 
 
-_NAMES = {"small": f"{SMALL:,} tickets", "large": f"{LARGE:,} tickets"}
+_TITLES = {"small": f"{FEW_TICKETS:,} tickets", "large": f"{MANY_TICKETS:,} tickets"}

@@ -22,10 +22,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bench.bare import answer, is_health, serve
+from bench.baseline import is_readiness_check, send_json, serve
 
-FRAME = Path(os.environ["FRAME"]).read_bytes()
-TEXT = next(line for line in FRAME.decode().split("\n") if line.startswith("data: "))[6:]
+FRAME_BYTES = Path(os.environ["FRAME"]).read_bytes()
+EVENT_TEXT = next(line for line in FRAME_BYTES.decode().split("\n") if line.startswith("data: "))[
+    6:
+]
 
 queues: set[asyncio.Queue[bytes]] = set()
 
@@ -34,10 +36,10 @@ def subscribe() -> AsyncIterator[bytes]:
     """Each event from now on, not only from when it is first asked for."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()
     queues.add(queue)
-    return _each(queue)
+    return _iter_queue(queue)
 
 
-async def _each(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
+async def _iter_queue(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
     try:
         while True:
             yield await queue.get()
@@ -45,7 +47,7 @@ async def _each(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
         queues.discard(queue)
 
 
-async def raw(_scope: Scope, _receive: Receive, send: Send) -> None:
+async def raw_asgi(_scope: Scope, _receive: Receive, send: Send) -> None:
     """Plain ASGI: what a server charges for a stream when no framework stands before it."""
     frames = subscribe()
     await send(
@@ -74,7 +76,7 @@ def sse_starlette() -> ASGIApp:
 
     async def told() -> AsyncIterator[dict[str, str]]:
         async for _ in subscribe():
-            yield {"id": "1", "data": TEXT}
+            yield {"id": "1", "data": EVENT_TEXT}
 
     async def events(_request: Request) -> Response:
         return SseStarletteResponse(told())
@@ -89,32 +91,32 @@ def fastapi() -> ASGIApp:
     @app.get("/events", response_class=EventSourceResponse)
     async def events() -> AsyncIterator[ServerSentEvent]:
         async for _ in subscribe():
-            yield ServerSentEvent(raw_data=TEXT, id="1")
+            yield ServerSentEvent(raw_data=EVENT_TEXT, id="1")
 
     return app
 
 
 PEERS: dict[str, Callable[[], ASGIApp]] = {
-    "raw": lambda: raw,
+    "raw": lambda: raw_asgi,
     "starlette": starlette,
     "sse_starlette": sse_starlette,
     "fastapi": fastapi,
 }
 
-streams = PEERS[os.environ["PEER"]]()
+peer_app = PEERS[os.environ["PEER"]]()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Streams for GET, one event for all for POST."""
     if scope["type"] != "http":
         return
-    if scope["method"] == "GET" and not is_health(dict(scope)):
-        await streams(scope, receive, send)
+    if scope["method"] == "GET" and not is_readiness_check(dict(scope)):
+        await peer_app(scope, receive, send)
         return
     if scope["method"] == "POST":
         for queue in queues:
-            queue.put_nowait(FRAME)
-    await answer(send, 200)
+            queue.put_nowait(FRAME_BYTES)
+    await send_json(send, 200)
 
 
 if __name__ == "__main__":

@@ -13,26 +13,37 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.compiled import NO_COMPILER, find_compiler
-from bench.contestants import Contestant, deskwire, keep_frame, limit, plain, poster, take_turn
-from bench.listeners import Silence
-from bench.machine import Noise, most_streams
-from bench.report import Figure, Part, of_rounds
-from bench.servers import ROOT, Server, free_port, running, scratch
+from bench.c_programs import NO_COMPILER_REASON, find_compiler
+from bench.contestants import (
+    Contestant,
+    make_poster,
+    open_anonymous_listeners,
+    run_turn,
+    start_c_limit,
+    start_deskwire,
+    write_frame_file,
+)
+from bench.machine import MachineNoise, cap_streams
+from bench.report import Figure, Report, figure_of_rounds
+from bench.servers import ROOT, Server, free_port, running_server, temporary_folder
+from bench.stream_readers import NotHeard
 
-SIZES = (1_000, 10_000)  # streams
-ROUNDS = 3
-SECONDS = {1_000: 0.4, 10_000: 0.8}  # s of CPU per turn, or one event where that takes longer
+STREAM_COUNTS = (1_000, 10_000)  # streams
+ROUND_COUNT = 3
+CPU_SECONDS_BY_SIZE = {
+    1_000: 0.4,
+    10_000: 0.8,
+}  # s of CPU per turn, or one event where that takes longer
 
-SSE_STARLETTE_BAR = 1 / 5  # of its CPU per send
-FASTAPI_BAR = 1 / 20
-NCHAN_BAR = 1.0
+MAX_SSE_STARLETTE_RATIO = 1 / 5  # of its CPU per send
+MAX_FASTAPI_RATIO = 1 / 20
+MAX_NCHAN_RATIO = 1.0
 
 NCHAN_MODULES = (
     "/usr/lib/nginx/modules/ngx_nchan_module.so",
     "/usr/lib64/nginx/modules/ngx_nchan_module.so",
 )
-NCHAN = """
+NCHAN_CONFIG = """
 load_module {module};
 daemon off; master_process off; user root; pid nginx.pid; error_log stderr error;
 worker_rlimit_nofile 65536;
@@ -50,7 +61,7 @@ http {{
 }}
 """
 
-Start = Callable[[ExitStack, Path], Server]
+StartServer = Callable[[ExitStack, Path], Server]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,151 +69,165 @@ class Peer:
     """One other way, what it lacks here (None: nothing), and its bar at the largest size."""
 
     name: str
-    lacks: str | None
-    start: Start
-    bar: float | None = None
-    publish: Callable[[Server, Path], Callable[[], None]] = lambda server, _: poster(server.port)
+    missing: str | None
+    start: StartServer
+    max_ratio: float | None = None
+    publish: Callable[[Server, Path], Callable[[], None]] = lambda server, _: make_poster(
+        server.port
+    )
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Each peer in turn, alternating with Deskwire and the limit over as many streams."""
-    how = f"one event to {' and '.join(f'{size:,}' for size in _sizes())} streams, against peers"
+    sizes = " and ".join(f"{size:,}" for size in _stream_counts())
+    how = f"one event to {sizes} streams, against peers"
     if find_compiler() is None:
-        return Part("peers", how, [], not_measured=NO_COMPILER)
+        return Report("peers", how, [], not_measured=NO_COMPILER_REASON)
     ratios, figures, notes, others = list[Figure](), list[Figure](), list[str](), [0.0]
-    for size in _sizes():
+    for size in _stream_counts():
         with ExitStack() as stack:
-            folder = stack.enter_context(scratch())
-            ours, tokens = deskwire(stack, folder, size + 1)
-            keep_frame(folder, ours.server, tokens[-1])
-            least = limit(stack, folder, size)
+            folder = stack.enter_context(temporary_folder())
+            ours, tokens = start_deskwire(stack, folder, size + 1)
+            write_frame_file(folder, ours.server, tokens[-1])
+            least = start_c_limit(stack, folder, size)
             ours.listeners.open(size)
             least.listeners.open(size)
-            for peer in peers():
-                found = _measure(peer, folder, size, ours, least)
+            for peer in list_peers():
+                found = _measure_peer(peer, folder, size, ours, least)
                 ratios += found.ratios
                 figures += found.figures
                 notes += found.notes
-                others.append(found.others or 0.0)
-    return Part("peers", how, ratios, figures, max(others), notes=notes)
+                others.append(found.noise_share or 0.0)
+    return Report("peers", how, ratios, figures, max(others), notes=notes)
 
 
-def peers() -> list[Peer]:
+def list_peers() -> list[Peer]:
     """Every peer, whether it can be run here or not."""
     node, nginx = shutil.which("node"), shutil.which("nginx")
     module = next((each for each in NCHAN_MODULES if Path(each).exists()), None)
     return [
         Peer(
             "nginx with nchan",
-            _missing("nginx and nchan", nginx and module),
-            _nchan,
-            NCHAN_BAR,
-            _post_text,
+            _reason_missing("nginx and nchan", nginx and module),
+            _start_nchan,
+            MAX_NCHAN_RATIO,
+            _make_text_poster,
         ),
-        Peer("granian, raw ASGI", _missing("granian", find_spec("granian")), _granian),
-        Peer("Node's http", _missing("node", node), _node),
-        Peer("uvicorn, raw ASGI", None, _python("raw")),
-        Peer("Starlette Streaming", None, _python("starlette")),
+        Peer("granian, raw ASGI", _reason_missing("granian", find_spec("granian")), _start_granian),
+        Peer("Node's http", _reason_missing("node", node), _start_node),
+        Peer("uvicorn, raw ASGI", None, _start_python("raw")),
+        Peer("Starlette Streaming", None, _start_python("starlette")),
         Peer(
             "sse-starlette",
-            _missing("sse-starlette", find_spec("sse_starlette")),
-            _python("sse_starlette"),
-            SSE_STARLETTE_BAR,
+            _reason_missing("sse-starlette", find_spec("sse_starlette")),
+            _start_python("sse_starlette"),
+            MAX_SSE_STARLETTE_RATIO,
         ),
-        Peer("FastAPI EventSource", None, _python("fastapi"), FASTAPI_BAR),
+        Peer("FastAPI EventSource", None, _start_python("fastapi"), MAX_FASTAPI_RATIO),
     ]
 
 
-def _sizes() -> list[int]:
-    return [most_streams(size) for size in SIZES]
+def _stream_counts() -> list[int]:
+    return [cap_streams(size) for size in STREAM_COUNTS]
 
 
-def _missing(what: str, found: object) -> str | None:
+def _reason_missing(what: str, found: object) -> str | None:
     return None if found else f"{what} not installed"
 
 
-def _measure(peer: Peer, folder: Path, size: int, ours: Contestant, least: Contestant) -> Part:
+def _measure_peer(
+    peer: Peer, folder: Path, size: int, ours: Contestant, least: Contestant
+) -> Report:
     title = f"{peer.name}, {size:,}"
-    if peer.lacks:
-        return Part(peer.name, "", [], notes=[f"{title}: {peer.lacks}"])
+    if peer.missing:
+        return Report(peer.name, "", [], notes=[f"{title}: {peer.missing}"])
     try:
         with ExitStack() as stack:
-            return _take_turns(peer, title, _open(peer, stack, folder, size), ours, least)
-    except (Silence, OSError, RuntimeError, TimeoutError) as failure:
-        return Part(peer.name, "", [], notes=[f"{title}: {str(failure).splitlines()[0]}"])
+            return _run_turns(peer, title, _open_peer(peer, stack, folder, size), ours, least)
+    except (NotHeard, OSError, RuntimeError, TimeoutError) as failure:
+        return Report(peer.name, "", [], notes=[f"{title}: {str(failure).splitlines()[0]}"])
 
 
-def _open(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[Contestant, float]:
+def _open_peer(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[Contestant, float]:
     """The peer with its streams open, and KiB of memory per stream."""
     server = peer.start(stack, folder)
-    listeners = plain(stack, folder, server, size)
-    before = server.memory()
+    listeners = open_anonymous_listeners(stack, folder, server, size)
+    before = server.read_memory()
     listeners.open(size)
     contestant = Contestant(server, listeners, peer.publish(server, folder))
     contestant.publish()
-    listeners.wait(size)
-    return contestant, (server.memory() - before) / size / 1024
+    listeners.wait_for_events(size)
+    return contestant, (server.read_memory() - before) / size / 1024
 
 
-def _take_turns(
+def _run_turns(
     peer: Peer, title: str, opened: tuple[Contestant, float], ours: Contestant, least: Contestant
-) -> Part:
+) -> Report:
     theirs, memory = opened
     size = theirs.listeners.count
     everybody = (ours, least, theirs)
-    noise = Noise(lambda: sum(each.cpu() for each in everybody))
-    rounds = [[take_turn(each, _seconds(size)) for each in everybody] for _ in range(ROUNDS)]
+    noise = MachineNoise(lambda: sum(each.cpu() for each in everybody))
+    rounds = [
+        [run_turn(each, _cpu_seconds(size)) for each in everybody] for _ in range(ROUND_COUNT)
+    ]
     costs = [[turn.per_send for turn in turns] for turns in rounds]
-    bar = peer.bar if size == _sizes()[-1] else None
-    return Part(
+    bar = peer.max_ratio if size == _stream_counts()[-1] else None
+    return Report(
         peer.name,
         "",
-        [of_rounds(f"CPU per send, of {title}", [o / t for o, _, t in costs], "×", bar)],
+        [figure_of_rounds(f"CPU per send, of {title}", [o / t for o, _, t in costs], "×", bar)],
         [
-            of_rounds(
+            figure_of_rounds(
                 f"{title}: CPU per send, of the C limit's", [t / c for _, c, t in costs], "×"
             ),
-            of_rounds(f"{title}: CPU per send", [t for _, _, t in costs], "µs"),
-            of_rounds(f"{title}: memory per stream", [memory], "KiB"),
+            figure_of_rounds(f"{title}: CPU per send", [t for _, _, t in costs], "µs"),
+            figure_of_rounds(f"{title}: memory per stream", [memory], "KiB"),
         ],
-        noise.share(),
+        noise.read_share(),
     )
 
 
-def _seconds(size: int) -> float:
-    return next((SECONDS[each] for each in SECONDS if size <= each), max(SECONDS.values()))
+def _cpu_seconds(size: int) -> float:
+    return next(
+        (CPU_SECONDS_BY_SIZE[each] for each in CPU_SECONDS_BY_SIZE if size <= each),
+        max(CPU_SECONDS_BY_SIZE.values()),
+    )
 
 
-def _python(name: str) -> Start:
+def _start_python(name: str) -> StartServer:
     def start(stack: ExitStack, folder: Path) -> Server:
         frame = str(folder / "frame")
-        return stack.enter_context(running(("-m", "bench.peer_apps"), PEER=name, FRAME=frame))
+        return stack.enter_context(
+            running_server(("-m", "bench.peer_apps"), PEER=name, FRAME=frame)
+        )
 
     return start
 
 
-def _node(stack: ExitStack, folder: Path) -> Server:
+def _start_node(stack: ExitStack, folder: Path) -> Server:
     command = [str(shutil.which("node")), str(ROOT / "bench/peer_node.mjs")]
-    return stack.enter_context(running(command, FRAME=str(folder / "frame")))
+    return stack.enter_context(running_server(command, FRAME=str(folder / "frame")))
 
 
-def _granian(stack: ExitStack, folder: Path) -> Server:
+def _start_granian(stack: ExitStack, folder: Path) -> Server:
     port, frame = str(free_port()), str(folder / "frame")
     command = ("-m", "granian", "--interface", "asgi", "--port", port, "--backlog", "4096")
     app = (*command, "bench.peer_apps:app")
-    return stack.enter_context(running(app, None, PORT=port, PEER="raw", FRAME=frame))
+    return stack.enter_context(running_server(app, None, PORT=port, PEER="raw", FRAME=frame))
 
 
-def _nchan(stack: ExitStack, _folder: Path) -> Server:
-    own = stack.enter_context(scratch())
+def _start_nchan(stack: ExitStack, _folder: Path) -> Server:
+    own = stack.enter_context(temporary_folder())
     port = free_port()
     module = next(each for each in NCHAN_MODULES if Path(each).exists())
-    (own / "nginx.conf").write_text(NCHAN.format(module=module, port=port))
+    (own / "nginx.conf").write_text(NCHAN_CONFIG.format(module=module, port=port))
     command = [str(shutil.which("nginx")), "-p", str(own), "-c", "nginx.conf"]
-    return stack.enter_context(running(command, own, PORT=str(port)))
+    return stack.enter_context(running_server(command, own, PORT=str(port)))
 
 
-def _post_text(server: Server, folder: Path) -> Callable[[], None]:
+def _make_text_poster(server: Server, folder: Path) -> Callable[[], None]:
     """nchan is given the event's text and makes the frame itself."""
     lines = (folder / "frame").read_bytes().split(b"\n")
-    return poster(server.port, body=next(each for each in lines if each.startswith(b"data: "))[6:])
+    return make_poster(
+        server.port, body=next(each for each in lines if each.startswith(b"data: "))[6:]
+    )

@@ -22,11 +22,11 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "log_min_messages": "error",
 }
-LOOKS = 5  # at its processes, while one of them ends
+PROCESS_READ_ATTEMPTS = 5  # at its processes, while one of them ends
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningPostgres:
     """The server; `cpu` is what all its processes have used."""
 
     admin: str
@@ -49,26 +49,26 @@ class Running:
 
     def cpu(self) -> float:
         """Seconds so far, user and system."""
-        for _ in range(LOOKS):
+        for _ in range(PROCESS_READ_ATTEMPTS):
             try:
-                return processes.cpu(self.pid)
+                return processes.read_cpu(self.pid)
             except FileNotFoundError:  # one of its workers has just ended
                 time.sleep(0.01)
-        return processes.cpu(self.pid)
+        return processes.read_cpu(self.pid)
 
 
 @cache
-def find() -> Running | str:
+def find_server() -> RunningPostgres | str:
     """The server of this run, started when it is first needed; or why there is none."""
     try:
-        from tests.postgres import start
+        from tests.fixtures.postgres import start_server
 
-        started = start(SETTINGS)
+        started = start_server(SETTINGS)
     except ImportError as error:
         return f"no PostgreSQL: {error.name} is not installed"
     except (OSError, AssertionError) as error:
         return f"no PostgreSQL: {error}"
-    return Running(started.url, started.pid)
+    return RunningPostgres(started.url, started.pid)
 
 
 def count_pending(url: str) -> int:

@@ -7,30 +7,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-TICK = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat per second
-PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")  # of /proc/PID/stat per second
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
-def cpu(pid: int) -> float:
+def read_cpu(pid: int) -> float:
     """Seconds of CPU used so far, in user mode and in the kernel."""
     ticks = 0
-    for each in _family(pid):
+    for each in _process_tree(pid):
         fields = (each / "stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICK
+    return ticks / CLOCK_TICKS
 
 
-def memory(pid: int) -> int:
+def read_memory(pid: int) -> int:
     """Bytes of memory (PSS: pages shared with others count in part)."""
-    return 1024 * sum(_field(each / "smaps_rollup", "Pss:") for each in _family(pid))
+    return 1024 * sum(_read_field(each / "smaps_rollup", "Pss:") for each in _process_tree(pid))
 
 
-def writes(pid: int) -> int:
+def count_writes(pid: int) -> int:
     """System calls so far that wrote with `write`, `writev` or `pwrite`."""
-    return sum(_field(each / "io", "syscw:") for each in _family(pid))
+    return sum(_read_field(each / "io", "syscw:") for each in _process_tree(pid))
 
 
-def sockets(pid: int) -> int:
+def count_sockets(pid: int) -> int:
     """Sockets it has open, its children's not counted."""
     found = 0
     for each in Path(f"/proc/{pid}/fd").iterdir():
@@ -39,20 +39,20 @@ def sockets(pid: int) -> int:
     return found
 
 
-def tcp_memory() -> int:
+def read_tcp_memory() -> int:
     """Bytes the kernel holds for all TCP sockets of this machine."""
     words = Path("/proc/net/sockstat").read_text().split("TCP:", 1)[1].split("\n", 1)[0].split()
-    return PAGE * int(words[words.index("mem") + 1])
+    return PAGE_BYTES * int(words[words.index("mem") + 1])
 
 
-def _family(pid: int) -> Iterator[Path]:
+def _process_tree(pid: int) -> Iterator[Path]:
     home = Path(f"/proc/{pid}")
     yield home
     for child in (home / "task" / str(pid) / "children").read_text().split():
-        yield from _family(int(child))
+        yield from _process_tree(int(child))
 
 
-def _field(file: Path, name: str) -> int:
+def _read_field(file: Path, name: str) -> int:
     for line in file.read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1])

@@ -33,19 +33,19 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Report:
     """What one part of the run found: ratios, which travel, before figures, which do not."""
 
     name: str
-    how: str
+    method: str
     ratios: list[Figure]
     figures: list[Figure] = field(default_factory=list)
-    others: float | None = None  # share of all cores used by processes not of this run
+    noise_share: float | None = None  # share of all cores used by processes not of this run
     not_measured: str | None = None  # why, where there is nothing
     notes: list[str] = field(default_factory=list)  # what was left out, and why
 
 
-def of_rounds(
+def figure_of_rounds(
     what: str,
     values: Sequence[float],
     unit: str,
@@ -62,29 +62,29 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-def show(part: Part) -> str:
+def render_report(part: Report) -> str:
     """The part as lines of the table."""
-    lines = [f"\n{part.name}: {part.how}"]
+    lines = [f"\n{part.name}: {part.method}"]
     if part.not_measured is not None:
         return "\n".join([*lines, f"  not measured: {part.not_measured}"])
-    lines += [_line(each) for each in (*part.ratios, *part.figures)]
+    lines += [_render_line(each) for each in (*part.ratios, *part.figures)]
     lines += [f"  left out: {note}" for note in part.notes]
-    if part.others is not None:
-        lines.append(f"  other processes used {part.others:.0%} of the machine meanwhile")
+    if part.noise_share is not None:
+        lines.append(f"  other processes used {part.noise_share:.0%} of the machine meanwhile")
     return "\n".join(lines)
 
 
-def save(part: Part, machine: dict[str, object], folder: Path = RESULTS) -> None:
+def save_report(part: Report, machine: dict[str, object], folder: Path = RESULTS) -> None:
     """Write the part to `results/NAME.json`."""
     folder.mkdir(exist_ok=True)
     told = {
         "part": part.name,
-        "how": part.how,
+        "how": part.method,
         "not_measured": part.not_measured,
         "left_out": part.notes,
-        "ratios": [_told(each) for each in part.ratios],
-        "figures": [_told(each) for each in part.figures],
-        "share_of_machine_used_by_others": _rounded(part.others),
+        "ratios": [_figure_fields(each) for each in part.ratios],
+        "figures": [_figure_fields(each) for each in part.figures],
+        "share_of_machine_used_by_others": _rounded(part.noise_share),
         "machine": machine,
     }
     kept = {name: value for name, value in told.items() if value not in (None, [])}
@@ -92,7 +92,7 @@ def save(part: Part, machine: dict[str, object], folder: Path = RESULTS) -> None
     (folder / f"{part.name}.json").write_text(text + "\n")
 
 
-def _told(figure: Figure) -> dict[str, object]:
+def _figure_fields(figure: Figure) -> dict[str, object]:
     told = asdict(figure) | {"met": figure.is_met}
     if figure.bar is None:
         del told["bar"], told["good"], told["met"]
@@ -103,18 +103,18 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.4g}")
 
 
-def _line(figure: Figure) -> str:
-    value = f"{_short(figure.value)} {figure.unit}"
-    spread = f"{_short(figure.low)}–{_short(figure.high)}" if figure.high else ""
-    return f"  {figure.what:<62} {value:>12}   {spread:>15}   {_verdict(figure)}".rstrip()
+def _render_line(figure: Figure) -> str:
+    value = f"{_format_number(figure.value)} {figure.unit}"
+    spread = f"{_format_number(figure.low)}–{_format_number(figure.high)}" if figure.high else ""
+    return f"  {figure.what:<62} {value:>12}   {spread:>15}   {_render_verdict(figure)}".rstrip()
 
 
-def _verdict(figure: Figure) -> str:
+def _render_verdict(figure: Figure) -> str:
     if figure.bar is None:
         return ""
     sign = "≤" if figure.good == "below" else "≥"
     return f"bar {sign} {figure.bar:g}: {'met' if figure.is_met else 'MISSED'}"
 
 
-def _short(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from bench import postgres, processes
-from bench.bodies import SECRET, opening, post
-from bench.sockets import HOST, connect, fetch, request
-from deskwire.server.control import ask_server
+from bench.sockets import HOST, build_request, connect, fetch
+from bench.webhook_bodies import SECRET, setup_bodies, signed_request
+from deskwire.server.control import send_command
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 30.0  # s until a server answers
 STOP_TIMEOUT = 10.0  # s from SIGTERM to the end
 DRAIN_TIMEOUT = 120.0  # s for a backlog of deliveries
-STEP = 0.05  # s between two looks at something that is waited for
-DATABASE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
+POLL_INTERVAL = 0.05  # s between two looks at something that is waited for
+DATABASE_FILE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
 
 DESKWIRE = ("-c", "from deskwire.cli.main import main; main()", "serve")  # as shipped
-HELD_WORKER = ("-m", "bench.held_worker", "serve")
-HOOKED = ("-m", "bench.hooked", "serve")
-PAGED = ("-m", "bench.paged", "serve")
-BARE_DOOR = ("-m", "bench.bare_door")
-BARE_LIVE = ("-m", "bench.bare_live")
+WITHOUT_WORKER = ("-m", "bench.serve_without_worker", "serve")
+WITH_HOOKS = ("-m", "bench.serve_with_hooks", "serve")
+WITH_BENCH_PAGES = ("-m", "bench.serve_with_bench_pages", "serve")
+BASELINE_DOOR = ("-m", "bench.baseline_door")
+BASELINE_LIVE = ("-m", "bench.baseline_live")
 
 
 class Server:
@@ -54,55 +54,59 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
-    def cpu(self) -> float:
+    def read_cpu(self) -> float:
         """Seconds of CPU used so far, user and system, by all its threads and children (Linux)."""
-        return processes.cpu(self._process.pid)
+        return processes.read_cpu(self._process.pid)
 
-    def memory(self) -> int:
+    def read_memory(self) -> int:
         """Bytes: its share of every page it has in memory (PSS), with its children's."""
-        return processes.memory(self._process.pid)
+        return processes.read_memory(self._process.pid)
 
-    def writes(self) -> int:
+    def count_writes(self) -> int:
         """System calls it has written with so far (`write` and its like; not `send`)."""
-        return processes.writes(self._process.pid)
+        return processes.count_writes(self._process.pid)
 
-    def sockets(self) -> int:
+    def count_sockets(self) -> int:
         """Sockets it has open."""
-        return processes.sockets(self._process.pid)
+        return processes.count_sockets(self._process.pid)
 
     def wait_until_ready(self) -> None:
         """Wait for /readyz to say yes."""
-        wait_for(self.is_ready, START_TIMEOUT, "the server to answer", self.log)
+        wait_until(self.is_ready, START_TIMEOUT, "the server to answer", self.read_log_tail)
 
-    def wait_until_worked_off(self) -> None:
+    def wait_until_processed(self) -> None:
         """Wait until nothing the door kept is left to be worked on."""
         if url := self._database_url:
             what = "its deliveries to be worked off"
-            wait_for(lambda: postgres.count_pending(url) == 0, DRAIN_TIMEOUT, what, self.log)
+            wait_until(
+                lambda: postgres.count_pending(url) == 0, DRAIN_TIMEOUT, what, self.read_log_tail
+            )
             return
-        database = sqlite3.connect(f"file:{self.folder / DATABASE}?mode=ro", uri=True)
+        database = sqlite3.connect(f"file:{self.folder / DATABASE_FILE}?mode=ro", uri=True)
         ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
-        wait_for(lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.log)
+        wait_until(
+            lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.read_log_tail
+        )
         database.close()
 
-    def ask(self, command: str, **arguments: Any) -> Any:
+    def run_command(self, command: str, **arguments: Any) -> Any:
         """Give Deskwire a command of the shell's."""
-        reply = ask_server(self.folder / DATABASE, command, arguments)
+        reply = send_command(self.folder / DATABASE_FILE, command, arguments)
         if reply is None:
-            raise RuntimeError(f"nobody serves:\n{self.log()}")
+            raise RuntimeError(f"nobody serves:\n{self.read_log_tail()}")
         return reply["result"]
 
-    def log(self) -> str:
+    def read_log_tail(self) -> str:
         """The end of what the server wrote."""
         return (self.folder / "server.log").read_text(errors="replace")[-2000:]
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, signal_number: signal.Signals) -> None:
         """Send it a signal."""
-        self._process.send_signal(number)
+        self._process.send_signal(signal_number)
 
     def stop(self) -> None:
         """End it as an operator would."""
-        self.tell(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -112,28 +116,28 @@ class Server:
     def is_ready(self) -> bool:
         """Whether /readyz says yes; an error if the server has ended."""
         if self._process.poll() is not None:
-            raise RuntimeError(f"a server ended at once:\n{self.log()}")
+            raise RuntimeError(f"a server ended at once:\n{self.read_log_tail()}")
         try:
             with connect(self.port) as connection:
-                return fetch(connection, request("GET", "/readyz", {}))[0] == 200
+                return fetch(connection, build_request("GET", "/readyz", {}))[0] == 200
         except OSError:
             return False
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """An empty folder, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="deskwire-bench-") as folder:
         yield Path(folder)
 
 
 @contextmanager
-def running(
+def running_server(
     command: Sequence[str], folder: Path | None = None, **environment: str
 ) -> Iterator[Server]:
     """Run COMMAND in a folder (else an empty one) until the block ends; it is ready."""
-    with scratch() as empty:
-        server = start(command, folder or empty, **environment)
+    with temporary_folder() as empty:
+        server = start_server(command, folder or empty, **environment)
         try:
             server.wait_until_ready()
             yield server
@@ -141,7 +145,7 @@ def running(
             server.stop()
 
 
-def start(command: Sequence[str], folder: Path, **environment: str) -> Server:
+def start_server(command: Sequence[str], folder: Path, **environment: str) -> Server:
     """Start a program by its path, or `python COMMAND`, in `folder`; it may not answer yet."""
     port = int(environment.get("PORT") or free_port())
     program = [] if Path(command[0]).is_absolute() else [sys.executable]
@@ -157,17 +161,17 @@ def start(command: Sequence[str], folder: Path, **environment: str) -> Server:
     return Server(process, port, folder, environment.get("DATABASE_URL", ""))
 
 
-def fill(server: Server) -> None:
+def announce_guild(server: Server) -> None:
     """Tell Deskwire of the Discord server and its tickets, and wait until it knows them."""
     with connect(server.port) as connection:
-        for body in opening():
-            status, answer = fetch(connection, post(body))
+        for body in setup_bodies():
+            status, answer = fetch(connection, signed_request(body))
             if status != 200:
-                raise RuntimeError(f"the door refused: {answer!r}\n{server.log()}")
-    server.wait_until_worked_off()
+                raise RuntimeError(f"the door refused: {answer!r}\n{server.read_log_tail()}")
+    server.wait_until_processed()
 
 
-def wait_for(
+def wait_until(
     is_true: Callable[[], bool], timeout: float, what: str, log: Callable[[], str]
 ) -> None:
     """Look again and again until it is true; an error with the server's log after `timeout`."""
@@ -175,7 +179,7 @@ def wait_for(
     while not is_true():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout:.0f} s for {what}:\n{log()}")
-        time.sleep(STEP)
+        time.sleep(POLL_INTERVAL)
 
 
 def _environment(port: int) -> dict[str, str]:

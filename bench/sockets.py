@@ -9,24 +9,24 @@ import re
 import socket
 
 HOST = "127.0.0.1"
-PATIENCE = 20.0  # s; a server that is silent for longer has failed the run
-CHUNK = 256 * 1024  # bytes read at once
+TIMEOUT = 20.0  # s; a server that is silent for longer has failed the run
+CHUNK_BYTES = 256 * 1024  # bytes read at once
 
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class Broken(Exception):
+class BrokenConnection(Exception):
     """The other side closed the connection, or answered what was not expected."""
 
 
 def connect(port: int) -> socket.socket:
     """A connection that sends at once what it is given."""
-    connection = socket.create_connection((HOST, port), PATIENCE)
+    connection = socket.create_connection((HOST, port), TIMEOUT)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
-def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+def build_request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
     """The bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", f"host: {HOST}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -40,15 +40,15 @@ def read_status(received: bytes) -> int | None:
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
-    found = _LENGTH.search(received, 0, end + 2)
+    found = _CONTENT_LENGTH.search(received, 0, end + 2)
     if found is None:
-        raise Broken(f"an answer without a length: {received[:80]!r}")
+        raise BrokenConnection(f"an answer without a length: {received[:80]!r}")
     return int(received[9:12]) if len(received) >= end + 4 + int(found[1]) else None
 
 
-def fetch(connection: socket.socket, asked: bytes) -> tuple[int, bytes]:
+def fetch(connection: socket.socket, request_bytes: bytes) -> tuple[int, bytes]:
     """Send a request and wait for the whole answer: its status and all its bytes."""
-    connection.sendall(asked)
+    connection.sendall(request_bytes)
     received = b""
     while (status := read_status(received)) is None:
         received += _receive(connection)
@@ -63,7 +63,7 @@ def read_until(connection: socket.socket, marker: bytes, received: bytes = b"") 
 
 
 def _receive(connection: socket.socket) -> bytes:
-    part = connection.recv(CHUNK)
+    part = connection.recv(CHUNK_BYTES)
     if not part:
-        raise Broken("the server closed the connection")
+        raise BrokenConnection("the server closed the connection")
     return part

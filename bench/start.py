@@ -8,52 +8,61 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.machine import Noise
-from bench.report import Part, of_rounds
-from bench.servers import DESKWIRE, ROOT, START_TIMEOUT, scratch, start
+from bench.machine import MachineNoise
+from bench.report import Report, figure_of_rounds
+from bench.servers import DESKWIRE, ROOT, START_TIMEOUT, start_server, temporary_folder
 
-ROUNDS = 9
-STEP = 0.002  # s between two looks at /readyz
+ROUND_COUNT = 9
+POLL_INTERVAL = 0.002  # s between two looks at /readyz
 
-VERSION = ("-c", "from deskwire.cli.main import main; main()", "--version")
-TYPER = ("-c", "import typer")
-IMPORTS = ("-c", "import deskwire.cli.main, deskwire.server.serve")
+VERSION_COMMAND = ("-c", "from deskwire.cli.main import main; main()", "--version")
+IMPORT_TYPER_COMMAND = ("-c", "import typer")
+IMPORT_SERVER_COMMAND = ("-c", "import deskwire.cli.main, deskwire.server.serve")
 
-VERSION_BAR = 2.0  # × a bare import of typer
-SERVE_BAR = 1.3  # × the time the server's imports take
+MAX_VERSION_RATIO = 2.0  # × a bare import of typer
+MAX_SERVE_RATIO = 1.3  # × the time the server's imports take
 
-HOW = f"{ROUNDS} alternations; the server starts on a database that is there already"
+METHOD = f"{ROUND_COUNT} alternations; the server starts on a database that is there already"
 
 
-def measure() -> Part:
+def measure() -> Report:
     """Start everything in turn."""
-    with scratch() as folder:
+    with temporary_folder() as folder:
         _time_serving(folder)  # makes the database, and warms the caches
-        noise = Noise(lambda: 0.0)
+        noise = MachineNoise(lambda: 0.0)
         rounds = [
-            (_time(VERSION), _time(TYPER), _time_serving(folder), _time(IMPORTS))
-            for _ in range(ROUNDS)
+            (
+                _time_command(VERSION_COMMAND),
+                _time_command(IMPORT_TYPER_COMMAND),
+                _time_serving(folder),
+                _time_command(IMPORT_SERVER_COMMAND),
+            )
+            for _ in range(ROUND_COUNT)
         ]
-        share = noise.share()
+        share = noise.read_share()
     version, typer, serving, imports = zip(*rounds, strict=True)
     ratios = [
-        of_rounds("deskwire --version, of `import typer`", _over(version, typer), "×", VERSION_BAR),
-        of_rounds("until ready, of the server's imports", _over(serving, imports), "×", SERVE_BAR),
+        figure_of_rounds(
+            "deskwire --version, of `import typer`", _ratios(version, typer), "×", MAX_VERSION_RATIO
+        ),
+        figure_of_rounds(
+            "until ready, of the server's imports", _ratios(serving, imports), "×", MAX_SERVE_RATIO
+        ),
     ]
     figures = [
-        of_rounds("deskwire --version", version, "ms"),
-        of_rounds("import typer", typer, "ms"),
-        of_rounds("until ready", serving, "ms"),
-        of_rounds("the server's imports", imports, "ms"),
+        figure_of_rounds("deskwire --version", version, "ms"),
+        figure_of_rounds("import typer", typer, "ms"),
+        figure_of_rounds("until ready", serving, "ms"),
+        figure_of_rounds("the server's imports", imports, "ms"),
     ]
-    return Part("start", HOW, ratios, figures, share)
+    return Report("start", METHOD, ratios, figures, share)
 
 
-def _over(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
-def _time(command: Sequence[str]) -> float:
+def _time_command(command: Sequence[str]) -> float:
     """Milliseconds from the start of `python COMMAND` to its end."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
@@ -63,12 +72,12 @@ def _time(command: Sequence[str]) -> float:
 def _time_serving(folder: Path) -> float:
     """Milliseconds from the start of `deskwire serve` until /readyz says yes."""
     began = time.perf_counter()
-    server = start(DESKWIRE, folder)
+    server = start_server(DESKWIRE, folder)
     try:
         while not server.is_ready():
             if time.perf_counter() - began > START_TIMEOUT:
-                raise TimeoutError(server.log())
-            time.sleep(STEP)
+                raise TimeoutError(server.read_log_tail())
+            time.sleep(POLL_INTERVAL)
         return (time.perf_counter() - began) * 1000
     finally:
         server.stop()

@@ -17,29 +17,33 @@ from tempfile import TemporaryDirectory
 
 # Half of the time of a test is waiting: for a server to start, a browser to draw, a beat to come.
 # Files stay whole, so that the servers they share are started once.
-TOGETHER = ("-n", "3", "--dist", "loadfile")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MEMORY = Path("/dev/shm")  # a new PostgreSQL database is 1,200 files: 0.4 s on a disk, 0.04 here
-ROOM = 4 << 30  # bytes; most that was seen is 1.2 GB
+XDIST_ARGUMENTS = ("-n", "3", "--dist", "loadfile")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MEMORY_FOLDER = Path(
+    "/dev/shm"
+)  # a new PostgreSQL database is 1,200 files: 0.4 s on a disk, 0.04 here
+REQUIRED_BYTES = 4 << 30  # bytes; most that was seen is 1.2 GB
 
 
 def main(arguments: list[str]) -> int:
     """Run the tests; gives pytest's exit code."""
     chosen = os.environ.get("CHROMIUM", "")
-    browser = shutil.which(chosen) if chosen else _first_of(NAMES)
+    browser = shutil.which(chosen) if chosen else _find_program(CHROMIUM_NAMES)
     if chosen and browser is None:
         print(f"CHROMIUM={chosen} is no program; correct it or leave it out.", file=sys.stderr)
         return 2
-    pytest = [sys.executable, "-m", "pytest", *TOGETHER, *arguments]
+    pytest = [sys.executable, "-m", "pytest", *XDIST_ARGUMENTS, *arguments]
     environment = dict(os.environ)
     with ExitStack() as stack:
-        if "TMPDIR" not in os.environ and _has_room(MEMORY):
-            folder = stack.enter_context(TemporaryDirectory(prefix="deskwire-tests-", dir=MEMORY))
+        if "TMPDIR" not in os.environ and _has_room(MEMORY_FOLDER):
+            folder = stack.enter_context(
+                TemporaryDirectory(prefix="deskwire-tests-", dir=MEMORY_FOLDER)
+            )
             Path(folder).chmod(0o711)  # PostgreSQL, which root starts as somebody else, passes
             environment["TMPDIR"] = folder
         if browser is not None:
-            return _run(pytest, {**environment, "CHROMIUM": browser})
-        code = _run([*pytest, "-m", "not browser"], environment)
+            return _run_pytest(pytest, {**environment, "CHROMIUM": browser})
+        code = _run_pytest([*pytest, "-m", "not browser"], environment)
     print(
         "Left out: the browser tests, because there is no Chromium. Install one "
         "(apt-get install chromium) or name it: CHROMIUM=/path/to/chromium make test"
@@ -47,19 +51,19 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _run(command: list[str], environment: dict[str, str]) -> int:
+def _run_pytest(command: list[str], environment: dict[str, str]) -> int:
     with subprocess.Popen(command, env=environment) as process:
         signal.signal(signal.SIGINT, lambda *_: None)  # a terminal tells pytest itself
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
 
 
-def _first_of(names: tuple[str, ...]) -> str | None:
+def _find_program(names: tuple[str, ...]) -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def _has_room(folder: Path) -> bool:
-    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= ROOM
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= REQUIRED_BYTES
 
 
 if __name__ == "__main__":

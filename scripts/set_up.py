@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 FRONTEND = ROOT / "frontend"
-BUILT = ROOT / "src/deskwire/web/static/dist"
-OUTPUTS = ("app.js", "app.css", "chart.js", "theme.js")
-STAMPS = ROOT / ".stamps"  # of the front end; those of the environment lie in it
-OLDEST_NODE = 20
-IS_NEW_ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
+BUILD_FOLDER = ROOT / "src/deskwire/web/static/dist"
+BUILD_OUTPUTS = ("app.js", "app.css", "chart.js", "theme.js")
+STAMP_FOLDER = ROOT / ".stamps"  # of the front end; those of the environment lie in it
+MIN_NODE_VERSION = 20
+PYTHON_VERSION_CHECK = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 LOCKS = {
     # A development environment can also run: its lock holds the other one's pins.
@@ -44,7 +44,7 @@ main()
 """
 
 
-class Impossible(Exception):
+class SetUpError(Exception):
     """Something outside the house is missing; the message says what to do."""
 
 
@@ -56,15 +56,15 @@ def main(arguments: Sequence[str]) -> int:
                 set_up(kind)
             case ["npm", script]:
                 ensure_packages()
-                npm("run", script)
+                run_npm("run", script)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
-    except Impossible as problem:
+    except SetUpError as problem:
         print(f"Deskwire: {problem}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as failure:
-        print(f"Deskwire: `{_shown(failure.cmd)}` failed; see above.", file=sys.stderr)
+        print(f"Deskwire: `{_format_command(failure.cmd)}` failed; see above.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -81,26 +81,26 @@ def set_up(kind: str) -> None:
 
 def ensure_venv() -> None:
     """A virtual environment whose Python runs."""
-    if PYTHON.exists() and _is_fine([PYTHON, "-c", IS_NEW_ENOUGH]):
+    if PYTHON.exists() and _succeeds([PYTHON, "-c", PYTHON_VERSION_CHECK]):
         return
-    say(f"Making .venv with Python {sys.version_info[0]}.{sys.version_info[1]}")
-    if not _is_fine([sys.executable, "-m", "venv", "--clear", VENV]):
-        raise Impossible(
+    print_step(f"Making .venv with Python {sys.version_info[0]}.{sys.version_info[1]}")
+    if not _succeeds([sys.executable, "-m", "venv", "--clear", VENV]):
+        raise SetUpError(
             f"{sys.executable} cannot make a virtual environment. On Debian and Ubuntu: "
             "apt-get install python3-venv"
         )
 
 
-def ensure_locked(lock: str, *contained: str) -> None:
+def ensure_locked(lock: str, *implied_locks: str) -> None:
     """What `lock` names, installed by plain pip; it `contained` other locks' pins too."""
-    if is_fresh(VENV / "stamps" / lock, digest_of([ROOT / lock])):
+    if is_stamped(VENV / "stamps" / lock, compute_digest([ROOT / lock])):
         return
-    if not _is_fine([PYTHON, "-m", "pip", "--version"]):
+    if not _succeeds([PYTHON, "-m", "pip", "--version"]):
         run([PYTHON, "-m", "ensurepip", "--upgrade"])
-    say(f"Installing {lock}")
+    print_step(f"Installing {lock}")
     run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", ROOT / lock])
-    for each in (lock, *contained):
-        stamp(VENV / "stamps" / each, digest_of([ROOT / each]))
+    for each in (lock, *implied_locks):
+        write_stamp(VENV / "stamps" / each, compute_digest([ROOT / each]))
 
 
 def ensure_project() -> None:
@@ -118,26 +118,28 @@ def ensure_project() -> None:
 
 def ensure_frontend() -> None:
     """The built front end, made again only when its sources changed."""
-    made_from = digest_of(_sources())
-    if all((BUILT / name).exists() for name in OUTPUTS) and is_fresh(STAMPS / "front", made_from):
+    made_from = compute_digest(_frontend_sources())
+    if all((BUILD_FOLDER / name).exists() for name in BUILD_OUTPUTS) and is_stamped(
+        STAMP_FOLDER / "front", made_from
+    ):
         return
     ensure_packages()
-    say("Building the front end")
-    npm("run", "build")
-    stamp(STAMPS / "front", made_from)
+    print_step("Building the front end")
+    run_npm("run", "build")
+    write_stamp(STAMP_FOLDER / "front", made_from)
 
 
 def ensure_packages() -> None:
     """The front end's packages, as its lock names them."""
-    made_from = digest_of([FRONTEND / "package.json", FRONTEND / "package-lock.json"])
-    if (FRONTEND / "node_modules").is_dir() and is_fresh(STAMPS / "npm", made_from):
+    made_from = compute_digest([FRONTEND / "package.json", FRONTEND / "package-lock.json"])
+    if (FRONTEND / "node_modules").is_dir() and is_stamped(STAMP_FOLDER / "npm", made_from):
         return
-    say("Installing frontend/package-lock.json")
-    npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
-    stamp(STAMPS / "npm", made_from)
+    print_step("Installing frontend/package-lock.json")
+    run_npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
+    write_stamp(STAMP_FOLDER / "npm", made_from)
 
 
-def npm(*arguments: str) -> None:
+def run_npm(*arguments: str) -> None:
     """Run npm in frontend/, with a Node that is new enough."""
     environment = dict(os.environ)
     if not has_node():
@@ -155,17 +157,17 @@ def has_node() -> bool:
         return False
     asked = subprocess.run([node, "--version"], check=False, capture_output=True, text=True)
     major = asked.stdout.strip().removeprefix("v").partition(".")[0]
-    return major.isdecimal() and int(major) >= OLDEST_NODE
+    return major.isdecimal() and int(major) >= MIN_NODE_VERSION
 
 
-def _sources() -> Iterator[Path]:
+def _frontend_sources() -> Iterator[Path]:
     """What the front end is built from; Tailwind looks for class names in the templates."""
     for pattern in ("src/**/*", "scripts/*", "*.json"):
         yield from FRONTEND.glob(pattern)
     yield from (ROOT / "src/deskwire/web/templates").glob("**/*")
 
 
-def digest_of(files: Sequence[Path] | Iterator[Path]) -> str:
+def compute_digest(files: Sequence[Path] | Iterator[Path]) -> str:
     """What some files hold, under which names."""
     found = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
@@ -174,29 +176,29 @@ def digest_of(files: Sequence[Path] | Iterator[Path]) -> str:
     return found.hexdigest()
 
 
-def is_fresh(note: Path, made_from: str) -> bool:
-    return note.exists() and note.read_text() == made_from
+def is_stamped(stamp_file: Path, digest: str) -> bool:
+    return stamp_file.exists() and stamp_file.read_text() == digest
 
 
-def stamp(note: Path, made_from: str) -> None:
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(made_from)
+def write_stamp(stamp_file: Path, digest: str) -> None:
+    stamp_file.parent.mkdir(parents=True, exist_ok=True)
+    stamp_file.write_text(digest)
 
 
 def run(command: Sequence[str | Path], **more: object) -> None:
     subprocess.run([str(part) for part in command], check=True, **more)  # type: ignore[call-overload]
 
 
-def say(sentence: str) -> None:
+def print_step(sentence: str) -> None:
     print(f"{sentence} …", flush=True)
 
 
-def _is_fine(command: Sequence[str | Path]) -> bool:
+def _succeeds(command: Sequence[str | Path]) -> bool:
     quiet = subprocess.DEVNULL
     return subprocess.run(command, check=False, stdout=quiet, stderr=quiet).returncode == 0
 
 
-def _shown(command: Sequence[str]) -> str:
+def _format_command(command: Sequence[str]) -> str:
     return " ".join(Path(command[0]).name if n == 0 else part for n, part in enumerate(command))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import KINDS, Kind, choosing
-from tests.place import Place
-from tests.server import Server, running
+from tests.fixtures.databases import DATABASE_KINDS, DatabaseKind, use_database_kind
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import Server, running_server
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
@@ -40,33 +40,33 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-BOTH = ("tests/db/", "tests/http/")  # folders whose tests run on every kind of database
+EVERY_DATABASE_FOLDERS = ("tests/db/", "tests/http/")  # their tests run on every database kind
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test with every kind of database; `@pytest.mark.database("sqlite")` chooses."""
     mark = metafunc.definition.get_closest_marker("database")
-    whole = metafunc.definition.nodeid.startswith(BOTH)
-    kinds = mark.args if mark else KINDS if whole else ()
+    whole = metafunc.definition.nodeid.startswith(EVERY_DATABASE_FOLDERS)
+    kinds = mark.args if mark else DATABASE_KINDS if whole else ()
     if kinds:
         metafunc.parametrize("database", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def database(request: pytest.FixtureRequest) -> Iterator[Kind]:
+def database(request: pytest.FixtureRequest) -> Iterator[DatabaseKind]:
     """The kind of every database that is made meanwhile."""
-    with choosing(getattr(request, "param", "sqlite")) as kind:
+    with use_database_kind(getattr(request, "param", "sqlite")) as kind:
         yield kind
 
 
 @pytest.fixture(scope="session")
-def server(database: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(database: DatabaseKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server for all tests that do not need one of their own."""
-    with running(tmp_path_factory.mktemp(f"server-{database}"), SSE_DEBUG="true") as started:
+    with running_server(tmp_path_factory.mktemp(f"server-{database}"), SSE_DEBUG="true") as started:
         yield started
 
 
 @pytest.fixture
-def place(server: Server) -> Place:
+def guild(server: Server) -> GuildFixture:
     """A guild of its own on that server."""
-    return Place(server)
+    return GuildFixture(server)

@@ -1,10 +1,10 @@
 // Build events as the server sends them.
 
-import type { Envelope, EventData, Line, TicketNow } from "../src/generated/events";
+import type { Envelope, EventData, Line, TicketSnapshot } from "../src/generated/events";
 
 export const GUILD = "guild:1";
 
-export function ticketNow(changed: Partial<TicketNow> = {}): TicketNow {
+export function ticketNow(changed: Partial<TicketSnapshot> = {}): TicketSnapshot {
   return {
     id: "t1",
     number: 7,

@@ -19,7 +19,7 @@ from deskwire.accounts import identities, links, passwords, people, rate_limit, 
 from deskwire.direct_edits import change_log, triggers
 from deskwire.events import log
 from deskwire.kit import mail
-from deskwire.kit.db import Database, is_shared, lock, metadata
+from deskwire.kit.db import Database, acquire_advisory_lock, is_postgresql, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.sqlite import SQLite
 from deskwire.tickets import messages, search_index, tables
@@ -31,16 +31,16 @@ from deskwire.workspaces.guilds import guilds, members, roles
 from deskwire.workspaces.organizations import invitations, organizations
 
 __all__ = [
-    "TABLES",
-    "check_ready",
-    "copy_to",
-    "is_newer",
+    "TABLE_MODULES",
+    "check_schema",
+    "copy_database",
+    "is_newer_revision",
     "metadata",
     "migrate",
-    "read_state",
+    "read_revisions",
 ]
 
-TABLES = (
+TABLE_MODULES = (
     counts,
     daily_counts,
     deliveries,
@@ -65,15 +65,15 @@ TABLES = (
     search_index,
 )
 
-event.listen(metadata, "after_create", triggers.make)
+event.listen(metadata, "after_create", triggers.create_triggers)
 
-_FOLDER = Path(__file__).parent / "migrations"
+_MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 
 
-def read_state(tx: Connection) -> tuple[str | None, str]:
+def read_revisions(tx: Connection) -> tuple[str | None, str]:
     """The revision of the database (None: empty) and the one this code needs."""
     try:
-        return MigrationContext.configure(tx).get_current_revision(), _newest()
+        return MigrationContext.configure(tx).get_current_revision(), _read_newest_revision()
     except CommandError:
         raise Conflict(
             "The database is at several revisions at once: a migration or a restore broke off. "
@@ -89,17 +89,17 @@ def migrate(db: Database) -> tuple[str | None, str]:
     """
     if isinstance(db, SQLite):
         db.path.parent.mkdir(parents=True, exist_ok=True)
-        before, after = db.write_here(read_state)
-        if before not in (None, after) and not is_newer(before):
+        before, after = db.write_sync(read_revisions)
+        if before not in (None, after) and not is_newer_revision(before):
             stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-            copy_to(db, db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
-    return db.write_here(_migrate, db.name)
+            copy_database(db, db.path.with_name(f"{db.path.name}.before-{after}-{stamp}"))
+    return db.write_sync(_migrate_locked, db.name)
 
 
-def check_ready(tx: Connection, name: str) -> None:
+def check_schema(tx: Connection, name: str) -> None:
     """Raises Conflict, with what to do, unless the database is just what this code needs."""
-    before, after = read_state(tx)
-    _check_ours(tx, before, name)
+    before, after = read_revisions(tx)
+    _check_not_foreign(tx, before, name)
     if before != after:
         raise Conflict(
             f"The database {name} is at {before or 'nothing'}, this version needs {after}. "
@@ -113,12 +113,12 @@ def check_ready(tx: Connection, name: str) -> None:
         )
 
 
-def is_newer(revision: str | None) -> bool:
+def is_newer_revision(revision: str | None) -> bool:
     """Whether a database at `revision` was written by a Deskwire that came after this one."""
-    return revision is not None and revision not in _all()
+    return revision is not None and revision not in _list_revisions()
 
 
-def copy_to(db: SQLite, target: Path) -> None:
+def copy_database(db: SQLite, target: Path) -> None:
     """Copy the database, also while it is served. The copy gets an epoch of its own, so that
     browsers reload instead of skipping what happened after it was made. Where it cannot be
     finished nothing is left of it; Invalid where it cannot be begun."""
@@ -128,71 +128,74 @@ def copy_to(db: SQLite, target: Path) -> None:
         raise Invalid(f"{target} cannot be made: {error.strerror}.") from None
     try:
         db.backup_to(target)
-        _part_ways(target)
+        _begin_new_epoch(target)
     except BaseException:
-        _remove(target)  # half a copy is worse than none
+        _delete_files(target)  # half a copy is worse than none
         raise
     finally:
-        _remove(*(target.with_name(target.name + end) for end in ("-wal", "-shm")))
+        _delete_files(*(target.with_name(target.name + end) for end in ("-wal", "-shm")))
 
 
-def _part_ways(path: Path) -> None:
+def _begin_new_epoch(path: Path) -> None:
     copy = SQLite(path)
     try:
-        copy.write_here(log.begin_epoch)
+        copy.write_sync(log.begin_epoch)
     finally:
         copy.close()
 
 
-def _remove(*paths: Path) -> None:
+def _delete_files(*paths: Path) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
 
 
-def _migrate(tx: Connection, name: str) -> tuple[str | None, str]:
-    if is_shared(tx):  # a migration may take longer than an action ever should
+def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
+    if is_postgresql(tx):  # a migration may take longer than an action ever should
         tx.exec_driver_sql(
             "SELECT set_config('lock_timeout', '0', true), "
             "set_config('statement_timeout', '0', true)"
         )
-    lock(tx, "schema")
-    before, after = read_state(tx)  # after the lock: another process may have done it meanwhile
-    _check_ours(tx, before, name)
+    acquire_advisory_lock(tx, "schema")
+    before, after = read_revisions(tx)  # after the lock: another process may have done it meanwhile
+    _check_not_foreign(tx, before, name)
     if before != after:
-        _upgrade(tx)
+        _run_migrations(tx)
     return before, after
 
 
-def _check_ours(tx: Connection, before: str | None, name: str) -> None:
+def _check_not_foreign(tx: Connection, before: str | None, name: str) -> None:
     if before is None and _has_tables(tx):
         raise Conflict(f"{name} is another program's database; set DATABASE_URL to a new one.")
-    if is_newer(before):
+    if is_newer_revision(before):
         raise Conflict(
             f"The database was written by a newer Deskwire (revision {before}); "
             f"install that version, or restore a backup from before the upgrade."
         )
 
 
-def _upgrade(tx: Connection) -> None:
-    config = _config()
+def _run_migrations(tx: Connection) -> None:
+    config = _create_alembic_config()
     config.attributes["connection"] = tx
     command.upgrade(config, "head")
     if tx.execute(log.log_state.select()).first() is None:
         log.begin_epoch(tx)
 
 
-def _config() -> Config:
+def _create_alembic_config() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("script_location", str(_MIGRATIONS_FOLDER))
     return config
 
 
-def _newest() -> str:
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+def _read_newest_revision() -> str:
+    return str(ScriptDirectory.from_config(_create_alembic_config()).get_current_head())
 
 
-def _all() -> set[str]:
-    return {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+def _list_revisions() -> set[str]:
+    return {
+        each.revision
+        for each in ScriptDirectory.from_config(_create_alembic_config()).walk_revisions()
+    }
 
 
 def _has_tables(tx: Connection) -> bool:

@@ -16,16 +16,18 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deskwire.kit.errors import Invalid
-from deskwire.kit.i18n import languages
-from deskwire.kit.smtp_url import Relay, parse_relay, parse_sender
+from deskwire.kit.i18n import list_languages
+from deskwire.kit.smtp_url import SmtpServer, parse_from_address, parse_smtp_url
 
-MIN_SECRET = 32  # characters; `openssl rand -hex 32` prints 64
-POSTGRESQL = ("postgresql://", "postgres://")
-MAKE_ONE = "make one with: openssl rand -hex 32"
-WEAK = f"shorter than {MIN_SECRET} characters or the placeholder; {MAKE_ONE}"
+MIN_SECRET_LENGTH = 32  # characters; `openssl rand -hex 32` prints 64
+POSTGRES_URL_PREFIXES = ("postgresql://", "postgres://")
+GENERATE_HINT = "make one with: openssl rand -hex 32"
+WEAK_SECRET_PROBLEM = (
+    f"shorter than {MIN_SECRET_LENGTH} characters or the placeholder; {GENERATE_HINT}"
+)
 
 
-class Unusable(Invalid):
+class InvalidSettings(Invalid):
     """Settings that cannot be used; `problems` are sentences that name the setting."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -126,19 +128,19 @@ class Settings(BaseSettings):
 
     @field_validator("bot_webhook_secret", "metrics_token")
     @classmethod
-    def _is_text(cls, value: SecretStr, others: ValidationInfo) -> SecretStr:
+    def _validate_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         try:
             value.get_secret_value().encode()
         except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
-            raise ValueError(f"must be text in UTF-8; {MAKE_ONE}") from None
-        if _is_production(others) and _is_weak(value):
-            raise ValueError(WEAK)
+            raise ValueError(f"must be text in UTF-8; {GENERATE_HINT}") from None
+        if _is_production(info) and _is_weak_secret(value):
+            raise ValueError(WEAK_SECRET_PROBLEM)
         return value
 
     @field_validator("public_url")
     @classmethod
-    def _is_origin(cls, value: str, others: ValidationInfo) -> str:
-        if not value and _is_production(others):
+    def _validate_public_url(cls, value: str, info: ValidationInfo) -> str:
+        if not value and _is_production(info):
             raise ValueError("required in production")
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.netloc):
@@ -149,38 +151,38 @@ class Settings(BaseSettings):
 
     @field_validator("desk_language")
     @classmethod
-    def _is_spoken(cls, value: str) -> str:
-        if value not in languages():
-            raise ValueError(f"has no catalogue; there is one of: {', '.join(languages())}")
+    def _validate_language(cls, value: str) -> str:
+        if value not in list_languages():
+            raise ValueError(f"has no catalogue; there is one of: {', '.join(list_languages())}")
         return value
 
     @field_validator("smtp_url")
     @classmethod
-    def _is_relay(cls, value: SecretStr, others: ValidationInfo) -> SecretStr:
+    def _validate_smtp_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         if not value.get_secret_value():
             return value
-        if others.data.get("public_url") == "":  # or links would lead where a request says
+        if info.data.get("public_url") == "":  # or links would lead where a request says
             raise ValueError("needs PUBLIC_URL, where links in mails lead")
         try:
-            return _checked(value)
+            return _check_smtp_url(value)
         except Invalid as refusal:
             raise ValueError(str(refusal)) from None
 
     @field_validator("mail_from")
     @classmethod
-    def _is_sender(cls, value: str, others: ValidationInfo) -> str:
-        url = others.data.get("smtp_url")
+    def _validate_mail_from(cls, value: str, info: ValidationInfo) -> str:
+        url = info.data.get("smtp_url")
         if not value and url is not None and url.get_secret_value():
             raise ValueError("required with SMTP_URL")
         try:
-            return parse_sender(value) if value else value
+            return parse_from_address(value) if value else value
         except Invalid as refusal:
             raise ValueError(str(refusal)) from None
 
     @field_validator("database_url")
     @classmethod
-    def _is_database(cls, value: str) -> str:
-        if value.startswith(POSTGRESQL):
+    def _validate_database_url(cls, value: str) -> str:
+        if value.startswith(POSTGRES_URL_PREFIXES):
             return value  # read by its own driver, which says what is wrong with it
         if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
             raise ValueError(
@@ -192,7 +194,7 @@ class Settings(BaseSettings):
 
     @field_validator("files_url")
     @classmethod
-    def _is_store(cls, value: str) -> str:
+    def _validate_files_url(cls, value: str) -> str:
         if "://" in value and not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/[\w./-]*)?", value):
             raise ValueError("must be a folder, or look like s3://bucket/prefix")
         return value
@@ -215,70 +217,78 @@ class Settings(BaseSettings):
         A comma may be part of one secret as well as between two, so both readings are valid. A
         short part is not: whoever guessed the beginning of a long secret would be the bot.
         """
-        return _secrets_of(self.bot_webhook_secret)
+        return _split_secrets(self.bot_webhook_secret)
 
     @property
-    def has_short_part(self) -> bool:
+    def has_short_secret_part(self) -> bool:
         """Whether somebody may take a part of the bot's secret for a secret that is none."""
         parts = self.bot_webhook_secret.get_secret_value().split(",")
-        return len(parts) > 1 and any(len(part.strip()) < MIN_SECRET for part in parts)
+        return len(parts) > 1 and any(len(part.strip()) < MIN_SECRET_LENGTH for part in parts)
 
     @property
-    def relay(self) -> Relay | None:
+    def smtp_server(self) -> SmtpServer | None:
         """The server that takes mail; None where mail is not sent."""
         url = self.smtp_url.get_secret_value()
-        return parse_relay(url, self.mail_from) if url else None
+        return parse_smtp_url(url, self.mail_from) if url else None
 
     @property
-    def proxies(self) -> list[str]:
+    def proxy_addresses(self) -> list[str]:
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
     @property
-    def address(self) -> str:
+    def local_url(self) -> str:
         """Where the server is reached from this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
-    def weaknesses(self) -> list[str]:
+    def weak_secret_warnings(self) -> list[str]:
         """What is refused in production and warned about elsewhere."""
         secrets = {
             "BOT_WEBHOOK_SECRET": self.bot_webhook_secret,
             "METRICS_TOKEN": self.metrics_token,
         }
-        return [f"{name}: {WEAK}" for name, secret in secrets.items() if _is_weak(secret)]
+        return [
+            f"{name}: {WEAK_SECRET_PROBLEM}"
+            for name, secret in secrets.items()
+            if _is_weak_secret(secret)
+        ]
 
 
-def load(demo: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(demo_values: Mapping[str, Any] | None = None) -> Settings:
     """The settings of this process; `demo` values are the weakest. Raises Unusable."""
     try:
-        return Settings(**(demo or {}))
+        return Settings(**(demo_values or {}))
     except ValidationError as error:
-        raise Unusable([_sentence(each) for each in error.errors(include_input=False)]) from None
+        raise InvalidSettings(
+            [_format_error(each) for each in error.errors(include_input=False)]
+        ) from None
 
 
-def _is_production(others: ValidationInfo) -> bool:
+def _is_production(info: ValidationInfo) -> bool:
     """By the fields before this one, of which `environment` is the first."""
-    return others.data.get("environment") == "production"
+    return info.data.get("environment") == "production"
 
 
-def _checked(url: SecretStr) -> SecretStr:
-    parse_relay(url.get_secret_value(), "")
+def _check_smtp_url(url: SecretStr) -> SecretStr:
+    parse_smtp_url(url.get_secret_value(), "")
     return url
 
 
-def _is_weak(secret: SecretStr) -> bool:
-    return any(len(each) < MIN_SECRET for each in _secrets_of(secret))  # so is the placeholder
+def _is_weak_secret(secret: SecretStr) -> bool:
+    return any(
+        len(each) < MIN_SECRET_LENGTH for each in _split_secrets(secret)
+    )  # so is the placeholder
 
 
-def _secrets_of(secret: SecretStr) -> list[str]:
+def _split_secrets(secret: SecretStr) -> list[str]:
     whole = secret.get_secret_value().strip()
     parts = [part.strip() for part in whole.split(",")]
-    long = [part for part in parts if len(part) >= MIN_SECRET]
+    long = [part for part in parts if len(part) >= MIN_SECRET_LENGTH]
     return list(dict.fromkeys([*long, whole])) if whole else []
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _format_error(error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     name = "_".join(str(part) for part in error["loc"]).upper()
     return f"{name}: {message}" if name else message

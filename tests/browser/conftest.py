@@ -10,13 +10,13 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.company import Company, found
-from tests.browser.visitor import Visitor
-from tests.place import Place
-from tests.server import Server
+from tests.fixtures.browser_company import BrowserCompany, create_company
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = (
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
@@ -24,7 +24,7 @@ FLAGS = (
     "--disable-sync",
 )
 
-Visit = Callable[..., Visitor]
+OpenVisitor = Callable[..., Visitor]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,15 +35,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def find_chromium() -> str:
     """The CHROMIUM of the environment, or the first on the PATH."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, f"no Chromium: set CHROMIUM or install one of {', '.join(NAMES)}"
+    found = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
+    )
+    assert found, f"no Chromium: set CHROMIUM or install one of {', '.join(CHROMIUM_NAMES)}"
     return found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Not for the whole session: Playwright keeps an event loop, in which no other may run."""
-    flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]  # root has no sandbox
+    flags = [
+        *CHROMIUM_FLAGS,
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),
+    ]  # root has no sandbox
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield started
@@ -51,7 +56,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+def open_visitor(browser: Browser, server: Server) -> Iterator[OpenVisitor]:
     """`visit(cookie, path)`: somebody opens a page in a browser of their own.
 
     At the end of the test no browser may have complained: no error on the console, no exception,
@@ -81,13 +86,13 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
         return visitor
 
     yield open_browser
-    complaints = [line for visitor in visitors for line in visitor.complaints]
+    complaints = [line for visitor in visitors for line in visitor.console_problems]
     for visitor in visitors:
         visitor.context.close()
     assert complaints == []
 
 
 @pytest.fixture
-def company(place: Place, visit: Visit) -> Company:
+def company(guild: GuildFixture, open_visitor: OpenVisitor) -> BrowserCompany:
     """A company, with everybody's browser."""
-    return found(place, visit)
+    return create_company(guild, open_visitor)

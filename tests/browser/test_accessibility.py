@@ -15,17 +15,18 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from deskwire.server.services import run_command
-from tests.browser.test_every_page import FITS, LONG, REACH
-from tests.browser.visitor import Visitor
-from tests.place import Place
-from tests.portal_place import Company
-from tests.server import Server
+from deskwire.server.services import run_admin_command
+from tests.browser.test_page_layout import LONG, MEASURE_SCRIPT, NOTHING_OVERFLOWS
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.http_company import HttpCompany
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
-HERE = Path(__file__).parents[2]
-AXE = HERE / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+REPOSITORY_ROOT = Path(__file__).parents[2]
+AXE = REPOSITORY_ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # A theme that has just changed is there with the next frame.
-RUN = """() => new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))
+RUN_AXE_SCRIPT = """() =>
+    new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))
     .then(() => axe.run(document, { resultTypes: ["violations"] })).then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.slice(0, 3).map(node =>
         `${id}: ${node.target.join(" ")}: ${node.failureSummary}: ${node.html.slice(0, 160)}`)))"""
@@ -53,52 +54,55 @@ PAGES = {
     "a newcomer": ("/dashboard", "/guilds"),
 }  # fmt: skip
 NO_PAGES = (
-    "/api", "/avatars", "/files", "/static", "/healthz", "/readyz", "/metrics", "/settings/data",
-)  # fmt: skip
-ELSEWHERE = {"/nowhere": 404, "/invitations/nonsense": 404, "/reset/{token}": 404}
-ELSEWHERE |= {"/verify/{token}": 404}
-EVERY = [(who, path) for who, paths in PAGES.items() for path in paths]
+    *("/api", "/avatars", "/files", "/static", "/healthz", "/readyz", "/metrics"),
+    "/settings/data",
+)
+OTHER_PAGES = {"/nowhere": 404, "/invitations/nonsense": 404, "/reset/{token}": 404}
+OTHER_PAGES |= {"/verify/{token}": 404}
+EVERY_PAGE = [(who, path) for who, paths in PAGES.items() for path in paths]
 
 
-class Town:
+class FullServerFixture:
     """Everybody's tab, and what the addresses name."""
 
     def __init__(self, server: Server, browser: Browser) -> None:
-        company, place = Company(server), Place(server)
-        request = company.file(company.clara, LONG, f"**{LONG}**\n\n> quoted\n\n`code`")
-        company.claim(company.tess, request)
-        company.say(company.tess, request, f"Which one? {LONG * 2}")
-        company.say(company.tess, request, "They are new to this.", kind="note")
-        company.move(company.tess, request, "waiting")
-        company.say(company.carl, request, "The second one.")
-        company.move(company.tess, request, "waiting")
+        company, place = HttpCompany(server), GuildFixture(server)
+        request = company.create_request(company.clara, LONG, f"**{LONG}**\n\n> quoted\n\n`code`")
+        company.claim_request(company.tess, request)
+        company.post_message(company.tess, request, f"Which one? {LONG * 2}")
+        company.post_message(company.tess, request, "They are new to this.", kind="note")
+        company.set_status(company.tess, request, "waiting")
+        company.post_message(company.carl, request, "The second one.")
+        company.set_status(company.tess, request, "waiting")
         marks = {"priority": "urgent", "label": LONG[:40]}
-        assert server.submit(f"/requests/{request}", company.tess, **marks).status == 303
-        company.file(company.carl, "Nobody has taken this")
+        assert server.submit_form(f"/requests/{request}", company.tess, **marks).status == 303
+        company.create_request(company.carl, "Nobody has taken this")
         tess = {"email": company.people[2].email}
-        assert run_command(
-            server.database_url, "people.link", tess | {"discord": place.ada.discord}
+        assert run_admin_command(
+            server.database_url, "people.link", tess | {"discord": place.ada.discord_id}
         )
-        assert run_command(server.database_url, "people.employ", tess | {"role": "super_admin"})
-        place.assign(place.ada)
+        assert run_admin_command(
+            server.database_url, "people.employ", tess | {"role": "super_admin"}
+        )
+        place.assign_role(place.ada)
         place.open_ticket(1, LONG)
-        place.claim(1, place.ada)
-        place.say(1, place.bo, "It does not turn.", side="customer")
+        place.claim_ticket(1, place.ada)
+        place.post_message(1, place.bo, "It does not turn.", side="customer")
         written = re.search(
             rf'href="/requests/{request}/messages/([^"]+)"',
             server.get(f"/requests/{request}", company.clara).text,
         )
         assert written is not None
-        made = run_command(server.database_url, "people.create", {"email": "new@desk.test"})
-        invitation = urlsplit(company.invite("guest@desk.test")).path
+        made = run_admin_command(server.database_url, "people.create", {"email": "new@desk.test"})
+        invitation = urlsplit(company.create_invitation("guest@desk.test")).path
         self.parts = {"request": request, "message": written[1], "slug": company.slug}
-        self.parts |= {"guild": place.guild, "number": "1", "person": str(made["id"])}
+        self.parts |= {"guild": place.guild_id, "number": "1", "person": str(made["id"])}
         deliveries = server.get("/admin/deliveries", company.tess).text
         told = re.search(r'href="/admin/deliveries/(\d+)"', deliveries)
         assert told is not None
         self.parts["delivery"] = told[1]
         self.tokens = {"/welcome/": made["token"], "/invitations/": invitation.split("/")[-1]}
-        newcomer = server.move_in(place.dee, linked=False)
+        newcomer = server.create_account(place.dee, linked=False)
         cookies = dict(zip(PAGES, (company.clara, company.tess, "", newcomer), strict=True))
         self.visitors = {
             who: Visitor(
@@ -119,50 +123,54 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(server: Server, browser: Browser) -> Iterator[Town]:
-    built = Town(server, browser)
+def full_server(server: Server, browser: Browser) -> Iterator[FullServerFixture]:
+    built = FullServerFixture(server, browser)
     yield built
     for visitor in built.visitors.values():
         visitor.context.close()
 
 
 def test_every_page_of_the_table_is_looked_at() -> None:
-    rows = re.findall(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", (HERE / "docs/urls.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", (REPOSITORY_ROOT / "docs/urls.md").read_text(), re.M
+    )
     pages = {path for path, methods in rows if "GET" in methods and not path.startswith(NO_PAGES)}
 
-    assert pages - {path.partition("?")[0] for _, path in EVERY} == set(), "add it to PAGES"
+    assert pages - {path.partition("?")[0] for _, path in EVERY_PAGE} == set(), "add it to PAGES"
 
 
-@pytest.mark.parametrize(("who", "path"), EVERY)
-def test_a_page_can_be_read_by_everybody(town: Town, who: str, path: str) -> None:
-    visitor = town.visitors[who]
+@pytest.mark.parametrize(("who", "path"), EVERY_PAGE)
+def test_a_page_can_be_read_by_everybody(
+    full_server: FullServerFixture, who: str, path: str
+) -> None:
+    visitor = full_server.visitors[who]
     visitor.page.set_viewport_size({"width": 1280, "height": 900})
     visitor.page.emulate_media(color_scheme="light")
 
-    visitor.open(town.address(path), status=ELSEWHERE.get(path, 200))
+    visitor.open(full_server.address(path), status=OTHER_PAGES.get(path, 200))
 
-    assert complaints(visitor) == []
+    assert find_violations(visitor) == []
     visitor.page.emulate_media(color_scheme="dark")
-    assert complaints(visitor) == []
+    assert find_violations(visitor) == []
     visitor.page.set_viewport_size({"width": 360, "height": 800})
-    assert visitor.evaluate(REACH) == FITS
-    assert visitor.complaints == []
+    assert visitor.evaluate(MEASURE_SCRIPT) == NOTHING_OVERFLOWS
+    assert visitor.console_problems == []
 
 
-def test_on_a_telephone_a_row_says_how_urgent_it_is(town: Town) -> None:
-    clara = town.visitors["a client"]
+def test_on_a_telephone_a_row_says_how_urgent_it_is(full_server: FullServerFixture) -> None:
+    clara = full_server.visitors["a client"]
     clara.page.set_viewport_size({"width": 390, "height": 900})
 
     clara.open("/requests")
 
-    row = clara.row(LONG)
+    row = clara.find_row(LONG)
     expect(row.locator(".priority")).to_be_visible()
     expect(row.locator(".priority")).to_have_text("urgent")
     expect(row.locator(".tag-link")).to_be_hidden()
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         clara.page.emulate_media(color_scheme=scheme)
-        assert complaints(clara) == []
+        assert find_violations(clara) == []
     boxes = [row.locator(each).bounding_box() for each in (".priority", ".status")]
     priority, status = boxes
     assert priority is not None
@@ -172,8 +180,10 @@ def test_on_a_telephone_a_row_says_how_urgent_it_is(town: Town) -> None:
     expect(row.locator(".tag-link")).to_be_visible()
 
 
-def test_the_keyboard_comes_to_the_content_first_and_sees_where_it_is(town: Town) -> None:
-    visitor = town.visitors["a client"]
+def test_the_keyboard_comes_to_the_content_first_and_sees_where_it_is(
+    full_server: FullServerFixture,
+) -> None:
+    visitor = full_server.visitors["a client"]
     visitor.page.set_viewport_size({"width": 1280, "height": 900})
     visitor.open("/dashboard")
 
@@ -189,9 +199,9 @@ def test_the_keyboard_comes_to_the_content_first_and_sees_where_it_is(town: Town
     assert visitor.evaluate(outline) != "none"
 
 
-def complaints(visitor: Visitor) -> list[str]:
+def find_violations(visitor: Visitor) -> list[str]:
     """What axe finds on the page, as sentences."""
     if not visitor.evaluate("() => 'axe' in window"):
         visitor.evaluate(f"() => {{ {AXE.read_text()} }}")
-    found: list[str] = visitor.evaluate(RUN)
+    found: list[str] = visitor.evaluate(RUN_AXE_SCRIPT)
     return found

@@ -8,71 +8,71 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
-from deskwire.server.control import ask_server
-from tests.browser.conftest import Visit
-from tests.browser.test_every_page import LONG, assert_fits
-from tests.browser.test_linking import ask
-from tests.browser.visitor import Visitor
-from tests.cast import Actor
-from tests.place import Place
+from deskwire.server.control import send_command
+from tests.browser.conftest import OpenVisitor
+from tests.browser.test_account_linking import ask
+from tests.browser.test_page_layout import LONG, assert_fits
+from tests.fixtures.cast import Persona
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.visitor import Visitor
 
 
-def employ(place: Place, actor: Actor, role: str) -> str:
+def add_staff(guild: GuildFixture, persona: Persona, role: str) -> str:
     """Somebody of the team moves in; their cookie."""
-    cookie = place.server.move_in(actor)
-    ask(place, "people.employ", actor, role=role)
+    cookie = guild.server.create_account(persona)
+    ask(guild, "people.employ", persona, role=role)
     return cookie
 
 
-def open_person(admin: Visitor, actor: Actor) -> None:
-    admin.open(f"/admin/people?q={actor.email}")
+def open_person(admin: Visitor, persona: Persona) -> None:
+    admin.open(f"/admin/people?q={persona.email}")
     admin.find("a.row-link").click()
-    expect(admin.page.get_by_role("heading", level=1)).to_have_text(actor.name)
+    expect(admin.page.get_by_role("heading", level=1)).to_have_text(persona.name)
 
 
-def press(admin: Visitor, name: str) -> None:
+def click_button(admin: Visitor, name: str) -> None:
     admin.page.get_by_role("button", name=name, exact=True).click()
 
 
 def test_what_one_admin_does_is_seen_by_the_others_and_by_whom_it_is_done_to(
-    place: Place, visit: Visit
+    guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
-    mo = visit(employ(place, place.mo, "super_admin"))
-    ada = visit(employ(place, place.ada, "operations_manager"))
-    bo = visit(place.server.move_in(place.bo), "/settings")
-    ada.open(f"/admin/people?q={place.bo.email}")
-    open_person(mo, place.bo)
+    mo = open_visitor(add_staff(guild, guild.mo, "super_admin"))
+    ada = open_visitor(add_staff(guild, guild.ada, "operations_manager"))
+    bo = open_visitor(guild.server.create_account(guild.bo), "/settings")
+    ada.open(f"/admin/people?q={guild.bo.email}")
+    open_person(mo, guild.bo)
 
-    press(mo, "Unlink")
+    click_button(mo, "Unlink")
     expect(ada.find(".person-places")).not_to_contain_text("Discord")
     expect(bo.find("#account")).to_contain_text("Not linked")
     assert "Discord account unlinked" not in ada.find("#toasts").inner_text()
     mo.find("summary").filter(has_text="Deactivate").click()
-    press(mo, "Deactivate")
+    click_button(mo, "Deactivate")
     expect(ada.find("#content")).to_contain_text("deactivated")
-    expect(bo.page).to_have_url(f"{place.server.url}/sign-in")
-    open_person(mo, place.ada)
-    press(mo, "Take the role")
+    expect(bo.page).to_have_url(f"{guild.server.url}/sign-in")
+    open_person(mo, guild.ada)
+    click_button(mo, "Take the role")
 
     expect(ada.find("#content")).to_contain_text("no longer shared with you")
-    expect(ada.find("#content")).not_to_contain_text(place.bo.email)
+    expect(ada.find("#content")).not_to_contain_text(guild.bo.email)
 
 
 def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
-    place: Place, visit: Visit
+    guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
-    cookie = employ(place, place.mo, "super_admin")
-    mo = visit(cookie, "/admin/deliveries")
+    cookie = add_staff(guild, guild.mo, "super_admin")
+    mo = open_visitor(cookie, "/admin/deliveries")
     other, third = mo.new_tab(), mo.new_tab()
 
-    place.server.post("ticket.created", {"guildId": place.guild})
+    guild.server.post_event("ticket.created", {"guildId": guild.guild_id})
     parked = mo.find(".delivery-row").first
     expect(parked).to_contain_text("Parked")
     path = parked.locator("a").get_attribute("href") or ""
     other.goto(path)
     third.goto("/admin/deliveries?state=dismissed")
     expect(other.locator("#live")).to_have_attribute("data-state", "live")
-    ask_server(place.server.database, "deliveries.dismiss", {"id": path.rpartition("/")[2]})
+    send_command(guild.server.database_file, "deliveries.dismiss", {"id": path.rpartition("/")[2]})
     expect(other.locator("#content")).to_contain_text("Dismissed")
     expect(third.locator(f'a[href="{path}"]')).to_be_visible()
     expect(mo.find(f'.delivery-row:has(a[href="{path}"])')).to_contain_text("Dismissed")
@@ -80,19 +80,21 @@ def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
     third.close()
 
     mo.page.bring_to_front()
-    mo.fragments.clear()
+    mo.fragment_requests.clear()
     for number in range(1, 81):
-        place.open_ticket(number, "One of many")
+        guild.open_ticket(number, "One of many")
 
     expect(mo.find(".delivery-row").filter(has_text="Understood")).to_have_count(50)
-    assert 0 < len(mo.fragments) < 60
+    assert 0 < len(mo.fragment_requests) < 60
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_of_the_administration_sticks_out(place: Place, visit: Visit, width: int) -> None:
-    mo = visit(employ(place, place.mo, "super_admin"), width=width)
-    place.open_ticket(1, LONG)
-    place.server.move_in(Actor(f"{LONG[:50]}{width} Long", place.bo.discord))
+def test_no_page_of_the_administration_sticks_out(
+    guild: GuildFixture, open_visitor: OpenVisitor, width: int
+) -> None:
+    mo = open_visitor(add_staff(guild, guild.mo, "super_admin"), width=width)
+    guild.open_ticket(1, LONG)
+    guild.server.create_account(Persona(f"{LONG[:50]}{width} Long", guild.bo.discord_id))
     mo.open("/create-organization")
     mo.page.get_by_label("Name", exact=True).fill(f"{LONG[:70]}{width}")
     mo.page.get_by_role("button", name="Create").click()
@@ -103,23 +105,25 @@ def test_no_page_of_the_administration_sticks_out(place: Place, visit: Visit, wi
     mo.find(".delivery-row a").first.click()
     expect(mo.find(".payload")).to_be_visible()
     assert_fits(mo)
-    open_person(mo, place.mo)
+    open_person(mo, guild.mo)
     assert_fits(mo)
 
 
-def test_without_scripts_a_picture_is_chosen_and_a_role_given(place: Place, visit: Visit) -> None:
-    mo = visit(employ(place, place.mo, "super_admin"), "/settings", javascript=False)
+def test_without_scripts_a_picture_is_chosen_and_a_role_given(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    mo = open_visitor(add_staff(guild, guild.mo, "super_admin"), "/settings", javascript=False)
     picture = io.BytesIO()
     Image.new("RGB", (300, 200), "navy").save(picture, "PNG")
     chosen = FilePayload(name="me.png", mimeType="image/png", buffer=picture.getvalue())
 
     mo.page.get_by_label("Choose a picture").set_input_files(chosen)
-    press(mo, "Use picture")
+    click_button(mo, "Use picture")
     expect(mo.find("main")).to_contain_text("Your picture is changed.")
     expect(mo.find("#account img")).to_have_js_property("naturalWidth", 192)
-    place.server.move_in(place.dee)
-    open_person(mo, place.dee)
+    guild.server.create_account(guild.dee)
+    open_person(mo, guild.dee)
     mo.expect_status(409)
-    press(mo, "Make them one of the team")
+    click_button(mo, "Make them one of the team")
 
     expect(mo.find("main")).to_contain_text("Nobody has proven yet")

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Request, expect
 
-from deskwire.server.services import run_command
-from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.portal_place import Company
-from tests.server import Server
+from deskwire.server.services import run_admin_command
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.http_company import HttpCompany
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 # How much of the drawing is not empty: pixels.
 PAINTED = """canvas => {
@@ -34,20 +34,20 @@ KEYS = """() => [...document.querySelectorAll(".chart-key")].map(each =>
     (getComputedStyle(each).strokeDasharray.match(/[0-9.]+/g) ?? []).join(" "))"""
 
 
-def brief(visitor: Visitor, part: str, subject: str) -> Locator:
+def find_link(visitor: Visitor, part: str, subject: str) -> Locator:
     return visitor.find(f"#{part} .brief-row").filter(has_text=subject)
 
 
-def count(visitor: Visitor, status: str) -> Locator:
+def find_count(visitor: Visitor, status: str) -> Locator:
     return visitor.find(f"#dashboard-counts li:has([data-status={status}]) .num")
 
 
 def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
-    server: Server, visit: Visit
+    server: Server, open_visitor: OpenVisitor
 ) -> None:
-    company = Company(server)
-    tess = visit(company.tess, f"/dashboard?organization={company.slug}")
-    clara = visit(company.clara, "/dashboard")
+    company = HttpCompany(server)
+    tess = open_visitor(company.tess, f"/dashboard?organization={company.slug}")
+    clara = open_visitor(company.clara, "/dashboard")
     expect(tess.find("#waiting")).to_contain_text("Nobody waits for an answer of yours.")
     expect(clara.find("#activity")).not_to_contain_text("opened")
     link = tess.find("#workers a").first
@@ -55,10 +55,10 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
     tess.evaluate("() => scrollTo(0, 120)")
     before = tess.evaluate("() => [scrollY, document.querySelector('#chart canvas').width]")
 
-    mast = company.file(company.clara, "The mast is dark")
+    mast = company.create_request(company.clara, "The mast is dark")
 
-    expect(brief(tess, "waiting", "The mast is dark")).to_be_visible()
-    expect(count(tess, "new")).to_have_text("1")
+    expect(find_link(tess, "waiting", "The mast is dark")).to_be_visible()
+    expect(find_count(tess, "new")).to_have_text("1")
     expect(tess.find("#history [data-value=new]")).to_have_text("1")
     expect(tess.find("#history-table tbody tr").first.locator("td").first).to_have_text("1")
     expect(tess.find("#workers")).to_contain_text("Nobody yet 1 open")
@@ -68,32 +68,32 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
     assert after == before
     assert tess.find("#chart canvas").evaluate(PAINTED) > 1000
 
-    company.claim(company.tess, mast)
-    company.say(company.tess, mast, "They are new to this.", kind="note")
-    company.move(company.tess, mast, "waiting")
+    company.claim_request(company.tess, mast)
+    company.post_message(company.tess, mast, "They are new to this.", kind="note")
+    company.set_status(company.tess, mast, "waiting")
 
-    expect(brief(clara, "waiting", "The mast is dark")).to_contain_text("Action Required")
+    expect(find_link(clara, "waiting", "The mast is dark")).to_contain_text("Action Required")
     expect(clara.find("#workers")).to_contain_text("1 open")
     expect(clara.find("#activity")).to_contain_text("to Action Required")
     expect(tess.find("#activity")).to_contain_text("wrote a note in")
     expect(clara.find("#activity")).not_to_contain_text("a note")
-    expect(count(tess, "waiting")).to_have_text("1")
+    expect(find_count(tess, "waiting")).to_have_text("1")
 
-    company.say(company.clara, mast, "The one at the quay.")
+    company.post_message(company.clara, mast, "The one at the quay.")
 
     expect(clara.find("#waiting")).to_contain_text("Nothing waits on you.")
-    expect(brief(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
+    expect(find_link(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
 
 
 def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_shown_it(
-    server: Server, visit: Visit
+    server: Server, open_visitor: OpenVisitor
 ) -> None:
-    company = Company(server)
-    company.file(company.clara, "The mast is dark")
-    carl = visit(company.carl, "/dashboard")
+    company = HttpCompany(server)
+    company.create_request(company.clara, "The mast is dark")
+    carl = open_visitor(company.carl, "/dashboard")
     expect(carl.find("#activity")).to_contain_text("The mast is dark")
 
-    server.submit(f"/orgs/{company.slug}/settings", company.carl, act="leave")
+    server.submit_form(f"/orgs/{company.slug}/settings", company.carl, act="leave")
 
     expect(carl.find("#dashboard")).to_contain_text("no longer shared with you")
     expect(carl.find("main")).not_to_contain_text("The mast is dark")
@@ -101,17 +101,17 @@ def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_sho
     expect(carl.find("#dashboard")).to_contain_text("You are in no organization yet")
 
     email = company.people[1].email
-    company.invite(email)
-    server.submit(server.mailed(email, "/invitations/"), company.carl)
+    company.create_invitation(email)
+    server.submit_form(server.read_mailed_link(email, "/invitations/"), company.carl)
 
     expect(carl.find("#activity")).to_contain_text("The mast is dark")
     expect(carl.find("#chart canvas")).to_be_visible()
 
 
-def test_the_legend_has_the_strokes_of_the_chart(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    company.file(company.clara, "The mast is dark")
-    clara = visit(company.clara)
+def test_the_legend_has_the_strokes_of_the_chart(server: Server, open_visitor: OpenVisitor) -> None:
+    company = HttpCompany(server)
+    company.create_request(company.clara, "The mast is dark")
+    clara = open_visitor(company.clara)
     clara.context.add_init_script(f"({STROKES})()")
 
     clara.open("/dashboard")
@@ -123,11 +123,11 @@ def test_the_legend_has_the_strokes_of_the_chart(server: Server, visit: Visit) -
     assert "10 3 2 3" in keys
 
 
-def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    company.file(company.clara, "The mast is dark")
+def test_without_a_script_the_history_is_a_table(server: Server, open_visitor: OpenVisitor) -> None:
+    company = HttpCompany(server)
+    company.create_request(company.clara, "The mast is dark")
 
-    clara = visit(company.clara, "/dashboard", javascript=False)
+    clara = open_visitor(company.clara, "/dashboard", javascript=False)
 
     expect(clara.find("#chart")).to_be_hidden()
     expect(clara.find("#history-table tbody tr")).to_have_count(30)
@@ -137,13 +137,13 @@ def test_without_a_script_the_history_is_a_table(server: Server, visit: Visit) -
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # never one day
 @pytest.mark.parametrize("javascript", [True, False])
 def test_a_day_is_that_of_the_zone_one_has_chosen(
-    server: Server, visit: Visit, zone: str, javascript: bool
+    server: Server, open_visitor: OpenVisitor, zone: str, javascript: bool
 ) -> None:
-    company = Company(server)
-    company.file(company.clara, "The mast is dark")
-    server.submit("/settings/display", company.clara, time_zone=zone)
+    company = HttpCompany(server)
+    company.create_request(company.clara, "The mast is dark")
+    server.submit_form("/settings/display", company.clara, time_zone=zone)
 
-    clara = visit(company.clara, "/requests", javascript=javascript)
+    clara = open_visitor(company.clara, "/requests", javascript=javascript)
 
     told = clara.find("#tickets time").get_attribute("datetime")
     assert told is not None
@@ -155,28 +155,32 @@ def test_a_day_is_that_of_the_zone_one_has_chosen(
         assert at.startswith(day.strftime("%b %-d, %Y"))
 
 
-def test_a_row_that_moves_comes_below_the_heading_of_its_day(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    old = company.file(company.clara, "An old one")
-    company.file(company.clara, "Of today")
+def test_a_row_that_moves_comes_below_the_heading_of_its_day(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
+    company = HttpCompany(server)
+    old = company.create_request(company.clara, "An old one")
+    company.create_request(company.clara, "Of today")
     ago = f"UPDATE tickets SET active_at = active_at - 864000000 WHERE id = '{old}'"
-    run_command(server.database_url, "sql", {"statement": ago})
-    clara = visit(company.clara, "/requests")
+    run_admin_command(server.database_url, "sql", {"statement": ago})
+    clara = open_visitor(company.clara, "/requests")
     lines = clara.find("#tickets > li")
     expect(lines).to_have_count(4)
     expect(lines.nth(0)).to_have_text("Today")
 
-    company.say(company.tess, old, "Still there?")
+    company.post_message(company.tess, old, "Still there?")
 
     expect(lines).to_have_count(3)
     expect(lines.nth(0)).to_have_text("Today")
     expect(lines.nth(1)).to_contain_text("An old one")
 
 
-def test_pages_left_open_over_midnight_know_the_new_day(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    company.file(company.clara, "The mast is dark")
-    list_, board = visit(company.clara), visit(company.clara)
+def test_pages_left_open_over_midnight_know_the_new_day(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
+    company = HttpCompany(server)
+    company.create_request(company.clara, "The mast is dark")
+    list_, board = open_visitor(company.clara), open_visitor(company.clara)
     for visitor, path in ((list_, "/requests"), (board, "/dashboard")):
         visitor.page.clock.install()
         visitor.open(path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.portal_place import Company
-from tests.server import Server
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.http_company import HttpCompany
+from tests.fixtures.server import Server
+from tests.fixtures.visitor import Visitor
 
 # Leaves a draft as it was kept before drafts had a kind.
 KEPT = """([id, text]) =>
@@ -27,12 +27,12 @@ def composer(visitor: Visitor, text: str, kind: str) -> None:
 
 
 def test_a_note_stays_a_note_after_a_reload_and_when_it_is_taken_back(
-    server: Server, visit: Visit
+    server: Server, open_visitor: OpenVisitor
 ) -> None:
-    company = Company(server)
-    id_ = company.file(company.clara, "The mast is dark")
-    tess = visit(company.tess, f"/requests/{id_}")
-    clara = visit(company.clara, f"/requests/{id_}")
+    company = HttpCompany(server)
+    id_ = company.create_request(company.clara, "The mast is dark")
+    tess = open_visitor(company.tess, f"/requests/{id_}")
+    clara = open_visitor(company.clara, f"/requests/{id_}")
     note, reply = (tess.page.get_by_label(each, exact=True) for each in ("Internal note", "Reply"))
 
     # The switch first and the text first.
@@ -63,11 +63,14 @@ def test_a_note_stays_a_note_after_a_reload_and_when_it_is_taken_back(
 
 @pytest.mark.parametrize("is_restored", [False, True], ids=["by the page", "by the browser"])
 def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
-    server: Server, visit: Visit, is_restored: bool
+    server: Server, open_visitor: OpenVisitor, is_restored: bool
 ) -> None:
-    company = Company(server)
-    id_ = company.file(company.clara, "The mast is dark")
-    tess, clara = visit(company.tess, f"/requests/{id_}"), visit(company.clara, f"/requests/{id_}")
+    company = HttpCompany(server)
+    id_ = company.create_request(company.clara, "The mast is dark")
+    tess, clara = (
+        open_visitor(company.tess, f"/requests/{id_}"),
+        open_visitor(company.clara, f"/requests/{id_}"),
+    )
     if is_restored:
         tess.context.add_init_script(PUT_BACK)
     else:
@@ -82,10 +85,12 @@ def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
     clara.find("#reply").fill("")
 
 
-def test_a_note_is_not_put_where_it_would_be_a_reply(server: Server, visit: Visit) -> None:
-    company = Company(server)
-    id_ = company.file(company.clara, "The mast is dark")
-    tess = visit(company.tess, f"/requests/{id_}")
+def test_a_note_is_not_put_where_it_would_be_a_reply(
+    server: Server, open_visitor: OpenVisitor
+) -> None:
+    company = HttpCompany(server)
+    id_ = company.create_request(company.clara, "The mast is dark")
+    tess = open_visitor(company.tess, f"/requests/{id_}")
     tess.page.get_by_label("Internal note").check()
     tess.find("#reply").fill("They owe us money")
     name, _, value = company.clara.partition("=")

@@ -7,8 +7,8 @@ from statistics import median, quantiles
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
-from tests.place import Place
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.guild import GuildFixture
 
 EVENTS = 30
 
@@ -23,16 +23,16 @@ WATCH = """() => {
 }"""
 
 
-def test_from_webhook_to_screen(place: Place, visit: Visit) -> None:
-    ada = visit(place.staff(), f"/guilds/{place.guild}/tickets")
+def test_from_webhook_to_screen(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
+    ada = open_visitor(guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets")
     ada.evaluate(WATCH)
     sent_at: dict[str, float] = {}
 
     for number in range(1, EVENTS + 1):
         subject = f"Number {number}"
         sent_at[subject] = time.time() * 1000
-        place.open_ticket(number, subject)
-        expect(ada.row(subject)).to_be_visible()
+        guild.open_ticket(number, subject)
+        expect(ada.find_row(subject)).to_be_visible()
 
     shown_at = ada.evaluate("() => window.shownAt")
     took = [shown_at[subject] - at for subject, at in sent_at.items()]

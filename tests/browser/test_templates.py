@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from deskwire.events.types.registry import GuildNow, Line, TicketNow, Who
+from deskwire.events.types.registry import GuildSnapshot, Line, PrincipalRef, TicketSnapshot
 from deskwire.web.rendering import render
-from tests.browser.likeness import LIKENESS
+from tests.fixtures.dom_snapshot import SNAPSHOT_SCRIPT
 
 PAGE_FUNCTIONS = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "page_functions.js"
 NOW = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
@@ -23,8 +23,8 @@ LONG = "Donaudampfschifffahrtsgesellschaft " * 20
 TICKETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "everything": {
-        "opener": Who(id="discord:1", name="Bo Castellanos"),
-        "assignee": Who(id="2", name="Ada Lindqvist", picture="/avatars/0192f0c1"),
+        "opener": PrincipalRef(id="discord:1", name="Bo Castellanos"),
+        "assignee": PrincipalRef(id="2", name="Ada Lindqvist", picture="/avatars/0192f0c1"),
         "priority": "urgent",
         "tags": ["login", "billing"],
         "messages": 12,
@@ -36,19 +36,19 @@ TICKETS: dict[str, dict[str, Any]] = {
     "no colour": {"status": "canceled", "status_label": "Canceled", "priority": "low"},
     "hostile": {
         "subject": HOSTILE,
-        "opener": Who(id="3", name=HOSTILE),
-        "assignee": Who(id="3", name=HOSTILE),
+        "opener": PrincipalRef(id="3", name=HOSTILE),
+        "assignee": PrincipalRef(id="3", name=HOSTILE),
         "priority": HOSTILE,
         "tags": [HOSTILE, "a, b", " "],
     },
-    "long": {"subject": LONG, "assignee": Who(id="3", name=LONG), "tags": [LONG] * 9},
+    "long": {"subject": LONG, "assignee": PrincipalRef(id="3", name=LONG), "tags": [LONG] * 9},
     "strange letters": {
         "subject": "𝔘nicode 🇪🇺 👩‍👩‍👧 \u202eabc",
-        "assignee": Who(id="4", name="🦜 ßarrot"),
-        "opener": Who(id="5", name="  x   y  "),
+        "assignee": PrincipalRef(id="4", name="🦜 ßarrot"),
+        "opener": PrincipalRef(id="5", name="  x   y  "),
     },
-    "a name of one letter": {"assignee": Who(id="6", name="q")},
-    "a name of nothing": {"assignee": Who(id="7", name=" ")},
+    "a name of one letter": {"assignee": PrincipalRef(id="6", name="q")},
+    "a name of nothing": {"assignee": PrincipalRef(id="7", name=" ")},
     "old": {"active_at": NOW - 400 * 24 * 3_600_000},
     "from the future": {"active_at": NOW + 60_000},
 }
@@ -60,7 +60,7 @@ GUILDS: dict[str, dict[str, Any]] = {
     "hostile": {"name": HOSTILE, "initials": "<&"},
     "crowded": {"members": 12_345_678, "name": LONG},
 }
-ADA = Who(id="2", name="Ada Lindqvist")
+ADA = PrincipalRef(id="2", name="Ada Lindqvist")
 LINES: dict[str, dict[str, Any]] = {
     "a customer": {"side": "customer", "author": ADA, "html": "<p>Hello <em>you</em></p>"},
     "staff": {"side": "staff", "author": ADA, "html": "<pre><code>x\n  y</code></pre>"},
@@ -69,12 +69,16 @@ LINES: dict[str, dict[str, Any]] = {
     "a note": {"kind": "note", "side": "staff", "author": ADA, "html": "<p>Careful</p>"},
     "a system line": {"kind": "system", "author": ADA, "html": "claimed the ticket: &lt;b&gt;"},
     "nobody's system line": {"kind": "system", "author": None, "html": "closed the ticket"},
-    "hostile": {"side": "customer", "author": Who(id="3", name=HOSTILE), "html": "&lt;script&gt;"},
+    "hostile": {
+        "side": "customer",
+        "author": PrincipalRef(id="3", name=HOSTILE),
+        "html": "&lt;script&gt;",
+    },
     "quotes": {"side": "customer", "author": ADA, "html": "<blockquote>\n<p>so</p>\n</blockquote>"},
 }
 
 COMPARE = f"""([page, events, now]) => {{
-    {LIKENESS}
+    {SNAPSHOT_SCRIPT}
     document.body.innerHTML = page;
     for (const event of events) applyEvent(event, now);
     const [told, rendered] = ["told", "rendered"].map(id => document.getElementById(id));
@@ -83,7 +87,7 @@ COMPARE = f"""([page, events, now]) => {{
 
 
 @pytest.fixture(scope="module")
-def blank(browser: Browser) -> Iterator[Page]:
+def blank_page(browser: Browser) -> Iterator[Page]:
     """An empty page with the store's own code in it."""
     assert PAGE_FUNCTIONS.exists(), "run `npm test` in frontend/ first: it builds this file"
     page = browser.new_page()
@@ -101,7 +105,7 @@ def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: An
     assert told == rendered
 
 
-def ticket_now(changed: dict[str, Any]) -> TicketNow:
+def ticket_now(changed: dict[str, Any]) -> TicketSnapshot:
     plain: dict[str, Any] = {
         "id": TICKET,
         "number": 7,
@@ -114,10 +118,10 @@ def ticket_now(changed: dict[str, Any]) -> TicketNow:
         "active_at": NOW - 120_000,
         "href": f"/guilds/{GUILD}/tickets/7",
     }
-    return TicketNow.model_validate(plain | changed)
+    return TicketSnapshot.model_validate(plain | changed)
 
 
-def guild_now(changed: dict[str, Any]) -> GuildNow:
+def guild_now(changed: dict[str, Any]) -> GuildSnapshot:
     plain: dict[str, Any] = {
         "id": GUILD,
         "name": "The Harbour",
@@ -126,7 +130,7 @@ def guild_now(changed: dict[str, Any]) -> GuildNow:
         "bot_installed": True,
         "href": f"/guilds/{GUILD}",
     }
-    return GuildNow.model_validate(plain | changed)
+    return GuildSnapshot.model_validate(plain | changed)
 
 
 def line(changed: dict[str, Any]) -> Line:
@@ -134,7 +138,7 @@ def line(changed: dict[str, Any]) -> Line:
     return Line.model_validate(plain | changed)
 
 
-def ticket_event(now: TicketNow, revision: int, line: Line | None = None) -> dict[str, Any]:
+def ticket_event(now: TicketSnapshot, revision: int, line: Line | None = None) -> dict[str, Any]:
     data = {"workspace": f"guild:{GUILD}", "ticket": TICKET, "revision": revision}
     data["now"] = now.model_dump(by_alias=True, exclude_unset=True)
     if line is not None:
@@ -142,7 +146,7 @@ def ticket_event(now: TicketNow, revision: int, line: Line | None = None) -> dic
     return {"type": "ticket.updated", "data": data}
 
 
-def guild_event(now: GuildNow, revision: int) -> dict[str, Any]:
+def guild_event(now: GuildSnapshot, revision: int) -> dict[str, Any]:
     told = now.model_dump(by_alias=True, exclude_unset=True)
     return {"type": "guild.joined", "data": {"guildId": GUILD, "revision": revision, "now": told}}
 
@@ -151,23 +155,25 @@ TICKET_ROWS = """
 <template data-of="ticket-row">{{ tickets.row(EMPTY) }}</template>
 <ul id="told" data-list="tickets"></ul>
 <ul id="rendered">{{ tickets.row(now, held, revision) }}</ul>"""
-HELD = f"tickets:guild:{GUILD} ticket:{TICKET}"
+HELD_CHANNELS = f"tickets:guild:{GUILD} ticket:{TICKET}"
 
 
 @pytest.mark.parametrize("name", TICKETS)
-def test_a_new_ticket(blank: Page, name: str) -> None:
+def test_a_new_ticket(blank_page: Page, name: str) -> None:
     now = ticket_now(TICKETS[name])
 
-    compare(blank, TICKET_ROWS, [ticket_event(now, 1)], now=now, held=HELD, revision=1)
+    compare(
+        blank_page, TICKET_ROWS, [ticket_event(now, 1)], now=now, held=HELD_CHANNELS, revision=1
+    )
 
 
 @pytest.mark.parametrize("name", TICKETS)
 @pytest.mark.parametrize("before", ["everything", "nulls", "hostile"])
-def test_a_ticket_that_was_another_before(blank: Page, before: str, name: str) -> None:
+def test_a_ticket_that_was_another_before(blank_page: Page, before: str, name: str) -> None:
     was, now = ticket_now(TICKETS[before]), ticket_now(TICKETS[name])
     events = [ticket_event(was, 1), ticket_event(now, 2)]
 
-    compare(blank, TICKET_ROWS, events, now=now, held=HELD, revision=2)
+    compare(blank_page, TICKET_ROWS, events, now=now, held=HELD_CHANNELS, revision=2)
 
 
 REQUEST_ROWS = """
@@ -177,11 +183,11 @@ REQUEST_ROWS = """
 
 
 @pytest.mark.parametrize("name", ["everything", "nulls", "hostile", "long"])
-def test_a_request(blank: Page, name: str) -> None:
+def test_a_request(blank_page: Page, name: str) -> None:
     now = ticket_now(TICKETS[name])
-    values = {"held": HELD, "revision": 1, "list": "/admin?company=quay&label="}
+    values = {"held": HELD_CHANNELS, "revision": 1, "list": "/admin?company=quay&label="}
 
-    compare(blank, REQUEST_ROWS, [ticket_event(now, 1)], now=now, **values)
+    compare(blank_page, REQUEST_ROWS, [ticket_event(now, 1)], now=now, **values)
 
 
 GUILD_ROWS = """
@@ -191,11 +197,11 @@ GUILD_ROWS = """
 
 
 @pytest.mark.parametrize("name", GUILDS)
-def test_a_server(blank: Page, name: str) -> None:
+def test_a_server(blank_page: Page, name: str) -> None:
     was, now = guild_now(GUILDS["nulls"]), guild_now(GUILDS[name])
 
-    compare(blank, GUILD_ROWS, [guild_event(now, 1)], now=now, revision=1)
-    compare(blank, GUILD_ROWS, [guild_event(was, 1), guild_event(now, 2)], now=now, revision=2)
+    compare(blank_page, GUILD_ROWS, [guild_event(now, 1)], now=now, revision=1)
+    compare(blank_page, GUILD_ROWS, [guild_event(was, 1), guild_event(now, 2)], now=now, revision=2)
 
 
 TIMELINES = """
@@ -207,14 +213,14 @@ TIMELINES = """
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_line(blank: Page, name: str) -> None:
+def test_a_line(blank_page: Page, name: str) -> None:
     one = line(LINES[name])
     event = ticket_event(ticket_now({}), 1, one)
 
-    compare(blank, TIMELINES, [event], several=[one], ticket=TICKET)
+    compare(blank_page, TIMELINES, [event], several=[one], ticket=TICKET)
 
 
-def test_lines_that_come_in_any_order(blank: Page) -> None:
+def test_lines_that_come_in_any_order(blank_page: Page) -> None:
     several = [
         line({"id": id_, "at": NOW + at, "author": ADA, "html": f"<p>{id_}</p>"})
         for id_, at in (("a", 1), ("b", 2), ("c", 2), ("d", 3))
@@ -224,4 +230,4 @@ def test_lines_that_come_in_any_order(blank: Page) -> None:
         for revision, index in enumerate((3, 0, 2, 1, 0), 1)
     ]
 
-    compare(blank, TIMELINES, events, several=several, ticket=TICKET)
+    compare(blank_page, TIMELINES, events, several=several, ticket=TICKET)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from deskwire.integrations.discord.samples import TYPES, sample
-from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
-from tests.place import Place
+from deskwire.integrations.discord.samples import EVENT_TYPES, build_sample_data
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.visitor import Visitor
 
 SUBJECT = "Cannot sign in on my new phone"
 TOASTS: dict[str, tuple[str, str]] = {
@@ -34,7 +34,7 @@ TOASTS: dict[str, tuple[str, str]] = {
     "team.member_unassigned": ("{bo} removed from Tickets Support", ""),
     "member.left": ("{bo} left the server", ""),
 }
-BEFORE = {  # what must have happened, so that the event tells something new
+PRECEDING_TYPES = {  # what must have happened, so that the event tells something new
     "ticket.updated": ["ticket.created"],
     "ticket.deleted": ["ticket.created"],
     "ticket.message_sent": ["ticket.created"],
@@ -48,135 +48,141 @@ BEFORE = {  # what must have happened, so that the event tells something new
 }
 
 
-def tell(place: Place, type_: str) -> None:
-    data: dict[str, Any] = sample(
+def send_sample(guild: GuildFixture, type_: str) -> None:
+    data: dict[str, Any] = build_sample_data(
         type_,
-        guild=place.guild,
-        guild_name=place.name,
-        owner=place.mo.discord,
-        user=place.bo.discord,
-        username=place.bo.name,
+        guild=guild.guild_id,
+        guild_name=guild.name,
+        owner=guild.mo.discord_id,
+        user=guild.bo.discord_id,
+        username=guild.bo.name,
         ticket=1005,
         number=5,
     )
-    place.tell(type_, **data)
+    guild.send_event(type_, **data)
 
 
 @pytest.fixture
-def watcher(place: Place, visit: Visit) -> Visitor:
+def watcher(guild: GuildFixture, open_visitor: OpenVisitor) -> Visitor:
     """Ada, who holds Tickets Admin and so hears everything; no page is open yet."""
-    cookie = place.server.move_in(place.ada)
-    place.assign(place.mo)  # so that he has a name
-    place.assign(place.ada, "Tickets Admin")
-    return visit(cookie)
+    cookie = guild.server.create_account(guild.ada)
+    guild.assign_role(guild.mo)  # so that he has a name
+    guild.assign_role(guild.ada, "Tickets Admin")
+    return open_visitor(cookie)
 
 
 def test_every_event_has_its_toast_here() -> None:
-    assert sorted(TOASTS) == sorted(TYPES)
+    assert sorted(TOASTS) == sorted(EVENT_TYPES)
 
 
-@pytest.mark.parametrize("type_", TYPES)
-def test_the_toast_of_an_event(place: Place, watcher: Visitor, type_: str) -> None:
+@pytest.mark.parametrize("type_", EVENT_TYPES)
+def test_the_toast_of_an_event(guild: GuildFixture, watcher: Visitor, type_: str) -> None:
     if type_ == "guild.joined":
-        tell(place, "guild.left")
-    for earlier in BEFORE.get(type_, ()):
-        tell(place, earlier)
+        send_sample(guild, "guild.left")
+    for earlier in PRECEDING_TYPES.get(type_, ()):
+        send_sample(guild, earlier)
     watcher.open("/guilds")
 
-    tell(place, type_)
+    send_sample(guild, type_)
 
     title, text = (
-        said.format(guild=place.name, mo=place.mo.name, bo=place.bo.name) for said in TOASTS[type_]
+        said.format(guild=guild.name, mo=guild.mo.name, bo=guild.bo.name) for said in TOASTS[type_]
     )
-    toast = watcher.toast(title)
+    toast = watcher.find_toast(title)
     expect(toast).to_have_count(1)
     shown = toast.locator("p")
     expect(shown).to_have_text(text) if text else expect(shown).to_be_hidden()
 
 
-def test_ones_own_doing_in_discord_makes_no_toast(place: Place, watcher: Visitor) -> None:
-    place.open_ticket(1, "Claimed by Ada herself")
+def test_ones_own_doing_in_discord_makes_no_toast(guild: GuildFixture, watcher: Visitor) -> None:
+    guild.open_ticket(1, "Claimed by Ada herself")
     watcher.open("/guilds")
 
-    place.claim(1, place.ada)
-    place.close(1, place.mo)
+    guild.claim_ticket(1, guild.ada)
+    guild.close_ticket(1, guild.mo)
 
-    expect(watcher.toast("Ticket #1 closed")).to_be_visible()
-    assert watcher.toast("Ticket #1 claimed").count() == 0
-
-
-def test_the_owner_is_told_of_the_bot_whoever_added_it(place: Place, visit: Visit) -> None:
-    owner = visit(place.server.move_in(place.mo), "/guilds")
-
-    place.leave_guild(place.guild)
-    place.open_guild(place.guild, place.name, place.mo)
-
-    expect(owner.toast(f"Bot installed in {place.name}!")).to_be_visible()
+    expect(watcher.find_toast("Ticket #1 closed")).to_be_visible()
+    assert watcher.find_toast("Ticket #1 claimed").count() == 0
 
 
-def test_a_flood_of_a_kind_becomes_one_toast(place: Place, watcher: Visitor) -> None:
+def test_the_owner_is_told_of_the_bot_whoever_added_it(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    owner = open_visitor(guild.server.create_account(guild.mo), "/guilds")
+
+    guild.leave_guild(guild.guild_id)
+    guild.join_guild(guild.guild_id, guild.name, guild.mo)
+
+    expect(owner.find_toast(f"Bot installed in {guild.name}!")).to_be_visible()
+
+
+def test_a_flood_of_a_kind_becomes_one_toast(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
 
     for number in range(1, 9):
-        place.open_ticket(number, f"Number {number}")
+        guild.open_ticket(number, f"Number {number}")
 
-    expect(watcher.toast("8 new tickets")).to_be_visible()
+    expect(watcher.find_toast("8 new tickets")).to_be_visible()
     expect(watcher.find(".toast-card")).to_have_count(1)
 
 
-def test_there_are_never_more_toasts_than_one_can_read(place: Place, watcher: Visitor) -> None:
+def test_there_are_never_more_toasts_than_one_can_read(
+    guild: GuildFixture, watcher: Visitor
+) -> None:
     watcher.open("/guilds")
 
-    place.open_ticket(1, "One")
-    place.say(1, place.bo, "Two", side="customer")
-    place.claim(1, place.mo)
-    place.move(1, "PENDING", place.mo)
-    place.close(1, place.mo)
+    guild.open_ticket(1, "One")
+    guild.post_message(1, guild.bo, "Two", side="customer")
+    guild.claim_ticket(1, guild.mo)
+    guild.set_ticket_status(1, "PENDING", guild.mo)
+    guild.close_ticket(1, guild.mo)
 
-    expect(watcher.toast("Ticket #1 closed")).to_be_visible()
+    expect(watcher.find_toast("Ticket #1 closed")).to_be_visible()
     expect(watcher.find(".toast-card")).to_have_count(4)
-    assert watcher.toast("New ticket #1 created").count() == 0
+    assert watcher.find_toast("New ticket #1 created").count() == 0
 
 
 def test_a_toast_leads_to_what_it_tells_of_and_can_be_dismissed(
-    place: Place, watcher: Visitor
+    guild: GuildFixture, watcher: Visitor
 ) -> None:
     watcher.open("/guilds")
-    place.open_ticket(1, "Stuck")
-    place.say(1, place.bo, "Help", side="customer")
+    guild.open_ticket(1, "Stuck")
+    guild.post_message(1, guild.bo, "Help", side="customer")
 
-    watcher.toast("New ticket #1 created").get_by_role("button", name="Dismiss").click()
-    expect(watcher.toast("New ticket #1 created")).to_have_count(0)
-    watcher.toast("New message in ticket #1").get_by_role("link", name="Open").click()
+    watcher.find_toast("New ticket #1 created").get_by_role("button", name="Dismiss").click()
+    expect(watcher.find_toast("New ticket #1 created")).to_have_count(0)
+    watcher.find_toast("New message in ticket #1").get_by_role("link", name="Open").click()
     expect(watcher.page.get_by_role("heading", level=1)).to_have_text("Stuck")
 
 
-def test_escape_dismisses_the_newest(place: Place, watcher: Visitor) -> None:
+def test_escape_dismisses_the_newest(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
-    place.open_ticket(1, "Older")
-    place.say(1, place.bo, "Newer", side="customer")
+    guild.open_ticket(1, "Older")
+    guild.post_message(1, guild.bo, "Newer", side="customer")
     expect(watcher.find(".toast-card")).to_have_count(2)
 
     watcher.page.keyboard.press("Escape")
 
     expect(watcher.find(".toast-card")).to_have_count(1)
-    expect(watcher.toast("New ticket #1 created")).to_be_visible()
+    expect(watcher.find_toast("New ticket #1 created")).to_be_visible()
 
 
-def test_screen_readers_are_told(place: Place, watcher: Visitor) -> None:
+def test_screen_readers_are_told(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
-    place.open_ticket(1, "Stuck")
+    guild.open_ticket(1, "Stuck")
 
     status = watcher.page.get_by_role("status")
     expect(status).to_contain_text("New ticket #1 created")
     expect(status).to_have_attribute("aria-live", "polite")
 
 
-def test_a_toast_goes_by_itself_unless_it_is_being_read(place: Place, watcher: Visitor) -> None:
+def test_a_toast_goes_by_itself_unless_it_is_being_read(
+    guild: GuildFixture, watcher: Visitor
+) -> None:
     watcher.page.clock.install()
     watcher.open("/guilds")
-    place.open_ticket(1, "Stuck")
-    toast = watcher.toast("New ticket #1 created")
+    guild.open_ticket(1, "Stuck")
+    toast = watcher.find_toast("New ticket #1 created")
 
     toast.hover()
     watcher.page.clock.run_for(20_000)
@@ -187,25 +193,25 @@ def test_a_toast_goes_by_itself_unless_it_is_being_read(place: Place, watcher: V
     expect(toast).to_have_count(0)
 
 
-def test_the_same_event_heard_twice_is_told_once(place: Place, watcher: Visitor) -> None:
+def test_the_same_event_heard_twice_is_told_once(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
-    watcher.remember_toasts()
+    watcher.start_recording_toasts()
     cursor = watcher.find("html").get_attribute("data-cursor")
-    place.open_ticket(1, "Stuck")
-    expect(watcher.toast("New ticket #1 created")).to_be_visible()
+    guild.open_ticket(1, "Stuck")
+    expect(watcher.find_toast("New ticket #1 created")).to_be_visible()
 
     # A stream that forgot its place: everything since the page was made comes once more.
     watcher.page.route(
         "**/api/events?*",
-        lambda route: route.continue_(url=f"{place.server.url}/api/events?after={cursor}"),
+        lambda route: route.continue_(url=f"{guild.server.url}/api/events?after={cursor}"),
     )
     watcher.context.set_offline(True)
-    watcher.expect_away()
+    watcher.expect_not_live()
     watcher.context.set_offline(False)
     watcher.expect_live()
-    place.say(1, place.bo, "After", side="customer")
+    guild.post_message(1, guild.bo, "After", side="customer")
 
-    expect(watcher.toast("New message in ticket #1")).to_be_visible()
-    heard = [line for line in watcher.lines if line.startswith("ticket.created at")]
+    expect(watcher.find_toast("New message in ticket #1")).to_be_visible()
+    heard = [line for line in watcher.store_log if line.startswith("ticket.created at")]
     assert len(heard) == 2
-    assert watcher.toasted == ["New ticket #1 created", "New message in ticket #1"]
+    assert watcher.shown_toasts == ["New ticket #1 created", "New message in ticket #1"]

@@ -12,9 +12,14 @@ import pytest
 import typer
 
 from deskwire.cli.main import app
-from tests.contracts.sources import ROOT, modules, read, tracked
+from tests.contracts.source_files import (
+    REPOSITORY_ROOT,
+    list_modules,
+    list_tracked_files,
+    read_file,
+)
 
-PAGES = [path for path in tracked() if path.endswith(".md")]
+PAGES = [path for path in list_tracked_files() if path.endswith(".md")]
 FORMER_NAMES = "docs/decisions/names_of_before.md"
 # A decision record keeps the names of its day; names_of_before.md says what they are called now.
 CURRENT = [page for page in PAGES if not page.startswith("docs/decisions/")]
@@ -41,11 +46,11 @@ PLACEHOLDER = re.compile(r"[A-Z]+|\d+|…|'[^']*'|\{.*\}")
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: str) -> None:
-    for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", without_code(read(page))):
+    for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", without_code(read_file(page))):
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
-        path = (ROOT / page).parent / name if name else ROOT / page
+        path = (REPOSITORY_ROOT / page).parent / name if name else REPOSITORY_ROOT / page
         assert path.exists(), f"{page}: [{text}]({target}) leads nowhere"
         if anchor and path.suffix == ".md":
             assert anchor in anchors_of(path.read_text(encoding="utf-8")), (
@@ -55,45 +60,45 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", CURRENT)
 def test_every_path_exists(page: str) -> None:
-    for quoted in code_of(read(page)):
+    for quoted in code_of(read_file(page)):
         path, _, rest = quoted.partition(": ")
         if not PATH.fullmatch(path) or path.startswith(MADE_LATER) or path in NOT_PATHS:
             continue
-        found = [base + path for base in BASES if list(ROOT.glob(base + path))]
+        found = [base + path for base in BASES if list(REPOSITORY_ROOT.glob(base + path))]
         assert found, f"{page} names {path}, which is not there"
         if rest and path.endswith(".py"):
             assert defines(found[0], rest), f"{page} names {rest}, which {path} does not define"
 
 
 def test_former_names_lead_to_files_that_exist() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", read(FORMER_NAMES), re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", read_file(FORMER_NAMES), re.MULTILINE)
 
     assert len(rows) > 100
     for old, new in rows:
-        assert [base for base in BASES if list(ROOT.glob(base + new))], (
+        assert [base for base in BASES if list(REPOSITORY_ROOT.glob(base + new))], (
             f"{FORMER_NAMES} says that {old} is {new}, which is not there"
         )
 
 
 @pytest.mark.parametrize("page", CURRENT)
 def test_every_command_can_be_typed(page: str) -> None:
-    for quoted in commands_of(read(page)):
+    for quoted in commands_of(read_file(page)):
         words = quoted.split("#")[0].split()
         if words[:1] == ["deskwire"]:
             problem = mistyped(words[1:])
             assert problem is None, f"{page}: `{quoted}`: {problem}"
         if words[:1] == ["make"] and len(words) > 1:
             target = words[1]
-            assert re.search(rf"^{target}:", read("Makefile"), re.MULTILINE), (
+            assert re.search(rf"^{target}:", read_file("Makefile"), re.MULTILINE), (
                 f"{page}: the Makefile has no {target}"
             )
         if words[:2] == ["npm", "run"]:
-            assert f'"{words[2]}":' in read("frontend/package.json"), f"{page}: `{quoted}`"
+            assert f'"{words[2]}":' in read_file("frontend/package.json"), f"{page}: `{quoted}`"
 
 
 @pytest.mark.parametrize("page", CURRENT)
 def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
-    for quoted in code_of(read(page)):
+    for quoted in code_of(read_file(page)):
         name, is_valued, value = quoted.partition("=")
         name = name.strip()
         if not re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", name):
@@ -105,7 +110,7 @@ def test_every_name_in_capitals_is_one_of_ours(page: str) -> None:
 
 @pytest.mark.parametrize("page", CURRENT)
 def test_every_name_of_code_is_written_in_code(page: str) -> None:
-    for quoted in code_of(read(page)):
+    for quoted in code_of(read_file(page)):
         name = quoted.removesuffix("()")
         if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or not re.search(r"[a-z][A-Z._]", name):
             continue
@@ -170,7 +175,7 @@ def mistyped(words: list[str]) -> str | None:
 def constants() -> dict[str, int]:
     """Plain numbers that our modules name, and the defaults of settings."""
     found: dict[str, int] = {}
-    for module in modules():
+    for module in list_modules():
         for node in module.tree.body:
             match node:
                 case ast.Assign([ast.Name(name)], ast.Constant(int(value))):
@@ -185,7 +190,7 @@ def methods() -> dict[str, set[str]]:
     """The names each of our classes defines, by the class's name."""
     return {
         node.name: {name for each in node.body for name in names_of(each)}
-        for module in modules()
+        for module in list_modules()
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef)
     }
@@ -195,20 +200,24 @@ def methods() -> dict[str, set[str]]:
 def words_of_code() -> frozenset[str]:
     """Every word in a source file of ours."""
     kinds = (".py", ".ts", ".mjs", ".toml", ".html")
-    texts = [read(path) for path in tracked() if path.endswith(kinds)]
+    texts = [read_file(path) for path in list_tracked_files() if path.endswith(kinds)]
     return frozenset(re.findall(r"[A-Za-z_]\w*", "\n".join(texts)))
 
 
 @cache
 def everything_written() -> frozenset[str]:
     """Every name in capitals in code, settings, Makefile and scripts."""
-    texts = [read(path) for path in tracked() if not path.endswith((".md", ".lock", ".png"))]
+    texts = [
+        read_file(path)
+        for path in list_tracked_files()
+        if not path.endswith((".md", ".lock", ".png"))
+    ]
     return frozenset(re.findall(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", "\n".join(texts)))
 
 
 def defines(path: str, name: str) -> bool:
     """Whether a Python file defines `name`, which may be `Class.method`."""
-    body: list[ast.stmt] = ast.parse(read(path)).body
+    body: list[ast.stmt] = ast.parse(read_file(path)).body
     for part in name.split("."):
         found = [node for node in body if part in names_of(node)]
         if not found:

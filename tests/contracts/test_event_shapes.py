@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from deskwire.events.types.registry import EVENTS
-from tests.contracts.recorded import Recorded, record
-from tests.contracts.sources import ROOT
+from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE
+from tests.contracts.recorded_events import RecordedEvent, record_events
+from tests.contracts.source_files import REPOSITORY_ROOT
 
-SNAPSHOTS = ROOT / "tests/contracts/snapshots"
+SNAPSHOTS = REPOSITORY_ROOT / "tests/contracts/snapshots"
 COMMITTED = {path.stem: path for path in sorted(SNAPSHOTS.glob("*.json"))}
 
 
 @cache
-def recorded() -> dict[str, Recorded]:
-    found = record()
+def recorded() -> dict[str, RecordedEvent]:
+    found = record_events()
     if os.environ.get("UPDATE_SNAPSHOTS"):
         for name, entry in found.items():
             text = json.dumps(entry, indent=2, ensure_ascii=False, sort_keys=True)
@@ -34,10 +34,10 @@ def recorded() -> dict[str, Recorded]:
 
 def test_every_event_has_a_snapshot_and_no_snapshot_is_left_over() -> None:
     assert set(recorded()) == set(COMMITTED), (
-        "tests/contracts/snapshots does not hold what tests/contracts/recorded.py records"
+        "tests/contracts/snapshots does not hold what tests/contracts/recorded_events.py records"
     )
-    missing = set(EVENTS) - set(COMMITTED)
-    assert not missing, f"add a step to tests/contracts/recorded.py for {', '.join(missing)}"
+    missing = set(EVENT_CLASS_BY_TYPE) - set(COMMITTED)
+    assert not missing, f"add a step to tests/contracts/recorded_events.py for {', '.join(missing)}"
 
 
 @pytest.mark.parametrize("name", COMMITTED)
@@ -53,7 +53,7 @@ def test_an_event_is_sent_as_it_was_before(name: str) -> None:
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_snapshot_fits_the_catalogue(name: str) -> None:
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
-    kind = EVENTS[entry["type"]]
+    kind = EVENT_CLASS_BY_TYPE[entry["type"]]
 
     event = kind.model_validate(entry["data"])
 

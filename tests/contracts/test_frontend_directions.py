@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from posixpath import dirname, join, normpath
 
-from tests.contracts.sources import read, tracked
+from tests.contracts.source_files import list_tracked_files, read_file
 
 SOURCE = "frontend/src/"
 
@@ -93,8 +93,10 @@ def test_every_module_is_imported_or_bundled() -> None:
 
 def sources() -> dict[str, str]:
     """The text of each module by its path below `frontend/src`, without `.ts`: `model/lists`."""
-    paths = [path for path in tracked() if path.startswith(SOURCE) and path.endswith(".ts")]
-    return {path.removeprefix(SOURCE).removesuffix(".ts"): read(path) for path in paths}
+    paths = [
+        path for path in list_tracked_files() if path.startswith(SOURCE) and path.endswith(".ts")
+    ]
+    return {path.removeprefix(SOURCE).removesuffix(".ts"): read_file(path) for path in paths}
 
 
 def folder_of(module: str) -> str:
@@ -104,7 +106,7 @@ def folder_of(module: str) -> str:
 
 def imports(module: str) -> Iterator[tuple[int, str]]:
     """Yield the line and target of each import of our own modules."""
-    text = read(f"{SOURCE}{module}.ts")
+    text = read_file(f"{SOURCE}{module}.ts")
     assert not DYNAMIC_IMPORT.search(text), f"{SOURCE}{module}.ts: write imports at the top"
     for found in IMPORT.finditer(text):
         if found[1].startswith("."):

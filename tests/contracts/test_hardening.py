@@ -18,47 +18,47 @@ from sqlalchemy import select
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.log import log
-from deskwire.integrations.discord.samples import sample
-from deskwire.integrations.discord.sender import envelope, headers
-from deskwire.integrations.discord.signature import PATH
+from deskwire.integrations.discord.samples import build_sample_data
+from deskwire.integrations.discord.sender import build_envelope, build_headers
+from deskwire.integrations.discord.signature import WEBHOOK_PATH
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
 from deskwire.server.app import Application
-from deskwire.server.control import Lock
-from deskwire.server.serve import _config as server_config
+from deskwire.server.control import DatabaseLock
+from deskwire.server.serve import _create_uvicorn_config as server_config
 from deskwire.server.services import open_database
-from deskwire.settings import load
-from deskwire.tickets.markdown import render
+from deskwire.settings import load_settings
+from deskwire.tickets.markdown import render_markdown
 from deskwire.webhooks import door as door_module
 from deskwire.webhooks.deliveries import deliveries
 from deskwire.webhooks.door import Door, Intake
-from tests.bot_house import SECRET
-from tests.cast import ATTIC, BO, HARBOUR, House, build
-from tests.contracts.attacks_on_accounts import ON_ACCOUNTS
-from tests.contracts.attacks_on_the_api import ON_THE_API
-from tests.contracts.attacks_on_the_portal import ON_THE_PORTAL
-from tests.contracts.sources import ROOT, functions
-from tests.databases import new_database
+from tests.contracts.account_attacks import ACCOUNT_ATTACKS
+from tests.contracts.api_attacks import API_ATTACKS
+from tests.contracts.portal_attacks import PORTAL_ATTACKS
+from tests.contracts.source_files import REPOSITORY_ROOT, iter_functions
+from tests.fixtures.bot_deliveries import SECRET
+from tests.fixtures.cast import ATTIC_GUILD, BO, HARBOUR_GUILD, DeskFixture, create_desk
+from tests.fixtures.databases import create_database
 
-ELSEWHERE = {
-    **ON_ACCOUNTS,
-    **ON_THE_PORTAL,
-    **ON_THE_API,
+TESTED_ELSEWHERE = {
+    **ACCOUNT_ATTACKS,
+    **PORTAL_ATTACKS,
+    **API_ATTACKS,
     # The door for webhooks
-    "a forged body": "unit/test_bot_source.py::test_a_body_that_was_tampered_with_is_refused",
+    "a forged body": "unit/test_discord_source.py::test_a_body_that_was_tampered_with_is_refused",
     "a signature in a form that another parser would take": (
-        "unit/test_bot_source.py::test_a_signature_in_another_form_is_refused"
+        "unit/test_discord_source.py::test_a_signature_in_another_form_is_refused"
     ),
     "an old delivery played again, or one from the future": (
-        "unit/test_bot_source.py::test_five_minutes_either_way_are_let_in"
+        "unit/test_discord_source.py::test_five_minutes_either_way_are_let_in"
     ),
     "the same delivery again": (
-        "db/test_bot_convergence.py::test_what_arrives_again_changes_nothing"
+        "db/test_discord_convergence.py::test_what_arrives_again_changes_nothing"
     ),
     "another event under a known id": (
-        "db/test_bot_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
+        "db/test_discord_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
     ),
-    "JSON made to break parsers": "unit/test_bot_source.py::test_what_is_not_json_is_told_so",
+    "JSON made to break parsers": "unit/test_discord_source.py::test_what_is_not_json_is_told_so",
     # The figures
     "reading how busy a desk is": (
         "http/test_metrics.py::test_without_the_token_the_answer_says_what_to_send"
@@ -71,95 +71,95 @@ ELSEWHERE = {
     ),
     # The door for people
     "guessing one person's password": (
-        "db/test_accounts_throttle.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
+        "db/test_accounts_rate_limit.py::test_the_fifth_attempt_is_heard_and_the_sixth_is_not"
     ),
     "guessing from many places": (
-        "db/test_accounts_throttle.py::test_changing_the_source_does_not_help_with_one_address"
+        "db/test_accounts_rate_limit.py::test_changing_the_source_does_not_help_with_one_address"
     ),
     "guessing many people's passwords": (
-        "db/test_accounts_throttle.py::test_changing_the_address_does_not_help_one_source"
+        "db/test_accounts_rate_limit.py::test_changing_the_address_does_not_help_one_source"
     ),
     "guessing from a whole IPv6 network": (
-        "db/test_accounts_throttle.py::test_one_ipv6_customer_is_one_source"
+        "db/test_accounts_rate_limit.py::test_one_ipv6_customer_is_one_source"
     ),
     "asking who has an account": (
-        "db/test_accounts_sign_in.py::test_unknown_and_wrong_are_answered_alike"
+        "db/test_auth_sign_in.py::test_unknown_and_wrong_are_answered_alike"
     ),
     "telling it by the clock": (
         "unit/test_accounts_passwords.py::test_nobody_is_checked_as_long_as_somebody"
     ),
     "a session planted before sign-in": (
-        "db/test_accounts_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
+        "db/test_auth_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
     ),
     "a password stolen and since changed": (
         "db/test_accounts_actions.py::test_a_password_changed_meanwhile_keeps_the_old_one_out"
     ),
     "a link used twice": "db/test_accounts_links.py::test_of_eight_at_once_one_redeems",
     "a link read from a Referer": (
-        "db/test_accounts_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
+        "db/test_auth_pages.py::test_no_referer_carries_the_secret_of_a_welcome"
     ),
     "a form posted by another site": (
-        "unit/test_accounts_guards.py::test_only_our_own_pages_may_change_something"
+        "unit/test_middleware.py::test_only_our_own_pages_may_change_something"
     ),
-    "a way back that leads elsewhere": (
-        "db/test_accounts_sign_in.py::test_anything_else_leads_home"
-    ),
+    "a way back that leads elsewhere": ("db/test_auth_sign_in.py::test_anything_else_leads_home"),
     "a name that turns the text around it": (
         "unit/test_accounts_passwords.py::test_a_name_that_would_break_lines_is_refused"
     ),
     "a form of many megabytes": (
-        "unit/test_accounts_guards.py::test_a_body_without_a_length_is_counted_while_it_is_read"
+        "unit/test_middleware.py::test_a_body_without_a_length_is_counted_while_it_is_read"
     ),
     # Pages
     "the address of somebody else's ticket": (
-        "http/test_pages_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
+        "http/test_page_visibility.py::test_not_yours_and_not_there_are_the_same_bytes"
     ),
     "learning from refusals that something happened": (
-        "http/test_pages_visibility.py"
+        "http/test_page_visibility.py"
         "::test_a_refusal_does_not_change_when_something_happens_elsewhere"
     ),
     "markup in names, subjects and messages": (
-        "http/test_pages_hostile.py::test_markup_in_subjects_names_tags_and_messages_is_text"
+        "http/test_escaping.py::test_markup_in_subjects_names_tags_and_messages_is_text"
     ),
     "a search that is a query": (
-        "http/test_pages_hostile.py::test_no_search_text_breaks_the_list_or_finds_too_much"
+        "http/test_escaping.py::test_no_search_text_breaks_the_list_or_finds_too_much"
     ),
     "a script that got in all the same": (
-        "http/test_pages_hostile.py::test_pages_carry_no_inline_script_style_or_handler"
+        "http/test_escaping.py::test_pages_carry_no_inline_script_style_or_handler"
     ),
     "a page in somebody else's frame": (
-        "unit/test_accounts_guards.py::test_every_answer_says_what_a_browser_may_do"
+        "unit/test_middleware.py::test_every_answer_says_what_a_browser_may_do"
     ),
     "a file outside the static folder": (
-        "http/test_pages_routes.py"
+        "http/test_routes.py"
         "::test_static_files_are_kept_for_ever_only_under_the_address_of_their_content"
     ),
     # Streams
     "a stream without a session": (
-        "http/live/test_answer.py::test_without_a_session_there_is_no_stream"
+        "http/live/test_endpoint.py::test_without_a_session_there_is_no_stream"
     ),
     "a cookie that was made up": (
-        "http/live/test_answer.py::test_a_cookie_nobody_gave_out_is_no_session"
+        "http/live/test_endpoint.py::test_a_cookie_nobody_gave_out_is_no_session"
     ),
     "listening on after losing a role": (
         "http/live/test_access_changes.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
     ),
     "listening on after signing out": (
-        "http/live/test_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
+        "http/live/test_stream_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
     ),
     "a cursor collected while still a member": (
         "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
     ),
     "a cursor that was made up": (
-        "http/live/test_resume.py"
+        "http/live/test_replay.py"
         "::test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from"
     ),
-    "any interleaving of the above": "unit/test_hub_model.py::test_no_history_leaks_or_starves",
+    "any interleaving of the above": (
+        "unit/test_hub_random_histories.py::test_no_history_leaks_or_starves"
+    ),
     "streams without end": (
-        "http/live/test_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
+        "http/live/test_stream_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
     ),
     "a reader who does not read": (
-        "http/test_slow_readers.py"
+        "http/test_slow_subscriptions.py"
         "::test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return"
     ),
     # Secrets
@@ -169,25 +169,25 @@ ELSEWHERE = {
     "a stolen database: links": (
         "db/test_accounts_links.py::test_the_secret_of_a_link_is_not_stored"
     ),
-    "a stolen log": "unit/test_accounts_guards.py::test_the_secret_of_a_link_is_not_written_down",
+    "a stolen log": "unit/test_middleware.py::test_the_secret_of_a_link_is_not_written_down",
     "an error that shows settings": "unit/test_settings.py::test_a_value_is_never_repeated",
     "commands from another program on this machine": (
-        "http/test_shell.py::test_a_stranger_on_loopback_cannot_give_commands"
+        "http/test_cli.py::test_a_stranger_on_loopback_cannot_give_commands"
     ),
 }
 
 
-@pytest.mark.parametrize("attack", ELSEWHERE)
+@pytest.mark.parametrize("attack", TESTED_ELSEWHERE)
 def test_an_attack_has_its_test(attack: str) -> None:
-    path, _, name = ELSEWHERE[attack].partition("::")
-    tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+    path, _, name = TESTED_ELSEWHERE[attack].partition("::")
+    tree = ast.parse((REPOSITORY_ROOT / "tests" / path).read_text(encoding="utf-8"))
 
-    assert name in {function.name for function in functions(tree)}, (
+    assert name in {function.name for function in iter_functions(tree)}, (
         f"against “{attack}” there is no {name} in tests/{path} any more: name its new place here"
     )
 
 
-class Gate:
+class DoorFixture:
     """The door of a desk, and what was kept behind it."""
 
     def __init__(
@@ -196,7 +196,7 @@ class Gate:
         secrets: tuple[str, ...] = (SECRET,),
         body_timeout: float = door_module.BODY_TIMEOUT,
     ) -> None:
-        self.db = new_database(folder)
+        self.db = create_database(folder)
         intake = Intake(self.db, lambda: None)
         self.asgi = Door(
             nothing_there, [BotSource(secrets)], lambda: intake, body_timeout=body_timeout
@@ -205,45 +205,45 @@ class Gate:
     async def post(self, body: Any, sent: dict[str, str]) -> httpx2.Response:
         transport = httpx2.ASGITransport(app=self.asgi)
         async with httpx2.AsyncClient(transport=transport, base_url="http://desk.test") as client:
-            return await client.post(PATH, content=body, headers=sent)
+            return await client.post(WEBHOOK_PATH, content=body, headers=sent)
 
     def kept(self) -> int:
-        return self.db.read_here(lambda tx: len(tx.execute(select(deliveries.c.id)).all()))
+        return self.db.read_sync(lambda tx: len(tx.execute(select(deliveries.c.id)).all()))
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    found = Gate(tmp_path)
+def door_fixture(tmp_path: Path) -> Iterator[DoorFixture]:
+    found = DoorFixture(tmp_path)
     yield found
     found.db.close()
 
 
-async def test_a_signed_body_of_many_megabytes_is_not_read(gate: Gate) -> None:
-    body = envelope("guild.left", {"guildId": "1", "more": "x" * door_module.MAX_BODY}, now())
+async def test_a_signed_body_of_many_megabytes_is_not_read(door_fixture: DoorFixture) -> None:
+    body = build_envelope("guild.left", {"guildId": "1", "more": "x" * door_module.MAX_BODY}, now())
 
-    answer = await gate.post(body, headers(SECRET, now(), body))
+    answer = await door_fixture.post(body, build_headers(SECRET, now(), body))
 
-    assert (answer.status_code, gate.kept()) == (413, 0)
+    assert (answer.status_code, door_fixture.kept()) == (413, 0)
 
 
 async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, body_timeout=0.05)
+    gate = DoorFixture(tmp_path, body_timeout=0.05)
 
     async def trickle() -> Any:
         yield b"{"
         await anyio.sleep_forever()
 
-    answer = await gate.post(trickle(), headers(SECRET, now(), b"{"))
+    answer = await gate.post(trickle(), build_headers(SECRET, now(), b"{"))
 
     assert (answer.status_code, gate.kept()) == (408, 0)
     gate.db.close()
 
 
 async def test_without_a_secret_nobody_is_let_in(tmp_path: Path) -> None:
-    gate = Gate(tmp_path, secrets=())
-    body = envelope("guild.left", {"guildId": "1"}, now())
+    gate = DoorFixture(tmp_path, secrets=())
+    body = build_envelope("guild.left", {"guildId": "1"}, now())
 
-    answer = await gate.post(body, headers("", now(), body))
+    answer = await gate.post(body, build_headers("", now(), body))
 
     assert (answer.status_code, gate.kept()) == (503, 0)
     assert int(answer.headers["retry-after"]) > 0
@@ -251,36 +251,36 @@ async def test_without_a_secret_nobody_is_let_in(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    built = build(tmp_path)
+def desk(tmp_path: Path) -> Iterator[DeskFixture]:
+    built = create_desk(tmp_path)
     yield built
     built.db.close()
 
 
-def newest(house: House) -> tuple[list[str], dict[str, Any]]:
+def newest(desk: DeskFixture) -> tuple[list[str], dict[str, Any]]:
     """Channels and data of the newest event."""
     chosen = select(log.c.channels, log.c.data).order_by(log.c.position.desc()).limit(1)
-    row = house.db.read_here(lambda tx: tx.execute(chosen).one())
+    row = desk.db.read_sync(lambda tx: tx.execute(chosen).one())
     return json.loads(row.channels), json.loads(row.data)
 
 
-def test_a_tickets_id_means_nothing_in_another_server(house: House) -> None:
-    house.open_ticket(1, "The crane is stuck")
-    theirs = newest(house)[1]["ticket"]
+def test_a_tickets_id_means_nothing_in_another_server(desk: DeskFixture) -> None:
+    desk.open_ticket(1, "The crane is stuck")
+    theirs = newest(desk)[1]["ticket"]
 
-    house.close(1, guild=ATTIC)
+    desk.close_ticket(1, guild=ATTIC_GUILD)
 
-    told = newest(house)[1]
+    told = newest(desk)[1]
     assert told["ticket"] != theirs
-    assert told["workspace"] == f"guild:{ATTIC}"
+    assert told["workspace"] == f"guild:{ATTIC_GUILD}"
 
 
-def test_a_sender_cannot_speak_in_our_fields(house: House) -> None:
-    house.open_ticket(1, "The crane is stuck")
-    real = newest(house)[1]["ticket"]
+def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
+    desk.open_ticket(1, "The crane is stuck")
+    real = newest(desk)[1]["ticket"]
     forged = {
-        "workspace": f"guild:{ATTIC}",
-        "actor": house.id_of(BO),
+        "workspace": f"guild:{ATTIC_GUILD}",
+        "actor": desk.person_id(BO),
         "ticket": "somebody-elses",
         "revision": 10**9,
         "now": {"subject": "<script>alert(1)</script>"},
@@ -288,12 +288,12 @@ def test_a_sender_cannot_speak_in_our_fields(house: House) -> None:
         "channels": ["staff"],
     }
 
-    data = sample("ticket.message_sent", guild=HARBOUR, ticket=1001, number=1)
-    house.tell("ticket.message_sent", **{**data, **forged})
+    data = build_sample_data("ticket.message_sent", guild=HARBOUR_GUILD, ticket=1001, number=1)
+    desk.send_event("ticket.message_sent", **{**data, **forged})
 
-    channels, told = newest(house)
-    assert channels == [f"tickets:guild:{HARBOUR}", f"ticket:{real}"]
-    assert (told["ticket"], told["workspace"]) == (real, f"guild:{HARBOUR}")
+    channels, told = newest(desk)
+    assert channels == [f"tickets:guild:{HARBOUR_GUILD}", f"ticket:{real}"]
+    assert (told["ticket"], told["workspace"]) == (real, f"guild:{HARBOUR_GUILD}")
     assert told["revision"] < 10
     assert told["actor"] == f"discord:{data['authorId']}"
     assert "<script" not in json.dumps([told["now"], told["line"]])
@@ -316,7 +316,7 @@ def test_a_sender_cannot_speak_in_our_fields(house: House) -> None:
 )
 def test_no_text_becomes_script_style_or_a_beacon(text: str) -> None:
     seen = Elements()
-    seen.feed(render(text))
+    seen.feed(render_markdown(text))
 
     assert {tag for tag, _ in seen.found} <= {"p", "a", "pre", "code"} | TABLE
     for _, attributes in seen.found:
@@ -348,11 +348,11 @@ def test_no_text_can_end_its_frame(end: str) -> None:
     assert len(frame.decode().splitlines()) == 3  # id, data, and the end of the frame
 
 
-def test_what_the_log_stores_is_one_line(house: House) -> None:
-    house.open_ticket(1, "One\nline\r\n\r\nevent: goodbye\u2028end")
+def test_what_the_log_stores_is_one_line(desk: DeskFixture) -> None:
+    desk.open_ticket(1, "One\nline\r\n\r\nevent: goodbye\u2028end")
 
     chosen = select(log.c.data).order_by(log.c.position.desc()).limit(1)
-    stored = house.db.read_here(lambda tx: tx.execute(chosen).scalar_one())
+    stored = desk.db.read_sync(lambda tx: tx.execute(chosen).scalar_one())
 
     assert not set("\n\r") & set(stored)
 
@@ -362,7 +362,7 @@ def test_nobody_is_believed_about_their_address_unless_told_to(
 ) -> None:
     monkeypatch.delenv("TRUSTED_PROXIES", raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'desk.db'}")
-    settings = load()
+    settings = load_settings()
     opened = open_database(settings.database_url)
 
     config = server_config(settings, Application(settings, opened))
@@ -372,9 +372,9 @@ def test_nobody_is_believed_about_their_address_unless_told_to(
 
 
 def test_the_shells_secret_is_its_owners_alone(tmp_path: Path) -> None:
-    lock = Lock(tmp_path / "desk.db")
-    lock.take()
-    lock.publish({"secret": "s"})
+    lock = DatabaseLock(tmp_path / "desk.db")
+    lock.acquire()
+    lock.write_address({"secret": "s"})
 
     mode = stat.S_IMODE(lock.path.stat().st_mode)
     lock.release()

@@ -9,14 +9,14 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from deskwire.server.control import Lock
+from deskwire.server.control import DatabaseLock
 from deskwire.server.metrics import DeskCollector
-from deskwire.server.services import Opened, running
-from deskwire.settings import load
-from tests.contracts.sources import read
-from tests.databases import file_of, new_database
+from deskwire.server.services import OpenedDatabase, run_services
+from deskwire.settings import load_settings
+from tests.contracts.source_files import read_file
+from tests.fixtures.databases import create_database, sqlite_file
 
-PAGE = read("docs/metrics.md")
+PAGE = read_file("docs/metrics.md")
 ROW = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram) \| ([a-z, ]*?) ?\| \S", re.MULTILINE)
 ALERT = re.compile(r"^\| [^|`]+ \| `([^`]+)`", re.MULTILINE)
 OF_PROMETHEUS = {"up"}
@@ -25,9 +25,11 @@ OF_PROMETHEUS = {"up"}
 @pytest.fixture
 async def families(tmp_path: Path) -> list[Metric]:
     """Everything a desk tells that has just begun."""
-    db = new_database(tmp_path)
-    settings = load({"database_url": f"sqlite:///{file_of(db)}"})
-    async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
+    db = create_database(tmp_path)
+    settings = load_settings({"database_url": f"sqlite:///{sqlite_file(db)}"})
+    async with run_services(
+        settings, OpenedDatabase(db, DatabaseLock(sqlite_file(db))), []
+    ) as services:
         found = list(DeskCollector(services, dict, "0").collect())
     db.close()
     return found

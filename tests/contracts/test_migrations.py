@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 
 from deskwire import schema
 from deskwire.accounts import people
-from deskwire.direct_edits.change_log import WATCHED
+from deskwire.direct_edits.change_log import WATCHED_TABLES
 from deskwire.events import log
 from deskwire.kit.errors import Conflict
 from deskwire.kit.sqlite import SQLite
-from tests.contracts.sources import modules
+from tests.contracts.source_files import list_modules
 
 NEXT = '''
 """A version that adds a column, as the next one might."""
@@ -40,7 +40,7 @@ def upgrade() -> None:
 def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> None:
     db = migrated(tmp_path / "desk.db")
 
-    differences = db.read_here(
+    differences = db.read_sync(
         lambda tx: compare_metadata(
             MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
         )
@@ -55,10 +55,10 @@ def test_a_migrated_database_is_the_one_the_tables_describe(tmp_path: Path) -> N
 def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
     """`compare_metadata` does not see all: AUTOINCREMENT, what foreign keys do, key order."""
     made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
-    made.write_here(schema.metadata.create_all)
+    made.write_sync(schema.metadata.create_all)
     db = migrated(tmp_path / "desk.db")
 
-    expected, found = made.read_here(as_sqlite_sees_it), db.read_here(as_sqlite_sees_it)
+    expected, found = made.read_sync(as_sqlite_sees_it), db.read_sync(as_sqlite_sees_it)
     made.close()
     db.close()
 
@@ -68,19 +68,19 @@ def test_both_ways_of_making_a_database_give_the_same(tmp_path: Path) -> None:
 
 def test_both_ways_of_making_a_database_give_the_same_triggers(tmp_path: Path) -> None:
     made = SQLite(f"sqlite:///{tmp_path / 'made.db'}")
-    made.write_here(schema.metadata.create_all)
+    made.write_sync(schema.metadata.create_all)
     db = migrated(tmp_path / "desk.db")
 
-    expected, found = made.read_here(triggers), db.read_here(triggers)
+    expected, found = made.read_sync(triggers), db.read_sync(triggers)
     made.close()
     db.close()
 
     assert found == expected, "direct_edits/triggers.py and the versions differ: add a version"
-    assert sum(name.startswith("outside_") for name in found) == 4 * len(WATCHED)
+    assert sum(name.startswith("outside_") for name in found) == 4 * len(WATCHED_TABLES)
 
 
 def test_every_watched_table_raises_a_revision_that_begins_at_0_for_who_names_none() -> None:
-    for table in WATCHED:
+    for table in WATCHED_TABLES:
         default = table.c.revision.server_default
         assert default is not None, f"{table.name}: an INSERT by hand would not be noticed"
 
@@ -88,18 +88,18 @@ def test_every_watched_table_raises_a_revision_that_begins_at_0_for_who_names_no
 def test_every_table_that_shows_on_a_page_with_a_revision_is_watched() -> None:
     revised = {each.name for each in schema.metadata.tables.values() if "revision" in each.c}
 
-    assert {table.name for table in WATCHED} == revised, "add it to WATCHED, and a version"
+    assert {table.name for table in WATCHED_TABLES} == revised, "add it to WATCHED, and a version"
 
 
 def test_every_module_with_a_table_is_known_to_the_schema() -> None:
-    known = {module.__name__.removeprefix("deskwire.") for module in schema.TABLES}
-    declaring = {module.name for module in modules() if re.search(r"= Table\(", module.text)}
+    known = {module.__name__.removeprefix("deskwire.") for module in schema.TABLE_MODULES}
+    declaring = {module.name for module in list_modules() if re.search(r"= Table\(", module.text)}
 
     assert known == declaring, "src/deskwire/schema.py: TABLES is not complete"
 
 
 def test_the_versions_are_one_line() -> None:
-    script = ScriptDirectory.from_config(schema._config())
+    script = ScriptDirectory.from_config(schema._create_alembic_config())
 
     assert len(script.get_heads()) == 1, "two versions claim to be the newest: merge them"
     assert len(script.get_bases()) == 1
@@ -109,18 +109,18 @@ def test_an_upgrade_keeps_what_is_there_and_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db = migrated(tmp_path / "desk.db")
-    db.write_here(people.create, name="Ada", email="ada@desk.test", at=1)
-    epoch, head = db.read_here(log.read_epoch), schema._newest()
+    db.write_sync(people.create, name="Ada", email="ada@desk.test", at=1)
+    epoch, head = db.read_sync(log.read_epoch), schema._read_newest_revision()
     add_a_version(tmp_path, monkeypatch)
 
     assert schema.migrate(db) == (head, "9999")
 
     assert names_in(db) == ["Ada"]
-    assert db.read_here(lambda tx: columns(tx)) >= {"motto", "name"}
-    assert db.read_here(log.read_epoch) == epoch, "cursors must live through an upgrade"
+    assert db.read_sync(lambda tx: columns(tx)) >= {"motto", "name"}
+    assert db.read_sync(log.read_epoch) == epoch, "cursors must live through an upgrade"
     [copy] = tmp_path.glob("desk.db.before-9999-*")
     before = SQLite(f"sqlite:///{copy}")
-    assert (before.read_here(schema.read_state)[0], names_in(before)) == (head, ["Ada"])
+    assert (before.read_sync(schema.read_revisions)[0], names_in(before)) == (head, ["Ada"])
     before.close()
     db.close()
 
@@ -156,11 +156,11 @@ def migrated(path: Path) -> SQLite:
 
 def add_a_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the code of this test know one version more than there is."""
-    head = schema._newest()
+    head = schema._read_newest_revision()
     copy = folder / "migrations"
-    shutil.copytree(schema._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(schema._MIGRATIONS_FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "versions" / "9999_next.py").write_text(NEXT.format(head=head))
-    monkeypatch.setattr(schema, "_FOLDER", copy)
+    monkeypatch.setattr(schema, "_MIGRATIONS_FOLDER", copy)
 
 
 def as_sqlite_sees_it(tx: Connection) -> dict[str, list[object]]:
@@ -195,7 +195,7 @@ def is_common(name: str | None, *_: object) -> bool:
 
 
 def names_in(db: SQLite) -> list[str]:
-    rows = db.read_here(lambda tx: tx.exec_driver_sql("SELECT name FROM people").all())
+    rows = db.read_sync(lambda tx: tx.exec_driver_sql("SELECT name FROM people").all())
     return [row[0] for row in rows]
 
 

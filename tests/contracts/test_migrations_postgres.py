@@ -15,31 +15,31 @@ from sqlalchemy import Connection, inspect
 from deskwire import schema
 from deskwire.accounts import people
 from deskwire.events import log
-from deskwire.kit.db import Database, lock
+from deskwire.kit.db import Database, acquire_advisory_lock
 from deskwire.kit.errors import Conflict
 from deskwire.kit.postgres import Postgres
 from deskwire.kit.sqlite import SQLite
 from deskwire.server.services import open_database
 from tests.contracts.test_migrations import add_a_version, is_common
-from tests.postgres import cluster
+from tests.fixtures.postgres import get_server
 
 
 @pytest.fixture
 def db() -> Iterator[Postgres]:
-    opened = Postgres(cluster().empty())
+    opened = Postgres(get_server().create_empty())
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def migrated() -> Iterator[Postgres]:
-    opened = Postgres(cluster().migrated())
+def migrated_db() -> Iterator[Postgres]:
+    opened = Postgres(get_server().create_migrated())
     yield opened
     opened.close()
 
 
-def test_a_migrated_database_is_the_one_the_tables_describe(migrated: Postgres) -> None:
-    differences = migrated.read_here(
+def test_a_migrated_database_is_the_one_the_tables_describe(migrated_db: Postgres) -> None:
+    differences = migrated_db.read_sync(
         lambda tx: compare_metadata(
             MigrationContext.configure(tx, opts={"include_name": is_common}), schema.metadata
         )
@@ -48,17 +48,17 @@ def test_a_migrated_database_is_the_one_the_tables_describe(migrated: Postgres) 
     assert differences == [], "tables and versions differ on PostgreSQL"
 
 
-def test_both_ways_of_making_a_database_give_the_same(db: Postgres, migrated: Postgres) -> None:
-    db.write_here(schema.metadata.create_all)
+def test_both_ways_of_making_a_database_give_the_same(db: Postgres, migrated_db: Postgres) -> None:
+    db.write_sync(schema.metadata.create_all)
 
-    assert migrated.read_here(as_postgresql_sees_it) == db.read_here(as_postgresql_sees_it)
+    assert migrated_db.read_sync(as_postgresql_sees_it) == db.read_sync(as_postgresql_sees_it)
 
 
-def test_both_databases_have_the_same_tables(migrated: Postgres, tmp_path: Path) -> None:
+def test_both_databases_have_the_same_tables(migrated_db: Postgres, tmp_path: Path) -> None:
     embedded = SQLite(tmp_path / "desk.db")
     schema.migrate(embedded)
 
-    found, expected = shape_of(migrated), shape_of(embedded)
+    found, expected = shape_of(migrated_db), shape_of(embedded)
     embedded.close()
 
     assert found.keys() == expected.keys()
@@ -67,47 +67,53 @@ def test_both_databases_have_the_same_tables(migrated: Postgres, tmp_path: Path)
 
 
 def test_an_upgrade_keeps_what_is_there(
-    migrated: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_db: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrated.write_here(people.create, name="Ada", email="ada@desk.test", at=1)
-    epoch, head = migrated.read_here(log.read_epoch), schema._newest()
+    migrated_db.write_sync(people.create, name="Ada", email="ada@desk.test", at=1)
+    epoch, head = migrated_db.read_sync(log.read_epoch), schema._read_newest_revision()
     add_a_version(tmp_path, monkeypatch)
 
-    assert schema.migrate(migrated) == (head, "9999")
+    assert schema.migrate(migrated_db) == (head, "9999")
 
-    found = migrated.read_here(
+    found = migrated_db.read_sync(
         lambda tx: tx.exec_driver_sql("SELECT name, motto FROM people").all()
     )
     assert [tuple(row) for row in found] == [("Ada", None)]
-    assert migrated.read_here(log.read_epoch) == epoch
+    assert migrated_db.read_sync(log.read_epoch) == epoch
 
 
 def test_an_upgrade_that_breaks_changes_nothing(
-    migrated: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_db: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = migrated.read_here(as_postgresql_sees_it), migrated.read_here(schema.read_state)[0]
+    before = (
+        migrated_db.read_sync(as_postgresql_sees_it),
+        migrated_db.read_sync(schema.read_revisions)[0],
+    )
     add_a_version(tmp_path, monkeypatch)
     version = tmp_path / "migrations" / "versions" / "9999_next.py"
     version.write_text(version.read_text() + "    raise RuntimeError('half-way')\n")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        schema.migrate(migrated)
+        schema.migrate(migrated_db)
 
-    after = migrated.read_here(as_postgresql_sees_it), migrated.read_here(schema.read_state)[0]
+    after = (
+        migrated_db.read_sync(as_postgresql_sees_it),
+        migrated_db.read_sync(schema.read_revisions)[0],
+    )
     assert after == before
 
 
 async def test_of_two_who_migrate_at_once_one_waits_and_finds_nothing_to_do(db: Postgres) -> None:
-    other = Postgres(cluster().url(db.name.rpartition("/")[2]))
+    other = Postgres(get_server().url_of(db.name.rpartition("/")[2]))
 
     done = await asyncio.gather(
         asyncio.to_thread(schema.migrate, db), asyncio.to_thread(schema.migrate, other)
     )
 
-    newest = schema._newest()
+    newest = schema._read_newest_revision()
     assert sorted(before or "" for before, _ in done) == ["", newest]
     assert {after for _, after in done} == {newest}
-    assert db.read_here(schema.read_state) == (newest, newest)
+    assert db.read_sync(schema.read_revisions) == (newest, newest)
     other.close()
 
 
@@ -116,7 +122,7 @@ async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> Non
     loop = asyncio.get_running_loop()
 
     def migrating(tx: Connection) -> None:
-        lock(tx, "schema")
+        acquire_advisory_lock(tx, "schema")
         loop.call_soon_threadsafe(begun.set)
         asyncio.run_coroutine_threadsafe(over.wait(), loop).result(30)
 
@@ -124,7 +130,7 @@ async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> Non
     await begun.wait()
     second = asyncio.create_task(asyncio.to_thread(schema.migrate, db))
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    while not db.read_here(lambda tx: tx.exec_driver_sql(waiting).scalar_one()):  # noqa: ASYNC110
+    while not db.read_sync(lambda tx: tx.exec_driver_sql(waiting).scalar_one()):  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     assert not second.done()
 
@@ -146,21 +152,21 @@ async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> Non
     ],
 )
 def test_serving_a_database_that_is_not_ready_is_refused(
-    migrated: Postgres, damage: str, sentence: str
+    migrated_db: Postgres, damage: str, sentence: str
 ) -> None:
-    migrated.write_here(lambda tx: tx.exec_driver_sql(damage))
+    migrated_db.write_sync(lambda tx: tx.exec_driver_sql(damage))
 
     with pytest.raises(Conflict, match=sentence):
-        open_database(cluster().url(migrated.name.rpartition("/")[2]))
+        open_database(get_server().url_of(migrated_db.name.rpartition("/")[2]))
 
 
 def test_serving_an_empty_database_says_how_to_begin(db: Postgres) -> None:
     with pytest.raises(Conflict, match=r"is at nothing.*run `deskwire migrate`"):
-        open_database(cluster().url(db.name.rpartition("/")[2]))
+        open_database(get_server().url_of(db.name.rpartition("/")[2]))
 
 
 def test_another_programs_database_is_left_alone(db: Postgres) -> None:
-    db.write_here(lambda tx: tx.exec_driver_sql("CREATE TABLE places (name TEXT)"))
+    db.write_sync(lambda tx: tx.exec_driver_sql("CREATE TABLE places (name TEXT)"))
 
     with pytest.raises(Conflict, match="another program's database"):
         schema.migrate(db)
@@ -211,4 +217,4 @@ def shape_of(db: Database) -> dict[str, Any]:
             if is_common(table)
         }
 
-    return db.read_here(look)
+    return db.read_sync(look)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, select
 
 from deskwire.direct_edits.change_log import outside_changes
-from deskwire.direct_edits.processor import work_off
+from deskwire.direct_edits.processor import record_edits
 from deskwire.events.access import Viewer
 from deskwire.events.log import log
 from deskwire.integrations.discord import translate
@@ -29,17 +29,30 @@ from deskwire.kit.db import Database
 from deskwire.server.services import ACCESS
 from deskwire.tickets import messages
 from deskwire.tickets.queries import list_tickets
-from deskwire.tickets.queries.list_tickets import Wish
+from deskwire.tickets.queries.list_tickets import TicketFilter
 from deskwire.webhooks.source import Delivery
 from deskwire.workspaces.guilds import guilds
-from tests.bot_house import imagine
-from tests.cast import ADA, ATTIC, BO, CY, DEE, HARBOUR, MO, NOON, ROLES, UNA, Actor, build
+from tests.fixtures.bot_deliveries import run_and_roll_back
+from tests.fixtures.cast import (
+    ADA,
+    ATTIC_GUILD,
+    BO,
+    CY,
+    DEE,
+    HARBOUR_GUILD,
+    MO,
+    NOON,
+    ROLE_IDS,
+    UNA,
+    Persona,
+    create_desk,
+)
 
 VIEWERS = (ADA, BO, CY, DEE, MO, UNA)
 
 
 @dataclass
-class Screen:
+class PageState:
     """All that the pages of one person show: rows with their revisions, lines by ticket."""
 
     channels: frozenset[str]
@@ -48,10 +61,10 @@ class Screen:
     lines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class Story:
+class PageStory:
     """What the bot tells within one transaction, and what everybody's pages make of it."""
 
-    def __init__(self, tx: Connection, ids: dict[Actor, str]) -> None:
+    def __init__(self, tx: Connection, ids: dict[Persona, str]) -> None:
         self.tx = tx
         self.ids = ids
         self.told = 10_000
@@ -67,7 +80,7 @@ class Story:
         head = self._head()
         for statement in statements:
             self.tx.exec_driver_sql(statement)
-        while work_off(self.tx):
+        while record_edits(self.tx):
             pass
         entries = list(self.tx.execute(select(log).where(log.c.position > head)))
         self._compare(entries, str(statements))
@@ -88,38 +101,40 @@ class Story:
         self.told += 1
         head = self._head()
         body = {"event": {"type": type_, "data": data}, "timestamp": "2026-11-22T12:00:00Z"}
-        translate.apply(self.tx, Delivery(self.told, at, body))
+        translate.apply_delivery(self.tx, Delivery(self.told, at, body))
         return list(self.tx.execute(select(log).where(log.c.position > head)))
 
-    def look(self, actor: Actor) -> Screen:
-        return look(self.tx, self.ids[actor])
+    def look(self, persona: Persona) -> PageState:
+        return look(self.tx, self.ids[persona])
 
-    def _was_announced(self, actor: Actor, shown: Screen, entries: list[Any]) -> None:
+    def _was_announced(self, persona: Persona, shown: PageState, entries: list[Any]) -> None:
         """Who gains or loses a channel is touched by the entry, or their stream would not ask."""
         touched = {channel for entry in entries for channel in json.loads(entry.touches)}
-        own = {f"user:{self.ids[actor]}", *shown.channels}
-        assert touched & own, f"{actor.name}'s access changed and no entry touches them"
+        own = {f"user:{self.ids[persona]}", *shown.channels}
+        assert touched & own, f"{persona.name}'s access changed and no entry touches them"
 
     def _head(self) -> int:
         found = select(log.c.position).order_by(log.c.position.desc()).limit(1)
         return int(self.tx.execute(found).scalar() or 0)
 
 
-def look(tx: Connection, person: str) -> Screen:
+def look(tx: Connection, person: str) -> PageState:
     """What pages that are opened now show somebody."""
     viewer = ACCESS.read_viewer(tx, person)
-    screen = Screen(viewer.channels)
-    for guild in guilds.visible_to(tx, viewer):
-        screen.guilds[guild.id] = (guild.revision, dumped(guild.now))
+    screen = PageState(viewer.channels)
+    for guild in guilds.list_visible_guilds(tx, viewer):
+        screen.guilds[guild.id] = (guild.revision, dump_state(guild.now))
     for workspace in workspaces_of(viewer):
-        for ticket in list_tickets.find(tx, viewer, workspace, Wish()).tickets:
-            screen.tickets[ticket.id] = (ticket.revision, dumped(ticket.now))
+        for ticket in list_tickets.read_ticket_results(
+            tx, viewer, workspace, TicketFilter()
+        ).tickets:
+            screen.tickets[ticket.id] = (ticket.revision, dump_state(ticket.now))
             lines = messages.read_timeline(tx, ticket.id)
-            screen.lines[ticket.id] = {line.id: dumped(line) for line in lines}
+            screen.lines[ticket.id] = {line.id: dump_state(line) for line in lines}
     return screen
 
 
-def follow(screen: Screen, entry: Any, fresh: Screen) -> None:
+def follow(screen: PageState, entry: Any, fresh: PageState) -> None:
     """What the store does with one event it hears."""
     if screen.channels.isdisjoint(json.loads(entry.channels)):
         return
@@ -144,7 +159,7 @@ def follow(screen: Screen, entry: Any, fresh: Screen) -> None:
             screen.lines[data["ticket"]].setdefault(data["line"]["id"], data["line"])
 
 
-def catch_up(shown: Screen, now: Screen) -> None:
+def catch_up(shown: PageState, now: PageState) -> None:
     """An edit that changes nothing raises a revision and is not told: that is no difference."""
     for rows, fresh in ((shown.guilds, now.guilds), (shown.tickets, now.tickets)):
         for key, (revision, state) in rows.items():
@@ -167,41 +182,41 @@ def workspaces_of(viewer: Viewer) -> set[str]:
     return {grant.workspace for grant in viewer.grants if grant.workspace is not None}
 
 
-def dumped(state: Any) -> Any:
+def dump_state(state: Any) -> Any:
     return state.model_dump(by_alias=True, mode="json", exclude_unset=True)
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[tuple[Database, dict[Actor, str]]]:
+def desk() -> Iterator[tuple[Database, dict[Persona, str]]]:
     """The standing cast, each of whom has spoken once, so that names are known."""
     with TemporaryDirectory() as folder:
-        house = build(Path(folder))
+        house = create_desk(Path(folder))
         house.open_ticket(1, "The crane is stuck")
         for actor in VIEWERS:
-            house.say(1, actor, "Hello")
-        house.open_ticket(1, "A squeak", CY, guild=ATTIC)
-        yield house.db, {actor: house.id_of(actor) for actor in VIEWERS}
+            house.post_message(1, actor, "Hello")
+        house.open_ticket(1, "A squeak", CY, guild=ATTIC_GUILD)
+        yield house.db, {actor: house.person_id(actor) for actor in VIEWERS}
         house.db.close()
 
 
-def said(type_: str, draw: st.DrawFn) -> dict[str, Any]:
+def event_data(type_: str, draw: st.DrawFn) -> dict[str, Any]:
     """The data of one event of `type_` about the cast and a few tickets."""
     actor = draw(st.sampled_from(VIEWERS))
-    here = {"guildId": draw(st.sampled_from([HARBOUR, ATTIC]))}
+    here = {"guildId": draw(st.sampled_from([HARBOUR_GUILD, ATTIC_GUILD]))}
     number = draw(st.integers(1, 3))
     ticket = here | {"ticketId": 1000 + number, "ticketNumber": number}
-    role = draw(st.sampled_from(sorted(ROLES)))
-    team = here | {"roleId": ROLES[role], "roleName": role}
-    who = {"userId": actor.discord, "username": actor.name}
-    words = {"oldStatus": "OPEN", "actorId": actor.discord}
+    role = draw(st.sampled_from(sorted(ROLE_IDS)))
+    team = here | {"roleId": ROLE_IDS[role], "roleName": role}
+    who = {"userId": actor.discord_id, "username": actor.name}
+    words = {"oldStatus": "OPEN", "actorId": actor.discord_id}
     match type_:
         case "guild.joined":
-            owner = {HARBOUR: MO, ATTIC: CY}[here["guildId"]]
-            return here | {"guildName": "A new name", "ownerId": owner.discord, "memberCount": 7}
+            owner = {HARBOUR_GUILD: MO, ATTIC_GUILD: CY}[here["guildId"]]
+            return here | {"guildName": "A new name", "ownerId": owner.discord_id, "memberCount": 7}
         case "ticket.created":
             return ticket | {
                 "subject": draw(st.sampled_from(["Crane", "Rope"])),
-                "openerId": actor.discord,
+                "openerId": actor.discord_id,
                 "openerUsername": actor.name,
             }
         case "ticket.updated":
@@ -210,13 +225,13 @@ def said(type_: str, draw: st.DrawFn) -> dict[str, Any]:
                 "priority": {"old": None, "new": draw(st.sampled_from(["high", None]))},
                 "tags": {"added": draw(st.sampled_from([["x"], ["y"]])), "removed": ["x"]},
             }
-            return ticket | {"changes": changes, "actorId": actor.discord}
+            return ticket | {"changes": changes, "actorId": actor.discord_id}
         case "ticket.deleted":
-            return ticket | {"deletedBy": actor.discord}
+            return ticket | {"deletedBy": actor.discord_id}
         case "ticket.message_sent":
             return ticket | {
                 "messageId": str(draw(st.integers(1, 4))),
-                "authorId": actor.discord,
+                "authorId": actor.discord_id,
                 "authorUsername": actor.name,
                 "messageType": "customer",
                 "hasAttachments": False,
@@ -243,58 +258,60 @@ def said(type_: str, draw: st.DrawFn) -> dict[str, Any]:
 def events(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
     """An event of the bot, signed within an hour, in no order."""
     type_ = draw(st.sampled_from(sorted(PAYLOADS)))
-    return type_, NOON + draw(st.integers(1, 60)) * MINUTE, said(type_, draw)
+    return type_, NOON + draw(st.integers(1, 60)) * MINUTE, event_data(type_, draw)
 
 
 @pytest.mark.parametrize("type_", sorted(PAYLOADS))
 @settings(max_examples=settings().max_examples // 10)
 @given(data=st.data())
 def test_one_event_brings_every_page_up_to_date(
-    desk: tuple[Database, dict[Actor, str]], type_: str, data: st.DataObject
+    desk: tuple[Database, dict[Persona, str]], type_: str, data: st.DataObject
 ) -> None:
-    told = data.draw(st.composite(lambda draw: said(type_, draw))())
+    told = data.draw(st.composite(lambda draw: event_data(type_, draw))())
 
-    imagine(desk[0], lambda tx: Story(tx, desk[1]).check(type_, NOON + MINUTE, told))
+    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check(type_, NOON + MINUTE, told))
 
 
 @settings(max_examples=settings().max_examples // 3)
 @given(history=st.lists(events(), min_size=2, max_size=8))
 def test_a_history_in_any_order_keeps_every_page_up_to_date(
-    desk: tuple[Database, dict[Actor, str]], history: list[tuple[str, int, dict[str, Any]]]
+    desk: tuple[Database, dict[Persona, str]], history: list[tuple[str, int, dict[str, Any]]]
 ) -> None:
     def live(tx: Connection) -> None:
-        story = Story(tx, desk[1])
+        story = PageStory(tx, desk[1])
         for type_, at, data in history:
             story.check(type_, at, data)
 
-    imagine(desk[0], live)
+    run_and_roll_back(desk[0], live)
 
 
-TICKETS = f"workspace IN ('guild:{HARBOUR}', 'guild:{ATTIC}')"
+TICKETS = f"workspace IN ('guild:{HARBOUR_GUILD}', 'guild:{ATTIC_GUILD}')"
 EDITS = (
     f"UPDATE tickets SET status = 'review' WHERE {TICKETS}",
     f"UPDATE tickets SET status = 'foo', subject = 'Hawser' WHERE {TICKETS}",
     f"UPDATE tickets SET deleted_at = NULL WHERE {TICKETS}",
-    f"UPDATE tickets SET deleted_at = 5 WHERE workspace = 'guild:{ATTIC}'",
-    f"UPDATE tickets SET workspace = 'guild:{ATTIC}', sender_id = NULL, number = "
-    f"(SELECT max(number) + 1 FROM tickets) WHERE workspace = 'guild:{HARBOUR}' AND number = 1",
-    f"UPDATE tickets SET opener = 'discord:{DEE.discord}', tags = '[\"z\"]' WHERE number < 3",
-    f"UPDATE tickets SET assignee = 'discord:{ADA.discord}'",
+    f"UPDATE tickets SET deleted_at = 5 WHERE workspace = 'guild:{ATTIC_GUILD}'",
+    f"UPDATE tickets SET workspace = 'guild:{ATTIC_GUILD}', sender_id = NULL, number = "
+    f"(SELECT max(number) + 1 FROM tickets) WHERE workspace = 'guild:{HARBOUR_GUILD}' "
+    "AND number = 1",
+    f"UPDATE tickets SET opener = 'discord:{DEE.discord_id}', tags = '[\"z\"]' WHERE number < 3",
+    f"UPDATE tickets SET assignee = 'discord:{ADA.discord_id}'",
     "DELETE FROM tickets WHERE number = 2",
     "DELETE FROM messages WHERE kind = 'reply'",
     "DELETE FROM messages WHERE type = 'ticket.closed'",
     "UPDATE messages SET text = 'Other words', html = '<b>' WHERE kind = 'reply'",
     "UPDATE messages SET kind = 'note' WHERE side = 'staff'",
     "UPDATE messages SET kind = 'reply', at = at + 1 WHERE kind = 'note'",
-    f"UPDATE guilds SET name = 'Pier', owner = 'discord:{UNA.discord}' WHERE id = '{HARBOUR}'",
-    f"UPDATE guilds SET owner = NULL, member_count = 'many' WHERE id = '{ATTIC}'",
-    f"DELETE FROM guilds WHERE id = '{ATTIC}'",
+    f"UPDATE guilds SET name = 'Pier', owner = 'discord:{UNA.discord_id}' "
+    f"WHERE id = '{HARBOUR_GUILD}'",
+    f"UPDATE guilds SET owner = NULL, member_count = 'many' WHERE id = '{ATTIC_GUILD}'",
+    f"DELETE FROM guilds WHERE id = '{ATTIC_GUILD}'",
     "UPDATE roles SET permissions = 16",
     "UPDATE roles SET active = 0",
     "UPDATE roles SET name = 'Tickets Support'",
     "DELETE FROM roles WHERE name = 'Greeters'",
     "UPDATE role_members SET active = 1",
-    "DELETE FROM role_members WHERE principal = 'discord:" + ADA.discord + "'",
+    "DELETE FROM role_members WHERE principal = 'discord:" + ADA.discord_id + "'",
     "UPDATE guild_members SET permissions = 16",
     "UPDATE guild_members SET left_at = 9999999999999",
     "DELETE FROM guild_members",
@@ -303,52 +320,57 @@ EDITS = (
 
 @pytest.mark.parametrize("statement", EDITS)
 def test_an_edit_by_hand_brings_every_page_up_to_date(
-    desk: tuple[Database, dict[Actor, str]], statement: str
+    desk: tuple[Database, dict[Persona, str]], statement: str
 ) -> None:
-    imagine(desk[0], lambda tx: Story(tx, desk[1]).check_by_hand(statement))
+    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check_by_hand(statement))
 
 
 def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
-    desk: tuple[Database, dict[Actor, str]],
+    desk: tuple[Database, dict[Persona, str]],
 ) -> None:
-    attic = {"guildId": ATTIC}
-    role = attic | {"roleId": ROLES["Tickets Support"], "roleName": "Tickets Support"}
-    who = {"userId": ADA.discord, "username": ADA.name, "action": "assigned"}
-    joined = {"guildName": "A new name", "ownerId": CY.discord, "memberCount": 7}
+    attic = {"guildId": ATTIC_GUILD}
+    role = attic | {"roleId": ROLE_IDS["Tickets Support"], "roleName": "Tickets Support"}
+    who = {"userId": ADA.discord_id, "username": ADA.name, "action": "assigned"}
+    joined = {"guildName": "A new name", "ownerId": CY.discord_id, "memberCount": 7}
 
     def live(tx: Connection) -> None:
-        story = Story(tx, desk[1])
+        story = PageStory(tx, desk[1])
         story.check("team.member_assigned", NOON, role | who)
-        story.check_by_hand(f"DELETE FROM guilds WHERE id = '{ATTIC}'")
+        story.check_by_hand(f"DELETE FROM guilds WHERE id = '{ATTIC_GUILD}'")
         story.check("guild.joined", NOON + MINUTE, attic | joined)
-        assert story.look(ADA).guilds[ATTIC][1]["name"] == "A new name"
+        assert story.look(ADA).guilds[ATTIC_GUILD][1]["name"] == "A new name"
 
-    imagine(desk[0], live)
+    run_and_roll_back(desk[0], live)
 
 
 def test_a_deletion_from_before_a_ticket_was_brought_back_by_hand_takes_it_from_no_page(
-    desk: tuple[Database, dict[Actor, str]],
+    desk: tuple[Database, dict[Persona, str]],
 ) -> None:
-    gone = {"guildId": HARBOUR, "ticketId": 1001, "ticketNumber": 1, "deletedBy": ADA.discord}
+    gone = {
+        "guildId": HARBOUR_GUILD,
+        "ticketId": 1001,
+        "ticketNumber": 1,
+        "deletedBy": ADA.discord_id,
+    }
 
     def live(tx: Connection) -> None:
-        story = Story(tx, desk[1])
+        story = PageStory(tx, desk[1])
         story.check("ticket.deleted", NOON + MINUTE, gone)
         assert not story.look(ADA).tickets
         story.check_by_hand(f"UPDATE tickets SET deleted_at = NULL WHERE {TICKETS}")
         story.check("ticket.deleted", NOON + MINUTE, gone)
         assert story.look(ADA).tickets
 
-    imagine(desk[0], live)
+    run_and_roll_back(desk[0], live)
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(history=st.lists(st.one_of(events(), st.sampled_from(EDITS)), min_size=2, max_size=10))
 def test_events_and_edits_in_any_order_keep_every_page_up_to_date(
-    desk: tuple[Database, dict[Actor, str]], history: list[tuple[str, int, dict[str, Any]] | str]
+    desk: tuple[Database, dict[Persona, str]], history: list[tuple[str, int, dict[str, Any]] | str]
 ) -> None:
     def live(tx: Connection) -> None:
-        story = Story(tx, desk[1])
+        story = PageStory(tx, desk[1])
         for each in history:
             if isinstance(each, str):
                 story.check_by_hand(each)
@@ -356,4 +378,4 @@ def test_events_and_edits_in_any_order_keep_every_page_up_to_date(
             else:
                 story.check(*each)
 
-    imagine(desk[0], live)
+    run_and_roll_back(desk[0], live)

@@ -13,12 +13,17 @@ from starlette.testclient import TestClient
 from deskwire.integrations.discord.source import BotSource
 from deskwire.web.routes import Url
 from deskwire.webhooks.door import Door, Intake
-from tests.cast import ADA, BO, HARBOUR, build
-from tests.contracts.sources import read
-from tests.http.whole_site import AS, WholeSite
-from tests.portal_house import found
+from tests.contracts.source_files import read_file
+from tests.fixtures.cast import ADA, BO, HARBOUR_GUILD, create_desk
+from tests.fixtures.portal import create_portal
+from tests.fixtures.site import SIGNED_IN_HEADER, SiteFixture
 
-PARTS = {"guild": HARBOUR, "number": "1", "token": "never-given-out", "file": "never-uploaded"}
+PARTS = {
+    "guild": HARBOUR_GUILD,
+    "number": "1",
+    "token": "never-given-out",
+    "file": "never-uploaded",
+}
 PARTS |= {"person": "nobody", "delivery": "1", "avatar": "never-uploaded"}
 PARTS |= {"slug": "quay", "request": "", "message": ""}  # the last two once they are there
 PARTS |= {"person": "nobody", "category": "none", "invitation": "never-made"}
@@ -37,31 +42,33 @@ OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizati
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSite]:
-    house = build(Path(tmp_path_factory.mktemp("routes")))
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteFixture]:
+    house = create_desk(Path(tmp_path_factory.mktemp("routes")))
     house.open_ticket(1, "The crane is stuck")
-    quay = found(house)
-    PARTS["request"] = quay.file(BO, "The mast is dark")
-    PARTS["message"] = quay.say(ADA, PARTS["request"], "We look.")
-    yield WholeSite(house)
+    quay = create_portal(house)
+    PARTS["request"] = quay.create_request(BO, "The mast is dark")
+    PARTS["message"] = quay.post_message(ADA, PARTS["request"], "We look.")
+    yield SiteFixture(house)
     house.db.close()
 
 
-def test_the_docs_list_every_address_with_its_methods_and_policy(site: WholeSite) -> None:
-    rows = re.findall(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \| ([a-z-]+) \|", read("docs/urls.md"), re.M)
+def test_the_docs_list_every_address_with_its_methods_and_policy(site: SiteFixture) -> None:
+    rows = re.findall(
+        r"^\| `(/[^`]*)` \| ([A-Z, ]+) \| ([a-z-]+) \|", read_file("docs/urls.md"), re.M
+    )
 
     assert rows == [(url.path, ", ".join(methods_of(url)), url.policy) for url in site.urls], (
         "docs/urls.md is not the table of src/deskwire/web/routes.py"
     )
 
 
-def test_every_address_can_be_asked_for_here(site: WholeSite) -> None:
+def test_every_address_can_be_asked_for_here(site: SiteFixture) -> None:
     for url in site.urls:
         unknown = set(re.findall(r"{(\w+)}", url.path)) - PARTS.keys()
         assert not unknown, f"{url.path}: add {unknown} to PARTS in this file"
 
 
-def test_strangers_are_answered_as_the_policy_says(site: WholeSite) -> None:
+def test_strangers_are_answered_as_the_policy_says(site: SiteFixture) -> None:
     for url in site.urls:
         for method in methods_of(url):
             answer = ask(site, url, method)
@@ -85,10 +92,10 @@ def test_strangers_are_answered_as_the_policy_says(site: WholeSite) -> None:
                     assert_never(url.policy)
 
 
-def test_people_who_are_signed_in_get_the_page(site: WholeSite) -> None:
+def test_people_who_are_signed_in_get_the_page(site: SiteFixture) -> None:
     for url in site.urls:
         if url.policy in ("signed-in", "anyone") and "GET" in methods_of(url):
-            answer = ask(site, url, "GET", **{AS: ADA.email})
+            answer = ask(site, url, "GET", **{SIGNED_IN_HEADER: ADA.email})
             known = {**NOT_THERE, **ELSEWHERE, **OF_MANAGERS}
             meant = {known.get(url.path, 200)}
             if url.path in UNKNOWN_HERE:
@@ -100,7 +107,7 @@ def test_people_who_are_signed_in_get_the_page(site: WholeSite) -> None:
             assert answer.status_code in meant, f"{url.path}: {answer.status_code}"
 
 
-def test_other_methods_are_refused(site: WholeSite) -> None:
+def test_other_methods_are_refused(site: SiteFixture) -> None:
     for url in site.urls:
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - set(methods_of(url)):
             answer = ask(site, url, method)
@@ -121,11 +128,11 @@ def stranger_gets(url: Url, method: str) -> set[int]:
     return {403} if url.path == "/sign-up" else {303} if url.path == "/sign-out" else {404, 422}
 
 
-def ask(site: WholeSite, url: Url, method: str, **headers: str) -> Any:
+def ask(site: SiteFixture, url: Url, method: str, **headers: str) -> Any:
     """One request through the door, as the whole application is asked."""
     path = EXAMPLES.get(url.path, url.path)
     for part, value in PARTS.items():
         path = path.replace(f"{{{part}}}", value)
-    door = Door(site.app, [BotSource(["-" * 32])], lambda: Intake(site.house.db, lambda: None))
+    door = Door(site.app, [BotSource(["-" * 32])], lambda: Intake(site.desk.db, lambda: None))
     own = {"accept": "text/html", **headers}
     return TestClient(door, follow_redirects=False).request(method, path, headers=own)

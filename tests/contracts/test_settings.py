@@ -8,14 +8,14 @@ import pytest
 from pydantic import SecretStr
 
 from deskwire.settings import Settings
-from deskwire.workspaces.guilds.permissions import PRESETS, Permission, names_of
-from tests.contracts.sources import read
+from deskwire.workspaces.guilds.permissions import ROLE_PRESETS, DiscordPermission, permission_names
+from tests.contracts.source_files import read_file
 
 FIELDS = {name.upper(): field for name, field in Settings.model_fields.items()}
 
 
 def test_the_example_file_holds_every_setting_with_its_default_and_reason() -> None:
-    found = re.findall(r"^# (.+)\n#([A-Z_]+)=(.*)$", read(".env.example"), re.MULTILINE)
+    found = re.findall(r"^# (.+)\n#([A-Z_]+)=(.*)$", read_file(".env.example"), re.MULTILINE)
 
     assert [(name, reason, default) for reason, name, default in found] == [
         (name, field.description, default_of(name)) for name, field in FIELDS.items()
@@ -23,7 +23,7 @@ def test_the_example_file_holds_every_setting_with_its_default_and_reason() -> N
 
 
 def test_the_docs_hold_every_setting_with_its_default_and_reason() -> None:
-    page = read("docs/settings.md")
+    page = read_file("docs/settings.md")
     rows = re.findall(
         r"^\| \[`([A-Z_]+)`\]\(#([a-z_-]+)\) \| (.*?) ?\| (.*) \|$", page, re.MULTILINE
     )
@@ -44,18 +44,20 @@ def test_a_setting_says_what_it_is_for(name: str) -> None:
 
 
 def test_the_docs_name_every_permission_and_who_starts_with_it() -> None:
-    page = read("docs/permissions.md")
+    page = read_file("docs/permissions.md")
     rows = re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", page, re.MULTILINE)
     presets = dict(re.findall(r"^\| `(Tickets [A-Za-z]+)` \| (.+) \|$", page, re.MULTILINE))
 
     assert [(1 << int(bit), name) for bit, name in rows] == [
-        (int(permission), permission.name) for permission in Permission
+        (int(permission), permission.name) for permission in DiscordPermission
     ], "the bits of docs/permissions.md are not those of guilds/permissions.py"
-    assert presets.keys() == PRESETS.keys()
+    assert presets.keys() == ROLE_PRESETS.keys()
     for role, listed in presets.items():
-        names = names_of(PRESETS[role])
+        names = permission_names(ROLE_PRESETS[role])
         told = (
-            [each.name for each in Permission] if listed == "all" else re.findall("[A-Z_]+", listed)
+            [each.name for each in DiscordPermission]
+            if listed == "all"
+            else re.findall("[A-Z_]+", listed)
         )
         assert sorted(told) == sorted(names), f"docs/permissions.md: {role} starts with {names}"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.admin_house import Office, open_office
+from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
     """The team's organization, two clients', and who is in them."""
-    opened = open_office(tmp_path)
+    opened = create_staffed_portal(tmp_path)
     yield opened
-    opened.house.db.close()
+    opened.desk.db.close()

@@ -9,129 +9,140 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import authentication, links, passwords, people, sessions
-from deskwire.accounts.authentication import Visit
-from deskwire.accounts.sessions import Opened
+from deskwire.accounts.authentication import Browser
+from deskwire.accounts.sessions import NewSession
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, NotFound
-from tests.accounts_house import NOON, VISIT, events_of, fail_to_sign_in, move_in, open_session
-from tests.databases import new_database
+from tests.fixtures.accounts import (
+    NOON,
+    VISIT,
+    count_failed_sign_ins,
+    create_person,
+    create_session,
+    read_events,
+)
+from tests.fixtures.databases import create_database
 
 ADA = "ada@desk.test"
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = new_database(tmp_path)
+    database = create_database(tmp_path)
     yield database
     database.close()
 
 
-def knock(db: Database) -> authentication.Knock:
-    return db.write_here(authentication.knock, ADA, VISIT.address, NOON)
+def knock(db: Database) -> authentication.SignInAttempt:
+    return db.write_sync(authentication.begin_sign_in, ADA, VISIT.client_ip, NOON)
 
 
 def test_a_password_changed_meanwhile_keeps_the_old_one_out(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "old", NOON)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "old", NOON)
     matched_the_old = knock(db)
-    db.write_here(passwords.store, ada.id, "new", NOON)
+    db.write_sync(passwords.store_hash, ada.id, "new", NOON)
 
-    assert db.write_here(authentication.admit, matched_the_old, VISIT, NOON) is None
+    assert db.write_sync(authentication.complete_sign_in, matched_the_old, VISIT, NOON) is None
 
 
 def test_nobody_is_admitted_as_nobody(db: Database) -> None:
     unknown = knock(db)
 
-    assert (unknown.person, unknown.hash) == (None, None)
-    assert db.write_here(authentication.admit, unknown, VISIT, NOON) is None
+    assert (unknown.person_id, unknown.password_hash) == (None, None)
+    assert db.write_sync(authentication.complete_sign_in, unknown, VISIT, NOON) is None
 
 
 def test_a_person_without_a_password_is_not_admitted_by_having_none(db: Database) -> None:
-    move_in(db)
+    create_person(db)
 
     knocked = knock(db)
 
-    assert knocked.hash is None
-    assert db.write_here(authentication.admit, knocked, VISIT, NOON) is None
+    assert knocked.password_hash is None
+    assert db.write_sync(authentication.complete_sign_in, knocked, VISIT, NOON) is None
 
 
 def test_a_better_hash_replaces_the_old_one(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "cheap", NOON)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "cheap", NOON)
 
-    db.write_here(authentication.admit, knock(db), VISIT, NOON, "dear")
+    db.write_sync(authentication.complete_sign_in, knock(db), VISIT, NOON, "dear")
 
-    assert db.read_here(passwords.read_hash, ada.id) == "dear"
+    assert db.read_sync(passwords.read_hash, ada.id) == "dear"
 
 
 def test_signing_in_ends_the_session_the_browser_had(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "hash", NOON)
-    before, elsewhere = open_session(db, ada), open_session(db, ada)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "hash", NOON)
+    before, elsewhere = create_session(db, ada), create_session(db, ada)
 
-    opened = db.write_here(authentication.admit, knock(db), Visit(None, "", before.token), NOON)
+    opened = db.write_sync(
+        authentication.complete_sign_in, knock(db), Browser(None, "", before.token), NOON
+    )
 
     assert opened is not None
-    assert db.read_here(sessions.find, before.token, NOON) is None
-    assert db.read_here(sessions.find, elsewhere.token, NOON) is not None
-    assert [data["session"] for _, data, _, _ in events_of(db)] == [before.session.id]
+    assert db.read_sync(sessions.find_by_token, before.token, NOON) is None
+    assert db.read_sync(sessions.find_by_token, elsewhere.token, NOON) is not None
+    assert [data["session"] for _, data, _, _ in read_events(db)] == [before.session.id]
 
 
 def test_a_new_password_ends_every_session_and_begins_one(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "old", NOON)
-    here, elsewhere = open_session(db, ada), open_session(db, ada)
-    visit = Visit(None, "", here.token)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "old", NOON)
+    here, elsewhere = create_session(db, ada), create_session(db, ada)
+    visit = Browser(None, "", here.token)
 
-    opened = db.write_here(authentication.change_password, knock(db), "new", visit, NOON)
+    opened = db.write_sync(authentication.change_password, knock(db), "new", visit, NOON)
 
     assert opened is not None
-    ended = {data["session"] for _, data, _, _ in events_of(db)}
+    ended = {data["session"] for _, data, _, _ in read_events(db)}
     assert ended == {here.session.id, elsewhere.session.id}
     living = [here.session.id, elsewhere.session.id, opened.session.id]
-    assert list(db.read_here(sessions.read_living, living, NOON)) == [opened.session.id]
+    assert list(db.read_sync(sessions.read_expiry_times, living, NOON)) == [opened.session.id]
 
 
 def test_success_makes_earlier_mistakes_forgotten(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "hash", NOON)
-    fail_to_sign_in(db, 4, at=NOON)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "hash", NOON)
+    count_failed_sign_ins(db, 4, at=NOON)
 
-    db.write_here(authentication.admit, knock(db), VISIT, NOON)
+    db.write_sync(authentication.complete_sign_in, knock(db), VISIT, NOON)
 
-    fail_to_sign_in(db, 5, at=NOON)
+    count_failed_sign_ins(db, 5, at=NOON)
 
 
 def test_a_welcome_sets_name_password_and_verifies_the_address(db: Database) -> None:
-    ada = move_in(db, "ada")
-    token = db.write_here(links.issue, ada.id, "sign-in", NOON)
+    ada = create_person(db, "ada")
+    token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
 
-    db.write_here(authentication.welcome, token, "Ada Lovelace", "hash", VISIT, NOON)
+    db.write_sync(authentication.redeem_activation_link, token, "Ada Lovelace", "hash", VISIT, NOON)
 
-    person = db.read_here(people.find, ada.id)
+    person = db.read_sync(people.find, ada.id)
     assert person is not None
     assert (person.name, person.email_verified_at) == ("Ada Lovelace", NOON)
-    assert db.read_here(passwords.read_hash, ada.id) == "hash"
+    assert db.read_sync(passwords.read_hash, ada.id) == "hash"
 
 
 def test_a_used_welcome_changes_nothing_more(db: Database) -> None:
-    ada = move_in(db)
-    token = db.write_here(links.issue, ada.id, "sign-in", NOON)
-    db.write_here(authentication.welcome, token, "Ada", "first", VISIT, NOON)
+    ada = create_person(db)
+    token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
+    db.write_sync(authentication.redeem_activation_link, token, "Ada", "first", VISIT, NOON)
 
     with pytest.raises(NotFound):
-        db.write_here(authentication.welcome, token, "Eve", "second", VISIT, NOON)
+        db.write_sync(authentication.redeem_activation_link, token, "Eve", "second", VISIT, NOON)
 
-    assert db.read_here(passwords.read_hash, ada.id) == "first"
+    assert db.read_sync(passwords.read_hash, ada.id) == "first"
 
 
 def test_of_eight_welcomes_at_once_one_signs_in(db: Database) -> None:
-    ada = move_in(db)
-    token = db.write_here(links.issue, ada.id, "sign-in", NOON)
+    ada = create_person(db)
+    token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
 
-    def attempt(number: int) -> Opened | None:
+    def attempt(number: int) -> NewSession | None:
         try:
-            return db.write_here(authentication.welcome, token, "Ada", str(number), VISIT, NOON)
+            return db.write_sync(
+                authentication.redeem_activation_link, token, "Ada", str(number), VISIT, NOON
+            )
         except NotFound:
             return None
 
@@ -142,25 +153,25 @@ def test_of_eight_welcomes_at_once_one_signs_in(db: Database) -> None:
 
 
 def test_a_reset_ends_the_sessions_of_whoever_had_the_old_password(db: Database) -> None:
-    ada = move_in(db)
-    of_eve = open_session(db, ada)
-    token = db.write_here(links.issue, ada.id, "reset", NOON)
+    ada = create_person(db)
+    of_eve = create_session(db, ada)
+    token = db.write_sync(links.issue, ada.id, "reset", NOON)
 
-    db.write_here(authentication.welcome, token, "Ada", "new", VISIT, NOON)
+    db.write_sync(authentication.redeem_activation_link, token, "Ada", "new", VISIT, NOON)
 
-    assert db.read_here(sessions.find, of_eve.token, NOON) is None
+    assert db.read_sync(sessions.find_by_token, of_eve.token, NOON) is None
 
 
 def test_one_address_makes_one_account(db: Database) -> None:
-    move_in(db)
+    create_person(db)
 
     with pytest.raises(Conflict):
-        db.write_here(authentication.sign_up, "Eve", ADA, "hash", VISIT, NOON)
+        db.write_sync(authentication.sign_up, "Eve", ADA, "hash", VISIT, NOON)
 
 
 def test_secrets_are_not_shown(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(passwords.store, ada.id, "the-hash", NOON)
+    ada = create_person(db)
+    db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
 
     assert "the-hash" not in repr(knock(db))
-    assert "the-token" not in repr(Visit(None, "", "the-token"))
+    assert "the-token" not in repr(Browser(None, "", "the-token"))

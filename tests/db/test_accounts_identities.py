@@ -10,8 +10,8 @@ import pytest
 from deskwire.accounts import identities, people
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
-from tests.accounts_house import events_of, move_in
-from tests.databases import new_database
+from tests.fixtures.accounts import create_person, read_events
+from tests.fixtures.databases import create_database
 
 BO_AT_DISCORD = "900000000000000002"
 OTHER = "900000000000000003"
@@ -19,26 +19,26 @@ OTHER = "900000000000000003"
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = new_database(tmp_path)
+    database = create_database(tmp_path)
     yield database
     database.close()
 
 
 def test_a_linked_account_leads_to_its_person(db: Database) -> None:
-    bo = move_in(db, "Bo")
+    bo = create_person(db, "Bo")
 
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    assert db.read_here(identities.person_of, f"discord:{BO_AT_DISCORD}") == bo.id
-    assert db.read_here(identities.principals_of, bo.id) == [f"discord:{BO_AT_DISCORD}"]
+    assert db.read_sync(identities.find_person_id, f"discord:{BO_AT_DISCORD}") == bo.id
+    assert db.read_sync(identities.read_principals, bo.id) == [f"discord:{BO_AT_DISCORD}"]
 
 
 def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:
-    bo = move_in(db, "Bo")
+    bo = create_person(db, "Bo")
 
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD, actor="shell")
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD, actor_id="shell")
 
-    [(type_, data, heard_on, touches)] = events_of(db)
+    [(type_, data, heard_on, touches)] = read_events(db)
     assert (type_, heard_on, touches) == (
         "person.changed",
         [f"user:{bo.id}", "people"],
@@ -49,44 +49,44 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
 
 
 def test_unlinking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:
-    bo = move_in(db, "Bo")
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    bo = create_person(db, "Bo")
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    db.write_here(identities.unlink, bo.id, "discord")
+    db.write_sync(identities.unlink, bo.id, "discord")
 
-    *_, (type_, data, _, touches) = events_of(db)
+    *_, (type_, data, _, touches) = read_events(db)
     assert (type_, data["revision"], touches) == ("person.changed", 3, [f"user:{bo.id}"])
-    assert db.read_here(identities.principals_of, bo.id) == []
+    assert db.read_sync(identities.read_principals, bo.id) == []
 
 
 def test_linking_the_same_account_again_changes_nothing(db: Database) -> None:
-    bo = move_in(db, "Bo")
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    bo = create_person(db, "Bo")
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    assert len(events_of(db)) == 1
-    person = db.read_here(people.find, bo.id)
+    assert len(read_events(db)) == 1
+    person = db.read_sync(people.find, bo.id)
     assert person is not None
     assert person.revision == 2
 
 
 def test_an_account_of_somebody_else_is_refused_with_the_way_out(db: Database) -> None:
-    bo, eve = move_in(db, "Bo"), move_in(db, "Eve")
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    bo, eve = create_person(db, "Bo"), create_person(db, "Eve")
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
     with pytest.raises(Conflict, match=r"another person here\. Unlink it"):
-        db.write_here(identities.link, eve.id, "discord", BO_AT_DISCORD)
+        db.write_sync(identities.link, eve.id, "discord", BO_AT_DISCORD)
 
-    assert db.read_here(identities.person_of, f"discord:{BO_AT_DISCORD}") == bo.id
+    assert db.read_sync(identities.find_person_id, f"discord:{BO_AT_DISCORD}") == bo.id
 
 
 def test_a_second_account_at_the_same_provider_is_refused(db: Database) -> None:
-    bo = move_in(db, "Bo")
-    db.write_here(identities.link, bo.id, "discord", BO_AT_DISCORD)
+    bo = create_person(db, "Bo")
+    db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
     with pytest.raises(Conflict, match=f"Unlink that one first, then link {OTHER}"):
-        db.write_here(identities.link, bo.id, "discord", OTHER)
+        db.write_sync(identities.link, bo.id, "discord", OTHER)
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,23 @@ def test_a_second_account_at_the_same_provider_is_refused(db: Database) -> None:
     ],
 )
 def test_what_is_no_snowflake_is_refused(db: Database, snowflake: str) -> None:
-    bo = move_in(db, "Bo")
+    bo = create_person(db, "Bo")
 
     with pytest.raises(Invalid, match="17 to 20 digits"):
-        db.write_here(identities.link, bo.id, "discord", snowflake)
+        db.write_sync(identities.link, bo.id, "discord", snowflake)
 
 
 def test_an_unknown_provider_is_refused_by_name(db: Database) -> None:
-    bo = move_in(db, "Bo")
+    bo = create_person(db, "Bo")
 
     with pytest.raises(Invalid, match="'myspace' is not a provider here; known: discord"):
-        db.write_here(identities.link, bo.id, "myspace", BO_AT_DISCORD)
+        db.write_sync(identities.link, bo.id, "myspace", BO_AT_DISCORD)
 
 
 def test_unlinking_what_is_not_linked_says_so(db: Database) -> None:
-    bo = move_in(db, "Bo")
+    bo = create_person(db, "Bo")
 
     with pytest.raises(NotFound, match="nothing to undo"):
-        db.write_here(identities.unlink, bo.id, "discord")
+        db.write_sync(identities.unlink, bo.id, "discord")
 
-    assert events_of(db) == []
+    assert read_events(db) == []

@@ -12,38 +12,38 @@ from deskwire.accounts import links
 from deskwire.kit.clock import HOUR
 from deskwire.kit.db import Database
 from deskwire.kit.errors import NotFound
-from tests.accounts_house import NOON, dump_of, move_in
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, create_person, dump_database
+from tests.fixtures.databases import create_database
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = new_database(tmp_path)
+    database = create_database(tmp_path)
     yield database
     database.close()
 
 
 def test_a_link_leads_to_its_person(db: Database) -> None:
-    ada = move_in(db)
-    token = db.write_here(links.issue, ada.id, "sign-in", NOON)
+    ada = create_person(db)
+    token = db.write_sync(links.issue, ada.id, "sign-in", NOON)
 
-    assert db.write_here(links.redeem, token, ["sign-in"], NOON).person == ada.id
+    assert db.write_sync(links.redeem, token, ["sign-in"], NOON).person == ada.id
 
 
 def test_a_link_works_once(db: Database) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "sign-in", NOON)
-    db.write_here(links.redeem, token, ["sign-in"], NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
+    db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
     with pytest.raises(NotFound, match="Ask whoever runs this desk for a new one"):
-        db.write_here(links.redeem, token, ["sign-in"], NOON)
+        db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
 
 def test_of_eight_at_once_one_redeems(db: Database) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "sign-in", NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
 
     def attempt(_: int) -> bool:
         try:
-            db.write_here(links.redeem, token, ["sign-in"], NOON)
+            db.write_sync(links.redeem, token, ["sign-in"], NOON)
         except NotFound:
             return False
         return True
@@ -53,18 +53,18 @@ def test_of_eight_at_once_one_redeems(db: Database) -> None:
 
 
 def test_looking_at_a_link_does_not_use_it(db: Database) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "sign-in", NOON)
-    db.read_here(links.find, token, ["sign-in"], NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
+    db.read_sync(links.find_usable, token, ["sign-in"], NOON)
 
-    assert db.write_here(links.redeem, token, ["sign-in"], NOON)
+    assert db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
 
 @pytest.mark.parametrize(("after", "usable"), [(HOUR - 1, True), (HOUR, False)])
 def test_a_link_ends_after_an_hour(db: Database, after: int, usable: bool) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "sign-in", NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
 
     try:
-        db.write_here(links.redeem, token, ["sign-in"], NOON + after)
+        db.write_sync(links.redeem, token, ["sign-in"], NOON + after)
     except NotFound:
         assert not usable
     else:
@@ -72,22 +72,22 @@ def test_a_link_ends_after_an_hour(db: Database, after: int, usable: bool) -> No
 
 
 def test_a_link_is_no_good_for_another_purpose(db: Database) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "verify", NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "verify", NOON)
 
     with pytest.raises(NotFound):
-        db.write_here(links.redeem, token, ["sign-in", "reset"], NOON)
+        db.write_sync(links.redeem, token, ["sign-in", "reset"], NOON)
 
 
 def test_a_newer_link_ends_the_older_one(db: Database) -> None:
-    ada = move_in(db)
-    older = db.write_here(links.issue, ada.id, "reset", NOON)
-    db.write_here(links.issue, ada.id, "reset", NOON)
+    ada = create_person(db)
+    older = db.write_sync(links.issue, ada.id, "reset", NOON)
+    db.write_sync(links.issue, ada.id, "reset", NOON)
 
     with pytest.raises(NotFound):
-        db.write_here(links.redeem, older, ["reset"], NOON)
+        db.write_sync(links.redeem, older, ["reset"], NOON)
 
 
 def test_the_secret_of_a_link_is_not_stored(db: Database) -> None:
-    token = db.write_here(links.issue, move_in(db).id, "sign-in", NOON)
+    token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
 
-    assert token not in dump_of(db)
+    assert token not in dump_database(db)

@@ -18,22 +18,22 @@ from deskwire.kit import mail
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.server.services import ACCESS
-from deskwire.tickets.data_export import read_takeaway
+from deskwire.tickets.data_export import read_data_export
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import tickets
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.account_deletion import depart
+from deskwire.workspaces.organizations.account_deletion import delete_account_except_tickets
 from deskwire.workspaces.organizations.invitations import invitations
 from deskwire.workspaces.organizations.organizations import organization_members, organizations
-from tests.accounts_house import NOON, dump_of, events_of, move_in, open_session
-from tests.databases import new_database
+from tests.fixtures.accounts import NOON, create_person, create_session, dump_database, read_events
+from tests.fixtures.databases import create_database
 
 ADAS_DISCORD = "900000000000000001"
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    opened = new_database(tmp_path)
+    opened = create_database(tmp_path)
     yield opened
     opened.close()
 
@@ -47,7 +47,7 @@ def found(db: Database, id_: str = "acme", *, internal: bool = False, **roles: P
         for role, person in roles.items():
             join(tx, id_, person.id, role)
 
-    db.write_here(write)
+    db.write_sync(write)
 
 
 def join(tx: Connection, organization: str, person: PersonId, role: str) -> None:
@@ -60,7 +60,7 @@ def members(db: Database) -> list[tuple[str, PersonId]]:
         shown = organization_members.c.organization, organization_members.c.person
         return [(row[0], row[1]) for row in tx.execute(select(*shown))]
 
-    return db.read_here(read)
+    return db.read_sync(read)
 
 
 def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
@@ -72,30 +72,30 @@ def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
         said = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
         tx.execute(insert(messages).values({**line, **said, "html": ""}))
 
-    db.write_here(write)
+    db.write_sync(write)
 
 
 # Browsers
 
 
 def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Database) -> None:
-    ada, bo = move_in(db), move_in(db, "Bo")
-    here, there = open_session(db, ada), open_session(db, ada, NOON + 1)
-    open_session(db, ada, NOON - LIFETIME)
-    open_session(db, bo)
+    ada, bo = create_person(db), create_person(db, "Bo")
+    here, there = create_session(db, ada), create_session(db, ada, NOON + 1)
+    create_session(db, ada, NOON - LIFETIME)
+    create_session(db, bo)
 
-    mine = db.read_here(sessions.read_own, ada.id, NOON)
+    mine = db.read_sync(sessions.list_sessions, ada.id, NOON)
 
     assert [each.id for each in mine] == [there.session.id, here.session.id]
 
 
 def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -> None:
-    ada = move_in(db)
-    opened = open_session(db, ada)
+    ada = create_person(db)
+    opened = create_session(db, ada)
 
-    db.write_here(sessions.end_own, ada.id, opened.session.id, at=NOON)
+    db.write_sync(sessions.revoke_own, ada.id, opened.session.id, at=NOON)
 
-    [(type_, told, _, touches)] = events_of(db)
+    [(type_, told, _, touches)] = read_events(db)
     assert (type_, told["session"], touches) == (
         "session.revoked",
         opened.session.id,
@@ -104,26 +104,28 @@ def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -
 
 
 def test_somebody_elses_session_is_not_there(db: Database) -> None:
-    ada, eve = move_in(db), move_in(db, "Eve")
-    opened = open_session(db, ada)
+    ada, eve = create_person(db), create_person(db, "Eve")
+    opened = create_session(db, ada)
 
     refusals = []
     for session in (opened.session.id, "made-up"):
         with pytest.raises(NotFound) as refusal:
-            db.write_here(sessions.end_own, eve.id, session, at=NOON)
+            db.write_sync(sessions.revoke_own, eve.id, session, at=NOON)
         refusals.append(str(refusal.value))
 
     assert refusals[0] == refusals[1]
-    assert db.read_here(sessions.find, opened.token, NOON) is not None
+    assert db.read_sync(sessions.find_by_token, opened.token, NOON) is not None
 
 
 def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> None:
-    ada, bo = move_in(db), move_in(db, "Bo")
-    here, there, other = open_session(db, ada), open_session(db, ada), open_session(db, bo)
+    ada, bo = create_person(db), create_person(db, "Bo")
+    here, there, other = create_session(db, ada), create_session(db, ada), create_session(db, bo)
 
-    count = db.write_here(sessions.end_others, ada.id, here.session.id, at=NOON)
+    count = db.write_sync(sessions.revoke_others, ada.id, here.session.id, at=NOON)
 
-    living = [db.read_here(sessions.find, each.token, NOON) for each in (here, there, other)]
+    living = [
+        db.read_sync(sessions.find_by_token, each.token, NOON) for each in (here, there, other)
+    ]
     assert count == 1
     assert [each is not None for each in living] == [True, False, True]
 
@@ -132,13 +134,13 @@ def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> N
 
 
 def test_theme_and_time_zone_are_kept_and_told(db: Database) -> None:
-    ada = move_in(db)
+    ada = create_person(db)
 
-    db.write_here(people.show, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
-    changed = db.write_here(people.show, ada.id, theme=None, time_zone=None, at=NOON)
+    db.write_sync(people.set_appearance, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
+    changed = db.write_sync(people.set_appearance, ada.id, theme=None, time_zone=None, at=NOON)
 
     assert (changed.theme, changed.time_zone, changed.revision) == (None, None, 3)
-    assert [type_ for type_, *_ in events_of(db)] == ["person.changed"] * 2
+    assert [type_ for type_, *_ in read_events(db)] == ["person.changed"] * 2
 
 
 @pytest.mark.parametrize("text", ["Mars/Olympus", "../../etc/passwd", "europe/oslo", "\0"])
@@ -157,16 +159,16 @@ def test_the_systems_theme_and_the_browsers_zone_are_nothing() -> None:
 
 
 def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
-    ada = move_in(db)
-    opened = open_session(db, ada)
-    db.write_here(passwords.store, ada.id, "the-hash", NOON)
-    db.write_here(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
-    token = db.write_here(links.issue, ada.id, "verify", NOON)
+    ada = create_person(db)
+    opened = create_session(db, ada)
+    db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
+    db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
+    token = db.write_sync(links.issue, ada.id, "verify", NOON)
     found(db, admin=ada)
     write_request(db, ada.id, "Where is my key?")
     write_request(db, f"discord:{ADAS_DISCORD}", "And in Discord", "t2")
 
-    taken = db.read_here(read_takeaway, ACCESS, ada.id, NOON)
+    taken = db.read_sync(read_data_export, ACCESS, ada.id, NOON)
 
     text = json.dumps(taken)
     assert taken["person"]["email"] == "ada@desk.test"
@@ -181,12 +183,12 @@ def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
 
 
 def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
-    ada, eve = move_in(db), move_in(db, "Eve")
-    open_session(db, ada)
+    ada, eve = create_person(db), create_person(db, "Eve")
+    create_session(db, ada)
     found(db, admin=ada, member=eve)
     write_request(db, ada.id, "Where is my key?")
 
-    taken = db.read_here(read_takeaway, ACCESS, eve.id, NOON)
+    taken = db.read_sync(read_data_export, ACCESS, eve.id, NOON)
 
     assert (taken["sessions"], taken["tickets"], taken["messages"]) == ([], [], [])
     assert "ada" not in json.dumps(taken).lower()
@@ -196,104 +198,104 @@ def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
 
 
 def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Database) -> None:
-    ada, bo = move_in(db), move_in(db, "Bo")
-    opened = open_session(db, ada)
-    db.write_here(passwords.store, ada.id, "the-hash", NOON)
-    db.write_here(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
-    db.write_here(links.issue, ada.id, "verify", NOON)
-    db.write_here(mail.queue, "ada@desk.test", "Hello", "text", "html", NOON)
+    ada, bo = create_person(db), create_person(db, "Bo")
+    opened = create_session(db, ada)
+    db.write_sync(passwords.store_hash, ada.id, "the-hash", NOON)
+    db.write_sync(identities.link, ada.id, "discord", ADAS_DISCORD, at=NOON)
+    db.write_sync(links.issue, ada.id, "verify", NOON)
+    db.write_sync(mail.queue, "ada@desk.test", "Hello", "text", "html", NOON)
     found(db, admin=bo, member=ada)
     invite(db, "ada@desk.test", ada)
     write_request(db, ada.id, "Where is my key?")
 
-    db.write_here(depart, ada.id, NOON + 5)
+    db.write_sync(delete_account_except_tickets, ada.id, NOON + 5)
 
-    left = db.read_here(people.find, ada.id)
+    left = db.read_sync(people.find, ada.id)
     assert left is not None
     assert (left.name, left.email, left.deleted_at) == ("Former member", None, NOON + 5)
-    assert db.read_here(read_names, [ada.id])[ada.id].name == "Former member"
-    assert db.read_here(sessions.find, opened.token, NOON) is None
+    assert db.read_sync(read_names, [ada.id])[ada.id].name == "Former member"
+    assert db.read_sync(sessions.find_by_token, opened.token, NOON) is None
     assert members(db) == [("acme", bo.id)]
-    assert db.read_here(read_takeaway, ACCESS, bo.id, NOON)["tickets"] == []
-    kept = dump_of(db)
+    assert db.read_sync(read_data_export, ACCESS, bo.id, NOON)["tickets"] == []
+    kept = dump_database(db)
     assert "Where is my key?" in kept
     assert not any(trace in kept for trace in ("ada@desk.test", "the-hash"))
-    assert db.read_here(identities.principals_of, ada.id) == []
+    assert db.read_sync(identities.read_principals, ada.id) == []
 
 
 def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
-    ada, bo = move_in(db), move_in(db, "Bo")
+    ada, bo = create_person(db), create_person(db, "Bo")
     found(db, admin=bo, member=ada)
-    open_session(db, ada)
+    create_session(db, ada)
 
-    db.write_here(depart, ada.id, NOON)
+    db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
     own = f"user:{ada.id}"
-    told = {type_: (channels, touches) for type_, _, channels, touches in events_of(db)}
+    told = {type_: (channels, touches) for type_, _, channels, touches in read_events(db)}
     assert told["member.removed"] == ([own, "org:acme", "staff"], [own])
     assert told["person.changed"] == ([own, "people"], [own])
     assert told["session.revoked"] == ([own], [own])
 
 
 def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> None:
-    ada, bo = move_in(db), move_in(db, "Bo")
+    ada, bo = create_person(db), create_person(db, "Bo")
     found(db, admin=ada, member=bo)
-    before = dump_of(db)
+    before = dump_database(db)
 
     with pytest.raises(Conflict, match="last admin of Acme"):
-        db.write_here(depart, ada.id, NOON)
+        db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
-    assert dump_of(db) == before
-    db.write_here(make_admin, bo.id)
-    db.write_here(depart, ada.id, NOON)
+    assert dump_database(db) == before
+    db.write_sync(make_admin, bo.id)
+    db.write_sync(delete_account_except_tickets, ada.id, NOON)
     assert members(db) == [("acme", bo.id)]
 
 
 def test_no_organization_is_left_without_an_admin(db: Database) -> None:
-    ada, bo, cy = move_in(db), move_in(db, "Bo"), move_in(db, "Cy")
+    ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
     for place in ("acme", "globex"):
         found(db, place, admin=ada, member=bo)
     found(db, "solo", admin=ada, manager=cy)
-    db.write_here(people.deactivate, cy.id, actor="shell", at=NOON)
+    db.write_sync(people.mark_deactivated, cy.id, actor_id="shell", at=NOON)
 
     with pytest.raises(Conflict) as refused:
-        db.write_here(depart, ada.id, NOON)
+        db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
     assert str(refused.value) == (
         "You are the last admin of Acme, Globex, which have other members. Make one of them an "
         "admin in each first, or delete the organizations. You are the only member of Solo: delete "
         "the organization first, or invite somebody and make them an admin."
     )
-    db.write_here(make_admin, bo.id)
-    db.write_here(lambda tx: tx.execute(update(organizations).values(deleted_at=NOON)))
-    db.write_here(depart, ada.id, NOON)
+    db.write_sync(make_admin, bo.id)
+    db.write_sync(lambda tx: tx.execute(update(organizations).values(deleted_at=NOON)))
+    db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
 def test_the_last_super_admin_stays_even_alone(db: Database) -> None:
-    ada = move_in(db)
+    ada = create_person(db)
     found(db, "team", internal=True, super_admin=ada)
 
     with pytest.raises(Conflict, match="last super admin"):
-        db.write_here(depart, ada.id, NOON)
+        db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
 def test_nobody_departs_twice(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(depart, ada.id, NOON)
+    ada = create_person(db)
+    db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
     with pytest.raises(NotFound):
-        db.write_here(depart, ada.id, NOON)
+        db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
 async def test_of_two_admins_who_depart_at_once_one_stays(db: Database) -> None:
-    ada, bo, cy = move_in(db), move_in(db, "Bo"), move_in(db, "Cy")
+    ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
     found(db, admin=ada, member=cy)
-    db.write_here(join, "acme", bo.id, "admin")
+    db.write_sync(join, "acme", bo.id, "admin")
     refused = []
 
     async def leave(person: Person) -> None:
         try:
-            await db.write(depart, person.id, NOON)
+            await db.write(delete_account_except_tickets, person.id, NOON)
         except Conflict as refusal:
             refused.append(str(refusal))
 
@@ -306,10 +308,10 @@ async def test_of_two_admins_who_depart_at_once_one_stays(db: Database) -> None:
 
 
 def test_the_address_of_who_departed_is_free(db: Database) -> None:
-    ada = move_in(db)
-    db.write_here(depart, ada.id, NOON)
+    ada = create_person(db)
+    db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
-    again = move_in(db)
+    again = create_person(db)
 
     assert again.id != ada.id
 
@@ -322,6 +324,6 @@ def make_admin(tx: Connection, person: PersonId) -> None:
 def invite(db: Database, email: str, by: Person) -> None:
     row = {"id": "i1", "organization": "acme", "email": email, "role": "member", "token_hash": "h"}
     when = {"created_at": NOON, "expires_at": NOON, "accepted_at": NOON, "accepted_by": by.id}
-    db.write_here(
+    db.write_sync(
         lambda tx: tx.execute(insert(invitations).values({**row, **when, "invited_by": "x"}))
     )

@@ -12,26 +12,26 @@ from sqlalchemy import select
 
 from deskwire.accounts import passwords
 from deskwire.accounts.admin_actions import list_people
-from deskwire.accounts.passwords import Cost, Hasher, parse_password
+from deskwire.accounts.passwords import HashCost, Hasher, parse_password
 from deskwire.accounts.people import find_by_email, people
-from deskwire.demo import portal
-from deskwire.demo.chronicle import CHRONICLE
-from deskwire.demo.papers import PAPERS
-from deskwire.demo.past import past
-from deskwire.demo.seed import seed
-from deskwire.demo.world import (
+from deskwire.demo import seed_portal
+from deskwire.demo.attachments import ATTACHMENTS
+from deskwire.demo.cast import (
     CLIENTS,
-    LOGINS,
+    DISCORD_LOGINS,
     NORTHWIND,
     PASSWORD,
     PIXEL_FORGE,
+    SEEDED_TICKETS,
     TEAM,
-    TICKETS_EACH,
 )
+from deskwire.demo.discord_history import build_history
+from deskwire.demo.portal_history import PORTAL_HISTORY
+from deskwire.demo.seed import seed_demo
 from deskwire.direct_edits.change_log import outside_changes
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.kit.store import Disk
+from deskwire.kit.store import DiskStore
 from deskwire.server.services import ACCESS
 from deskwire.tickets.files.attachments import files
 from deskwire.tickets.messages import messages
@@ -39,26 +39,26 @@ from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import STATUSES
 from deskwire.tickets.tables import tickets
 from deskwire.webhooks.deliveries import deliveries
-from tests.bot_house import NOON
-from tests.databases import new_database
+from tests.fixtures.bot_deliveries import NOON
+from tests.fixtures.databases import create_database
 
 pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
-CHEAP = Cost(memory_kib=8, passes=1, lanes=1)  # the least argon2 takes
+CHEAP = HashCost(memory_kib=8, iterations=1, parallelism=1)  # the least argon2 takes
 
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    db = new_database(folder)
+    db = create_database(folder)
     hasher = Hasher(CHEAP)
-    assert asyncio.run(seed(db, hasher, Disk(folder / "files"), lambda: NOON))
+    assert asyncio.run(seed_demo(db, hasher, DiskStore(folder / "files"), lambda: NOON))
     yield db, hasher
     hasher.close()
     db.close()
 
 
 def rows(db, *columns):
-    return db.read_here(lambda tx: tx.execute(select(*columns)).all())
+    return db.read_sync(lambda tx: tx.execute(select(*columns)).all())
 
 
 def test_every_delivery_of_the_past_was_understood(seeded):
@@ -83,7 +83,7 @@ def test_the_past_lies_before_now_and_everywhere_alike(seeded):
     assert all(signed == received for _, signed, received in kept)
     assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
     assert {cause: at for cause, at in dated if cause} == by_cause
-    assert min(at for _, at in dated) > NOON - portal.LENGTH - 2 * DAY
+    assert min(at for _, at in dated) > NOON - seed_portal.HISTORY_LENGTH - 2 * DAY
     assert NOON - HOUR < max(at for _, at in dated) < NOON
 
 
@@ -113,7 +113,7 @@ def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
 def test_the_portal_s_requests_happened_when_they_say(seeded):
     db, _ = seeded
     ours = tickets.c.workspace.startswith("org:")
-    found = db.read_here(lambda tx: tx.execute(select(tickets).where(ours)).all())
+    found = db.read_sync(lambda tx: tx.execute(select(tickets).where(ours)).all())
     dated = rows(db, log.c.type, log.c.at, log.c.data)
     told = {
         json.loads(data)["messageId"]: at
@@ -122,7 +122,7 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
     }
     written = dict(tuple(row) for row in rows(db, messages.c.id, messages.c.at))
 
-    assert len(found) == len(CHRONICLE)
+    assert len(found) == len(PORTAL_HISTORY)
     assert {row.status for row in found} == set(STATUSES)
     assert NOON - 60 * DAY < min(row.opened_at for row in found) < NOON - 55 * DAY
     assert NOON - 12 * HOUR < max(row.active_at for row in found) < NOON
@@ -136,14 +136,14 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
 
 def test_files_are_kept_as_uploads_are(seeded):
     db, _ = seeded
-    store = Disk(db.path.parent / "files")
+    store = DiskStore(db.path.parent / "files")
     kept = rows(db, *files.c)
 
-    assert {row.name for row in kept} == set(PAPERS)
+    assert {row.name for row in kept} == set(ATTACHMENTS)
     for row in kept:
         assert row.message is not None
         assert (row.thumbnail, row.width) == ((1, 640) if row.type == "image/png" else (0, None))
-        assert asyncio.run(read_whole(store, row.id)) == PAPERS[row.name]()
+        assert asyncio.run(read_whole(store, row.id)) == ATTACHMENTS[row.name]()
 
 
 async def read_whole(store, key):
@@ -178,15 +178,15 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
         return [
             (
                 f"guild:{place.id}" in viewer.channels,
-                sum(counts.count(tx, viewer, f"guild:{place.id}").values()),
+                sum(counts.count_by_status(tx, viewer, f"guild:{place.id}").values()),
             )
             for place in (NORTHWIND, PIXEL_FORGE)
         ]
 
     for (opens, seen), expected, place in zip(
-        db.read_here(look), (northwind, pixel), (NORTHWIND, PIXEL_FORGE), strict=True
+        db.read_sync(look), (northwind, pixel), (NORTHWIND, PIXEL_FORGE), strict=True
     ):
-        whole = TICKETS_EACH[place.id]
+        whole = SEEDED_TICKETS[place.id]
         match expected:
             case "all":
                 assert opens
@@ -203,27 +203,31 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
 def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
     db, hasher = seeded
 
-    for login in LOGINS:
+    for login in DISCORD_LOGINS:
         assert parse_password(PASSWORD, login.email) == PASSWORD
-        person = db.read_here(find_by_email, login.email)
+        person = db.read_sync(find_by_email, login.email)
         assert person.email_verified_at is not None
-        stored = db.read_here(passwords.read_hash, person.id)
-        assert asyncio.run(hasher.is_right(stored, PASSWORD))
-    listed = db.read_here(list_people)
+        stored = db.read_sync(passwords.read_hash, person.id)
+        assert asyncio.run(hasher.verify(stored, PASSWORD))
+    listed = db.read_sync(list_people)
     found = [(each.person.name, each.principals) for each in listed]
-    assert found[: len(LOGINS)] == [(login.name, (f"discord:{login.user.id}",)) for login in LOGINS]
-    assert sorted(found[len(LOGINS) :]) == sorted((each.name, ()) for each in (*TEAM, *CLIENTS))
+    assert found[: len(DISCORD_LOGINS)] == [
+        (login.name, (f"discord:{login.discord_user.id}",)) for login in DISCORD_LOGINS
+    ]
+    assert sorted(found[len(DISCORD_LOGINS) :]) == sorted(
+        (each.name, ()) for each in (*TEAM, *CLIENTS)
+    )
 
 
 def test_a_second_time_does_nothing(seeded, tmp_path):
     db, hasher = seeded
     before = rows(db, log.c.position), rows(db, people.c.id, people.c.revision)
 
-    assert not asyncio.run(seed(db, hasher, Disk(tmp_path / "files"), lambda: NOON + DAY))
+    assert not asyncio.run(seed_demo(db, hasher, DiskStore(tmp_path / "files"), lambda: NOON + DAY))
 
     assert (rows(db, log.c.position), rows(db, people.c.id, people.c.revision)) == before
 
 
 def test_the_past_is_always_the_same():
-    assert past(Random(3), NOON) == past(Random(3), NOON)
-    json.dumps(past(Random(4), NOON))
+    assert build_history(Random(3), NOON) == build_history(Random(3), NOON)
+    json.dumps(build_history(Random(4), NOON))

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from deskwire.events import log
-from deskwire.webhooks.deliveries import count_by_state, keep
-from deskwire.webhooks.source import Arrived
-from tests.bot_house import Told, posted
-from tests.db.desk import Desk, running_desk
-from tests.unit.fakes import wait_until
+from deskwire.webhooks.deliveries import count_by_state, store_deliveries
+from deskwire.webhooks.source import IncomingDelivery
+from tests.fixtures.bot_deliveries import SignedEvent, accept_event
+from tests.fixtures.hub import wait_until
+from tests.fixtures.running_desk import RunningDesk, open_running_desk
 
 pytestmark = pytest.mark.database("sqlite")  # the transaction that ends by itself is SQLite's
 
@@ -30,13 +30,13 @@ def limit(tx: Connection, pages: int) -> None:
     tx.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
 
-def keep_without_room(tx: Connection, arrived: list[Arrived]) -> None:
+def keep_without_room(tx: Connection, arrived: list[IncomingDelivery]) -> None:
     """Deliveries that were kept with the last page there was."""
-    keep(tx, arrived)
+    store_deliveries(tx, arrived)
     limit(tx, 1)
 
 
-def message(number: int, at: int) -> Arrived:
+def message(number: int, at: int) -> IncomingDelivery:
     said = {
         **TICKET,
         "messageId": str(number),
@@ -47,32 +47,36 @@ def message(number: int, at: int) -> Arrived:
         "messageLength": 3000,
         "content": f"{number} " + "x" * 3000,
     }
-    return posted(Told(at, "ticket.message_sent", said), id_=str(number))
+    return accept_event(SignedEvent(at, "ticket.message_sent", said), id_=str(number))
 
 
-def read_messages(desk: Desk) -> list[str]:
+def read_messages(desk: RunningDesk) -> list[str]:
     """Ids of the messages in the log, in order."""
 
     def read(tx: Connection) -> list[Any]:
         rows = tx.execute(select(log.log.c.data).where(log.log.c.type == "ticket.message_sent"))
         return [row.data.partition('"messageId":"')[2].partition('"')[0] for row in rows]
 
-    return desk.db.read_here(read)
+    return desk.db.read_sync(read)
 
 
-async def opened(desk: Desk) -> Any:
+async def opened(desk: RunningDesk) -> Any:
     """A stream of the owner, and a ticket to write in."""
-    mo = await desk.person("mo")
-    await desk.command("people.link", email="mo@example.org", discord=MO)
-    await desk.post("guild.joined", guildId=GUILD, guildName="Harbour", ownerId=MO, memberCount=3)
-    await desk.post("ticket.created", **TICKET, subject="Help", openerId=MO, openerUsername="mo")
-    return await desk.open(mo)
+    mo = await desk.create_person("mo")
+    await desk.run_command("people.link", email="mo@example.org", discord=MO)
+    await desk.post_event(
+        "guild.joined", guildId=GUILD, guildName="Harbour", ownerId=MO, memberCount=3
+    )
+    await desk.post_event(
+        "ticket.created", **TICKET, subject="Help", openerId=MO, openerUsername="mo"
+    )
+    return await desk.open_stream(mo)
 
 
 async def test_deliveries_that_find_no_room_wait_and_are_understood_once_there_is_some(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running_desk(tmp_path) as desk:
+    async with open_running_desk(tmp_path) as desk:
         stream = await opened(desk)
         before = await desk.db.read(log.read_head)
         arrived = [message(number, desk.clock + number) for number in range(1, MANY + 1)]
@@ -81,20 +85,20 @@ async def test_deliveries_that_find_no_room_wait_and_are_understood_once_there_i
         await wait_until(lambda: caplog.text.count("deliveries wait") >= 2)
 
         assert (await desk.db.read(count_by_state))["pending"] == MANY
-        assert await desk.db.read(log.read_head) == before == desk.hub.window.head
-        assert stream.heard == []
+        assert await desk.db.read(log.read_head) == before == desk.hub.buffer.head
+        assert stream.positions == []
 
         await desk.db.write(limit, ROOM)
-        await desk.settle()
+        await desk.wait_until_idle()
 
         assert await desk.db.read(count_by_state) == {"done": MANY + 2}
         assert read_messages(desk) == [str(number) for number in range(1, MANY + 1)]
-        assert len(stream.heard) == MANY
-        assert await desk.db.read(log.read_head) == before + MANY == desk.hub.window.head
+        assert len(stream.positions) == MANY
+        assert await desk.db.read(log.read_head) == before + MANY == desk.hub.buffer.head
 
 
 async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: Path) -> None:
-    async with running_desk(tmp_path) as desk:
+    async with open_running_desk(tmp_path) as desk:
         await opened(desk)
         await desk.db.write(limit, 1)
 
@@ -103,22 +107,22 @@ async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: 
         async def keep_on() -> None:
             nonlocal kept
             while True:
-                await desk.services.intake.keep(message(kept + 1, desk.clock + kept))
+                await desk.services.intake.store(message(kept + 1, desk.clock + kept))
                 kept += 1
 
         with pytest.raises(sqlite3.OperationalError, match="full"):
             await keep_on()
 
-        assert desk.services.intake.is_refused
+        assert desk.services.intake.last_write_failed
         await desk.db.write(limit, ROOM)
         assert await desk.services.find_problems() == []
-        assert not desk.services.intake.is_refused
-        await desk.settle()
+        assert not desk.services.intake.last_write_failed
+        await desk.wait_until_idle()
         assert read_messages(desk) == [str(number) for number in range(1, kept + 1)]
 
 
 async def test_a_page_that_finds_no_room_is_undone_as_a_whole(tmp_path: Path) -> None:
-    async with running_desk(tmp_path) as desk:
+    async with open_running_desk(tmp_path) as desk:
         await opened(desk)
         await desk.db.write(limit, 1)
 
@@ -127,11 +131,11 @@ async def test_a_page_that_finds_no_room_is_undone_as_a_whole(tmp_path: Path) ->
         async def invite_on() -> None:
             nonlocal invited
             while True:
-                await desk.person(f"guest{invited}")
+                await desk.create_person(f"guest{invited}")
                 invited += 1
 
         with pytest.raises(OperationalError, match="full"):
             await invite_on()
 
         await desk.db.write(limit, ROOM)
-        await desk.person(f"guest{invited}")  # nothing of them was left behind
+        await desk.create_person(f"guest{invited}")  # nothing of them was left behind

@@ -12,47 +12,53 @@ from sqlalchemy import select
 from deskwire.events.log import log
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
-from tests.cast import BO, UNA, build
-from tests.portal_house import Quay, found
+from tests.fixtures.cast import BO, UNA, create_desk
+from tests.fixtures.portal import PortalFixture, create_portal
 
 
 @pytest.fixture
-def quay(tmp_path: Path) -> Iterator[Quay]:
-    house = build(tmp_path)
-    yield found(house)
+def portal(tmp_path: Path) -> Iterator[PortalFixture]:
+    house = create_desk(tmp_path)
+    yield create_portal(house)
     house.db.close()
 
 
-def mentions_told(quay: Quay) -> list[list[str] | None]:
+def read_mentions(portal: PortalFixture) -> list[list[str] | None]:
     """Whom each event of a message says it mentions, in their order."""
     sent = log.c.type == "ticket.message_sent"
-    here = select(log.c.data).where(sent, log.c.workspace == f"org:{quay.ids['quay']}")
-    rows = quay.house.db.read_here(
+    here = select(log.c.data).where(
+        sent, log.c.workspace == f"org:{portal.organization_ids['quay']}"
+    )
+    rows = portal.desk.db.read_sync(
         lambda tx: list(tx.execute(here.order_by(log.c.position)).scalars())
     )
     return [json.loads(data).get("mentions") for data in rows]
 
 
-def test_only_who_sees_the_request_can_be_mentioned(quay: Quay) -> None:
-    ticket = quay.file(BO, "Call @Una Fairweather", "@Una Fairweather and @Cy Okafor, look")
+def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> None:
+    ticket = portal.create_request(
+        BO, "Call @Una Fairweather", "@Una Fairweather and @Cy Okafor, look"
+    )
 
     [html] = [
         line.html
-        for line in quay.house.db.read_here(messages.read_timeline, ticket)
+        for line in portal.desk.db.read_sync(messages.read_timeline, ticket)
         if line.kind == "reply"
     ]
 
     assert html == "<p><mark>@Una Fairweather</mark> and @Cy Okafor, look</p>"
 
 
-def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(quay: Quay) -> None:
-    ticket = quay.file(BO, "Look at this")
-    line = quay.say(BO, ticket, "@Una Fairweather and @Cy Okafor, look")
-    quay.say(BO, ticket, "Nobody")
+def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
+    portal: PortalFixture,
+) -> None:
+    ticket = portal.create_request(BO, "Look at this")
+    line = portal.post_message(BO, ticket, "@Una Fairweather and @Cy Okafor, look")
+    portal.post_message(BO, ticket, "Nobody")
 
-    before = mentions_told(quay)
-    quay.act(BO, post_message.edit, ticket, line, "Nobody either")
-    after = mentions_told(quay)
+    before = read_mentions(portal)
+    portal.act_as(BO, post_message.edit_message, ticket, line, "Nobody either")
+    after = read_mentions(portal)
 
-    assert before == [[quay.house.id_of(UNA)], None]
+    assert before == [[portal.desk.person_id(UNA)], None]
     assert after == [None, None]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deskwire.server.control import Lock
+from deskwire.server.control import DatabaseLock
 from deskwire.server.metrics import Metrics
-from deskwire.server.services import Opened, running
-from deskwire.settings import load
-from tests.databases import file_of, new_database
+from deskwire.server.services import OpenedDatabase, run_services
+from deskwire.settings import load_settings
+from tests.fixtures.databases import create_database, sqlite_file
 
 OF_THE_DATABASE = {"deskwire_log_position", "deskwire_log_lag", "deskwire_deliveries_pending"}
 
@@ -19,9 +19,11 @@ pytestmark = pytest.mark.database("sqlite")  # figures do not depend on it
 
 
 async def test_what_only_the_database_knows_is_absent_while_it_is_silent(tmp_path: Path) -> None:
-    db = new_database(tmp_path)
-    settings = load({"database_url": f"sqlite:///{file_of(db)}"})
-    async with running(settings, Opened(db, Lock(file_of(db))), []) as services:
+    db = create_database(tmp_path)
+    settings = load_settings({"database_url": f"sqlite:///{sqlite_file(db)}"})
+    async with run_services(
+        settings, OpenedDatabase(db, DatabaseLock(sqlite_file(db))), []
+    ) as services:
         metrics = Metrics(services, dict, "0")
         before = await samples(metrics)
 
@@ -34,5 +36,5 @@ async def test_what_only_the_database_knows_is_absent_while_it_is_silent(tmp_pat
 
 async def samples(metrics: Metrics) -> set[str]:
     """The names of the figures in the text, of those that are there from the start."""
-    families = text_string_to_metric_families((await metrics.read()).decode())
+    families = text_string_to_metric_families((await metrics.render()).decode())
     return {sample.name for family in families for sample in family.samples}

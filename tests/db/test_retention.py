@@ -9,32 +9,32 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from deskwire.events import log
-from deskwire.events.retention import read_floor, trim
-from deskwire.integrations.discord.sender import envelope, headers
+from deskwire.events.retention import read_floor, trim_log
+from deskwire.integrations.discord.sender import build_envelope, build_headers
 from deskwire.kit.clock import DAY
 from deskwire.kit.db import Database
-from deskwire.realtime.buffer import Window
-from deskwire.server.retention import AT_ONCE, Keep, Retention
+from deskwire.realtime.buffer import EventBuffer
+from deskwire.server.retention import BATCH_SIZE, Retention, RetentionDays
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import (
-    STATES,
+    DELIVERY_STATES,
     delete_settled,
     deliveries,
     dismiss,
-    read_one,
+    read_delivery,
     replay,
 )
-from deskwire.webhooks.source import Arrived, Refused
-from tests.bot_house import (
+from deskwire.webhooks.source import IncomingDelivery, Rejection
+from tests.fixtures.bot_deliveries import (
     NOON,
     SECRET,
-    Told,
-    check,
-    outcomes,
-    posted,
-    understand,
+    SignedEvent,
+    accept_event,
+    check_delivery,
+    process_deliveries,
+    read_outcomes,
 )
-from tests.databases import new_database
+from tests.fixtures.databases import create_database
 
 GUILD = "800000000000000001"
 TICKET = {"guildId": GUILD, "ticketId": 1001, "ticketNumber": 1}
@@ -54,12 +54,12 @@ NEVER = 2**50  # ms; later than everything here
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    made = new_database(tmp_path)
+    made = create_database(tmp_path)
     yield made
     made.close()
 
 
-def fill(tx: Connection, *ages: int) -> None:
+def fill_database(tx: Connection, *ages: int) -> None:
     """One entry for each age, in days before noon."""
     row = {"type": "guild.left", "actor": "bot", "channels": "[]", "touches": "[]", "data": "{}"}
     for age in ages:
@@ -70,7 +70,7 @@ def positions(tx: Connection) -> list[int]:
     return list(tx.execute(select(log.log.c.position).order_by(log.log.c.position)).scalars())
 
 
-def keep_one(tx: Connection, state: str, age: int, number: int) -> int:
+def insert_delivery(tx: Connection, state: str, age: int, number: int) -> int:
     """A delivery of that state, settled that many days before noon (a refused one has no time)."""
     at = NOON - age * DAY
     row = {"source": "bot", "digest": str(number), "body": b"{}", "reasons": "[]", "attempts": 1}
@@ -86,80 +86,82 @@ def read_states(tx: Connection) -> list[str]:
 
 
 def test_the_beginning_of_the_log_goes_up_to_the_first_young_entry(db: Database) -> None:
-    db.write_here(fill, 9, 8, 1, 8, 0)  # the fourth was appended while a clock stood wrong
+    db.write_sync(fill_database, 9, 8, 1, 8, 0)  # the fourth was appended while a clock stood wrong
 
-    gone = db.write_here(trim, NOON - 2 * DAY, 100)
+    gone = db.write_sync(trim_log, NOON - 2 * DAY, 100)
 
     assert gone == 2
-    assert db.read_here(positions) == [3, 4, 5]
-    assert (db.read_here(read_floor), db.read_here(log.read_head)) == (2, 5)
+    assert db.read_sync(positions) == [3, 4, 5]
+    assert (db.read_sync(read_floor), db.read_sync(log.read_head)) == (2, 5)
 
 
 def test_a_part_is_no_larger_than_asked_for(db: Database) -> None:
-    db.write_here(fill, *[9] * 5)
+    db.write_sync(fill_database, *[9] * 5)
 
-    assert [db.write_here(trim, NOON, 2) for _ in range(4)] == [2, 2, 1, 0]
-    assert db.read_here(read_floor) == 5
+    assert [db.write_sync(trim_log, NOON, 2) for _ in range(4)] == [2, 2, 1, 0]
+    assert db.read_sync(read_floor) == 5
 
 
 def test_positions_are_not_given_again_though_the_whole_log_has_gone(db: Database) -> None:
-    db.write_here(fill, 9, 9, 9)
-    db.write_here(trim, NOON, 100)
-    assert (db.read_here(positions), db.read_here(log.read_head)) == ([], 3)
+    db.write_sync(fill_database, 9, 9, 9)
+    db.write_sync(trim_log, NOON, 100)
+    assert (db.read_sync(positions), db.read_sync(log.read_head)) == ([], 3)
 
-    db.write_here(fill, 0)
+    db.write_sync(fill_database, 0)
 
-    assert db.read_here(positions) == [4]
-    assert [entry.position for entry in db.read_here(log.read_after, 0, 10)] == [4]
+    assert db.read_sync(positions) == [4]
+    assert [entry.position for entry in db.read_sync(log.read_after, 0, 10)] == [4]
 
 
 def test_only_what_is_settled_is_deleted(db: Database) -> None:
-    for number, state in enumerate(STATES):
-        db.write_here(keep_one, state, 31, number)
-        db.write_here(keep_one, state, 29, 100 + number)
+    for number, state in enumerate(DELIVERY_STATES):
+        db.write_sync(insert_delivery, state, 31, number)
+        db.write_sync(insert_delivery, state, 29, 100 + number)
 
-    while db.write_here(delete_settled, NOON - 30 * DAY, 2):
+    while db.write_sync(delete_settled, NOON - 30 * DAY, 2):
         pass
 
-    assert db.read_here(read_states) == sorted([*STATES, "parked", "pending"])
+    assert db.read_sync(read_states) == sorted([*DELIVERY_STATES, "parked", "pending"])
 
 
 def test_the_days_count_from_when_somebody_looked_at_it(db: Database) -> None:
-    lately, long_ago = (db.write_here(keep_one, "parked", 90, number) for number in (1, 2))
-    db.write_here(dismiss, lately, NOON - DAY)
-    db.write_here(dismiss, long_ago, NOON - 40 * DAY)
+    lately, long_ago = (db.write_sync(insert_delivery, "parked", 90, number) for number in (1, 2))
+    db.write_sync(dismiss, lately, NOON - DAY)
+    db.write_sync(dismiss, long_ago, NOON - 40 * DAY)
 
-    assert db.write_here(delete_settled, NOON - 30 * DAY, 10) == 1
-    assert db.read_here(read_one, lately).state == "dismissed"
+    assert db.write_sync(delete_settled, NOON - 30 * DAY, 10) == 1
+    assert db.read_sync(read_delivery, lately).state == "dismissed"
 
 
 async def test_a_sweep_deletes_more_than_one_part_and_the_window_forgets_it_too(
     db: Database,
 ) -> None:
-    db.write_here(fill, *[9] * (2 * AT_ONCE + 1), 0, 0)
-    window = Window()
-    window.start(db.read_here(log.read_latest, 10_000), db.read_here(log.read_head))
+    db.write_sync(fill_database, *[9] * (2 * BATCH_SIZE + 1), 0, 0)
+    window = EventBuffer()
+    window.load(db.read_sync(log.read_latest, 10_000), db.read_sync(log.read_head))
 
-    await Retention(db, window, Keep(log=2, deliveries=2), lambda: NOON).sweep()
+    await Retention(db, window, RetentionDays(log=2, deliveries=2), lambda: NOON).sweep()
 
-    assert db.read_here(positions) == [2 * AT_ONCE + 2, 2 * AT_ONCE + 3]
-    assert window.floor == db.read_here(read_floor) == 2 * AT_ONCE + 1
-    assert [entry.position for entry in window.after(window.floor)] == db.read_here(positions)
+    assert db.read_sync(positions) == [2 * BATCH_SIZE + 2, 2 * BATCH_SIZE + 3]
+    assert window.floor == db.read_sync(read_floor) == 2 * BATCH_SIZE + 1
+    assert [entry.position for entry in window.entries_after(window.floor)] == db.read_sync(
+        positions
+    )
 
 
 async def test_nought_days_keep_everything(db: Database) -> None:
-    db.write_here(fill, 9_000)
-    db.write_here(keep_one, "done", 9_000, 1)
+    db.write_sync(fill_database, 9_000)
+    db.write_sync(insert_delivery, "done", 9_000, 1)
 
-    await Retention(db, Window(), Keep(log=0, deliveries=0), lambda: NOON).sweep()
+    await Retention(db, EventBuffer(), RetentionDays(log=0, deliveries=0), lambda: NOON).sweep()
 
-    assert db.read_here(positions) == [1]
-    assert db.read_here(read_states) == ["done"]
+    assert db.read_sync(positions) == [1]
+    assert db.read_sync(read_states) == ["done"]
 
 
 def test_a_window_forgets_nothing_that_is_still_to_be_dispatched() -> None:
-    window = Window()
-    window.start([], 3)
+    window = EventBuffer()
+    window.load([], 3)
 
     window.trim(7)
 
@@ -168,69 +170,76 @@ def test_a_window_forgets_nothing_that_is_still_to_be_dispatched() -> None:
 
 def test_what_comes_again_after_the_log_was_trimmed_is_known(db: Database) -> None:
     def live(tx: Connection) -> None:
-        understand(db, tx, told_at(NOON))
-        assert trim(tx, NEVER, 100) > 0
+        process_deliveries(db, tx, log_time_of(NOON))
+        assert trim_log(tx, NEVER, 100) > 0
 
-        understand(db, tx, told_at(NOON))  # the same bytes
-        understand(db, tx, told_at(NOON + DAY))  # signed anew under the same ids
+        process_deliveries(db, tx, log_time_of(NOON))  # the same bytes
+        process_deliveries(db, tx, log_time_of(NOON + DAY))  # signed anew under the same ids
 
-        assert [state for state, _ in outcomes(tx)] == ["done", "done", "repeat", "repeat"]
+        assert [state for state, _ in read_outcomes(tx)] == ["done", "done", "repeat", "repeat"]
         assert (count_replies(tx), positions(tx)) == (1, [])
 
-    db.write_here(live)
+    db.write_sync(live)
 
 
 def test_a_message_that_comes_again_after_its_delivery_was_deleted_is_not_doubled(
     db: Database,
 ) -> None:
     def live(tx: Connection) -> None:
-        understand(db, tx, told_at(NOON - 40 * DAY))
+        process_deliveries(db, tx, log_time_of(NOON - 40 * DAY))
         tx.execute(update(deliveries).values(handled_at=NOON - 40 * DAY))
         assert delete_settled(tx, NOON - 30 * DAY, 10) == 2
-        assert trim(tx, NEVER, 100) > 0
+        assert trim_log(tx, NEVER, 100) > 0
 
-        understand(db, tx, told_at(NOON)[1:])
+        process_deliveries(db, tx, log_time_of(NOON)[1:])
 
         assert (count_replies(tx), positions(tx)) == (1, [])
 
-    db.write_here(live)
+    db.write_sync(live)
 
 
 def test_bytes_whose_delivery_was_deleted_are_too_old_to_be_let_in_again() -> None:
     shortest, at = DAY, NOON  # DELIVERY_DAYS=1
-    body = envelope("ticket.message_sent", SAID, at, "two")
+    body = build_envelope("ticket.message_sent", SAID, at, "two")
 
-    told = check(headers(SECRET, at, body), body, now=at + shortest)
+    told = check_delivery(build_headers(SECRET, at, body), body, now=at + shortest)
 
-    assert isinstance(told, Refused)
+    assert isinstance(told, Rejection)
     assert told.status == 401
 
 
 def test_a_parked_delivery_is_replayed_after_the_log_was_trimmed(db: Database) -> None:
     def live(tx: Connection) -> None:
-        understand(db, tx, [posted(Told(NOON, "ticket.sneezed", {"guildId": GUILD}))])
-        assert trim(tx, NEVER, 100) == 0
+        process_deliveries(
+            db, tx, [accept_event(SignedEvent(NOON, "ticket.sneezed", {"guildId": GUILD}))]
+        )
+        assert trim_log(tx, NEVER, 100) == 0
         tx.execute(update(deliveries).values(body=posted_body()))
-        fill(tx, 9)
-        assert trim(tx, NEVER, 100) == 1
+        fill_database(tx, 9)
+        assert trim_log(tx, NEVER, 100) == 1
 
         replay(tx, 1)
-        understand(db, tx, [])
+        process_deliveries(db, tx, [])
 
-        assert [state for state, _ in outcomes(tx)] == ["done"]
-        assert [each.type for each in log.read_caused_by(tx, "delivery:1")] == ["ticket.created"]
+        assert [state for state, _ in read_outcomes(tx)] == ["done"]
+        assert [each.type for each in log.list_caused_events(tx, "delivery:1")] == [
+            "ticket.created"
+        ]
 
-    db.write_here(live)
+    db.write_sync(live)
 
 
 def posted_body() -> bytes:
-    return posted(Told(NOON, "ticket.created", OPENED)).body
+    return accept_event(SignedEvent(NOON, "ticket.created", OPENED)).body
 
 
-def told_at(at: int) -> list[Arrived]:
+def log_time_of(at: int) -> list[IncomingDelivery]:
     """A ticket is opened and somebody writes in it, each under an id of the sender's."""
-    opened, said = Told(at, "ticket.created", OPENED), Told(at + 1, "ticket.message_sent", SAID)
-    return [posted(opened, id_="one"), posted(said, id_="two")]
+    opened, said = (
+        SignedEvent(at, "ticket.created", OPENED),
+        SignedEvent(at + 1, "ticket.message_sent", SAID),
+    )
+    return [accept_event(opened, id_="one"), accept_event(said, id_="two")]
 
 
 def count_replies(tx: Connection) -> int:

@@ -8,32 +8,32 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from tests.cast import CY, build
-from tests.http.shown import Shown, show
-from tests.http.whole_site import WholeSite
+from tests.fixtures.cast import CY, create_desk
+from tests.fixtures.request_page import RequestPageFixture, create_request_page
+from tests.fixtures.site import SiteFixture
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[WholeSite]:
+def site(tmp_path: Path) -> Iterator[SiteFixture]:
     """Bo has a ticket in the Harbour that Ada has claimed; Cy has one there too."""
-    house = build(tmp_path)
+    house = create_desk(tmp_path)
     house.open_ticket(1, "The crane is stuck")
-    house.claim(1)
+    house.claim_ticket(1)
     house.open_ticket(2, "Where is my container?", CY)
-    yield WholeSite(house)
+    yield SiteFixture(house)
     house.db.close()
 
 
 @pytest.fixture
-def shown(tmp_path: Path) -> Iterator[Shown]:
+def request_page(tmp_path: Path) -> Iterator[RequestPageFixture]:
     """Bo's request of the Quay."""
-    house = build(tmp_path)
-    yield show(house)
+    house = create_desk(tmp_path)
+    yield create_request_page(house)
     house.db.close()
 
 
 @pytest.fixture
-def statements() -> Iterator[list[str]]:
+def sql_statements() -> Iterator[list[str]]:
     """What was sent to any database meanwhile."""
     sent: list[str] = []
 

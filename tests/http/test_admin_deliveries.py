@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from deskwire.web.http.log_redaction import LONGEST, pretty
+from deskwire.web.http.log_redaction import MAX_CHARACTERS, format_payload
 from deskwire.web.pages import admin_deliveries
 from deskwire.webhooks import deliveries
-from deskwire.webhooks.deliveries import State
-from deskwire.webhooks.source import Arrived
-from tests.admin_house import Office, open_office
-from tests.cast import MO, NOON
-from tests.http.whole_site import WholeSite, browse
+from deskwire.webhooks.deliveries import DeliveryState
+from deskwire.webhooks.source import IncomingDelivery
+from tests.fixtures.cast import MO, NOON
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal
 
 pytestmark = pytest.mark.database("sqlite")
 
@@ -25,35 +25,42 @@ BODY = json.dumps({"event": {"type": "ticket.created", "token": "very-secret"}})
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
+def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
+    house = create_staffed_portal(tmp_path)
     yield house
-    house.house.db.close()
+    house.desk.db.close()
 
 
 @pytest.fixture
-def browser(office: Office) -> Any:
-    return browse(WholeSite(office.house), MO)
+def browser(staffed_portal: StaffedPortalFixture) -> Any:
+    return open_browser(SiteFixture(staffed_portal.desk), MO)
 
 
-def keep(office: Office, *states: State, source: str = "bot", body: bytes = BODY) -> None:
+def keep(
+    staffed_portal: StaffedPortalFixture,
+    *states: DeliveryState,
+    source: str = "bot",
+    body: bytes = BODY,
+) -> None:
     """Deliveries that became of this, in order."""
-    db = office.house.db
+    db = staffed_portal.desk.db
     for nth, state in enumerate(states):
         told = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
-        db.write_here(deliveries.keep, [Arrived(*told)])
-        newest = db.read_here(deliveries.find, 1)[0].id
+        db.write_sync(deliveries.store_deliveries, [IncomingDelivery(*told)])
+        newest = db.read_sync(deliveries.list_summaries, 1)[0].id
         reasons = ["No such <server>."] if state == "parked" else []
-        db.write_here(deliveries.settle, newest, state, reasons, NOON)
+        db.write_sync(deliveries.record_outcome, newest, state, reasons, NOON)
 
 
 def shown_in(page: str) -> list[str]:
     return re.findall(r'href="/admin/deliveries/\d+">([\w.]+)<', page)
 
 
-def test_the_list_is_what_the_address_asks_for(office: Office, browser: Any) -> None:
-    keep(office, "done", "parked", "refused")
-    keep(office, "done", "dismissed", source="linear")
+def test_the_list_is_what_the_address_asks_for(
+    staffed_portal: StaffedPortalFixture, browser: Any
+) -> None:
+    keep(staffed_portal, "done", "parked", "refused")
+    keep(staffed_portal, "done", "dismissed", source="linear")
 
     def ask(query: str) -> list[str]:
         return shown_in(browser.get(f"/admin/deliveries?{query}").text)
@@ -68,10 +75,10 @@ def test_the_list_is_what_the_address_asks_for(office: Office, browser: Any) -> 
 
 
 def test_the_list_goes_on_where_it_ended(
-    office: Office, browser: Any, monkeypatch: pytest.MonkeyPatch
+    staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_deliveries, "PAGE", 2)
-    keep(office, "done", "parked", "repeat", "refused", "dismissed")
+    monkeypatch.setattr(admin_deliveries, "PAGE_SIZE", 2)
+    keep(staffed_portal, "done", "parked", "repeat", "refused", "dismissed")
     found, path = list[str](), "/admin/deliveries?source=bot"
 
     while path:
@@ -83,9 +90,9 @@ def test_the_list_goes_on_where_it_ended(
 
 
 def test_one_is_shown_with_its_payload_and_without_its_secrets(
-    office: Office, browser: Any
+    staffed_portal: StaffedPortalFixture, browser: Any
 ) -> None:
-    keep(office, "parked")
+    keep(staffed_portal, "parked")
 
     page = browser.get("/admin/deliveries/1").text
 
@@ -95,18 +102,18 @@ def test_one_is_shown_with_its_payload_and_without_its_secrets(
 
 
 def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
-    office: Office, browser: Any, monkeypatch: pytest.MonkeyPatch
+    staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_deliveries, "LOOKS", 1)
-    monkeypatch.setattr(admin_deliveries, "PAUSE", 0)
-    keep(office, "parked", "done")
+    monkeypatch.setattr(admin_deliveries, "REPLAY_POLL_ATTEMPTS", 1)
+    monkeypatch.setattr(admin_deliveries, "REPLAY_POLL_INTERVAL", 0)
+    keep(staffed_portal, "parked", "done")
 
     def post(id_: int, act: str) -> int:
         return int(browser.post(f"/admin/deliveries/{id_}", data={"act": act}).status_code)
 
     assert [post(2, "replay"), post(2, "dismiss"), post(3, "replay")] == [409, 409, 404]
     assert [post(1, "dismiss"), post(1, "dismiss"), post(1, "replay")] == [303, 409, 303]
-    assert office.house.db.read_here(deliveries.read_one, 1).state == "pending"
+    assert staffed_portal.desk.db.read_sync(deliveries.read_delivery, 1).state == "pending"
     assert "Waiting" in browser.get("/admin/deliveries/1?done=replay").text
 
 
@@ -121,7 +128,7 @@ def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -> None:
-    shown = pretty(json.dumps(body).encode())
+    shown = format_payload(json.dumps(body).encode())
 
     assert hidden not in shown
     assert kept in shown
@@ -137,8 +144,8 @@ def test_what_looks_like_a_secret_is_hidden(body: Any, hidden: str, kept: str) -
     ],
 )
 def test_what_is_no_json_is_shown_without_secrets_too(body: bytes) -> None:
-    shown = pretty(body)
+    shown = format_payload(body)
 
     assert "s3cret" not in shown
     assert shown.encode()
-    assert len(shown) <= LONGEST + 40
+    assert len(shown) <= MAX_CHARACTERS + 40

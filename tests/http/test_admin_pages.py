@@ -9,32 +9,32 @@ from pathlib import Path
 import pytest
 
 from deskwire.webhooks import deliveries
-from deskwire.webhooks.source import Arrived
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
-from tests.http.whole_site import WholeSite, browse
+from deskwire.webhooks.source import IncomingDelivery
+from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Persona
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal, enable_mail
 
 pytestmark = pytest.mark.database("sqlite")  # nothing here is said in SQL of its own
 
 TEAM = {MO, DEE, ADA}
-LEADS = {MO, DEE}
-PAGES: dict[str, set[Actor]] = {
+MANAGERS = {MO, DEE}
+PAGES: dict[str, set[Persona]] = {
     "/admin": TEAM,
-    "/admin/people": LEADS,
-    "/admin/people?q=bo&group=team&after=x": LEADS,
-    "/admin/people/{una}": LEADS,
+    "/admin/people": MANAGERS,
+    "/admin/people?q=bo&group=team&after=x": MANAGERS,
+    "/admin/people/{una}": MANAGERS,
     "/admin/organizations": TEAM,
-    "/admin/deliveries": LEADS,
-    "/admin/deliveries/1": LEADS,
+    "/admin/deliveries": MANAGERS,
+    "/admin/deliveries/1": MANAGERS,
     "/orgs/quay/settings": TEAM | {BO, UNA},
 }
 SECRETS = ("ticket.created", "The Quay", "data-held")
-POSTS: list[tuple[str, dict[str, str], set[Actor]]] = [
+POSTS: list[tuple[str, dict[str, str], set[Persona]]] = [
     ("/admin/people/{eve}", {"act": "role", "role": "support_analyst"}, {MO}),
     ("/admin/people/{eve}", {"act": "take-role"}, {MO}),
     ("/admin/people/{eve}", {"act": "unlink"}, {MO}),
     ("/admin/people/{eve}", {"act": "link", "discord": "900000000000000005"}, {MO}),
-    ("/admin/people/{eve}", {"act": "reset"}, LEADS),
+    ("/admin/people/{eve}", {"act": "reset"}, MANAGERS),
     ("/admin/people/{eve}", {"act": "deactivate"}, {DEE}),
     ("/admin/people/{eve}", {"act": "readmit"}, {MO}),
     ("/admin/people/{ada}", {"act": "deactivate"}, {MO}),
@@ -46,29 +46,31 @@ POSTS: list[tuple[str, dict[str, str], set[Actor]]] = [
 
 
 @dataclass
-class Desk:
-    site: WholeSite
-    office: Office
+class AdminPagesFixture:
+    site: SiteFixture
+    portal: StaffedPortalFixture
 
     def path(self, path: str) -> str:
-        ids = {each.name.split()[0].lower(): self.office.house.id_of(each) for each in CAST}
+        ids = {each.name.split()[0].lower(): self.portal.desk.person_id(each) for each in CAST}
         return path.format(**ids)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    office = open_office(tmp_path)
-    arrived = Arrived("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
-    office.house.db.write_here(deliveries.keep, [arrived])
-    office.house.db.write_here(deliveries.settle, 1, "parked", ["No such server."], NOON)
-    yield Desk(with_mail(WholeSite(office.house)), office)
-    office.house.db.close()
+def admin_pages(tmp_path: Path) -> Iterator[AdminPagesFixture]:
+    office = create_staffed_portal(tmp_path)
+    arrived = IncomingDelivery("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
+    office.desk.db.write_sync(deliveries.store_deliveries, [arrived])
+    office.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
+    yield AdminPagesFixture(enable_mail(SiteFixture(office.desk)), office)
+    office.desk.db.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_for_those_named_and_tells_others_nothing(desk: Desk, page: str) -> None:
+def test_a_page_is_for_those_named_and_tells_others_nothing(
+    admin_pages: AdminPagesFixture, page: str
+) -> None:
     for actor in CAST:
-        answer = browse(desk.site, actor).get(desk.path(page))
+        answer = open_browser(admin_pages.site, actor).get(admin_pages.path(page))
         if actor in PAGES[page]:
             assert answer.status_code == 200, actor.name
         else:
@@ -76,32 +78,34 @@ def test_a_page_is_for_those_named_and_tells_others_nothing(desk: Desk, page: st
             theirs = [each.email for each in CAST if each != actor]
             told = [each for each in (*SECRETS, *theirs) if each in answer.text]
             assert told == [], actor.name
-    assert browse(desk.site).get(desk.path(page)).status_code == 303
+    assert open_browser(admin_pages.site).get(admin_pages.path(page)).status_code == 303
 
 
-def test_a_change_is_for_those_named(desk: Desk) -> None:
+def test_a_change_is_for_those_named(admin_pages: AdminPagesFixture) -> None:
     for page, form, allowed in POSTS:
-        for actor in [each for each in CAST if each not in allowed | LEADS] + [*allowed]:
-            answer = browse(desk.site, actor).post(desk.path(page), data=form)
+        for actor in [each for each in CAST if each not in allowed | MANAGERS] + [*allowed]:
+            answer = open_browser(admin_pages.site, actor).post(admin_pages.path(page), data=form)
             meant = 303 if actor in allowed else 403
             assert answer.status_code == meant, f"{form} by {actor.name}: {answer.text}"
 
 
-def test_an_operations_manager_does_nothing_to_the_team(desk: Desk) -> None:
+def test_an_operations_manager_does_nothing_to_the_team(admin_pages: AdminPagesFixture) -> None:
     for act in ("deactivate", "reset", "role", "take-role", "link", "unlink"):
         form = {"act": act, "role": "super_admin", "discord": "900000000000000009"}
-        answer = browse(desk.site, DEE).post(desk.path("/admin/people/{ada}"), data=form)
+        answer = open_browser(admin_pages.site, DEE).post(
+            admin_pages.path("/admin/people/{ada}"), data=form
+        )
         assert answer.status_code == 403, act
-    page = browse(desk.site, DEE).get(desk.path("/admin/people/{ada}")).text
+    page = open_browser(admin_pages.site, DEE).get(admin_pages.path("/admin/people/{ada}")).text
     assert 'name="act"' not in page, "what would be refused is not offered"
 
 
-def test_everybody_of_the_team_has_the_tabs_of_their_role(desk: Desk) -> None:
+def test_everybody_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
     seen = {
         actor: [
             tab
             for tab in ("", "/people", "/organizations", "/deliveries")
-            if f'href="/admin{tab}"' in browse(desk.site, actor).get("/admin").text
+            if f'href="/admin{tab}"' in open_browser(admin_pages.site, actor).get("/admin").text
         ]
         for actor in TEAM
     }
@@ -111,11 +115,15 @@ def test_everybody_of_the_team_has_the_tabs_of_their_role(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("held", ["people", "people/{una}", "organizations", "deliveries"])
-def test_what_lives_is_rendered_alone(desk: Desk, held: str) -> None:
+def test_what_lives_is_rendered_alone(admin_pages: AdminPagesFixture, held: str) -> None:
     header = {"x-deskwire-fragment": "1"}
-    path = desk.path(f"/admin/{held}")
+    path = admin_pages.path(f"/admin/{held}")
 
-    part = browse(desk.site, MO, **header).get(f"{path}?fragment=content,title,crumbs").text
+    part = (
+        open_browser(admin_pages.site, MO, **header)
+        .get(f"{path}?fragment=content,title,crumbs")
+        .text
+    )
 
     assert [part.count(f'id="{each}"') for each in ("content", "title", "crumbs")] == [1, 1, 1]
     assert "<header" not in part
@@ -136,8 +144,10 @@ def test_what_lives_is_rendered_alone(desk: Desk, held: str) -> None:
         ("/admin/deliveries/99999999999999999999999", 404),
     ],
 )
-def test_what_is_asked_in_bad_faith_breaks_nothing(desk: Desk, path: str, status: int) -> None:
-    answer = browse(desk.site, MO).get(path)
+def test_what_is_asked_in_bad_faith_breaks_nothing(
+    admin_pages: AdminPagesFixture, path: str, status: int
+) -> None:
+    answer = open_browser(admin_pages.site, MO).get(path)
 
     assert answer.status_code == status
     assert "<b>" not in answer.text
@@ -146,9 +156,9 @@ def test_what_is_asked_in_bad_faith_breaks_nothing(desk: Desk, path: str, status
 @pytest.mark.parametrize("form", [{"act": ""}, {"act": "x"}, {"act": "role", "role": "admin"}])
 @pytest.mark.parametrize("page", ["people/{eve}", "deliveries/1"])
 def test_a_form_that_says_nothing_is_refused_on_its_page(
-    desk: Desk, page: str, form: dict[str, str]
+    admin_pages: AdminPagesFixture, page: str, form: dict[str, str]
 ) -> None:
-    browser, path = browse(desk.site, MO), desk.path(f"/admin/{page}")
+    browser, path = open_browser(admin_pages.site, MO), admin_pages.path(f"/admin/{page}")
 
     answer = browser.post(path, data=form)
 
@@ -156,4 +166,4 @@ def test_a_form_that_says_nothing_is_refused_on_its_page(
     assert 'role="alert"' in answer.text
     assert browser.post(path, content=b"{}").status_code == 422
     assert CY.email not in answer.text
-    assert browse(desk.site, EVE).post(path, data=form).status_code == 403
+    assert open_browser(admin_pages.site, EVE).post(path, data=form).status_code == 403

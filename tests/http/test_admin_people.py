@@ -10,68 +10,74 @@ from typing import Any
 import pytest
 
 from deskwire.accounts import links, mail_links, people, sessions
-from deskwire.accounts.authentication import Knock, Visit, admit
+from deskwire.accounts.authentication import Browser, SignInAttempt, complete_sign_in
 from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
 from deskwire.tickets.actions import update
-from deskwire.workspaces.names import find_called
+from deskwire.workspaces.names import find_by_name_prefix
 from deskwire.workspaces.organizations import directory, invitations
-from deskwire.workspaces.organizations.organizations import read_employed
-from tests.accounts_house import RIGHT, events_of
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Actor
-from tests.http.whole_site import WholeSite, browse
+from deskwire.workspaces.organizations.organizations import read_staff_roles
+from tests.fixtures.accounts import PASSWORD, read_events
+from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Persona
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal, enable_mail
 
 pytestmark = pytest.mark.database("sqlite")  # the actions have tests on both, in tests/db
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
+def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
+    house = create_staffed_portal(tmp_path)
     yield house
-    house.house.db.close()
+    house.desk.db.close()
 
 
 @pytest.fixture
-def site(office: Office) -> WholeSite:
-    return WholeSite(office.house)
+def site(staffed_portal: StaffedPortalFixture) -> SiteFixture:
+    return SiteFixture(staffed_portal.desk)
 
 
-def act(site: WholeSite, by: Actor, on: Actor, what: str, **form: str) -> Any:
-    path = f"/admin/people/{site.house.id_of(on)}"
-    return browse(site, by).post(path, data={"act": what, **form})
+def act(site: SiteFixture, by: Persona, on: Persona, what: str, **form: str) -> Any:
+    path = f"/admin/people/{site.desk.person_id(on)}"
+    return open_browser(site, by).post(path, data={"act": what, **form})
 
 
 def names_in(page: str) -> list[str]:
     return re.findall(r'class="row-link[^>]*href="/admin/people/[^>]*>([^<]+)<', page)
 
 
-def sign_in(office: Office, actor: Actor) -> str:
+def sign_in(staffed_portal: StaffedPortalFixture, persona: Persona) -> str:
     """A browser in which the actor is signed in; its secret."""
-    person = office.house.id_of(actor)
+    person = staffed_portal.desk.person_id(persona)
     at = now()
-    return office.house.db.write_here(
-        sessions.begin, person, user_agent="x", address=None, at=at
+    return staffed_portal.desk.db.write_sync(
+        sessions.create, person, user_agent="x", client_ip=None, at=at
     ).token
 
 
-def test_who_is_welcomed_is_found_by_the_name_they_give(site: WholeSite, office: Office) -> None:
-    office.file(UNA, "The mast is dark")
-    una, db = office.house.id_of(UNA), office.house.db
-    link = db.write_here(links.issue, una, "sign-in", now())
+def test_who_is_welcomed_is_found_by_the_name_they_give(
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
+) -> None:
+    staffed_portal.create_request(UNA, "The mast is dark")
+    una, db = staffed_portal.desk.person_id(UNA), staffed_portal.desk.db
+    link = db.write_sync(links.issue, una, "sign-in", now())
 
-    browse(site).post(f"/welcome/{link}", data={"name": "Una Storm", "password": RIGHT})
+    open_browser(site).post(f"/welcome/{link}", data={"name": "Una Storm", "password": PASSWORD})
 
-    called = db.read_here(find_called, f"org:{office.ids['quay']}", ["storm", "fairweather"])
+    called = db.read_sync(
+        find_by_name_prefix,
+        f"org:{staffed_portal.organization_ids['quay']}",
+        ["storm", "fairweather"],
+    )
     assert called == {"storm": {una}, "fairweather": set()}
 
 
-def test_people_are_found_by_what_is_known_of_them(site: WholeSite) -> None:
-    browser = browse(site, MO)
+def test_people_are_found_by_what_is_known_of_them(site: SiteFixture) -> None:
+    browser = open_browser(site, MO)
 
     assert len(names_in(browser.get("/admin/people").text)) == 7
-    for query, name in (("fairweather", UNA), ("EVE@desk", EVE), (CY.discord, CY)):
+    for query, name in (("fairweather", UNA), ("EVE@desk", EVE), (CY.discord_id, CY)):
         page = browser.get("/admin/people", params={"q": query}).text
         assert names_in(page) == [name.name], query
     team = names_in(browser.get("/admin/people?group=team").text)
@@ -79,10 +85,10 @@ def test_people_are_found_by_what_is_known_of_them(site: WholeSite) -> None:
 
 
 def test_the_list_goes_on_where_it_ended(
-    office: Office, site: WholeSite, monkeypatch: pytest.MonkeyPatch
+    staffed_portal: StaffedPortalFixture, site: SiteFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory, "PAGE", 3)
-    browser, found, path = browse(site, MO), list[str](), "/admin/people?q=desk.test"
+    monkeypatch.setattr(directory, "PAGE_SIZE", 3)
+    browser, found, path = open_browser(site, MO), list[str](), "/admin/people?q=desk.test"
 
     while path:
         page = browser.get(path).text
@@ -90,23 +96,23 @@ def test_the_list_goes_on_where_it_ended(
         path = "".join(re.findall(r'href="([^"]*after[^"]*)"', page)[-1:]).replace("&amp;", "&")
 
     assert sorted(found) == sorted(each.name for each in CAST)
-    assert office.person(UNA).seen_at is None
+    assert staffed_portal.read_person(UNA).seen_at is None
     assert "signed in" not in page, "they may have acted without a browser"
     assert '<span class="sr-only">not known</span>' in page
 
 
 def test_a_role_is_given_and_taken_and_told_to_who_it_changes(
-    office: Office, site: WholeSite
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     given = act(site, MO, EVE, "role", role="support_analyst")
-    page = browse(site, EVE).get("/admin")
+    page = open_browser(site, EVE).get("/admin")
     raised = act(site, MO, EVE, "role", role="operations_manager")
     taken = act(site, MO, EVE, "take-role")
 
     assert [each.status_code for each in (given, page, raised, taken)] == [303, 200, 303, 303]
-    assert browse(site, EVE).get("/admin").status_code == 403
-    told = [(type_, touches) for type_, _, _, touches in events_of(office.house.db)][-3:]
-    own = [f"user:{office.house.id_of(EVE)}"]
+    assert open_browser(site, EVE).get("/admin").status_code == 403
+    told = [(type_, touches) for type_, _, _, touches in read_events(staffed_portal.desk.db)][-3:]
+    own = [f"user:{staffed_portal.desk.person_id(EVE)}"]
     assert told == [
         ("member.joined", own),
         ("member.role_changed", own),
@@ -114,7 +120,9 @@ def test_a_role_is_given_and_taken_and_told_to_who_it_changes(
     ]
 
 
-def test_nobody_takes_the_last_super_admin_away(office: Office, site: WholeSite) -> None:
+def test_nobody_takes_the_last_super_admin_away(
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
+) -> None:
     for what in ("take-role", "deactivate", "role"):
         assert act(site, MO, MO, what, role="support_analyst").status_code == 403, what
     act(site, MO, DEE, "role", role="super_admin")
@@ -126,109 +134,138 @@ def test_nobody_takes_the_last_super_admin_away(office: Office, site: WholeSite)
     assert answer.status_code == 403, "who is deactivated may do nothing any more"
     assert act(site, DEE, MO, "readmit").status_code == 303
     assert act(site, MO, DEE, "take-role").status_code == 303
-    assert read_employed_of(office, MO) == "super_admin"
+    assert read_employed_of(staffed_portal, MO) == "super_admin"
 
 
-def read_employed_of(office: Office, actor: Actor) -> str | None:
-    return office.house.db.read_here(read_employed).get(office.house.id_of(actor))
+def read_employed_of(staffed_portal: StaffedPortalFixture, persona: Persona) -> str | None:
+    return staffed_portal.desk.db.read_sync(read_staff_roles).get(
+        staffed_portal.desk.person_id(persona)
+    )
 
 
-def test_an_address_nobody_has_proven_joins_no_team(office: Office, site: WholeSite) -> None:
+def test_an_address_nobody_has_proven_joins_no_team(
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
+) -> None:
     table = people.people
-    mine = table.update().where(table.c.id == office.house.id_of(EVE))
-    office.house.db.write_here(lambda tx: tx.execute(mine.values(email_verified_at=None)))
+    mine = table.update().where(table.c.id == staffed_portal.desk.person_id(EVE))
+    staffed_portal.desk.db.write_sync(lambda tx: tx.execute(mine.values(email_verified_at=None)))
 
     answer = act(site, MO, EVE, "role", role="support_analyst")
 
     assert answer.status_code == 409
     assert "Nobody has proven yet" in answer.text
-    assert read_employed_of(office, EVE) is None
+    assert read_employed_of(staffed_portal, EVE) is None
 
 
-def test_who_is_deactivated_is_out_and_hears_nothing(office: Office, site: WholeSite) -> None:
-    db, token = office.house.db, sign_in(office, BO)
+def test_who_is_deactivated_is_out_and_hears_nothing(
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
+) -> None:
+    db, token = staffed_portal.desk.db, sign_in(staffed_portal, BO)
 
     act(site, DEE, BO, "deactivate")
 
-    assert db.read_here(sessions.find, token) is None
-    assert office.house.viewer(BO).grants == ()
-    assert browse(site, BO).get("/orgs/quay").status_code == 404
-    page = browse(site, MO).get("/admin/people?group=deactivated").text
+    assert db.read_sync(sessions.find_by_token, token) is None
+    assert staffed_portal.desk.read_viewer(BO).grants == ()
+    assert open_browser(site, BO).get("/orgs/quay").status_code == 404
+    page = open_browser(site, MO).get("/admin/people?group=deactivated").text
     assert names_in(page) == [BO.name]
     assert act(site, DEE, BO, "deactivate").status_code == 409
     act(site, MO, BO, "readmit")
-    assert browse(site, BO).get("/orgs/quay").status_code == 200
+    assert open_browser(site, BO).get("/orgs/quay").status_code == 200
 
 
-def test_the_right_password_opens_no_deactivated_account(office: Office, site: WholeSite) -> None:
-    db, person = office.house.db, office.house.id_of(BO)
+def test_the_right_password_opens_no_deactivated_account(
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
+) -> None:
+    db, person = staffed_portal.desk.db, staffed_portal.desk.person_id(BO)
     act(site, DEE, BO, "deactivate")
-    from_password = Knock(0, BO.email, person, "hash")
+    from_password = SignInAttempt(0, BO.email, person, "hash")
 
     def enter(tx: Any) -> object:
         tx.exec_driver_sql("INSERT INTO passwords VALUES (?, 'hash', 0)", (person,))
-        return admit(tx, from_password, Visit(None, ""), NOON)
+        return complete_sign_in(tx, from_password, Browser(None, ""), NOON)
 
     with pytest.raises(Forbidden, match="deactivated"):
-        db.write_here(enter)
-    db.write_here(mail_links.send_reset, person, lambda *_: mail.Letter("x", "x", "x"), NOON)
-    assert db.read_here(mail.read_newest) == [], "nor does a link for another one"
+        db.write_sync(enter)
+    db.write_sync(
+        mail_links.send_reset_link, person, lambda *_: mail.MailContent("x", "x", "x"), NOON
+    )
+    assert db.read_sync(mail.read_newest) == [], "nor does a link for another one"
 
 
 def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
-    office: Office, site: WholeSite
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
-    ticket, ended = office.file(BO, "The mast is dark"), office.file(BO, "Long done")
+    ticket, ended = (
+        staffed_portal.create_request(BO, "The mast is dark"),
+        staffed_portal.create_request(BO, "Long done"),
+    )
     for each in (ticket, ended):
-        office.act(ADA, update.assign, each, office.house.id_of(ADA))
-    office.act(ADA, update.move, ended, "done")
-    office.act(BO, invitations.invite, office.ids["quay"], "new@desk.test", "member")
+        staffed_portal.act_as(ADA, update.assign, each, staffed_portal.desk.person_id(ADA))
+    staffed_portal.act_as(ADA, update.set_status, ended, "done")
+    staffed_portal.act_as(
+        BO, invitations.invite, staffed_portal.organization_ids["quay"], "new@desk.test", "member"
+    )
 
     act(site, MO, ADA, "deactivate")
     act(site, MO, BO, "deactivate")
 
-    assert office.assignee(ticket) is None
-    assert office.assignee(ended) == office.house.id_of(ADA), "it stays said who solved it"
-    db = office.house.db
-    assert db.read_here(invitations.read_open, office.ids["quay"], office.house.at) == []
-    types = [type_ for type_, *_ in events_of(db)]
+    assert staffed_portal.read_assignee(ticket) is None
+    assert staffed_portal.read_assignee(ended) == staffed_portal.desk.person_id(ADA), (
+        "it stays said who solved it"
+    )
+    db = staffed_portal.desk.db
+    assert (
+        db.read_sync(
+            invitations.list_open_invitations,
+            staffed_portal.organization_ids["quay"],
+            staffed_portal.desk.now,
+        )
+        == []
+    )
+    types = [type_ for type_, *_ in read_events(db)]
     assert types.count("ticket.unclaimed") == types.count("invitation.revoked") == 1
-    assert "Nobody yet" in browse(site, UNA).get(f"/requests/{ticket}").text
+    assert "Nobody yet" in open_browser(site, UNA).get(f"/requests/{ticket}").text
 
 
 def test_a_link_is_mailed_where_mail_is_sent_and_not_too_often(
-    office: Office, site: WholeSite
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     without = act(site, DEE, UNA, "reset")
-    with_mail(site)
+    enable_mail(site)
     codes = [act(site, DEE, UNA, "reset").status_code for _ in range(4)]
 
     assert without.status_code == 409
     assert codes == [303, 303, 303, 429]
-    mails = office.house.db.read_here(mail.read_newest)
+    mails = staffed_portal.desk.db.read_sync(mail.read_newest)
     assert {each.recipient for each in mails} == {UNA.email}
-    assert "/reset/" in mails[0].letter.text
-    assert "/reset/" not in browse(site, DEE).get("/admin/people").text
+    assert "/reset/" in mails[0].content.text
+    assert "/reset/" not in open_browser(site, DEE).get("/admin/people").text
 
 
-def test_a_discord_account_is_linked_to_one_person_only(office: Office, site: WholeSite) -> None:
-    taken = act(site, MO, UNA, "link", discord=CY.discord)
+def test_a_discord_account_is_linked_to_one_person_only(
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
+) -> None:
+    taken = act(site, MO, UNA, "link", discord=CY.discord_id)
     act(site, MO, CY, "unlink")
     made_up = act(site, MO, UNA, "link", discord="<script>")
-    again = act(site, MO, CY, "link", discord=f" {CY.discord} ")
+    again = act(site, MO, CY, "link", discord=f" {CY.discord_id} ")
 
     assert (taken.status_code, made_up.status_code, again.status_code) == (409, 422, 303)
     assert "<script>" not in made_up.text
-    assert "guild:700000000000000002" in office.house.viewer(CY).channels
+    assert "guild:700000000000000002" in staffed_portal.desk.read_viewer(CY).channels
 
 
 def test_the_screens_of_who_may_see_people_hear_of_a_change(
-    office: Office, site: WholeSite
+    staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     act(site, MO, UNA, "unlink")
 
-    type_, _, heard_by, touches = events_of(office.house.db)[-1]
-    own = f"user:{office.house.id_of(UNA)}"
+    type_, _, heard_by, touches = read_events(staffed_portal.desk.db)[-1]
+    own = f"user:{staffed_portal.desk.person_id(UNA)}"
     assert (type_, heard_by, touches) == ("person.changed", [own, "people"], [own])
-    held = {actor: "people" in office.house.viewer(actor).channels for actor in (MO, DEE, ADA, BO)}
+    held = {
+        actor: "people" in staffed_portal.desk.read_viewer(actor).channels
+        for actor in (MO, DEE, ADA, BO)
+    }
     assert held == {MO: True, DEE: True, ADA: False, BO: False}

@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.queries import list_requests
-from deskwire.web.http.middleware import guard
-from tests.api_house import MAST, ApiHouse, build_api, filled
-from tests.cast import ADA, BO, CY, UNA
-from tests.http.whole_site import AS
+from deskwire.web.http.middleware import add_middleware
+from tests.fixtures.api import REQUEST_TITLE, ApiFixture, create_api, fill_placeholders
+from tests.fixtures.cast import ADA, BO, CY, UNA
+from tests.fixtures.site import SIGNED_IN_HEADER
 
 pytestmark = pytest.mark.database("sqlite")
 
@@ -25,19 +25,19 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[ApiHouse]:
-    found = build_api(tmp_path)
+def api(tmp_path: Path) -> Iterator[ApiFixture]:
+    found = create_api(tmp_path)
     yield found
-    found.site.house.db.close()
+    found.site.desk.db.close()
 
 
-def test_a_request_is_filed_worked_on_and_read(api: ApiHouse) -> None:
-    client, team, id_ = api.program(UNA), api.program(ADA), new_id()
+def test_a_request_is_filed_worked_on_and_read(api: ApiFixture) -> None:
+    client, team, id_ = api.client(UNA), api.client(ADA), new_id()
     body = {"id": id_, "subject": "A buoy", "text": "It **drifts**.", "priority": "high"}
 
     filed = client.post("/api/requests", json=body)
     again = client.post("/api/requests", json=body)
-    changes = {"assignee": api.person(ADA), "labels": ["buoy", "sea"], "priority": None}
+    changes = {"assignee": api.person_id(ADA), "labels": ["buoy", "sea"], "priority": None}
     worked = team.patch(f"/api/requests/{id_}", json=changes)
     fewer = team.patch(f"/api/requests/{id_}", json={"labels": ["sea"]}).json()
 
@@ -46,7 +46,7 @@ def test_a_request_is_filed_worked_on_and_read(api: ApiHouse) -> None:
     assert filed.json() == again.json()
     shown = worked.json()
     assert (shown["status"], shown["statusLabel"]) == ("active", "In Progress")
-    assert shown["assignee"] == {"id": api.person(ADA), "name": ADA.name, "picture": None}
+    assert shown["assignee"] == {"id": api.person_id(ADA), "name": ADA.name, "picture": None}
     assert (shown["labels"], shown["priority"], fewer["labels"]) == (["buoy", "sea"], None, ["sea"])
     assert [each["role"] for each in shown["participants"]] == ["opener"]
     assert TIME.fullmatch(shown["openedAt"])
@@ -54,9 +54,9 @@ def test_a_request_is_filed_worked_on_and_read(api: ApiHouse) -> None:
     assert client.get(f"/api/requests/{id_}").json() == {**fewer, "unread": False}
 
 
-def test_of_a_change_all_happens_or_nothing(api: ApiHouse) -> None:
-    parts, program = api.parts(), api.program(BO)
-    address = filled(REQUEST, parts)
+def test_of_a_change_all_happens_or_nothing(api: ApiFixture) -> None:
+    parts, program = api.create_path_values(), api.client(BO)
+    address = fill_placeholders(REQUEST, parts)
     before = program.get(address).json()
 
     refused = program.patch(address, json={"subject": "Mine", "priority": "high"})
@@ -65,12 +65,12 @@ def test_of_a_change_all_happens_or_nothing(api: ApiHouse) -> None:
     assert program.get(address).json() == before
 
 
-def test_a_message_sent_twice_is_there_once(api: ApiHouse) -> None:
-    parts, program, id_ = api.parts(), api.program(UNA), new_id()
-    address = f"{filled(REQUEST, parts)}/messages"
+def test_a_message_sent_twice_is_there_once(api: ApiFixture) -> None:
+    parts, program, id_ = api.create_path_values(), api.client(UNA), new_id()
+    address = f"{fill_placeholders(REQUEST, parts)}/messages"
 
     first, again = (program.post(address, json={"id": id_, "text": "Hello"}) for _ in "ab")
-    stolen = api.program(BO).post(address, json={"id": id_, "text": "Mine"})
+    stolen = api.client(BO).post(address, json={"id": id_, "text": "Mine"})
 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
@@ -79,24 +79,24 @@ def test_a_message_sent_twice_is_there_once(api: ApiHouse) -> None:
     assert [(each["text"], each["html"].strip()) for each in found] == [("Hello", "<p>Hello</p>")]
 
 
-def test_notes_and_their_files_are_the_team_s(api: ApiHouse) -> None:
-    address = filled(REQUEST, api.parts())
-    api.program(ADA).post(f"{address}/messages", json={"text": "They never pay", "kind": "note"})
-    api.program(ADA).post(
+def test_notes_and_their_files_are_the_team_s(api: ApiFixture) -> None:
+    address = fill_placeholders(REQUEST, api.create_path_values())
+    api.client(ADA).post(f"{address}/messages", json={"text": "They never pay", "kind": "note"})
+    api.client(ADA).post(
         f"{address}/files?kind=note", content=b"unpaid", headers={"x-file-name": "bill.txt"}
     )
 
     for actor, sees in ((ADA, True), (BO, False), (UNA, False)):
-        program = api.program(actor)
+        program = api.client(actor)
         kinds = {each["kind"] for each in program.get(f"{address}/messages").json()["items"]}
         files = program.get(f"{address}/files").json()["items"]
         assert ("note" in kinds, bool(files)) == (sees, sees), actor.name
 
 
-def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiHouse) -> None:
-    address, id_ = f"{filled(REQUEST, api.parts())}/files", new_id()
+def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiFixture) -> None:
+    address, id_ = f"{fill_placeholders(REQUEST, api.create_path_values())}/files", new_id()
     head = {"x-file-name": "mast.txt"}
-    program = api.program(UNA)
+    program = api.client(UNA)
 
     sent, again = (
         program.post(f"{address}?message={id_}", content=b"dark", headers=head) for _ in "ab"
@@ -108,16 +108,16 @@ def test_a_file_is_sent_once_and_downloaded_by_who_sees_the_request(api: ApiHous
     assert sent.headers["location"] == sent.json()["href"]
     assert [(each["name"], each["size"]) for each in shown] == [("mast.txt", 4), ("b.txt", 6)]
     assert shown[1] == as_form.json()
-    assert api.program(BO).get(sent.json()["href"]).content == b"dark"
-    assert api.program(CY).get(sent.json()["href"]).status_code == 404
+    assert api.client(BO).get(sent.json()["href"]).content == b"dark"
+    assert api.client(CY).get(sent.json()["href"]).status_code == 404
 
 
-def test_pages_tell_everything_once(api: ApiHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_requests, "PAGE", 3)
-    monkeypatch.setattr(messages, "PAGE", 3)
-    made = [api.quay.file(BO, f"Buoy {number}") for number in range(7)]
-    said = [api.quay.say(BO, made[0], f"Again {number}") for number in range(7)]
-    program = api.program(BO)
+def test_pages_tell_everything_once(api: ApiFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_requests, "PAGE_SIZE", 3)
+    monkeypatch.setattr(messages, "PAGE_SIZE", 3)
+    made = [api.portal.create_request(BO, f"Buoy {number}") for number in range(7)]
+    said = [api.portal.post_message(BO, made[0], f"Again {number}") for number in range(7)]
+    program = api.client(BO)
 
     for sort, meant in (("newest", made[::-1]), ("oldest", made)):
         found = list(walk(program, f"/api/requests?sort={sort}&q=buoy"))
@@ -125,23 +125,25 @@ def test_pages_tell_everything_once(api: ApiHouse, monkeypatch: pytest.MonkeyPat
     lines = list(walk(program, f"/api/requests/{made[0]}/messages"))
     assert [each["id"] for each in lines if each["id"] in said] == said
     assert len(lines) == len({each["id"] for each in lines}) == 9  # filed, and its description
-    everywhere = list(walk(api.program(ADA), "/api/requests/all?organization=quay"))
+    everywhere = list(walk(api.client(ADA), "/api/requests/all?organization=quay"))
     assert len(everywhere) == 7
 
 
-def test_filters_find_as_the_page_does_and_count(api: ApiHouse) -> None:
-    parts, program = api.parts(), api.program(ADA)
-    program.patch(filled(REQUEST, parts), json={"labels": ["mast"], "category": parts["category"]})
-    api.quay.file(BO, "Another")
+def test_filters_find_as_the_page_does_and_count(api: ApiFixture) -> None:
+    parts, program = api.create_path_values(), api.client(ADA)
+    program.patch(
+        fill_placeholders(REQUEST, parts), json={"labels": ["mast"], "category": parts["category"]}
+    )
+    api.portal.create_request(BO, "Another")
 
     one = [{"label": "mast"}, {"category": parts["category"]}, {"q": "mast blinks"}]
     for fields in one:
         found = program.get("/api/requests/all", params=fields).json()
-        assert [each["subject"] for each in found["items"]] == [MAST], fields
+        assert [each["subject"] for each in found["items"]] == [REQUEST_TITLE], fields
         assert found["counts"]["new"] == 1
     assert program.get("/api/requests/all?assignee=nobody&status=new").json()["counts"]["new"] == 2
     assert program.get("/api/requests/all?status=done").json()["items"] == []
-    assert api.program(UNA).get("/api/requests?unread=true").json()["counts"]["new"] == 2
+    assert api.client(UNA).get("/api/requests?unread=true").json()["counts"]["new"] == 2
 
 
 BAD: list[tuple[str, str, Any, int, str, list[str]]] = [
@@ -207,21 +209,34 @@ BAD: list[tuple[str, str, Any, int, str, list[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHouse]:
-    found = build_api(tmp_path_factory.mktemp("bad"))
+def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
+    found = create_api(tmp_path_factory.mktemp("bad"))
     yield found
-    found.site.house.db.close()
+    found.site.desk.db.close()
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "code", "places"), BAD)
 def test_what_cannot_be_is_told_with_its_place(
-    shared: ApiHouse, method: str, path: str, body: Any, status: int, code: str, places: list[str]
+    shared_api: ApiFixture,
+    method: str,
+    path: str,
+    body: Any,
+    status: int,
+    code: str,
+    places: list[str],
 ) -> None:
-    parts, actor = shared.parts(), ADA if method == "PATCH" and "requests" in path else BO
+    parts, actor = (
+        shared_api.create_path_values(),
+        ADA if method == "PATCH" and "requests" in path else BO,
+    )
     sent: dict[str, Any] = {"headers": {"content-type": "application/json"}}
     if body is not None:
-        sent |= {"content": body} if isinstance(body, bytes) else {"json": filled(body, parts)}
-    answer = shared.program(actor).request(method, filled(path, parts), **sent)
+        sent |= (
+            {"content": body}
+            if isinstance(body, bytes)
+            else {"json": fill_placeholders(body, parts)}
+        )
+    answer = shared_api.client(actor).request(method, fill_placeholders(path, parts), **sent)
     told = answer.json()
 
     assert (answer.status_code, told["status"], told["code"]) == (status, status, code)
@@ -231,17 +246,17 @@ def test_what_cannot_be_is_told_with_its_place(
     assert found == places
 
 
-def test_a_body_must_be_called_json(api: ApiHouse) -> None:
+def test_a_body_must_be_called_json(api: ApiFixture) -> None:
     form = {"subject": "A buoy", "text": "It drifts."}
 
-    answer = api.program(BO).post("/api/requests", data=form)
+    answer = api.client(BO).post("/api/requests", data=form)
 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
 
 
-def test_another_site_s_page_changes_nothing(api: ApiHouse) -> None:
-    app = guard(api.site.app, "http://testserver")
-    program = TestClient(app, headers={AS: BO.email, "cookie": "deskwire=x"})
+def test_another_site_s_page_changes_nothing(api: ApiFixture) -> None:
+    app = add_middleware(api.site.app, "http://testserver")
+    program = TestClient(app, headers={SIGNED_IN_HEADER: BO.email, "cookie": "deskwire=x"})
     body = {"subject": "A buoy", "text": "It drifts."}
 
     answers = [
@@ -253,8 +268,8 @@ def test_another_site_s_page_changes_nothing(api: ApiHouse) -> None:
     assert answers[1].json()["code"] == "foreign-origin"
 
 
-def test_a_body_of_megabytes_is_not_read(api: ApiHouse) -> None:
-    program = TestClient(guard(api.site.app, None), headers={AS: BO.email})
+def test_a_body_of_megabytes_is_not_read(api: ApiFixture) -> None:
+    program = TestClient(add_middleware(api.site.app, None), headers={SIGNED_IN_HEADER: BO.email})
 
     answer = program.post("/api/requests", json={"subject": "x", "text": "x" * 2**20})
 

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.place import Place
-from tests.server import PASSWORD, Server, running
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import PASSWORD, Server, running_server
 
 pytestmark = pytest.mark.database("sqlite")  # PostgreSQL's disk is not ours to fill
 
-START = 60.0  # s for a shell of its own on a busy machine
-CALM = "The database takes nothing at this moment. Try again in a little."
+START_TIMEOUT = 60.0  # s for a shell of its own on a busy machine
+UNAVAILABLE_MESSAGE = "The database takes nothing at this moment. Try again in a little."
 
 
 @contextmanager
-def full(server: Server) -> Iterator[None]:
+def full_disk(server: Server) -> Iterator[None]:
     """No file of the server's can be written to any more."""
     soft, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1, hard))
@@ -34,22 +34,22 @@ def full(server: Server) -> Iterator[None]:
 
 
 @contextmanager
-def locked(server: Server) -> Iterator[None]:
+def locked_database(server: Server) -> Iterator[None]:
     """Somebody holds the database and does not let go."""
-    with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(server.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
-def said(place: Place, number: int) -> dict[str, object]:
+def send_message(guild: GuildFixture, number: int) -> dict[str, object]:
     return {
-        "guildId": place.guild,
+        "guildId": guild.guild_id,
         "ticketId": 1001,
         "ticketNumber": 1,
         "messageId": str(number),
-        "authorId": place.bo.discord,
-        "authorUsername": place.bo.name,
+        "authorId": guild.bo.discord_id,
+        "authorUsername": guild.bo.name,
         "messageType": "customer",
         "hasAttachments": False,
         "messageLength": 5,
@@ -65,32 +65,32 @@ def examine(server: Server) -> tuple[int, str]:
         env=server.environment,
         capture_output=True,
         text=True,
-        timeout=START,
+        timeout=START_TIMEOUT,
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
 
 
 def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        place = Place(server)
-        cookie = place.staff()
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
         place.open_ticket(1, "The disk is full")
-        with place.listen(cookie) as stream:
-            first = server.post("ticket.message_sent", said(place, 1), id_="1")
+        with place.open_stream(cookie) as stream:
+            first = server.post_event("ticket.message_sent", send_message(place, 1), id_="1")
             assert first.status == 200
-            stream.until_type("ticket.message_sent")
+            stream.read_until_type("ticket.message_sent")
 
-            with full(server):
-                refused = server.post("ticket.message_sent", said(place, 2), id_="2")
+            with full_disk(server):
+                refused = server.post_event("ticket.message_sent", send_message(place, 2), id_="2")
                 assert refused.status == 503
                 assert json.loads(refused.message)["success"] is False
-                page = server.get(f"/guilds/{place.guild}/tickets/1", cookie)
+                page = server.get(f"/guilds/{place.guild_id}/tickets/1", cookie)
                 assert (page.status, "Number 1" in page.text) == (200, True)
                 form = {"email": place.ada.email, "password": PASSWORD}
-                attempt = server.submit("/sign-in", source="127.0.77.1", **form)
+                attempt = server.submit_form("/sign-in", source_address="127.0.77.1", **form)
                 assert (attempt.status, attempt.headers["retry-after"]) == (503, "5")
-                assert CALM in attempt.text
+                assert UNAVAILABLE_MESSAGE in attempt.text
                 assert "sqlite" not in attempt.text.lower()
                 assert "Traceback" not in attempt.text
                 ready = server.get("/readyz")
@@ -100,28 +100,30 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Pat
                 assert code == 1
                 assert "is not ready: the database takes nothing: disk I/O error" in findings
 
-            again = server.post("ticket.message_sent", said(place, 2), id_="2")
+            again = server.post_event("ticket.message_sent", send_message(place, 2), id_="2")
             assert again.status == 200
-            heard = stream.until_type("ticket.message_sent")
-            assert heard.told["data"]["messageId"] == "2"
+            heard = stream.read_until_type("ticket.message_sent")
+            assert heard.data["data"]["messageId"] == "2"
             assert server.get("/readyz").status == 200
-            assert server.submit("/sign-in", source="127.0.77.1", **form).status == 303
-            timeline = server.get(f"/guilds/{place.guild}/tickets/1", cookie).text
+            assert server.submit_form("/sign-in", source_address="127.0.77.1", **form).status == 303
+            timeline = server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).text
             assert [timeline.count(f"Number {number}") for number in (1, 2)] == [1, 1]
 
 
 def test_a_locked_database_is_waited_for_and_then_said_to_be(tmp_path: Path) -> None:
-    with running(tmp_path) as server:
-        place = Place(server)
-        cookie = place.staff()
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
         place.open_ticket(1, "Somebody has a shell open")
 
-        with locked(server):
-            refused = server.post("ticket.message_sent", said(place, 1), id_="1")
+        with locked_database(server):
+            refused = server.post_event("ticket.message_sent", send_message(place, 1), id_="1")
             assert refused.status == 503
-            assert server.get(f"/guilds/{place.guild}/tickets/1", cookie).status == 200
+            assert server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).status == 200
             assert "the database takes nothing: it is locked" in server.get("/readyz").text
 
-        assert server.post("ticket.message_sent", said(place, 1), id_="1").status == 200
-        server.log.wait_for(r"Broadcasting .*ticket\.message_sent")
-        assert "Number 1" in server.get(f"/guilds/{place.guild}/tickets/1", cookie).text
+        assert (
+            server.post_event("ticket.message_sent", send_message(place, 1), id_="1").status == 200
+        )
+        server.log.wait_for_line(r"Broadcasting .*ticket\.message_sent")
+        assert "Number 1" in server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).text

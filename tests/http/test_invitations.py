@@ -14,68 +14,73 @@ from deskwire.accounts import people
 from deskwire.accounts.people import Person
 from deskwire.kit import mail
 from deskwire.workspaces.organizations import invitations
-from deskwire.workspaces.organizations.invitations import MAX_OPEN
+from deskwire.workspaces.organizations.invitations import MAX_OPEN_INVITATIONS
 from deskwire.workspaces.organizations.members import read_members
-from tests.accounts_house import RIGHT, events_of
-from tests.admin_house import Office, open_office, with_mail
-from tests.cast import BO, CY, EVE, Actor
-from tests.http.whole_site import WholeSite, browse
+from tests.fixtures.accounts import PASSWORD, read_events
+from tests.fixtures.cast import BO, CY, EVE, Persona
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_portal, enable_mail
 
 pytestmark = pytest.mark.database("sqlite")
 
 NEW = "new.person@desk.test"
-ACCOUNT = {"name": "New Person", "password": RIGHT}
+ACCOUNT = {"name": "New Person", "password": PASSWORD}
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    house = open_office(tmp_path)
+def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
+    house = create_staffed_portal(tmp_path)
     yield house
-    house.house.db.close()
+    house.desk.db.close()
 
 
 @pytest.fixture
-def site(office: Office) -> WholeSite:
-    return with_mail(WholeSite(office.house))
+def site(staffed_portal: StaffedPortalFixture) -> SiteFixture:
+    return enable_mail(SiteFixture(staffed_portal.desk))
 
 
-def invite(site: WholeSite, email: str = NEW, **headers: str) -> Any:
+def invite(site: SiteFixture, email: str = NEW, **headers: str) -> Any:
     form = {"act": "invite", "email": email, "role": "member"}
-    return browse(site, BO, **headers).post("/orgs/quay/settings", data=form)
+    return open_browser(site, BO, **headers).post("/orgs/quay/settings", data=form)
 
 
-def links_of(site: WholeSite, email: str = NEW) -> tuple[str, str]:
+def links_of(site: SiteFixture, email: str = NEW) -> tuple[str, str]:
     """Invite somebody: the link that was shown, and the one that was mailed."""
     [shown] = re.findall(r"/invitations/[\w-]+", invite(site, email).text)
-    newest = site.house.db.read_here(mail.read_newest)[0]
-    [mailed] = re.findall(r"http://testserver(/invitations/[\w-]+)", newest.letter.text)
+    newest = site.desk.db.read_sync(mail.read_newest)[0]
+    [mailed] = re.findall(r"http://testserver(/invitations/[\w-]+)", newest.content.text)
     assert newest.recipient == email
-    assert mailed in newest.letter.html
+    assert mailed in newest.content.html
     return shown, mailed
 
 
-def person_of(site: WholeSite, email: str = NEW) -> Person | None:
-    return site.house.db.read_here(people.find_by_email, email)
+def person_of(site: SiteFixture, email: str = NEW) -> Person | None:
+    return site.desk.db.read_sync(people.find_by_email, email)
 
 
-def members_of(site: WholeSite, office: Office) -> list[str | None]:
-    return [each.email for each in site.house.db.read_here(read_members, office.ids["quay"])]
+def members_of(site: SiteFixture, staffed_portal: StaffedPortalFixture) -> list[str | None]:
+    return [
+        each.email
+        for each in site.desk.db.read_sync(read_members, staffed_portal.organization_ids["quay"])
+    ]
 
 
-def test_the_mail_says_who_invites_and_holds_a_link_of_its_own(site: WholeSite) -> None:
+def test_the_mail_says_who_invites_and_holds_a_link_of_its_own(site: SiteFixture) -> None:
     shown, mailed = links_of(site)
 
-    letter = site.house.db.read_here(mail.read_newest)[0].letter
+    letter = site.desk.db.read_sync(mail.read_newest)[0].content
     assert letter.subject == "Invitation to The Quay"
     assert all(BO.name in text and "The Quay" in text for text in (letter.text, letter.html))
     assert shown != mailed
-    settings = browse(site, BO).get("/orgs/quay/settings").text
+    settings = open_browser(site, BO).get("/orgs/quay/settings").text
     assert not any(each in settings for each in (shown, mailed))
 
 
-def test_who_has_no_account_makes_one_by_the_mailed_link(site: WholeSite, office: Office) -> None:
+def test_who_has_no_account_makes_one_by_the_mailed_link(
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
+) -> None:
     _, mailed = links_of(site)
-    browser = browse(site)
+    browser = open_browser(site)
 
     page = browser.get(mailed)
     weak = browser.post(mailed, data={**ACCOUNT, "password": "short"})
@@ -90,39 +95,39 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(site: WholeSite, office
     made = person_of(site)
     assert made is not None
     assert made.email_verified_at is not None, "the letter reached it"
-    assert NEW in members_of(site, office)
-    told = [type_ for type_, _, heard_by, _ in events_of(site.house.db) if "people" in heard_by]
+    assert NEW in members_of(site, staffed_portal)
+    told = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
     assert told[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
 def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
-    site: WholeSite, office: Office
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     shown, _ = links_of(site)
 
-    entered = browse(site).post(shown, data=ACCOUNT)
+    entered = open_browser(site).post(shown, data=ACCOUNT)
 
     made = person_of(site)
     assert (entered.status_code, entered.headers["location"]) == (303, shown)
     assert "deskwire=" in entered.headers["set-cookie"]
     assert made is not None
     assert made.email_verified_at is None, "whoever invites could open it themselves"
-    assert NEW not in members_of(site, office)
-    assert site.house.db.read_here(mail.read_newest)[0].letter.subject.startswith("Confirm")
+    assert NEW not in members_of(site, staffed_portal)
+    assert site.desk.db.read_sync(mail.read_newest)[0].content.subject.startswith("Confirm")
 
 
 def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
-    site: WholeSite, office: Office
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     eve = people.people.c.email == EVE.email
-    office.house.db.write_here(
+    staffed_portal.desk.db.write_sync(
         Connection.execute, update(people.people).where(eve).values(email_verified_at=None)
     )
     shown, mailed = links_of(site, EVE.email)
-    browser = browse(site, EVE)
+    browser = open_browser(site, EVE)
 
     page, refused = browser.get(shown), browser.post(shown)
-    members = members_of(site, office)
+    members = members_of(site, staffed_portal)
     offers, joined = browser.get(mailed), browser.post(mailed)
 
     assert (page.status_code, refused.status_code) == (200, 403)
@@ -137,50 +142,52 @@ def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
     assert proven.email_verified_at is not None
 
 
-def test_a_proven_address_joins_by_either_link(site: WholeSite) -> None:
+def test_a_proven_address_joins_by_either_link(site: SiteFixture) -> None:
     shown, _ = links_of(site, EVE.email)
 
-    assert "Confirm first" not in browse(site, EVE).get(shown).text
-    assert browse(site, EVE).post(shown).status_code == 303
+    assert "Confirm first" not in open_browser(site, EVE).get(shown).text
+    assert open_browser(site, EVE).post(shown).status_code == 303
 
 
-def test_a_desk_without_mail_takes_the_link_that_was_handed_over_for_proof(office: Office) -> None:
-    site = WholeSite(office.house)
+def test_a_desk_without_mail_takes_the_link_that_was_handed_over_for_proof(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    site = SiteFixture(staffed_portal.desk)
     [shown] = re.findall(r"/invitations/[\w-]+", invite(site).text)
 
-    joined = browse(site).post(shown, data=ACCOUNT)
+    joined = open_browser(site).post(shown, data=ACCOUNT)
 
     assert (joined.status_code, joined.headers["location"]) == (303, "/orgs/quay")
-    assert NEW in members_of(site, office)
+    assert NEW in members_of(site, staffed_portal)
 
 
 def test_an_account_is_made_for_the_invited_address_whatever_the_form_says(
-    site: WholeSite,
+    site: SiteFixture,
 ) -> None:
     _, mailed = links_of(site)
 
-    browse(site).post(mailed, data={**ACCOUNT, "email": "other@desk.test", "role": "admin"})
+    open_browser(site).post(mailed, data={**ACCOUNT, "email": "other@desk.test", "role": "admin"})
 
     assert person_of(site) is not None
     assert person_of(site, "other@desk.test") is None
 
 
-def test_an_address_with_an_account_signs_in_instead(site: WholeSite) -> None:
+def test_an_address_with_an_account_signs_in_instead(site: SiteFixture) -> None:
     _, mailed = links_of(site, EVE.email)
 
-    answer = browse(site).post(mailed, data=ACCOUNT)
+    answer = open_browser(site).post(mailed, data=ACCOUNT)
 
     assert answer.status_code == 409
     assert "Sign in with it" in answer.text
-    assert browse(site, EVE).post(mailed).status_code == 303
+    assert open_browser(site, EVE).post(mailed).status_code == 303
 
 
-@pytest.mark.parametrize("actor", [CY, BO])
+@pytest.mark.parametrize("persona", [CY, BO])
 def test_somebody_else_is_told_so_and_not_let_in(
-    site: WholeSite, office: Office, actor: Actor
+    site: SiteFixture, staffed_portal: StaffedPortalFixture, persona: Persona
 ) -> None:
     _, mailed = links_of(site)
-    browser = browse(site, actor)
+    browser = open_browser(site, persona)
 
     page, posted = browser.get(mailed), browser.post(mailed, data=ACCOUNT)
 
@@ -190,63 +197,84 @@ def test_somebody_else_is_told_so_and_not_let_in(
         assert "n…@desk.test" in answer.text
         assert NEW not in answer.text
         assert ">Join The Quay</button>" not in answer.text
-    assert NEW not in members_of(site, office)
+    assert NEW not in members_of(site, staffed_portal)
     assert person_of(site) is None
 
 
-def test_events_name_no_address_in_full(site: WholeSite, office: Office) -> None:
+def test_events_name_no_address_in_full(
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
+) -> None:
     _, mailed = links_of(site)
-    browse(site).post(mailed, data=ACCOUNT)
-    office.act(BO, invitations.invite, office.ids["quay"], "other@desk.test", "member")
-    [open_] = site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)
+    open_browser(site).post(mailed, data=ACCOUNT)
+    staffed_portal.act_as(
+        BO, invitations.invite, staffed_portal.organization_ids["quay"], "other@desk.test", "member"
+    )
+    [open_] = site.desk.db.read_sync(
+        invitations.list_open_invitations, staffed_portal.organization_ids["quay"], 0
+    )
 
-    office.act(BO, invitations.revoke, office.ids["quay"], open_.id)
+    staffed_portal.act_as(BO, invitations.revoke, staffed_portal.organization_ids["quay"], open_.id)
 
     told = [
         fields["email"]
-        for type_, fields, _, _ in events_of(site.house.db)
+        for type_, fields, _, _ in read_events(site.desk.db)
         if type_.startswith("invitation.")
     ]
     assert told == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
 
 
-def test_what_is_over_is_a_page_that_says_what_to_do(site: WholeSite, office: Office) -> None:
+def test_what_is_over_is_a_page_that_says_what_to_do(
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
+) -> None:
     shown, mailed = links_of(site)
-    [open_] = site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)
+    [open_] = site.desk.db.read_sync(
+        invitations.list_open_invitations, staffed_portal.organization_ids["quay"], 0
+    )
 
-    browse(site, BO).post("/orgs/quay/settings", data={"act": "revoke", "invitation": open_.id})
+    open_browser(site, BO).post(
+        "/orgs/quay/settings", data={"act": "revoke", "invitation": open_.id}
+    )
 
     for link in (shown, mailed, "/invitations/never-made", "/invitations/%00"):
-        for answer in (browse(site).get(link), browse(site).post(link, data=ACCOUNT)):
+        for answer in (open_browser(site).get(link), open_browser(site).post(link, data=ACCOUNT)):
             assert answer.status_code == 404
             assert "This invitation is over" in answer.text
             assert answer.headers["referrer-policy"] == "strict-origin"
     assert person_of(site) is None
 
 
-def test_a_closed_desk_makes_no_account_even_so(site: WholeSite) -> None:
+def test_a_closed_desk_makes_no_account_even_so(site: SiteFixture) -> None:
     _, mailed = links_of(site)
     object.__setattr__(site.site, "sign_up", "closed")
 
-    page, posted = browse(site).get(mailed), browse(site).post(mailed, data=ACCOUNT)
+    page, posted = open_browser(site).get(mailed), open_browser(site).post(mailed, data=ACCOUNT)
 
     assert 'name="password"' not in page.text
     assert posted.status_code == 403
     assert person_of(site) is None
 
 
-def test_nobody_is_mailed_without_end(site: WholeSite, office: Office) -> None:
+def test_nobody_is_mailed_without_end(
+    site: SiteFixture, staffed_portal: StaffedPortalFixture
+) -> None:
     codes = [invite(site).status_code for _ in range(4)]
 
     assert codes == [200, 200, 200, 429], "one mailbox"
-    assert len(site.house.db.read_here(invitations.read_open, office.ids["quay"], 0)) == 1
+    assert (
+        len(
+            site.desk.db.read_sync(
+                invitations.list_open_invitations, staffed_portal.organization_ids["quay"], 0
+            )
+        )
+        == 1
+    )
 
 
-def test_an_organization_has_so_many_open_invitations(office: Office) -> None:
-    site = WholeSite(office.house)  # without mail, or that would be the limit
-    for nth in range(MAX_OPEN):
-        args = (office.ids["quay"], f"n{nth}@desk.test", "member")
-        office.act(BO, invitations.invite, *args)
+def test_an_organization_has_so_many_open_invitations(staffed_portal: StaffedPortalFixture) -> None:
+    site = SiteFixture(staffed_portal.desk)  # without mail, or that would be the limit
+    for nth in range(MAX_OPEN_INVITATIONS):
+        args = (staffed_portal.organization_ids["quay"], f"n{nth}@desk.test", "member")
+        staffed_portal.act_as(BO, invitations.invite, *args)
 
     one_more, same_again = invite(site), invite(site, "n1@desk.test")
 
@@ -254,10 +282,12 @@ def test_an_organization_has_so_many_open_invitations(office: Office) -> None:
     assert "50 open invitations" in one_more.text
 
 
-def test_without_mail_the_link_is_shown_and_nothing_is_queued(office: Office) -> None:
-    site = WholeSite(office.house)
+def test_without_mail_the_link_is_shown_and_nothing_is_queued(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    site = SiteFixture(staffed_portal.desk)
 
     page = invite(site).text
 
     assert "Send this link to the person you invite." in page
-    assert site.house.db.read_here(mail.read_newest) == []
+    assert site.desk.db.read_sync(mail.read_newest) == []

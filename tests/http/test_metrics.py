@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import sse
-from tests.http.wire import wait_until
-from tests.place import Place
-from tests.server import Reply, Server, running
+from tests.fixtures import sse
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import PageResponse, Server, running_server
+from tests.fixtures.stream_server import wait_until
 
 TOKEN = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c"
 STREAMS = 10
@@ -23,19 +23,19 @@ Samples = dict[tuple[str, str], float]  # (name, values of its labels by their n
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def token_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a token, and room for many streams of one person."""
     folder = tmp_path_factory.mktemp("guarded")
-    with running(folder, METRICS_TOKEN=TOKEN, STREAMS_PER_PERSON="20") as server:
+    with running_server(folder, METRICS_TOKEN=TOKEN, STREAMS_PER_PERSON="20") as server:
         yield server
 
 
 @pytest.fixture
-def busy(guarded: Server) -> Place:
-    return Place(guarded)
+def busy_guild(token_server: Server) -> GuildFixture:
+    return GuildFixture(token_server)
 
 
-def ask(server: Server, token: str = "", **headers: str) -> Reply:
+def ask(server: Server, token: str = "", **headers: str) -> PageResponse:
     more = {"Authorization": f"Bearer {token}"} if token else {}
     return server.request("GET", "/metrics", headers={**more, **headers})
 
@@ -57,22 +57,24 @@ def growth(before: Samples, after: Samples) -> Samples:
     return {key: change for key, change in changes.items() if change}
 
 
-def size_of(sent: sse.Sent) -> int:
+def size_of(sent: sse.Frame) -> int:
     """Bytes of an event's frame, which has an id and one line of data."""
     return len(f"id: {sent.id}\ndata: {sent.fields['data']}\n\n".encode())
 
 
-def test_sends_and_bytes_are_what_the_streams_received(busy: Place) -> None:
-    server, cookie = busy.server, busy.staff()
-    busy.open_ticket(1, "The crane is stuck")
+def test_sends_and_bytes_are_what_the_streams_received(busy_guild: GuildFixture) -> None:
+    server, cookie = busy_guild.server, busy_guild.sign_in_staff()
+    busy_guild.open_ticket(1, "The crane is stuck")
     with ExitStack() as stack:
-        streams = [stack.enter_context(busy.listen(cookie)) for _ in range(STREAMS)]
+        streams = [stack.enter_context(busy_guild.open_stream(cookie)) for _ in range(STREAMS)]
         before = scrape(server)
 
         with ThreadPoolExecutor(8) as senders:  # at once, so that some leave as a burst
             for number in range(2, EVENTS + 2):
-                senders.submit(server.open_ticket, number, "Ünïcode counts", guild=busy.guild)
-        received = [[stream.next() for _ in range(EVENTS)] for stream in streams]
+                senders.submit(
+                    server.open_ticket, number, "Ünïcode counts", guild=busy_guild.guild_id
+                )
+        received = [[stream.next_frame() for _ in range(EVENTS)] for stream in streams]
 
         changes = growth(before, scrape(server))
         sizes = [size_of(sent) for heard in received for sent in heard]
@@ -89,21 +91,27 @@ def test_sends_and_bytes_are_what_the_streams_received(busy: Place) -> None:
         assert ("deskwire_streams_open", "all") not in changes
 
 
-def test_streams_are_counted_as_they_come_go_and_resume(busy: Place) -> None:
-    server, cookie = busy.server, busy.staff()
+def test_streams_are_counted_as_they_come_go_and_resume(busy_guild: GuildFixture) -> None:
+    server, cookie = busy_guild.server, busy_guild.sign_in_staff()
     before = scrape(server)
-    with busy.listen(cookie) as one, busy.listen(cookie, "/api/guilds/events"):
+    with (
+        busy_guild.open_stream(cookie) as one,
+        busy_guild.open_stream(cookie, "/api/guilds/events"),
+    ):
         changes = growth(before, scrape(server))
         assert changes["deskwire_streams_open", "all"] == 1
         assert changes["deskwire_streams_open", "guilds"] == 1
-        busy.open_ticket(1, "Heard")
-        one.until_type("ticket.created")
+        busy_guild.open_ticket(1, "Heard")
+        one.read_until_type("ticket.created")
         cursor = one.cursor
-    busy.open_ticket(2, "Missed")
-    with busy.listen(cookie, last_event_id=cursor) as back, busy.listen(cookie, "/api/events", "?"):
-        back.until_type("ticket.created")
-        server.submit("/sign-out", cookie)
-        back.until_named("goodbye")
+    busy_guild.open_ticket(2, "Missed")
+    with (
+        busy_guild.open_stream(cookie, last_event_id=cursor) as back,
+        busy_guild.open_stream(cookie, "/api/events", "?"),
+    ):
+        back.read_until_type("ticket.created")
+        server.submit_form("/sign-out", cookie)
+        back.read_until_named("goodbye")
     left = ("deskwire_streams_ended_total", "left")
     wait_until(lambda: growth(before, scrape(server)).get(left) == 2)
 
@@ -117,12 +125,14 @@ def test_streams_are_counted_as_they_come_go_and_resume(busy: Place) -> None:
     assert scrape(server)["deskwire_streams_waiting", ""] == 0
 
 
-def test_webhooks_are_counted_by_answer_and_by_what_became_of_them(busy: Place) -> None:
-    server = busy.server
+def test_webhooks_are_counted_by_answer_and_by_what_became_of_them(
+    busy_guild: GuildFixture,
+) -> None:
+    server = busy_guild.server
     before = scrape(server)
 
-    server.post("ticket.created", {}, secret="0" * 32)
-    server.post("ticket.created", {"guildId": busy.guild})
+    server.post_event("ticket.created", {}, secret="0" * 32)
+    server.post_event("ticket.created", {"guildId": busy_guild.guild_id})
     wait_until(
         lambda: ("deskwire_deliveries_total", "parked,bot") in growth(before, scrape(server))
     )
@@ -133,9 +143,11 @@ def test_webhooks_are_counted_by_answer_and_by_what_became_of_them(busy: Place) 
     assert changes["deskwire_deliveries_total", "parked,bot"] == 1
 
 
-def test_the_machine_is_there_too(guarded: Server) -> None:
-    guarded.submit("/sign-in", "", email="nobody@desk.test", password="wrong, and counted")
-    samples = scrape(guarded)
+def test_the_machine_is_there_too(token_server: Server) -> None:
+    token_server.submit_form(
+        "/sign-in", "", email="nobody@desk.test", password="wrong, and counted"
+    )
+    samples = scrape(token_server)
 
     assert samples["deskwire_database_seconds_count", "write"] > 0
     assert samples["deskwire_database_seconds_count", "read"] > 0
@@ -147,30 +159,30 @@ def test_the_machine_is_there_too(guarded: Server) -> None:
     assert [key for key in samples if key[0] == "deskwire_build_info"]
 
 
-def test_the_answer_is_for_prometheus_and_stored_nowhere(guarded: Server) -> None:
-    reply = ask(guarded, TOKEN, Accept="application/openmetrics-text;version=1.0.0,*/*;q=0.1")
+def test_the_answer_is_for_prometheus_and_stored_nowhere(token_server: Server) -> None:
+    reply = ask(token_server, TOKEN, Accept="application/openmetrics-text;version=1.0.0,*/*;q=0.1")
 
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert reply.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("token", ["", TOKEN[:-1], TOKEN + "0"])
-def test_without_the_token_the_answer_says_what_to_send(guarded: Server, token: str) -> None:
-    reply = ask(guarded, token)
+def test_without_the_token_the_answer_says_what_to_send(token_server: Server, token: str) -> None:
+    reply = ask(token_server, token)
 
     assert reply.status == 401
     assert reply.headers["www-authenticate"].startswith("Bearer")
     assert "deskwire_" not in reply.text
 
 
-def test_neither_a_token_nor_a_wrong_one_is_in_the_log(guarded: Server) -> None:
-    mark = guarded.log.mark
+def test_neither_a_token_nor_a_wrong_one_is_in_the_log(token_server: Server) -> None:
+    mark = token_server.log.end
     wrong = TOKEN[::-1]
-    ask(guarded, TOKEN)
-    ask(guarded, wrong)
+    ask(token_server, TOKEN)
+    ask(token_server, wrong)
 
-    guarded.log.wait_for("/metrics.*401", after=mark)
-    written = guarded.log.path.read_text()
+    token_server.log.wait_for_line("/metrics.*401", after=mark)
+    written = token_server.log.path.read_text()
     assert TOKEN not in written
     assert wrong not in written
 
@@ -184,7 +196,7 @@ def test_without_a_token_this_machine_may_ask_but_nobody_through_a_proxy(server:
 
 def test_in_production_there_is_nothing_without_a_token(tmp_path: Path) -> None:
     url = "https://desk.example.org"
-    with running(tmp_path, ENVIRONMENT="production", PUBLIC_URL=url) as server:
+    with running_server(tmp_path, ENVIRONMENT="production", PUBLIC_URL=url) as server:
         assert_absent(server)
         assert_absent(server, Authorization="Bearer ")
 

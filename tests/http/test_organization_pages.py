@@ -10,16 +10,23 @@ from sqlalchemy import Connection, insert, update
 from deskwire.accounts import people, sessions
 from deskwire.web.rendering.render import FRAGMENT_HEADER
 from deskwire.workspaces.organizations import invitations
-from deskwire.workspaces.organizations.organizations import organization_members, read_visible
-from tests.cast import ADA, BO, CY, EVE, NOON, UNA
-from tests.http.shown import MAST, Shown
-from tests.http.whole_site import browse
+from deskwire.workspaces.organizations.organizations import (
+    organization_members,
+    read_visible_by_slug,
+)
+from tests.fixtures.cast import ADA, BO, CY, EVE, NOON, UNA
+from tests.fixtures.request_page import REQUEST_TITLE, RequestPageFixture
+from tests.fixtures.site import open_browser
 
 
-def test_an_organization_is_shown_to_its_own_and_to_the_team(shown: Shown) -> None:
+def test_an_organization_is_shown_to_its_own_and_to_the_team(
+    request_page: RequestPageFixture,
+) -> None:
     for actor, status in ((BO, 200), (UNA, 200), (ADA, 200), (CY, 404), (EVE, 404)):
         for address in ("/orgs/quay", "/orgs/quay/settings"):
-            assert browse(shown.site, actor).get(address).status_code == status, actor.name
+            assert open_browser(request_page.site, actor).get(address).status_code == status, (
+                actor.name
+            )
 
 
 @pytest.mark.parametrize(
@@ -32,17 +39,30 @@ def test_an_organization_is_shown_to_its_own_and_to_the_team(shown: Shown) -> No
         {"act": "add-category", "name": "Mine"},
     ],
 )
-def test_a_member_changes_nothing_of_an_organization(shown: Shown, form: dict[str, str]) -> None:
-    assert browse(shown.site, UNA).post("/orgs/quay/settings", data=form).status_code == 403
-    assert browse(shown.site, CY).post("/orgs/quay/settings", data=form).status_code == 404
-    assert browse(shown.site).post("/orgs/quay/settings", data=form).status_code == 303
+def test_a_member_changes_nothing_of_an_organization(
+    request_page: RequestPageFixture, form: dict[str, str]
+) -> None:
+    assert (
+        open_browser(request_page.site, UNA).post("/orgs/quay/settings", data=form).status_code
+        == 403
+    )
+    assert (
+        open_browser(request_page.site, CY).post("/orgs/quay/settings", data=form).status_code
+        == 404
+    )
+    assert open_browser(request_page.site).post("/orgs/quay/settings", data=form).status_code == 303
 
 
-def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
-    browser, quay = browse(shown.site, CY), shown.quay.ids["quay"]
+def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
+    browser, quay = (
+        open_browser(request_page.site, CY),
+        request_page.portal.organization_ids["quay"],
+    )
 
     refused = browser.post("/organizations", data={"organization": quay})
-    taken = browser.post("/organizations", data={"organization": shown.quay.ids["loft"]})
+    taken = browser.post(
+        "/organizations", data={"organization": request_page.portal.organization_ids["loft"]}
+    )
 
     assert refused.status_code == 404
     assert (taken.status_code, taken.headers["location"]) == (303, "/requests")
@@ -50,14 +70,18 @@ def test_one_goes_on_in_one_s_own_organization_only(shown: Shown) -> None:
 
 
 def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
-    shown: Shown, monkeypatch: pytest.MonkeyPatch
+    request_page: RequestPageFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str] = []
-    monkeypatch.setattr(sessions, "choose", lambda _tx, _session, place: chosen.append(place))
-    made = shown.quay.act(CY, invitations.invite, shown.quay.ids["loft"], BO.email, "member")
+    monkeypatch.setattr(
+        sessions, "set_active_organization", lambda _tx, _session, place: chosen.append(place)
+    )
+    made = request_page.portal.act_as(
+        CY, invitations.invite, request_page.portal.organization_ids["loft"], BO.email, "member"
+    )
     verified = update(people.people).values(email_verified_at=NOON)
-    shown.site.house.db.write_here(Connection.execute, verified)
-    browser = browse(shown.site, BO)
+    request_page.site.desk.db.write_sync(Connection.execute, verified)
+    browser = open_browser(request_page.site, BO)
 
     joined = browser.post(f"/invitations/{made}")
     founded = browser.post("/create-organization", data={"name": "Pier"})
@@ -76,30 +100,33 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
         "/requests?organization=loft",
     ):
         assert browser.get(path).status_code == 200
-    db, bo = shown.site.house.db, shown.site.house.viewer(BO)
-    pier = db.read_here(read_visible, bo, "pier")
+    db, bo = request_page.site.desk.db, request_page.site.desk.read_viewer(BO)
+    pier = db.read_sync(read_visible_by_slug, bo, "pier")
 
     assert (joined.headers["location"], founded.headers["location"]) == ("/orgs/loft", "/orgs/pier")
-    assert came == [shown.quay.ids["loft"], pier.id]
-    assert went == chosen == [*came, shown.quay.ids["quay"]]
+    assert came == [request_page.portal.organization_ids["loft"], pier.id]
+    assert went == chosen == [*came, request_page.portal.organization_ids["quay"]]
 
 
-def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:
-    rudder = shown.quay.file(CY, "A rudder of ours", at="loft")
-    row = {"organization": shown.quay.ids["loft"], "person": shown.site.house.id_of(UNA)}
+def test_a_list_is_of_the_organization_its_address_names(request_page: RequestPageFixture) -> None:
+    rudder = request_page.portal.create_request(CY, "A rudder of ours", slug="loft")
+    row = {
+        "organization": request_page.portal.organization_ids["loft"],
+        "person": request_page.site.desk.person_id(UNA),
+    }
     joined = insert(organization_members).values(**row, role="member", revision=1)
-    shown.site.house.db.write_here(Connection.execute, joined)
-    browser = browse(shown.site, UNA)
+    request_page.site.desk.db.write_sync(Connection.execute, joined)
+    browser = open_browser(request_page.site, UNA)
 
     lofts, quays = (
         browser.get(f"/requests?organization={slug}&status=new").text for slug in ("loft", "quay")
     )
     board = browser.get("/dashboard?organization=quay").text
-    page, stranger = browser.get("/orgs/quay").text, browse(shown.site, EVE)
+    page, stranger = browser.get("/orgs/quay").text, open_browser(request_page.site, EVE)
 
     assert rudder in lofts
     assert rudder not in quays
-    assert MAST in quays
+    assert REQUEST_TITLE in quays
     assert 'href="/requests?status=done&amp;organization=quay"' in quays
     assert '<input type="hidden" name="organization" value="quay">' in quays
     assert 'href="/requests?organization=quay&amp;status=done"' in board
@@ -108,8 +135,8 @@ def test_a_list_is_of_the_organization_its_address_names(shown: Shown) -> None:
     assert stranger.get("/requests?organization=quay").status_code == 303
 
 
-def test_the_last_admin_stays(shown: Shown) -> None:
-    browser, una = browse(shown.site, BO), shown.site.house.id_of(UNA)
+def test_the_last_admin_stays(request_page: RequestPageFixture) -> None:
+    browser, una = open_browser(request_page.site, BO), request_page.site.desk.person_id(UNA)
     leave = {"act": "leave"}
 
     refused = browser.post("/orgs/quay/settings", data=leave)
@@ -123,11 +150,14 @@ def test_the_last_admin_stays(shown: Shown) -> None:
     assert (promoted.status_code, left.status_code) == (303, 303)
     assert "You have left the organization." in browser.get(left.headers["location"]).text
     assert "You have left" not in browser.get("/organizations").text
-    assert browser.get(shown.address).status_code == 404, "whoever left sees nothing more"
+    assert browser.get(request_page.path).status_code == 404, "whoever left sees nothing more"
 
 
-def test_leaving_and_removing_take_a_second_step(shown: Shown) -> None:
-    bo, una = browse(shown.site, BO).get("/orgs/quay/settings").text, shown.site.house.id_of(UNA)
+def test_leaving_and_removing_take_a_second_step(request_page: RequestPageFixture) -> None:
+    bo, una = (
+        open_browser(request_page.site, BO).get("/orgs/quay/settings").text,
+        request_page.site.desk.person_id(UNA),
+    )
 
     steps = re.findall(r'<details id="sure-([\w-]+)".*\n.*name="act" value="(\w+)"', bo)
 
@@ -135,20 +165,20 @@ def test_leaving_and_removing_take_a_second_step(shown: Shown) -> None:
     assert bo.count('value="remove"') == bo.count('value="leave"') == 1
 
 
-def test_an_invitation_is_for_one_address_and_one_time(shown: Shown) -> None:
-    admin = browse(shown.site, BO)
+def test_an_invitation_is_for_one_address_and_one_time(request_page: RequestPageFixture) -> None:
+    admin = open_browser(request_page.site, BO)
     page = admin.post(
         "/orgs/quay/settings", data={"act": "invite", "email": EVE.email, "role": "member"}
     ).text
     [link] = re.findall(r"/invitations/[\w-]+", page)
 
-    stolen = browse(shown.site, CY).post(link)
-    joined = browse(shown.site, EVE).post(link)
-    again = browse(shown.site, EVE).post(link)
+    stolen = open_browser(request_page.site, CY).post(link)
+    joined = open_browser(request_page.site, EVE).post(link)
+    again = open_browser(request_page.site, EVE).post(link)
 
     assert stolen.status_code == 403
     assert "e…@desk.test" in stolen.text
     assert (joined.status_code, joined.headers["location"]) == (303, "/orgs/quay")
     assert again.status_code == 404
-    assert browse(shown.site, EVE).get(shown.address).status_code == 200
+    assert open_browser(request_page.site, EVE).get(request_page.path).status_code == 200
     assert link.rpartition("/")[2] not in admin.get("/orgs/quay/settings").text

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import pytest
 from argon2 import extract_parameters
 
-from deskwire.accounts.passwords import OWASP, Cost, Hasher, parse_password
-from deskwire.accounts.people import normal_email, parse_email, parse_name
-from deskwire.kit.errors import Invalid, TooMany
-from tests.accounts_house import CHEAP, RIGHT
+from deskwire.accounts.passwords import OWASP_COST, HashCost, Hasher, parse_password
+from deskwire.accounts.people import normalize_email, parse_email, parse_name
+from deskwire.kit.errors import Invalid, RateLimited
+from tests.fixtures.accounts import CHEAP_HASHING, PASSWORD
 
 
 @pytest.fixture
 def hasher() -> Iterator[Hasher]:
-    made = Hasher(CHEAP)
+    made = Hasher(CHEAP_HASHING)
     yield made
     made.close()
 
@@ -46,29 +46,29 @@ def test_other_passwords_are_refused_with_the_rule(password: str, sentence: str)
 
 def test_hashes_are_made_at_the_cost_that_is_advised() -> None:
     hasher = Hasher()
-    stored = asyncio.run(hasher.hash(RIGHT))
+    stored = asyncio.run(hasher.hash(PASSWORD))
     hasher.close()
 
     found = extract_parameters(stored)
     assert (found.memory_cost, found.time_cost, found.parallelism) == (19_456, 2, 1)
-    assert Cost(19_456, 2, 1) == OWASP
+    assert HashCost(19_456, 2, 1) == OWASP_COST
 
 
 async def test_only_the_right_password_matches(hasher: Hasher) -> None:
-    stored = await hasher.hash(RIGHT)
+    stored = await hasher.hash(PASSWORD)
 
-    assert await hasher.is_right(stored, RIGHT)
-    assert not await hasher.is_right(stored, RIGHT + " ")
+    assert await hasher.verify(stored, PASSWORD)
+    assert not await hasher.verify(stored, PASSWORD + " ")
 
 
 async def test_the_same_keys_match_on_every_system(hasher: Hasher) -> None:
     stored = await hasher.hash("cafe\u0301 au lait")
 
-    assert await hasher.is_right(stored, "caf\u00e9 au lait")
+    assert await hasher.verify(stored, "caf\u00e9 au lait")
 
 
 async def test_nobody_has_no_right_password(hasher: Hasher) -> None:
-    assert not await hasher.is_right(None, RIGHT)
+    assert not await hasher.verify(None, PASSWORD)
 
 
 async def test_nobody_is_checked_as_long_as_somebody(
@@ -82,53 +82,53 @@ async def test_nobody_is_checked_as_long_as_somebody(
 
     monkeypatch.setattr(hasher, "_matches", note)
 
-    assert not await hasher.is_right(None, RIGHT)
+    assert not await hasher.verify(None, PASSWORD)
 
     [stored] = checked
-    assert not hasher.is_outdated(stored)  # the same parameters as anybody's
+    assert not hasher.needs_rehash(stored)  # the same parameters as anybody's
 
 
 async def test_a_broken_hash_matches_nothing(hasher: Hasher) -> None:
-    assert not await hasher.is_right("not a hash", RIGHT)
+    assert not await hasher.verify("not a hash", PASSWORD)
 
 
 async def test_a_hash_of_another_cost_is_outdated(hasher: Hasher) -> None:
-    stored = await hasher.hash(RIGHT)
-    dearer = Hasher(Cost(memory_kib=16, passes=1, lanes=1))
+    stored = await hasher.hash(PASSWORD)
+    dearer = Hasher(HashCost(memory_kib=16, iterations=1, parallelism=1))
 
-    assert dearer.is_outdated(stored)
-    assert not hasher.is_outdated(stored)
+    assert dearer.needs_rehash(stored)
+    assert not hasher.needs_rehash(stored)
     dearer.close()
 
 
 async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
-    hasher = Hasher(CHEAP, threads=1, waiting=1)
+    hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=1)
     go_on = threading.Event()
     hasher._threads.submit(go_on.wait)  # the one thread is busy
 
-    served = [asyncio.ensure_future(hasher.hash(RIGHT)) for _ in range(2)]
+    served = [asyncio.ensure_future(hasher.hash(PASSWORD)) for _ in range(2)]
     await asyncio.sleep(0)
-    with pytest.raises(TooMany):
-        await hasher.hash(RIGHT)
+    with pytest.raises(RateLimited):
+        await hasher.hash(PASSWORD)
 
     go_on.set()
     assert len(await asyncio.gather(*served)) == 2
-    assert await hasher.hash(RIGHT)
+    assert await hasher.hash(PASSWORD)
     hasher.close()
 
 
 async def test_a_cancelled_wait_gives_its_place_back() -> None:
-    hasher = Hasher(CHEAP, threads=1, waiting=0)
+    hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=0)
     go_on = threading.Event()
     hasher._threads.submit(go_on.wait)
 
-    waiting = asyncio.ensure_future(hasher.hash(RIGHT))
+    waiting = asyncio.ensure_future(hasher.hash(PASSWORD))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
     go_on.set()
-    assert await hasher.hash(RIGHT)
+    assert await hasher.hash(PASSWORD)
     hasher.close()
 
 
@@ -141,7 +141,7 @@ async def test_a_cancelled_wait_gives_its_place_back() -> None:
     ],
 )
 def test_an_address_has_one_form(typed: str, kept: str) -> None:
-    assert parse_email(typed) == normal_email(typed) == kept
+    assert parse_email(typed) == normalize_email(typed) == kept
 
 
 @pytest.mark.parametrize("typed", ["", "ada", "ada@", "a b@desk.test", "ada@desk.test, bo@x.test"])

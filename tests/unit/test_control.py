@@ -12,7 +12,7 @@ import pytest
 
 from deskwire.kit.errors import Upstream
 from deskwire.server import control
-from deskwire.server.control import ControlServer, Lock, ask_server
+from deskwire.server.control import ControlServer, DatabaseLock, send_command
 
 pytestmark = pytest.mark.anyio
 
@@ -23,8 +23,8 @@ async def run(name: str, arguments: dict[str, Any]) -> Any:
 
 async def reply_to(tmp_path: Path, line: str) -> Any:
     """What the entrance answers to a line in which SECRET stands for the right one."""
-    lock = Lock(tmp_path / "desk.db")
-    lock.take(0)
+    lock = DatabaseLock(tmp_path / "desk.db")
+    lock.acquire(0)
     server = ControlServer(lock, run)
     await server.start()
     try:
@@ -73,14 +73,14 @@ async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
     left: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "desk.db"
-    monkeypatch.setattr(control, "PATIENCE", 0.0)
-    lock = Lock(database)
-    lock.take(0)
+    monkeypatch.setattr(control, "LOCK_TIMEOUT", 0.0)
+    lock = DatabaseLock(database)
+    lock.acquire(0)
     lock.path.write_bytes(left)
 
     with pytest.raises(Upstream, match="try again in a moment"):
-        ask_server(database, "people.create", {})
+        send_command(database, "people.create", {})
 
     lock.release()
     lock.path.write_bytes(left)
-    assert ask_server(database, "people.create", {}) is None
+    assert send_command(database, "people.create", {}) is None

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.demo.run import bot_environment, run, welcome
+from deskwire.demo.run import render_welcome, run_demo, simulator_environment
 from deskwire.kit.errors import Conflict
-from deskwire.server.serve import listen
-from deskwire.settings import load
+from deskwire.server.serve import bind_socket
+from deskwire.settings import load_settings
 
 SECRET = "s" * 64
 
@@ -23,7 +23,7 @@ def test_the_bot_gets_nothing_of_the_environment_but_what_starts_it(
     ours = {"PATH": "/bin", "PYTHONPATH": "src", "AWS_SECRET_ACCESS_KEY": "x", "HTTPS_PROXY": "y"}
     ours["DATABASE_URL"] = "sqlite:///somebody-elses.db"
 
-    known = bot_environment(load(), ours)
+    known = simulator_environment(load_settings(), ours)
 
     assert known == {"PATH": "/bin", "PYTHONPATH": "src", "BOT_WEBHOOK_SECRET": SECRET}
 
@@ -34,7 +34,7 @@ def test_without_a_secret_the_bot_is_told_none(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
 
-    assert bot_environment(load(), {"PATH": "/bin"}) == {"PATH": "/bin"}
+    assert simulator_environment(load_settings(), {"PATH": "/bin"}) == {"PATH": "/bin"}
 
 
 def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
@@ -44,7 +44,7 @@ def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///.demo/deskwire.db")
 
-    said = welcome(load({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
+    said = render_welcome(load_settings({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
 
     assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in said
     assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in said
@@ -57,18 +57,18 @@ def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", SECRET)
 
-    assert "BOT_WEBHOOK_SECRET" not in welcome(load(), Path(".demo"), "another")
+    assert "BOT_WEBHOOK_SECRET" not in render_welcome(load_settings(), Path(".demo"), "another")
 
 
 def test_on_a_used_port_the_demo_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with closing(listen("127.0.0.1", 0)) as taken:
+    with closing(bind_socket("127.0.0.1", 0)) as taken:
         taken.listen()
         monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
 
         with pytest.raises(Conflict, match="Cannot listen"):
-            run(Path(".demo"))
+            run_demo(Path(".demo"))
 
     assert list(tmp_path.iterdir()) == []

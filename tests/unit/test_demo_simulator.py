@@ -14,28 +14,35 @@ from random import Random
 import pytest
 
 from deskwire.demo import simulator
-from deskwire.demo.memory import begin_memory
-from deskwire.demo.simulator import PATIENCE, deliver, main, read_memory, run, write_memory
-from deskwire.demo.story import Beat, Story
-from deskwire.integrations.discord.sender import Answer
+from deskwire.demo.discord_story import Beat, Story
+from deskwire.demo.discord_story_state import new_story_state
+from deskwire.demo.simulator import (
+    GIVE_UP_AFTER,
+    deliver_beat,
+    main,
+    read_story_state,
+    run_story,
+    write_story_state,
+)
+from deskwire.integrations.discord.sender import SendResult
 from deskwire.kit.errors import Upstream
-from tests.bot_house import NOON, SECRET, check
-from tests.receiver import Receiver
+from tests.fixtures.bot_deliveries import NOON, SECRET, check_delivery
+from tests.fixtures.receiver import WebhookReceiver
 
 SOURCE = Path(simulator.__file__).parents[2]
 BEAT = Beat(500, "guild.left", {"guildId": "1"})
-KEPT = Answer(200, "Event guild.left processed successfully")
+KEPT = SendResult(200, "Event guild.left processed successfully")
 AWAY = Upstream("Nothing answers at http://127.0.0.1:8000.", permanent=False)
 
 
 class Server:
     """Gives its answers one after the other, the last one for ever; notes what it was sent."""
 
-    def __init__(self, *answers: Answer | Upstream) -> None:
+    def __init__(self, *answers: SendResult | Upstream) -> None:
         self._answers = list(answers)
         self.ids: list[str] = []
 
-    def __call__(self, _beat: Beat, id_: str) -> Answer:
+    def __call__(self, _beat: Beat, id_: str) -> SendResult:
         self.ids.append(id_)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Upstream):
@@ -44,10 +51,10 @@ class Server:
 
 
 def test_a_beat_is_posted_until_it_is_taken_under_one_id():
-    server = Server(AWAY, Answer(503, "The delivery could not be kept"), AWAY, KEPT)
+    server = Server(AWAY, SendResult(503, "The delivery could not be kept"), AWAY, KEPT)
     waits: list[float] = []
 
-    deliver(BEAT, server, waits.append)
+    deliver_beat(BEAT, server, waits.append)
 
     assert len(server.ids) == 4
     assert len(set(server.ids)) == 1
@@ -57,8 +64,8 @@ def test_a_beat_is_posted_until_it_is_taken_under_one_id():
 def test_two_beats_have_two_ids():
     server = Server(KEPT)
 
-    deliver(BEAT, server, lambda _: None)
-    deliver(BEAT, server, lambda _: None)
+    deliver_beat(BEAT, server, lambda _: None)
+    deliver_beat(BEAT, server, lambda _: None)
 
     assert len(set(server.ids)) == 2
 
@@ -67,54 +74,54 @@ def test_a_server_that_stays_away_is_given_up_in_the_end():
     waits: list[float] = []
 
     with pytest.raises(Upstream, match=r"Gave up after 60\d s. Nothing answers at") as caught:
-        deliver(BEAT, Server(AWAY), waits.append)
+        deliver_beat(BEAT, Server(AWAY), waits.append)
 
     assert caught.value.permanent
-    assert PATIENCE <= sum(waits) < PATIENCE + max(waits)
+    assert GIVE_UP_AFTER <= sum(waits) < GIVE_UP_AFTER + max(waits)
     assert max(waits) == 5.0
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413])
 def test_a_refusal_is_not_argued_with(status):
-    server = Server(Answer(status, "Invalid webhook signature"))
+    server = Server(SendResult(status, "Invalid webhook signature"))
 
     with pytest.raises(Upstream, match="the same BOT_WEBHOOK_SECRET") as caught:
-        deliver(BEAT, server, lambda _: None)
+        deliver_beat(BEAT, server, lambda _: None)
 
     assert caught.value.permanent
     assert len(server.ids) == 1
 
 
 def test_what_was_told_is_remembered_only_once_it_was_taken():
-    story = Story(Random(1), lambda: NOON, begin_memory(NOON))
+    story = Story(Random(1), lambda: NOON, new_story_state(NOON))
     saved: list[str] = []
-    server = Server(KEPT, KEPT, Answer(401, "no"))
+    server = Server(KEPT, KEPT, SendResult(401, "no"))
 
     with pytest.raises(Upstream):
-        run(story, server, lambda _: None, lambda memory: saved.append(memory.to_json()))
+        run_story(story, server, lambda _: None, lambda memory: saved.append(memory.to_json()))
 
     assert len(saved) == 2
     assert saved[0] != saved[1]
 
 
 def test_a_memory_is_read_as_it_was_written(tmp_path):
-    memory = begin_memory(NOON)
+    memory = new_story_state(NOON)
     story = Story(Random(1), lambda: NOON, memory)
     for _ in range(30):
-        story.tell()
+        story.next_beat()
 
-    write_memory(tmp_path / "story.json", memory)
+    write_story_state(tmp_path / "story.json", memory)
 
-    assert read_memory(tmp_path / "story.json", NOON) == memory
+    assert read_story_state(tmp_path / "story.json", NOON) == memory
     assert [each.name for each in tmp_path.iterdir()] == ["story.json"]
 
 
 def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
     (tmp_path / "story.json").write_text("{")
 
-    assert read_memory(tmp_path / "story.json", NOON) == begin_memory(NOON)
+    assert read_story_state(tmp_path / "story.json", NOON) == new_story_state(NOON)
     assert "begins anew" in capsys.readouterr().err
-    assert read_memory(tmp_path / "none.json", NOON) == begin_memory(NOON)
+    assert read_story_state(tmp_path / "none.json", NOON) == new_story_state(NOON)
     assert capsys.readouterr().err == ""
 
 
@@ -135,16 +142,16 @@ def test_without_a_secret_it_says_which_variable_is_missing(monkeypatch, capsys)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
     state = tmp_path / "story.json"
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         process = start(receiver.url, "--state", str(state), "--verbose")
-        _, sent, body = receiver.noted.get(timeout=10)
+        _, sent, body = receiver.requests.get(timeout=10)
 
         process.send_signal(number)
         told = time.monotonic()
         _, errors = process.communicate(timeout=10)
         took = time.monotonic() - told
 
-    assert check(sent, body, now=int(sent["x-webhook-timestamp"])).type == "ticket.created"
+    assert check_delivery(sent, body, now=int(sent["x-webhook-timestamp"])).type == "ticket.created"
     assert process.returncode == 0
     assert took < 3  # s; it promises one, the rest is for a busy machine
     assert SECRET.encode() not in errors
@@ -152,7 +159,7 @@ def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
 
 
 def test_the_process_ends_with_the_one_that_started_it():
-    with Receiver() as receiver:
+    with WebhookReceiver() as receiver:
         # A parent that starts the simulator, says its number, and is gone when we say so.
         script = (
             "import subprocess, sys;"
@@ -168,7 +175,7 @@ def test_the_process_ends_with_the_one_that_started_it():
         assert parent.stdin is not None
         assert parent.stdout is not None
         child = os.pidfd_open(int(parent.stdout.readline()))
-        receiver.noted.get(timeout=10)
+        receiver.requests.get(timeout=10)
 
         parent.stdin.close()
         parent.wait(timeout=10)

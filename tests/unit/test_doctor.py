@@ -13,12 +13,12 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from deskwire.cli import doctor
 from deskwire.cli.doctor import Finding
-from deskwire.settings import load
+from deskwire.settings import load_settings
 
 SECRET = "correct-horse"
 
 
-class Office:
+class FakeMailServer:
     """A mail server that knows nobody's password."""
 
     def auth(self, *_: Any) -> AuthResult:
@@ -27,7 +27,7 @@ class Office:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    loop, office = asyncio.get_running_loop(), Office()
+    loop, office = asyncio.get_running_loop(), FakeMailServer()
 
     def serve() -> SMTP:
         return SMTP(office, loop=loop, authenticator=office.auth, auth_require_tls=False)
@@ -39,21 +39,21 @@ async def port() -> AsyncIterator[int]:
 
 async def look_at_mail(url: str) -> Finding:
     mail = {"smtp_url": url, "mail_from": "desk@desk.test", "public_url": "http://desk.test"}
-    return await asyncio.to_thread(doctor._mail, load(mail))
+    return await asyncio.to_thread(doctor._check_mail, load_settings(mail))
 
 
 def look_at_files(folder: Path) -> Finding:
-    return doctor._files(load({"files_url": str(folder)}))
+    return doctor._check_files(load_settings({"files_url": str(folder)}))
 
 
 async def test_a_mail_server_that_answers_is_fine(port: int) -> None:
-    assert (await look_at_mail(f"smtp://127.0.0.1:{port}")).fine
+    assert (await look_at_mail(f"smtp://127.0.0.1:{port}")).is_ok
 
 
 async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None:
     found = await look_at_mail(f"smtp://ada:{SECRET}@127.0.0.1:{port}")
 
-    assert not found.fine
+    assert not found.is_ok
     assert "refuses the user or password" in found.sentence
     assert SECRET not in found.sentence
 
@@ -64,19 +64,19 @@ async def test_a_mail_server_that_is_not_there_is_said() -> None:
 
     found = await look_at_mail(f"smtp://127.0.0.1:{port}")
 
-    assert (found.fine, str(port) in found.sentence) == (False, True)
+    assert (found.is_ok, str(port) in found.sentence) == (False, True)
 
 
 def test_no_mail_server_is_no_fault() -> None:
-    assert doctor._mail(load({})).fine
+    assert doctor._check_mail(load_settings({})).is_ok
 
 
 def test_a_folder_for_files_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
     there, missing = tmp_path / "there", tmp_path / "missing" / "files"
     there.mkdir()
 
-    assert look_at_files(there).fine
-    assert look_at_files(missing).fine
+    assert look_at_files(there).is_ok
+    assert look_at_files(missing).is_ok
     assert list(tmp_path.rglob("*")) == [there]
 
 
@@ -86,5 +86,5 @@ def test_where_no_folder_can_be_is_said(tmp_path: Path, name: str) -> None:
 
     found = look_at_files(tmp_path / name)
 
-    assert not found.fine
+    assert not found.is_ok
     assert "cannot be written to" in found.sentence

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from tests.unit.fakes import Bench, Outlet, running
+from tests.fixtures.hub import FakeWriter, HubFixture, running_hub
 
 
-def notices(outlet: Outlet) -> list[object]:
+def notices(outlet: FakeWriter) -> list[object]:
     return [told["about"] for name, told in outlet.frames if name == "notice"]
 
 
 async def test_a_notice_reaches_who_holds_its_channel_and_moves_nobodys_place():
-    async with running(Bench()) as bench:
-        bench.access = {"mo": {"people"}, "bo": {"user:bo"}}
-        mo, bo = bench.join("mo"), bench.join("bo", session="t")
-        await bench.settle()
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
+        mo, bo = bench.open_stream("mo"), bench.open_stream("bo", session="t")
+        await bench.wait_until_idle()
         before = len(mo.data)
 
-        bench.hub.notify("people", "deliveries")
+        bench.hub.send_notice("people", "deliveries")
 
         assert (notices(mo), notices(bo)) == (["deliveries"], [])
         assert b"id:" not in mo.data[before:]
 
 
 async def test_who_stands_still_is_told_once_they_go_on_and_only_what_they_still_hold():
-    async with running(Bench()) as bench:
-        bench.access = {"mo": {"people"}, "dee": {"people"}}
-        mo, dee = bench.join("mo", room=1), bench.join("dee", session="t", room=1)
-        await bench.settle()
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
+        mo, dee = (
+            bench.open_stream("mo", capacity=1),
+            bench.open_stream("dee", session="t", capacity=1),
+        )
+        await bench.wait_until_idle()
 
         for _ in range(3):
-            bench.hub.notify("people", "deliveries")
-        bench.access["dee"] = set()
-        bench.say("user:dee", touches=("user:dee",))
-        await bench.settle()
+            bench.hub.send_notice("people", "deliveries")
+        bench.channels_by_person["dee"] = set()
+        bench.publish("user:dee", touches=("user:dee",))
+        await bench.wait_until_idle()
         mo.drain()
         dee.drain()
-        await bench.settle()
+        await bench.wait_until_idle()
 
         assert (notices(mo), notices(dee)) == (["deliveries"], [])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deskwire.accounts.people import parse_name
 from deskwire.kit.errors import Invalid
-from deskwire.kit.text import MAX_WORD, folded, harmless, words_of
+from deskwire.kit.text import MAX_WORD_LENGTH, escape_control_characters, fold_text, split_words
 
 INVISIBLE = [
     "\u200b",
@@ -35,21 +35,21 @@ def test_a_name_people_have_is_taken(name: str) -> None:
 
 @given(st.text())
 def test_what_is_shown_has_no_power_over_a_terminal(text: str) -> None:
-    shown = harmless(text)
+    shown = escape_control_characters(text)
 
     assert not any(
         sign < " " or "\x7f" <= sign < "\xa0" or "\u202a" <= sign <= "\u202e" for sign in shown
     )
-    assert harmless(shown) == shown
+    assert escape_control_characters(shown) == shown
 
 
 def test_an_escape_sequence_is_written_out() -> None:
-    assert harmless("a\x1b[2J\x9b2J\u202eb ü") == "a\\x1b[2J\\x9b2J\\u202eb ü"
+    assert escape_control_characters("a\x1b[2J\x9b2J\u202eb ü") == "a\\x1b[2J\\x9b2J\\u202eb ü"
 
 
 @given(st.text())
 def test_folding_again_changes_nothing(text: str) -> None:
-    assert folded(folded(text)) == folded(text)
+    assert fold_text(fold_text(text)) == fold_text(text)
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_folding_again_changes_nothing(text: str) -> None:
         ("クレーンA1号機", ["クレ", "レー", "ーン", "ン", "a1", "号機", "機"]),
         ("🏗️ ❤️ \u0301 …!? \0 \ud800", []),
         ("", []),
-        ("x" * 200, ["x" * MAX_WORD]),
+        ("x" * 200, ["x" * MAX_WORD_LENGTH]),
     ],
 )
 def test_words_are_what_is_between_everything_else(text: str, words: list[str]) -> None:
-    assert words_of(text) == words
+    assert split_words(text) == words
 
 
 @given(st.text())
 def test_no_word_holds_what_a_database_would_part_it_at(text: str) -> None:
-    for word in words_of(text):
-        assert 0 < len(word) <= MAX_WORD
+    for word in split_words(text):
+        assert 0 < len(word) <= MAX_WORD_LENGTH
         assert not any(sign.isspace() or (sign.isascii() and not sign.isalnum()) for sign in word)

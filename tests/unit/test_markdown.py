@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deskwire.tickets.markdown import render
+from deskwire.tickets.markdown import render_markdown
 
 LINK = re.compile(r'<a href="([^"]*)" rel="noopener noreferrer nofollow">(.*?)</a>')
 
@@ -26,7 +26,7 @@ LINK = re.compile(r'<a href="([^"]*)" rel="noopener noreferrer nofollow">(.*?)</
 def test_an_address_is_a_link_and_nothing_else_is(
     text: str, links: list[tuple[object, str | None]]
 ) -> None:
-    html = render(text)
+    html = render_markdown(text)
 
     found = LINK.findall(html)
     assert html.count("<a") == len(found) == len(links)

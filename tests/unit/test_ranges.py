@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.web.http.ranges import Unsatisfiable, is_known, parse_range
+from deskwire.web.http.ranges import RangeNotSatisfiable, matches_if_none_match, parse_range
 
 
 @pytest.mark.parametrize(
@@ -37,17 +37,17 @@ def test_one_part_or_all(header: str | None, part: tuple[int, int] | None) -> No
     "header", ["bytes=10-", "bytes=10-20", "bytes=-0", "bytes=" + "9" * 18 + "-"]
 )
 def test_a_part_that_is_not_there_is_refused(header: str) -> None:
-    with pytest.raises(Unsatisfiable):
+    with pytest.raises(RangeNotSatisfiable):
         parse_range(header, 10)
 
 
 def test_an_empty_file_has_no_parts() -> None:
-    with pytest.raises(Unsatisfiable):
+    with pytest.raises(RangeNotSatisfiable):
         parse_range("bytes=0-", 0)
 
 
 def test_what_the_browser_has_is_known_by_its_tag() -> None:
-    assert is_known('"a", W/"b"', '"b"')
-    assert is_known("*", '"b"')
-    assert not is_known(None, '"b"')
-    assert not is_known('"a"', '"b"')
+    assert matches_if_none_match('"a", W/"b"', '"b"')
+    assert matches_if_none_match("*", '"b"')
+    assert not matches_if_none_match(None, '"b"')
+    assert not matches_if_none_match('"a"', '"b"')

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.settings import MIN_SECRET, Unusable, load
+from deskwire.settings import MIN_SECRET_LENGTH, InvalidSettings, load_settings
 
-GOOD = "s" * MIN_SECRET
+GOOD = "s" * MIN_SECRET_LENGTH
 
 
 @pytest.fixture(autouse=True)
@@ -23,30 +23,30 @@ def test_the_environment_beats_both_files_and_the_demo(
     an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     demo = {"port": 1}
-    assert load(demo).port == 1
+    assert load_settings(demo).port == 1
 
     (an_empty_folder / ".env").write_text("PORT=2\n")
-    assert load(demo).port == 2
+    assert load_settings(demo).port == 2
 
     (an_empty_folder / ".env.local").write_text("PORT=3\n")
-    assert load(demo).port == 3
+    assert load_settings(demo).port == 3
 
     monkeypatch.setenv("PORT", "4")
-    assert load(demo).port == 4
+    assert load_settings(demo).port == 4
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
 
-    assert load({"port": 5}).port == 5
+    assert load_settings({"port": 5}).port == 5
 
 
 def test_all_problems_are_told_at_once_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "ninety")
     monkeypatch.setenv("SIGN_UP", "sometimes")
 
-    with pytest.raises(Unusable) as refused:
-        load()
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
 
     assert sorted(line.partition(":")[0] for line in refused.value.problems) == ["PORT", "SIGN_UP"]
 
@@ -56,8 +56,8 @@ def test_what_production_needs_is_told_with_all_else(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
     monkeypatch.setenv("PORT", "99999")
 
-    with pytest.raises(Unusable) as refused:
-        load()
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
 
     names = sorted(line.partition(":")[0] for line in refused.value.problems)
     assert names == ["BOT_WEBHOOK_SECRET", "PORT", "PUBLIC_URL"]
@@ -73,7 +73,7 @@ def test_the_address_can_be_opened_on_this_machine(
 ) -> None:
     monkeypatch.setenv("HOST", host)
 
-    assert load().address == address
+    assert load_settings().local_url == address
 
 
 def test_a_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,52 +81,54 @@ def test_a_value_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "tiny-secret")
 
-    with pytest.raises(Unusable) as refused:
-        load()
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
 
     assert "tiny-secret" not in str(refused.value)
     assert "openssl rand -hex 32" in str(refused.value)
 
 
-@pytest.mark.parametrize("secret", ["your-secret-here", "s" * (MIN_SECRET - 1), "new,old", ","])
+@pytest.mark.parametrize(
+    "secret", ["your-secret-here", "s" * (MIN_SECRET_LENGTH - 1), "new,old", ","]
+)
 def test_production_refuses_a_weak_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", secret)
 
-    with pytest.raises(Unusable, match="BOT_WEBHOOK_SECRET"):
-        load()
+    with pytest.raises(InvalidSettings, match="BOT_WEBHOOK_SECRET"):
+        load_settings()
 
 
 def test_a_secret_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "\udcff" * MIN_SECRET)
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "\udcff" * MIN_SECRET_LENGTH)
 
-    with pytest.raises(Unusable, match="BOT_WEBHOOK_SECRET: must be text"):
-        load()
+    with pytest.raises(InvalidSettings, match="BOT_WEBHOOK_SECRET: must be text"):
+        load_settings()
 
 
 def test_development_only_warns_of_a_weak_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "short")
 
-    assert load().weaknesses
+    assert load_settings().weak_secret_warnings
 
 
 def test_production_needs_a_public_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
 
-    with pytest.raises(Unusable, match="PUBLIC_URL"):
-        load()
+    with pytest.raises(InvalidSettings, match="PUBLIC_URL"):
+        load_settings()
 
 
 @pytest.mark.parametrize("url", ["desk.example.org", "ftp://x", "https://x/path", "https://"])
 def test_a_public_url_is_an_origin(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", url)
 
-    with pytest.raises(Unusable, match="PUBLIC_URL"):
-        load()
+    with pytest.raises(InvalidSettings, match="PUBLIC_URL"):
+        load_settings()
 
 
-OTHER = "o" * MIN_SECRET
+OTHER = "o" * MIN_SECRET_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_the_whole_is_valid_and_so_is_each_long_part(
 ) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", text)
 
-    assert load().bot_secrets == secrets
+    assert load_settings().bot_secrets == secrets
 
 
 def test_production_takes_a_long_secret_with_a_comma_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,35 +156,39 @@ def test_production_takes_a_long_secret_with_a_comma_in_it(monkeypatch: pytest.M
     monkeypatch.setenv("PUBLIC_URL", "https://desk.example.org")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", f"half of it,{GOOD[:-1]}")
 
-    assert load().bot_secrets
-    assert load().has_short_part
+    assert load_settings().bot_secrets
+    assert load_settings().has_short_secret_part
 
 
 def test_secrets_are_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", GOOD)
 
-    assert GOOD not in repr(load())
+    assert GOOD not in repr(load_settings())
 
 
 def test_mail_needs_a_sender_and_an_address_for_its_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTP_URL", "smtp://user:hunter2@mail.test")
 
-    with pytest.raises(Unusable) as refused:
-        load()
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
 
     assert [line for line in refused.value.problems if "hunter2" in line] == []
     assert "SMTP_URL: needs PUBLIC_URL, where links in mails lead" in refused.value.problems
     monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
-    with pytest.raises(Unusable, match="MAIL_FROM: required with SMTP_URL"):
-        load()
+    with pytest.raises(InvalidSettings, match="MAIL_FROM: required with SMTP_URL"):
+        load_settings()
     monkeypatch.setenv("MAIL_FROM", "Desk <desk@desk.test>")
-    relay = load().relay
+    relay = load_settings().smtp_server
     assert relay is not None
-    assert (relay.host, relay.port, relay.sender) == ("mail.test", 587, "Desk <desk@desk.test>")
+    assert (relay.host, relay.port, relay.from_address) == (
+        "mail.test",
+        587,
+        "Desk <desk@desk.test>",
+    )
 
 
 def test_without_a_server_there_is_no_relay() -> None:
-    assert load().relay is None
+    assert load_settings().smtp_server is None
 
 
 @pytest.mark.parametrize("url", ["http://hunter2", "smtp://u:hunter2@h:port"])
@@ -192,8 +198,8 @@ def test_an_address_that_takes_no_mail_is_refused_unseen(
     monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
     monkeypatch.setenv("SMTP_URL", url)
 
-    with pytest.raises(Unusable) as refused:
-        load()
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
 
     assert refused.value.problems[0].startswith("SMTP_URL: ")
     assert "hunter2" not in str(refused.value)
@@ -204,8 +210,10 @@ def test_a_language_without_a_catalogue_is_refused_with_those_there_are(
 ) -> None:
     monkeypatch.setenv("DESK_LANGUAGE", "tlh")
 
-    with pytest.raises(Unusable, match="DESK_LANGUAGE: has no catalogue; there is one of: de, en"):
-        load()
+    with pytest.raises(
+        InvalidSettings, match="DESK_LANGUAGE: has no catalogue; there is one of: de, en"
+    ):
+        load_settings()
 
 
 def test_what_a_desktop_says_of_its_own_language_is_not_for_us(
@@ -213,4 +221,4 @@ def test_what_a_desktop_says_of_its_own_language_is_not_for_us(
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "fr_FR:fr")
 
-    assert load().desk_language == "en"
+    assert load_settings().desk_language == "en"

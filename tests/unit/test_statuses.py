@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from deskwire.tickets.state import Fact, State, fold
-from deskwire.tickets.statuses import LABELS, STATUSES, Status, WireStatus, from_wire, to_wire
+from deskwire.tickets.state import Fact, TicketState, fold_facts
+from deskwire.tickets.statuses import (
+    STATUS_LABELS,
+    STATUSES,
+    Status,
+    WireStatus,
+    apply_wire_status,
+    to_wire_status,
+)
 
 ADA, BO = "discord:1", "discord:2"
 
@@ -25,7 +32,7 @@ ADA, BO = "discord:1", "discord:2"
     ],
 )
 def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireStatus) -> None:
-    assert to_wire(status, assigned=assigned) == word
+    assert to_wire_status(status, is_assigned=assigned) == word
 
 
 @pytest.mark.parametrize(
@@ -46,13 +53,13 @@ def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireS
 def test_what_a_senders_word_does(
     before: Status, claimed: bool, word: WireStatus, after: Status, assignee: str | None
 ) -> None:
-    done = from_wire(word, status=before, assignee=ADA, claimed=claimed, actor=BO)
+    done = apply_wire_status(word, status=before, assignee=ADA, was_claimed=claimed, actor=BO)
 
     assert done == (after, assignee)
 
 
 def test_every_status_has_a_label() -> None:
-    assert set(LABELS) == set(STATUSES)
+    assert set(STATUS_LABELS) == set(STATUSES)
 
 
 def moved(at: int, word: str, actor: str = ADA) -> Fact:
@@ -62,18 +69,18 @@ def moved(at: int, word: str, actor: str = ADA) -> Fact:
 def test_a_late_fact_takes_the_place_it_would_have_had() -> None:
     closed, claimed = moved(20, "CLOSED"), moved(10, "CLAIMED")
 
-    assert fold([closed, claimed]) == fold([claimed, closed])
-    assert fold([closed, claimed]).status == "done"
+    assert fold_facts([closed, claimed]) == fold_facts([claimed, closed])
+    assert fold_facts([closed, claimed]).status == "done"
 
 
 def test_a_deleted_ticket_is_not_revived() -> None:
     deleted = Fact("ticket.deleted", 20, ADA, {})
 
-    assert fold([deleted, moved(10, "OPEN"), moved(30, "OPEN")]).deleted_at == 20
+    assert fold_facts([deleted, moved(10, "OPEN"), moved(30, "OPEN")]).deleted_at == 20
 
 
 def test_a_reopened_ticket_is_not_closed_any_more() -> None:
-    state = fold([moved(10, "CLAIMED"), moved(20, "CLOSED"), moved(30, "OPEN")])
+    state = fold_facts([moved(10, "CLAIMED"), moved(20, "CLOSED"), moved(30, "OPEN")])
 
     assert (state.status, state.assignee, state.closed_at) == ("active", None, None)
 
@@ -82,14 +89,14 @@ def test_a_subject_changed_before_the_ticket_was_told_stays_changed() -> None:
     created = Fact("ticket.created", 10, ADA, {"subject": "Old", "openerId": "1"})
     changed = Fact("ticket.updated", 20, BO, {"changes": {"subject": {"new": "New"}}})
 
-    assert fold([changed, created]).subject == "New"
+    assert fold_facts([changed, created]).subject == "New"
 
 
 def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
     def updated(at: int, **changes: object) -> Fact:
         return Fact("ticket.updated", at, ADA, {"changes": changes})
 
-    state = fold(
+    state = fold_facts(
         [
             updated(1, priority={"old": None, "new": "high"}, tags={"added": ["a", "b"]}),
             updated(2, priority={"old": "high", "new": None}, tags={"removed": ["a"]}),
@@ -101,4 +108,4 @@ def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
 
 
 def test_nothing_told_is_a_new_ticket() -> None:
-    assert fold([]) == State()
+    assert fold_facts([]) == TicketState()

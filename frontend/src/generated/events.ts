@@ -8,7 +8,7 @@ export interface AddedRemoved {
 }
 
 /** A file of a ticket, as a screen shows it. */
-export interface Attached {
+export interface FileShape {
   id: string;
   name: string;
   /** media type, by its content */
@@ -32,7 +32,7 @@ export interface GuildDeleted {
   guildId: string;
   /** of the guild's row */
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
 }
 
 /** The bot was added to a Discord server. */
@@ -44,7 +44,7 @@ export interface GuildJoined {
   guildId: string;
   /** of the guild's row */
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
   guildName: string;
   ownerId: string;
   memberCount: number;
@@ -59,17 +59,7 @@ export interface GuildLeft {
   guildId: string;
   /** of the guild's row */
   revision: number;
-  now: GuildNow;
-}
-
-/** A guild's state after the event: all a row shows. */
-export interface GuildNow {
-  id: string;
-  name: string;
-  initials: string;
-  members?: number | null;
-  botInstalled: boolean;
-  href: string;
+  now: GuildSnapshot;
 }
 
 /** The bot was set up in a Discord server. */
@@ -81,11 +71,21 @@ export interface GuildSetupComplete {
   guildId: string;
   /** of the guild's row */
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
   supportCategoryId?: string | null;
   transcriptsChannelId?: string | null;
   logChannelId?: string | null;
   defaultRoleId?: string | null;
+}
+
+/** A guild's state after the event: all a row shows. */
+export interface GuildSnapshot {
+  id: string;
+  name: string;
+  initials: string;
+  members?: number | null;
+  botInstalled: boolean;
+  href: string;
 }
 
 /** Something else about a Discord server changed, by hand in the database. */
@@ -97,7 +97,7 @@ export interface GuildUpdated {
   guildId: string;
   /** of the guild's row */
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
 }
 
 /** Somebody who was invited has accepted; `member.joined` tells who. */
@@ -144,7 +144,7 @@ export interface Line {
   id: string;
   kind: "reply" | "note" | "system";
   side?: "customer" | "staff" | "bot" | null;
-  author?: Who | null;
+  author?: PrincipalRef | null;
   /** sanitised; safe to insert */
   html: string;
   /** ms */
@@ -154,7 +154,7 @@ export interface Line {
   /** where its author changes or deletes it */
   href?: string | null;
   /** sent with it */
-  files?: ReadonlyArray<Attached> | null;
+  files?: ReadonlyArray<FileShape> | null;
 }
 
 /** Somebody became a member of an organization. */
@@ -163,10 +163,10 @@ export interface MemberJoined {
   workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
-  member: Who;
+  member: PrincipalRef;
   role: string;
   /** the organization */
-  place: Named;
+  place: NamedRef;
   /** of the member's row */
   revision: number;
 }
@@ -192,9 +192,9 @@ export interface MemberRemoved {
   workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
-  member: Who;
+  member: PrincipalRef;
   /** the organization */
-  place: Named;
+  place: NamedRef;
 }
 
 /** What one person may do in a workspace changed: a role in an organization, or an individual permission in a Discord server. */
@@ -203,19 +203,19 @@ export interface MemberRoleChanged {
   workspace?: string | null;
   /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
   actor: string;
-  member: Who;
+  member: PrincipalRef;
   /** in a Discord server; empty in an organization */
   permissions: ReadonlyArray<string>;
   /** in an organization */
   role?: string | null;
   /** the organization */
-  place?: Named | null;
+  place?: NamedRef | null;
   /** of the member's row */
   revision: number;
 }
 
 /** Something with a name: an organization, a category. */
-export interface Named {
+export interface NamedRef {
   id: string;
   name: string;
 }
@@ -316,6 +316,15 @@ export interface PersonChanged {
   erased?: string | null;
   /** of the person's row */
   revision: number;
+}
+
+/** Somebody, as a screen names them. */
+export interface PrincipalRef {
+  /** a person's id, or `discord:ID` */
+  id: string;
+  name: string;
+  /** where a picture of them is */
+  picture?: string | null;
 }
 
 /** A session ended: by sign-out, by a new password, or from afar. Its streams end with it. */
@@ -421,14 +430,14 @@ export interface TicketAssigned {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
   actorId: string;
   /** who had it */
-  before?: Who | null;
+  before?: PrincipalRef | null;
 }
 
 /** What `ticket.updated` changed. */
@@ -454,7 +463,7 @@ export interface TicketClaimed {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -483,7 +492,7 @@ export interface TicketClosed {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -512,7 +521,7 @@ export interface TicketCreated {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -540,7 +549,7 @@ export interface TicketDeleted {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -565,12 +574,12 @@ export interface TicketFileAdded {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
-  file: Attached;
+  file: FileShape;
   /** our id of the message it came with */
   message?: string | null;
 }
@@ -591,7 +600,7 @@ export interface TicketFileRemoved {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -616,7 +625,7 @@ export interface TicketMessageDeleted {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -641,7 +650,7 @@ export interface TicketMessageEdited {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -666,7 +675,7 @@ export interface TicketMessageSent {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -680,33 +689,6 @@ export interface TicketMessageSent {
   content?: string | null;
   /** ids of the people it mentions */
   mentions?: ReadonlyArray<string> | null;
-}
-
-/** A ticket's state after the event: all a row or a header shows. */
-export interface TicketNow {
-  id: string;
-  number: number;
-  subject: string;
-  status: "new" | "active" | "waiting" | "review" | "done" | "canceled";
-  statusLabel: string;
-  opener?: Who | null;
-  assignee?: Who | null;
-  priority?: string | null;
-  tags: ReadonlyArray<string>;
-  /** public replies so far */
-  messages: number;
-  /** ms */
-  openedAt: number;
-  /** ms; the newest thing that happened to it */
-  activeAt: number;
-  href: string;
-  /** of a request, as `2026-R-000001` */
-  reference?: string | null;
-  category?: Named | null;
-  /** the organization a request is of */
-  place?: Named | null;
-  /** ms; when it was completed or canceled */
-  closedAt?: number | null;
 }
 
 /** Somebody takes part in a ticket from now on, or watches it. */
@@ -725,12 +707,12 @@ export interface TicketParticipantAdded {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
-  participant: Who;
+  participant: PrincipalRef;
   role: "added" | "watcher";
 }
 
@@ -750,12 +732,12 @@ export interface TicketParticipantRemoved {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
-  participant: Who;
+  participant: PrincipalRef;
   role: "added" | "watcher";
 }
 
@@ -787,7 +769,7 @@ export interface TicketReopened {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -798,6 +780,33 @@ export interface TicketReopened {
   newStatus: string;
   actorId: string;
   reason?: string | null;
+}
+
+/** A ticket's state after the event: all a row or a header shows. */
+export interface TicketSnapshot {
+  id: string;
+  number: number;
+  subject: string;
+  status: "new" | "active" | "waiting" | "review" | "done" | "canceled";
+  statusLabel: string;
+  opener?: PrincipalRef | null;
+  assignee?: PrincipalRef | null;
+  priority?: string | null;
+  tags: ReadonlyArray<string>;
+  /** public replies so far */
+  messages: number;
+  /** ms */
+  openedAt: number;
+  /** ms; the newest thing that happened to it */
+  activeAt: number;
+  href: string;
+  /** of a request, as `2026-R-000001` */
+  reference?: string | null;
+  category?: NamedRef | null;
+  /** the organization a request is of */
+  place?: NamedRef | null;
+  /** ms; when it was completed or canceled */
+  closedAt?: number | null;
 }
 
 /** A ticket's status changed. */
@@ -816,7 +825,7 @@ export interface TicketStatusChanged {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
@@ -845,14 +854,14 @@ export interface TicketUnclaimed {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
   actorId: string;
   /** who had it */
-  before?: Who | null;
+  before?: PrincipalRef | null;
 }
 
 /** A ticket's subject, priority or tags changed. */
@@ -871,22 +880,13 @@ export interface TicketUpdated {
   ticket: string;
   /** of the ticket's row */
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   /** what the timeline gains */
   line?: Line | null;
   /** the channels that show it, where they do not follow from `workspace` */
   held?: ReadonlyArray<string> | null;
   changes: TicketChanges;
   actorId: string;
-}
-
-/** Somebody, as a screen names them. */
-export interface Who {
-  /** a person's id, or `discord:ID` */
-  id: string;
-  name: string;
-  /** where a picture of them is */
-  picture?: string | null;
 }
 
 /** The data of each type. */
@@ -980,11 +980,11 @@ export const EVENT_TYPES = [
   "invitation.revoked",
 ] as const;
 
+export const AUTHOR_KINDS = ["customer", "staff", "bot"] as const;
+
 export const LINE_KINDS = ["reply", "note", "system"] as const;
 
-export const SIDES = ["customer", "staff", "bot"] as const;
-
-export const STATUS_WORDS = ["new", "active", "waiting", "review", "done", "canceled"] as const;
+export const STATUS_NAMES = ["new", "active", "waiting", "review", "done", "canceled"] as const;
 
 /** The data of one type of event. */
 export type EventOf<T extends EventType> = EventData[T];

@@ -1,12 +1,18 @@
 // Reduce each event to the changes it makes on screen, as plain values: one row per event type.
 
-import type { EventData, EventType, GuildNow, Line, TicketNow } from "../generated/events";
+import type {
+  EventData,
+  EventType,
+  GuildSnapshot,
+  Line,
+  TicketSnapshot,
+} from "../generated/events";
 
 /** One change, which ui/dom.ts applies to the page. */
 export type Change =
   | { kind: "upsert"; row: Row }
   | { kind: "remove"; key: string; revision: number }
-  | { kind: "header"; ticket: string; revision: number; state: TicketNow }
+  | { kind: "header"; ticket: string; revision: number; state: TicketSnapshot }
   | { kind: "line"; ticket: string; line: Line }
   | { kind: "ticket-deleted"; ticket: string }
   | { kind: "organization-deleted"; workspace: string }
@@ -22,7 +28,7 @@ export interface Row {
   status: string | null;
   activeAt: number | null; // ms since 1970; the list is sorted by it
   channels: string[]; // the channels that make it visible
-  state: TicketNow | GuildNow;
+  state: TicketSnapshot | GuildSnapshot;
 }
 
 type Reducer<T extends EventType> = (data: EventData[T]) => Change[];
@@ -31,7 +37,7 @@ interface TicketData {
   workspace?: string | null;
   ticket: string;
   revision: number;
-  now: TicketNow;
+  now: TicketSnapshot;
   line?: Line | null;
   held?: readonly string[] | null;
 }
@@ -39,7 +45,7 @@ interface TicketData {
 interface GuildData {
   guildId: string;
   revision: number;
-  now: GuildNow;
+  now: GuildSnapshot;
 }
 
 /** Every event, or `null` where only fragments change. */

@@ -1,6 +1,6 @@
 // Build the toast of each event: one row per event type.
 
-import type { EventData, EventType, TicketNow } from "../generated/events";
+import type { EventData, EventType, TicketSnapshot } from "../generated/events";
 import { type Params, t, tn } from "../i18n";
 import { isAboutReader } from "./channels";
 import * as labels from "./labels";
@@ -23,7 +23,7 @@ type ToastBuilder<T extends EventType> = (
 
 interface TicketData {
   workspace?: string | null;
-  now: TicketNow;
+  now: TicketSnapshot;
 }
 
 /** Every event, or `null` for events that are not worth a toast. */

@@ -1,15 +1,15 @@
 // Fill the slots of the server's templates from the state an event carries.
 
-import { LINE_KINDS, SIDES, STATUS_WORDS } from "../generated/events";
+import { LINE_KINDS, AUTHOR_KINDS, STATUS_NAMES } from "../generated/events";
 import { t } from "../i18n";
 import { WIRE_LABELS } from "../model/labels";
 import { formatTime } from "./times";
 
 /** The allowed values of each `data-set` attribute; styles depend on them. Others are removed. */
 const ALLOWED_VALUES: Readonly<Record<string, readonly string[]>> = {
-  status: STATUS_WORDS,
+  status: STATUS_NAMES,
   kind: LINE_KINDS,
-  side: SIDES,
+  side: AUTHOR_KINDS,
   priority: ["low", "normal", "high", "urgent"],
   tone: ["info", "success", "warning", "danger"],
   "bot-installed": ["true", "false"],

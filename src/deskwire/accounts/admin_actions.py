@@ -13,11 +13,11 @@ from deskwire.accounts import identities, links, passwords, people
 from deskwire.accounts.people import Person
 from deskwire.kit.errors import Conflict, NotFound
 
-ACTOR = "shell"
+SHELL_ACTOR = "shell"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PersonWithIdentities:
     """A person with who they are elsewhere."""
 
     person: Person
@@ -43,13 +43,13 @@ def create_person(tx: Connection, email: str, name: str | None = None) -> tuple[
     return person, links.issue(tx, person.id, "sign-in")
 
 
-def reset_password(tx: Connection, email: str) -> tuple[Person, str]:
+def issue_reset_link(tx: Connection, email: str) -> tuple[Person, str]:
     """A link (its secret) with which a person sets a new password; the old one holds until then."""
-    person = find_person(tx, email)
+    person = require_person_by_email(tx, email)
     return person, links.issue(tx, person.id, "reset")
 
 
-def list_people(tx: Connection) -> list[Listed]:
+def list_people(tx: Connection) -> list[PersonWithIdentities]:
     """Everybody, by when they came, with their identities."""
     held: dict[str, list[str]] = {}
     known = select(identities.identities.c.person, identities.identities.c.principal)
@@ -58,26 +58,26 @@ def list_people(tx: Connection) -> list[Listed]:
     here = people.people.c.deleted_at.is_(None)
     rows = tx.execute(select(people.people).where(here).order_by(people.people.c.id))
     everybody = [Person(*row) for row in rows]
-    return [Listed(person, tuple(held.get(person.id, ()))) for person in everybody]
+    return [PersonWithIdentities(person, tuple(held.get(person.id, ()))) for person in everybody]
 
 
-def link_discord(tx: Connection, email: str, snowflake: str) -> Person:
+def link_discord_by_email(tx: Connection, email: str, snowflake: str) -> Person:
     """Say that a Discord user is this person; what they may see there is theirs at once."""
-    person = find_person(tx, email)
-    identities.link(tx, person.id, "discord", snowflake.strip(), actor=ACTOR)
+    person = require_person_by_email(tx, email)
+    identities.link(tx, person.id, "discord", snowflake.strip(), actor_id=SHELL_ACTOR)
     return person
 
 
-def unlink_discord(tx: Connection, email: str) -> Person:
+def unlink_discord_by_email(tx: Connection, email: str) -> Person:
     """Forget who a person is at Discord, and all it let them see."""
-    person = find_person(tx, email)
-    identities.unlink(tx, person.id, "discord", actor=ACTOR)
+    person = require_person_by_email(tx, email)
+    identities.unlink(tx, person.id, "discord", actor_id=SHELL_ACTOR)
     return person
 
 
-def find_person(tx: Connection, email: str) -> Person:
+def require_person_by_email(tx: Connection, email: str) -> Person:
     """Whoever has this address; NotFound with what to do where nobody has."""
-    person = people.find_by_email(tx, people.normal_email(email))
+    person = people.find_by_email(tx, people.normalize_email(email))
     if person is None:
         raise NotFound(
             f"Nobody here has the address {email!r}. `deskwire people list` shows everybody, "

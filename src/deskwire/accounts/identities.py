@@ -20,13 +20,13 @@ from sqlalchemy import (
 from deskwire.accounts import people
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import lock, metadata
+from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.kit.i18n import gettext
 
 # A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
 # https://discord.com/developers/docs/reference#snowflakes
-SUBJECTS = {"discord": re.compile(r"[0-9]{17,20}")}
+SUBJECT_PATTERNS = {"discord": re.compile(r"[0-9]{17,20}")}
 
 identities = Table(
     "identities",
@@ -46,7 +46,7 @@ def link(
     provider: str,
     subject: str,
     *,
-    actor: str | None = None,
+    actor_id: str | None = None,
     at: Millis | None = None,
 ) -> None:
     """Say that `subject` at `provider` is this person; again is harmless.
@@ -55,11 +55,11 @@ def link(
     people link by themselves must first have proof of both: a session here, a sign-in there.
     """
     principal = parse_principal(provider, subject)
-    lock(tx, f"identity {principal}", f"identities of {person_id}")
-    held = subject_of(tx, person_id, provider)
+    acquire_advisory_lock(tx, f"identity {principal}", f"identities of {person_id}")
+    held = read_subject(tx, person_id, provider)
     if held == subject:
         return
-    if person_of(tx, principal) is not None:
+    if find_person_id(tx, principal) is not None:
         raise Conflict(
             gettext(
                 "The %(provider)s account %(subject)s is already linked to another person here. "
@@ -81,7 +81,9 @@ def link(
     moment = now() if at is None else at
     row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
     tx.execute(insert(identities).values(**row, created_at=moment))
-    people.change(tx, person_id, linked=provider, touches_access=True, actor=actor, at=moment)
+    people.update_person_row(
+        tx, person_id, linked_provider=provider, access_changed=True, actor_id=actor_id, at=moment
+    )
 
 
 def unlink(
@@ -89,7 +91,7 @@ def unlink(
     person_id: PersonId,
     provider: str,
     *,
-    actor: str | None = None,
+    actor_id: str | None = None,
     at: Millis | None = None,
 ) -> None:
     """Forget who a person is at `provider`. NotFound if nothing is linked."""
@@ -101,22 +103,24 @@ def unlink(
                 provider=provider.capitalize(),
             )
         )
-    people.change(tx, person_id, unlinked=provider, touches_access=True, actor=actor, at=at)
+    people.update_person_row(
+        tx, person_id, unlinked_provider=provider, access_changed=True, actor_id=actor_id, at=at
+    )
 
 
-def principals_of(tx: Connection, person_id: PersonId) -> list[str]:
+def read_principals(tx: Connection, person_id: PersonId) -> list[str]:
     """Every identity of a person, as principals."""
     mine = select(identities.c.principal).where(identities.c.person == person_id)
     return list(tx.execute(mine.order_by(identities.c.principal)).scalars())
 
 
-def person_of(tx: Connection, principal: str) -> PersonId | None:
+def find_person_id(tx: Connection, principal: str) -> PersonId | None:
     """The id of the person a principal belongs to."""
     found = select(identities.c.person).where(identities.c.principal == principal)
     return tx.execute(found).scalar_one_or_none()
 
 
-def subject_of(tx: Connection, person_id: PersonId, provider: str) -> str | None:
+def read_subject(tx: Connection, person_id: PersonId, provider: str) -> str | None:
     """Who a person is at `provider`."""
     mine = (identities.c.person == person_id) & (identities.c.provider == provider)
     return tx.execute(select(identities.c.subject).where(mine)).scalar_one_or_none()
@@ -124,9 +128,9 @@ def subject_of(tx: Connection, person_id: PersonId, provider: str) -> str | None
 
 def parse_principal(provider: str, subject: str) -> str:
     """`discord`, `900000000000000002` → `discord:900000000000000002`; Invalid if it cannot be."""
-    form = SUBJECTS.get(provider)
+    form = SUBJECT_PATTERNS.get(provider)
     if form is None:
-        raise Invalid(f"{provider!r} is not a provider here; known: {', '.join(SUBJECTS)}.")
+        raise Invalid(f"{provider!r} is not a provider here; known: {', '.join(SUBJECT_PATTERNS)}.")
     if not form.fullmatch(subject):
         raise Invalid(
             gettext(

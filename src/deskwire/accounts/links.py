@@ -22,13 +22,13 @@ from sqlalchemy import (
 
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import DAY, HOUR, Millis, now
-from deskwire.kit.db import lock, metadata
+from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.kit.ids import digest, new_secret
+from deskwire.kit.ids import hash_secret, new_secret
 
 LIFETIME = HOUR  # long enough to walk to the person, short enough to be forgotten in a scrollback
-VERIFYING = DAY  # ms; it only proves an address, and mail may be read tomorrow
+VERIFY_LIFETIME = DAY  # ms; it only proves an address, and mail may be read tomorrow
 
 Purpose = Literal["sign-in", "reset", "verify"]
 
@@ -55,32 +55,32 @@ class Link:
 def issue(tx: Connection, person_id: PersonId, purpose: Purpose, at: Millis | None = None) -> str:
     """A new link's secret. Unused older ones for the same purpose end with it."""
     moment = now() if at is None else at
-    lock(tx, f"links of {person_id}")  # or two issued at once would both stay
+    acquire_advisory_lock(tx, f"links of {person_id}")  # or two issued at once would both stay
     same = (links.c.person == person_id) & (links.c.purpose == purpose)
     tx.execute(links.delete().where(same, links.c.used_at.is_(None)))
     token = new_secret()
-    row = {"token_hash": digest(token), "purpose": purpose, "person": person_id}
+    row = {"token_hash": hash_secret(token), "purpose": purpose, "person": person_id}
     tx.execute(insert(links).values(**row, expires_at=moment + lifetime_of(purpose)))
     return token
 
 
 def lifetime_of(purpose: Purpose) -> Millis:
     """How long a link can be used."""
-    return VERIFYING if purpose == "verify" else LIFETIME
+    return VERIFY_LIFETIME if purpose == "verify" else LIFETIME
 
 
-def withdraw(tx: Connection, person_id: PersonId, purposes: Collection[Purpose]) -> None:
+def revoke(tx: Connection, person_id: PersonId, purposes: Collection[Purpose]) -> None:
     """Nobody can use these links of a person any more."""
     mine = (links.c.person == person_id) & links.c.purpose.in_(purposes)
     tx.execute(links.delete().where(mine, links.c.used_at.is_(None)))
 
 
-def find(
+def find_usable(
     tx: Connection, token: str, purposes: Collection[Purpose], at: Millis | None = None
 ) -> Link:
     """The link a secret belongs to, left unused. NotFound if it cannot be used any more."""
     shown = select(links.c.purpose, links.c.person, links.c.expires_at)
-    return _link_from(tx.execute(shown.where(_is_usable(token, purposes, at))).one_or_none())
+    return _require_link(tx.execute(shown.where(_is_usable(token, purposes, at))).one_or_none())
 
 
 def redeem(
@@ -90,19 +90,19 @@ def redeem(
     # One statement, so that on no database two can find it unused before either has used it.
     used = links.update().where(_is_usable(token, purposes, at)).values(used_at=at or now())
     shown = used.returning(links.c.purpose, links.c.person, links.c.expires_at)
-    return _link_from(tx.execute(shown).one_or_none())
+    return _require_link(tx.execute(shown).one_or_none())
 
 
 def _is_usable(token: str, purposes: Collection[Purpose], at: Millis | None) -> ColumnElement[bool]:
     return and_(
-        links.c.token_hash == digest(token),
+        links.c.token_hash == hash_secret(token),
         links.c.purpose.in_(purposes),
         links.c.used_at.is_(None),
         links.c.expires_at > (now() if at is None else at),
     )
 
 
-def _link_from(row: Row[*tuple[Any, ...]] | None) -> Link:
+def _require_link(row: Row[*tuple[Any, ...]] | None) -> Link:
     if row is None:
         raise NotFound(
             gettext(

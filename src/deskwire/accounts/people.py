@@ -22,18 +22,18 @@ from sqlalchemy import (
 
 from deskwire.events import channels, log
 from deskwire.events.channels import PersonId
-from deskwire.events.redaction import FORMER, unnamed
+from deskwire.events.redaction import FORMER_MEMBER, anonymize_person
 from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import lock, metadata
+from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
-from deskwire.kit.text import is_blank, is_disruptive
+from deskwire.kit.text import is_blank, is_control_character
 
-NAME_CHARACTERS = 80  # longer names break every list they stand in
+MAX_NAME_LENGTH = 80  # longer names break every list they stand in
 THEMES = ("system", "light", "dark")
-PERSONAL = (
+PERSONAL_COLUMNS = (
     "email",
     "email_verified_at",
     "time_zone",
@@ -41,7 +41,9 @@ PERSONAL = (
     "avatar",
     "seen_at",
 )  # beside the name
-NO_MAIL = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {"test"}  # .local, .invalid, … (RFC 6761)
+UNDELIVERABLE_DOMAINS = frozenset(SPECIAL_USE_DOMAIN_NAMES) - {
+    "test"
+}  # .local, .invalid, … (RFC 6761)
 
 people = Table(
     "people",
@@ -82,10 +84,10 @@ class Person:
     @property
     def picture(self) -> str | None:
         """Where their picture is; None: initials are shown."""
-        return picture_at(self.avatar)
+        return avatar_url(self.avatar)
 
 
-def picture_at(avatar: str | None) -> str | None:
+def avatar_url(avatar: str | None) -> str | None:
     """Where the picture with this key is shown. Another picture has another address."""
     return f"/avatars/{avatar}" if avatar else None
 
@@ -93,7 +95,7 @@ def picture_at(avatar: str | None) -> str | None:
 def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = None) -> Person:
     """Add a person; `name` and `email` have been parsed. Conflict if the address is taken."""
     if email is not None:
-        lock(tx, f"email {email}")
+        acquire_advisory_lock(tx, f"email {email}")
         if find_by_email(tx, email) is not None:
             raise Conflict(
                 gettext(
@@ -110,24 +112,24 @@ def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = 
 
 def find(tx: Connection, person_id: PersonId) -> Person | None:
     """The person with this id."""
-    return person_from(tx.execute(select(people).where(people.c.id == person_id)).one_or_none())
+    return person_from_row(tx.execute(select(people).where(people.c.id == person_id)).one_or_none())
 
 
 def find_by_email(tx: Connection, email: str) -> Person | None:
     """The person with this address, as `parse_email` gives it."""
-    return person_from(tx.execute(select(people).where(people.c.email == email)).one_or_none())
+    return person_from_row(tx.execute(select(people).where(people.c.email == email)).one_or_none())
 
 
-def change(
+def update_person_row(
     tx: Connection,
     person_id: PersonId,
     *,
     name: str | None = None,
     email_verified_at: Millis | None = None,
-    linked: str | None = None,
-    unlinked: str | None = None,
-    touches_access: bool = False,
-    actor: str | None = None,
+    linked_provider: str | None = None,
+    unlinked_provider: str | None = None,
+    access_changed: bool = False,
+    actor_id: str | None = None,
     at: Millis | None = None,
 ) -> Person:
     """Note that something about a person changed: the row's revision rises, `person.changed` tells.
@@ -138,98 +140,107 @@ def change(
     """
     new = {"name": name, "email_verified_at": email_verified_at}
     changed = {column: value for column, value in new.items() if value is not None}
-    person = _write(tx, person_id, changed)
-    told = {"linked": linked, "unlinked": unlinked}
+    person = _update_row(tx, person_id, changed)
+    told = {"linked": linked_provider, "unlinked": unlinked_provider}
     known = {field: provider for field, provider in told.items() if provider is not None}
-    tell(tx, person, actor or person_id, at, touches_access=touches_access, **known)
+    record_person_changed(
+        tx, person, actor_id or person_id, at, access_changed=access_changed, **known
+    )
     return person
 
 
-def _write(tx: Connection, person_id: PersonId, values: dict[str, Any]) -> Person:
+def _update_row(tx: Connection, person_id: PersonId, values: dict[str, Any]) -> Person:
     """The row with `values`, in one statement that raises its revision, or it would be an edit."""
     mine = people.c.id == person_id
     tx.execute(people.update().where(mine).values(**values, revision=people.c.revision + 1))
     return Person(*tx.execute(select(people).where(mine)).one())
 
 
-def doubt(tx: Connection, person_id: PersonId) -> Person:
+def clear_email_verification(tx: Connection, person_id: PersonId) -> Person:
     """Their address is another than the one that was proven: nobody has shown that it is theirs."""
-    return _write(tx, person_id, {"email_verified_at": None})
+    return _update_row(tx, person_id, {"email_verified_at": None})
 
 
-def show(
+def set_appearance(
     tx: Connection, person_id: PersonId, *, theme: str | None, time_zone: str | None, at: Millis
 ) -> Person:
     """How pages look to a person; both have been parsed. None: as their system has it."""
-    person = _write(tx, person_id, {"theme": theme, "time_zone": time_zone})
-    tell(tx, person, person_id, at, touches_access=False)
+    person = _update_row(tx, person_id, {"theme": theme, "time_zone": time_zone})
+    record_person_changed(tx, person, person_id, at, access_changed=False)
     return person
 
 
-def announce(tx: Connection, person: Person, at: Millis) -> None:
+def record_created(tx: Connection, person: Person, at: Millis) -> None:
     """Tell who may see everybody that somebody has come."""
     fact = PersonChanged(
         actor=person.id, person=person.id, name=person.name, revision=person.revision
     )
-    log.append(tx, fact, channels=[channels.PEOPLE], at=at)
+    log.append(tx, fact, channels=[channels.PEOPLE_CHANNEL], at=at)
 
 
-def depict(
+def set_avatar(
     tx: Connection, person_id: PersonId, avatar: str | None, *, at: Millis
 ) -> tuple[Person, str | None]:
     """Give a person a picture (its key), or take it (None); and the key of the one before."""
     mine = people.c.id == person_id
     before = tx.execute(select(people.c.avatar).where(mine).with_for_update()).scalar_one()
-    person = _write(tx, person_id, {"avatar": avatar})
-    tell(tx, person, person_id, at, touches_access=False)
+    person = _update_row(tx, person_id, {"avatar": avatar})
+    record_person_changed(tx, person, person_id, at, access_changed=False)
     return person, before
 
 
-def deactivate(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> Person:
+def mark_deactivated(tx: Connection, person_id: PersonId, *, actor_id: str, at: Millis) -> Person:
     """From now on nobody signs in as this person, and they hear nothing."""
-    return _admit(tx, person_id, at, actor, at)
+    return _set_deactivated_at(tx, person_id, at, actor_id, at)
 
 
-def readmit(tx: Connection, person_id: PersonId, *, actor: str, at: Millis) -> Person:
+def mark_reactivated(tx: Connection, person_id: PersonId, *, actor_id: str, at: Millis) -> Person:
     """Let somebody in again who was deactivated."""
-    return _admit(tx, person_id, None, actor, at)
+    return _set_deactivated_at(tx, person_id, None, actor_id, at)
 
 
-def _admit(
-    tx: Connection, person_id: PersonId, deactivated_at: Millis | None, actor: str, at: Millis
+def _set_deactivated_at(
+    tx: Connection, person_id: PersonId, deactivated_at: Millis | None, actor_id: str, at: Millis
 ) -> Person:
-    person = _write(tx, person_id, {"deactivated_at": deactivated_at})
-    tell(tx, person, actor, at, touches_access=True)
+    person = _update_row(tx, person_id, {"deactivated_at": deactivated_at})
+    record_person_changed(tx, person, actor_id, at, access_changed=True)
     return person
 
 
-def erase(tx: Connection, person_id: PersonId, at: Millis) -> Person:
+def anonymize(tx: Connection, person_id: PersonId, at: Millis) -> Person:
     """Leave nothing of a person but the row that what they wrote points at, and no event that says
     whose it was."""
-    gone: dict[str, Any] = dict.fromkeys(PERSONAL)
-    person = _write(tx, person_id, {**gone, "name": gettext(FORMER), "deleted_at": at})
-    tell(tx, person, person_id, at, touches_access=True, erased=person_id)
-    log.redact(tx, None, person_id, since=person.created_at, rule=unnamed)
+    gone: dict[str, Any] = dict.fromkeys(PERSONAL_COLUMNS)
+    person = _update_row(tx, person_id, {**gone, "name": gettext(FORMER_MEMBER), "deleted_at": at})
+    record_person_changed(tx, person, person_id, at, access_changed=True, erased=person_id)
+    log.redact_entries(tx, None, person_id, since=person.created_at, rule=anonymize_person)
     return person
 
 
-def tell(
+def record_person_changed(
     tx: Connection,
     person: Person,
-    actor: str,
+    actor_id: str,
     at: Millis | None,
     *,
-    touches_access: bool,
+    access_changed: bool,
     cause: str | None = None,
-    **told: str,
+    **extra_fields: str,
 ) -> None:
     """Say what a person is now, to them and to who may see everybody."""
     fact = PersonChanged(
-        actor=actor, person=person.id, name=person.name, revision=person.revision, **told
+        actor=actor_id, person=person.id, name=person.name, revision=person.revision, **extra_fields
     )
     own = channels.user(person.id)
-    touches = [own] if touches_access else []
-    log.append(tx, fact, channels=[own, channels.PEOPLE], touches=touches, cause=cause, at=at)
+    touches = [own] if access_changed else []
+    log.append(
+        tx,
+        fact,
+        channels=[own, channels.PEOPLE_CHANNEL],
+        access_changes=touches,
+        cause=cause,
+        at=at,
+    )
 
 
 def parse_email(text: str) -> str:
@@ -243,7 +254,7 @@ def parse_email(text: str) -> str:
     except EmailNotValidError:
         sentence = gettext("Write the e-mail address in full, like name@example.org.")
         ending = text.strip().lower().rpartition(".")[2]
-        if "@" in text and ending in NO_MAIL:
+        if "@" in text and ending in UNDELIVERABLE_DOMAINS:
             sentence = gettext(
                 "No e-mail reaches an address in .%(ending)s. Write one like name@example.org.",
                 ending=ending,
@@ -252,7 +263,7 @@ def parse_email(text: str) -> str:
     return found.normalized.lower()
 
 
-def normal_email(text: str) -> str:
+def normalize_email(text: str) -> str:
     """`text` as it would be kept if it is an address, else trimmed and in lower case."""
     try:
         return parse_email(text)
@@ -263,10 +274,10 @@ def normal_email(text: str) -> str:
 def parse_name(text: str) -> str:
     """A name on one line, 1 to 80 characters, that is seen and cannot turn the text around it."""
     name = " ".join(text.split())
-    if is_blank(name) or len(name) > NAME_CHARACTERS or any(map(is_disruptive, name)):
+    if is_blank(name) or len(name) > MAX_NAME_LENGTH or any(map(is_control_character, name)):
         sentence = gettext(
             "Write a name of 1 to %(most)s ordinary characters.",
-            most=NAME_CHARACTERS,
+            most=MAX_NAME_LENGTH,
         )
         raise Invalid(sentence, {"name": sentence})
     return name
@@ -290,6 +301,6 @@ def parse_time_zone(text: str) -> str | None:
     return text or None
 
 
-def person_from(row: Row[*tuple[Any, ...]] | None) -> Person | None:
+def person_from_row(row: Row[*tuple[Any, ...]] | None) -> Person | None:
     """A row of `people` as a Person."""
     return None if row is None else Person(*row)

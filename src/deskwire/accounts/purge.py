@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete
 
 from deskwire.accounts.links import links
-from deskwire.accounts.rate_limit import LIMITS, Limits, failures
+from deskwire.accounts.rate_limit import RATE_LIMITS, RateLimits, failures
 from deskwire.accounts.sessions import sessions
 from deskwire.kit.clock import Millis
 
 
-def purge(tx: Connection, at: Millis, limits: Limits = LIMITS) -> int:
+def delete_expired(tx: Connection, at: Millis, limits: RateLimits = RATE_LIMITS) -> int:
     """Delete expired sessions, expired links and failures outside the window; how many rows.
 
     An expired session makes no event: nothing hears by it any more, its streams ended with it.

@@ -25,17 +25,17 @@ from sqlalchemy import (
 
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import HOUR, MINUTE, Millis
-from deskwire.kit.db import BigId, lock, metadata
-from deskwire.kit.errors import TooMany
+from deskwire.kit.db import BigId, acquire_advisory_lock, metadata
+from deskwire.kit.errors import RateLimited
 from deskwire.kit.i18n import gettext, ngettext
-from deskwire.kit.ids import digest
+from deskwire.kit.ids import hash_secret
 
-SIGN_UP = "sign-up "  # before a source that signs up; no address begins like it
-MAIL = "mail "  # before a source that has mail sent, and before whom it is sent to
-DATA = "data "  # before who downloads theirs
-DOWNLOADS = 5  # of one's data within an hour; each reads and sends all that one ever sent
-SOURCE_CHARACTERS = 64  # an address is shorter; what a broken proxy sends may not be
-SUBSCRIBER_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
+SIGN_UP_PREFIX = "sign-up "  # before a source that signs up; no address begins like it
+MAIL_PREFIX = "mail "  # before a source that has mail sent, and before whom it is sent to
+DATA_EXPORT_PREFIX = "data "  # before who downloads theirs
+MAX_DATA_EXPORTS = 5  # of one's data within an hour; each reads and sends all that one ever sent
+MAX_SOURCE_LENGTH = 64  # an address is shorter; what a broken proxy sends may not be
+IPV6_PREFIX_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
 
 failures = Table(
     "sign_in_failures",
@@ -52,118 +52,126 @@ failures = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """How many failures are borne within a window, and as many sign-ups of a source."""
 
     per_email: int = 5  # a person who mistypes needs three
-    per_source: int = 30  # an office behind one address
+    per_network: int = 30  # an office behind one address
     per_mailbox: int = 3  # mails; the first one may be in the folder for junk
     window: Millis = 15 * MINUTE
 
 
-LIMITS = Limits()
+RATE_LIMITS = RateLimits()
 
 
-def count(
-    tx: Connection, email: str, address: str | None, at: Millis, limits: Limits = LIMITS
+def count_sign_in(
+    tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> int:
     """Count an attempt to sign in as a failure until `forgive` or `withdraw`; gives its id.
 
     `email`: as `normal_email` gives it, known here or not. TooMany, and nothing counted, while a
     window is full.
     """
-    source, key = source_of(address), digest(email)
-    lock(tx, f"failures of {source}", f"failures for {key}")  # or two would count past each other
+    source, key = network_of(client_ip), hash_secret(email)
+    acquire_advisory_lock(
+        tx, f"failures of {source}", f"failures for {key}"
+    )  # or two would count past each other
     waits = (
-        _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
-        _wait(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
+        _time_until_allowed(tx, failures.c.source == source, limits.per_network, at, limits.window),
+        _time_until_allowed(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
     )
-    _refuse_early(max(waits), gettext("Too many failed attempts."))
-    return _write(tx, key, source, at)
+    _raise_if_limited(max(waits), gettext("Too many failed attempts."))
+    return _insert_failure(tx, key, source, at)
 
 
-def count_sign_up(tx: Connection, address: str | None, at: Millis, limits: Limits = LIMITS) -> None:
+def count_sign_up(
+    tx: Connection, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
+) -> None:
     """Count an attempt to sign up, whatever comes of it, beside those to sign in: an office that
     makes thirty accounts must not lock itself out. TooMany while the window is full.
     """
-    source = f"{SIGN_UP}{source_of(address)}"
-    lock(tx, f"failures of {source}")
-    wait = _wait(tx, failures.c.source == source, limits.per_source, at, limits.window)
-    _refuse_early(wait, gettext("Too many people signed up from where you are."))
-    _write(tx, None, source, at)
+    source = f"{SIGN_UP_PREFIX}{network_of(client_ip)}"
+    acquire_advisory_lock(tx, f"failures of {source}")
+    wait = _time_until_allowed(
+        tx, failures.c.source == source, limits.per_network, at, limits.window
+    )
+    _raise_if_limited(wait, gettext("Too many people signed up from where you are."))
+    _insert_failure(tx, None, source, at)
 
 
 def count_mail(
-    tx: Connection, email: str, address: str | None, at: Millis, limits: Limits = LIMITS
+    tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> None:
     """Count that somebody has a mail sent to `email`, known here or not, beside attempts to sign
     in: nobody's mailbox is to be filled from here. TooMany while a window is full.
     """
-    source, key = f"{MAIL}{source_of(address)}", digest(f"{MAIL}{email}")
-    lock(tx, f"failures of {source}", f"failures for {key}")
+    source, key = f"{MAIL_PREFIX}{network_of(client_ip)}", hash_secret(f"{MAIL_PREFIX}{email}")
+    acquire_advisory_lock(tx, f"failures of {source}", f"failures for {key}")
     waits = (
-        _wait(tx, failures.c.source == source, limits.per_source, at, limits.window),
-        _wait(tx, failures.c.email_hash == key, limits.per_mailbox, at, limits.window),
+        _time_until_allowed(tx, failures.c.source == source, limits.per_network, at, limits.window),
+        _time_until_allowed(
+            tx, failures.c.email_hash == key, limits.per_mailbox, at, limits.window
+        ),
     )
-    _refuse_early(max(waits), gettext("Too many mails were asked for."))
-    _write(tx, key, source, at)
+    _raise_if_limited(max(waits), gettext("Too many mails were asked for."))
+    _insert_failure(tx, key, source, at)
 
 
-def count_download(tx: Connection, person_id: PersonId, at: Millis) -> None:
+def count_data_export(tx: Connection, person_id: PersonId, at: Millis) -> None:
     """Count that somebody downloads their data. TooMany after `DOWNLOADS` within an hour."""
-    source = f"{DATA}{person_id}"
-    lock(tx, f"failures of {source}")
-    wait = _wait(tx, failures.c.source == source, DOWNLOADS, at, HOUR)
-    _refuse_early(wait, gettext("You downloaded your data often just now."))
-    _write(tx, None, source, at)
+    source = f"{DATA_EXPORT_PREFIX}{person_id}"
+    acquire_advisory_lock(tx, f"failures of {source}")
+    wait = _time_until_allowed(tx, failures.c.source == source, MAX_DATA_EXPORTS, at, HOUR)
+    _raise_if_limited(wait, gettext("You downloaded your data often just now."))
+    _insert_failure(tx, None, source, at)
 
 
-def forgive(tx: Connection, attempt: int, email: str) -> None:
+def clear_failures(tx: Connection, attempt_id: int, email: str) -> None:
     """The attempt succeeded: the address starts anew, what the source did otherwise stays."""
-    withdraw(tx, attempt)
-    same = failures.c.email_hash == digest(email)
+    discard_attempt(tx, attempt_id)
+    same = failures.c.email_hash == hash_secret(email)
     tx.execute(failures.update().where(same).values(email_hash=None))
 
 
-def withdraw(tx: Connection, attempt: int) -> None:
+def discard_attempt(tx: Connection, attempt_id: int) -> None:
     """The attempt was never judged: it does not count."""
-    tx.execute(delete(failures).where(failures.c.id == attempt))
+    tx.execute(delete(failures).where(failures.c.id == attempt_id))
 
 
-def source_of(address: str | None) -> str:
+def network_of(client_ip: str | None) -> str:
     """Whom an IP address stands for: IPv4 itself, IPv6 its /64, anything else as it is."""
     try:
-        ip = ip_address(address or "")
+        ip = ip_address(client_ip or "")
     except ValueError:
-        return (address or "unknown")[:SOURCE_CHARACTERS]
+        return (client_ip or "unknown")[:MAX_SOURCE_LENGTH]
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped is not None:
             return str(ip.ipv4_mapped)
-        return str(IPv6Network((int(ip), SUBSCRIBER_BITS), strict=False))
+        return str(IPv6Network((int(ip), IPV6_PREFIX_BITS), strict=False))
     return str(ip)
 
 
-def _wait(
-    tx: Connection, same: ColumnElement[bool], limit: int, at: Millis, window: Millis
+def _time_until_allowed(
+    tx: Connection, condition: ColumnElement[bool], limit: int, at: Millis, window: Millis
 ) -> Millis:
     # Full as long as the limit-th newest failure is in the window.
-    recent = select(failures.c.at).where(same, failures.c.at > at - window)
+    recent = select(failures.c.at).where(condition, failures.c.at > at - window)
     oldest = tx.execute(recent.order_by(failures.c.at.desc()).limit(1).offset(limit - 1)).scalar()
     return 0 if oldest is None else oldest + window - at
 
 
-def _refuse_early(wait: Millis, sentence: str) -> None:
+def _raise_if_limited(wait: Millis, message: str) -> None:
     if wait > 0:
         seconds = -(-wait // 1000)
-        raise TooMany(f"{sentence} {_try_again(seconds)}", seconds)
+        raise RateLimited(f"{message} {_retry_text(seconds)}", seconds)
 
 
-def _write(tx: Connection, key: str | None, source: str, at: Millis) -> int:
+def _insert_failure(tx: Connection, key: str | None, source: str, at: Millis) -> int:
     row = insert(failures).values(email_hash=key, source=source, at=at)
     return int(tx.execute(row.returning(failures.c.id)).scalar_one())
 
 
-def _try_again(seconds: int) -> str:
+def _retry_text(seconds: int) -> str:
     if seconds <= 90:
         return ngettext("Try again in %(num)s second.", "Try again in %(num)s seconds.", seconds)
     minutes = -(-seconds // 60)

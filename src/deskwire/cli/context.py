@@ -13,45 +13,49 @@ if TYPE_CHECKING:
 
 def read_settings() -> Settings:
     """The settings of this process."""
-    from deskwire.settings import load
+    from deskwire.settings import load_settings
 
-    return load()
+    return load_settings()
 
 
 @contextmanager
-def reading(settings: Settings, *, ready: bool = True) -> Iterator[Database]:
+def open_for_reading(
+    settings: Settings, *, require_current_schema: bool = True
+) -> Iterator[Database]:
     """The database, to be read; `ready`: only at the schema this version needs."""
-    from deskwire.server.services import look_at
+    from deskwire.server.services import connect_for_reading
 
-    db = look_at(settings.database_url, ready=ready)
+    db = connect_for_reading(settings.database_url, require_current_schema=require_current_schema)
     try:
         yield db
     finally:
         db.close()
 
 
-def write(
-    settings: Settings, command: str, arguments: dict[str, Any], *, may_begin: bool = False
+def run_command(
+    settings: Settings, command: str, arguments: dict[str, Any], *, create_if_missing: bool = False
 ) -> Any:  # noqa: ANN401 - JSON
     """Run a command in the serving process, or here if nobody serves or all may write.
 
     `may_begin`: where there is no SQLite file yet one is made and told of, instead of taking
     this for the wrong folder.
     """
-    from deskwire.kit.sqlite import SCHEME, path_of
-    from deskwire.server.services import run_command
+    from deskwire.kit.sqlite import URL_PREFIX, parse_sqlite_path
+    from deskwire.server.services import run_admin_command
 
     url = settings.database_url
-    is_new = url.startswith(SCHEME) and not path_of(url).exists()
-    made = run_command(url, command, arguments, may_begin=may_begin)
+    is_new = url.startswith(URL_PREFIX) and not parse_sqlite_path(url).exists()
+    made = run_admin_command(url, command, arguments, create_if_missing=create_if_missing)
     if is_new:
-        print(f"Began a new database: {path_of(url)}")
+        print(f"Began a new database: {parse_sqlite_path(url)}")
     return made
 
 
-def is_here(settings: Settings) -> bool:
+def is_served_locally(settings: Settings) -> bool:
     """Whether a server on this machine may be serving the database of these settings."""
-    from deskwire.kit.sqlite import SCHEME
-    from deskwire.server.control import read_url
+    from deskwire.kit.sqlite import URL_PREFIX
+    from deskwire.server.control import read_server_url
 
-    return not settings.database_url.startswith(SCHEME) or bool(read_url(settings.database_url))
+    return not settings.database_url.startswith(URL_PREFIX) or bool(
+        read_server_url(settings.database_url)
+    )

@@ -17,7 +17,7 @@ from deskwire.kit.errors import Refusal
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
+def report_errors() -> Iterator[None]:
     """Turn what is refused into one sentence on standard error."""
     try:
         yield
@@ -33,14 +33,14 @@ def sentences() -> Iterator[None]:
         raise SystemExit(0) from None
     except Exception as error:
         if hasattr(error, "format_message"):  # Typer's own class for it is private
-            raise SystemExit(_mistyped(error)) from None
+            raise SystemExit(_report_usage_error(error)) from None
         if type(error).__module__ != "sqlalchemy.exc":
             raise
         print(f"deskwire: the database refused: {getattr(error, 'orig', error)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
-def _mistyped(error: Any) -> int:  # noqa: ANN401
+def _report_usage_error(error: Any) -> int:  # noqa: ANN401
     """Say what is wrong with the command itself; the exit code."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":

@@ -15,25 +15,30 @@ from pathlib import Path
 from random import Random
 
 from deskwire.accounts.passwords import Hasher
-from deskwire.demo.clerks import Clerks
-from deskwire.demo.seed import seed
-from deskwire.demo.world import CLIENTS, LOGINS, NORTHWIND, PASSWORD, TEAM
+from deskwire.demo.agents import Agents
+from deskwire.demo.cast import CLIENTS, DISCORD_LOGINS, NORTHWIND, PASSWORD, TEAM
+from deskwire.demo.seed import seed_demo
 from deskwire.kit.ids import new_secret
-from deskwire.kit.logging import set_up
+from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
-from deskwire.server.serve import listen, serve_on
-from deskwire.server.services import Opened, open_database
-from deskwire.settings import Settings, load
-from deskwire.web.http.log_redaction import redact
+from deskwire.server.serve import bind_socket, serve_socket
+from deskwire.server.services import OpenedDatabase, open_database
+from deskwire.settings import Settings, load_settings
+from deskwire.web.http.log_redaction import redact_paths
 
-STARTING = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # what the interpreter may need
-END_WITHIN = 3.0  # s the simulator has to go by itself
+INHERITED_VARIABLES = (
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+)  # what the interpreter may need
+STOP_TIMEOUT = 3.0  # s the simulator has to go by itself
 
 
-def run(folder: Path) -> None:
+def run_demo(folder: Path) -> None:
     """Serve the demo until SIGINT or SIGTERM; its data stays in `folder` for the next time."""
     secret = _read_secret(folder / "secret") or new_secret()
-    settings = load(
+    settings = load_settings(
         {
             "database_url": f"sqlite:///{folder / 'deskwire.db'}",
             "files_url": str(folder / "files"),
@@ -42,17 +47,17 @@ def run(folder: Path) -> None:
             "sse_debug": True,
         }
     )
-    set_up(settings.log_level, redact)
-    listening = listen(settings.host, settings.port)  # before anything is written
+    configure_logging(settings.log_level, redact_paths)
+    listening = bind_socket(settings.host, settings.port)  # before anything is written
     try:
-        _keep_secret(folder / "secret", secret)
+        _write_secret(folder / "secret", secret)
         opened = open_database(settings.database_url)
-        _furnish(opened, settings)
-        with _simulator(settings, settings.address, folder):
-            text = welcome(settings, folder, secret)
-            clerks = Clerks(opened.db, folder / "portal.json", Random())  # noqa: S311  no secret
+        _seed_database(opened, settings)
+        with _running_simulator(settings, settings.local_url, folder):
+            text = render_welcome(settings, folder, secret)
+            clerks = Agents(opened.db, folder / "portal.json", Random())  # noqa: S311  no secret
             beside = {"clerks": clerks.run}
-            serve_on(listening, settings, opened, lambda: print(text, flush=True), beside)
+            serve_socket(listening, settings, opened, lambda: print(text, flush=True), beside)
     finally:
         listening.close()
 
@@ -61,7 +66,7 @@ def _read_secret(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def _keep_secret(path: Path, secret: str) -> None:
+def _write_secret(path: Path, secret: str) -> None:
     """The demo's own webhook secret: made once, readable by its owner only."""
     if not _read_secret(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,10 +74,10 @@ def _keep_secret(path: Path, secret: str) -> None:
         path.write_text(secret)
 
 
-def _furnish(opened: Opened, settings: Settings) -> None:
+def _seed_database(opened: OpenedDatabase, settings: Settings) -> None:
     hasher = Hasher()
     try:
-        asyncio.run(seed(opened.db, hasher, open_store(settings.files_url)))
+        asyncio.run(seed_demo(opened.db, hasher, open_store(settings.files_url)))
     except BaseException:
         opened.close()
         raise
@@ -80,15 +85,15 @@ def _furnish(opened: Opened, settings: Settings) -> None:
         hasher.close()
 
 
-def welcome(settings: Settings, folder: Path, secret: str) -> str:
+def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
     """What is said once the demo can be opened; not the secret, but where it lies."""
-    portal = [f"    {each.email:22} {each.sees}" for each in (*TEAM, *CLIENTS)]
-    rows = [f"    {login.email:22} {login.sees}" for login in LOGINS]
+    portal = [f"    {each.email:22} {each.access_summary}" for each in (*TEAM, *CLIENTS)]
+    rows = [f"    {login.email:22} {login.access_summary}" for login in DISCORD_LOGINS]
     ours = [f"DATABASE_URL={settings.database_url}"]
     if settings.bot_secrets == [secret]:  # not another one of the environment or of a file
         ours.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
     return f"""
-  Deskwire is live at {settings.address}
+  Deskwire is live at {settings.local_url}
 
   Sign in with the password  {PASSWORD}
 
@@ -107,26 +112,26 @@ def welcome(settings: Settings, folder: Path, secret: str) -> str:
   The shell works on the demo too, from this folder in another terminal:
 
     export {" ".join(ours)}
-    {_command()} webhook send ticket.created --guild {NORTHWIND.id} --ticket 901
+    {_command_name()} webhook send ticket.created --guild {NORTHWIND.id} --ticket 901
 """
 
 
-def _command() -> str:
+def _command_name() -> str:
     """How this process was called, if by the name people can type."""
     called = sys.argv[0]
     return called if Path(called).name == "deskwire" else "python -m deskwire"
 
 
-def bot_environment(settings: Settings, ours: Mapping[str, str]) -> dict[str, str]:
+def simulator_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """What the simulated bot is told: how to start, and the secret; nothing else that we know."""
-    known = {name: ours[name] for name in STARTING if name in ours}
+    known = {name: environment[name] for name in INHERITED_VARIABLES if name in environment}
     if settings.bot_secrets:
         known["BOT_WEBHOOK_SECRET"] = settings.bot_secrets[0]
     return known
 
 
 @contextmanager
-def _simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]:
+def _running_simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]:
     """The bot, as a process of its own that knows only the address and the secret."""
     command = [
         sys.executable,
@@ -137,14 +142,14 @@ def _simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]
         "--state",
         str(folder / "story.json"),
     ]
-    known = bot_environment(settings, os.environ)
+    known = simulator_environment(settings, os.environ)
     process = subprocess.Popen(command, env=known, stdin=subprocess.DEVNULL)  # noqa: S603
     try:
         yield
     finally:
         process.terminate()
         try:
-            process.wait(END_WITHIN)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

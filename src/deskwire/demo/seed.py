@@ -17,56 +17,56 @@ from sqlalchemy import Connection, bindparam, select
 
 from deskwire.accounts import identities, passwords, people
 from deskwire.accounts.passwords import Hasher
-from deskwire.demo import portal
-from deskwire.demo.past import Told, past
-from deskwire.demo.world import CLIENTS, LOGINS, PASSWORD, TEAM, Login
+from deskwire.demo import seed_portal
+from deskwire.demo.cast import CLIENTS, DISCORD_LOGINS, PASSWORD, TEAM, DiscordLogin
+from deskwire.demo.discord_history import SentEvent, build_history
 from deskwire.events.log import log
-from deskwire.integrations.discord.sender import envelope, headers
+from deskwire.integrations.discord.sender import build_envelope, build_headers
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import DAY, HOUR, MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.ids import new_secret
 from deskwire.kit.store import Store
 from deskwire.tickets.files.uploads import Uploads
-from deskwire.webhooks.deliveries import deliveries, keep
-from deskwire.webhooks.source import Arrived, check
+from deskwire.webhooks.deliveries import deliveries, store_deliveries
+from deskwire.webhooks.source import IncomingDelivery, verify_request
 from deskwire.webhooks.worker import Worker
 
 SEED = 20261122  # any number; always the same past
 ACTOR = "demo"
 
 
-async def seed(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -> bool:
+async def seed_demo(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -> bool:
     """Make the demo's world in `db`, its files in `store`. False, and nothing done, if anybody or
     anything is in it."""
     if not await db.read(_is_empty):
         return False
-    everybody = (*LOGINS, *TEAM, *CLIENTS)
+    everybody = (*DISCORD_LOGINS, *TEAM, *CLIENTS)
     hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in everybody))
-    uploads = Uploads(db, store, portal.LIMIT)
-    papers, is_done = await portal.keep_papers(uploads), False
+    uploads = Uploads(db, store, seed_portal.MAX_FILE_BYTES)
+    papers, is_done = await seed_portal.store_attachments(uploads), False
     try:
-        is_done = await db.write(_settle, db, hashes, papers, clock())
+        is_done = await db.write(_seed_all, db, hashes, papers, clock())
     finally:
         if not is_done:
-            await portal.drop_papers(uploads, papers)
+            await seed_portal.drop_attachments(uploads, papers)
     return is_done
 
 
-def _settle(
+def _seed_all(
     tx: Connection,
     db: Database,
     hashes: Sequence[str],
-    papers: Mapping[str, portal.Paper],
+    attachments: Mapping[str, seed_portal.AttachmentRow],
     at: Millis,
 ) -> bool:
     if not _is_empty(tx):  # somebody was faster
         return False
-    began, town = at - portal.LENGTH - DAY, portal.Town(tx, papers)
-    for nth, (login, hash_) in enumerate(zip(LOGINS, hashes, strict=False)):
-        _move_in(tx, login, hash_, began + nth * MINUTE)
-    town.found(hashes[len(LOGINS) :], began + HOUR)
-    _live(tx, db, past(Random(SEED), at), town.moments(at))  # noqa: S311  nothing secret is drawn
+    began, town = at - seed_portal.HISTORY_LENGTH - DAY, seed_portal.PortalSeeder(tx, attachments)
+    for nth, (login, hash_) in enumerate(zip(DISCORD_LOGINS, hashes, strict=False)):
+        _create_account(tx, login, hash_, began + nth * MINUTE)
+    town.create_accounts(hashes[len(DISCORD_LOGINS) :], began + HOUR)
+    _replay_history(tx, db, build_history(Random(SEED), at), town.iter_history(at))  # noqa: S311  nothing secret is drawn
     return True
 
 
@@ -76,51 +76,56 @@ def _is_empty(tx: Connection) -> bool:
     )
 
 
-def _move_in(tx: Connection, login: Login, hash_: str, at: Millis) -> None:
+def _create_account(tx: Connection, login: DiscordLogin, hash_: str, at: Millis) -> None:
     person = people.create(tx, name=login.name, email=login.email, at=at)
-    passwords.store(tx, person.id, hash_, at)
-    people.change(tx, person.id, email_verified_at=at, actor=ACTOR, at=at)
-    identities.link(tx, person.id, "discord", login.user.id, actor=ACTOR, at=at)
+    passwords.store_hash(tx, person.id, hash_, at)
+    people.update_person_row(tx, person.id, email_verified_at=at, actor_id=ACTOR, at=at)
+    identities.link(tx, person.id, "discord", login.discord_user.id, actor_id=ACTOR, at=at)
 
 
-def _live(
-    tx: Connection, db: Database, told: Sequence[Told], moments: Iterable[portal.Moment]
+def _replay_history(
+    tx: Connection,
+    db: Database,
+    events: Sequence[SentEvent],
+    portal_calls: Iterable[seed_portal.ScheduledCall],
 ) -> None:
     """Have all that happened happen, each at its own time: the worker understands what the bot
     told, delivery by delivery, and in between people do what they did in the portal."""
     secret = new_secret()  # signs this past and is forgotten
     source = BotSource([secret])
-    keep(tx, [_arrived(source, secret, each) for each in told])
-    clock = _Moment()
+    store_deliveries(tx, [_sign_delivery(source, secret, each) for each in events])
+    clock = _SettableClock()
     worker = Worker(db, [source], clock)
 
     def understand(at: Millis) -> None:
         clock.at = at
-        worker.work_off(tx, 1)
+        worker.apply_pending(tx, 1)
 
-    everything: list[portal.Moment] = [*moments]
-    everything += [(each.at, partial(understand, each.at)) for each in told]
+    everything: list[seed_portal.ScheduledCall] = [*portal_calls]
+    everything += [(each.sent_at, partial(understand, each.sent_at)) for each in events]
     for _, happen in sorted(everything, key=itemgetter(0)):
         happen()
-    _date_log(tx)
+    _backdate_log(tx)
 
 
-def _arrived(source: BotSource, secret: str, told: Told) -> Arrived:
-    body = envelope(told.type, told.data, told.at)
-    sent = headers(secret, told.at, body)
-    arrived = check(source, [(k.encode(), v.encode()) for k, v in sent.items()], body, told.at)
-    assert isinstance(arrived, Arrived)  # we signed it ourselves
+def _sign_delivery(source: BotSource, secret: str, event: SentEvent) -> IncomingDelivery:
+    body = build_envelope(event.type, event.data, event.sent_at)
+    sent = build_headers(secret, event.sent_at, body)
+    arrived = verify_request(
+        source, [(k.encode(), v.encode()) for k, v in sent.items()], body, event.sent_at
+    )
+    assert isinstance(arrived, IncomingDelivery)  # we signed it ourselves
     return arrived
 
 
-def _date_log(tx: Connection) -> None:
+def _backdate_log(tx: Connection) -> None:
     rows = tx.execute(select(deliveries.c.id, deliveries.c.received_at))
     dates = [{"of": f"delivery:{id_}", "then": at} for id_, at in rows]
     dated = log.update().where(log.c.cause == bindparam("of")).values(at=bindparam("then"))
     tx.execute(dated, dates)
 
 
-class _Moment:
+class _SettableClock:
     """A clock that is told the time."""
 
     at: Millis = 0

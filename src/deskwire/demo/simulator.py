@@ -20,49 +20,58 @@ from random import Random
 from types import FrameType
 from typing import NoReturn
 
-from deskwire.demo.memory import Memory, begin_memory, begin_unremembered, parse_memory
-from deskwire.demo.story import Beat, Story
-from deskwire.integrations.discord.sender import Answer, send
+from deskwire.demo.discord_story import Beat, Story
+from deskwire.demo.discord_story_state import (
+    StoryState,
+    new_story_state,
+    new_unsaved_story_state,
+    parse_story_state,
+)
+from deskwire.integrations.discord.sender import SendResult, send_event
 from deskwire.kit.clock import SECOND, Millis, now
 from deskwire.kit.errors import Invalid, Refusal, Upstream
 
-PATIENCE = 600.0  # s without an answer; a server away for longer is not coming back by itself
-FIRST_WAIT, MAX_WAIT = 0.2, 5.0  # s between tries
-SLICE = 0.5  # s; how long the end of the parent may go unnoticed
-LATER = frozenset({408, 429, 500, 502, 503, 504})  # statuses that are different next time
+GIVE_UP_AFTER = 600.0  # s without an answer; a server away for longer is not coming back by itself
+FIRST_RETRY_DELAY, MAX_RETRY_DELAY = 0.2, 5.0  # s between tries
+PARENT_POLL_INTERVAL = 0.5  # s; how long the end of the parent may go unnoticed
+RETRYABLE_STATUSES = frozenset(
+    {408, 429, 500, 502, 503, 504}
+)  # statuses that are different next time
 
-Post = Callable[[Beat, str], Answer]
-Wait = Callable[[float], None]
+PostBeat = Callable[[Beat, str], SendResult]
+Sleep = Callable[[float], None]
 
 
-def run(story: Story, post: Post, wait: Wait, save: Callable[[Memory], None]) -> NoReturn:
+def run_story(
+    story: Story, post: PostBeat, sleep: Sleep, save: Callable[[StoryState], None]
+) -> NoReturn:
     """Tell the story for ever. Raises Upstream when the server refuses or stays away."""
     while True:
-        beat = story.tell()
-        wait(beat.delay / SECOND)
-        deliver(beat, post, wait)
-        save(story.memory)
+        beat = story.next_beat()
+        sleep(beat.delay / SECOND)
+        deliver_beat(beat, post, sleep)
+        save(story.state)
 
 
-def deliver(beat: Beat, post: Post, wait: Wait) -> None:
+def deliver_beat(beat: Beat, post: PostBeat, sleep: Sleep) -> None:
     """Post one beat until it is taken; under one id, so that two tries are one event."""
-    id_, waited, pause = secrets.token_hex(8), 0.0, FIRST_WAIT
-    while (trouble := _try(beat, id_, post)) is not None:
-        if waited >= PATIENCE:
+    id_, waited, pause = secrets.token_hex(8), 0.0, FIRST_RETRY_DELAY
+    while (trouble := _try_post(beat, id_, post)) is not None:
+        if waited >= GIVE_UP_AFTER:
             raise Upstream(f"Gave up after {waited:.0f} s. {trouble}", permanent=True)
-        wait(pause)
-        waited, pause = waited + pause, min(2 * pause, MAX_WAIT)
+        sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, MAX_RETRY_DELAY)
 
 
-def _try(beat: Beat, id_: str, post: Post) -> str | None:
+def _try_post(beat: Beat, id_: str, post: PostBeat) -> str | None:
     """None if it was taken, else why it is worth another try."""
     try:
         answer = post(beat, id_)
     except Upstream as error:
         return str(error)
-    if answer.is_kept:
+    if answer.is_accepted:
         return None
-    if answer.status in LATER:
+    if answer.status in RETRYABLE_STATUSES:
         return f"The server answered {answer.status}: {answer.message}"
     raise Upstream(
         f"The server refused {beat.type} with {answer.status}: {answer.message}. "
@@ -79,33 +88,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="a line for each event")
     chosen = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     try:
         secret = _read_secret()
-        story = Story(Random(), now, read_memory(chosen.state, now()))  # noqa: S311  no secret
-        run(story, _poster(chosen.url, secret, chosen.verbose), _Waiter(), _saver(chosen.state))
+        story = Story(Random(), now, read_story_state(chosen.state, now()))  # noqa: S311  no secret
+        run_story(
+            story,
+            _make_poster(chosen.url, secret, chosen.verbose),
+            _ParentWatchingSleep(),
+            _make_saver(chosen.state),
+        )
     except Refusal as refusal:
         sys.stderr.write(f"simulator: {refusal}\n")
         return 1
 
 
-def read_memory(path: Path | None, at: Millis) -> Memory:
+def read_story_state(path: Path | None, at: Millis) -> StoryState:
     """What the file remembers; a new beginning where there is none or it cannot be read."""
     if path is None:
-        return begin_unremembered(at)
+        return new_unsaved_story_state(at)
     try:
-        return parse_memory(path.read_text("utf-8"))
+        return parse_story_state(path.read_text("utf-8"))
     except FileNotFoundError:
-        return begin_memory(at)
+        return new_story_state(at)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"simulator: begins anew, {path} cannot be read: {error}\n")
-        return begin_memory(at)
+        return new_story_state(at)
 
 
-def write_memory(path: Path, memory: Memory) -> None:
+def write_story_state(path: Path, state: StoryState) -> None:
     """Keep `memory` in the file; whoever reads it finds the old or the new one, never half."""
     half = path.with_name(f"{path.name}.new")
-    half.write_text(memory.to_json(), "utf-8")
+    half.write_text(state.to_json(), "utf-8")
     half.replace(path)
 
 
@@ -117,9 +131,9 @@ def _read_secret() -> str:
     return secret
 
 
-def _poster(url: str, secret: str, verbose: bool) -> Post:
-    def post(beat: Beat, id_: str) -> Answer:
-        answer = send(url, secret, beat.type, beat.data, id_=id_)
+def _make_poster(url: str, secret: str, verbose: bool) -> PostBeat:
+    def post(beat: Beat, id_: str) -> SendResult:
+        answer = send_event(url, secret, beat.type, beat.data, id_=id_)
         if verbose:
             sys.stderr.write(f"{answer.status} {beat.type} {beat.data['guildId']}\n")
         return answer
@@ -127,11 +141,11 @@ def _poster(url: str, secret: str, verbose: bool) -> Post:
     return post
 
 
-def _saver(path: Path | None) -> Callable[[Memory], None]:
-    return lambda memory: write_memory(path, memory) if path is not None else None
+def _make_saver(path: Path | None) -> Callable[[StoryState], None]:
+    return lambda memory: write_story_state(path, memory) if path is not None else None
 
 
-class _Waiter:
+class _ParentWatchingSleep:
     """Waits, and leaves when the process that started us is gone."""
 
     def __init__(self) -> None:
@@ -140,12 +154,12 @@ class _Waiter:
     def __call__(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, SLICE))
+            time.sleep(min(left, PARENT_POLL_INTERVAL))
             if os.getppid() != self._parent:
                 raise SystemExit(0)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)  # from wherever it is: nothing here takes harm from being interrupted
 
 

@@ -36,8 +36,10 @@ from deskwire.workspaces.organizations.organizations import (
     organizations,
 )
 
-CHANNEL = "deskwire_edits"  # where PostgreSQL announces that there is a note
-UNREADABLE = "holds bytes that are no text: correct them with `CAST(… AS TEXT)` or delete the row"
+EDITS_TOPIC = "deskwire_edits"  # where PostgreSQL announces that there is a note
+UNREADABLE_TEXT = (
+    "holds bytes that are no text: correct them with `CAST(… AS TEXT)` or delete the row"
+)
 
 outside_changes = Table(
     "outside_changes",
@@ -53,7 +55,7 @@ outside_changes = Table(
 )
 
 # What is above is told before what is below: a ticket's edit before that of its facts.
-WATCHED: tuple[Table, ...] = (
+WATCHED_TABLES: tuple[Table, ...] = (
     people,
     guilds,
     organizations,
@@ -66,51 +68,51 @@ WATCHED: tuple[Table, ...] = (
     messages,
 )
 
-Key = tuple[str, ...]
+RowKey = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedRow:
     """All that was done by hand to one row since it was last told of."""
 
     table: Table
-    key: Key
+    key: RowKey
     before: dict[str, Any] | None  # None: it was not there
     at: Millis  # of the newest edit
-    notes: tuple[int, ...]
+    change_ids: tuple[int, ...]
 
     @property
-    def name(self) -> str:
+    def label(self) -> str:
         """The row, for people."""
         return f"{self.table.name} {' '.join(self.key)}"
 
     @property
     def cause(self) -> str:
         """How entries of the log name it."""
-        return f"edit:{self.notes[-1]}"
+        return f"edit:{self.change_ids[-1]}"
 
 
-def is_anything(tx: Connection) -> bool:
+def has_pending_changes(tx: Connection) -> bool:
     """Whether there is an edit nobody has been told of. Asked very often."""
-    return tx.execute(_ANY).first() is not None
+    return tx.execute(_FIRST_PENDING).first() is not None
 
 
-_ANY = select(outside_changes.c.id).where(outside_changes.c.problem.is_(None)).limit(1)
+_FIRST_PENDING = select(outside_changes.c.id).where(outside_changes.c.problem.is_(None)).limit(1)
 
 
-def read_edited(tx: Connection, limit: int) -> list[Edited]:
+def list_edited_rows(tx: Connection, limit: int) -> list[EditedRow]:
     """The rows that the oldest `limit` notes tell of."""
-    found: dict[tuple[str, Key], Edited] = {}
-    for note in _readable(tx, tx.execute(_OLDEST, {"at_most": limit}).scalars().all()):
-        for edited in _rows_of(note):
+    found: dict[tuple[str, RowKey], EditedRow] = {}
+    for note in _read_changes(tx, tx.execute(_OLDEST_IDS, {"at_most": limit}).scalars().all()):
+        for edited in _edited_rows_of(note):
             place = (note.table_name, edited.key)
             known = found.get(place)
-            found[place] = edited if known is None else _joined(known, edited)
-    order = {table: number for number, table in enumerate(WATCHED)}
-    return sorted(found.values(), key=lambda each: (order[each.table], each.notes[0]))
+            found[place] = edited if known is None else _merge(known, edited)
+    order = {table: number for number, table in enumerate(WATCHED_TABLES)}
+    return sorted(found.values(), key=lambda each: (order[each.table], each.change_ids[0]))
 
 
-_OLDEST = (
+_OLDEST_IDS = (
     select(outside_changes.c.id)
     .where(outside_changes.c.problem.is_(None))
     .order_by(outside_changes.c.id)
@@ -118,17 +120,17 @@ _OLDEST = (
 )
 
 
-def forget(tx: Connection, edited: Edited) -> None:
+def delete_changes(tx: Connection, edited: EditedRow) -> None:
     """The row has been told of: remove its notes, also those of what was wrong with it before."""
     table = outside_changes
-    ours = table.c.id.in_(edited.notes)
+    ours = table.c.id.in_(edited.change_ids)
     older = (table.c.table_name == edited.table.name) & table.c.problem.is_not(None)
     rows = tx.execute(select(table.c.id, table.c.row_key).where(older))
-    settled = [row.id for row in rows if parse_key(row.row_key) == edited.key]
+    settled = [row.id for row in rows if parse_row_key(row.row_key) == edited.key]
     tx.execute(delete(table).where(ours | table.c.id.in_(settled)))
 
 
-def keep_problem(tx: Connection, edited: Edited, problem: str) -> None:
+def record_problem(tx: Connection, edited: EditedRow, problem: str) -> None:
     """Note what is wrong with a row, for an operator; it is not tried again."""
     row = {
         "table_name": edited.table.name,
@@ -140,7 +142,7 @@ def keep_problem(tx: Connection, edited: Edited, problem: str) -> None:
     tx.execute(insert(outside_changes).values(row))
 
 
-def read_problems(tx: Connection, limit: int) -> list[tuple[int, str]]:
+def list_problems(tx: Connection, limit: int) -> list[tuple[int, str]]:
     """Numbers and sentences of what was wrong with edits, the oldest first."""
     table = outside_changes
     wrong = select(table.c.id, table.c.problem).where(table.c.problem.is_not(None))
@@ -148,12 +150,12 @@ def read_problems(tx: Connection, limit: int) -> list[tuple[int, str]]:
     return [(row.id, row.problem) for row in rows]
 
 
-def parse_key(text: str) -> Key:
+def parse_row_key(text: str) -> RowKey:
     """A row's key as the trigger wrote it."""
     return tuple(str(part) for part in json.loads(text))
 
 
-def _readable(tx: Connection, ids: Collection[int]) -> Iterator[Row[Any]]:
+def _read_changes(tx: Connection, ids: Collection[int]) -> Iterator[Row[Any]]:
     """Each note; one by one, because SQLite reads no row whose text is none."""
     table = outside_changes
     for id_ in ids:
@@ -162,20 +164,22 @@ def _readable(tx: Connection, ids: Collection[int]) -> Iterator[Row[Any]]:
         except OperationalError as error:
             if "decode" not in str(error.orig):
                 raise
-            lost = {"problem": f"a row that was edited {UNREADABLE}", "before": None}
+            lost = {"problem": f"a row that was edited {UNREADABLE_TEXT}", "before": None}
             tx.execute(update(table).where(table.c.id == id_).values(**lost, row_key="[]"))
 
 
-def _rows_of(note: Row[Any]) -> Iterator[Edited]:
+def _edited_rows_of(change: Row[Any]) -> Iterator[EditedRow]:
     """The row a note is about; two where the edit changed the key itself."""
-    table, key = metadata.tables[note.table_name], parse_key(note.row_key)
-    before = None if note.before is None else json.loads(note.before)
+    table, key = metadata.tables[change.table_name], parse_row_key(change.row_key)
+    before = None if change.before is None else json.loads(change.before)
     was = key if before is None else tuple(str(before[c.name]) for c in table.primary_key)
-    yield Edited(table, was, before, note.at, (note.id,))
+    yield EditedRow(table, was, before, change.at, (change.id,))
     if was != key:
-        yield Edited(table, key, None, note.at, (note.id,))
+        yield EditedRow(table, key, None, change.at, (change.id,))
 
 
-def _joined(first: Edited, later: Edited) -> Edited:
+def _merge(first: EditedRow, later: EditedRow) -> EditedRow:
     at = max(first.at, later.at)
-    return Edited(first.table, first.key, first.before, at, (*first.notes, *later.notes))
+    return EditedRow(
+        first.table, first.key, first.before, at, (*first.change_ids, *later.change_ids)
+    )

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table
 
-from deskwire.direct_edits.change_log import CHANNEL, WATCHED
-from deskwire.kit.db import is_shared
+from deskwire.direct_edits.change_log import EDITS_TOPIC, WATCHED_TABLES
+from deskwire.kit.db import is_postgresql
 
-_NOTE = "INSERT INTO outside_changes (table_name, row_key, kind, before, at)"
+_INSERT_CHANGE = "INSERT INTO outside_changes (table_name, row_key, kind, before, at)"
 
 _SQLITE_NOW = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 _SQLITE = (
@@ -69,14 +69,14 @@ $$""",
 )
 
 
-def statements(table: Table, *, shared: bool) -> Iterator[str]:
+def trigger_statements(table: Table, *, shared: bool) -> Iterator[str]:
     """What makes the triggers of one table, on PostgreSQL (`shared`) or SQLite."""
     key = [column.name for column in table.primary_key]
     words = {
         "table": table.name,
-        "note": _NOTE,
+        "note": _INSERT_CHANGE,
         "now": _POSTGRES_NOW if shared else _SQLITE_NOW,
-        "channel": CHANNEL,
+        "channel": EDITS_TOPIC,
         "new_key": ", ".join(f"NEW.{name}" for name in key),
         "old_key": ", ".join(f"OLD.{name}" for name in key),
         "is_new": " AND ".join(f"{name} = NEW.{name}" for name in key),
@@ -87,8 +87,8 @@ def statements(table: Table, *, shared: bool) -> Iterator[str]:
         yield statement.format(**words)
 
 
-def make(_metadata: MetaData, tx: Connection, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
+def create_triggers(_metadata: MetaData, tx: Connection, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
     """Make every trigger, after the tables."""
-    for table in WATCHED:
-        for statement in statements(table, shared=is_shared(tx)):
+    for table in WATCHED_TABLES:
+        for statement in trigger_statements(table, shared=is_postgresql(tx)):
             tx.exec_driver_sql(statement)

@@ -11,55 +11,55 @@ import logging
 
 from sqlalchemy.exc import OperationalError
 
-from deskwire.direct_edits.change_log import is_anything
-from deskwire.direct_edits.processor import work_off
+from deskwire.direct_edits.change_log import has_pending_changes
+from deskwire.direct_edits.processor import record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 
-EVERY = 0.5  # s between two looks at an SQLite file: 40 us of one processor
-FLOOR = 5.0  # s; looked at again even if PostgreSQL announced nothing
-AGAIN = 5.0  # s until the next try where the database refused
+SQLITE_POLL_INTERVAL = 0.5  # s between two looks at an SQLite file: 40 us of one processor
+POSTGRES_POLL_INTERVAL = 5.0  # s; looked at again even if PostgreSQL announced nothing
+RETRY_DELAY = 5.0  # s until the next try where the database refused
 
 logger = logging.getLogger(__name__)
 
 
-class Watch:
+class Watcher:
     """Tells of edits by hand; `ring` says that there is one."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._bell = asyncio.Event()
-        self._version = 0
+        self._wake_event = asyncio.Event()
+        self._data_version = 0
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Somebody has changed something by hand."""
-        self._bell.set()
+        self._wake_event.set()
 
     async def run(self) -> None:
         """Watch until cancelled; what was changed while nobody watched comes first."""
         while True:
             try:
-                while await self._db.read(is_anything):
-                    await self._db.write(work_off)
+                while await self._db.read(has_pending_changes):
+                    await self._db.write(record_edits)
                 await self._wait()
             except OperationalError as error:
                 logger.error("edits by hand wait, the database refused: %s", error.orig)  # noqa: TRY400
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RETRY_DELAY)
 
     async def _wait(self) -> None:
         if isinstance(self._db, SQLite):
             await self._wait_for_commit(self._db)
             return
         try:
-            async with asyncio.timeout(FLOOR):
-                await self._bell.wait()
+            async with asyncio.timeout(POSTGRES_POLL_INTERVAL):
+                await self._wake_event.wait()
         except TimeoutError:
             return
-        self._bell.clear()
+        self._wake_event.clear()
 
     async def _wait_for_commit(self, db: SQLite) -> None:
-        version = self._version
-        while version == self._version:
-            await asyncio.sleep(EVERY)
-            version = await db.read_version()
-        self._version = version
+        version = self._data_version
+        while version == self._data_version:
+            await asyncio.sleep(SQLITE_POLL_INTERVAL)
+            version = await db.read_data_version()
+        self._data_version = version

@@ -15,10 +15,10 @@ from sqlalchemy import BindParameter, Connection, Select, bindparam, union_all
 
 from deskwire.events.channels import Channel, Grant, PersonId, user
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import Database, padded
+from deskwire.kit.db import Database, pad_in_list
 
-People = BindParameter[Any]  # stands for the ids of those who are asked about
-GrantSource = Callable[[People], Sequence[Select[Any]]]
+PeopleParameter = BindParameter[Any]  # stands for the ids of those who are asked about
+GrantSource = Callable[[PeopleParameter], Sequence[Select[Any]]]
 ReadSessions = Callable[[Connection, Collection[str]], dict[str, Millis]]
 
 
@@ -38,7 +38,7 @@ class Access:
     """Reads grants from the sources the domains offer."""
 
     def __init__(self, sources: Sequence[GrantSource], read_sessions: ReadSessions) -> None:
-        wanted: People = bindparam("people", expanding=True)
+        wanted: PeopleParameter = bindparam("people", expanding=True)
         # Built once: to build nine selects takes longer than to run them.
         self._grants = union_all(*(each for source in sources for each in source(wanted)))
         self._read_sessions = read_sessions
@@ -51,35 +51,38 @@ class Access:
         found: dict[PersonId, list[Grant]] = {person: [] for person in people}
         if not found:
             return found
-        for row in tx.execute(self._grants, {"people": padded(people)}):
+        for row in tx.execute(self._grants, {"people": pad_in_list(people)}):
             person, channel, workspace, why = tuple(row)
             found[person].append(Grant(intern(channel), workspace, why))
-        return {person: held if _hears_own(person, held) else [] for person, held in found.items()}
+        return {
+            person: held if _holds_own_channel(person, held) else []
+            for person, held in found.items()
+        }
 
     def read_viewer(self, tx: Connection, person: PersonId) -> Viewer:
         """`person` as pages and searches see them."""
         return Viewer(person, tuple(self.read_grants(tx, [person])[person]))
 
-    def read_answer(
+    def read_authorization(
         self, tx: Connection, people: Collection[PersonId], sessions: Collection[str]
-    ) -> Answer:
+    ) -> Authorization:
         """What the hub asks: grants and living sessions, from one snapshot."""
-        return Answer(self.read_grants(tx, people), self._read_sessions(tx, sessions))
+        return Authorization(self.read_grants(tx, people), self._read_sessions(tx, sessions))
 
-    async def authorise(
+    async def authorize(
         self, db: Database, people: Collection[PersonId], sessions: Collection[str]
-    ) -> Answer:
+    ) -> Authorization:
         """`read_answer` over `db`."""
-        return await db.read(self.read_answer, list(people), list(sessions))
+        return await db.read(self.read_authorization, list(people), list(sessions))
 
 
-def _hears_own(person: PersonId, held: Sequence[Grant]) -> bool:
+def _holds_own_channel(person: PersonId, grants: Sequence[Grant]) -> bool:
     own = user(person)
-    return any(grant.channel == own for grant in held)
+    return any(grant.channel == own for grant in grants)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Authorization:
     """What access says: the grants of each person, and until when each session lives."""
 
     grants: Mapping[PersonId, Collection[Grant]]

@@ -22,8 +22,8 @@ Workspace = str  # "guild:ID" or "org:ID"
 PersonId = str
 Channels = tuple[Channel, ...]  # sorted, each once; a set of ten is 600 bytes more, per stream
 
-STAFF: Channel = "staff"
-PEOPLE: Channel = "people"
+STAFF_CHANNEL: Channel = "staff"
+PEOPLE_CHANNEL: Channel = "people"
 
 
 def user(person: PersonId) -> Channel:
@@ -46,11 +46,11 @@ def organization(organization_id: str) -> Channel:
     return intern(f"org:{organization_id}")
 
 
-def whole(organization_id: str, generation: int) -> Channel:
+def all_requests(organization_id: str, generation: int) -> Channel:
     return intern(f"org:{organization_id}:{generation}")
 
 
-def person_of(channel: Channel) -> PersonId | None:
+def person_of_channel(channel: Channel) -> PersonId | None:
     """Whose channel it is, where it belongs to one person: its audience is known by its name."""
     kind, _, person = channel.partition(":")
     return person if kind == "user" else None
@@ -62,9 +62,9 @@ class Grant:
 
     channel: Channel
     workspace: Workspace | None
-    why: str
+    reason: str
 
 
-def is_request(workspace: Workspace) -> bool:
+def is_organization(workspace: Workspace) -> bool:
     """Whether tickets there are requests: the workspace is an organization."""
     return workspace.startswith("org:")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FORM = re.compile(r"^([0-9a-f]{8})-(0|[1-9][0-9]{0,17})$")
+_PATTERN = re.compile(r"^([0-9a-f]{8})-(0|[1-9][0-9]{0,17})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +25,5 @@ class Cursor:
 
 def parse_cursor(text: str) -> Cursor | None:
     """The cursor in `text`, or None where there is none (never an error: the stream resets)."""
-    match = _FORM.fullmatch(text.strip())
+    match = _PATTERN.fullmatch(text.strip())
     return Cursor(match[1], int(match[2])) if match else None

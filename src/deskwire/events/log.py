@@ -40,15 +40,15 @@ from sqlalchemy import (
 from deskwire.events.channels import Channel, Workspace
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
-from deskwire.events.redaction import SILENCED, Rule, redacted
+from deskwire.events.redaction import WORKSPACE_REDACTED_PREFIX, RedactionRule, redact_message
 from deskwire.events.types.registry import Event
 from deskwire.kit.clock import Millis, now
-from deskwire.kit.db import BigId, execute_plain, is_shared, metadata, note
+from deskwire.kit.db import BigId, execute_raw_sql, is_postgresql, metadata, on_commit
 
-SLACK = 60_000  # ms two clocks of one desk may differ
+MAX_CLOCK_SKEW = 60_000  # ms two clocks of one desk may differ
 
 
-def _facts() -> list[Column[Any]]:
+def _event_columns() -> list[Column[Any]]:
     """The columns of an event, whether it has a position yet or not."""
     return [
         Column("type", Text, nullable=False),
@@ -66,7 +66,7 @@ log = Table(
     "log",
     metadata,
     Column("position", BigId, primary_key=True, autoincrement=True),
-    *_facts(),
+    *_event_columns(),
     Index("ix_log_workspace_position", "workspace", "position"),
     Index("ix_log_cause", "cause"),
     Index(
@@ -82,7 +82,7 @@ outbox = Table(  # always empty on SQLite
     "outbox",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    *_facts(),
+    *_event_columns(),
     Index("ix_outbox_cause", "cause"),
     sqlite_autoincrement=True,
 )
@@ -103,21 +103,21 @@ class Entry:
     position: int
     type: str
     channels: tuple[Channel, ...]
-    touches: tuple[Channel, ...]
+    access_changes: tuple[Channel, ...]
     workspace: Workspace | None
     at: Millis
     frame: bytes
 
 
-class Queued:
+class OutboxPending:
     """Noted for the bus where events wait in the outbox: there is something to number."""
 
 
-QUEUED = Queued()
+OUTBOX_PENDING = OutboxPending()
 
 
 @dataclass(frozen=True, slots=True)
-class Caused:
+class CausedEvent:
     """An event that something brought about; without a position while it waits in the outbox."""
 
     type: str
@@ -126,22 +126,28 @@ class Caused:
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
+class AppendedRow:
     """A row just written, noted for the bus; its frame is made after the commit."""
 
     position: int
     type: str
     channels: tuple[Channel, ...]
-    touches: tuple[Channel, ...]
+    access_changes: tuple[Channel, ...]
     workspace: Workspace | None
     at: Millis
     data: str
 
-    def entry(self, epoch: str) -> Entry:
+    def to_entry(self, epoch: str) -> Entry:
         """This row as every reader of the log sees it."""
         frame = event_frame(Cursor(epoch, self.position), self.type, self.data, self.at)
         return Entry(
-            self.position, self.type, self.channels, self.touches, self.workspace, self.at, frame
+            self.position,
+            self.type,
+            self.channels,
+            self.access_changes,
+            self.workspace,
+            self.at,
+            frame,
         )
 
 
@@ -150,7 +156,7 @@ def append(
     event: Event,
     *,
     channels: Iterable[Channel],
-    touches: Iterable[Channel] = (),
+    access_changes: Iterable[Channel] = (),
     cause: str | None = None,
     at: Millis | None = None,
 ) -> None:
@@ -161,7 +167,7 @@ def append(
     until `access` has been asked again.
     """
     audience = tuple(intern(name) for name in dict.fromkeys(channels))
-    touched = tuple(intern(name) for name in dict.fromkeys(touches))
+    touched = tuple(intern(name) for name in dict.fromkeys(access_changes))
     moment = now() if at is None else at
     data = event.model_dump_json(by_alias=True, exclude_unset=True)
     row = {
@@ -174,20 +180,22 @@ def append(
         "touches": json.dumps(touched),
         "data": data,
     }
-    if is_shared(tx):
-        tx.execute(_QUEUE, row)
-        note(tx, QUEUED)
+    if is_postgresql(tx):
+        tx.execute(_INSERT_OUTBOX, row)
+        on_commit(tx, OUTBOX_PENDING)
         return
-    position = execute_plain(tx, _APPEND, tuple(row.values())).lastrowid
-    note(tx, Appended(position, event.type, audience, touched, event.workspace, moment, data))
+    position = execute_raw_sql(tx, _INSERT_LOG, tuple(row.values())).lastrowid
+    on_commit(
+        tx, AppendedRow(position, event.type, audience, touched, event.workspace, moment, data)
+    )
 
 
 # Not built by SQLAlchemy, which costs twice what the database itself takes for it.
-_APPEND = (
+_INSERT_LOG = (
     "INSERT INTO log (type, at, workspace, actor, cause, channels, touches, data) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_QUEUE = insert(outbox).inline()
+_INSERT_OUTBOX = insert(outbox).inline()
 
 
 def read_epoch(tx: Connection) -> str:
@@ -203,8 +211,13 @@ def begin_epoch(tx: Connection) -> str:
     return epoch
 
 
-def redact(
-    tx: Connection, workspace: Workspace | None, id_: str, *, since: Millis, rule: Rule = redacted
+def redact_entries(
+    tx: Connection,
+    workspace: Workspace | None,
+    target_id: str,
+    *,
+    since: Millis,
+    rule: RedactionRule = redact_message,
 ) -> None:
     """Take what entries tell of a message, or by another `rule`, out of the log; they keep their
     positions.
@@ -215,26 +228,26 @@ def redact(
     # This way round an event that is numbered meanwhile is found, there or here.
     for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
         chosen = select(key, table.c.data).where(
-            table.c.at >= since - SLACK, table.c.data.contains(id_, autoescape=True)
+            table.c.at >= since - MAX_CLOCK_SKEW, table.c.data.contains(target_id, autoescape=True)
         )
         if workspace is not None:
             chosen = chosen.where(table.c.workspace == workspace)
         rows = tx.execute(chosen).all()
         for place, data in rows:
-            if (kept := rule(data, id_)) is not None:
+            if (kept := rule(data, target_id)) is not None:
                 tx.execute(table.update().where(key == place).values(data=kept))
 
 
-def silence(tx: Connection, workspace: Workspace) -> None:
+def redact_workspace(tx: Connection, workspace: Workspace) -> None:
     """Send nobody any more what was told of a workspace's tickets, and forget it; the entries keep
     their positions. As with `redact`, the windows follow."""
     for table in (outbox, log):
-        theirs = table.c.type.startswith(SILENCED, autoescape=True)
+        theirs = table.c.type.startswith(WORKSPACE_REDACTED_PREFIX, autoescape=True)
         here = and_(table.c.workspace == workspace, theirs)
         tx.execute(update(table).where(here).values(channels="[]", data='{"redacted":true}'))
 
 
-def touch(tx: Connection) -> None:
+def check_writable(tx: Connection) -> None:
     """Write something and take it back: it fails where nothing can be written.
 
     An update that changes nothing would not do; SQLite writes no page for it.
@@ -254,7 +267,7 @@ def read_after(tx: Connection, position: int, limit: int) -> list[Entry]:
     rows = tx.execute(
         select(log).where(log.c.position > position).order_by(log.c.position).limit(limit)
     )
-    return _entries(tx, rows)
+    return _parse_entries_here(tx, rows)
 
 
 def read_latest(tx: Connection, limit: int) -> list[Entry]:
@@ -262,61 +275,61 @@ def read_latest(tx: Connection, limit: int) -> list[Entry]:
     newest = select(log.c.position).order_by(log.c.position.desc()).limit(limit).subquery()
     first = select(func.min(newest.c.position)).scalar_subquery()
     rows = tx.execute(select(log).where(log.c.position >= first).order_by(log.c.position))
-    return _entries(tx, rows)
+    return _parse_entries_here(tx, rows)
 
 
-def read_of_workspace(
-    tx: Connection, workspace: Workspace | None, heard: frozenset[Channel], limit: int
+def list_workspace_entries(
+    tx: Connection, workspace: Workspace | None, channels: frozenset[Channel], limit: int
 ) -> list[Any]:
     """The newest entries (position, type, data, at) of a workspace, or of all organizations
     (None), on channels in `heard`."""
     rows = tx.execute(
         select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
-        .where(_OF_ORGANIZATIONS if workspace is None else log.c.workspace == workspace)
+        .where(_IS_ORGANIZATION if workspace is None else log.c.workspace == workspace)
         .where(log.c.channels != "[]")  # a deleted organization's would leave room for nothing else
         .order_by(log.c.position.desc())
         .limit(limit * 10)  # rows; a viewer who hears less than a tenth sees a shorter list
     )
-    visible = [row for row in rows if not heard.isdisjoint(json.loads(row.channels))]
+    visible = [row for row in rows if not channels.isdisjoint(json.loads(row.channels))]
     return visible[:limit]
 
 
 # Written out, not bound: only so the index over their entries alone is seen to fit.
-_OF_ORGANIZATIONS: ColumnElement[bool] = log.c.workspace.like(literal_column("'org:%'"))
+_IS_ORGANIZATION: ColumnElement[bool] = log.c.workspace.like(literal_column("'org:%'"))
 
 
-def read_caused_by(tx: Connection, cause: str) -> list[Caused]:
+def list_caused_events(tx: Connection, cause: str) -> list[CausedEvent]:
     """The events that `cause` brought about, also those that have no position yet."""
-    rows = tx.execute(_CAUSED, {"by": cause})
-    return [Caused(row.type, tuple(json.loads(row.channels)), row.position) for row in rows]
+    rows = tx.execute(_EVENTS_OF_CAUSE, {"by": cause})
+    return [CausedEvent(row.type, tuple(json.loads(row.channels)), row.position) for row in rows]
 
 
-def is_caused_by(tx: Connection, cause: str) -> bool:
+def has_caused_events(tx: Connection, cause: str) -> bool:
     """Whether `cause` has brought about anything yet."""
-    return tx.execute(_CAUSED, {"by": cause}).first() is not None
+    return tx.execute(_EVENTS_OF_CAUSE, {"by": cause}).first() is not None
 
 
 # One statement, so that an event on its way from one to the other is seen in exactly one.
-_CAUSED = union_all(
+_EVENTS_OF_CAUSE = union_all(
     select(log.c.position, log.c.type, log.c.channels).where(log.c.cause == bindparam("by")),
     select(null(), outbox.c.type, outbox.c.channels).where(outbox.c.cause == bindparam("by")),
 )
 
 
-def count_waiting(tx: Connection) -> int:
+def count_outbox(tx: Connection) -> int:
     """How many events have no position yet."""
     return int(tx.execute(select(func.count()).select_from(outbox)).scalar_one())
 
 
-def read_window(tx: Connection, limit: int) -> tuple[list[Entry], int]:
+def read_buffer(tx: Connection, limit: int) -> tuple[list[Entry], int]:
     """The newest `limit` entries and the head, of one moment."""
     return read_latest(tx, limit), read_head(tx)
 
 
-def entries_of(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
+def parse_entries(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
     """Rows of the log as entries, in the order they come."""
     return [
-        Appended(
+        AppendedRow(
             row.position,
             row.type,
             tuple(intern(name) for name in json.loads(row.channels)),
@@ -324,10 +337,10 @@ def entries_of(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
             row.workspace,
             row.at,
             row.data,
-        ).entry(epoch)
+        ).to_entry(epoch)
         for row in rows
     ]
 
 
-def _entries(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
-    return entries_of(read_epoch(tx), rows)
+def _parse_entries_here(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
+    return parse_entries(read_epoch(tx), rows)

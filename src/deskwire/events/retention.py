@@ -13,13 +13,13 @@ from deskwire.events.log import log, log_state
 from deskwire.kit.clock import Millis
 
 
-def trim(tx: Connection, before: Millis, at_most: int) -> int:
+def trim_log(tx: Connection, before: Millis, limit: int) -> int:
     """Delete up to `at_most` of the oldest entries that were appended before a moment; how many.
 
     One that is younger ends it, whatever lies behind it: a clock that once stood
     wrong may keep entries for too long, and never deletes one too early.
     """
-    oldest = select(log.c.position, log.c.at).order_by(log.c.position).limit(at_most)
+    oldest = select(log.c.position, log.c.at).order_by(log.c.position).limit(limit)
     old = list(takewhile(lambda entry: entry.at < before, tx.execute(oldest)))
     if not old:
         return 0

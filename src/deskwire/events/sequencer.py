@@ -11,36 +11,36 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from deskwire.events.log import Entry, entries_of, read_epoch, read_head
-from deskwire.kit.db import lock
+from deskwire.events.log import Entry, parse_entries, read_epoch, read_head
+from deskwire.kit.db import acquire_advisory_lock
 
-CHANNEL = "deskwire_log"  # where PostgreSQL announces the head
-AT_ONCE = 1000  # events in one transaction; its rows are held in memory
+HEAD_TOPIC = "deskwire_log"  # where PostgreSQL announces the head
+BATCH_SIZE = 1000  # events in one transaction; its rows are held in memory
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedBatch:
     """What one call has put into the log, in order, and where the log ends now."""
 
     entries: list[Entry]
     head: int
 
 
-def number(tx: Connection) -> Numbered:
+def number_outbox(tx: Connection) -> NumberedBatch:
     """Move up to AT_ONCE committed events from the outbox to the log, and announce the head.
 
     `tx` must be READ COMMITTED and of its own: under one snapshot the second statement would not
     see what others numbered while the first one waited, and would give a position twice.
     """
-    lock(tx, "log")
-    rows = tx.execute(_MOVE, {"at_once": AT_ONCE, "channel": CHANNEL}).all()
+    acquire_advisory_lock(tx, "log")
+    rows = tx.execute(_MOVE_TO_LOG, {"at_once": BATCH_SIZE, "channel": HEAD_TOPIC}).all()
     if not rows:
-        return Numbered([], read_head(tx))
-    return Numbered(entries_of(read_epoch(tx), rows), rows[-1].position)
+        return NumberedBatch([], read_head(tx))
+    return NumberedBatch(parse_entries(read_epoch(tx), rows), rows[-1].position)
 
 
 # Ids are given in the order of row locks, so events of one object keep their order.
-_MOVE = text("""
+_MOVE_TO_LOG = text("""
 WITH moved AS (
     DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT :at_once) RETURNING *
 ), head AS (

@@ -6,40 +6,42 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
-MOST = 500  # keys in one question; as many parameters as any database takes
+MAX_BATCH_SIZE = 500  # keys in one question; as many parameters as any database takes
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Together(Generic[K, V]):
+class BatchLoader(Generic[K, V]):
     """Asks at once when nobody is asking; those who come meanwhile make up the next question."""
 
-    def __init__(self, ask: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
-        self._ask = ask
+    def __init__(self, load_batch: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
+        self._load_batch = load_batch
         self._waiting: dict[K, asyncio.Future[V | None]] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    async def get(self, key: K) -> V | None:
+    async def load(self, key: K) -> V | None:
         """The answer for `key`, None where there is none; raises what the question raised."""
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask_all())
+        if self._task is None:
+            self._task = asyncio.create_task(self._load_waiting())
         return await asyncio.shield(answer)  # who goes away must not take it from the others
 
-    async def _ask_all(self) -> None:
+    async def _load_waiting(self) -> None:
         try:
             while self._waiting:
-                batch = {key: self._waiting.pop(key) for key in list(self._waiting)[:MOST]}
-                await self._answer(batch)
+                batch = {
+                    key: self._waiting.pop(key) for key in list(self._waiting)[:MAX_BATCH_SIZE]
+                }
+                await self._load_and_resolve(batch)
         finally:
-            self._asking = None
+            self._task = None
 
-    async def _answer(self, batch: Mapping[K, asyncio.Future[V | None]]) -> None:
+    async def _load_and_resolve(self, batch: Mapping[K, asyncio.Future[V | None]]) -> None:
         try:
-            found = await self._ask(batch.keys())
+            found = await self._load_batch(batch.keys())
         except Exception as error:
             for answer in batch.values():
                 answer.set_exception(error)

@@ -21,12 +21,12 @@ def now() -> Millis:
     return time.time_ns() // 1_000_000
 
 
-def iso(at: Millis) -> str:
+def format_iso(at: Millis) -> str:
     """`at` as ISO 8601 in UTC with milliseconds, e.g. `2026-11-22T10:00:00.000Z`."""
     seconds, millis = divmod(at, 1000)
-    return f"{_iso_second(seconds)}.{millis:03}Z"
+    return f"{_format_iso_second(seconds)}.{millis:03}Z"
 
 
 @lru_cache(4)  # every line of a busy log and every answer of the door asks for the same second
-def _iso_second(seconds: int) -> str:
+def _format_iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")

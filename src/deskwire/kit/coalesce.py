@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Pace:
+class Coalescer:
     """Does `act` at once, then again whenever `gap` s are over in which it was asked for.
 
     `later`: how something is done after so many seconds; the loop's own by default.
@@ -14,30 +14,30 @@ class Pace:
 
     def __init__(
         self,
-        act: Callable[[], None],
-        gap: float,
-        later: Callable[[float, Callable[[], None]], object] | None = None,
+        callback: Callable[[], None],
+        interval: float,
+        call_later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
-        self._act = act
-        self._gap = gap
-        self._later = later or _on_the_loop
-        self._is_resting = False
-        self._is_asked = False
+        self._callback = callback
+        self._interval = interval
+        self._call_later = call_later or _call_later_on_loop
+        self._is_waiting = False
+        self._is_pending = False
 
-    def ask(self) -> None:
+    def schedule(self) -> None:
         """Have it done. Called on the event loop; the last one to ask is never left out."""
-        if self._is_resting:
-            self._is_asked = True
+        if self._is_waiting:
+            self._is_pending = True
             return
-        self._is_resting, self._is_asked = True, False
-        self._later(self._gap, self._go_on)
-        self._act()
+        self._is_waiting, self._is_pending = True, False
+        self._call_later(self._interval, self._end_interval)
+        self._callback()
 
-    def _go_on(self) -> None:
-        self._is_resting = False
-        if self._is_asked:
-            self.ask()
+    def _end_interval(self) -> None:
+        self._is_waiting = False
+        if self._is_pending:
+            self.schedule()
 
 
-def _on_the_loop(seconds: float, act: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_later(seconds, act)
+def _call_later_on_loop(seconds: float, callback: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, callback)

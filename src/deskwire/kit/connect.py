@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Invalid
-from deskwire.kit.sqlite import SCHEME, SQLite
+from deskwire.kit.sqlite import URL_PREFIX, SQLite
 
-INSTALL = "pip install 'deskwire[postgres]'"
+INSTALL_COMMAND = "pip install 'deskwire[postgres]'"
 
 
-def connect(url: str) -> Database:
+def connect_database(url: str) -> Database:
     """The database `url` names; nothing is read or written yet. Raises Invalid with a sentence."""
-    if url.startswith(SCHEME):
+    if url.startswith(URL_PREFIX):
         return SQLite(url)
     try:
         from deskwire.kit.postgres import Postgres
     except ImportError:
         raise Invalid(
-            f"DATABASE_URL names PostgreSQL, whose driver is not installed: {INSTALL}"
+            f"DATABASE_URL names PostgreSQL, whose driver is not installed: {INSTALL_COMMAND}"
         ) from None
     return Postgres(url)

@@ -45,7 +45,7 @@ class Conflict(Refusal):
     """Contradicts what is already there."""
 
 
-class TooMany(Refusal):
+class RateLimited(Refusal):
     """Allowed again in `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:

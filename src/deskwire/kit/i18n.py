@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 
 ENGLISH = "en"
-LOCALES = Path(__file__).parent.parent / "locales"  # LANGUAGE/LC_MESSAGES/deskwire.po
-CATALOGUE = "LC_MESSAGES/deskwire.po"
+LOCALES_FOLDER = Path(__file__).parent.parent / "locales"  # LANGUAGE/LC_MESSAGES/deskwire.po
+CATALOGUE_PATH = "LC_MESSAGES/deskwire.po"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +26,57 @@ class Catalogue:
     """The texts of one language, by the English ones; what it lacks is said in English."""
 
     language: str = ENGLISH
-    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # all forms, the first alone
-    form_of: Callable[[int], int] = lambda number: int(number != 1)  # which form a number takes
-    in_browsers: frozenset[str] = frozenset()  # of the texts, those that scripts show
+    translations: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # all forms, the first alone
+    plural_form: Callable[[int], int] = lambda number: int(number != 1)  # which form a number takes
+    frontend_texts: frozenset[str] = frozenset()  # of the texts, those that scripts show
     months: Sequence[str] = tuple(calendar.month_name[1:])
     short_months: Sequence[str] = tuple(calendar.month_abbr[1:])
     weekdays: Sequence[str] = tuple(calendar.day_name)  # from Monday on
-    thousands: str = ","  # between groups of digits
+    thousands_separator: str = ","  # between groups of digits
 
     @property
-    def tag(self) -> str:
+    def language_tag(self) -> str:
         """As HTML names the language."""
         return self.language.replace("_", "-")
 
 
-_spoken = Catalogue()
+_active = Catalogue()
 
 
-def speak(catalogue: Catalogue) -> None:
+def activate(catalogue: Catalogue) -> None:
     """From now on this process says everything in this language."""
-    global _spoken
-    _spoken = catalogue
-    _day_text.cache_clear()
+    global _active
+    _active = catalogue
+    _format_date.cache_clear()
 
 
-def spoken() -> Catalogue:
+def get_active() -> Catalogue:
     """What this process speaks."""
-    return _spoken
+    return _active
 
 
-def languages() -> list[str]:
+def list_languages() -> list[str]:
     """Those that a desk can speak."""
-    return sorted({ENGLISH, *(each.parts[-3] for each in LOCALES.glob(f"*/{CATALOGUE}"))})
+    return sorted(
+        {ENGLISH, *(each.parts[-3] for each in LOCALES_FOLDER.glob(f"*/{CATALOGUE_PATH}"))}
+    )
 
 
-def path_of(language: str) -> Path:
+def catalogue_path(language: str) -> Path:
     """The catalogue of a language."""
-    return LOCALES / language / CATALOGUE
+    return LOCALES_FOLDER / language / CATALOGUE_PATH
 
 
 def gettext(text: str, /, **values: object) -> str:
     """A text of one's own with its values, as this desk says it."""
-    return find(text) % values
+    return find_text(text) % values
 
 
 def ngettext(one: str, many: str, number: int, /, **values: object) -> str:
     """The same by number."""
-    return find_form(one, many, number) % {"num": number, **values}
+    return find_plural(one, many, number) % {"num": number, **values}
 
 
 def N_(text: str) -> str:  # noqa: N802 - what tools for catalogues look for
@@ -80,31 +84,31 @@ def N_(text: str) -> str:  # noqa: N802 - what tools for catalogues look for
     return text
 
 
-def find(text: str) -> str:
+def find_text(text: str) -> str:
     """A text before its values are put in."""
-    found = _spoken.texts.get(text)
+    found = _active.translations.get(text)
     return found[0] if found else text
 
 
-def find_form(one: str, many: str, number: int) -> str:
+def find_plural(one: str, many: str, number: int) -> str:
     """The same by number."""
-    found = _spoken.texts.get(one)
+    found = _active.translations.get(one)
     if not found:
         return one if number == 1 else many
-    return found[min(_spoken.form_of(number), len(found) - 1)]
+    return found[min(_active.plural_form(number), len(found) - 1)]
 
 
-def day_text(of: date) -> str:
+def format_date(day: date) -> str:
     """`27 Nov 2026`."""
-    return _day_text(of.year, of.month, of.day)
+    return _format_date(day.year, day.month, day.day)
 
 
 @lru_cache(400)  # days; most rows of a list are of a few
-def _day_text(year: int, month: int, day: int) -> str:
-    name = _spoken.short_months[month - 1]
+def _format_date(year: int, month: int, day: int) -> str:
+    name = _active.short_months[month - 1]
     return gettext("%(day)s %(month)s %(year)s", day=day, month=name, year=year)
 
 
-def numeral(number: int) -> str:
+def format_number(number: int) -> str:
     """`20,000`."""
-    return f"{number:,}".replace(",", _spoken.thousands)
+    return f"{number:,}".replace(",", _active.thousands_separator)

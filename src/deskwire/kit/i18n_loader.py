@@ -12,16 +12,16 @@ from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from deskwire.kit.errors import Invalid
-from deskwire.kit.i18n import ENGLISH, Catalogue, path_of
+from deskwire.kit.i18n import ENGLISH, Catalogue, catalogue_path
 
-BROWSER = "frontend/"  # where texts that scripts show are written
+FRONTEND_FOLDER = "frontend/"  # where texts that scripts show are written
 
 
 def read_catalogue(language: str) -> Catalogue:
     """The texts of a language that `languages` lists; English has none."""
     if language == ENGLISH:
         return Catalogue()
-    catalogue = parse_catalogue(path_of(language), language)
+    catalogue = parse_catalogue(catalogue_path(language), language)
     try:
         locale = Locale.parse(language)
     except UnknownLocaleError:  # its months and days are in English
@@ -32,7 +32,7 @@ def read_catalogue(language: str) -> Catalogue:
         months=[months["wide"][each] for each in range(1, 13)],
         short_months=[months["abbreviated"][each] for each in range(1, 13)],
         weekdays=[days[each] for each in range(7)],
-        thousands=locale.number_symbols["latn"]["group"],
+        thousands_separator=locale.number_symbols["latn"]["group"],
     )
 
 
@@ -41,61 +41,63 @@ def parse_catalogue(path: Path, language: str) -> Catalogue:
     faults: found here, it cannot break a page."""
     with path.open("rb") as file:
         read = read_po(file, language, abort_invalid=True)
-    told = [each for each in read if each.id and all(forms_of(each)) and not each.fuzzy]
-    if faults := [fault for each in told for fault in faults_of(each)]:
+    told = [each for each in read if each.id and all(get_msgstrs(each)) and not each.fuzzy]
+    if faults := [fault for each in told for fault in find_translation_errors(each)]:
         raise Invalid("\n".join(f"{path}: {fault}" for fault in faults))
     return Catalogue(
         language,
-        {ids_of(each)[0]: forms_of(each) for each in told},
+        {get_msgids(each)[0]: get_msgstrs(each) for each in told},
         c2py(read.plural_expr),
-        frozenset(ids_of(each)[0] for each in told if is_in_browsers(each)),
+        frozenset(get_msgids(each)[0] for each in told if is_used_in_frontend(each)),
     )
 
 
-def ids_of(message: Message) -> tuple[str, ...]:
+def get_msgids(message: Message) -> tuple[str, ...]:
     """The English text; where there are two forms, the first is what it is looked up by."""
     return (message.id,) if isinstance(message.id, str) else tuple(message.id)
 
 
-def forms_of(message: Message) -> tuple[str, ...]:
+def get_msgstrs(message: Message) -> tuple[str, ...]:
     """The translated text, in each of its forms."""
     return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
-def faults_of(message: Message) -> list[str]:
+def find_translation_errors(message: Message) -> list[str]:
     """What is wrong with a translation, as sentences."""
-    ids, found = ids_of(message), list[str]()
-    places = set().union(*map(_places_of, ids))
-    for form in forms_of(message):
-        lacking = places - _places_of(form) - {"num"}  # a form for one number need not say it
+    ids, found = get_msgids(message), list[str]()
+    places = set().union(*map(_find_placeholders, ids))
+    for form in get_msgstrs(message):
+        lacking = (
+            places - _find_placeholders(form) - {"num"}
+        )  # a form for one number need not say it
         if (
             lacking
-            or _places_of(form) - places
-            or _PLACE.sub("", form).replace("%%", "").count("%")
+            or _find_placeholders(form) - places
+            or _PLACEHOLDER.sub("", form).replace("%%", "").count("%")
         ):
             found.append(f"{form!r} has other places than {ids[0]!r}: {sorted(places)}")
-        if not any(_marks_of(form) == _marks_of(id_) for id_ in ids):
+        if not any(_find_markup(form) == _find_markup(id_) for id_ in ids):
             found.append(f"{form!r} has other marks than {ids[0]!r}: < > & and straight quotes")
-        elif not _nests(form):
+        elif not _is_well_nested(form):
             found.append(f"{form!r} ends a tag that it has not begun")
     return found
 
 
-def is_in_browsers(message: Message) -> bool:
+def is_used_in_frontend(message: Message) -> bool:
     """Whether a script shows the text."""
-    return any(path.startswith(BROWSER) for path, _line in message.locations)
+    return any(path.startswith(FRONTEND_FOLDER) for path, _line in message.locations)
 
 
-def _places_of(text: str) -> set[str]:
-    return set(_PLACE.findall(text))
+def _find_placeholders(text: str) -> set[str]:
+    return set(_PLACEHOLDER.findall(text))
 
 
-def _marks_of(text: str) -> list[str]:
+def _find_markup(text: str) -> list[str]:
     """Tags, and what would begin one or end an attribute: texts are put into pages as they are."""
-    return sorted(_MARK.findall(text))
+    return sorted(_MARKUP.findall(text))
 
 
-def _nests(text: str) -> bool:
+def _is_well_nested(text: str) -> bool:
     """Whether each tag ends within the one that began last; ours all have an end."""
     begun = list[str]()
     for end, name in _TAG.findall(text):
@@ -107,5 +109,5 @@ def _nests(text: str) -> bool:
 
 
 _TAG = re.compile(r"<(/?)(\w+)[^<>]*>")
-_PLACE = re.compile(r"%\((\w+)\)s")
-_MARK = re.compile(r'<[^<>]*>|[<>&"]')
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_MARKUP = re.compile(r'<[^<>]*>|[<>&"]')

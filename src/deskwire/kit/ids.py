@@ -18,13 +18,13 @@ def new_id(at_ms: int | None = None) -> str:
     return str(uuid7() if at_ms is None else uuid7(nanoseconds=at_ms * 1_000_000))
 
 
-UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-_UUID7 = re.compile(UUID7)
+UUID7_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_UUID7_REGEX = re.compile(UUID7_PATTERN)
 
 
 def is_id(text: str) -> bool:
     """Whether `text` is a UUIDv7 as `new_id` writes them."""
-    return _UUID7.fullmatch(text) is not None
+    return _UUID7_REGEX.fullmatch(text) is not None
 
 
 def new_secret() -> str:
@@ -32,6 +32,6 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """What is stored of a secret: its SHA-256 in hex. Enough for secrets of full entropy only."""
     return hashlib.sha256(secret.encode()).hexdigest()

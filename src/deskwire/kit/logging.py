@@ -9,15 +9,17 @@ from collections.abc import Callable, MutableMapping
 
 import structlog
 
-from deskwire.kit.clock import iso
+from deskwire.kit.clock import format_iso
 
-Redact = Callable[[str], str]
+RedactText = Callable[[str], str]
 
 
-def set_up(level: str, redact: Redact) -> None:
+def configure_logging(level: str, redact: RedactText) -> None:
     """Send everything, uvicorn's lines included, to standard error; `redact` sees every line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_for_people(redact) if sys.stderr.isatty() else _JsonLines(redact))
+    handler.setFormatter(
+        _create_console_formatter(redact) if sys.stderr.isatty() else _JsonFormatter(redact)
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -27,14 +29,14 @@ def set_up(level: str, redact: Redact) -> None:
         logging.getLogger(name).propagate = True
 
 
-class _JsonLines(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     """One JSON object per line.
 
     Written out here because structlog's chain of processors takes twice as long, and every
     webhook brings two lines (docs/performance.md).
     """
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redact: RedactText) -> None:
         super().__init__()
         self._redact = redact
 
@@ -43,17 +45,17 @@ class _JsonLines(logging.Formatter):
             "event": self._redact(record.getMessage()),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "timestamp": iso(int(record.created * 1000)),
+            "timestamp": format_iso(int(record.created * 1000)),
         }
         if record.exc_info:
             line["exception"] = self._redact(self.formatException(record.exc_info))
-        return _write_json(line)
+        return _encode_json(line)
 
 
-_write_json = json.JSONEncoder(ensure_ascii=False).encode
+_encode_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _for_people(redact: Redact) -> logging.Formatter:
+def _create_console_formatter(redact: RedactText) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -63,13 +65,13 @@ def _for_people(redact: Redact) -> logging.Formatter:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            _redactor(redact),
+            _create_redaction_processor(redact),
             structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0),
         ],
     )
 
 
-def _redactor(redact: Redact) -> structlog.typing.Processor:
+def _create_redaction_processor(redact: RedactText) -> structlog.typing.Processor:
     def apply(
         _logger: object, _method: str, line: MutableMapping[str, object]
     ) -> MutableMapping[str, object]:

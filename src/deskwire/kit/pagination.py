@@ -5,15 +5,15 @@ from __future__ import annotations
 from deskwire.kit.clock import Millis
 from deskwire.kit.ids import is_id
 
-Key = tuple[Millis, str]
+PageKey = tuple[Millis, str]
 
 
-def key_of(at: Millis, id_: str) -> str:
+def format_page_key(at: Millis, id_: str) -> str:
     """The key of a row, as a URL says it."""
     return f"{at}.{id_}"
 
 
-def parse_key(text: str) -> Key | None:
+def parse_page_key(text: str) -> PageKey | None:
     """A key that `key_of` may have made; None for anything else."""
     at, _, id_ = text.partition(".")
     is_time = at.isascii() and at.isdigit() and len(at) < 16

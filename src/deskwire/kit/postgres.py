@@ -22,15 +22,15 @@ from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import OperationalError
 
-from deskwire.kit.db import READERS, WAIT_FOR_CONNECTION, Database, P, T, Work
+from deskwire.kit.db import POOL_TIMEOUT, READER_THREADS, Database, P, T, TransactionFunction
 from deskwire.kit.errors import Invalid, Upstream
 
-WRITERS = 4  # connections; an action that waits for a row must not hold up the door
-TRIES = 4  # of a transaction that another one's locks made impossible
-RETRY_MS = 50  # ms at most before the first of them; longer each time
-QUIET = 1.0  # s without a word until a listener is told so
+WRITER_CONNECTIONS = 4  # connections; an action that waits for a row must not hold up the door
+MAX_ATTEMPTS = 4  # of a transaction that another one's locks made impossible
+RETRY_DELAY_MS = 50  # ms at most before the first of them; longer each time
+IDLE_INTERVAL = 1.0  # s without a word until a listener is told so
 
-_CONNECTION = {
+_CONNECTION_PARAMETERS = {
     "application_name": "deskwire",
     "client_encoding": "utf8",
     "connect_timeout": 5,  # s
@@ -38,16 +38,16 @@ _CONNECTION = {
     "keepalives_interval": 5,  # s
     "keepalives_count": 3,
 }
-_WRITING = {
+_WRITER_SETTINGS = {
     "jit": "off",  # compiling a short statement costs twenty times what running it does
     "synchronous_commit": "on",  # a yes to a sender must survive a power cut
     "lock_timeout": "10s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",  # a frozen process must not keep its locks
 }
-_READING = {**_WRITING, "default_transaction_read_only": "on"}
-_APART = {
-    **_WRITING,
+_READER_SETTINGS = {**_WRITER_SETTINGS, "default_transaction_read_only": "on"}
+_DEDICATED_SETTINGS = {
+    **_WRITER_SETTINGS,
     "lock_timeout": "5s",
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "3s",  # all other processes wait for this one's lock
@@ -61,84 +61,94 @@ class Postgres(Database):
     """A PostgreSQL database, by a URL as libpq takes it. Connections open when first needed."""
 
     def __init__(self, url: str) -> None:
-        self._parameters = {**_CONNECTION, **_parse(url)}
-        self._apart = _engine(self._connect, _APART, 1)
-        self._apart_thread = ThreadPoolExecutor(1, thread_name_prefix="db-apart")
+        self._parameters = {**_CONNECTION_PARAMETERS, **_parse_url(url)}
+        self._dedicated_engine = _create_engine(self._connect, _DEDICATED_SETTINGS, 1)
+        self._dedicated_thread = ThreadPoolExecutor(1, thread_name_prefix="db-apart")
         super().__init__(
-            _name(self._parameters),
-            _engine(self._connect, _WRITING, WRITERS),
-            _engine(self._connect, _READING, READERS, isolation_level="REPEATABLE READ"),
-            writers=WRITERS,
+            _format_name(self._parameters),
+            _create_engine(self._connect, _WRITER_SETTINGS, WRITER_CONNECTIONS),
+            _create_engine(
+                self._connect, _READER_SETTINGS, READER_THREADS, isolation_level="REPEATABLE READ"
+            ),
+            writers=WRITER_CONNECTIONS,
         )
 
-    def write_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def write_sync(
+        self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """As `Database`; tried again where other transactions' locks left no way but to give up."""
-        for tried in range(1, TRIES):
+        for tried in range(1, MAX_ATTEMPTS):
             try:
-                return super().write_here(work, *args, **kwargs)
+                return super().write_sync(function, *args, **kwargs)
             except OperationalError as error:
                 if not isinstance(error.orig, DeadlockDetected | SerializationFailure):
                     raise
-            time.sleep(tried * RETRY_MS * random.random() / 1000)  # noqa: S311 - or both meet again
-        return super().write_here(work, *args, **kwargs)
+            time.sleep(tried * RETRY_DELAY_MS * random.random() / 1000)  # noqa: S311 - or both meet again
+        return super().write_sync(function, *args, **kwargs)
 
-    async def write_apart(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def write_dedicated(
+        self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """`write` on a connection of its own with short limits, never waiting for an action."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._apart_thread, lambda: self.write_apart_here(work, *args, **kwargs)
+            self._dedicated_thread, lambda: self.write_dedicated_sync(function, *args, **kwargs)
         )
 
-    def write_apart_here(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def write_dedicated_sync(
+        self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """`write_apart` in the calling thread. Nothing is noted."""
-        with self._apart.begin() as tx:
-            return work(tx, *args, **kwargs)
+        with self._dedicated_engine.begin() as tx:
+            return function(tx, *args, **kwargs)
 
-    async def hear(self, *channels: str) -> AsyncIterator[tuple[str, str] | None]:
+    async def listen(self, *topics: str) -> AsyncIterator[tuple[str, str] | None]:
         """Whatever is announced on one of `channels` from now on, with the channel's name; None at
         first, and after each quiet second.
 
         Raises Upstream when the connection breaks.
         """
         try:
-            connection = await psycopg.AsyncConnection.connect(**self._given(), autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(
+                **self._copy_parameters(), autocommit=True
+            )
             async with connection:
-                for channel in channels:
+                for channel in topics:
                     await connection.execute(f"LISTEN {channel}".encode())
                 while True:
                     yield None
-                    async for notice in connection.notifies(timeout=QUIET):
+                    async for notice in connection.notifies(timeout=IDLE_INTERVAL):
                         yield notice.channel, notice.payload
         except psycopg.Error as error:
             raise Upstream(
-                f"PostgreSQL stopped announcing: {_brief(error)}", permanent=False
+                f"PostgreSQL stopped announcing: {_first_line(error)}", permanent=False
             ) from None
 
     def close(self) -> None:
         super().close()
-        self._apart_thread.shutdown(wait=True)
-        self._apart.dispose()
+        self._dedicated_thread.shutdown(wait=True)
+        self._dedicated_engine.dispose()
 
-    def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         with closing(self._writer.raw_connection()) as connection:
             connection.cursor().execute(statement.replace("?", "%s"), values)
             connection.commit()
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(**self._given())
+        return psycopg.connect(**self._copy_parameters())
 
-    def _given(self) -> dict[str, Any]:
+    def _copy_parameters(self) -> dict[str, Any]:
         return dict(self._parameters)
 
 
-class _Text(StrDumperUnknown):
+class _NulReplacingDumper(StrDumperUnknown):
     """PostgreSQL keeps no NUL in a text; a message must not fail for one."""
 
     def dump(self, obj: str) -> Buffer | None:
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
-def _engine(
+def _create_engine(
     connect: Callable[[], psycopg.Connection[Any]],
     session: Mapping[str, str],
     size: int,
@@ -150,37 +160,37 @@ def _engine(
         pool_size=size,
         max_overflow=0,
         hide_parameters=True,  # or an error's text would hold password and token hashes
-        pool_timeout=WAIT_FOR_CONNECTION,
+        pool_timeout=POOL_TIMEOUT,
         **options,
     )
     chosen = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in session.items())
 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: object) -> None:
-        connection.adapters.register_dumper(str, _Text)
+        connection.adapters.register_dumper(str, _NulReplacingDumper)
         connection.execute(f"SELECT {chosen}".encode())
         connection.commit()
 
-    event.listen(engine, "handle_error", _say_less)
+    event.listen(engine, "handle_error", _strip_error_detail)
     return engine
 
 
-def _say_less(context: ExceptionContext) -> None:
+def _strip_error_detail(context: ExceptionContext) -> None:
     """Leave out an error's DETAIL: it names values (`Key (email)=(…) already exists`)."""
     original, raised = context.original_exception, context.sqlalchemy_exception
     if isinstance(original, psycopg.Error):
-        whole, brief = str(original), _brief(original)
+        whole, brief = str(original), _first_line(original)
         original.args = (brief,)
         if raised is not None:
             raised.args = tuple(str(each).replace(whole, brief) for each in raised.args)
 
 
-def _brief(error: psycopg.Error) -> str:
+def _first_line(error: psycopg.Error) -> str:
     """An error's first sentence; the rest may quote rows."""
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _parse(url: str) -> dict[str, Any]:
+def _parse_url(url: str) -> dict[str, Any]:
     try:
         found = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its text quotes the URL, and so a password
@@ -191,7 +201,7 @@ def _parse(url: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _name(parameters: Mapping[str, Any]) -> str:
+def _format_name(parameters: Mapping[str, Any]) -> str:
     host, port = parameters.get("host", "localhost"), parameters.get("port")
     place = f"{host}:{port}" if port else host
     return f"postgresql://{place}/{parameters.get('dbname', '')}"

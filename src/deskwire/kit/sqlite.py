@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event
 
-from deskwire.kit.db import READERS, WAIT_FOR_CONNECTION, Database
+from deskwire.kit.db import POOL_TIMEOUT, READER_THREADS, Database
 
-SCHEME = "sqlite:///"
-STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
-BUSY_MS = 5_000  # ms; how long a statement waits for another process (backup, sqlite3 shell)
+URL_PREFIX = "sqlite:///"
+CACHED_STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
+BUSY_TIMEOUT_MS = 5_000  # ms to wait for another process (backup, sqlite3 shell)
 
 
 class SQLite(Database):
@@ -24,24 +24,27 @@ class SQLite(Database):
     connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
     """
 
-    def __init__(self, where: str | Path) -> None:
-        path = where if isinstance(where, Path) else path_of(where)
+    def __init__(self, path_or_url: str | Path) -> None:
+        path = path_or_url if isinstance(path_or_url, Path) else parse_sqlite_path(path_or_url)
         self.path = path.absolute()  # SQLite reads `file:…` and `:memory:` as something else
-        reader, writer = _engine(self.path, writer=False), _engine(self.path, writer=True)
+        reader, writer = (
+            _create_engine(self.path, writer=False),
+            _create_engine(self.path, writer=True),
+        )
         super().__init__(str(path), writer, reader, writers=1)
-        self._alone: sqlite3.Connection | None = None
-        self._watching: sqlite3.Connection | None = None
+        self._unpooled_connection: sqlite3.Connection | None = None
+        self._version_connection: sqlite3.Connection | None = None
 
-    async def read_version(self) -> int:
+    async def read_data_version(self) -> int:
         """A number that is another one once any connection has committed since the last call."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._read_threads, self._read_version
+            self._read_threads, self._read_data_version
         )
 
     def close(self) -> None:
         super().close()
-        if self._watching is not None:
-            self._watching.close()
+        if self._version_connection is not None:
+            self._version_connection.close()
 
     def backup_to(self, target: Path) -> None:
         """Copy the database to `target`, consistent, while others use it."""
@@ -51,45 +54,45 @@ class SQLite(Database):
         ):
             source.backup(copy)
 
-    def _read_version(self) -> int:
+    def _read_data_version(self) -> int:
         # Always the same connection: the number means something to it alone.
-        if self._watching is None:
-            self._watching = sqlite3.connect(self.path, check_same_thread=False)
-            self._watching.execute("PRAGMA query_only=ON")
-        return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
+        if self._version_connection is None:
+            self._version_connection = sqlite3.connect(self.path, check_same_thread=False)
+            self._version_connection.execute("PRAGMA query_only=ON")
+        return int(self._version_connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def _write_alone(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         # The one connection of the one writing thread, past the pool: asking it costs 40 us.
-        connection, self._alone = self._alone, None
+        connection, self._unpooled_connection = self._unpooled_connection, None
         if connection is None:
             with closing(self._writer.raw_connection()) as pooled:
-                connection = _driver(pooled)
+                connection = _driver_connection(pooled)
         connection.execute(statement, values)
-        self._alone = connection  # after an error the pool is asked again
+        self._unpooled_connection = connection  # after an error the pool is asked again
 
 
-def path_of(url: str) -> Path:
+def parse_sqlite_path(url: str) -> Path:
     """The file a URL names."""
-    return Path(url.removeprefix(SCHEME))
+    return Path(url.removeprefix(URL_PREFIX))
 
 
-def keep_private(path: Path) -> None:
+def create_private_file(path: Path) -> None:
     """Make the file, if there is none, for its owner only: it will hold hashes and messages."""
     if not path.exists():
         path.touch(mode=0o600)
 
 
-def _engine(path: Path, *, writer: bool) -> Engine:
+def _create_engine(path: Path, *, writer: bool) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        pool_size=1 if writer else READERS,
+        pool_size=1 if writer else READER_THREADS,
         max_overflow=0,
         hide_parameters=True,  # or an error's text would hold password and token hashes
-        pool_timeout=WAIT_FOR_CONNECTION,
+        pool_timeout=POOL_TIMEOUT,
         connect_args={
-            "timeout": BUSY_MS / 1000,
+            "timeout": BUSY_TIMEOUT_MS / 1000,
             "check_same_thread": False,
-            "cached_statements": STATEMENTS,
+            "cached_statements": CACHED_STATEMENTS,
         },
     )
 
@@ -102,12 +105,12 @@ def _engine(path: Path, *, writer: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
         # Not through SQLAlchemy: its way is a third of what an empty transaction costs.
-        _driver(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
+        _driver_connection(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
 
 
-def _driver(connection: PoolProxiedConnection) -> sqlite3.Connection:
+def _driver_connection(connection: PoolProxiedConnection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.driver_connection)
 
 

@@ -22,15 +22,15 @@ import anyio.to_thread
 from deskwire.kit.clock import Millis
 from deskwire.kit.ids import is_id
 
-CHUNK = 256 * 1024  # bytes read at once; a hop to a thread costs less than reading them
-BATCH = 200  # keys told at once, who are then looked for in one statement
-WORD = re.compile(r"[a-z]{1,16}", re.ASCII)
+CHUNK_SIZE = 256 * 1024  # bytes read at once; a hop to a thread costs less than reading them
+BATCH_SIZE = 200  # keys told at once, who are then looked for in one statement
+KEY_SUFFIX = re.compile(r"[a-z]{1,16}", re.ASCII)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Missing(Exception):
+class NoSuchKey(Exception):
     """The store has nothing under this key."""
 
 
@@ -53,12 +53,12 @@ class Store(Protocol):
         """Forget what is there, if anything is."""
         ...
 
-    def keys_before(self, at: Millis) -> AsyncIterator[Sequence[str]]:
+    def list_keys_before(self, cutoff: Millis) -> AsyncIterator[Sequence[str]]:
         """Every key last put before a moment, some at a time; what broke off before is removed."""
         ...
 
 
-class Disk:
+class DiskStore:
     """A store in a folder; made when something is put there. Its files are its owner's alone."""
 
     def __init__(self, folder: Path) -> None:
@@ -69,15 +69,15 @@ class Disk:
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         target, taken = self._path(key), 0
-        file = await _in_thread(self._begin)
+        file = await _in_thread(self._create_temporary_file)
         part = Path(file.name)
         try:
             async for chunk in chunks:
                 await _in_thread(file.write, chunk)
                 taken += len(chunk)
-            await _in_thread(_finish, file, part, target)
+            await _in_thread(_sync_and_rename, file, part, target)
         except BaseException:
-            _drop(file, part)  # here, not in a thread: who is cancelled waits for nothing more
+            _discard(file, part)  # here, not in a thread: who is cancelled waits for nothing more
             raise
         return taken
 
@@ -86,33 +86,33 @@ class Disk:
         try:
             file = await _in_thread(path.open, "rb")
         except FileNotFoundError:
-            raise Missing(key) from None
-        return _read(file, start, end)
+            raise NoSuchKey(key) from None
+        return _stream_chunks(file, start, end)
 
     async def size(self, key: str) -> int:
         path = self._path(key)
         try:
             return (await _in_thread(path.stat)).st_size
         except FileNotFoundError:
-            raise Missing(key) from None
+            raise NoSuchKey(key) from None
 
     async def delete(self, key: str) -> None:
         await _in_thread(self._path(key).unlink, missing_ok=True)
 
-    async def keys_before(self, at: Millis) -> AsyncIterator[Sequence[str]]:
-        for path in await _in_thread(_older, self._folder / "incoming", at):
+    async def list_keys_before(self, cutoff: Millis) -> AsyncIterator[Sequence[str]]:
+        for path in await _in_thread(_list_older_files, self._folder / "incoming", cutoff):
             await _in_thread(path.unlink, missing_ok=True)
         for number in range(256):
-            found = await _in_thread(_older, self._folder / f"{number:02x}", at)
+            found = await _in_thread(_list_older_files, self._folder / f"{number:02x}", cutoff)
             keys = [path.name for path in found if is_key(path.name)]
-            for first in range(0, len(keys), BATCH):
-                yield keys[first : first + BATCH]
+            for first in range(0, len(keys), BATCH_SIZE):
+                yield keys[first : first + BATCH_SIZE]
 
     def _path(self, key: str) -> Path:
         id_ = check_key(key).partition(".")[0]
         return self._folder / id_[-2:] / key
 
-    def _begin(self) -> IO[bytes]:
+    def _create_temporary_file(self) -> IO[bytes]:
         incoming = self._folder / "incoming"
         incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The module makes it with mode 0600, under a name nobody can guess.
@@ -122,7 +122,7 @@ class Disk:
 def is_key(text: str) -> bool:
     """Whether `text` is an id, or an id, a dot and a word."""
     id_, dot, word = text.partition(".")
-    return is_id(id_) and (not dot or WORD.fullmatch(word) is not None)
+    return is_id(id_) and (not dot or KEY_SUFFIX.fullmatch(word) is not None)
 
 
 def check_key(key: str) -> str:
@@ -132,17 +132,17 @@ def check_key(key: str) -> str:
     return key
 
 
-async def _in_thread(do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    return await anyio.to_thread.run_sync(partial(do, *args, **kwargs))
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
 
 
-def _finish(file: IO[bytes], part: Path, target: Path) -> None:
+def _sync_and_rename(file: IO[bytes], temporary: Path, target: Path) -> None:
     """Onto the disk, then under its name: after a power cut it is whole, or not there."""
     file.flush()
     os.fsync(file.fileno())
     file.close()
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    part.replace(target)
+    temporary.replace(target)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -150,28 +150,30 @@ def _finish(file: IO[bytes], part: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _drop(file: IO[bytes], part: Path) -> None:
+def _discard(file: IO[bytes], temporary: Path) -> None:
     file.close()
-    part.unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)
 
 
-async def _read(file: IO[bytes], start: int, end: int | None) -> AsyncIterator[bytes]:
+async def _stream_chunks(file: IO[bytes], start: int, end: int | None) -> AsyncIterator[bytes]:
     with file:
         file.seek(start)
         left = None if end is None else end - start
         while left is None or left > 0:
-            chunk = await _in_thread(file.read, CHUNK if left is None else min(CHUNK, left))
+            chunk = await _in_thread(
+                file.read, CHUNK_SIZE if left is None else min(CHUNK_SIZE, left)
+            )
             if not chunk:
                 return
             left = None if left is None else left - len(chunk)
             yield chunk
 
 
-def _older(folder: Path, at: Millis) -> list[Path]:
-    return list(_each_older(folder, at))
+def _list_older_files(folder: Path, cutoff: Millis) -> list[Path]:
+    return list(_iterate_older_files(folder, cutoff))
 
 
-def _each_older(folder: Path, at: Millis) -> Iterator[Path]:
+def _iterate_older_files(folder: Path, cutoff: Millis) -> Iterator[Path]:
     try:
         entries = os.scandir(folder)
     except FileNotFoundError:
@@ -179,7 +181,7 @@ def _each_older(folder: Path, at: Millis) -> Iterator[Path]:
     with entries:
         for entry in entries:
             try:
-                if entry.is_file() and entry.stat().st_mtime * 1000 < at:
+                if entry.is_file() and entry.stat().st_mtime * 1000 < cutoff:
                     yield Path(entry.path)
             except FileNotFoundError:  # gone meanwhile
                 continue

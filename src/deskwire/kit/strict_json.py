@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from deskwire.kit.errors import Invalid
 
 # Only such a number may be one no double holds, which the fast parser would call infinite.
-_LARGE = re.compile(rb"\d(?:[eE]\+?\d{3}|\d{300})")
+_MAY_OVERFLOW = re.compile(rb"\d(?:[eE]\+?\d{3}|\d{300})")
 
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
@@ -21,21 +21,21 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
     """
     try:
         value = from_json(text, allow_inf_nan=False)
-        if _LARGE.search(text.encode() if isinstance(text, str) else text):
-            json.loads(text, parse_float=_finite)
+        if _MAY_OVERFLOW.search(text.encode() if isinstance(text, str) else text):
+            json.loads(text, parse_float=_parse_finite)
     except ValueError as error:
         raise Invalid(str(error)) from None
     return value
 
 
-def _finite(digits: str) -> float:
+def _parse_finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):  # 1e999: there is no JSON to keep it in
         raise ValueError(f"{digits[:20]} is too large a number")
     return number
 
 
-def parse_object(name: str, text: str) -> dict[str, Any]:
+def parse_json_object(name: str, text: str) -> dict[str, Any]:
     """`text` as a JSON object; Invalid with a sentence that begins with `name` otherwise."""
     try:
         value = parse_json(text)

@@ -15,38 +15,40 @@ import warnings
 
 from PIL import Image, ImageOps
 
-PIXELS = 40_000_000  # of the whole picture; decoded, 160 MB
-SIDE = 480  # px; twice what a screen shows, for dense screens
-SQUARE = 192  # px; four times the largest face on a page
-MEMORY = 1536 * 1024 * 1024  # bytes of address space; a picture and its copy, and the libraries
-SECONDS = 10  # of computing
-ORIENTATION = 0x0112  # of EXIF; 5 to 8 lie on their side
+MAX_PIXELS = 40_000_000  # of the whole picture; decoded, 160 MB
+MAX_SIDE = 480  # px; twice what a screen shows, for dense screens
+SQUARE_SIDE = 192  # px; four times the largest face on a page
+MEMORY_LIMIT = 1536 * 1024 * 1024  # bytes of address space: an image, its copy, the libraries
+CPU_SECONDS = 10  # of computing
+EXIF_ORIENTATION = 0x0112  # of EXIF; 5 to 8 lie on their side
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 
 
 def main() -> None:
     """Read a picture, write a small one."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    Image.MAX_IMAGE_PIXELS = PIXELS
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    sys.stdout.buffer.write(shrink(sys.stdin.buffer.read(), square="square" in sys.argv[1:]))
+    sys.stdout.buffer.write(
+        make_thumbnail(sys.stdin.buffer.read(), square="square" in sys.argv[1:])
+    )
 
 
-def shrink(picture: bytes, *, square: bool) -> bytes:
+def make_thumbnail(content: bytes, *, square: bool) -> bytes:
     """The answer for `picture`. Raises whatever is wrong with it."""
-    with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         width, height = image.size
-        if width * height > PIXELS:
+        if width * height > MAX_PIXELS:
             raise ValueError("too many pixels")
-        if image.getexif().get(ORIENTATION, 1) >= 5:
+        if image.getexif().get(EXIF_ORIENTATION, 1) >= 5:
             width, height = height, width
         # Colours of a palette cannot be mixed, so a small one would lose lines.
         small = image.convert("RGBA") if image.mode in ("P", "1") else image
-        small.thumbnail((SIDE, SIDE))  # before it is turned: a JPEG is then decoded small
+        small.thumbnail((MAX_SIDE, MAX_SIDE))  # before it is turned: a JPEG is then decoded small
         small = ImageOps.exif_transpose(small)
         if square:
-            small = ImageOps.fit(small, (SQUARE, SQUARE))
+            small = ImageOps.fit(small, (SQUARE_SIDE, SQUARE_SIDE))
         has_holes = "A" in small.mode or "transparency" in small.info
         plain = small.convert("RGBA" if has_holes else "RGB")
         made = io.BytesIO()

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-OFFER = "deskwire.takeover"  # key in the scope's extensions
+EXTENSION_KEY = "deskwire.takeover"  # key in the scope's extensions
 
 
 Header = tuple[bytes, bytes]
@@ -21,23 +21,25 @@ Header = tuple[bytes, bytes]
 # What a request brings along so that its connection can be taken: the transport, and its own cycle
 # (`protocol.cycle` may be a pipelined one's), held weakly: a strong one would leave a ring for the
 # collector with every request. A plain tuple, because every request makes one.
-Offer = tuple[asyncio.Transport, "weakref.ref[RequestResponseCycle]"]
+TakeoverOffer = tuple[asyncio.Transport, "weakref.ref[RequestResponseCycle]"]
 
 
-def leave_out_of_access_log(request: Scope) -> None:
+def skip_access_log(request: Scope) -> None:
     """No line for this request; whoever asks for it tells what became of it in a better way."""
-    if (offer := offer_of(request)) and (cycle := offer[1]()):
+    if (offer := read_offer(request)) and (cycle := offer[1]()):
         cycle.access_log = False
 
 
-def reply(request: Scope, status: int, headers: Sequence[Header], body: bytes) -> bool:
+def send_short_response(
+    request: Scope, status: int, headers: Sequence[Header], body: bytes
+) -> bool:
     """Send a whole answer in one write, and no line to the access log; False where it cannot be.
 
     ASGI's `send` takes head and body apart, and uvicorn sends each as it comes: for a short answer
     the second packet is a quarter of all a request costs, and a second wake-up for who reads it.
     The request's body has to be read.
     """
-    offer = offer_of(request)
+    offer = read_offer(request)
     cycle = offer[1]() if offer else None
     if cycle is None or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
         return False
@@ -49,7 +51,7 @@ def reply(request: Scope, status: int, headers: Sequence[Header], body: bytes) -
     return True
 
 
-def offer_of(request: Scope) -> Offer | None:
+def read_offer(request: Scope) -> TakeoverOffer | None:
     """The offer of a request, where the server makes one."""
     extensions = request.get("extensions")
-    return extensions.get(OFFER) if extensions else None
+    return extensions.get(EXTENSION_KEY) if extensions else None

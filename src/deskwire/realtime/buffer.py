@@ -10,28 +10,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from deskwire.events.channels import Workspace
-from deskwire.events.frames import named_in, redacted_frame
+from deskwire.events.frames import read_event_field, redact_frame
 from deskwire.events.log import Entry
-from deskwire.events.redaction import REDACTING, SILENCED, SILENCING, Rule
+from deskwire.events.redaction import (
+    REDACTIONS,
+    WORKSPACE_REDACTED_PREFIX,
+    WORKSPACE_REDACTING_TYPES,
+    RedactionRule,
+)
 
-WINDOW_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
+BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
 ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
 
 
-class Window:
+class EventBuffer:
     """A dense run of entries: `floor` < position ≤ `head`."""
 
-    def __init__(self, limit: int = WINDOW_BYTES) -> None:
+    def __init__(self, limit: int = BUFFER_BYTES) -> None:
         self.floor = 0  # entries at or before it are not here
         self.head = 0
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
-        self._start = 0  # index of the oldest entry still held
+        self._first_index = 0  # index of the oldest entry still held
 
-    def start(self, entries: list[Entry], head: int) -> None:
+    def load(self, entries: list[Entry], head: int) -> None:
         """Begin with what the log holds; `head` counts where it holds nothing any more."""
-        self._entries, self._start, self._size = [], 0, 0
+        self._entries, self._first_index, self._size = [], 0, 0
         self.floor = self.head = entries[0].position - 1 if entries else head
         for entry in entries:
             self.append(entry)
@@ -41,31 +46,31 @@ class Window:
         deleted goes from those before it."""
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
-        asked = REDACTING.get(entry.type)
-        if asked and (id_ := named_in(entry.frame, asked.field)):
+        asked = REDACTIONS.get(entry.type)
+        if asked and (id_ := read_event_field(entry.frame, asked.field)):
             self._redact(id_, asked.rule)
-        if entry.type in SILENCING:
-            self._silence(entry.workspace)
+        if entry.type in WORKSPACE_REDACTING_TYPES:
+            self._redact_workspace(entry.workspace)
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
 
-    def _redact(self, id_: str, rule: Rule) -> None:
+    def _redact(self, target_id: str, rule: RedactionRule) -> None:
         """Take what entries tell of something out of the frames: a resume must not tell it."""
-        needle = id_.encode()
-        for index in range(self._start, len(self._entries)):
+        needle = target_id.encode()
+        for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
-            if needle in entry.frame and (frame := redacted_frame(entry.frame, id_, rule)):
+            if needle in entry.frame and (frame := redact_frame(entry.frame, target_id, rule)):
                 self._size += len(frame) - len(entry.frame)
                 self._entries[index] = replace(entry, frame=frame)
 
-    def _silence(self, workspace: Workspace | None) -> None:
+    def _redact_workspace(self, workspace: Workspace | None) -> None:
         """Send nobody what was told of a workspace's tickets, as `log.silence` does."""
-        for index in range(self._start, len(self._entries)):
+        for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
-            if entry.workspace == workspace and entry.type.startswith(SILENCED):
+            if entry.workspace == workspace and entry.type.startswith(WORKSPACE_REDACTED_PREFIX):
                 self._size -= len(entry.frame)
                 self._entries[index] = replace(entry, channels=(), frame=b"")
 
@@ -74,16 +79,16 @@ class Window:
         while self.floor < min(floor, self.head):
             self._drop_oldest()
 
-    def after(self, position: int) -> Iterator[Entry]:
+    def entries_after(self, position: int) -> Iterator[Entry]:
         """The entries after `position`, which must not lie below the floor."""
-        for index in range(self._start + position - self.floor, len(self._entries)):
+        for index in range(self._first_index + position - self.floor, len(self._entries)):
             yield self._entries[index]
 
     def _drop_oldest(self) -> None:
-        oldest = self._entries[self._start]
+        oldest = self._entries[self._first_index]
         self._size -= len(oldest.frame) + ENTRY_OVERHEAD
         self.floor = oldest.position
-        self._start += 1
-        if self._start > 1024 and self._start * 2 > len(self._entries):
-            del self._entries[: self._start]
-            self._start = 0
+        self._first_index += 1
+        if self._first_index > 1024 and self._first_index * 2 > len(self._entries):
+            del self._entries[: self._first_index]
+            self._first_index = 0

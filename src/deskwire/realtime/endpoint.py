@@ -14,14 +14,14 @@ from urllib.parse import parse_qs
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Request
 
-from deskwire.kit.uvicorn_internals import offer_of
+from deskwire.kit.uvicorn_internals import read_offer
 from deskwire.realtime.hub import Hub
-from deskwire.realtime.subscription import Caller, Outlet, Scope, Seat, Sink
-from deskwire.realtime.uvicorn_takeover import END_WITHIN, take
+from deskwire.realtime.subscription import Caller, StreamScope, Subscription, Transport, Writer
+from deskwire.realtime.uvicorn_takeover import CLOSE_TIMEOUT, take_over_connection
 
-OUTLET_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
+MAX_BUFFERED_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
 
-HEADERS = (
+STREAM_HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # nginx would hold frames back
@@ -31,113 +31,123 @@ HEADERS = (
 Identify = Callable[[Request], Awaitable[Caller | None]]
 
 
-class Stream:
+class StreamEndpoint:
     """The endpoint of a scope: `/api/events` (all), `/api/guilds/events`, `/api/requests/events`.
 
     `identify` may refuse by raising, before anything is sent.
     """
 
-    def __init__(self, scope: Scope, hub: Callable[[], Hub], identify: Identify) -> None:
-        self._scope: Scope = scope
+    def __init__(self, scope: StreamScope, hub: Callable[[], Hub], identify: Identify) -> None:
+        self._scope: StreamScope = scope
         self._hub = hub
         self._identify = identify
 
     async def __call__(self, request: Request, receive: Receive, send: Send) -> None:
         if request["method"] not in ("GET", "HEAD"):
-            await _answer(send, 405, b"Method Not Allowed", (b"allow", b"GET, HEAD"))
+            await _respond(send, 405, b"Method Not Allowed", (b"allow", b"GET, HEAD"))
             return
         caller = await self._identify(request)
         if caller is None:
-            await _answer(send, 401, b"Unauthorized")
+            await _respond(send, 401, b"Unauthorized")
             return
         if request["method"] == "HEAD":
-            await send(_head())
+            await send(_response_start())
             await send({"type": "http.response.body"})
             return
         hub = self._hub()
         if hub.is_draining:
-            await _answer(send, 503, b"Restarting", (b"retry-after", b"1"))
+            await _respond(send, 503, b"Restarting", (b"retry-after", b"1"))
             return
-        join = partial(hub.join, caller, self._scope, after=_cursor_of(request))
-        if offer := offer_of(request):
-            await take(offer, send, _head(), hub, join)
+        join = partial(
+            hub.subscribe, caller, self._scope, last_event_id=_read_last_event_id(request)
+        )
+        if offer := read_offer(request):
+            await take_over_connection(offer, send, _response_start(), hub, join)
         else:
-            await AsgiOutlet(hub, send).run(receive, join)
+            await AsgiWriter(hub, send).run(receive, join)
 
 
-class AsgiOutlet:
+class AsgiWriter:
     """The way out over ASGI `send`, which waits while the connection is full."""
 
     def __init__(self, hub: Hub, send: Send) -> None:
-        self._seat: Seat | None = None
+        self._subscription: Subscription | None = None
         self._hub = hub
         self._send = send
         self._parts: list[bytes] = []
         self._size = 0
-        self._filled = asyncio.Event()
+        self._has_data = asyncio.Event()
         self._ended = False
-        self._closed = asyncio.Event()  # it shall not wait for its reader any longer
+        self._aborted = asyncio.Event()  # it shall not wait for its reader any longer
 
     @property
-    def sink(self) -> Sink:
+    def transport(self) -> Transport:
         return self
 
     def write(self, data: bytes) -> None:
         """Take `data`, and stand still once too much waits."""
         self._parts.append(data)
         self._size += len(data)
-        self._filled.set()
-        if self._size >= OUTLET_BYTES and self._seat is not None and not self._seat.paused:
-            self._hub.pause(self._seat)
+        self._has_data.set()
+        if (
+            self._size >= MAX_BUFFERED_BYTES
+            and self._subscription is not None
+            and not self._subscription.paused
+        ):
+            self._hub.pause(self._subscription)
 
     def end(self) -> None:
         self._ended = True
-        self._filled.set()
-        asyncio.get_running_loop().call_later(END_WITHIN, self.abort)
+        self._has_data.set()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
 
     def abort(self) -> None:
-        self._closed.set()
+        self._aborted.set()
 
-    async def run(self, receive: Receive, join: Callable[[Outlet], Seat]) -> None:
+    async def run(self, receive: Receive, subscribe: Callable[[Writer], Subscription]) -> None:
         """Take a seat and send until the stream is ended, aborted, or the client has gone."""
-        self._seat = join(self)
-        endings = (self._forward(), _wait_until_gone(receive), self._closed.wait())
+        self._subscription = subscribe(self)
+        endings = (self._forward(), _wait_for_disconnect(receive), self._aborted.wait())
         tasks = [asyncio.create_task(ending) for ending in endings]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._hub.leave(self._seat)
+            self._hub.unsubscribe(self._subscription)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _forward(self) -> None:
-        await self._send(_head())
+        await self._send(_response_start())
         while True:
-            await self._filled.wait()
-            self._filled.clear()
+            await self._has_data.wait()
+            self._has_data.clear()
             while self._parts:
                 data = b"".join(self._parts)
                 self._parts.clear()
                 self._size = 0
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
-                if self._seat is not None and self._seat.paused and not self._seat.closed:
-                    self._hub.resume(self._seat)
+                if (
+                    self._subscription is not None
+                    and self._subscription.paused
+                    and not self._subscription.closed
+                ):
+                    self._hub.resume(self._subscription)
             if self._ended:
                 await self._send({"type": "http.response.body", "body": b""})
                 return
 
 
-async def _wait_until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _head() -> Message:
-    return {"type": "http.response.start", "status": 200, "headers": list(HEADERS)}
+def _response_start() -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": list(STREAM_HEADERS)}
 
 
-def _cursor_of(request: Request) -> str | None:
+def _read_last_event_id(request: Request) -> str | None:
     # The header wins: a native reconnect repeats the URL with its old `after`.
     for name, value in request["headers"]:
         if name == b"last-event-id":
@@ -146,12 +156,14 @@ def _cursor_of(request: Request) -> str | None:
     return after[0] if after else None
 
 
-async def _answer(send: Send, status: int, body: bytes, *more: tuple[bytes, bytes]) -> None:
+async def _respond(
+    send: Send, status: int, body: bytes, *extra_headers: tuple[bytes, bytes]
+) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        *more,
+        *extra_headers,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -10,49 +10,59 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of
-from deskwire.realtime.subscription import Held, Scope, wants
+from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of_channel
+from deskwire.realtime.subscription import ChannelSets, StreamScope, is_in_scope
 
-PEOPLE = 20_000  # remembered; more than one process has streams for
+MAX_PEOPLE = 20_000  # remembered; more than one process has streams for
 
 
-class Known:
+class GrantCache:
     """The channels people hold, by person."""
 
-    def __init__(self, limit: int = PEOPLE) -> None:
-        self.changes = 0  # how often access has changed; an older answer must not be kept
+    def __init__(self, limit: int = MAX_PEOPLE) -> None:
+        self.version = 0  # how often access has changed; an older answer must not be kept
         self._limit = limit
-        self._held: dict[PersonId, Held] = {}  # oldest first; an OrderedDict takes twice as much
+        self._channel_sets: dict[
+            PersonId, ChannelSets
+        ] = {}  # oldest first; an OrderedDict takes twice as much
 
-    def get(self, person: PersonId) -> Held | None:
-        return self._held.get(person)
+    def get(self, person: PersonId) -> ChannelSets | None:
+        return self._channel_sets.get(person)
 
-    def keep(self, person: PersonId, held: Held) -> None:
-        self._held.pop(person, None)
-        self._held[person] = held
-        if len(self._held) > self._limit:
-            del self._held[next(iter(self._held))]
+    def put(self, person: PersonId, channel_sets: ChannelSets) -> None:
+        self._channel_sets.pop(person, None)
+        self._channel_sets[person] = channel_sets
+        if len(self._channel_sets) > self._limit:
+            del self._channel_sets[next(iter(self._channel_sets))]
 
-    def forget(self, person: PersonId) -> None:
-        self._held.pop(person, None)
+    def invalidate(self, person: PersonId) -> None:
+        self._channel_sets.pop(person, None)
 
-    def forget_touched(self, touches: Collection[Channel]) -> None:
+    def invalidate_channels(self, channels: Collection[Channel]) -> None:
         """Forget everyone whose access an entry may have changed."""
-        self.changes += 1
-        shared = {channel for channel in touches if person_of(channel) is None}
-        for person in filter(None, map(person_of, touches)):
-            self.forget(person)
+        self.version += 1
+        shared = {channel for channel in channels if person_of_channel(channel) is None}
+        for person in filter(None, map(person_of_channel, channels)):
+            self.invalidate(person)
         if shared:
-            for person in [p for p, h in self._held.items() if not shared.isdisjoint(h.all)]:
-                self.forget(person)
+            for person in [
+                p for p, h in self._channel_sets.items() if not shared.isdisjoint(h.all)
+            ]:
+                self.invalidate(person)
 
 
-def held_by(grants: Collection[Grant]) -> Held:
+def build_channel_sets(grants: Collection[Grant]) -> ChannelSets:
     """What somebody with these grants holds."""
     everything = tuple(sorted({grant.channel for grant in grants}))
-    return Held(everything, _on("guilds", grants, everything), _on("requests", grants, everything))
+    return ChannelSets(
+        everything,
+        _channels_in_scope("guilds", grants, everything),
+        _channels_in_scope("requests", grants, everything),
+    )
 
 
-def _on(scope: Scope, grants: Collection[Grant], everything: Channels) -> Channels:
-    found = {each.channel for each in grants if wants(scope, each.channel, each.workspace)}
+def _channels_in_scope(
+    scope: StreamScope, grants: Collection[Grant], everything: Channels
+) -> Channels:
+    found = {each.channel for each in grants if is_in_scope(scope, each.channel, each.workspace)}
     return everything if len(found) == len(everything) else tuple(sorted(found))

@@ -11,31 +11,37 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.channels import Channel, Channels, PersonId, person_of
+from deskwire.events.channels import Channel, Channels, PersonId, person_of_channel
 from deskwire.events.cursor import Cursor, parse_cursor
-from deskwire.events.frames import control_frame, reset_frame, retry_frame, return_slot
+from deskwire.events.frames import control_frame, reconnect_delay_ms, reset_frame, retry_frame
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
-from deskwire.realtime.authorization import Authorise, Questions
-from deskwire.realtime.backfill import MAX_BEHIND, PAGE, ReadAfter, TooFar, read_backlog
-from deskwire.realtime.buffer import Window
-from deskwire.realtime.fanout import SLICE, Audience
-from deskwire.realtime.grant_cache import Known
-from deskwire.realtime.heartbeat import Heart
-from deskwire.realtime.replay import changes_of, first_frames, is_lost, must_reload, next_slice
-from deskwire.realtime.slow_subscriptions import Slow
-from deskwire.realtime.stats import Counts, Ending
+from deskwire.realtime.authorization import AuthorizationQueue, Authorize
+from deskwire.realtime.backfill import MAX_BEHIND, PAGE_SIZE, ReadAfter, TooFarBehind, read_backfill
+from deskwire.realtime.buffer import EventBuffer
+from deskwire.realtime.fanout import SLICE_SIZE, Fanout
+from deskwire.realtime.grant_cache import GrantCache
+from deskwire.realtime.heartbeat import Heartbeat
+from deskwire.realtime.replay import (
+    access_change_frames,
+    connected_frames,
+    is_evicted,
+    should_reload,
+    take_next_slice,
+)
+from deskwire.realtime.slow_subscriptions import SlowSubscriptions
+from deskwire.realtime.stats import CloseReason, HubStats
 from deskwire.realtime.subscription import (
-    Because,
     Caller,
+    ChannelSets,
     Draining,
-    Farewell,
-    Held,
-    Outlet,
-    Scope,
-    Seat,
-    Sink,
+    GoodbyeReason,
+    ResumeReason,
+    StreamScope,
+    Subscription,
+    Transport,
+    Writer,
 )
 
 STREAMS_PER_PERSON = 8  # a dozen tabs in two browsers share fewer; leaked ones must not add up
@@ -49,33 +55,39 @@ class Hub:
     def __init__(
         self,
         epoch: str,
-        window: Window,
-        authorise: Authorise,
+        buffer: EventBuffer,
+        authorize: Authorize,
         read_after: ReadAfter,
         *,
         max_behind: int = MAX_BEHIND,
         streams_per_person: int = STREAMS_PER_PERSON,
-        seats_per_turn: int = SLICE,
+        slice_size: int = SLICE_SIZE,
         clock: Clock = now,
     ) -> None:
         self.epoch = epoch
-        self.window = window
+        self.buffer = buffer
         self._read_after = read_after
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
-        self.counts = Counts()
-        self._audience = Audience(self._drop, self.counts, seats_per_turn)
-        self._known = Known()
-        self._questions = Questions(authorise, self._known, self._sessions_of, self._apply)
-        self._people: dict[PersonId, list[Seat]] = {}  # with open streams here, oldest first
-        self._heart = Heart(clock, lambda: self.cursor, self._visit, self._expire)
-        self._run: Sequence[Entry] = ()  # being written
+        self.stats = HubStats()
+        self._fanout = Fanout(self._close_broken, self.stats, slice_size)
+        self._grant_cache = GrantCache()
+        self._authorization_queue = AuthorizationQueue(
+            authorize, self._grant_cache, self._session_ids_of, self._apply_authorization
+        )
+        self._by_person: dict[
+            PersonId, list[Subscription]
+        ] = {}  # with open streams here, oldest first
+        self._heartbeat = Heartbeat(
+            clock, lambda: self.cursor, self._send_tick, self._reauthorize_expired
+        )
+        self._batch: Sequence[Entry] = ()  # being written
         self._queue = deque[Entry]()  # to be written after it
-        self._is_behind = False  # the bus named an entry before the ones it follows
-        self._filling: asyncio.Task[None] | None = None
-        self._loads: set[asyncio.Task[None]] = set()
-        self._slow = Slow()
+        self._has_gap = False  # the bus named an entry before the ones it follows
+        self._gap_task: asyncio.Task[None] | None = None
+        self._backfill_tasks: set[asyncio.Task[None]] = set()
+        self._slow_subscriptions = SlowSubscriptions()
         self.is_draining = False  # this process goes down and takes no more streams
 
     # What the rest of the process sees
@@ -83,19 +95,23 @@ class Hub:
     @property
     def cursor(self) -> Cursor:
         """The place of the newest entry dispatched here. Pages read it before their rows."""
-        return Cursor(self.epoch, self.window.head)
+        return Cursor(self.epoch, self.buffer.head)
 
     @property
-    def seats(self) -> list[Seat]:
+    def subscriptions(self) -> list[Subscription]:
         """Every open stream, by person."""
-        return [seat for seats in self._people.values() for seat in seats]
+        return [seat for seats in self._by_person.values() for seat in seats]
 
     @property
-    def waiting(self) -> int:
+    def awaiting_access(self) -> int:
         """How many streams stand still until access has answered."""
-        return sum(len(self._people.get(person, ())) for person in self._questions.open)
+        return sum(
+            len(self._by_person.get(person, ())) for person in self._authorization_queue.pending
+        )
 
-    def join(self, caller: Caller, scope: Scope, outlet: Outlet, after: str | None) -> Seat:
+    def subscribe(
+        self, caller: Caller, scope: StreamScope, writer: Writer, last_event_id: str | None
+    ) -> Subscription:
         """Seat a stream, silent until access has answered.
 
         `after` is the cursor the client has reached (None: it starts now). A person's oldest
@@ -103,43 +119,43 @@ class Hub:
         """
         if self.is_draining:
             raise Draining
-        seat = Seat(new_id(), caller, scope, outlet)
-        self.counts.opened[scope] += 1
-        self._place(seat, after)
-        seats = self._people.setdefault(caller.person, [])
+        seat = Subscription(new_id(), caller, scope, writer)
+        self.stats.opened[scope] += 1
+        self._set_start_position(seat, last_event_id)
+        seats = self._by_person.setdefault(caller.person, [])
         seats.append(seat)
-        self._heart.add(seat)
+        self._heartbeat.add(seat)
         for oldest in seats[: -self._streams_per_person]:
-            self._dismiss(oldest, "too-many-streams")
-        self._questions.raise_for(caller.person)
+            self._close_with_goodbye(oldest, "too-many-streams")
+        self._authorization_queue.enqueue(caller.person)
         return seat
 
-    def leave(self, seat: Seat, why: Ending = "left") -> None:
+    def unsubscribe(self, subscription: Subscription, reason: CloseReason = "left") -> None:
         """Forget a stream whose connection has ended (again is harmless)."""
-        if seat.closed:
+        if subscription.closed:
             return
-        self.counts.end(seat.scope, why)
-        seat.closed = True
-        self._silence(seat)
-        self._retune(seat, ())
-        self._heart.remove(seat)
-        person = seat.caller.person
-        self._people[person].remove(seat)
-        if not self._people[person]:
-            del self._people[person]
-            self._questions.withdraw(person)
+        self.stats.count_closed(subscription.scope, reason)
+        subscription.closed = True
+        self._suspend(subscription)
+        self._set_channels(subscription, ())
+        self._heartbeat.remove(subscription)
+        person = subscription.caller.person
+        self._by_person[person].remove(subscription)
+        if not self._by_person[person]:
+            del self._by_person[person]
+            self._authorization_queue.remove(person)
 
-    def pause(self, seat: Seat) -> None:
+    def pause(self, subscription: Subscription) -> None:
         """Called by an outlet that is full: the seat stands where it is."""
-        seat.paused = True
-        self._silence(seat)
+        subscription.paused = True
+        self._suspend(subscription)
 
-    def resume(self, seat: Seat) -> None:
+    def resume(self, subscription: Subscription) -> None:
         """Called by an outlet that has room again."""
-        seat.paused = False
-        self.pump(seat)
+        subscription.paused = False
+        self.pump(subscription)
 
-    def dispatch(self, entries: Sequence[Entry]) -> None:
+    def publish(self, entries: Sequence[Entry]) -> None:
         """Write `entries`, the next ones of the log, to every live seat that may hear them.
 
         Never waits. An entry that touches access ends the run: what came before it, and itself,
@@ -147,254 +163,284 @@ class Hub:
         that very many hear is being written, a slice per turn, what follows stands in a queue.
         """
         self._queue.extend(entries)
-        if not self._audience.is_writing:
-            self._go_on()
+        if not self._fanout.is_writing:
+            self._write_batches()
 
-    def notify(self, channel: Channel, about: str) -> None:
+    def send_notice(self, channel: Channel, about: str) -> None:
         """Say that what is shown of `about` has changed (decision 0033). No log keeps that."""
-        self._audience.notify(channel, control_frame("notice", about=about))
+        self._fanout.send_notice(channel, control_frame("notice", about=about))
 
-    def pump(self, seat: Seat) -> None:
+    def pump(self, subscription: Subscription) -> None:
         """Bring a seat from its position towards the head, by the channels it holds now."""
-        if seat.closed or seat.paused or seat.loading:
+        if subscription.closed or subscription.paused or subscription.loading:
             return
-        if self._questions.is_open(seat.caller.person):
+        if self._authorization_queue.is_pending(subscription.caller.person):
             return
-        if seat.told != seat.channels:  # live too: an answer may be newer than the dispatched
-            self._tell(seat)
-        if seat.live or seat.paused:
+        if (
+            subscription.announced_channels != subscription.channels
+        ):  # live too: an answer may be newer than the dispatched
+            self._announce_channels(subscription)
+        if subscription.live or subscription.paused:
             return
-        if is_lost(seat, self.window):
-            self._let_go(seat)
-        elif seat.position >= self.window.head:
-            self._audience.enliven(seat)
-            seat.resuming = False
+        if is_evicted(subscription, self.buffer):
+            self._close_slow(subscription)
+        elif subscription.position >= self.buffer.head:
+            self._fanout.activate(subscription)
+            subscription.resuming = False
         else:
-            part = next_slice(seat, self.window)
+            part = take_next_slice(subscription, self.buffer)
             if part:
-                self.counts.catch_up(part)
-                seat.outlet.write(part)
-            asyncio.get_running_loop().call_soon(self.pump, seat)
+                self.stats.count_replayed(part)
+                subscription.writer.write(part)
+            asyncio.get_running_loop().call_soon(self.pump, subscription)
 
     def drain(self) -> None:
         """End every stream, each with a slot of its own for coming back, and take no more."""
         self.is_draining = True
-        seats = self.seats
+        seats = self.subscriptions
         random.shuffle(seats)
         for place, seat in enumerate(seats):
-            wait = return_slot(place)
-            seat.outlet.write(retry_frame(wait))
-            self._dismiss(seat, "restart", retry=wait)
+            wait = reconnect_delay_ms(place)
+            seat.writer.write(retry_frame(wait))
+            self._close_with_goodbye(seat, "restart", retry=wait)
 
     async def run(self) -> None:
         """Ask access and keep the heart beating until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._questions.run())
-            tasks.create_task(self._heart.run())
+            tasks.create_task(self._authorization_queue.run())
+            tasks.create_task(self._heartbeat.run())
 
     # Runs
 
-    def _go_on(self) -> None:
+    def _write_batches(self) -> None:
         """Write run after run, until one takes more than this turn of the loop."""
-        if self._audience.is_writing:
-            self._audience.go_on()
-        while not self._audience.is_writing:
-            if self._run and self._run[-1].touches:
-                self._touch(self._run[-1])
-            self._run = run = self._next_run()
+        if self._fanout.is_writing:
+            self._fanout.write_next_slice()
+        while not self._fanout.is_writing:
+            if self._batch and self._batch[-1].access_changes:
+                self._apply_access_change(self._batch[-1])
+            self._batch = run = self._next_batch()
             if not run:
                 return
-            self._audience.write(run)
-        asyncio.get_running_loop().call_soon(self._go_on)
+            self._fanout.start_batch(run)
+        asyncio.get_running_loop().call_soon(self._write_batches)
 
-    def _next_run(self) -> list[Entry]:
+    def _next_batch(self) -> list[Entry]:
         """The entries that are next to be written, up to one that touches access."""
         run: list[Entry] = []
-        while self._queue and not (run and run[-1].touches):
+        while self._queue and not (run and run[-1].access_changes):
             entry = self._queue.popleft()
-            if entry.position > self.window.head + 1:
+            if entry.position > self.buffer.head + 1:
                 self._queue.clear()
-                self._fill_gap()
-            elif entry.position == self.window.head + 1:  # else read from the log already
-                self.window.append(entry)
+                self._start_gap_fill()
+            elif entry.position == self.buffer.head + 1:  # else read from the log already
+                self.buffer.append(entry)
                 run.append(entry)
         return run
 
     # A gap in what the bus told
 
-    def _fill_gap(self) -> None:
+    def _start_gap_fill(self) -> None:
         """Read from the log what the bus lost; it may lose, the log may not."""
-        self._is_behind = True
-        if self._filling is None:
-            logger.warning("events after position %s are read from the log", self.window.head)
-            self._filling = asyncio.get_running_loop().create_task(self._fill())
+        self._has_gap = True
+        if self._gap_task is None:
+            logger.warning("events after position %s are read from the log", self.buffer.head)
+            self._gap_task = asyncio.get_running_loop().create_task(self._read_gap())
 
-    async def _fill(self) -> None:
+    async def _read_gap(self) -> None:
         try:
-            while self._is_behind:
-                self._is_behind = False
-                while page := await self._read_after(self.window.head, PAGE):
-                    self.dispatch(page)
+            while self._has_gap:
+                self._has_gap = False
+                while page := await self._read_after(self.buffer.head, PAGE_SIZE):
+                    self.publish(page)
                     while self._queue:  # noqa: ASYNC110 - slices, each a turn of the loop
                         await asyncio.sleep(0)
         finally:
-            self._filling = None
+            self._gap_task = None
 
     # Placing a seat
 
-    def _place(self, seat: Seat, after: str | None) -> None:
-        seat.position = self.window.head
-        if after is None:
-            seat.verdict = "live"
+    def _set_start_position(self, subscription: Subscription, last_event_id: str | None) -> None:
+        subscription.position = self.buffer.head
+        if last_event_id is None:
+            subscription.outcome = "live"
             return
-        cursor = parse_cursor(after)
+        cursor = parse_cursor(last_event_id)
         if cursor is None:
-            self._reset(seat, "unreadable")
+            self._reset(subscription, "unreadable")
         elif cursor.epoch != self.epoch:
-            self._reset(seat, "epoch")
-        elif cursor.position > self.window.head:
-            self._reset(seat, "future")
+            self._reset(subscription, "epoch")
+        elif cursor.position > self.buffer.head:
+            self._reset(subscription, "future")
         else:
-            seat.verdict, seat.position, seat.resuming = "resumed", cursor.position, True
-            if self._slow.came_back(seat.caller.session, cursor.position):
-                seat.because = "slow"
-
-    def _reset(self, seat: Seat, because: Because) -> None:
-        seat.verdict, seat.position, seat.resuming = "reset", self.window.head, False
-        seat.because = seat.because or because
-        if seat.told is not None:  # it is connected already, so the first frame cannot say it
-            self.counts.resets[seat.because] += 1
-            seat.outlet.write(reset_frame(Cursor(self.epoch, seat.position), seat.because))
-
-    async def _load(self, seat: Seat) -> None:
-        """Read what lies between the seat and the window from the log, then let it go on."""
-        channels, window = frozenset(seat.channels), self.window
-        try:
-            found, reached = await read_backlog(
-                self._read_after, window, seat.position, channels, self._max_behind
+            subscription.outcome, subscription.position, subscription.resuming = (
+                "resumed",
+                cursor.position,
+                True,
             )
-        except TooFar:
-            self._reset(seat, "behind")
+            if self._slow_subscriptions.pop_if_returned(
+                subscription.caller.session, cursor.position
+            ):
+                subscription.reason = "slow"
+
+    def _reset(self, subscription: Subscription, reason: ResumeReason) -> None:
+        subscription.outcome, subscription.position, subscription.resuming = (
+            "reset",
+            self.buffer.head,
+            False,
+        )
+        subscription.reason = subscription.reason or reason
+        if (
+            subscription.announced_channels is not None
+        ):  # it is connected already, so the first frame cannot say it
+            self.stats.resets[subscription.reason] += 1
+            subscription.writer.write(
+                reset_frame(Cursor(self.epoch, subscription.position), subscription.reason)
+            )
+
+    async def _load_backfill(self, subscription: Subscription) -> None:
+        """Read what lies between the seat and the window from the log, then let it go on."""
+        channels, window = frozenset(subscription.channels), self.buffer
+        try:
+            found, reached = await read_backfill(
+                self._read_after, window, subscription.position, channels, self._max_behind
+            )
+        except TooFarBehind:
+            self._reset(subscription, "behind")
         except Exception:
             logger.exception("reading the log for a returning stream failed; it reloads instead")
-            self._reset(seat, "behind")
+            self._reset(subscription, "behind")
         else:
-            if channels.issuperset(seat.channels):  # or what it gained was left out: read again
-                seat.backlog, seat.backlog_end = found, reached
-        seat.loading = False
-        self._start(seat)
+            if channels.issuperset(
+                subscription.channels
+            ):  # or what it gained was left out: read again
+                subscription.backfill, subscription.backfill_end = found, reached
+        subscription.loading = False
+        self._start_replay(subscription)
 
     # Access
 
-    def _touch(self, entry: Entry) -> None:
+    def _apply_access_change(self, entry: Entry) -> None:
         """Silence everyone whose access `entry` may have changed, and ask again for them."""
-        self._known.forget_touched(entry.touches)
+        self._grant_cache.invalidate_channels(entry.access_changes)
         touched: set[PersonId] = set()
-        for channel in entry.touches:
-            touched.update(seat.caller.person for seat in self._audience.on(channel))
-            if person := person_of(channel):
+        for channel in entry.access_changes:
+            touched.update(seat.caller.person for seat in self._fanout.subscriptions_on(channel))
+            if person := person_of_channel(channel):
                 touched.add(person)  # also before the first answer
             else:
-                touched.update(self._questions.in_flight)  # they may turn out to hold it
-        for person in touched & self._people.keys():
-            self._questions.raise_for(person)
-            for seat in self._people[person]:
-                self._silence(seat)
+                touched.update(self._authorization_queue.in_flight)  # they may turn out to hold it
+        for person in touched & self._by_person.keys():
+            self._authorization_queue.enqueue(person)
+            for seat in self._by_person[person]:
+                self._suspend(seat)
 
-    def _silence(self, seat: Seat) -> None:
-        if seat.live:
-            reached = self._audience.silence(seat)
-            seat.position = self.window.head if reached is None else reached
+    def _suspend(self, subscription: Subscription) -> None:
+        if subscription.live:
+            reached = self._fanout.suspend(subscription)
+            subscription.position = self.buffer.head if reached is None else reached
 
-    def _sessions_of(self, person: PersonId) -> Collection[str]:
-        return {seat.caller.session for seat in self._people.get(person, ())}
+    def _session_ids_of(self, person: PersonId) -> Collection[str]:
+        return {seat.caller.session for seat in self._by_person.get(person, ())}
 
-    def _apply(self, person: PersonId, held: Held, sessions: Mapping[str, Millis]) -> None:
-        for seat in list(self._people.get(person, ())):  # they may be gone meanwhile
+    def _apply_authorization(
+        self, person: PersonId, channel_sets: ChannelSets, sessions: Mapping[str, Millis]
+    ) -> None:
+        for seat in list(self._by_person.get(person, ())):  # they may be gone meanwhile
             expires_at = sessions.get(seat.caller.session)
             if expires_at is None or expires_at <= self._clock():
-                self._dismiss(seat, "signed-out")
+                self._close_with_goodbye(seat, "signed-out")
                 continue
             if expires_at != seat.caller.expires_at:
                 seat.caller = replace(seat.caller, expires_at=expires_at)
-            self._heart.expect(expires_at)
-            if self._audience.is_to_come(seat):
-                self._silence(seat)  # what it is still to hear is filtered by the new answer
-            self._retune(seat, held.on(seat.scope))
-            self._start(seat)
+            self._heartbeat.schedule_expiry(expires_at)
+            if self._fanout.is_pending(seat):
+                self._suspend(seat)  # what it is still to hear is filtered by the new answer
+            self._set_channels(seat, channel_sets.in_scope(seat.scope))
+            self._start_replay(seat)
 
-    def _start(self, seat: Seat) -> None:
-        if seat.closed or seat.loading:
+    def _start_replay(self, subscription: Subscription) -> None:
+        if subscription.closed or subscription.loading:
             return
-        if seat.resuming and is_lost(seat, self.window):
-            seat.loading = True
-            task = asyncio.get_running_loop().create_task(self._load(seat))
-            self._loads.add(task)
-            task.add_done_callback(self._loads.discard)
+        if subscription.resuming and is_evicted(subscription, self.buffer):
+            subscription.loading = True
+            task = asyncio.get_running_loop().create_task(self._load_backfill(subscription))
+            self._backfill_tasks.add(task)
+            task.add_done_callback(self._backfill_tasks.discard)
             return
-        if must_reload(seat, self.window, self._max_behind):
-            self._reset(seat, "behind")
-        self.pump(seat)
+        if should_reload(subscription, self.buffer, self._max_behind):
+            self._reset(subscription, "behind")
+        self.pump(subscription)
 
-    def _retune(self, seat: Seat, channels: Channels) -> None:
-        if not set(channels) <= set(seat.channels):  # the backlog lacks what is gained now
-            seat.backlog, seat.backlog_end = (), 0
-        self._audience.tune(seat, channels)
+    def _set_channels(self, subscription: Subscription, channels: Channels) -> None:
+        if not set(channels) <= set(subscription.channels):  # the backlog lacks what is gained now
+            subscription.backfill, subscription.backfill_end = (), 0
+        self._fanout.set_channels(subscription, channels)
 
     # Writing
 
-    def _tell(self, seat: Seat) -> None:
+    def _announce_channels(self, subscription: Subscription) -> None:
         """Say what the seat holds: at first all of it, later what was lost and gained."""
-        news = first_frames(seat, self.epoch) if seat.told is None else changes_of(seat)
-        self.counts.tell(seat)
-        seat.told = seat.channels
-        seat.outlet.write(news)
+        news = (
+            connected_frames(subscription, self.epoch)
+            if subscription.announced_channels is None
+            else access_change_frames(subscription)
+        )
+        self.stats.count_start(subscription)
+        subscription.announced_channels = subscription.channels
+        subscription.writer.write(news)
 
-    def _visit(self, seats: Sequence[Seat], tick: bytes) -> None:
-        for seat in seats:
-            if self._audience.is_to_come(seat):  # the tick would tell of a place it has not reached
-                self._silence(seat)
+    def _send_tick(self, subscriptions: Sequence[Subscription], tick: bytes) -> None:
+        for seat in subscriptions:
+            if self._fanout.is_pending(seat):  # the tick would tell of a place it has not reached
+                self._suspend(seat)
                 self.pump(seat)
             elif seat.live:
                 try:
-                    seat.outlet.write(tick)
+                    seat.writer.write(tick)
                 except Exception:
-                    self._drop(seat.outlet.sink)
-            elif not (seat.closed or seat.loading or seat.resuming) and is_lost(seat, self.window):
-                self._let_go(seat)
+                    self._close_broken(seat.writer.transport)
+            elif not (seat.closed or seat.loading or seat.resuming) and is_evicted(
+                seat, self.buffer
+            ):
+                self._close_slow(seat)
 
-    def _expire(self, seat: Seat) -> None:
-        self._silence(seat)
-        self._questions.raise_for(seat.caller.person)
+    def _reauthorize_expired(self, subscription: Subscription) -> None:
+        self._suspend(subscription)
+        self._authorization_queue.enqueue(subscription.caller.person)
 
     # Endings
 
-    def _let_go(self, seat: Seat) -> None:
+    def _close_slow(self, subscription: Subscription) -> None:
         """The seat fell out of the window. It comes back with its cursor and is told why."""
-        if seat.resuming:
-            self._start(seat)  # the window moved on while it caught up: read again
+        if subscription.resuming:
+            self._start_replay(subscription)  # the window moved on while it caught up: read again
             return
-        if seat.told is None:  # it never connected: it only waited too long for access
-            self._reset(seat, "behind")
-            self.pump(seat)
+        if (
+            subscription.announced_channels is None
+        ):  # it never connected: it only waited too long for access
+            self._reset(subscription, "behind")
+            self.pump(subscription)
             return
-        self._slow.note(seat.caller.session, seat.position)
-        logger.warning("a stream was let go: its reader is too slow (seat %s)", seat.id)
-        self.leave(seat, "slow")
-        seat.outlet.abort()
+        self._slow_subscriptions.record(subscription.caller.session, subscription.position)
+        logger.warning("a stream was let go: its reader is too slow (seat %s)", subscription.id)
+        self.unsubscribe(subscription, "slow")
+        subscription.writer.abort()
 
-    def _drop(self, sink: Sink) -> None:
+    def _close_broken(self, transport: Transport) -> None:
         """A way out that broke: whoever reads it comes back with its cursor."""
-        for seat in (each for each in self.seats if each.outlet.sink is sink):
+        for seat in (each for each in self.subscriptions if each.writer.transport is transport):
             logger.exception("a stream broke (seat %s)", seat.id)
-            self.leave(seat, "broken")
-            seat.outlet.abort()
+            self.unsubscribe(seat, "broken")
+            seat.writer.abort()
 
-    def _dismiss(self, seat: Seat, reason: Farewell, **more: object) -> None:
-        self.leave(seat, reason)
-        if seat.paused:  # it reads nothing, so it would not read a goodbye
-            logger.info("a stream was cut off: %s (seat %s)", reason, seat.id)
-            seat.outlet.abort()
+    def _close_with_goodbye(
+        self, subscription: Subscription, reason: GoodbyeReason, **fields: object
+    ) -> None:
+        self.unsubscribe(subscription, reason)
+        if subscription.paused:  # it reads nothing, so it would not read a goodbye
+            logger.info("a stream was cut off: %s (seat %s)", reason, subscription.id)
+            subscription.writer.abort()
             return
-        seat.outlet.write(control_frame("goodbye", reason=reason, **more))
-        seat.outlet.end()
+        subscription.writer.write(control_frame("goodbye", reason=reason, **fields))
+        subscription.writer.end()

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-REMEMBERED = 10_000  # sessions
+MAX_SESSIONS = 10_000  # sessions
 
 
-class Slow:
+class SlowSubscriptions:
     """Sessions, and where their stream stood."""
 
     def __init__(self) -> None:
-        self._stood: OrderedDict[str, int] = OrderedDict()
+        self._positions: OrderedDict[str, int] = OrderedDict()
 
-    def note(self, session: str, position: int) -> None:
+    def record(self, session: str, position: int) -> None:
         """A stream of this session was let go."""
-        self._stood[session] = position
-        if len(self._stood) > REMEMBERED:
-            self._stood.popitem(last=False)
+        self._positions[session] = position
+        if len(self._positions) > MAX_SESSIONS:
+            self._positions.popitem(last=False)
 
-    def came_back(self, session: str, position: int) -> bool:
+    def pop_if_returned(self, session: str, position: int) -> bool:
         """Whether this is that stream. Another tab's of the session stood further on."""
-        if position > self._stood.get(session, -1):
+        if position > self._positions.get(session, -1):
             return False
-        del self._stood[session]
+        del self._positions[session]
         return True

@@ -10,27 +10,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, assert_never
 
-from deskwire.events.channels import STAFF, Channel, Channels, PersonId, Workspace
+from deskwire.events.channels import STAFF_CHANNEL, Channel, Channels, PersonId, Workspace
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Millis
 
-Scope = Literal["all", "guilds", "requests"]
-Verdict = Literal["live", "resumed", "reset"]
-Because = Literal["behind", "epoch", "future", "unreadable", "slow"]
-Farewell = Literal["signed-out", "too-many-streams", "restart"]
+StreamScope = Literal["all", "guilds", "requests"]
+ResumeOutcome = Literal["live", "resumed", "reset"]
+ResumeReason = Literal["behind", "epoch", "future", "unreadable", "slow"]
+GoodbyeReason = Literal["signed-out", "too-many-streams", "restart"]
 
 
-class Sink(Protocol):
+class Transport(Protocol):
     """What a fan-out writes to."""
 
     def write(self, data: bytes, /) -> None: ...
 
 
-class Outlet(Protocol):
+class Writer(Protocol):
     """The way out of a seat: bytes go in, and never wait."""
 
     @property
-    def sink(self) -> Sink:
+    def transport(self) -> Transport:
         """What `write` writes to in the end, the same for good: a fan-out goes there directly."""
 
     def write(self, data: bytes) -> None:
@@ -56,14 +56,14 @@ class Caller:
     expires_at: Millis
 
 
-class Held(NamedTuple):
+class ChannelSets(NamedTuple):
     """What a person may hear on each kind of stream; one tuple where they are the same."""
 
     all: Channels
     guilds: Channels
     requests: Channels
 
-    def on(self, scope: Scope) -> Channels:
+    def in_scope(self, scope: StreamScope) -> Channels:
         match scope:
             case "all":
                 return self.all
@@ -75,55 +75,57 @@ class Held(NamedTuple):
                 assert_never(scope)
 
 
-def wants(scope: Scope, channel: Channel, workspace: Workspace | None) -> bool:
+def is_in_scope(scope: StreamScope, channel: Channel, workspace: Workspace | None) -> bool:
     """Whether a channel, of `workspace` or (None) of a person, belongs on a stream of `scope`."""
     if scope == "all":
         return True
-    if channel == STAFF:  # by it the team hears requests
+    if channel == STAFF_CHANNEL:  # by it the team hears requests
         return scope == "requests"
     return workspace is None or workspace.startswith("guild:" if scope == "guilds" else "org:")
 
 
-NOTHING_OWED: Mapping[Channel, bytes] = {}  # one for all of them
+NO_PENDING_NOTICES: Mapping[Channel, bytes] = {}  # one for all of them
 
 
-class Seat:
+class Subscription:
     """One open stream. The hub owns every field; nothing here decides anything."""
 
     __slots__ = (
-        "backlog",
-        "backlog_end",
-        "because",
+        "announced_channels",
+        "backfill",
+        "backfill_end",
         "caller",
         "channels",
         "closed",
         "id",
         "live",
         "loading",
-        "outlet",
-        "owed",
+        "outcome",
         "paused",
+        "pending_notices",
         "position",
+        "reason",
         "resuming",
         "scope",
-        "told",
-        "verdict",
+        "writer",
     )
 
-    def __init__(self, id_: str, caller: Caller, scope: Scope, outlet: Outlet) -> None:
+    def __init__(self, id_: str, caller: Caller, scope: StreamScope, writer: Writer) -> None:
         self.id = id_
         self.caller = caller
-        self.scope: Scope = scope
-        self.outlet = outlet
+        self.scope: StreamScope = scope
+        self.writer = writer
         self.position = 0  # while not live: the newest entry dealt with
         self.channels: Channels = ()  # held now
-        self.told: Channels | None = None  # held as far as the client knows
-        self.backlog: Sequence[Entry] = ()  # older than the window, read from the log
-        self.backlog_end = 0  # how far the log was read for it
-        self.verdict: Verdict | None = None  # None until access has answered
-        self.because: Because | None = None
+        self.announced_channels: Channels | None = None  # held as far as the client knows
+        self.backfill: Sequence[Entry] = ()  # older than the window, read from the log
+        self.backfill_end = 0  # how far the log was read for it
+        self.outcome: ResumeOutcome | None = None  # None until access has answered
+        self.reason: ResumeReason | None = None
         self.live = False
-        self.owed: Mapping[Channel, bytes] = NOTHING_OWED  # notices it is told once it is live
+        self.pending_notices: Mapping[Channel, bytes] = (
+            NO_PENDING_NOTICES  # notices it is told once it is live
+        )
         self.paused = False
         self.resuming = False  # came back with a cursor and has not reached the head yet
         self.loading = False  # its backlog is being read

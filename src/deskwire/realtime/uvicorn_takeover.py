@@ -23,17 +23,17 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
 )
 
-from deskwire.kit.uvicorn_internals import OFFER, Offer
+from deskwire.kit.uvicorn_internals import EXTENSION_KEY, TakeoverOffer
 from deskwire.realtime.hub import Hub
-from deskwire.realtime.subscription import Draining, Outlet, Seat
+from deskwire.realtime.subscription import Draining, Subscription, Writer
 
-SEND_BYTES = 32 * 1024  # kernel's part; left alone it grows to 1.5 MB for a reader who stopped
-BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
-END_WITHIN = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
-UNANSWERED_MS = 90_000  # ms without an acknowledgement; then the other side is not there any more
+SEND_BUFFER_BYTES = 32 * 1024  # in the kernel; autotuned it grows to 1.5 MB for a stopped reader
+WRITE_BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
+CLOSE_TIMEOUT = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
+TCP_USER_TIMEOUT_MS = 90_000  # ms without an acknowledgement before the peer counts as gone
 
 
-class Taken(Exception):
+class ConnectionTakenOver(Exception):
     """Told to uvicorn's protocol: the connection is not lost, but not its own any more."""
 
 
@@ -45,71 +45,75 @@ class TakeoverProtocol(HttpToolsProtocol):
         scope, cycle = self.scope, self.cycle
         if cycle is not None and cycle.scope is scope:
             offer = self.transport, weakref.ref(cycle)
-            scope["extensions"] = {OFFER: offer}  # type: ignore[dict-item]
+            scope["extensions"] = {EXTENSION_KEY: offer}  # type: ignore[dict-item]
 
 
-class TakenOutlet(asyncio.Protocol):
+class TransportWriter(asyncio.Protocol):
     """The way out over a transport of its own. Nothing a client still says is read."""
 
-    __slots__ = ("_hub", "_is_full", "_seat", "sink")
+    __slots__ = ("_hub", "_is_full", "_subscription", "transport")
 
     def __init__(self, hub: Hub, transport: asyncio.Transport) -> None:
-        self.sink = transport
+        self.transport = transport
         self._hub = hub
-        self._seat: Seat | None = None
+        self._subscription: Subscription | None = None
         self._is_full = False  # before there was a seat: an answer before this one still waits
 
-    def carry(self, seat: Seat) -> None:
+    def attach(self, subscription: Subscription) -> None:
         """Be the way out of `seat` from now on."""
-        self._seat = seat
+        self._subscription = subscription
         if self._is_full:
-            self._hub.pause(seat)
+            self._hub.pause(subscription)
 
     def write(self, data: bytes) -> None:
-        self.sink.write(data)
+        self.transport.write(data)
 
     def end(self) -> None:
-        if self.sink.is_closing():
+        if self.transport.is_closing():
             return  # asyncio's TLS breaks when it is closed twice
-        waits = self.sink.get_write_buffer_size() > 0
-        self.sink.close()  # sends what waits, and may wait for its reader for ever
+        waits = self.transport.get_write_buffer_size() > 0
+        self.transport.close()  # sends what waits, and may wait for its reader for ever
         if waits:
-            asyncio.get_running_loop().call_later(END_WITHIN, self.sink.abort)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.transport.abort)
 
     def abort(self) -> None:
-        self.sink.abort()
+        self.transport.abort()
 
     # What the transport says
 
     def pause_writing(self) -> None:
         self._is_full = True
-        if self._seat is not None:
-            self._hub.pause(self._seat)
+        if self._subscription is not None:
+            self._hub.pause(self._subscription)
 
     def resume_writing(self) -> None:
         self._is_full = False
-        if self._seat is not None and not self._seat.closed:
-            self._hub.resume(self._seat)
+        if self._subscription is not None and not self._subscription.closed:
+            self._hub.resume(self._subscription)
 
     def data_received(self, data: bytes) -> None:
         """A request that was pipelined, a body: answered by nothing."""
 
     def eof_received(self) -> None:
         """Half closed is gone: a closed tab must not hold its seat until the next write."""
-        self._leave()
-        self.sink.abort()
+        self._unsubscribe()
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        self._unsubscribe()
 
-    def _leave(self) -> None:
-        if self._seat is not None:
-            self._hub.leave(self._seat)
-            self._seat = None  # or the two would be a ring for the collector
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._hub.unsubscribe(self._subscription)
+            self._subscription = None  # or the two would be a ring for the collector
 
 
-async def take(
-    offer: Offer, send: Send, head: Message, hub: Hub, join: Callable[[Outlet], Seat]
+async def take_over_connection(
+    offer: TakeoverOffer,
+    send: Send,
+    response_start: Message,
+    hub: Hub,
+    subscribe: Callable[[Writer], Subscription],
 ) -> None:
     """Send `head` the ordinary way, then take the connection and a seat.
 
@@ -121,27 +125,29 @@ async def take(
         return
     cycle.chunked_encoding = False
     cycle.keep_alive = False
-    await send(head)
+    await send(response_start)
     cycle.disconnected = True  # so the request's task may end with its answer unfinished
     if transport.is_closing():
         return
     protocol = cast(TakeoverProtocol, transport.get_protocol())
-    outlet = TakenOutlet(hub, transport)
+    outlet = TransportWriter(hub, transport)
     transport.set_protocol(outlet)
     connections = cast(set[Any], protocol.connections)
-    connections.add(_Drain(hub, connections))
-    protocol.connection_lost(Taken())  # frees what the request held and does not close
-    transport.set_write_buffer_limits(high=BUFFER_BYTES)
-    _bound(transport.get_extra_info("socket"))
-    _forget_waiting(protocol)
+    connections.add(_ShutdownHook(hub, connections))
+    protocol.connection_lost(
+        ConnectionTakenOver()
+    )  # frees what the request held and does not close
+    transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+    _set_socket_limits(transport.get_extra_info("socket"))
+    _discard_pipelined(protocol)
     transport.resume_reading()  # a pipelined request had paused it: its end would not be seen
     try:
-        outlet.carry(join(outlet))
+        outlet.attach(subscribe(outlet))
     except Draining:
         outlet.end()
 
 
-def _forget_waiting(protocol: HttpToolsProtocol) -> None:
+def _discard_pipelined(protocol: HttpToolsProtocol) -> None:
     """Requests behind the stream will not be answered; each would be a ring for the collector."""
     for cycle, _ in protocol.pipeline:
         cycle.on_response = _do_nothing
@@ -153,7 +159,7 @@ def _do_nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Drain:
+class _ShutdownHook:
     """Stands in uvicorn's set of connections for all the taken ones; there is one for each hub.
 
     uvicorn tells every connection of a shutdown before it waits for the last of them to end. (From
@@ -168,7 +174,7 @@ class _Drain:
         self.hub.drain()
 
 
-def _bound(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+def _set_socket_limits(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)

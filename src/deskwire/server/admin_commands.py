@@ -12,101 +12,101 @@ from typing import Any
 from sqlalchemy import Connection
 
 from deskwire.accounts import admin_actions as accounts
-from deskwire.accounts.identities import SUBJECTS, parse_principal
+from deskwire.accounts.identities import SUBJECT_PATTERNS, parse_principal
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.server import admin_sql
 from deskwire.webhooks import deliveries
 from deskwire.workspaces.guilds import guilds, members
-from deskwire.workspaces.guilds.permissions import NONE, Permission
-from deskwire.workspaces.organizations.staff import appoint
+from deskwire.workspaces.guilds.permissions import NO_PERMISSIONS, DiscordPermission
+from deskwire.workspaces.organizations.staff import set_staff_role_from_shell
 from deskwire.workspaces.origin import Origin
 
-SNOWFLAKE = SUBJECTS["discord"]
+SNOWFLAKE = SUBJECT_PATTERNS["discord"]
 
 Arguments = dict[str, Any]
 Command = Callable[[Connection, Arguments], Any]
 
 
-def run(tx: Connection, name: str, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
+def execute_command(tx: Connection, name: str, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
     """Run the command `name`; raises NotFound where there is none."""
     if name not in COMMANDS:
         raise NotFound(f"The server knows no command {name!r}; is it older than this shell?")
     return COMMANDS[name](tx, arguments)
 
 
-def is_reading(name: str, arguments: Arguments) -> bool:
+def is_read_only_command(name: str, arguments: Arguments) -> bool:
     """Whether the command changes nothing, so that no webhook has to wait for it."""
-    return name == "sql" and admin_sql.is_reading(arguments["statement"])
+    return name == "sql" and admin_sql.is_read_only(arguments["statement"])
 
 
 def _create_person(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     person, token = accounts.create_person(tx, arguments["email"], arguments.get("name"))
     if role := arguments.get("role"):
-        appoint(tx, person, role, accounts.ACTOR, now())
+        set_staff_role_from_shell(tx, person, role, accounts.SHELL_ACTOR, now())
     return {"id": person.id, "email": person.email, "token": token}
 
 
-def _employ(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    person = accounts.find_person(tx, arguments["email"])
-    appoint(tx, person, arguments["role"], accounts.ACTOR, now())
+def _set_staff_role(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.require_person_by_email(tx, arguments["email"])
+    set_staff_role_from_shell(tx, person, arguments["role"], accounts.SHELL_ACTOR, now())
     proven = person.email_verified_at is not None
     return {"id": person.id, "name": person.name, "proven": proven}
 
 
 def _reset_password(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    person, token = accounts.reset_password(tx, arguments["email"])
+    person, token = accounts.issue_reset_link(tx, arguments["email"])
     return {"id": person.id, "email": person.email, "token": token}
 
 
-def _link(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    person = accounts.link_discord(tx, arguments["email"], arguments["discord"])
+def _link_discord(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.link_discord_by_email(tx, arguments["email"], arguments["discord"])
     return {"id": person.id, "name": person.name}
 
 
-def _unlink(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    person = accounts.unlink_discord(tx, arguments["email"])
+def _unlink_discord(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    person = accounts.unlink_discord_by_email(tx, arguments["email"])
     return {"id": person.id, "name": person.name}
 
 
-def _replay(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+def _replay_delivery(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     deliveries.replay(tx, int(arguments["id"]))
     return {"id": arguments["id"]}
 
 
-def _dismiss(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+def _dismiss_delivery(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     deliveries.dismiss(tx, int(arguments["id"]), now())
     return {"id": arguments["id"]}
 
 
-def _permit(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    permissions = NONE
+def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    permissions = NO_PERMISSIONS
     for name in arguments["permissions"]:
-        if name not in Permission.__members__:
+        if name not in DiscordPermission.__members__:
             raise Invalid(f"There is no permission {name!r}; see docs/permissions.md.")
-        permissions |= Permission[name]
+        permissions |= DiscordPermission[name]
     principal = parse_principal("discord", arguments["discord"])
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):
         raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
-    known = guilds.read_place(tx, guild)
-    members.permit(tx, Origin("shell", now()), guild, principal, permissions)
+    known = guilds.read_guild_unfiltered(tx, guild)
+    members.set_member_permissions(tx, Origin("shell", now()), guild, principal, permissions)
     is_told_of = known is not None and known.owner is not None
     return {"permissions": arguments["permissions"], "known": is_told_of}
 
 
-def _sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
-    return admin_sql.run(tx, arguments["statement"])
+def _run_sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:
+    return admin_sql.run_statement(tx, arguments["statement"])
 
 
 COMMANDS: dict[str, Command] = {
     "people.create": _create_person,
-    "people.employ": _employ,
+    "people.employ": _set_staff_role,
     "people.reset-password": _reset_password,
-    "people.link": _link,
-    "people.unlink": _unlink,
-    "deliveries.replay": _replay,
-    "deliveries.dismiss": _dismiss,
-    "guilds.permit": _permit,
-    "sql": _sql,
+    "people.link": _link_discord,
+    "people.unlink": _unlink_discord,
+    "deliveries.replay": _replay_delivery,
+    "deliveries.dismiss": _dismiss_delivery,
+    "guilds.permit": _set_permissions,
+    "sql": _run_sql,
 }

@@ -9,31 +9,39 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
 from deskwire.integrations.discord.source import BotSource
-from deskwire.kit.i18n import speak
+from deskwire.kit.i18n import activate
 from deskwire.kit.i18n_loader import read_catalogue
 from deskwire.kit.open_store import open_store
-from deskwire.realtime.endpoint import Stream
+from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
 from deskwire.server.metrics import Metrics
-from deskwire.server.services import ACCESS, NOTHING, Opened, Runs, Services, running
+from deskwire.server.services import (
+    ACCESS,
+    NO_SERVICES,
+    OpenedDatabase,
+    ServiceFunctions,
+    Services,
+    run_services,
+)
 from deskwire.settings import Settings
 from deskwire.tickets.files.uploads import Uploads
-from deskwire.web.api.stream_access import among_organizations
-from deskwire.web.auth.mail_templates import Letters
-from deskwire.web.auth.metrics_token import Operators
+from deskwire.web.api.stream_access import require_request_access
+from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.auth.metrics_token import MetricsAccess
 from deskwire.web.auth.sessions import BrowserSessions, RenewCookies
-from deskwire.web.auth.sign_in import Login
-from deskwire.web.delivery_store import Deliveries
-from deskwire.web.dependencies import Site
-from deskwire.web.http.errors import handlers
-from deskwire.web.http.middleware import RoomForFiles, guard
-from deskwire.web.pages.health import Health
+from deskwire.web.auth.sign_in import AccountPages
+from deskwire.web.delivery_store import DeliveryStore
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.http.errors import exception_handlers
+from deskwire.web.http.middleware import UploadLimit, add_middleware
+from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
-from deskwire.web.routes import routes, takes_files, urls
+from deskwire.web.routes import build_routes, upload_matcher, url_table
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.door import Door, Intake
 
@@ -44,13 +52,18 @@ FILES_PER_FORM = 4  # of the largest size; a page without scripts sends them all
 class Application:
     """One process of Deskwire: call it as ASGI; `hub` is there once it has started."""
 
-    def __init__(self, settings: Settings, opened: Opened, beside: Runs = NOTHING) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        opened: OpenedDatabase,
+        extra_services: ServiceFunctions = NO_SERVICES,
+    ) -> None:
         self.settings = settings
         self._opened = opened
-        self._beside = beside
+        self._extra_services = extra_services
         self._services: Services | None = None
         self._metrics: Metrics | None = None
-        self.asgi = self._build()
+        self.asgi = self._build_asgi()
 
     @property
     def hub(self) -> Hub:
@@ -58,7 +71,7 @@ class Application:
 
     def drain(self) -> None:
         """End every stream, and sum up the door; the process is going down."""
-        self.asgi.log_answers()
+        self.asgi.log_responses()
         if self._services is not None:
             self._services.hub.drain()
 
@@ -71,87 +84,100 @@ class Application:
     async def _find_problems(self) -> list[str]:
         return await self._running.find_problems()
 
-    async def _read_figures(self) -> bytes:
+    async def _read_metrics(self) -> bytes:
         if self._metrics is None:
-            self._metrics = Metrics(self._running, lambda: self.asgi.answers, __version__)
-        return await self._metrics.read()
+            self._metrics = Metrics(self._running, lambda: self.asgi.responses, __version__)
+        return await self._metrics.render()
 
-    def _intake(self) -> Intake:
+    def _get_intake(self) -> Intake:
         return self._running.intake
 
-    def _build(self) -> Door:
+    def _build_asgi(self) -> Door:
         settings, db = self.settings, self._opened.db
-        speak(read_catalogue(settings.desk_language))  # before any template is compiled
+        activate(read_catalogue(settings.desk_language))  # before any template is compiled
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
         hasher = Hasher()
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-            async with running(settings, self._opened, sources, self._beside) as services:
+            async with run_services(
+                settings, self._opened, sources, self._extra_services
+            ) as services:
                 self._services = services
                 yield
             self._services = None
             hasher.close()
 
         uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
-        site = Site(
+        site = Dependencies(
             db=db,
             access=ACCESS,
             hub=lambda: self.hub,
-            current=browsers.current,
-            operators=_operators(settings),
+            find_signed_in=browsers.find_signed_in,
+            metrics_access=_build_metrics_access(settings),
             uploads=uploads,
-            deliveries=deliveries_of(lambda: self._running.worker.ring()),
+            deliveries=build_delivery_store(lambda: self._running.worker.wake()),
             public_url=settings.public_url,
             sign_up=settings.sign_up,
             debug=settings.sse_debug,
             version=__version__,
-            letters=_letters(settings),
+            mail_templates=_build_mail_templates(settings),
             reopen_days=settings.reopen_days,
         )
         renderer = Renderer(site)
-        login = Login(db, browsers, hasher, renderer.render, settings.sign_up, letters=site.letters)
-        of_requests = among_organizations(db, ACCESS, browsers.identify)
-        streams = {
-            "all": Stream("all", lambda: self.hub, browsers.identify),
-            "guilds": Stream("guilds", lambda: self.hub, browsers.identify),
-            "requests": Stream("requests", lambda: self.hub, of_requests),
-        }
-        health = Health(self._find_problems, self._read_figures)
-        parts = (site, renderer, login, streams, health)
+        login = AccountPages(
+            db,
+            browsers,
+            hasher,
+            renderer.render,
+            settings.sign_up,
+            mail_templates=site.mail_templates,
+        )
+        health = HealthPages(self._find_problems, self._read_metrics)
+        parts = (site, renderer, login, self._build_streams(browsers), health)
         app = Starlette(
             lifespan=lifespan,
-            routes=routes(*parts),
-            exception_handlers=dict(handlers(site, renderer.render)),
+            routes=build_routes(*parts),
+            exception_handlers=dict(exception_handlers(site, renderer.render)),
         )
         app.router.redirect_slashes = False  # `/guilds/` does not exist, and says so plainly
         app.state.site = site
-        room = RoomForFiles(takes_files(urls(*parts)), uploads.limit * FILES_PER_FORM)
-        guarded = guard(RenewCookies(app, browsers), settings.public_url or None, room)
-        return Door(guarded, sources, self._intake)
+        room = UploadLimit(
+            upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
+        )
+        guarded = add_middleware(RenewCookies(app, browsers), settings.public_url or None, room)
+        return Door(guarded, sources, self._get_intake)
+
+    def _build_streams(self, browsers: BrowserSessions) -> dict[str, ASGIApp]:
+        of_requests = require_request_access(self._opened.db, ACCESS, browsers.identify)
+        return {
+            "all": StreamEndpoint("all", lambda: self.hub, browsers.identify),
+            "guilds": StreamEndpoint("guilds", lambda: self.hub, browsers.identify),
+            "requests": StreamEndpoint("requests", lambda: self.hub, of_requests),
+        }
 
 
-def deliveries_of(ring: Callable[[], None]) -> Deliveries:
+def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
     """What pages may do with deliveries; `ring` wakes whoever works them out."""
-    return Deliveries(
-        states=deliveries.STATES,
-        find=deliveries.find,
-        read_sources=deliveries.read_sources,
-        read_one=deliveries.read_one,
+    return DeliveryStore(
+        states=deliveries.DELIVERY_STATES,
+        find_newest=deliveries.list_summaries,
+        read_sources=deliveries.list_sources,
+        read_one=deliveries.read_delivery,
         replay=deliveries.replay,
         dismiss=deliveries.dismiss,
-        ring=ring,
+        wake_worker=wake_worker,
     )
 
 
-def _operators(settings: Settings) -> Operators:
+def _build_metrics_access(settings: Settings) -> MetricsAccess:
     token = settings.metrics_token.get_secret_value().strip()
-    return Operators(token, trusts_here=settings.environment == "development")
+    return MetricsAccess(token, allows_loopback=settings.environment == "development")
 
 
-def _letters(settings: Settings) -> Letters:
-    if settings.relay is not None:
-        return Letters(settings.public_url, "sent")
+def _build_mail_templates(settings: Settings) -> MailTemplates:
+    if settings.smtp_server is not None:
+        return MailTemplates(settings.public_url, "sent")
     is_kept = settings.environment == "development"
-    return Letters(settings.public_url, "kept" if is_kept else "off")
+    return MailTemplates(settings.public_url, "kept" if is_kept else "off")

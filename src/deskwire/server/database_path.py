@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 from deskwire.kit.errors import Invalid, NotFound
-from deskwire.kit.sqlite import keep_private
+from deskwire.kit.sqlite import create_private_file
 
-SQLITE_FILE = b"SQLite format 3\0"  # how every such file begins
+SQLITE_MAGIC = b"SQLite format 3\0"  # how every such file begins
 
 
-def check_written(path: Path) -> None:
+def check_database_exists(path: Path) -> None:
     """Raises Invalid where no database can be read, NotFound where none was begun."""
-    _check_kind(path)
+    _check_is_sqlite_file(path)
     if not path.exists() or path.stat().st_size == 0:
         raise NotFound(
             f"There is no database at {path} yet: run `deskwire serve` or `deskwire migrate`, "
@@ -21,12 +21,12 @@ def check_written(path: Path) -> None:
         )
 
 
-def check_place(path: Path) -> None:
+def prepare_database_path(path: Path) -> None:
     """Raises Invalid where no database can be; makes the folder and an empty file where none is."""
-    _check_kind(path)
+    _check_is_sqlite_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        keep_private(path)
+        create_private_file(path)
     except OSError as error:
         raise Invalid(f"DATABASE_URL: {path} cannot be used: {error.strerror}.") from None
     if not os.access(path, os.R_OK | os.W_OK):
@@ -35,7 +35,7 @@ def check_place(path: Path) -> None:
         raise Invalid(f"DATABASE_URL: {path.parent} may not be written by this user.")
 
 
-def _check_kind(path: Path) -> None:
+def _check_is_sqlite_file(path: Path) -> None:
     if path.is_dir():
         raise Invalid(f"DATABASE_URL: {path} is a folder; name a file in it.")
     if path.exists() and not path.is_file():
@@ -43,8 +43,8 @@ def _check_kind(path: Path) -> None:
     if path.exists() and path.stat().st_size:
         try:
             with path.open("rb") as file:
-                begins = file.read(len(SQLITE_FILE))
+                begins = file.read(len(SQLITE_MAGIC))
         except OSError as error:
             raise Invalid(f"DATABASE_URL: {path} cannot be read: {error.strerror}.") from None
-        if begins != SQLITE_FILE:
+        if begins != SQLITE_MAGIC:
             raise Invalid(f"DATABASE_URL: {path} is not an SQLite database.")

@@ -14,46 +14,48 @@ from weakref import WeakKeyDictionary, ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-WITHIN = 10.0  # s for a head; a proxy sends one in a packet, a telephone on the train in a second
-LOOK_TICKS = 20  # of uvicorn's clock, which ticks ten times a second
-TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+HEADER_TIMEOUT = 10.0  # s; a proxy sends headers in one packet, a phone on a train within 1 s
+CHECK_TICKS = 20  # of uvicorn's clock, which ticks ten times a second
+TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
-After = ref[RequestResponseCycle] | None  # the answer before; weak, or it would outlive its request
+PreviousCycle = (
+    ref[RequestResponseCycle] | None
+)  # the answer before; weak, or it would outlive its request
 
 
-class Heads:
+class HeaderTimeout:
     """Looks at `connections`, uvicorn's own set, whenever `look` is called."""
 
     def __init__(
         self,
         connections: Collection[Any],
-        within: float = WITHIN,
+        timeout: float = HEADER_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
-        self._within = within
+        self._timeout = timeout
         self._clock = clock
-        self._waiting: WeakKeyDictionary[HttpToolsProtocol, tuple[After, float]]
+        self._waiting: WeakKeyDictionary[HttpToolsProtocol, tuple[PreviousCycle, float]]
         self._waiting = WeakKeyDictionary()
 
-    def look(self) -> None:
+    def close_expired(self) -> None:
         """Close whoever has waited for too long with the rest of a head."""
         now, before = self._clock(), self._waiting
         self._waiting = WeakKeyDictionary()
         for connection in list(self._connections):
-            if not _waits(connection):
+            if not _is_waiting_for_headers(connection):
                 continue
             cycle = connection.cycle
             after, since = before.get(connection, (None, now))
             if (after and after()) is not cycle:
                 since = now
-            if now - since >= self._within:
-                _close(connection)
+            if now - since >= self._timeout:
+                _close_connection(connection)
             else:
                 self._waiting[connection] = (ref(cycle) if cycle else None, since)
 
 
-def _waits(connection: object) -> bool:
+def _is_waiting_for_headers(connection: object) -> bool:
     """Whether the next thing to come is a head. uvicorn closes by itself what was asked nothing
     since the last answer; its timer ends with the first byte, be it half a head or an empty line.
     """
@@ -65,10 +67,10 @@ def _waits(connection: object) -> bool:
     )
 
 
-def _close(connection: HttpToolsProtocol) -> None:
+def _close_connection(connection: HttpToolsProtocol) -> None:
     has_begun = connection.scope is not None and (
         connection.cycle is None or connection.scope is not connection.cycle.scope
     )
     if has_begun:  # a browser that only connected ahead would take it for the answer to come
-        connection.transport.write(TIMED_OUT)
+        connection.transport.write(TIMEOUT_RESPONSE)
     connection.transport.close()

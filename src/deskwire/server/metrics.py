@@ -27,54 +27,56 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from deskwire.events import log
-from deskwire.kit.timing import BOUNDS, Durations
-from deskwire.realtime.stats import Counts
+from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram
+from deskwire.realtime.stats import HubStats
 from deskwire.server.services import Services
-from deskwire.webhooks.deliveries import State, count_pending
+from deskwire.webhooks.deliveries import DeliveryState, count_pending
 
-PATIENCE = 2.0  # s for the database; a scraper gives up after ten, and wants the rest all the same
+DATABASE_TIMEOUT = 2.0  # s; a scraper gives up after 10, and wants the other metrics anyway
 
 K = TypeVar("K", bound=str)
 V = TypeVar("V")
-Values = Iterable[tuple[Sequence[str | None], V]]  # the values of the labels, and the figure
-Answers = Mapping[tuple[str, int], int]  # of the door: (source, status)
+Samples = Iterable[tuple[Sequence[str | None], V]]  # the values of the labels, and the figure
+ResponseCounts = Mapping[tuple[str, int], int]  # of the door: (source, status)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class DatabaseMetrics:
     """What only the database knows."""
 
-    head: int  # of the log
-    pending: int  # deliveries not understood yet
+    log_position: int  # of the log
+    pending_deliveries: int  # deliveries not understood yet
 
 
 class Metrics:
     """`read` is what /metrics answers."""
 
-    def __init__(self, services: Services, answers: Callable[[], Answers], version: str) -> None:
+    def __init__(
+        self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
+    ) -> None:
         self._services = services
-        self._own = DeskCollector(services, answers, version)
+        self._collector = DeskCollector(services, read_response_counts, version)
         self._registry = CollectorRegistry(auto_describe=True)  # refuses a name given twice
-        self._registry.register(self._own)
-        self._process = CollectorRegistry()
-        ProcessCollector(registry=self._process)
+        self._registry.register(self._collector)
+        self._process_registry = CollectorRegistry()
+        ProcessCollector(registry=self._process_registry)
 
-    async def read(self) -> bytes:
+    async def render(self) -> bytes:
         """Our own figures, read in one turn of the loop, and those of the process.
 
         The latter come from /proc, which lists every open file: in a thread, away from the loop.
         """
-        self._own.stored = await self._ask_database()
+        self._collector.database_metrics = await self._query_database()
         return generate_latest(self._registry) + await asyncio.to_thread(
-            generate_latest, self._process
+            generate_latest, self._process_registry
         )
 
-    async def _ask_database(self) -> Stored | None:
+    async def _query_database(self) -> DatabaseMetrics | None:
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await self._services.db.read(_read_stored)
+            async with asyncio.timeout(DATABASE_TIMEOUT):
+                return await self._services.db.read(_read_database_metrics)
         except Exception:
             logger.exception("the database did not answer a scrape")
             return None
@@ -83,140 +85,179 @@ class Metrics:
 class DeskCollector(Collector):
     """Our own figures."""
 
-    def __init__(self, services: Services, answers: Callable[[], Answers], version: str) -> None:
+    def __init__(
+        self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
+    ) -> None:
         self._services = services
-        self._answers = answers
+        self._response_counts = read_response_counts
         self._version = version
-        self.stored: Stored | None = None  # None: the database did not answer
+        self.database_metrics: DatabaseMetrics | None = None  # None: the database did not answer
 
     def collect(self) -> Iterator[Metric]:
         services = self._services
-        yield from _streams(services.hub.counts, services.hub.waiting)
-        yield from _events(services.hub.counts)
-        yield from _positions(services.hub.window.head, self.stored)
-        yield from _webhooks(self._answers(), services.worker.outcomes, self.stored)
-        yield from _machine(services)
+        yield from _collect_streams(services.hub.stats, services.hub.awaiting_access)
+        yield from _collect_events(services.hub.stats)
+        yield from _collect_positions(services.hub.buffer.head, self.database_metrics)
+        yield from _collect_webhooks(
+            self._response_counts(), services.worker.outcomes, self.database_metrics
+        )
+        yield from _collect_process(services)
         build = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("deskwire_build", "Which Deskwire this is.", build)
 
 
-def _read_stored(tx: Connection) -> Stored:
-    return Stored(log.read_head(tx), count_pending(tx))
+def _read_database_metrics(tx: Connection) -> DatabaseMetrics:
+    return DatabaseMetrics(log.read_head(tx), count_pending(tx))
 
 
-def _streams(counts: Counts, waiting: int) -> Iterator[Metric]:
+def _collect_streams(counts: HubStats, waiting: int) -> Iterator[Metric]:
     open_now = {scope: n - counts.closed[scope] for scope, n in counts.opened.items()}
     starts = counts.starts.items()
-    yield _gauge("deskwire_streams_open", "Streams open now.", ["scope"], _by(open_now))
-    yield _gauge("deskwire_streams_waiting", "Streams that wait for access.", [], _one(waiting))
-    yield _counter(
-        "deskwire_streams_opened_total", "Streams opened.", ["scope"], _by(counts.opened)
+    yield _create_gauge(
+        "deskwire_streams_open", "Streams open now.", ["scope"], _labelled(open_now)
     )
-    yield _counter(
-        "deskwire_streams_ended_total", "Streams that are over.", ["reason"], _by(counts.endings)
+    yield _create_gauge(
+        "deskwire_streams_waiting", "Streams that wait for access.", [], _unlabelled(waiting)
     )
-    yield _counter(
+    yield _create_counter(
+        "deskwire_streams_opened_total", "Streams opened.", ["scope"], _labelled(counts.opened)
+    )
+    yield _create_counter(
+        "deskwire_streams_ended_total",
+        "Streams that are over.",
+        ["reason"],
+        _labelled(counts.close_reasons),
+    )
+    yield _create_counter(
         "deskwire_streams_connected_total", "First frames.", ["verdict", "because"], starts
     )
-    yield _counter(
+    yield _create_counter(
         "deskwire_streams_reset_total",
         "Open streams told to reload.",
         ["because"],
-        _by(counts.resets),
+        _labelled(counts.resets),
     )
 
 
-def _events(counts: Counts) -> Iterator[Metric]:
-    sends = {"live": counts.sends, "caught-up": counts.caught_up}
-    sizes = {"live": counts.sent_bytes, "caught-up": counts.caught_up_bytes}
+def _collect_events(counts: HubStats) -> Iterator[Metric]:
+    sends = {"live": counts.sends, "caught-up": counts.replayed}
+    sizes = {"live": counts.sent_bytes, "caught-up": counts.replayed_bytes}
     spread = "From the first to the last write of a run of events."
-    yield _counter(
-        "deskwire_events_total", "Events dispatched to the streams.", ["type"], _by(counts.events)
+    yield _create_counter(
+        "deskwire_events_total",
+        "Events dispatched to the streams.",
+        ["type"],
+        _labelled(counts.events),
     )
-    yield _counter(
-        "deskwire_sends_total", "Events written, once for each stream.", ["way"], _by(sends)
+    yield _create_counter(
+        "deskwire_sends_total", "Events written, once for each stream.", ["way"], _labelled(sends)
     )
-    yield _counter("deskwire_sent_bytes_total", "Bytes of these events.", ["way"], _by(sizes))
-    yield _histogram("deskwire_fan_out_seconds", spread, [], _one(counts.fan_out))
-
-
-def _positions(dispatched: int, stored: Stored | None) -> Iterator[Metric]:
-    head = _one(stored.head) if stored else []
-    lag = _one(max(0, stored.head - dispatched)) if stored else []
-    yield _gauge("deskwire_log_position", "The newest position of the log.", [], head)
-    yield _gauge(
-        "deskwire_dispatched_position", "The newest position dispatched.", [], _one(dispatched)
+    yield _create_counter(
+        "deskwire_sent_bytes_total", "Bytes of these events.", ["way"], _labelled(sizes)
     )
-    yield _gauge("deskwire_log_lag", "Events of the log that are not dispatched yet.", [], lag)
+    yield _create_histogram(
+        "deskwire_fan_out_seconds", spread, [], _unlabelled(counts.fanout_durations)
+    )
 
 
-def _webhooks(
-    answers: Answers, outcomes: Mapping[tuple[str, State], int], stored: Stored | None
+def _collect_positions(
+    published: int, database_metrics: DatabaseMetrics | None
 ) -> Iterator[Metric]:
-    by_status = [((source, str(status)), n) for (source, status), n in answers.items()]
-    pending = _one(stored.pending) if stored else []
-    yield _counter(
+    head = _unlabelled(database_metrics.log_position) if database_metrics else []
+    lag = _unlabelled(max(0, database_metrics.log_position - published)) if database_metrics else []
+    yield _create_gauge("deskwire_log_position", "The newest position of the log.", [], head)
+    yield _create_gauge(
+        "deskwire_dispatched_position",
+        "The newest position dispatched.",
+        [],
+        _unlabelled(published),
+    )
+    yield _create_gauge(
+        "deskwire_log_lag", "Events of the log that are not dispatched yet.", [], lag
+    )
+
+
+def _collect_webhooks(
+    response_counts: ResponseCounts,
+    outcomes: Mapping[tuple[str, DeliveryState], int],
+    database_metrics: DatabaseMetrics | None,
+) -> Iterator[Metric]:
+    by_status = [((source, str(status)), n) for (source, status), n in response_counts.items()]
+    pending = _unlabelled(database_metrics.pending_deliveries) if database_metrics else []
+    yield _create_counter(
         "deskwire_webhooks_total", "Answers of the door.", ["source", "status"], by_status
     )
-    yield _counter(
+    yield _create_counter(
         "deskwire_deliveries_total",
         "Deliveries worked off.",
         ["source", "outcome"],
         outcomes.items(),
     )
-    yield _gauge(
+    yield _create_gauge(
         "deskwire_deliveries_pending", "Deliveries kept and not worked off yet.", [], pending
     )
 
 
-def _machine(services: Services) -> Iterator[Metric]:
-    threads = services.db.threads.items()
-    works = [((kind,), pool.works) for kind, pool in threads]
-    waits = [((kind,), pool.waits) for kind, pool in threads]
+def _collect_process(services: Services) -> Iterator[Metric]:
+    threads = services.db.thread_pools.items()
+    works = [((kind,), pool.run_times) for kind, pool in threads]
+    waits = [((kind,), pool.wait_times) for kind, pool in threads]
     late = "How late the event loop comes to what is due."
-    broken = len(services.broken)
-    yield _histogram("deskwire_database_seconds", "Transactions, begin to end.", ["kind"], works)
-    yield _histogram("deskwire_database_wait_seconds", "Their wait for a thread.", ["kind"], waits)
-    yield _histogram("deskwire_loop_lag_seconds", late, [], _one(services.lags))
-    yield _gauge("deskwire_services_broken", "Services being started again.", [], _one(broken))
+    broken = len(services.broken_services)
+    yield _create_histogram(
+        "deskwire_database_seconds", "Transactions, begin to end.", ["kind"], works
+    )
+    yield _create_histogram(
+        "deskwire_database_wait_seconds", "Their wait for a thread.", ["kind"], waits
+    )
+    yield _create_histogram("deskwire_loop_lag_seconds", late, [], _unlabelled(services.loop_lag))
+    yield _create_gauge(
+        "deskwire_services_broken", "Services being started again.", [], _unlabelled(broken)
+    )
 
 
-def _one(figure: V) -> Values[V]:
+def _unlabelled(value: V) -> Samples[V]:
     """A figure without labels."""
-    return [((), figure)]
+    return [((), value)]
 
 
-def _by(counted: Mapping[K, V]) -> Values[V]:
+def _labelled(counted: Mapping[K, V]) -> Samples[V]:
     """Figures by one label."""
     return [((label,), figure) for label, figure in counted.items()]
 
 
-def _counter(name: str, says: str, labels: list[str], values: Values[int]) -> Metric:
-    family = CounterMetricFamily(name, says, labels=labels)
-    for own, value in values:
-        family.add_metric(_written(own), value)
+def _create_counter(
+    name: str, documentation: str, labels: list[str], samples: Samples[int]
+) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for own, value in samples:
+        family.add_metric(_format_labels(own), value)
     return family
 
 
-def _gauge(name: str, says: str, labels: list[str], values: Values[int]) -> Metric:
-    family = GaugeMetricFamily(name, says, labels=labels)
-    for own, value in values:
-        family.add_metric(_written(own), value)
+def _create_gauge(
+    name: str, documentation: str, labels: list[str], samples: Samples[int]
+) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=labels)
+    for own, value in samples:
+        family.add_metric(_format_labels(own), value)
     return family
 
 
-def _histogram(name: str, says: str, labels: list[str], values: Values[Durations]) -> Metric:
-    family = HistogramMetricFamily(name, says, labels=labels)
-    for own, durations in values:
+def _create_histogram(
+    name: str, documentation: str, labels: list[str], samples: Samples[DurationHistogram]
+) -> Metric:
+    family = HistogramMetricFamily(name, documentation, labels=labels)
+    for own, durations in samples:
         counts, total = durations.read()
-        family.add_metric(_written(own), _buckets(counts), total)
+        family.add_metric(_format_labels(own), _accumulate_buckets(counts), total)
     return family
 
 
-def _written(labels: Sequence[str | None]) -> list[str]:
+def _format_labels(labels: Sequence[str | None]) -> list[str]:
     return [label or "" for label in labels]  # to Prometheus, empty and absent are the same
 
 
-def _buckets(counts: Iterable[int]) -> list[tuple[str, float]]:
+def _accumulate_buckets(counts: Iterable[int]) -> list[tuple[str, float]]:
     """Each bucket with those before it, as the format wants them."""
-    return list(zip([*map(str, BOUNDS), "+Inf"], accumulate(counts), strict=True))
+    return list(zip([*map(str, BUCKET_BOUNDS), "+Inf"], accumulate(counts), strict=True))

@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from deskwire.accounts.purge import purge
-from deskwire.events.retention import read_floor, trim
+from deskwire.accounts.purge import delete_expired
+from deskwire.events.retention import read_floor, trim_log
 from deskwire.kit import mail
 from deskwire.kit.clock import DAY, Clock, Millis, now
 from deskwire.kit.db import Database
-from deskwire.realtime.buffer import Window
+from deskwire.realtime.buffer import EventBuffer
 from deskwire.webhooks.deliveries import delete_settled
 
-EVERY = 3600  # s between two sweeps
-AGAIN = 60  # s until the next try where the database refused
-AT_ONCE = 200  # rows in one transaction: 2 to 4 ms, for which a delivery may have to wait
+SWEEP_INTERVAL = 3600  # s between two sweeps
+RETRY_DELAY = 60  # s until the next try where the database refused
+BATCH_SIZE = 200  # rows in one transaction: 2 to 4 ms, for which a delivery may have to wait
 
-Delete = Callable[[Connection, Millis, int], int]  # (tx, older than this, at most) → how many
+DeleteBatch = Callable[[Connection, Millis, int], int]  # (tx, older than this, at most) → how many
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionDays:
     """For how many days things are kept; 0: for ever."""
 
     log: int
@@ -38,10 +38,12 @@ class Keep:
 class Retention:
     """Runs for the life of the process: sweeps at once, then every hour."""
 
-    def __init__(self, db: Database, window: Window, keep: Keep, clock: Clock = now) -> None:
+    def __init__(
+        self, db: Database, buffer: EventBuffer, days: RetentionDays, clock: Clock = now
+    ) -> None:
         self._db = db
-        self._window = window
-        self._keep = keep
+        self._buffer = buffer
+        self._days = days
         self._clock = clock
 
     async def run(self) -> None:
@@ -50,26 +52,28 @@ class Retention:
             try:
                 await self.sweep()
             except OperationalError as error:
-                logger.error("nothing could be deleted, tried again in %d s: %s", AGAIN, error.orig)  # noqa: TRY400
-                await asyncio.sleep(AGAIN)
+                logger.error(  # noqa: TRY400 - its trace says no more
+                    "nothing could be deleted, tried again in %d s: %s", RETRY_DELAY, error.orig
+                )
+                await asyncio.sleep(RETRY_DELAY)
             else:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(SWEEP_INTERVAL)
 
     async def sweep(self) -> None:
         """Delete what is over now."""
-        await self._db.write(purge, self._clock())
-        await self._db.write(mail.purge, self._clock())
-        await self._delete("entries of the log", trim, self._keep.log)
-        self._window.trim(await self._db.read(read_floor))  # others may have trimmed it too
-        await self._delete("settled deliveries", delete_settled, self._keep.deliveries)
+        await self._db.write(delete_expired, self._clock())
+        await self._db.write(mail.delete_expired, self._clock())
+        await self._delete_in_batches("entries of the log", trim_log, self._days.log)
+        self._buffer.trim(await self._db.read(read_floor))  # others may have trimmed it too
+        await self._delete_in_batches("settled deliveries", delete_settled, self._days.deliveries)
 
-    async def _delete(self, what: str, delete: Delete, days: int) -> None:
+    async def _delete_in_batches(self, label: str, delete_batch: DeleteBatch, days: int) -> None:
         """Part by part: whatever else is to be written comes between."""
         if not days:
             return
         before, total = self._clock() - days * DAY, 0
-        while gone := await self._db.write(delete, before, AT_ONCE):
+        while gone := await self._db.write(delete_batch, before, BATCH_SIZE):
             total += gone
         if total:
             plural = "" if days == 1 else "s"
-            logger.info("%s older than %d day%s were deleted: %d", what, days, plural, total)
+            logger.info("%s older than %d day%s were deleted: %d", label, days, plural, total)

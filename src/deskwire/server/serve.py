@@ -16,53 +16,53 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.kit.errors import Conflict
-from deskwire.kit.logging import set_up
+from deskwire.kit.logging import configure_logging
 from deskwire.realtime.uvicorn_takeover import TakeoverProtocol
 from deskwire.server.app import Application
-from deskwire.server.header_timeout import LOOK_TICKS, Heads
-from deskwire.server.services import NOTHING, Opened, Runs, open_database
+from deskwire.server.header_timeout import CHECK_TICKS, HeaderTimeout
+from deskwire.server.services import NO_SERVICES, OpenedDatabase, ServiceFunctions, open_database
 from deskwire.settings import Settings
-from deskwire.web.http.log_redaction import redact
+from deskwire.web.http.log_redaction import redact_paths
 
-BACKLOG = 4096  # connections; a restart brings every stream back at once
+LISTEN_BACKLOG = 4096  # connections; a restart brings every stream back at once
 MAX_PORT = 65535  # ports are 16 bits
-FINISH = 1  # s for requests under way at shutdown; streams are ended at its start
+SHUTDOWN_TIMEOUT = 1  # s for requests under way at shutdown; streams are ended at its start
 
-PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
+HTTP_PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
 M_ARENA_MAX = -8  # <malloc.h>
-YOUNG = 20_000  # objects made before the collector looks at them; Python's 700 are for scripts
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GC_THRESHOLD = 20_000  # allocations between collections; Python's 700 suit short scripts
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
-    set_up(settings.log_level, redact)
+    configure_logging(settings.log_level, redact_paths)
     raise_file_limit()
-    _keep_one_heap()
-    for weakness in settings.weaknesses:
+    _use_single_malloc_arena()
+    for weakness in settings.weak_secret_warnings:
         logger.warning(weakness)
-    listening = listen(settings.host, settings.port)
+    listening = bind_socket(settings.host, settings.port)
     try:
-        serve_on(listening, settings, open_database(settings.database_url))
+        serve_socket(listening, settings, open_database(settings.database_url))
     finally:
         listening.close()
 
 
-def serve_on(
+def serve_socket(
     listening: socket.socket,
     settings: Settings,
-    opened: Opened,
-    announce: Callable[[], None] = lambda: None,
-    beside: Runs = NOTHING,
+    opened: OpenedDatabase,
+    on_started: Callable[[], None] = lambda: None,
+    extra_services: ServiceFunctions = NO_SERVICES,
 ) -> None:
     """Serve an opened database on a bound socket; closes the database at the end.
 
     `announce` is called once, when requests are answered; `beside`: what else runs meanwhile.
     """
-    application = Application(settings, opened, beside)
-    server = _Server(_config(settings, application), application, announce)
+    application = Application(settings, opened, extra_services)
+    server = _Server(_create_uvicorn_config(settings, application), application, on_started)
     try:
         server.run(sockets=[listening])
     finally:
@@ -81,7 +81,7 @@ def raise_file_limit() -> None:
         logger.warning("the limit of open files stays as it is: %s", error)
 
 
-def _keep_one_heap() -> None:
+def _use_single_malloc_arena() -> None:
     """Have all threads share glibc's heap; with one for each, ten thousand streams take 2 MB more.
 
     Other C libraries have no such thing, and nothing to be told.
@@ -90,19 +90,19 @@ def _keep_one_heap() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
-def _config(settings: Settings, application: Application) -> uvicorn.Config:
+def _create_uvicorn_config(settings: Settings, application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application.asgi,
-        http=PROTOCOL,
+        http=HTTP_PROTOCOL,
         log_config=None,
         access_log=settings.log_level in ("debug", "info"),
-        proxy_headers=bool(settings.proxies),
-        forwarded_allow_ips=settings.proxies,
+        proxy_headers=bool(settings.proxy_addresses),
+        forwarded_allow_ips=settings.proxy_addresses,
         server_header=False,
         ws="none",
         lifespan="on",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=FINISH,
+        backlog=LISTEN_BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
 
 
@@ -110,17 +110,17 @@ class _Server(uvicorn.Server):
     """Ends the streams before it waits for connections; otherwise it would wait for ever."""
 
     def __init__(
-        self, config: uvicorn.Config, application: Application, announce: Callable[[], None]
+        self, config: uvicorn.Config, application: Application, on_started: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._application = application
-        self._announce = announce
-        self._heads = Heads(self.server_state.connections)
+        self._on_started = on_started
+        self._header_timeout = HeaderTimeout(self.server_state.connections)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         # uvicorn raises the signal again at the end, which would skip every `finally` above us.
-        before = {each: signal.signal(each, self.handle_exit) for each in SIGNALS}
+        before = {each: signal.signal(each, self.handle_exit) for each in STOP_SIGNALS}
         try:
             yield
         finally:
@@ -129,15 +129,15 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _spare_the_collector()
+        _tune_garbage_collector()
         for each in sockets or ():
             host, port = each.getsockname()[:2]
             logger.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-        self._announce()
+        self._on_started()
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % LOOK_TICKS == 0:
-            self._heads.look()
+        if counter % CHECK_TICKS == 0:
+            self._header_timeout.close_expired()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -145,14 +145,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _spare_the_collector() -> None:
+def _tune_garbage_collector() -> None:
     """A tenth of what a webhook costs was looking for garbage among what lives for ever."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A socket bound to the address. Raises Conflict with what to do if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -163,12 +163,12 @@ def listen(host: str, port: int) -> socket.socket:
         listening.close()
         reason = getattr(error, "strerror", None) or "this is no name"
         raise Conflict(
-            f"Cannot listen on {host}:{port}: {reason}. {_advice(error, port)}"
+            f"Cannot listen on {host}:{port}: {reason}. {_suggest_fix(error, port)}"
         ) from None
     return listening
 
 
-def _advice(error: Exception, port: int) -> str:
+def _suggest_fix(error: Exception, port: int) -> str:
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
             other = port + 1 if port < MAX_PORT else port - 1

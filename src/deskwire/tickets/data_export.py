@@ -23,119 +23,129 @@ from deskwire.accounts import identities, people, sessions
 from deskwire.accounts.people import Person
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId
-from deskwire.kit.clock import Millis, iso
+from deskwire.kit.clock import Millis, format_iso
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.kit.store import Missing, Store
-from deskwire.kit.zip_writer import Archive
-from deskwire.tickets.files.attachments import files, select_shown
+from deskwire.kit.store import NoSuchKey, Store
+from deskwire.kit.zip_writer import ZipWriter
+from deskwire.tickets.files.attachments import files, select_visible_files
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import tickets
 from deskwire.tickets.visibility import visible_to
-from deskwire.workspaces.organizations.account_deletion import read_memberships
-from deskwire.workspaces.organizations.permissions import Right, may
+from deskwire.workspaces.organizations.account_deletion import list_memberships
+from deskwire.workspaces.organizations.permissions import Permission, can
 
-SLICE = 64 * 1024  # bytes of data.json deflated at once: a few ms of a thread, far above its hop
-FORBIDDEN = re.compile(r'[<>:"|?*]')  # in the names of files on Windows; the rest went as they came
+SLICE_SIZE = 64 * 1024  # bytes of data.json deflated at a time: a few ms of a thread
+FORBIDDEN_CHARACTERS = re.compile(
+    r'[<>:"|?*]'
+)  # in the names of files on Windows; the rest went as they came
 
 logger = logging.getLogger(__name__)
 
 
-def read_takeaway(
+def read_data_export(
     tx: Connection, access: Access, person_id: PersonId, at: Millis
 ) -> dict[str, Any]:
     """What `person_id` may take with them, as JSON; no secret is in it, and nobody else's words."""
     person = people.find(tx, person_id)
     if person is None:
         raise NotFound(gettext("There is no such account."))
-    principals = identities.principals_of(tx, person_id)
+    principals = identities.read_principals(tx, person_id)
     selves, viewer = [person_id, *principals], access.read_viewer(tx, person_id)
     return {
-        "made_at": iso(at),
-        "person": _person(person),
+        "made_at": format_iso(at),
+        "person": _export_person(person),
         "identities": principals,
-        "sessions": _sessions(tx, person_id, at),
-        "memberships": _memberships(tx, person_id),
-        "tickets": _tickets(tx, viewer, selves),
-        "messages": _messages(tx, viewer, selves),
-        "files": _files(tx, viewer),
+        "sessions": _export_sessions(tx, person_id, at),
+        "memberships": _export_memberships(tx, person_id),
+        "tickets": _export_tickets(tx, viewer, selves),
+        "messages": _export_messages(tx, viewer, selves),
+        "files": _export_files(tx, viewer),
     }
 
 
-async def pack(store: Store, taken: dict[str, Any], avatar: str | None) -> AsyncIterator[bytes]:
+async def stream_archive(
+    store: Store, export: dict[str, Any], avatar_key: str | None
+) -> AsyncIterator[bytes]:
     """A ZIP of what `read_takeaway` found and the bytes it names; `avatar`: key of the picture.
 
     What the store has lost is left out, and has no `path` in `data.json`, which comes last.
     """
-    archive, made_at = Archive(), datetime.fromisoformat(taken["made_at"])
-    named = [(each["id"], each, each["created_at"]) for each in taken["files"]]
-    if avatar is not None:
-        taken["person"]["path"] = "picture.webp"
-        named.append((avatar, taken["person"], taken["made_at"]))
+    archive, made_at = ZipWriter(), datetime.fromisoformat(export["made_at"])
+    named = [(each["id"], each, each["created_at"]) for each in export["files"]]
+    if avatar_key is not None:
+        export["person"]["path"] = "picture.webp"
+        named.append((avatar_key, export["person"], export["made_at"]))
     for key, told, at in named:
         try:
             size, chunks = await store.size(key), await store.open(key)
-        except Missing:
+        except NoSuchKey:
             logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
             told["path"] = None
             continue
         dated = datetime.fromisoformat(at)
-        async with aclosing(archive.add(told["path"], dated, size, chunks, packs=False)) as parts:
+        async with aclosing(
+            archive.add_file(told["path"], dated, size, chunks, compress=False)
+        ) as parts:
             async for part in parts:
                 yield part
-    data = await run_sync(_json_of, taken)
-    async for part in archive.add("data.json", made_at, len(data), _slices(data), packs=True):
+    data = await run_sync(_encode_json, export)
+    async for part in archive.add_file(
+        "data.json", made_at, len(data), _iter_slices(data), compress=True
+    ):
         yield part
-    yield archive.end()
+    yield archive.finish()
 
 
-def _json_of(taken: dict[str, Any]) -> bytes:
+def _encode_json(export: dict[str, Any]) -> bytes:
     # Part by part: all in one, C holds the interpreter that long, and the event loop with it.
-    parts = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(taken)
+    parts = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(export)
     return b"".join(part.encode() for part in parts)
 
 
-async def _slices(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), SLICE):
-        yield data[start : start + SLICE]
+async def _iter_slices(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), SLICE_SIZE):
+        yield data[start : start + SLICE_SIZE]
 
 
-def _person(person: Person) -> dict[str, Any]:
+def _export_person(person: Person) -> dict[str, Any]:
     return {
         "id": person.id,
         "name": person.name,
         "email": person.email,
-        "email_verified_at": _iso(person.email_verified_at),
-        "created_at": iso(person.created_at),
+        "email_verified_at": _format_optional_time(person.email_verified_at),
+        "created_at": format_iso(person.created_at),
         "time_zone": person.time_zone,
         "theme": person.theme,
-        "seen_at": _iso(person.seen_at),
+        "seen_at": _format_optional_time(person.seen_at),
         "picture": person.picture,
     }
 
 
-def _sessions(tx: Connection, person_id: PersonId, at: Millis) -> list[dict[str, Any]]:
+def _export_sessions(tx: Connection, person_id: PersonId, at: Millis) -> list[dict[str, Any]]:
     return [
         {
             "id": each.id,
-            "created_at": iso(each.created_at),
-            "seen_at": iso(each.seen_at),
+            "created_at": format_iso(each.created_at),
+            "seen_at": format_iso(each.seen_at),
             "browser": each.user_agent,
             "address": each.address,
         }
-        for each in sessions.read_own(tx, person_id, at)
+        for each in sessions.list_sessions(tx, person_id, at)
     ]
 
 
-def _memberships(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
+def _export_memberships(tx: Connection, person_id: PersonId) -> list[dict[str, Any]]:
     return [
-        {"organization": row.name, "role": row.role, "joined_at": iso(row.joined_at)}
-        for row in read_memberships(tx, person_id)
+        {"organization": row.name, "role": row.role, "joined_at": format_iso(row.joined_at)}
+        for row in list_memberships(tx, person_id)
     ]
 
 
-def _tickets(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[str, Any]]:
-    mine = tickets.c.opener.in_(selves) & visible_to(viewer)
+def _export_tickets(
+    tx: Connection, viewer: Viewer, own_principals: list[str]
+) -> list[dict[str, Any]]:
+    mine = tickets.c.opener.in_(own_principals) & visible_to(viewer)
     rows = tx.execute(select(tickets).where(mine).order_by(tickets.c.opened_at, tickets.c.id))
     return [
         {
@@ -144,15 +154,17 @@ def _tickets(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[str
             "number": row.number,
             "subject": row.subject,
             "status": row.status,
-            "opened_at": iso(row.opened_at),
+            "opened_at": format_iso(row.opened_at),
         }
         for row in rows
     ]
 
 
-def _messages(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[str, Any]]:
-    kinds = ("reply", "note") if may(viewer, Right.NOTE) else ("reply",)
-    written = messages.c.author.in_(selves) & messages.c.kind.in_(kinds)
+def _export_messages(
+    tx: Connection, viewer: Viewer, own_principals: list[str]
+) -> list[dict[str, Any]]:
+    kinds = ("reply", "note") if can(viewer, Permission.NOTE) else ("reply",)
+    written = messages.c.author.in_(own_principals) & messages.c.kind.in_(kinds)
     shown = (messages.c.id, messages.c.ticket, messages.c.kind, messages.c.at, messages.c.text)
     rows = tx.execute(
         select(*shown)
@@ -165,15 +177,15 @@ def _messages(tx: Connection, viewer: Viewer, selves: list[str]) -> list[dict[st
             "id": row.id,
             "ticket": row.ticket,
             "kind": row.kind,
-            "at": iso(row.at),
+            "at": format_iso(row.at),
             "text": row.text,
         }
         for row in rows
     ]
 
 
-def _files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
-    mine = select_shown(viewer).where(files.c.uploader == viewer.person)
+def _export_files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
+    mine = select_visible_files(viewer).where(files.c.uploader == viewer.person)
     rows = tx.execute(mine.order_by(files.c.id))
     return [
         {
@@ -183,12 +195,12 @@ def _files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
             "name": row.name,
             "type": row.type,
             "size": row.size,
-            "created_at": iso(row.created_at),
-            "path": f"files/{row.id}/{FORBIDDEN.sub('_', row.name)}",
+            "created_at": format_iso(row.created_at),
+            "path": f"files/{row.id}/{FORBIDDEN_CHARACTERS.sub('_', row.name)}",
         }
         for row in rows
     ]
 
 
-def _iso(at: Millis | None) -> str | None:
-    return None if at is None else iso(at)
+def _format_optional_time(at: Millis | None) -> str | None:
+    return None if at is None else format_iso(at)

@@ -18,25 +18,25 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-_TAGS = {
+_ALLOWED_TAGS = {
     "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "hr",
     "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "mark",
 }  # fmt: skip
-_ATTRIBUTES = {"a": {"href", "title"}}
-_SCHEMES = {"https", "http", "mailto"}
-_ADDRESS = re.compile(r"(?<!\w)https?://\w[^\s<>\"]{0,2000}", re.IGNORECASE)
-_ENDS = frozenset(".,;:!?'*_~]}…”’»")  # what ends a sentence rather than an address
+_ALLOWED_ATTRIBUTES = {"a": {"href", "title"}}
+_ALLOWED_SCHEMES = {"https", "http", "mailto"}
+_URL = re.compile(r"(?<!\w)https?://\w[^\s<>\"]{0,2000}", re.IGNORECASE)
+_TRAILING_PUNCTUATION = frozenset(".,;:!?'*_~]}…”’»")  # what ends a sentence rather than an address
 
 
-def _text_with_mentions(
+def _render_text_with_mentions(
     _self: RendererHTML, tokens: list[Token], index: int, _options: OptionsDict, env: EnvType
 ) -> str:
     shown = escape(tokens[index].content)
-    pattern = _mention_of([escape(name) for name in env.get("mentioned", ())])
+    pattern = _compile_mention_pattern([escape(name) for name in env.get("mentioned", ())])
     return pattern.sub(r"<mark>@\1</mark>", shown) if pattern else shown
 
 
-def _image_as_link(
+def _render_image_as_link(
     _self: RendererHTML, tokens: list[Token], index: int, _options: OptionsDict, _env: object
 ) -> str:
     token = tokens[index]
@@ -44,14 +44,14 @@ def _image_as_link(
     return f'<a href="{source}">{escape(token.content) or source}</a>'
 
 
-def _link_addresses(state: StateCore) -> None:
+def _autolink_urls(state: StateCore) -> None:
     """Make a link of every address that stands in a text as it is, but for those in a link."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
-            block.children = list(_linked(state, block.children))
+            block.children = list(_autolink_tokens(state, block.children))
 
 
-def _linked(state: StateCore, tokens: list[Token]) -> Iterator[Token]:
+def _autolink_tokens(state: StateCore, tokens: list[Token]) -> Iterator[Token]:
     depth = 0
     for token in tokens:
         depth += token.nesting if token.type in ("link_open", "link_close") else 0
@@ -59,8 +59,8 @@ def _linked(state: StateCore, tokens: list[Token]) -> Iterator[Token]:
             yield token
             continue
         end = 0
-        for match in _ADDRESS.finditer(token.content):
-            address = _without_end_of_sentence(match[0])
+        for match in _URL.finditer(token.content):
+            address = _strip_trailing_punctuation(match[0])
             if state.md.validateLink(href := state.md.normalizeLink(address)):
                 yield Token("text", "", 0, content=token.content[end : match.start()])
                 yield Token("link_open", "a", 1, attrs={"href": href})
@@ -70,39 +70,41 @@ def _linked(state: StateCore, tokens: list[Token]) -> Iterator[Token]:
         yield Token("text", "", 0, content=token.content[end:])
 
 
-def _without_end_of_sentence(address: str) -> str:
+def _strip_trailing_punctuation(address: str) -> str:
     """`https://example.org/a_(b)).` is `https://example.org/a_(b)`."""
-    while address[-1] in _ENDS or (address[-1] == ")" and address.count(")") > address.count("(")):
+    while address[-1] in _TRAILING_PUNCTUATION or (
+        address[-1] == ")" and address.count(")") > address.count("(")
+    ):
         address = address[:-1]
     return address
 
 
 _parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
 _parser.enable(["table", "strikethrough"])
-_parser.core.ruler.push("addresses", _link_addresses)
-_parser.add_render_rule("image", _image_as_link)
-_parser.add_render_rule("text", _text_with_mentions)
+_parser.core.ruler.push("addresses", _autolink_urls)
+_parser.add_render_rule("image", _render_image_as_link)
+_parser.add_render_rule("text", _render_text_with_mentions)
 
 _cleaner = nh3.Cleaner(
-    tags=_TAGS,
-    attributes=_ATTRIBUTES,
-    url_schemes=_SCHEMES,
+    tags=_ALLOWED_TAGS,
+    attributes=_ALLOWED_ATTRIBUTES,
+    url_schemes=_ALLOWED_SCHEMES,
     link_rel="noopener noreferrer nofollow",
 )
 
 
-def render(text: str, mentioned: Collection[str] = ()) -> str:
+def render_markdown(text: str, mentioned_names: Collection[str] = ()) -> str:
     """`text` as sanitised HTML; `@` before one of the names `mentioned` marks somebody."""
-    return _cleaner.clean(_parser.render(text, {"mentioned": mentioned})).strip()
+    return _cleaner.clean(_parser.render(text, {"mentioned": mentioned_names})).strip()
 
 
-def mentions_in(text: str, names: Collection[str]) -> set[str]:
+def find_mentions(text: str, names: Collection[str]) -> set[str]:
     """Those of `names` that `text` mentions."""
-    pattern = _mention_of(names)
+    pattern = _compile_mention_pattern(names)
     return {match[1] for match in pattern.finditer(text)} if pattern else set()
 
 
-def _mention_of(names: Collection[str]) -> re.Pattern[str] | None:
+def _compile_mention_pattern(names: Collection[str]) -> re.Pattern[str] | None:
     """The longest name wins: `@Ada Lovelace` is not `@Ada`."""
     if not names:
         return None

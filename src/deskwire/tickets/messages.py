@@ -30,20 +30,20 @@ from sqlalchemy import (
 )
 
 from deskwire.events.channels import PersonId
-from deskwire.events.types.registry import Attached, Line, LineKind, Side, Who
+from deskwire.events.types.registry import AuthorKind, FileShape, Line, LineKind, PrincipalRef
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.i18n import N_, gettext, ngettext
 from deskwire.kit.ids import new_id
-from deskwire.kit.pagination import Key
-from deskwire.tickets.markdown import render
+from deskwire.kit.pagination import PageKey
+from deskwire.tickets.markdown import render_markdown
 from deskwire.tickets.state import Fact
-from deskwire.tickets.statuses import LABELS, Status, from_wire
-from deskwire.tickets.timeline_text import labelled, quoted, told_here
+from deskwire.tickets.statuses import STATUS_LABELS, Status, apply_wire_status
+from deskwire.tickets.timeline_text import describe_portal_event, find_priority_label, quote_names
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 
-PAGE = 100  # entries that a program is given at once; most requests have fewer
+PAGE_SIZE = 100  # entries that a program is given at once; most requests have fewer
 
 messages = Table(
     "messages",
@@ -68,7 +68,7 @@ messages = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class MessageFields:
     """A message to be added."""
 
     ticket: str
@@ -77,7 +77,7 @@ class Draft:
     author: Principal
     at: Millis
     data: dict[str, Any]
-    side: Side | None = None
+    side: AuthorKind | None = None
     sender_id: str | None = None
     text: str | None = None
     id: str | None = None  # chosen by who wrote it; None: one is made
@@ -85,23 +85,23 @@ class Draft:
     mentioned: Collection[str] = ()  # names that stand for somebody in `text`
 
 
-def is_known(tx: Connection, ticket_id: str, sender_id: str) -> bool:
+def has_sender_message(tx: Connection, ticket_id: str, sender_message_id: str) -> bool:
     """Whether the sender's message is in the ticket already."""
-    known = tx.execute(_KNOWN, {"ticket_id": ticket_id, "senders": sender_id})
+    known = tx.execute(_SELECT_BY_SENDER_ID, {"ticket_id": ticket_id, "senders": sender_message_id})
     return known.first() is not None
 
 
-_KNOWN = select(messages.c.id).where(
+_SELECT_BY_SENDER_ID = select(messages.c.id).where(
     messages.c.ticket == bindparam("ticket_id"), messages.c.sender_id == bindparam("senders")
 )
 
 
-class Added(NamedTuple):
+class AddedMessage(NamedTuple):
     """What a timeline shows of a message that was just added."""
 
     id: str
     kind: LineKind
-    side: Side | None
+    side: AuthorKind | None
     author: Principal
     html: str
     at: Millis
@@ -110,72 +110,74 @@ class Added(NamedTuple):
     edited_at: Millis | None = None
 
 
-_ADD = insert(messages)
+_INSERT_MESSAGE = insert(messages)
 
 
-def add(tx: Connection, draft: Draft) -> Added:
+def insert_message(tx: Connection, fields: MessageFields) -> AddedMessage:
     """Add a message."""
-    id_ = draft.id or new_id()
-    added = Added(
+    id_ = fields.id or new_id()
+    added = AddedMessage(
         id_,
-        draft.kind,
-        draft.side,
-        draft.author,
-        _html(draft),
-        draft.at,
-        draft.ticket,
-        draft.origin,
+        fields.kind,
+        fields.side,
+        fields.author,
+        _render_html(fields),
+        fields.at,
+        fields.ticket,
+        fields.origin,
     )
     row = {
         "id": added.id,
-        "ticket": draft.ticket,
-        "kind": draft.kind,
-        "type": draft.type,
-        "origin": draft.origin,
-        "sender_id": draft.sender_id,
-        "author": draft.author,
-        "side": draft.side,
-        "at": draft.at,
-        "data": json.dumps(draft.data, ensure_ascii=False),
-        "text": draft.text,
+        "ticket": fields.ticket,
+        "kind": fields.kind,
+        "type": fields.type,
+        "origin": fields.origin,
+        "sender_id": fields.sender_id,
+        "author": fields.author,
+        "side": fields.side,
+        "at": fields.at,
+        "data": json.dumps(fields.data, ensure_ascii=False),
+        "text": fields.text,
         "html": added.html,
         "revision": 1,
     }
-    tx.execute(_ADD, row)
+    tx.execute(_INSERT_MESSAGE, row)
     return added
 
 
 def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
     """What senders told about a ticket, in order of arrival."""
-    rows = tx.execute(_FACTS, {"of": ticket_id})
+    rows = tx.execute(_SELECT_FACTS, {"of": ticket_id})
     return [Fact(row.type, row.at, row.author, json.loads(row.data)) for row in rows]
 
 
-_FACTS = (
+_SELECT_FACTS = (
     select(messages.c.type, messages.c.at, messages.c.author, messages.c.data)
     .where(messages.c.ticket == bindparam("of"), messages.c.kind == "system")
     .order_by(messages.c.id)
 )
 
 
-def read_timeline(tx: Connection, ticket_id: str, *, notes: bool = False) -> list[Line]:
+def read_timeline(tx: Connection, ticket_id: str, *, include_notes: bool = False) -> list[Line]:
     """The entries of a ticket, oldest first; internal notes only where `notes` allows."""
-    rows = read_rows(tx, ticket_id, notes=notes)
-    return lines_of(rows, read_names(tx, [row.author for row in rows]))
+    rows = read_timeline_rows(tx, ticket_id, include_notes=include_notes)
+    return build_lines(rows, read_names(tx, [row.author for row in rows]))
 
 
-def read_row(
-    tx: Connection, ticket_id: str, message_id: str, *, hold: bool = False
+def read_message_row(
+    tx: Connection, ticket_id: str, message_id: str, *, for_update: bool = False
 ) -> Row[Any] | None:
     """One message of a ticket; `hold`: until the transaction ends."""
     here = (messages.c.id == message_id) & (messages.c.ticket == ticket_id)
     chosen = select(messages).where(here)
-    return tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
+    return tx.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
 
 
-def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequence[Row[Any]]:
+def read_timeline_rows(
+    tx: Connection, ticket_id: str, *, include_notes: bool = False
+) -> Sequence[Row[Any]]:
     """The rows of `read_timeline`, for who reads the names of a whole page at once."""
-    kinds = ("reply", "note", "system") if notes else ("reply", "system")
+    kinds = ("reply", "note", "system") if include_notes else ("reply", "system")
     return tx.execute(
         select(messages)
         .where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
@@ -183,35 +185,39 @@ def read_rows(tx: Connection, ticket_id: str, *, notes: bool = False) -> Sequenc
     ).all()
 
 
-def read_page(
-    tx: Connection, ticket_id: str, after: Key | None, *, notes: bool = False
+def read_timeline_page(
+    tx: Connection, ticket_id: str, after: PageKey | None, *, include_notes: bool = False
 ) -> Sequence[Row[Any]]:
     """The rows of `read_rows` that come after a key, at most PAGE and one more."""
-    kinds = ("reply", "note", "system") if notes else ("reply", "system")
+    kinds = ("reply", "note", "system") if include_notes else ("reply", "system")
     here = tuple_(messages.c.at, messages.c.id)
     chosen = select(messages).where(messages.c.ticket == ticket_id, messages.c.kind.in_(kinds))
     if after is not None:
         chosen = chosen.where(here > tuple_(literal(after[0]), literal(after[1])))
-    return tx.execute(chosen.order_by(messages.c.at, messages.c.id).limit(PAGE + 1)).all()
+    return tx.execute(chosen.order_by(messages.c.at, messages.c.id).limit(PAGE_SIZE + 1)).all()
 
 
-def read_newest(tx: Connection, ticket_id: str, type_: str) -> Row[Any] | None:
+def find_newest_of_type(tx: Connection, ticket_id: str, type_: str) -> Row[Any] | None:
     """The newest fact of one type in a ticket's timeline."""
     here = (messages.c.ticket == ticket_id) & (messages.c.type == type_)
     newest = select(messages).where(here).order_by(messages.c.at.desc(), messages.c.id.desc())
     return tx.execute(newest.limit(1)).one_or_none()
 
 
-def lines_of(
-    rows: Iterable[Row[Any] | Added],
-    names: Mapping[Principal, Who],
-    files: Mapping[str, Sequence[Attached]] | None = None,
+def build_lines(
+    rows: Iterable[Row[Any] | AddedMessage],
+    names: Mapping[Principal, PrincipalRef],
+    files: Mapping[str, Sequence[FileShape]] | None = None,
 ) -> list[Line]:
     """Rows of `messages` as entries of a timeline; `files` by the message they came with."""
-    return [_line(row, names, (files or {}).get(row.id, ())) for row in rows]
+    return [_build_line(row, names, (files or {}).get(row.id, ())) for row in rows]
 
 
-def _line(row: Row[Any] | Added, names: Mapping[Principal, Who], files: Sequence[Attached]) -> Line:
+def _build_line(
+    row: Row[Any] | AddedMessage,
+    names: Mapping[Principal, PrincipalRef],
+    files: Sequence[FileShape],
+) -> Line:
     more: dict[str, Any] = {}
     if row.origin == "portal" and row.kind != "system":
         more["href"] = f"/requests/{row.ticket}/messages/{row.id}"
@@ -230,15 +236,15 @@ def _line(row: Row[Any] | Added, names: Mapping[Principal, Who], files: Sequence
     )
 
 
-def _html(draft: Draft) -> str:
-    if draft.kind == "system":
-        return escape(sentence(draft.type, draft.data))
-    if draft.text is None:
-        return f'<p class="silent">{escape(absent_text(draft.data))}</p>'
-    return render(draft.text, draft.mentioned)
+def _render_html(fields: MessageFields) -> str:
+    if fields.kind == "system":
+        return escape(describe_event(fields.type, fields.data))
+    if fields.text is None:
+        return f'<p class="silent">{escape(describe_withheld_text(fields.data))}</p>'
+    return render_markdown(fields.text, fields.mentioned)
 
 
-def absent_text(data: dict[str, Any]) -> str:
+def describe_withheld_text(data: dict[str, Any]) -> str:
     """What is shown for a message whose text the sender kept to itself."""
     length = data.get("messageLength", 0)
     if data.get("hasAttachments"):
@@ -252,58 +258,62 @@ def absent_text(data: dict[str, Any]) -> str:
     )
 
 
-def sentence(type_: str, data: dict[str, Any]) -> str:
+def describe_event(type_: str, data: dict[str, Any]) -> str:
     """What happened, to be read after the name of who did it."""
     if "set" in data:
-        return told_here(type_, data)
+        return describe_portal_event(type_, data)
     match type_:
         case "ticket.created":
             return gettext("opened the ticket")
         case "ticket.updated":
-            return _changed(data.get("changes") or {})
+            return _describe_changes(data.get("changes") or {})
         case "ticket.claimed":
-            return _because(gettext("claimed the ticket"), data)
+            return _append_reason(gettext("claimed the ticket"), data)
         case "ticket.closed":
-            return _because(gettext("closed the ticket"), data)
+            return _append_reason(gettext("closed the ticket"), data)
         case "ticket.deleted":
-            return _because(gettext("deleted the ticket"), data)
+            return _append_reason(gettext("deleted the ticket"), data)
         case "ticket.edited":
-            return _edited(data.get("edit") or {})
+            return _describe_direct_edit(data.get("edit") or {})
         case "ticket.status_changed":
-            status, _ = from_wire(
-                data["newStatus"], status="active", assignee=None, claimed=True, actor=""
+            status, _ = apply_wire_status(
+                data["newStatus"], status="active", assignee=None, was_claimed=True, actor=""
             )
-            return _because(_moved(status), data)
+            return _append_reason(_describe_status(status), data)
         case _:
             return type_.partition(".")[2].replace("_", " ")
 
 
-def _because(what: str, data: Mapping[str, Any]) -> str:
+def _append_reason(sentence_text: str, data: Mapping[str, Any]) -> str:
     if not data.get("reason"):
-        return what
-    return gettext("%(what)s: %(reason)s", what=what, reason=data["reason"])
+        return sentence_text
+    return gettext("%(what)s: %(reason)s", what=sentence_text, reason=data["reason"])
 
 
-def _moved(status: Status) -> str:
-    return gettext("moved the ticket to %(status)s", status=gettext(LABELS[status]))
+def _describe_status(status: Status) -> str:
+    return gettext("moved the ticket to %(status)s", status=gettext(STATUS_LABELS[status]))
 
 
 # A field that was set, and one that was emptied.
-SET = {
+FIELD_SENTENCES = {
     "subject": (N_("set the subject to “%(value)s”"), N_("cleared the subject")),
     "priority": (N_("set the priority to “%(value)s”"), N_("cleared the priority")),
 }
 
 
-def _set(field: str, value: str | None) -> str:
-    with_value, without = SET[field]
-    if field == "priority" and (label := labelled(value)):
+def _describe_field(field: str, value: str | None) -> str:
+    with_value, without = FIELD_SENTENCES[field]
+    if field == "priority" and (label := find_priority_label(value)):
         value = gettext(label)
     return gettext(with_value, value=value) if value else gettext(without)
 
 
-def _changed(changes: dict[str, Any]) -> str:
-    parts = [_set(field, changes[field].get("new")) for field in SET if changes.get(field)]
+def _describe_changes(changes: dict[str, Any]) -> str:
+    parts = [
+        _describe_field(field, changes[field].get("new"))
+        for field in FIELD_SENTENCES
+        if changes.get(field)
+    ]
     tags = changes.get("tags") or {}
     if names := tags.get("added"):
         parts.append(
@@ -311,7 +321,7 @@ def _changed(changes: dict[str, Any]) -> str:
                 "added the tag %(tags)s",
                 "added the tags %(tags)s",
                 len(names),
-                tags=quoted(names),
+                tags=quote_names(names),
             )
         )
     if names := tags.get("removed"):
@@ -320,16 +330,16 @@ def _changed(changes: dict[str, Any]) -> str:
                 "removed the tag %(tags)s",
                 "removed the tags %(tags)s",
                 len(names),
-                tags=quoted(names),
+                tags=quote_names(names),
             )
         )
     return ", ".join(parts) or gettext("updated the ticket")
 
 
-def _edited(edit: dict[str, Any]) -> str:
+def _describe_direct_edit(edit: dict[str, Any]) -> str:
     """What somebody wrote into a ticket's row by hand."""
-    parts = [_moved(edit["status"])] if "status" in edit else []
-    parts += [_set(field, edit[field]) for field in SET if field in edit]
+    parts = [_describe_status(edit["status"])] if "status" in edit else []
+    parts += [_describe_field(field, edit[field]) for field in FIELD_SENTENCES if field in edit]
     if "assignee" in edit:
         is_set = bool(edit["assignee"])
         parts.append(
@@ -338,7 +348,7 @@ def _edited(edit: dict[str, Any]) -> str:
     if "opener" in edit:
         parts.append(gettext("changed who opened the ticket"))
     if "tags" in edit:
-        named = quoted(edit["tags"])
+        named = quote_names(edit["tags"])
         parts.append(
             gettext("set the tags to %(tags)s", tags=named)
             if named
@@ -352,15 +362,17 @@ def _edited(edit: dict[str, Any]) -> str:
     return ", ".join(parts) or gettext("edited the ticket")
 
 
-def rendered(row: Any) -> str:  # noqa: ANN401 - a row
+def render_message_html(row: Any) -> str:  # noqa: ANN401 - a row
     """The HTML of a message's row, from its text or from what happened: never what is in `html`."""
     side, sender = row.side, row.sender_id
     data = json.loads(row.data)
-    draft = Draft(row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text)
-    return _html(replace(draft, mentioned=mentioned_in(data)))
+    draft = MessageFields(
+        row.ticket, row.kind, row.type, row.author, row.at, data, side, sender, row.text
+    )
+    return _render_html(replace(draft, mentioned=parse_mentioned_names(data)))
 
 
-def unname(tx: Connection, person: PersonId, name: str) -> None:
+def replace_assignee_name(tx: Connection, person: PersonId, new_name: str) -> None:
     """Give whom requests were assigned to another name, in the sentences that say so."""
     told = messages.c.data.contains(person, autoescape=True)
     theirs = select(messages).where(messages.c.type == "ticket.assigned", told)
@@ -368,19 +380,19 @@ def unname(tx: Connection, person: PersonId, name: str) -> None:
         data = json.loads(row.data)
         if data.get("set", {}).get("assignee") != person or row.kind != "system":
             continue
-        data["shown"] = {**data.get("shown", {}), "assignee": name}
-        html = escape(sentence(row.type, data))
+        data["shown"] = {**data.get("shown", {}), "assignee": new_name}
+        html = escape(describe_event(row.type, data))
         values = {"data": json.dumps(data, ensure_ascii=False), "html": html}
         mine = messages.update().where(messages.c.id == row.id)
         tx.execute(mine.values(**values, revision=messages.c.revision + 1))
 
 
-def with_mentions(data: str, mentions: Mapping[str, str]) -> str:
+def replace_mentions(data: str, mentions: Mapping[str, str]) -> str:
     """A message's `data` with other mentions: names by the ids of who they stand for."""
     return json.dumps({**json.loads(data), "mentions": dict(mentions)}, ensure_ascii=False)
 
 
-def mentioned_in(data: Mapping[str, Any]) -> Collection[str]:
+def parse_mentioned_names(data: Mapping[str, Any]) -> Collection[str]:
     """The names that stood for somebody when a message was written; its `data` keeps them."""
     names = data.get("mentions")
     return [str(name) for name in names.values()] if isinstance(names, dict) else ()

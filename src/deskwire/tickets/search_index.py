@@ -29,13 +29,13 @@ from sqlalchemy import (
 )
 
 from deskwire.events.channels import Workspace
-from deskwire.kit.db import BigId, declare, is_shared, metadata
-from deskwire.kit.text import words_of
+from deskwire.kit.db import BigId, is_postgresql, metadata, register_ddl
+from deskwire.kit.text import split_words
 from deskwire.tickets.messages import messages
 from deskwire.workspaces.origin import Principal
 
-MAX_TALK = 100_000  # characters of different words of one ticket; a tsvector holds 1 MiB
-UNTOLD = "Ticket"  # what screens show of a subject nobody has told yet
+MAX_TALK_LENGTH = 100_000  # characters of different words of one ticket; a tsvector holds 1 MiB
+DEFAULT_SUBJECT = "Ticket"  # what screens show of a subject nobody has told yet
 
 ticket_words = Table(
     "ticket_words",
@@ -47,9 +47,9 @@ ticket_words = Table(
 )
 
 # A mark is found whole; no word can look like one.
-NUMBER, PRINCIPAL, WORKSPACE = "#", "@", "^"
+NUMBER_PREFIX, PRINCIPAL_PREFIX, WORKSPACE_PREFIX = "#", "@", "^"
 
-_FTS5 = (
+_SQLITE_DDL = (
     "CREATE VIRTUAL TABLE ticket_words_index USING fts5 (head, talk, content = 'ticket_words', "
     "content_rowid = 'id', tokenize = \"ascii tokenchars '#@^:-'\", prefix = '1 2', "
     "detail = none, columnsize = 0)",
@@ -75,7 +75,7 @@ _FTS5 = (
     "UPDATE ticket_words SET talk = NULL WHERE ticket = OLD.ticket; END",
 )
 
-_TSVECTOR = (
+_POSTGRESQL_DDL = (
     "ALTER TABLE ticket_words ADD COLUMN tokens tsvector NOT NULL GENERATED ALWAYS AS "
     "(array_to_tsvector(array_remove(string_to_array(head, ' '), '')) || "
     "array_to_tsvector(array_remove(string_to_array(coalesce(talk, ''), ' '), ''))) STORED",
@@ -99,105 +99,110 @@ _TSVECTOR = (
     "EXECUTE FUNCTION deskwire_talk_stale()",
 )
 
-declare("sqlite", _FTS5)
-declare("postgresql", _TSVECTOR)
+register_ddl("sqlite", _SQLITE_DDL)
+register_ddl("postgresql", _POSTGRESQL_DDL)
 
 
-def record_head(tx: Connection, row: Row[Any]) -> None:
+def index_ticket(tx: Connection, row: Row[Any]) -> None:
     """What a row of `tickets` says is found from now on, and nothing it said before."""
-    marks = [NUMBER + str(row.number), _mark(WORKSPACE, row.workspace)]
-    marks += [_mark(PRINCIPAL, each) for each in (row.opener, row.assignee) if each]
-    head = " ".join(dict.fromkeys((*marks, *words_of(row.subject or UNTOLD))))
-    tx.execute(_HEAD, {"ticket": row.id, "head": head})
+    marks = [NUMBER_PREFIX + str(row.number), _encode_token(WORKSPACE_PREFIX, row.workspace)]
+    marks += [_encode_token(PRINCIPAL_PREFIX, each) for each in (row.opener, row.assignee) if each]
+    head = " ".join(dict.fromkeys((*marks, *split_words(row.subject or DEFAULT_SUBJECT))))
+    tx.execute(_UPSERT_HEAD, {"ticket": row.id, "head": head})
 
 
-_HEAD = text(
+_UPSERT_HEAD = text(
     "INSERT INTO ticket_words (ticket, head, talk) VALUES (:ticket, :head, '') "
     "ON CONFLICT (ticket) DO UPDATE SET head = excluded.head "
     "WHERE ticket_words.head <> excluded.head"
 )
 
 
-def record_reply(tx: Connection, row: Row[Any], written: str | None) -> None:
+def index_reply(tx: Connection, row: Row[Any], reply_text: str | None) -> None:
     """A public reply that was just added to the ticket of a row is found, too."""
-    kept = tx.execute(_KEPT, {"of": row.id}).one_or_none()
+    kept = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
     if kept is None or not kept.head:
-        record_head(tx, row)
+        index_ticket(tx, row)
     if kept is None or kept.talk is None:
-        rewrite(tx, row.id)
-    elif written and (longer := _joined(kept.talk.split(), words_of(written))) != kept.talk:
-        tx.execute(_CHANGE_TALK, {"of": row.id, "now": longer})
+        reindex_replies(tx, row.id)
+    elif (
+        reply_text
+        and (longer := _merge_words(kept.talk.split(), split_words(reply_text))) != kept.talk
+    ):
+        tx.execute(_UPDATE_TALK, {"of": row.id, "now": longer})
 
 
-def rewrite(tx: Connection, ticket_id: str) -> None:
+def reindex_replies(tx: Connection, ticket_id: str) -> None:
     """Read a ticket's replies again: for whoever changes or deletes one."""
-    replies = tx.execute(_REPLIES, {"of": ticket_id}).scalars()
-    found = (word for reply in replies if reply for word in words_of(reply))
-    tx.execute(_CHANGE_TALK, {"of": ticket_id, "now": _joined([], found)})
+    replies = tx.execute(_SELECT_REPLIES, {"of": ticket_id}).scalars()
+    found = (word for reply in replies if reply for word in split_words(reply))
+    tx.execute(_UPDATE_TALK, {"of": ticket_id, "now": _merge_words([], found)})
 
 
-_KEPT = select(ticket_words.c.head, ticket_words.c.talk).where(
+_SELECT_ENTRY = select(ticket_words.c.head, ticket_words.c.talk).where(
     ticket_words.c.ticket == bindparam("of")
 )
-_CHANGE_TALK = (
+_UPDATE_TALK = (
     update(ticket_words)
     .where(ticket_words.c.ticket == bindparam("of"))
     .values(talk=bindparam("now"))
 )
-_REPLIES = (
+_SELECT_REPLIES = (
     select(messages.c.text)
     .where(messages.c.ticket == bindparam("of"), messages.c.kind == "reply")
     .order_by(messages.c.id)
 )
 
 
-def having(
+def select_matching_ticket_ids(
     tx: Connection, workspace: Workspace | None, words: Mapping[str, Collection[Principal]]
 ) -> Select[Any]:
     """The ids of a workspace's tickets where each of `words` begins a word of the subject or of a
     reply, is the number, or stands for somebody (who is given with it) that opened or has it.
     Without a workspace those of all, of which the caller takes what may be seen."""
-    write = _in_tsquery if is_shared(tx) else _in_fts5
+    write = _quote_tsquery_term if is_postgresql(tx) else _quote_fts5_term
     alternatives = [
-        [write(word, begins=True), *(write(mark) for mark in _marks_for(word, people))]
+        [write(word, is_prefix=True), *(write(mark) for mark in _list_exact_tokens(word, people))]
         for word, people in words.items()
     ]
-    both, either = (" & ", " | ") if is_shared(tx) else (" AND ", " OR ")
+    both, either = (" & ", " | ") if is_postgresql(tx) else (" AND ", " OR ")
     asked = [f"({either.join(each)})" for each in alternatives]
     if workspace is not None:
-        asked.append(write(_mark(WORKSPACE, workspace)))
-    is_match = (_TOKENS if is_shared(tx) else _INDEX).bindparams(asked=both.join(asked))
+        asked.append(write(_encode_token(WORKSPACE_PREFIX, workspace)))
+    is_match = (_TSVECTOR_MATCH if is_postgresql(tx) else _FTS5_MATCH).bindparams(
+        asked=both.join(asked)
+    )
     return select(ticket_words.c.ticket).where(is_match)
 
 
-_INDEX = text(
+_FTS5_MATCH = text(
     "ticket_words.id IN "
     "(SELECT rowid FROM ticket_words_index WHERE ticket_words_index MATCH :asked)"
 )
-_TOKENS = text("ticket_words.tokens @@ CAST(:asked AS tsquery)")
+_TSVECTOR_MATCH = text("ticket_words.tokens @@ CAST(:asked AS tsquery)")
 
 
-def _marks_for(word: str, people: Collection[Principal]) -> list[str]:
-    number = [NUMBER + str(int(word))] if word.isascii() and word.isdigit() else []
-    return [*number, *(_mark(PRINCIPAL, each) for each in sorted(people))]
+def _list_exact_tokens(word: str, principals: Collection[Principal]) -> list[str]:
+    number = [NUMBER_PREFIX + str(int(word))] if word.isascii() and word.isdigit() else []
+    return [*number, *(_encode_token(PRINCIPAL_PREFIX, each) for each in sorted(principals))]
 
 
-def _in_fts5(word: str, *, begins: bool = False) -> str:
-    return f'"{word}" *' if begins else f'"{word}"'
+def _quote_fts5_term(word: str, *, is_prefix: bool = False) -> str:
+    return f'"{word}" *' if is_prefix else f'"{word}"'
 
 
-def _in_tsquery(word: str, *, begins: bool = False) -> str:
-    return f"'{word}':*" if begins else f"'{word}'"
+def _quote_tsquery_term(word: str, *, is_prefix: bool = False) -> str:
+    return f"'{word}':*" if is_prefix else f"'{word}'"
 
 
-def _mark(kind: str, of: str) -> str:
+def _encode_token(prefix: str, value: str) -> str:
     """One token on both databases, whatever an id may hold."""
-    return kind + _UNFIT.sub("-", of.lower())
+    return prefix + _UNSAFE_CHARACTERS.sub("-", value.lower())
 
 
-_UNFIT = re.compile(r"[^0-9a-z:-]")
+_UNSAFE_CHARACTERS = re.compile(r"[^0-9a-z:-]")
 
 
-def _joined(known: Iterable[str], more: Iterable[str]) -> str:
+def _merge_words(known: Iterable[str], new_words: Iterable[str]) -> str:
     """Words, each once, as long as there is room for them."""
-    return " ".join(dict.fromkeys((*known, *more)))[:MAX_TALK]
+    return " ".join(dict.fromkeys((*known, *new_words)))[:MAX_TALK_LENGTH]

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from deskwire.kit.clock import Millis
-from deskwire.tickets.statuses import STATUSES, Status, WireStatus, from_wire
-from deskwire.workspaces.origin import Principal, discord
+from deskwire.tickets.statuses import STATUSES, Status, WireStatus, apply_wire_status
+from deskwire.workspaces.origin import Principal, discord_principal
 
-EDITED = "ticket.edited"  # the type of a fact that somebody wrote into the row by hand
+DIRECT_EDIT_TYPE = "ticket.edited"  # the type of a fact that somebody wrote into the row by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TicketState:
     """A ticket as its facts tell it."""
 
     subject: str | None = None
@@ -45,38 +45,38 @@ class State:
     category: str | None = None
 
 
-def fold(facts: Iterable[Fact]) -> State:
+def fold_facts(facts: Iterable[Fact]) -> TicketState:
     """The state after all `facts`, given in order of arrival."""
-    state = State()
+    state = TicketState()
     for fact in sorted(facts, key=lambda fact: fact.at):  # stable: then by arrival
-        state = _after(state, fact)
+        state = _apply_fact(state, fact)
     return state
 
 
-def _after(state: State, fact: Fact) -> State:
+def _apply_fact(state: TicketState, fact: Fact) -> TicketState:
     if (values := fact.data.get("set")) is not None:  # told here, in our own words
-        return _edited(state, values)
+        return _apply_values(state, values)
     match fact.type:
         case "ticket.created":
-            return _created(state, fact)
+            return _apply_created(state, fact)
         case "ticket.updated":
-            return _updated(state, fact.data.get("changes") or {})
+            return _apply_changes(state, fact.data.get("changes") or {})
         case "ticket.status_changed" | "ticket.claimed" | "ticket.closed":
-            return _moved(state, fact)
+            return _apply_wire_status(state, fact)
         case "ticket.deleted":
             return replace(state, deleted_at=fact.at)
         case "ticket.edited":
-            return _edited(state, fact.data.get("edit") or {})
+            return _apply_values(state, fact.data.get("edit") or {})
         case _:
             return state
 
 
-def _created(state: State, fact: Fact) -> State:
-    opener = discord(fact.data["openerId"])
+def _apply_created(state: TicketState, fact: Fact) -> TicketState:
+    opener = discord_principal(fact.data["openerId"])
     return replace(state, subject=fact.data["subject"], opener=opener, opened_at=fact.at)
 
 
-def _updated(state: State, changes: Mapping[str, Any]) -> State:
+def _apply_changes(state: TicketState, changes: Mapping[str, Any]) -> TicketState:
     subject, priority, tags = (changes.get(name) or {} for name in ("subject", "priority", "tags"))
     kept = state.tags - set(tags.get("removed") or ())
     return replace(
@@ -87,13 +87,13 @@ def _updated(state: State, changes: Mapping[str, Any]) -> State:
     )
 
 
-def _moved(state: State, fact: Fact) -> State:
+def _apply_wire_status(state: TicketState, fact: Fact) -> TicketState:
     word: WireStatus = fact.data["newStatus"]
-    status, assignee = from_wire(
+    status, assignee = apply_wire_status(
         word,
         status=state.status,
         assignee=state.assignee,
-        claimed=state.claimed,
+        was_claimed=state.claimed,
         actor=fact.actor,
     )
     ends = status in ("done", "canceled")
@@ -106,23 +106,28 @@ def _moved(state: State, fact: Fact) -> State:
     )
 
 
-def _edited(state: State, values: Mapping[str, Any]) -> State:
-    known = {name: values[name] for name in (*_EDITABLE, "opened_at") if name in values}
+def _apply_values(state: TicketState, values: Mapping[str, Any]) -> TicketState:
+    known = {name: values[name] for name in (*_EDITABLE_FIELDS, "opened_at") if name in values}
     if "tags" in known:
         known["tags"] = frozenset(known["tags"])
     claimed = state.claimed or known.get("assignee") is not None
     return replace(state, **known, claimed=claimed)
 
 
-def edited(row: Any, state: State, *, opened: bool = False) -> dict[str, Any]:  # noqa: ANN401 - a row
+def find_direct_edits(
+    row: Any,  # noqa: ANN401 - a row, or what is remembered of it
+    state: TicketState,
+    *,
+    include_opened_at: bool = False,
+) -> dict[str, Any]:
     """What the row of a ticket says otherwise than its facts; what cannot be is left out.
 
     `opened`: also when it was opened, where no fact has told it.
     """
-    found = {name: getattr(row, name) for name in _EDITABLE if name != "tags"}
+    found = {name: getattr(row, name) for name in _EDITABLE_FIELDS if name != "tags"}
     tags = parse_tags(row.tags)
     found["tags"] = sorted(state.tags) if tags is None else tags
-    if opened or state.opened_at is not None:
+    if include_opened_at or state.opened_at is not None:
         found["opened_at"] = row.opened_at
     if row.status not in STATUSES:
         del found["status"]
@@ -130,10 +135,10 @@ def edited(row: Any, state: State, *, opened: bool = False) -> dict[str, Any]:  
     return {name: value for name, value in found.items() if value != before[name]}
 
 
-_EDITABLE = (
-    "subject", "opener", "status", "assignee", "priority", "tags", "closed_at", "deleted_at",
-    "category",
-)  # fmt: skip
+_EDITABLE_FIELDS = (
+    *("subject", "opener", "status", "assignee", "priority", "tags"),
+    *("closed_at", "deleted_at", "category"),
+)
 
 
 def parse_tags(text: object) -> list[str] | None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from deskwire.events.types.registry import StatusWord
+from deskwire.events.types.registry import StatusName
 from deskwire.kit.i18n import N_
 
-Status = StatusWord
+Status = StatusName
 WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
 
-STATUSES: tuple[Status, ...] = get_args(StatusWord)
+STATUSES: tuple[Status, ...] = get_args(StatusName)
 
-LABELS: dict[Status, str] = {
+STATUS_LABELS: dict[Status, str] = {
     "new": N_("Submitted"),
     "active": N_("In Progress"),
     "waiting": N_("Action Required"),
@@ -24,32 +24,32 @@ LABELS: dict[Status, str] = {
     "canceled": N_("Canceled"),
 }
 
-ENDED: frozenset[Status] = frozenset({"done", "canceled"})
+ENDED_STATUSES: frozenset[Status] = frozenset({"done", "canceled"})
 
 
-def to_wire(status: Status, *, assigned: bool) -> WireStatus:
+def to_wire_status(status: Status, *, is_assigned: bool) -> WireStatus:
     """What the bot calls this status."""
     match status:
         case "new":
             return "OPEN"
         case "active" | "review":
-            return "CLAIMED" if assigned else "OPEN"
+            return "CLAIMED" if is_assigned else "OPEN"
         case "waiting":
             return "PENDING"
         case "done" | "canceled":
             return "CLOSED"
 
 
-def from_wire(
-    word: WireStatus, *, status: Status, assignee: str | None, claimed: bool, actor: str
+def apply_wire_status(
+    wire_status: WireStatus, *, status: Status, assignee: str | None, was_claimed: bool, actor: str
 ) -> tuple[Status, str | None]:
     """The status and assignee after a sender's word; `claimed`: ever taken on before."""
-    match word:
+    match wire_status:
         case "CLAIMED":
-            return ("active" if status == "new" or status in ENDED else status), actor
+            return ("active" if status == "new" or status in ENDED_STATUSES else status), actor
         case "PENDING":
             return "waiting", assignee
         case "CLOSED":
             return "done", assignee
         case "OPEN":
-            return ("active" if claimed else "new"), None
+            return ("active" if was_claimed else "new"), None

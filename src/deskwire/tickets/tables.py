@@ -17,9 +17,11 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.db import metadata
-from deskwire.tickets.statuses import ENDED
+from deskwire.tickets.statuses import ENDED_STATUSES
 
-_IS_OPEN = "deleted_at IS NULL AND workspace LIKE 'org:%' AND status NOT IN ('canceled', 'done')"
+_OPEN_REQUEST_SQL = (
+    "deleted_at IS NULL AND workspace LIKE 'org:%' AND status NOT IN ('canceled', 'done')"
+)
 
 tickets = Table(
     "tickets",
@@ -84,15 +86,15 @@ tickets = Table(
     Index(
         "ix_tickets_open",
         *("assignee", "workspace", "status", "deleted_at"),
-        sqlite_where=text(_IS_OPEN),
-        postgresql_where=text(_IS_OPEN),
+        sqlite_where=text(_OPEN_REQUEST_SQL),
+        postgresql_where=text(_OPEN_REQUEST_SQL),
     ),
 )
 
 # Written out, not bound: only so an index over them alone is seen to fit.
-REQUESTS: ColumnElement[bool] = tickets.c.workspace.like(literal_column("'org:%'"))
-OPEN: ColumnElement[bool] = tickets.c.status.not_in(
-    [literal_column(f"'{status}'") for status in sorted(ENDED)]
+IS_REQUEST: ColumnElement[bool] = tickets.c.workspace.like(literal_column("'org:%'"))
+IS_OPEN: ColumnElement[bool] = tickets.c.status.not_in(
+    [literal_column(f"'{status}'") for status in sorted(ENDED_STATUSES)]
 )
 
 # How far somebody has read a ticket.

@@ -16,18 +16,22 @@ from sqlalchemy import (
 
 from deskwire.events import channels
 from deskwire.events.access import Viewer
-from deskwire.events.channels import STAFF, Channel, Workspace, is_request
-from deskwire.events.types.registry import Named, TicketNow, Who
+from deskwire.events.channels import STAFF_CHANNEL, Channel, Workspace, is_organization
+from deskwire.events.types.registry import NamedRef, PrincipalRef, TicketSnapshot
 from deskwire.kit.clock import Millis
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.statuses import LABELS, Status
+from deskwire.tickets.statuses import STATUS_LABELS, Status
 from deskwire.tickets.tables import tickets
-from deskwire.tickets.visibility import own_of, read_visible_row
-from deskwire.tickets.workspace_names import NOWHERE, Places, read_places
+from deskwire.tickets.visibility import participated_by, read_visible_ticket_row
+from deskwire.tickets.workspace_names import (
+    NO_WORKSPACE_NAMES,
+    WorkspaceNames,
+    read_workspace_names,
+)
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 
-OWN = 50  # rows; who takes part in more has a reason to be given a role
+MAX_OWN_TICKETS = 50  # rows; who takes part in more has a reason to be given a role
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,51 +42,68 @@ class Ticket:
     workspace: Workspace
     revision: int
     closed_at: Millis | None
-    now: TicketNow
+    now: TicketSnapshot
 
 
-def read_visible(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Ticket:
+def read_visible_ticket(
+    tx: Connection, viewer: Viewer, workspace: Workspace, number: int
+) -> Ticket:
     """One ticket the viewer may open; NotFound otherwise, whether it exists or not."""
-    return with_names(tx, [read_visible_row(tx, viewer, workspace, number)])[0]
+    return load_tickets(tx, [read_visible_ticket_row(tx, viewer, workspace, number)])[0]
 
 
-def read_own(tx: Connection, viewer: Viewer, *, but_in: Collection[Workspace]) -> list[Ticket]:
+def list_own_tickets(
+    tx: Connection, viewer: Viewer, *, excluded_workspaces: Collection[Workspace]
+) -> list[Ticket]:
     """The newest tickets of servers the viewer takes part in, outside the workspaces `but_in`."""
     if not any(channel.startswith("ticket:") for channel in viewer.channels):
         return []
     rows = tx.execute(
         select(tickets)
-        .where(own_of(viewer, but_in=but_in), tickets.c.workspace.like("guild:%"))
+        .where(
+            participated_by(viewer, excluded_workspaces=excluded_workspaces),
+            tickets.c.workspace.like("guild:%"),
+        )
         .order_by(tickets.c.active_at.desc(), tickets.c.id.desc())
-        .limit(OWN)
+        .limit(MAX_OWN_TICKETS)
     ).all()
-    return with_names(tx, rows)
+    return load_tickets(tx, rows)
 
 
-def with_names(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
+def load_tickets(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
     """Rows of `tickets` as tickets; the names of all of them are read together."""
     names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
-    return named(rows, names, read_places(tx, rows))
+    return build_tickets(rows, names, read_workspace_names(tx, rows))
 
 
-def named(
-    rows: Collection[Row[Any]], names: Mapping[Principal, Who], places: Places = NOWHERE
+def build_tickets(
+    rows: Collection[Row[Any]],
+    names: Mapping[Principal, PrincipalRef],
+    workspace_names: WorkspaceNames = NO_WORKSPACE_NAMES,
 ) -> list[Ticket]:
     """Rows of `tickets` as tickets, with names read before."""
     return [
-        Ticket(row.id, row.workspace, row.revision, row.closed_at, _now(row, names, places))
+        Ticket(
+            row.id,
+            row.workspace,
+            row.revision,
+            row.closed_at,
+            _build_ticket_now(row, names, workspace_names),
+        )
         for row in rows
     ]
 
 
-def _now(row: Row[Any], names: Mapping[Principal, Who], places: Places) -> TicketNow:
+def _build_ticket_now(
+    row: Row[Any], names: Mapping[Principal, PrincipalRef], workspace_names: WorkspaceNames
+) -> TicketSnapshot:
     status: Status = row.status
-    return TicketNow(
+    return TicketSnapshot(
         id=row.id,
         number=row.number,
         subject=row.subject or gettext("Ticket #%(number)s", number=row.number),
         status=status,
-        status_label=gettext(LABELS[status]),
+        status_label=gettext(STATUS_LABELS[status]),
         opener=names.get(row.opener),
         assignee=names.get(row.assignee),
         priority=row.priority,
@@ -90,42 +111,42 @@ def _now(row: Row[Any], names: Mapping[Principal, Who], places: Places) -> Ticke
         messages=row.messages,
         opened_at=row.opened_at,
         active_at=row.active_at,
-        href=address(row.workspace, row.number, row.id),
-        **_of_request(row, places),
+        href=build_ticket_path(row.workspace, row.number, row.id),
+        **_build_request_fields(row, workspace_names),
     )
 
 
-def _of_request(row: Row[Any], places: Places) -> dict[str, Any]:
-    if not is_request(row.workspace):
+def _build_request_fields(row: Row[Any], workspace_names: WorkspaceNames) -> dict[str, Any]:
+    if not is_organization(row.workspace):
         return {}
-    more: dict[str, Any] = {"reference": reference(row.opened_at, row.number)}
-    if (place := places.organizations.get(row.workspace.removeprefix("org:"))) is not None:
-        more["place"] = Named(id=place.id, name=place.name)
-    if row.category in places.categories:
-        more["category"] = Named(id=row.category, name=places.categories[row.category])
+    more: dict[str, Any] = {"reference": format_reference(row.opened_at, row.number)}
+    if (place := workspace_names.organizations.get(row.workspace.removeprefix("org:"))) is not None:
+        more["place"] = NamedRef(id=place.id, name=place.name)
+    if row.category in workspace_names.categories:
+        more["category"] = NamedRef(id=row.category, name=workspace_names.categories[row.category])
     if row.closed_at is not None:
         more["closed_at"] = row.closed_at
     return more
 
 
-def reference(opened_at: Millis, number: int) -> str:
+def format_reference(opened_at: Millis, number: int) -> str:
     """How people name a request: `2026-R-000001`, by the year it was filed in (UTC)."""
     year = datetime.fromtimestamp(opened_at / 1000, UTC).year
     return f"{year}-R-{number:06d}"
 
 
-def address(workspace: Workspace, number: int, id_: str) -> str:
+def build_ticket_path(workspace: Workspace, number: int, ticket_id: str) -> str:
     """Where a ticket is shown."""
-    if is_request(workspace):
-        return f"/requests/{id_}"
+    if is_organization(workspace):
+        return f"/requests/{ticket_id}"
     return f"/{workspace.replace(':', 's/', 1)}/tickets/{number}"
 
 
-def held_by(ticket: Ticket, generations: Mapping[str, int]) -> list[Channel]:
+def list_ticket_channels(ticket: Ticket, generations: Mapping[str, int]) -> list[Channel]:
     """The channels that show a ticket, as a page marks it; generations by organization."""
     own = channels.ticket(ticket.id)
-    if not is_request(ticket.workspace):
+    if not is_organization(ticket.workspace):
         return [channels.tickets(ticket.workspace), own]
     id_ = ticket.workspace.removeprefix("org:")
-    whole = [channels.whole(id_, generations[id_])] if id_ in generations else []
-    return [STAFF, *whole, own]
+    whole = [channels.all_requests(id_, generations[id_])] if id_ in generations else []
+    return [STAFF_CHANNEL, *whole, own]

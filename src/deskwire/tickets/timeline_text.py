@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from deskwire.kit.i18n import N_, gettext, ngettext
-from deskwire.tickets.statuses import LABELS
+from deskwire.tickets.statuses import STATUS_LABELS
 
 Priority = Literal["low", "normal", "high", "urgent"]
 PRIORITY_LABELS: Mapping[Priority, str] = {
@@ -32,31 +32,31 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "ticket.reopened": (N_("reopened the ticket"), N_("reopened the request")),
     "ticket.deleted": (N_("deleted the ticket"), N_("deleted the request")),
 }
-UPDATED = (N_("updated the ticket"), N_("updated the request"))
+UPDATED_SENTENCES = (N_("updated the ticket"), N_("updated the request"))
 
 
-def told_here(type_: str, data: Mapping[str, Any]) -> str:
+def describe_portal_event(type_: str, data: Mapping[str, Any]) -> str:
     """What a fact with `set` says; `shown` holds the names of what ids in it stand for."""
     values, shown = data["set"], data.get("shown") or {}
     is_request = data.get("noun") == "request"
     if type_ not in SENTENCES:
-        return _changed(values, shown) or gettext(UPDATED[is_request])
+        return _describe_changes(values, shown) or gettext(UPDATED_SENTENCES[is_request])
     assignee = shown.get("assignee") or gettext("somebody")
-    status = gettext(LABELS[values["status"]]) if "status" in values else ""
+    status = gettext(STATUS_LABELS[values["status"]]) if "status" in values else ""
     return gettext(SENTENCES[type_][is_request], assignee=assignee, status=status)
 
 
-def quoted(names: Iterable[str]) -> str:
+def quote_names(names: Iterable[str]) -> str:
     """`“pump”, “night”`."""
     return ", ".join(gettext("“%(name)s”", name=name) for name in names)
 
 
-def labelled(priority: str | None) -> str | None:
+def find_priority_label(priority: str | None) -> str | None:
     """What screens call a priority; None for a word that is none of ours."""
     return next((label for word, label in PRIORITY_LABELS.items() if word == priority), None)
 
 
-def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
+def _describe_changes(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
     parts = []
     if "subject" in values:
         parts.append(gettext("changed the title to “%(title)s”", title=values["subject"]))
@@ -68,14 +68,14 @@ def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
             else gettext("cleared the category")
         )
     if "priority" in values:
-        parts.append(_prioritised(values["priority"]))
+        parts.append(_describe_priority(values["priority"]))
     if names := shown.get("labels_added"):
         parts.append(
             ngettext(
                 "added the label %(labels)s",
                 "added the labels %(labels)s",
                 len(names),
-                labels=quoted(names),
+                labels=quote_names(names),
             )
         )
     if names := shown.get("labels_removed"):
@@ -84,14 +84,14 @@ def _changed(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
                 "removed the label %(labels)s",
                 "removed the labels %(labels)s",
                 len(names),
-                labels=quoted(names),
+                labels=quote_names(names),
             )
         )
     return ", ".join(parts)
 
 
-def _prioritised(word: Priority | None) -> str:
+def _describe_priority(word: Priority | None) -> str:
     if not word:
         return gettext("cleared the priority")
-    label = labelled(word)
+    label = find_priority_label(word)
     return gettext("set the priority to %(priority)s", priority=gettext(label) if label else word)

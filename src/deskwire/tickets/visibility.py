@@ -21,22 +21,22 @@ from sqlalchemy import (
 
 from deskwire.accounts.identities import identities
 from deskwire.events import channels
-from deskwire.events.access import People, Viewer
-from deskwire.events.channels import STAFF, Channel, Workspace, is_request
+from deskwire.events.access import PeopleParameter, Viewer
+from deskwire.events.channels import STAFF_CHANNEL, Channel, Workspace, is_organization
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import is_shared
+from deskwire.kit.db import is_postgresql
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.tables import REQUESTS, participants, reads, tickets
+from deskwire.tickets.tables import IS_REQUEST, participants, reads, tickets
 from deskwire.workspaces.organizations.organizations import (
-    are_of_deleted,
-    is_of_deleted,
+    is_deleted_workspace,
+    is_deleted_workspace_uncorrelated,
     organization_members,
-    read_some,
+    read_organizations_by_id,
 )
 
 
-def ticket_grants(persons: People) -> list[Select[Any]]:
+def select_ticket_grants(persons: PeopleParameter) -> list[Select[Any]]:
     """`ticket:ID` for everybody who takes part in it.
 
     In Discord somebody takes part as who they are there. In the portal a person does: as a member
@@ -51,7 +51,7 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
         member.c.person == participants.c.principal,
         literal("org:", Text) + member.c.organization == tickets.c.workspace,
     )
-    is_there = and_(tickets.c.deleted_at.is_(None), not_(is_of_deleted(tickets.c.workspace)))
+    is_there = and_(tickets.c.deleted_at.is_(None), not_(is_deleted_workspace(tickets.c.workspace)))
     may_stay = or_(participants.c.role == "added", member.c.person.is_not(None))
     return [
         select(identities.c.person, channel, tickets.c.workspace, participants.c.role)
@@ -66,21 +66,31 @@ def ticket_grants(persons: People) -> list[Select[Any]]:
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     """The tickets the viewer may list, search and open: all of a workspace, or their own."""
     return tickets.c.deleted_at.is_(None) & or_(
-        tickets.c.workspace.in_(whole_workspaces(viewer)), _is_own(viewer), _is_teams(viewer)
+        tickets.c.workspace.in_(fully_visible_workspaces(viewer)),
+        _is_participant(viewer),
+        _is_staff_request(viewer),
     )
 
 
-def own_of(viewer: Viewer, *, but_in: Collection[Workspace]) -> ColumnElement[bool]:
+def participated_by(
+    viewer: Viewer, *, excluded_workspaces: Collection[Workspace]
+) -> ColumnElement[bool]:
     """Of what is `visible_to` the viewer, the tickets they take part in, outside of `but_in`."""
-    return and_(tickets.c.deleted_at.is_(None), _is_own(viewer), tickets.c.workspace.not_in(but_in))
+    return and_(
+        tickets.c.deleted_at.is_(None),
+        _is_participant(viewer),
+        tickets.c.workspace.not_in(excluded_workspaces),
+    )
 
 
-def whole_workspaces(viewer: Viewer) -> list[Workspace]:
+def fully_visible_workspaces(viewer: Viewer) -> list[Workspace]:
     """The workspaces of which the viewer may see every ticket; of the team, beside all clients'."""
-    return [workspace for c in sorted(viewer.channels) if (workspace := _whole_by(c))]
+    return [
+        workspace for c in sorted(viewer.channels) if (workspace := _fully_visible_workspace(c))
+    ]
 
 
-def _whole_by(channel: Channel) -> Workspace | None:
+def _fully_visible_workspace(channel: Channel) -> Workspace | None:
     """The workspace of which this channel shows every ticket."""
     match channel.split(":"):
         case ["tickets", kind, id_]:
@@ -90,47 +100,53 @@ def _whole_by(channel: Channel) -> Workspace | None:
     return None
 
 
-def sees_whole(viewer: Viewer, workspace: Workspace) -> bool:
+def can_see_all_tickets(viewer: Viewer, workspace: Workspace) -> bool:
     """Whether the viewer may see every ticket of a workspace."""
-    if STAFF in viewer.channels and is_request(workspace):
+    if STAFF_CHANNEL in viewer.channels and is_organization(workspace):
         return True
-    return workspace in whole_workspaces(viewer)
+    return workspace in fully_visible_workspaces(viewer)
 
 
 def visible_in(
-    tx: Connection, viewer: Viewer, workspace: Workspace, among: Select[Any] | None = None
+    tx: Connection, viewer: Viewer, workspace: Workspace, ticket_ids: Select[Any] | None = None
 ) -> ColumnElement[bool]:
     """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
-    narrower: list[ColumnElement[bool]] = [] if among is None else [tickets.c.id.in_(among)]
-    if not sees_whole(viewer, workspace):
-        narrower.append(_is_own(viewer))
+    narrower: list[ColumnElement[bool]] = (
+        [] if ticket_ids is None else [tickets.c.id.in_(ticket_ids)]
+    )
+    if not can_see_all_tickets(viewer, workspace):
+        narrower.append(_is_participant(viewer))
     place: ColumnElement[str] = tickets.c.workspace
-    if narrower and not is_shared(tx):
+    if narrower and not is_postgresql(tx):
         place = place + ""  # SQLite takes any workspace for small: it would walk it, not the ids
-    if STAFF in viewer.channels and is_request(workspace):
-        narrower.append(not_(is_of_deleted(literal(workspace))))
+    if STAFF_CHANNEL in viewer.channels and is_organization(workspace):
+        narrower.append(not_(is_deleted_workspace(literal(workspace))))
     return and_(tickets.c.deleted_at.is_(None), place == workspace, *narrower)
 
 
-def _is_own(viewer: Viewer) -> ColumnElement[bool]:
+def _is_participant(viewer: Viewer) -> ColumnElement[bool]:
     held = viewer.channels
     own = [c.removeprefix("ticket:") for c in held if c.startswith("ticket:")]
     return tickets.c.id.in_(own)
 
 
-def _is_teams(viewer: Viewer) -> ColumnElement[bool]:
-    return REQUESTS & ~is_of_deleted(tickets.c.workspace) if STAFF in viewer.channels else false()
+def _is_staff_request(viewer: Viewer) -> ColumnElement[bool]:
+    return (
+        IS_REQUEST & ~is_deleted_workspace(tickets.c.workspace)
+        if STAFF_CHANNEL in viewer.channels
+        else false()
+    )
 
 
 def all_requests() -> ColumnElement[bool]:
     """The requests of all organizations, for the team's lists and numbers: those that are there."""
-    is_there = not_(are_of_deleted(tickets.c.workspace))
-    return and_(tickets.c.deleted_at.is_(None), REQUESTS, is_there)
+    is_there = not_(is_deleted_workspace_uncorrelated(tickets.c.workspace))
+    return and_(tickets.c.deleted_at.is_(None), IS_REQUEST, is_there)
 
 
-def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
+def can_see_any_ticket(viewer: Viewer, workspace: Workspace) -> bool:
     """Whether the viewer may see any ticket there; else an empty list would not be the truth."""
-    if sees_whole(viewer, workspace):
+    if can_see_all_tickets(viewer, workspace):
         return True
     return any(
         grant.channel.startswith("ticket:")
@@ -139,7 +155,9 @@ def may_see_any(viewer: Viewer, workspace: Workspace) -> bool:
     )
 
 
-def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, number: int) -> Row[Any]:
+def read_visible_ticket_row(
+    tx: Connection, viewer: Viewer, workspace: Workspace, number: int
+) -> Row[Any]:
     """The row of `read_visible`, for who reads the names of a whole page at once."""
     row = tx.execute(
         select(tickets).where(
@@ -151,36 +169,36 @@ def read_visible_row(tx: Connection, viewer: Viewer, workspace: Workspace, numbe
     return row
 
 
-def read_visible_id(
+def read_visible_ticket_row_by_id(
     tx: Connection,
     viewer: Viewer,
     ticket_id: str,
     *,
-    hold: bool = False,
-    also: Sequence[ColumnElement[Any]] = (),
+    for_update: bool = False,
+    extra_columns: Sequence[ColumnElement[Any]] = (),
 ) -> Row[Any]:
     """The row of a ticket the viewer may open, by its id, with the columns `also`; `hold`: until
     the transaction ends."""
-    chosen = select(tickets, *also).where(visible_to(viewer), tickets.c.id == ticket_id)
-    row = tx.execute(chosen.with_for_update() if hold else chosen).one_or_none()
+    chosen = select(tickets, *extra_columns).where(visible_to(viewer), tickets.c.id == ticket_id)
+    row = tx.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
     if row is None:
         raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 
-def read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
+def last_read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
     """When the viewer last read a ticket; None: never."""
     mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
     return select(reads.c.at).where(mine).scalar_subquery().label("read_at")
 
 
-def audience(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
+def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
     """Who hears of a ticket: those who see all of its workspace, and those who take part."""
-    if not is_request(workspace):
+    if not is_organization(workspace):
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
     id_ = workspace.removeprefix("org:")
-    found = read_some(tx, [id_]).get(id_)
+    found = read_organizations_by_id(tx, [id_]).get(id_)
     if found is not None and found.is_deleted:
         return []  # nobody has it any more
-    whole = [channels.whole(id_, found.generation)] if found is not None else []
-    return [STAFF, *whole, channels.ticket(ticket_id)]
+    whole = [channels.all_requests(id_, found.generation)] if found is not None else []
+    return [STAFF_CHANNEL, *whole, channels.ticket(ticket_id)]

@@ -8,37 +8,42 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from deskwire.events.channels import is_request
+from deskwire.events.channels import is_organization
 from deskwire.workspaces.organizations.organizations import (
     Organization,
     read_category_names,
-    read_some,
+    read_organizations_by_id,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class WorkspaceNames:
     """Names of the organizations and categories that tickets name; of servers nothing."""
 
     organizations: Mapping[str, Organization] = field(default_factory=dict)
     categories: Mapping[str, str] = field(default_factory=dict)
 
 
-NOWHERE = Places()
+NO_WORKSPACE_NAMES = WorkspaceNames()
 
 
-def read_places(tx: Connection, rows: Iterable[Any]) -> Places:
+def read_workspace_names(tx: Connection, rows: Iterable[Any]) -> WorkspaceNames:
     """What `named` needs of organizations: at most two statements, none for servers' tickets."""
-    return complete(tx, rows, None)
+    return read_missing_workspace_names(tx, rows, None)
 
 
-def complete(tx: Connection, rows: Iterable[Any], known: Places | None) -> Places:
+def read_missing_workspace_names(
+    tx: Connection, rows: Iterable[Any], known_names: WorkspaceNames | None
+) -> WorkspaceNames:
     """`read_places`, where some are known already: what is not among them is read."""
-    places = known or NOWHERE
-    wanted = [row for row in rows if is_request(row.workspace)]
+    places = known_names or NO_WORKSPACE_NAMES
+    wanted = [row for row in rows if is_organization(row.workspace)]
     organizations = {row.workspace.removeprefix("org:") for row in wanted}
     categories = {row.category for row in wanted if row.category}
-    return Places(
-        {**places.organizations, **read_some(tx, organizations - places.organizations.keys())},
+    return WorkspaceNames(
+        {
+            **places.organizations,
+            **read_organizations_by_id(tx, organizations - places.organizations.keys()),
+        },
         {**places.categories, **read_category_names(tx, categories - places.categories.keys())},
     )

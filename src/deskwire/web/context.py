@@ -11,48 +11,50 @@ from starlette.requests import Request
 from deskwire.accounts import sessions
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
-from deskwire.web.dependencies import Site, person_of, visit_of
-from deskwire.workspaces.actor import Deed
+from deskwire.web.dependencies import Dependencies, request_context, require_person
+from deskwire.workspaces.actor import Actor
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 async def read_as(
-    site: Site,
+    deps: Dependencies,
     request: Request,
-    read: Callable[Concatenate[Connection, Viewer, P], T],
+    query: Callable[Concatenate[Connection, Viewer, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> tuple[Viewer, T]:
     """Who asks, and what they are shown."""
-    access, person = site.access, person_of(request).id
+    access, person = deps.access, require_person(request).id
 
     def run(tx: Connection) -> tuple[Viewer, T]:
         viewer = access.read_viewer(tx, person)
-        return viewer, read(tx, viewer, *args, **kwargs)
+        return viewer, query(tx, viewer, *args, **kwargs)
 
-    return await site.db.read(run)
+    return await deps.db.read(run)
 
 
 async def act_as(
-    site: Site,
+    deps: Dependencies,
     request: Request,
-    act: Callable[Concatenate[Connection, Deed, P], T],
+    action: Callable[Concatenate[Connection, Actor, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
     """Have who asks do something, with all they may do at this moment."""
-    access, person = site.access, person_of(request).id
+    access, person = deps.access, require_person(request).id
 
     def run(tx: Connection) -> T:
-        return act(tx, Deed(access.read_viewer(tx, person), now()), *args, **kwargs)
+        return action(tx, Actor(access.read_viewer(tx, person), now()), *args, **kwargs)
 
-    return await site.db.write(run)
+    return await deps.db.write(run)
 
 
-async def go_on_in(site: Site, request: Request, organization: str) -> None:
+async def set_active_organization(
+    deps: Dependencies, request: Request, organization_id: str
+) -> None:
     """Make an organization the active one of this session, whose person has come to it."""
-    session = visit_of(request).session
-    if session is not None and session.organization != organization:
-        await site.db.write(sessions.choose, session.id, organization)
+    session = request_context(request).session
+    if session is not None and session.organization != organization_id:
+        await deps.db.write(sessions.set_active_organization, session.id, organization_id)

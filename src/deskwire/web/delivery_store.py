@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from deskwire.kit.clock import Millis
 
 
-class Told(Protocol):
+class DeliverySummary(Protocol):
     """A delivery in a list. Times in ms."""
 
     @property
@@ -34,29 +34,29 @@ class Told(Protocol):
     def attempts(self) -> int: ...
 
 
-class Kept(Told, Protocol):
+class DeliveryDetail(DeliverySummary, Protocol):
     """One delivery, with the bytes as they arrived."""
 
     @property
     def body(self) -> bytes: ...
 
 
-class Find(Protocol):
+class FindDeliveries(Protocol):
     """The newest deliveries, newest first; nothing: of any state or source, from the newest on."""
 
     def __call__(
         self, tx: Connection, limit: int, *, state: str, source: str, before: int
-    ) -> Sequence[Told]: ...
+    ) -> Sequence[DeliverySummary]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Deliveries:
+class DeliveryStore:
     """What pages may do with deliveries. `ring` wakes whoever works them out."""
 
     states: Sequence[str]
-    find: Find
+    find_newest: FindDeliveries
     read_sources: Callable[[Connection], Iterable[str]]
-    read_one: Callable[[Connection, int], Kept]  # NotFound where there is none
+    read_one: Callable[[Connection, int], DeliveryDetail]  # NotFound where there is none
     replay: Callable[[Connection, int], None]  # Conflict where there is nothing to replay
     dismiss: Callable[[Connection, int, Millis], None]
-    ring: Callable[[], None]
+    wake_worker: Callable[[], None]

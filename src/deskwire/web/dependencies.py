@@ -16,12 +16,12 @@ from deskwire.kit.i18n import gettext
 from deskwire.realtime.hub import Hub
 from deskwire.tickets.actions.update import REOPEN_DAYS
 from deskwire.tickets.files.uploads import Uploads
-from deskwire.web.auth.mail_templates import Letters
-from deskwire.web.auth.metrics_token import Operators
-from deskwire.web.delivery_store import Deliveries
+from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.auth.metrics_token import MetricsAccess
+from deskwire.web.delivery_store import DeliveryStore
 
 
-class Person(Protocol):
+class Account(Protocol):
     """Somebody with an account."""
 
     @property
@@ -50,40 +50,40 @@ class Session(Protocol):
         """The id of the active one; None: not chosen yet."""
 
 
-NO_LETTERS = Letters("")  # no mail is sent
-SignUp = Literal["open", "invited", "closed"]  # as `settings` has it; `app` hands it over
-SignedIn = tuple[Person, Session, tuple[str, ...]]  # and who the person is elsewhere
-Current = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
+NO_MAIL_TEMPLATES = MailTemplates("")  # no mail is sent
+SignUpMode = Literal["open", "invited", "closed"]  # as `settings` has it; `app` hands it over
+SignedIn = tuple[Account, Session, tuple[str, ...]]  # and who the person is elsewhere
+FindSignedIn = Callable[[HTTPConnection], Awaitable[SignedIn | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Dependencies:
     """Everything pages may use. `hub` is a function, because it is there only once we run."""
 
     db: Database
     access: Access
     hub: Callable[[], Hub]
-    current: Current
-    operators: Operators
+    find_signed_in: FindSignedIn
+    metrics_access: MetricsAccess
     uploads: Uploads
-    deliveries: Deliveries
+    deliveries: DeliveryStore
     public_url: str
-    sign_up: SignUp
+    sign_up: SignUpMode
     debug: bool
     version: str
-    letters: Letters = NO_LETTERS
+    mail_templates: MailTemplates = NO_MAIL_TEMPLATES
     reopen_days: int = REOPEN_DAYS
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class RequestContext:
     """One request to a page: who is there, and the cursor as it was before any row was read."""
 
     signed_in: SignedIn | None = None
     cursor: str | None = None
 
     @property
-    def person(self) -> Person | None:
+    def person(self) -> Account | None:
         return self.signed_in and self.signed_in[0]
 
     @property
@@ -96,20 +96,20 @@ class Visit:
         return (self.signed_in[0].id, *self.signed_in[2]) if self.signed_in else ()
 
 
-def begin_visit(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:
+def set_request_context(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:
     """Note on the request who is there; done once, before the page runs."""
-    request.state.visit = Visit(signed_in, cursor)
+    request.state.visit = RequestContext(signed_in, cursor)
 
 
-def visit_of(request: Request) -> Visit:
+def request_context(request: Request) -> RequestContext:
     """Who is there; a stranger where nobody asked."""
     visit = getattr(request.state, "visit", None)
-    return visit if isinstance(visit, Visit) else Visit()
+    return visit if isinstance(visit, RequestContext) else RequestContext()
 
 
-def person_of(request: Request) -> Person:
+def require_person(request: Request) -> Account:
     """Who is there, on pages that are only for people who are signed in."""
-    person = visit_of(request).person
+    person = request_context(request).person
     if person is None:
         raise Unauthenticated(gettext("Sign in to see this page."))
     return person

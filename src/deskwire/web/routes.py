@@ -30,27 +30,27 @@ from deskwire.web.api import messages as api_messages
 from deskwire.web.api import organizations as api_organizations
 from deskwire.web.api import requests as api_requests
 from deskwire.web.api.operations import Operation
-from deskwire.web.api.reference import Reference
-from deskwire.web.auth.recovery import Recovery
-from deskwire.web.auth.sign_in import Login
-from deskwire.web.dependencies import Site, begin_visit
+from deskwire.web.api.reference import ApiReference
+from deskwire.web.auth.recovery import RecoveryPages
+from deskwire.web.auth.sign_in import AccountPages
+from deskwire.web.dependencies import Dependencies, set_request_context
 from deskwire.web.http.assets import Assets
-from deskwire.web.pages.admin_deliveries import DeliveriesAdmin
-from deskwire.web.pages.admin_organizations import OrganizationsAdmin
-from deskwire.web.pages.admin_people import PeopleAdmin
+from deskwire.web.pages.admin_deliveries import DeliveriesAdminPages
+from deskwire.web.pages.admin_organizations import OrganizationsAdminPages
+from deskwire.web.pages.admin_people import PeopleAdminPages
 from deskwire.web.pages.avatars import AvatarPages
-from deskwire.web.pages.dashboard import Dashboard
-from deskwire.web.pages.dev_mailbox import Mailbox
+from deskwire.web.pages.dashboard import DashboardPages
+from deskwire.web.pages.dev_mailbox import MailboxPages
 from deskwire.web.pages.files import FilePages
 from deskwire.web.pages.guilds import GuildPages
-from deskwire.web.pages.health import Health
+from deskwire.web.pages.health import HealthPages
 from deskwire.web.pages.invitations import InvitationPages
-from deskwire.web.pages.landing import PersonPages
-from deskwire.web.pages.organization_switcher import Switching
+from deskwire.web.pages.landing import LandingPages
+from deskwire.web.pages.organization_switcher import OrganizationSwitcherPages
 from deskwire.web.pages.organizations import OrganizationPages
-from deskwire.web.pages.request_detail import RequestPage
-from deskwire.web.pages.request_list import RequestPages
-from deskwire.web.pages.settings import Oneself
+from deskwire.web.pages.request_detail import RequestDetailPages
+from deskwire.web.pages.request_list import RequestListPages
+from deskwire.web.pages.settings import SettingsPages
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.rendering.render import Renderer
 
@@ -79,103 +79,120 @@ class Url:
         object.__setattr__(self, "methods", {m: e for m, e in given.items() if e is not None})
 
 
-def urls(
-    site: Site,
+def url_table(
+    deps: Dependencies,
     renderer: Renderer,
-    login: Login,
+    account_pages: AccountPages,
     streams: Mapping[str, ASGIApp],
-    health: Health,
+    health: HealthPages,
 ) -> tuple[Url, ...]:
     """The table."""
-    people = PersonPages(site, renderer.render)
-    guilds = GuildPages(site, renderer.render)
-    tickets = TicketPages(site, renderer.render)
-    oneself, recovery = Oneself(site, login), Recovery(login, site.letters)
-    files = FilePages(site)
+    people = LandingPages(deps, renderer.render)
+    guilds = GuildPages(deps, renderer.render)
+    tickets = TicketPages(deps, renderer.render)
+    oneself, recovery = (
+        SettingsPages(deps, account_pages),
+        RecoveryPages(account_pages, deps.mail_templates),
+    )
+    files = FilePages(deps)
     return (
-        Url("/", "anyone", people.landing),
-        Url("/dashboard", "signed-in", Dashboard(site, renderer.render).index),
+        Url("/", "anyone", people.index),
+        Url("/dashboard", "signed-in", DashboardPages(deps, renderer.render).index),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
         Url("/guilds/{guild}/tickets", "signed-in", tickets.index),
         Url("/guilds/{guild}/tickets/{number}", "signed-in", tickets.show),
-        *_portal_urls(site, renderer),
-        *_admin_urls(site, renderer, login),
+        *_portal_rows(deps, renderer),
+        *_admin_rows(deps, renderer, account_pages),
         Url("/files", "signed-in", post=files.upload, files="any"),
         Url("/files/{file}", "signed-in", files.download),
         Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
-        Url("/settings", "signed-in", oneself.settings),
-        Url("/settings/name", "signed-in", post=oneself.name),
-        Url("/settings/display", "signed-in", post=oneself.display),
-        Url("/settings/verification", "signed-in", post=oneself.verification),
-        Url("/settings/browsers", "signed-in", post=oneself.browsers),
-        Url("/settings/data", "signed-in", oneself.takeaway),
-        Url("/settings/delete", "signed-in", oneself.departure_form, oneself.departure),
-        Url("/settings/password", "signed-in", login.password_form, login.password),
-        Url("/sign-in", "public", login.sign_in_form, login.sign_in),
-        Url("/sign-up", "public", login.sign_up_form, login.sign_up),
-        Url("/sign-out", "public", post=login.sign_out),
-        Url("/welcome/{token}", "public", login.welcome_form, login.welcome),
-        Url("/forgot-password", "public", recovery.forgot_form, recovery.forgot),
-        Url("/reset/{token}", "public", recovery.reset_form, recovery.reset),
-        Url("/verify/{token}", "public", recovery.verify_form, recovery.verify),
-        Url("/mail", "development", Mailbox(site, renderer.render).index),
-        *_api_urls(site, renderer, streams),
+        Url("/settings", "signed-in", oneself.index),
+        Url("/settings/name", "signed-in", post=oneself.change_name),
+        Url("/settings/display", "signed-in", post=oneself.change_display),
+        Url("/settings/verification", "signed-in", post=oneself.send_verification),
+        Url("/settings/browsers", "signed-in", post=oneself.end_sessions),
+        Url("/settings/data", "signed-in", oneself.download_data),
+        Url("/settings/delete", "signed-in", oneself.delete_account_form, oneself.delete_account),
+        Url(
+            "/settings/password",
+            "signed-in",
+            account_pages.change_password_form,
+            account_pages.change_password,
+        ),
+        Url("/sign-in", "public", account_pages.sign_in_form, account_pages.sign_in),
+        Url("/sign-up", "public", account_pages.sign_up_form, account_pages.sign_up),
+        Url("/sign-out", "public", post=account_pages.sign_out),
+        Url("/welcome/{token}", "public", account_pages.welcome_form, account_pages.welcome),
+        Url("/forgot-password", "public", recovery.forgot_password_form, recovery.request_reset),
+        Url("/reset/{token}", "public", recovery.reset_password_form, recovery.reset_password),
+        Url("/verify/{token}", "public", recovery.verify_email_form, recovery.verify_email),
+        Url("/mail", "development", MailboxPages(deps, renderer.render).index),
+        *_api_rows(deps, renderer, streams),
         Url("/api/webhooks/bot/events", "signature"),
         Url("/healthz", "public", health.alive),
         Url("/readyz", "public", health.ready),
-        Url("/metrics", "operator", health.figures),
+        Url("/metrics", "operator", health.metrics),
         Url("/static", "public", app=Assets()),
     )
 
 
-def _portal_urls(site: Site, renderer: Renderer) -> tuple[Url, ...]:
+def _portal_rows(deps: Dependencies, renderer: Renderer) -> tuple[Url, ...]:
     """Requests and organizations."""
-    requests = RequestPages(site, renderer.render)
-    one = RequestPage(site, renderer.render)
-    orgs = OrganizationPages(site, renderer.render)
-    switching = Switching(site, renderer.render)
+    requests = RequestListPages(deps, renderer.render)
+    one = RequestDetailPages(deps, renderer.render)
+    orgs = OrganizationPages(deps, renderer.render)
+    switching = OrganizationSwitcherPages(deps, renderer.render)
     return (
         Url("/requests", "signed-in", requests.index),
-        Url("/requests/new", "signed-in", requests.new, requests.file, files="parts"),
-        Url("/requests/{request}", "signed-in", one.show, one.change),
-        Url("/requests/{request}/messages", "signed-in", post=one.say, files="parts"),
-        Url("/requests/{request}/messages/{message}", "signed-in", one.message, one.edit),
-        Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.erase),
+        Url("/requests/new", "signed-in", requests.new, requests.create, files="parts"),
+        Url("/requests/{request}", "signed-in", one.show, one.apply_change),
+        Url("/requests/{request}/messages", "signed-in", post=one.post_message, files="parts"),
+        Url(
+            "/requests/{request}/messages/{message}",
+            "signed-in",
+            one.message_form,
+            one.edit_message,
+        ),
+        Url("/requests/{request}/messages/{message}/delete", "signed-in", post=one.delete_message),
         Url("/requests/{request}/files/{file}/delete", "signed-in", post=one.remove_file),
-        Url("/requests/{request}/read", "signed-in", post=one.read),
+        Url("/requests/{request}/read", "signed-in", post=one.mark_read),
         Url("/requests/{request}/delete", "signed-in", post=one.delete),
-        Url("/admin", "signed-in", requests.admin),
-        Url("/preview", "signed-in", post=one.preview),
+        Url("/admin", "signed-in", requests.admin_index),
+        Url("/preview", "signed-in", post=one.preview_markdown),
         Url("/organizations", "signed-in", switching.index, switching.choose),
         Url("/create-organization", "signed-in", orgs.new, orgs.create),
         Url("/orgs/{slug}", "signed-in", orgs.overview),
-        Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.change),
+        Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.apply_change),
     )
 
 
-def _admin_urls(site: Site, renderer: Renderer, login: Login) -> tuple[Url, ...]:
+def _admin_rows(
+    deps: Dependencies, renderer: Renderer, account_pages: AccountPages
+) -> tuple[Url, ...]:
     """The administration, how people come in, and their pictures."""
-    people = PeopleAdmin(site, renderer.render)
-    organizations = OrganizationsAdmin(site, renderer.render)
-    deliveries = DeliveriesAdmin(site, renderer.render)
-    invitations = InvitationPages(site, login)
-    avatars = AvatarPages(site, login)
+    people = PeopleAdminPages(deps, renderer.render)
+    organizations = OrganizationsAdminPages(deps, renderer.render)
+    deliveries = DeliveriesAdminPages(deps, renderer.render)
+    invitations = InvitationPages(deps, account_pages)
+    avatars = AvatarPages(deps, account_pages)
     return (
         Url("/admin/people", "signed-in", people.index),
-        Url("/admin/people/{person}", "signed-in", people.show, people.change),
+        Url("/admin/people/{person}", "signed-in", people.show, people.apply_change),
         Url("/admin/organizations", "signed-in", organizations.index),
         Url("/admin/deliveries", "signed-in", deliveries.index),
-        Url("/admin/deliveries/{delivery}", "signed-in", deliveries.show, deliveries.change),
+        Url("/admin/deliveries/{delivery}", "signed-in", deliveries.show, deliveries.apply_change),
         Url("/invitations/{token}", "anyone", invitations.show, invitations.accept),
         Url("/settings/avatar", "signed-in", post=avatars.change, files="parts"),
-        Url("/avatars/{avatar}", "signed-in", avatars.picture),
+        Url("/avatars/{avatar}", "signed-in", avatars.show),
     )
 
 
-def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) -> tuple[Url, ...]:
+def _api_rows(
+    deps: Dependencies, renderer: Renderer, streams: Mapping[str, ASGIApp]
+) -> tuple[Url, ...]:
     """What programs ask; the more exact address before the one that would match as well."""
-    do, one = partial(Operation, site), "/api/requests/{request}"
+    do, one = partial(Operation, deps), "/api/requests/{request}"
     described = (
         Url("/api/me", "signed-in", do(api_oneself.show)),
         Url("/api/me/verification", "signed-in", post=do(api_oneself.prove)),
@@ -213,20 +230,20 @@ def _api_urls(site: Site, renderer: Renderer, streams: Mapping[str, ASGIApp]) ->
             f"{one}/watch", "signed-in", put=do(api_requests.watch), delete=do(api_requests.unwatch)
         ),
         Url(f"{one}/read", "signed-in", post=do(api_requests.read)),
-        *_organization_urls(do, "/api/organizations"),
-        *_organization_urls(do, "/api/companies"),
+        *_organization_rows(do, "/api/organizations"),
+        *_organization_rows(do, "/api/companies"),
         Url("/api/events", "session", app=streams["all"]),
         Url("/api/guilds/events", "session", app=streams["guilds"]),
     )
-    reference = Reference(site, renderer.render, [(url.path, url.methods) for url in described])
+    reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in described])
     return (
         *described,
-        Url("/api/openapi.json", "public", reference.json),
-        Url("/api/docs", "anyone", reference.page),
+        Url("/api/openapi.json", "public", reference.show_json),
+        Url("/api/docs", "anyone", reference.show_page),
     )
 
 
-def _organization_urls(do: Callable[..., Operation], path: str) -> tuple[Url, ...]:
+def _organization_rows(do: Callable[..., Operation], path: str) -> tuple[Url, ...]:
     """Organizations, below either of their two names."""
     one, them = f"{path}/{{slug}}", api_organizations
     return (
@@ -246,22 +263,22 @@ def _organization_urls(do: Callable[..., Operation], path: str) -> tuple[Url, ..
     )
 
 
-def routes(
-    site: Site,
+def build_routes(
+    deps: Dependencies,
     renderer: Renderer,
-    login: Login,
+    account_pages: AccountPages,
     streams: Mapping[str, ASGIApp],
-    health: Health,
+    health: HealthPages,
 ) -> list[BaseRoute]:
     """The table as routes that keep its policies."""
-    table = urls(site, renderer, login, streams, health)
-    return [route for url in table for route in _routes_of(site, url)]
+    table = url_table(deps, renderer, account_pages, streams, health)
+    return [route for url in table for route in _build_url_routes(deps, url)]
 
 
-def takes_files(table: Sequence[Url]) -> Callable[[str, bool], bool]:
+def upload_matcher(urls: Sequence[Url]) -> Callable[[str, bool], bool]:
     """Whether a body may hold files, by the path it is posted to and whether it is a form with
     parts; what `guards.RoomForFiles` asks."""
-    known = [(compile_path(url.path)[0], url.files) for url in table if url.files != "none"]
+    known = [(compile_path(url.path)[0], url.files) for url in urls if url.files != "none"]
 
     def ask(path: str, is_form: bool) -> bool:
         return any(regex.match(path) and (is_form or how == "any") for regex, how in known)
@@ -269,29 +286,31 @@ def takes_files(table: Sequence[Url]) -> Callable[[str, bool], bool]:
     return ask
 
 
-def _routes_of(site: Site, url: Url) -> Sequence[BaseRoute]:
+def _build_url_routes(deps: Dependencies, url: Url) -> Sequence[BaseRoute]:
     if url.path == "/static":
         return [Mount(url.path, url.app)]
     if url.app is not None:
         return [Route(url.path, url.app)]
     if url.methods:
-        return [Route(url.path, keep_policy(site, url), methods=list(url.methods))]
+        return [Route(url.path, enforce_policy(deps, url), methods=list(url.methods))]
     return []
 
 
-def keep_policy(site: Site, url: Url) -> Endpoint:
+def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
     """The endpoints of `url` behind its policy. The cursor is read here, before any row."""
 
     async def answer(request: Request) -> Response:
         match url.policy:
             case "anyone" | "signed-in":
-                begin_visit(request, await site.current(request), str(site.hub().cursor))
+                set_request_context(
+                    request, await deps.find_signed_in(request), str(deps.hub().cursor)
+                )
             case "operator":
-                if refusal := site.operators.refuse(request):
+                if refusal := deps.metrics_access.check(request):
                     return refusal
             case "development":
-                site.letters.check_shown_to(request)
-                begin_visit(request, await site.current(request), None)
+                deps.mail_templates.require_local_mailbox(request)
+                set_request_context(request, await deps.find_signed_in(request), None)
             case "public" | "session" | "signature":
                 pass
             case _:

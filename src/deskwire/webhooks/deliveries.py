@@ -36,17 +36,22 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, execute_plain, metadata, ring
+from deskwire.kit.db import BigId, execute_raw_sql, metadata, wake
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.webhooks.source import Arrived
+from deskwire.webhooks.source import IncomingDelivery
 
-BELL = "deskwire_deliveries"  # rung when one of them is another than it was
-AT_ONCE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
+DELIVERIES_TOPIC = "deskwire_deliveries"  # rung when one of them is another than it was
+BATCH_SIZE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
 
-State = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
-STATES: tuple[State, ...] = get_args(State)
-SETTLED: tuple[State, ...] = ("done", "repeat", "refused", "dismissed")  # nothing is to be done
+DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
+DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
+SETTLED_STATES: tuple[DeliveryState, ...] = (
+    "done",
+    "repeat",
+    "refused",
+    "dismissed",
+)  # nothing is to be done
 
 deliveries = Table(
     "deliveries",
@@ -72,13 +77,13 @@ deliveries = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeliverySummary:
     """A delivery as a list tells of it."""
 
     id: int
     source: str
     type: str | None
-    state: State
+    state: DeliveryState
     reasons: list[str]
     signed_at: Millis
     received_at: Millis
@@ -87,29 +92,29 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Told):
+class StoredDelivery(DeliverySummary):
     """A delivery as the operator sees it."""
 
     body: bytes
 
 
-def keep(tx: Connection, arrived: Sequence[Arrived]) -> None:
+def store_deliveries(tx: Connection, incoming: Sequence[IncomingDelivery]) -> None:
     """Keep what arrived; the same signed bytes again are left out."""
-    for first in range(0, len(arrived), AT_ONCE):
-        execute_plain(tx, *keeping(arrived[first : first + AT_ONCE]))
+    for first in range(0, len(incoming), BATCH_SIZE):
+        execute_raw_sql(tx, *build_insert(incoming[first : first + BATCH_SIZE]))
 
 
-def keeping(arrived: Sequence[Arrived]) -> tuple[str, tuple[Any, ...]]:
+def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, ...]]:
     """The statement that keeps up to AT_ONCE deliveries, with its values.
 
     One statement for all of them: the driver lets go of the interpreter at each, and has to win
     it back from a busy event loop.
     """
-    return _statement(len(arrived)), tuple(chain.from_iterable(map(_row, arrived)))
+    return _insert_sql(len(incoming)), tuple(chain.from_iterable(map(_insert_values, incoming)))
 
 
 @cache
-def _statement(count: int) -> str:
+def _insert_sql(count: int) -> str:
     row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     return f"{_INSERT} {', '.join([row] * count)} ON CONFLICT DO NOTHING"
 
@@ -120,17 +125,17 @@ _INSERT = (
 )
 
 
-def _row(arrived: Arrived) -> tuple[Any, ...]:
+def _insert_values(incoming: IncomingDelivery) -> tuple[Any, ...]:
     return (
-        arrived.source,
-        arrived.digest,
-        arrived.envelope_id,
-        arrived.type,
-        arrived.signed_at,
-        arrived.received_at,
-        arrived.body,
-        "pending" if arrived.problem is None else "refused",
-        json.dumps([arrived.problem]) if arrived.problem else "[]",
+        incoming.source,
+        incoming.digest,
+        incoming.envelope_id,
+        incoming.type,
+        incoming.signed_at,
+        incoming.received_at,
+        incoming.body,
+        "pending" if incoming.problem is None else "refused",
+        json.dumps([incoming.problem]) if incoming.problem else "[]",
         0,
     )
 
@@ -164,24 +169,26 @@ def read_pending(tx: Connection, limit: int) -> Sequence[Row[Any]]:
     return tx.execute(_PENDING, {"at_most": limit}).all()
 
 
-_SETTLE = (
+_RECORD_OUTCOME = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("settled"))
     .values(attempts=deliveries.c.attempts + 1)
 )
 
 
-def settle(
-    tx: Connection, delivery_id: int, state: State, reasons: Sequence[str], at: Millis
+def record_outcome(
+    tx: Connection, delivery_id: int, state: DeliveryState, reasons: Sequence[str], at: Millis
 ) -> None:
     """Say what became of a delivery."""
     told = json.dumps(list(reasons), ensure_ascii=False)
-    tx.execute(_SETTLE, {"settled": delivery_id, "state": state, "reasons": told, "handled_at": at})
+    tx.execute(
+        _RECORD_OUTCOME, {"settled": delivery_id, "state": state, "reasons": told, "handled_at": at}
+    )
 
 
 def replay(tx: Connection, delivery_id: int) -> None:
     """Have a parked delivery understood once more, with the code of today."""
-    state = read_one(tx, delivery_id).state
+    state = read_delivery(tx, delivery_id).state
     if state not in ("parked", "dismissed"):
         raise Conflict(
             gettext(
@@ -191,12 +198,12 @@ def replay(tx: Connection, delivery_id: int) -> None:
             )
         )
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
-    ring(tx, BELL)
+    wake(tx, DELIVERIES_TOPIC)
 
 
 def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     """Note that somebody has seen a parked delivery, and that nothing is to be done about it."""
-    state = read_one(tx, delivery_id).state
+    state = read_delivery(tx, delivery_id).state
     if state != "parked":
         raise Conflict(
             gettext(
@@ -207,24 +214,24 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
         )
     seen = {"state": "dismissed", "handled_at": at}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(seen))
-    ring(tx, BELL)
+    wake(tx, DELIVERIES_TOPIC)
 
 
-def delete_settled(tx: Connection, before: Millis, at_most: int) -> int:
+def delete_settled(tx: Connection, before: Millis, limit: int) -> int:
     """Delete up to `at_most` deliveries that were settled before a moment; how many.
 
     A parked one stays, however old: nobody has looked at it yet.
     """
-    for source in read_sources(tx):
-        chosen = tx.execute(_OVER, {"of": source, "before": before, "at_most": at_most}).scalars()
+    for source in list_sources(tx):
+        chosen = tx.execute(_EXPIRED, {"of": source, "before": before, "at_most": limit}).scalars()
         if over := list(chosen):
             tx.execute(delete(deliveries).where(deliveries.c.id.in_(over)))
-            ring(tx, BELL)
+            wake(tx, DELIVERIES_TOPIC)
             return len(over)
     return 0
 
 
-def read_sources(tx: Connection) -> Iterator[str]:
+def list_sources(tx: Connection) -> Iterator[str]:
     """Whoever sent what is kept; one step in an index for each."""
     name: str | None = ""
     while (name := tx.execute(_NEXT_SOURCE, {"last": name}).scalar()) is not None:
@@ -235,12 +242,12 @@ _NEXT_SOURCE = select(func.min(deliveries.c.source)).where(
     deliveries.c.source > bindparam("last", type_=Text)
 )
 # By the time of signing, because that has an index: only what is old is looked at.
-_OVER = (
+_EXPIRED = (
     select(deliveries.c.id)
     .where(
         deliveries.c.source == bindparam("of"),
         deliveries.c.signed_at < bindparam("before"),
-        deliveries.c.state.in_(SETTLED),
+        deliveries.c.state.in_(SETTLED_STATES),
         func.coalesce(deliveries.c.handled_at, deliveries.c.received_at) < bindparam("before"),
     )
     .order_by(deliveries.c.signed_at)
@@ -248,40 +255,44 @@ _OVER = (
 )
 
 
-def read_one(tx: Connection, delivery_id: int) -> Kept:
+def read_delivery(tx: Connection, delivery_id: int) -> StoredDelivery:
     """One delivery with its body."""
     row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
     if row is None:
         raise NotFound(
             f"There is no delivery {delivery_id}; `deskwire deliveries list` names them."
         )
-    return _kept(row)
+    return _to_stored(row)
 
 
-def find_own(tx: Connection, source: str, envelope_id: str) -> Kept | None:
+def find_by_envelope_id(tx: Connection, source: str, envelope_id: str) -> StoredDelivery | None:
     """The newest delivery under an id of the sender's, as JSON tells it."""
     mine = (deliveries.c.source == source) & (deliveries.c.envelope_id == envelope_id)
     newest = select(deliveries).where(mine).order_by(deliveries.c.id.desc()).limit(1)
     row = tx.execute(newest).one_or_none()
-    return None if row is None else _kept(row)
+    return None if row is None else _to_stored(row)
 
 
-def read_newest(tx: Connection, limit: int, state: State | None = None) -> list[Kept]:
+def list_stored(
+    tx: Connection, limit: int, state: DeliveryState | None = None
+) -> list[StoredDelivery]:
     """The newest deliveries, newest first."""
     chosen = select(deliveries)
     if state is not None:
         chosen = chosen.where(deliveries.c.state == state)
-    return [_kept(row) for row in tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))]
+    return [
+        _to_stored(row) for row in tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))
+    ]
 
 
-def find(
+def list_summaries(
     tx: Connection, limit: int, *, state: str = "", source: str = "", before: int = 0
-) -> list[Told]:
+) -> list[DeliverySummary]:
     """The newest deliveries without their bodies, newest first; nothing: of any state or source.
 
     `before`: only those with a lower id; 0: from the newest on.
     """
-    chosen = select(*_TOLD)
+    chosen = select(*_SUMMARY_COLUMNS)
     if state:
         chosen = chosen.where(deliveries.c.state == state)
     if source:
@@ -289,10 +300,10 @@ def find(
     if before:
         chosen = chosen.where(deliveries.c.id < before)
     rows = tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))
-    return [Told(**_told(row)) for row in rows]
+    return [DeliverySummary(**_summary_fields(row)) for row in rows]
 
 
-_TOLD = [column for column in deliveries.c if column is not deliveries.c.body]
+_SUMMARY_COLUMNS = [column for column in deliveries.c if column is not deliveries.c.body]
 
 
 def count_by_state(tx: Connection) -> dict[str, int]:
@@ -307,16 +318,16 @@ def count_pending(tx: Connection) -> int:
     return int(tx.execute(waiting).scalar_one())
 
 
-def fingerprint(event: object) -> str:
+def hash_event(event: object) -> str:
     """What an event says, whatever order its fields came in."""
     return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
 
 
-def _kept(row: Row[Any]) -> Kept:
-    return Kept(**_told(row), body=bytes(row.body))
+def _to_stored(row: Row[Any]) -> StoredDelivery:
+    return StoredDelivery(**_summary_fields(row), body=bytes(row.body))
 
 
-def _told(row: Row[Any]) -> dict[str, Any]:
+def _summary_fields(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
         "source": row.source,

@@ -15,16 +15,16 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deskwire.kit.clock import Clock, iso, now
+from deskwire.kit.clock import Clock, format_iso, now
 from deskwire.kit.db import Database
-from deskwire.kit.deadline import TimeLimit
-from deskwire.kit.uvicorn_internals import leave_out_of_access_log, reply
-from deskwire.webhooks.deliveries import AT_ONCE, keeping
-from deskwire.webhooks.source import Arrived, Refused, Source
+from deskwire.kit.deadline import Deadline
+from deskwire.kit.uvicorn_internals import send_short_response, skip_access_log
+from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
+from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
-MAX_DRAINED = 16 * MAX_BODY  # bytes of a body too large that are read for politeness
-MAX_READING = 64  # bodies read at once; a MiB each is what strangers may make us hold
+MAX_DISCARDED = 16 * MAX_BODY  # bytes of a body too large that are read for politeness
+MAX_CONCURRENT_BODIES = 64  # bodies read at once; a MiB each is what strangers may make us hold
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles is cut off
 RETRY_AFTER = 5  # s; told with a 503
 
@@ -46,51 +46,51 @@ class Door:
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
-        self._reading = 0  # bodies under way
-        self._time = TimeLimit(body_timeout)
-        self.answers: Counter[tuple[str, int]] = Counter()  # (source, status)
+        self._bodies_in_progress = 0  # bodies under way
+        self._time_limit = Deadline(body_timeout)
+        self.responses: Counter[tuple[str, int]] = Counter()  # (source, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         source = self._sources.get(scope["path"]) if scope["type"] == "http" else None
         if source is None:
             await self._inner(scope, receive, send)
             return
-        status, message = await self._answer(source, scope, receive)
-        self.answers[source.name, status] += 1
+        status, message = await self._accept(source, scope, receive)
+        self.responses[source.name, status] += 1
         if status != 200:
             logger.warning("webhook from %s: %d %s", source.name, status, message)
-        await _respond(scope, send, status, message, iso(self._clock()))
+        await _respond(scope, send, status, message, format_iso(self._clock()))
 
-    def log_answers(self) -> None:
+    def log_responses(self) -> None:
         """Say what was answered since the start, refusals above all: nothing else keeps those."""
-        for (source, status), times in sorted(self.answers.items()):
+        for (source, status), times in sorted(self.responses.items()):
             logger.info("webhooks from %s: %d answered %d", source, times, status)
 
-    async def _answer(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
+    async def _accept(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
         if scope["method"] != "POST":
             return 405, "Method not allowed: send a POST"
-        if not source.is_ready():
+        if not source.is_configured():
             return 503, "Webhook secret is not configured"
-        claim = source.parse_claim(scope["headers"])
-        if isinstance(claim, Refused):
+        claim = source.parse_signature_headers(scope["headers"])
+        if isinstance(claim, Rejection):
             return claim.status, claim.message
-        if self._reading >= MAX_READING:
+        if self._bodies_in_progress >= MAX_CONCURRENT_BODIES:
             return 503, "Too many bodies are being read; send it again"
-        self._reading += 1
+        self._bodies_in_progress += 1
         try:
-            with self._time:
-                body = await _read(receive)
+            with self._time_limit:
+                body = await _read_body(receive)
         except TimeoutError:
             return 408, "The body did not arrive in time"
         finally:
-            self._reading -= 1
+            self._bodies_in_progress -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
-        checked = source.check(claim, body, self._clock())
-        if isinstance(checked, Refused):
+        checked = source.verify(claim, body, self._clock())
+        if isinstance(checked, Rejection):
             return checked.status, checked.message
         try:
-            await self._intake().keep(checked)
+            await self._intake().store(checked)
         except Exception:
             logger.exception("a delivery could not be kept")
             return 503, "The delivery could not be kept; send it again"
@@ -102,51 +102,51 @@ class Door:
 class Intake:
     """Keeps deliveries; those that come while one batch is written make up the next."""
 
-    def __init__(self, db: Database, *rings: Callable[[], None]) -> None:
+    def __init__(self, db: Database, *on_stored: Callable[[], None]) -> None:
         self._db = db
-        self._rings = rings  # called after each batch, on the loop
-        self.is_refused = False  # the last batch could not be kept
-        self._waiting: list[tuple[Arrived, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._on_stored = on_stored  # called after each batch, on the loop
+        self.last_write_failed = False  # the last batch could not be kept
+        self._queue: list[tuple[IncomingDelivery, asyncio.Future[None]]] = []
+        self._store_task: asyncio.Task[None] | None = None
 
-    async def keep(self, arrived: Arrived) -> None:
+    async def store(self, incoming: IncomingDelivery) -> None:
         """Returns once the delivery is committed; raises if it could not be."""
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrived, kept))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+        self._queue.append((incoming, kept))
+        if self._store_task is None:
+            self._store_task = asyncio.create_task(self._store_batches())
         await kept
 
-    async def _write_all(self) -> None:
+    async def _store_batches(self) -> None:
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-                failure = await self._write([arrived for arrived, _ in batch])
-                self.is_refused = failure is not None
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH_SIZE], self._queue[BATCH_SIZE:]
+                failure = await self._store_batch([arrived for arrived, _ in batch])
+                self.last_write_failed = failure is not None
                 for _, kept in batch:
                     if not kept.done():  # the sender may have gone
-                        _settle(kept, failure)
-                for ring in self._rings:
+                        _resolve(kept, failure)
+                for ring in self._on_stored:
                     ring()
         finally:
-            self._writing = None
+            self._store_task = None
 
-    async def _write(self, batch: list[Arrived]) -> Exception | None:
+    async def _store_batch(self, batch: list[IncomingDelivery]) -> Exception | None:
         try:
-            await self._db.write_alone(*keeping(batch))
+            await self._db.write_raw_sql(*build_insert(batch))
         except Exception as error:
             return error
         return None
 
 
-def _settle(kept: asyncio.Future[None], failure: Exception | None) -> None:
+def _resolve(future: asyncio.Future[None], failure: Exception | None) -> None:
     if failure is None:
-        kept.set_result(None)
+        future.set_result(None)
     else:
-        kept.set_exception(failure)
+        future.set_exception(failure)
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The whole body, or None where it is too large."""
     parts, size = list[bytes](), 0
     while True:
@@ -159,24 +159,24 @@ async def _read(receive: Receive) -> bytes | None:
             parts.append(part)
         else:
             parts.clear()  # what follows is read and dropped, or the sender would miss our answer
-        if not message.get("more_body", False) or size > MAX_DRAINED:
+        if not message.get("more_body", False) or size > MAX_DISCARDED:
             return b"".join(parts) if size <= MAX_BODY else None
 
 
 @lru_cache(64)
-def _opening(status: int, message: str) -> bytes:
+def _body_start(status: int, message: str) -> bytes:
     told = json.dumps({"success": status == 200, "message": message})
     return told.removesuffix("}").encode() + b","
 
 
 async def _respond(scope: Scope, send: Send, status: int, message: str, timestamp: str) -> None:
-    body = b'%s "timestamp": "%s"}' % (_opening(status, message), timestamp.encode())
+    body = b'%s "timestamp": "%s"}' % (_body_start(status, message), timestamp.encode())
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"x-content-type-options", b"nosniff"),
     ]
-    if status == 200 and reply(scope, status, headers, body):
+    if status == 200 and send_short_response(scope, status, headers, body):
         return
     if status == 405:
         headers.append((b"allow", b"POST"))
@@ -184,6 +184,6 @@ async def _respond(scope: Scope, send: Send, status: int, message: str, timestam
         headers.append((b"retry-after", str(RETRY_AFTER).encode()))
     if status in (408, 413):
         headers.append((b"connection", b"close"))  # what is left of the body is not read
-    leave_out_of_access_log(scope)  # it is counted, and told in a better way
+    skip_access_log(scope)  # it is counted, and told in a better way
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

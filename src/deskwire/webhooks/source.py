@@ -15,18 +15,20 @@ from sqlalchemy import Connection
 from deskwire.kit.clock import Millis
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
-Claim = tuple[bytes, ...]  # what a request says in its headers to prove where it comes from
+SignatureHeaders = tuple[
+    bytes, ...
+]  # what a request says in its headers to prove where it comes from
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejection:
     """Not let in: the status and the sentence the sender gets. Nothing is kept."""
 
     status: int
     message: str
 
 
-class Arrived(NamedTuple):
+class IncomingDelivery(NamedTuple):
     """A delivery whose bytes are proven. `problem`: it says nothing that can be understood."""
 
     source: str
@@ -53,7 +55,7 @@ class Delivery:
         return f"delivery:{self.id}"
 
 
-class Unfit(Exception):
+class UnprocessableDelivery(Exception):
     """A delivery that cannot be applied; `reasons` are sentences for the operator."""
 
     def __init__(self, *reasons: str) -> None:
@@ -67,25 +69,29 @@ class Source(Protocol):
     name: str
     path: str
 
-    def is_ready(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether a secret is configured."""
 
-    def parse_claim(self, headers: Headers) -> Claim | Refused:
+    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
         """What can be refused before a body is read: a stranger costs no memory. Never raises."""
 
-    def check(self, claim: Claim, body: bytes, now: Millis) -> Arrived | Refused:
+    def verify(
+        self, signature_headers: SignatureHeaders, body: bytes, now: Millis
+    ) -> IncomingDelivery | Rejection:
         """Prove the bytes and read the envelope. Never raises."""
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
         """Do what the delivery means, through the domains' actions. Raises Unfit."""
 
 
-def check(source: Source, headers: Headers, body: bytes, now: Millis) -> Arrived | Refused:
+def verify_request(
+    source: Source, headers: Headers, body: bytes, now: Millis
+) -> IncomingDelivery | Rejection:
     """Both steps, for whoever has the whole of a request at hand."""
-    claim = source.parse_claim(headers)
-    return claim if isinstance(claim, Refused) else source.check(claim, body, now)
+    claim = source.parse_signature_headers(headers)
+    return claim if isinstance(claim, Rejection) else source.verify(claim, body, now)
 
 
-def values_of(headers: Headers, name: bytes) -> list[bytes]:
+def header_values(headers: Headers, name: bytes) -> list[bytes]:
     """Every value of a header."""
     return [value for each, value in headers if each == name]

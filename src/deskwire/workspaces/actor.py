@@ -12,16 +12,16 @@ from deskwire.workspaces.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Actor:
     """One deed: by whom, and at which moment (ms)."""
 
     viewer: Viewer
     at: Millis
 
     @property
-    def person(self) -> PersonId:
+    def person_id(self) -> PersonId:
         return self.viewer.person
 
-    def origin(self, **wire: Any) -> Origin:  # noqa: ANN401 - JSON
+    def origin(self, **wire_fields: Any) -> Origin:  # noqa: ANN401 - JSON
         """Where the events come from, with the fields of their own."""
-        return Origin(self.person, self.at, None, wire)
+        return Origin(self.person_id, self.at, None, wire_fields)

@@ -27,21 +27,21 @@ from sqlalchemy import (
 )
 
 from deskwire.accounts import authentication
-from deskwire.accounts.authentication import Visit
+from deskwire.accounts.authentication import Browser
 from deskwire.accounts.identities import identities
-from deskwire.accounts.people import change, people, picture_at
-from deskwire.accounts.sessions import Opened
+from deskwire.accounts.people import avatar_url, people, update_person_row
+from deskwire.accounts.sessions import NewSession
 from deskwire.events.channels import PersonId, Workspace
-from deskwire.events.types.registry import Who
+from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.kit.i18n import gettext
-from deskwire.kit.text import words_of
-from deskwire.workspaces.origin import BY_HAND, Principal
+from deskwire.kit.text import split_words
+from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, Principal
 
-SHOWN_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
-MANY = 200  # people one word may mean; who types on means fewer
-LAST_SIGN = "\U0010ffff"  # comes after every character a word may hold
+SHOWN_ID_DIGITS = 4  # of the id of somebody without a name; enough to tell two apart
+MAX_MATCHES = 200  # people one word may mean; who types on means fewer
+MAX_CHARACTER = "\U0010ffff"  # comes after every character a word may hold
 
 discord_users = Table(
     "discord_users",
@@ -63,59 +63,61 @@ name_words = Table(
 )
 
 
-def learn(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
+def record_discord_name(tx: Connection, principal: Principal, name: str, at: Millis) -> None:
     """Remember what a Discord user is called; an older name never replaces a newer one."""
     row = {"principal": principal, "name": name, "named_at": at}
-    if tx.execute(_LEARN, row).first() is not None:
-        rename(tx, principal, name)
+    if tx.execute(_UPSERT_DISCORD_NAME, row).first() is not None:
+        update_name_index(tx, principal, name)
 
 
-def rename(tx: Connection, principal: Principal, name: str) -> None:
+def update_name_index(tx: Connection, principal: Principal, name: str) -> None:
     """From now on `find_called` knows somebody by this name, and by no other, wherever it did."""
     found: dict[Workspace, set[str]] = defaultdict(set)
-    for workspace, word in tx.execute(_WORDS, {"of": principal}):
+    for workspace, word in tx.execute(_SELECT_WORDS, {"of": principal}):
         found[workspace].add(word)
-    wanted = _words_for(name)
+    wanted = _index_words(name)
     if stale := [workspace for workspace, words in found.items() if words != set(wanted)]:
         mine = name_words.c.principal == principal
         tx.execute(delete(name_words).where(mine, name_words.c.workspace.in_(stale)))
         for workspace in stale:
-            _add_words(tx, workspace, principal, wanted)
+            _insert_words(tx, workspace, principal, wanted)
 
 
 def rename_person(tx: Connection, person_id: PersonId, name: str, at: Millis) -> None:
     """Give a person another name, by which they are found from now on."""
-    change(tx, person_id, name=name, at=at)
-    rename(tx, person_id, name)
+    update_person_row(tx, person_id, name=name, at=at)
+    update_name_index(tx, person_id, name)
 
 
-def welcome(tx: Connection, token: str, name: str, hash_: str, visit: Visit, at: Millis) -> Opened:
+def activate_account(
+    tx: Connection, token: str, name: str, password_hash: str, browser: Browser, at: Millis
+) -> NewSession:
     """`actions.welcome`; its holder is found by the name they gave."""
-    opened = authentication.welcome(tx, token, name, hash_, visit, at)
-    rename(tx, opened.session.person, name)
+    opened = authentication.redeem_activation_link(tx, token, name, password_hash, browser, at)
+    update_name_index(tx, opened.session.person, name)
     return opened
 
 
-_LEARN = text(
+_UPSERT_DISCORD_NAME = text(
     "INSERT INTO discord_users (principal, name, named_at) VALUES (:principal, :name, :named_at) "
     "ON CONFLICT (principal) DO UPDATE SET name = excluded.name, named_at = excluded.named_at "
     "WHERE discord_users.named_at <= excluded.named_at "  # SQLite and PostgreSQL alike
     "RETURNING principal"
 )
-_WORDS = select(name_words.c.workspace, name_words.c.word).where(
+_SELECT_WORDS = select(name_words.c.workspace, name_words.c.word).where(
     name_words.c.principal == bindparam("of")
 )
 
 
-def make_findable(
+def index_names(
     tx: Connection, workspace: Workspace, principals: Iterable[Principal | None]
 ) -> None:
     """From now on `find_called` knows these people in the workspace, by the names they have."""
     for who in read_names(tx, principals).values():
-        _add_words(tx, workspace, who.id, _words_for(who.name))
+        _insert_words(tx, workspace, who.id, _index_words(who.name))
 
 
-def find_called(
+def find_by_name_prefix(
     tx: Connection, workspace: Workspace, words: Collection[str]
 ) -> dict[str, set[Principal]]:
     """For each of `words`, the people of the workspace a word of whose name begins with it.
@@ -125,65 +127,70 @@ def find_called(
     found: dict[str, set[Principal]] = {word: set() for word in words}
     if found:
         asked = {f"word{place}": word for place, word in enumerate(found)}
-        ends = {f"end{place}": word + LAST_SIGN for place, word in enumerate(found)}
-        rows = tx.execute(_called(len(found)), {"here": workspace, **asked, **ends})
+        ends = {f"end{place}": word + MAX_CHARACTER for place, word in enumerate(found)}
+        rows = tx.execute(_prefix_query(len(found)), {"here": workspace, **asked, **ends})
         for place, principal in rows:
             found[asked[f"word{place}"]].add(principal)
     return found
 
 
 @cache
-def _called(words: int) -> CompoundSelect[Any]:
+def _prefix_query(count: int) -> CompoundSelect[Any]:
     """Built once for each number of words: to build it takes longer than to run it."""
-    return union_all(*map(_called_by, range(words)))
+    return union_all(*map(_prefix_subquery, range(count)))
 
 
-def _called_by(place: int) -> Select[Any]:
+def _prefix_subquery(position: int) -> Select[Any]:
     known = name_words.c
     first = (
         select(known.principal)
         .where(known.workspace == bindparam("here"))
-        .where(known.word >= bindparam(f"word{place}"), known.word < bindparam(f"end{place}"))
+        .where(known.word >= bindparam(f"word{position}"), known.word < bindparam(f"end{position}"))
         .order_by(known.word, known.principal)
-        .limit(MANY)
+        .limit(MAX_MATCHES)
         .subquery()
     )
-    return select(literal(place, Integer), first.c.principal)
+    return select(literal(position, Integer), first.c.principal)
 
 
-def _words_for(name: str) -> list[str]:
-    return words_of(name) or [""]  # a name without a word is nobody's to find, but has its row
+def _index_words(name: str) -> list[str]:
+    return split_words(name) or [""]  # a name without a word is nobody's to find, but has its row
 
 
-def _add_words(
+def _insert_words(
     tx: Connection, workspace: Workspace, principal: Principal, words: Iterable[str]
 ) -> None:
     rows = [{"workspace": workspace, "word": word, "principal": principal} for word in words]
-    tx.execute(_ADD_WORD, rows)
+    tx.execute(_INSERT_WORD, rows)
 
 
-_ADD_WORD = text(
+_INSERT_WORD = text(
     "INSERT INTO name_words (workspace, word, principal) VALUES (:workspace, :word, :principal) "
     "ON CONFLICT DO NOTHING"
 )
 
 
-def read_names(tx: Connection, principals: Iterable[Principal | None]) -> dict[Principal, Who]:
+def read_names(
+    tx: Connection, principals: Iterable[Principal | None]
+) -> dict[Principal, PrincipalRef]:
     """Everybody in `principals` as a screen names them, in at most two statements."""
     wanted = {principal for principal in principals if principal}
-    named = _of_discord(tx, {p for p in wanted if p.startswith("discord:")})
-    known = _of_people(tx, {p for p in wanted if ":" not in p})
-    return {p: known.get(p) or Who(id=p, name=named.get(p) or stand_in(p)) for p in wanted}
+    named = _read_discord_names(tx, {p for p in wanted if p.startswith("discord:")})
+    known = _read_people(tx, {p for p in wanted if ":" not in p})
+    return {
+        p: known.get(p) or PrincipalRef(id=p, name=named.get(p) or placeholder_name(p))
+        for p in wanted
+    }
 
 
-def who_of(person: PersonId, name: str, avatar: str | None) -> Who:
+def named_person(person_id: PersonId, name: str, avatar: str | None) -> PrincipalRef:
     """A person as a screen names them, by columns of `people`."""
-    if (picture := picture_at(avatar)) is None:
-        return Who(id=person, name=name)
-    return Who(id=person, name=name, picture=picture)
+    if (picture := avatar_url(avatar)) is None:
+        return PrincipalRef(id=person_id, name=name)
+    return PrincipalRef(id=person_id, name=name, picture=picture)
 
 
-def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Principal, str]:
+def read_person_ids(tx: Connection, principals: Collection[Principal]) -> dict[Principal, str]:
     """The ids of the persons behind `principals`; who is not linked is left out."""
     rows = tx.execute(
         select(identities.c.principal, identities.c.person).where(
@@ -193,19 +200,19 @@ def read_people(tx: Connection, principals: Collection[Principal]) -> dict[Princ
     return {row[0]: row[1] for row in rows}
 
 
-def persons_behind(tx: Connection, principals: Iterable[Principal]) -> set[PersonId]:
+def resolve_person_ids(tx: Connection, principals: Iterable[Principal]) -> set[PersonId]:
     """The ids of the persons among `principals`, and of those who are linked to one of them."""
     wanted = set(principals)
     persons = {principal for principal in wanted if ":" not in principal}
-    return persons | {*read_people(tx, wanted - persons).values()}
+    return persons | {*read_person_ids(tx, wanted - persons).values()}
 
 
-def stand_in(principal: Principal) -> str:
+def placeholder_name(principal: Principal) -> str:
     """What somebody is called until an event names them."""
     source, _, id_ = principal.partition(":")
     if source == "discord":
-        return gettext("Discord user …%(id)s", id=id_[-SHOWN_DIGITS:])
-    if principal == BY_HAND:
+        return gettext("Discord user …%(id)s", id=id_[-SHOWN_ID_DIGITS:])
+    if principal == DIRECT_EDIT_ACTOR:
         return gettext("Somebody in the database")
     return principal or gettext("Somebody")
 
@@ -226,21 +233,21 @@ def _first_letter(word: str) -> str:
     return next((char for char in word if unicodedata.category(char)[0] in "LN"), "")
 
 
-def _of_discord(tx: Connection, wanted: set[Principal]) -> dict[Principal, str]:
-    if not wanted:
+def _read_discord_names(tx: Connection, principals: set[Principal]) -> dict[Principal, str]:
+    if not principals:
         return {}
-    rows = tx.execute(_NAMES, {"wanted": list(wanted)})
+    rows = tx.execute(_SELECT_NAMES, {"wanted": list(principals)})
     return {row[0]: row[1] for row in rows}
 
 
-_NAMES = select(discord_users.c.principal, discord_users.c.name).where(
+_SELECT_NAMES = select(discord_users.c.principal, discord_users.c.name).where(
     discord_users.c.principal.in_(bindparam("wanted", expanding=True))
 )
 
 
-def _of_people(tx: Connection, wanted: set[Principal]) -> dict[Principal, Who]:
-    if not wanted:
+def _read_people(tx: Connection, person_ids: set[Principal]) -> dict[Principal, PrincipalRef]:
+    if not person_ids:
         return {}
     shown = select(people.c.id, people.c.name, people.c.avatar)
-    rows = tx.execute(shown.where(people.c.id.in_(wanted)))
-    return {row.id: who_of(row.id, row.name, row.avatar) for row in rows}
+    rows = tx.execute(shown.where(people.c.id.in_(person_ids)))
+    return {row.id: named_person(row.id, row.name, row.avatar) for row in rows}

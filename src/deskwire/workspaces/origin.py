@@ -9,10 +9,10 @@ from typing import Any
 from deskwire.kit.clock import Millis
 
 Principal = str  # a person's id, or "discord:ID"
-BY_HAND: Principal = "sql"  # whoever changes the database past Deskwire
+DIRECT_EDIT_ACTOR: Principal = "sql"  # whoever changes the database past Deskwire
 
 
-def discord(snowflake: str) -> Principal:
+def discord_principal(snowflake: str) -> Principal:
     """The principal of a Discord user, linked to a person or not."""
     return f"discord:{snowflake}"
 
@@ -25,11 +25,11 @@ class Origin:
     actor: Principal
     at: Millis
     cause: str | None = None
-    wire: Mapping[str, Any] = field(default_factory=dict)
+    wire_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class DirectEdit:
     """What somebody did to one row by hand, as its domain is told: the row before and now.
 
     Both have the columns as attributes; None: it was not there, or is there no more. Before `now`
@@ -37,17 +37,17 @@ class Edit:
     """
 
     before: Any
-    now: Any
+    after: Any
     at: Millis
     cause: str
 
-    def origin(self, **wire: Any) -> Origin:  # noqa: ANN401 - JSON
+    def origin(self, **wire_fields: Any) -> Origin:  # noqa: ANN401 - JSON
         """Where the event comes from, with the fields of its own; what is None is left out."""
-        told = {name: value for name, value in wire.items() if value is not None}
-        return Origin(BY_HAND, self.at, self.cause, told)
+        told = {name: value for name, value in wire_fields.items() if value is not None}
+        return Origin(DIRECT_EDIT_ACTOR, self.at, self.cause, told)
 
     def is_changed(self, *columns: str) -> bool:
         """Whether one of these columns is not what it was."""
         return self.before is None or any(
-            getattr(self.before, name) != getattr(self.now, name) for name in columns
+            getattr(self.before, name) != getattr(self.after, name) for name in columns
         )

@@ -7,28 +7,33 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server import Server, running
+from tests.fixtures.server import Server, running_server
 
-WAYS = {"taken": ("-m", "deskwire"), "plain": ("-m", "tests.plain_serve")}
+SERVER_COMMANDS = {
+    "taken": ("-m", "deskwire"),
+    "plain": ("-m", "tests.fixtures.serve_without_takeover"),
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Both ways on SQLite, one on PostgreSQL: how bytes leave has nothing to do with where from."""
-    doubled = [item for item in items if _PLAIN_ON_POSTGRES.search(item.name)]
+    doubled = [item for item in items if _SKIPPED_COMBINATION.search(item.name)]
     config.hook.pytest_deselected(items=doubled)
     items[:] = [item for item in items if item not in doubled]
 
 
-_PLAIN_ON_POSTGRES = re.compile(r"\[(?=.*\bpostgresql\b)(?=.*\bplain\b)")
+_SKIPPED_COMBINATION = re.compile(r"\[(?=.*\bpostgresql\b)(?=.*\bplain\b)")
 
 
-@pytest.fixture(scope="session", params=WAYS)
-def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
+@pytest.fixture(scope="session", params=SERVER_COMMANDS)
+def server_command(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """How a server is started: with the takeover, or without."""
-    return WAYS[request.param]
+    return SERVER_COMMANDS[request.param]
 
 
 @pytest.fixture(scope="session")
-def server(way: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("server"), way) as started:
+def server(
+    server_command: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("server"), server_command) as started:
         yield started

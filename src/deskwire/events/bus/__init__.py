@@ -20,7 +20,7 @@ class Bus(Protocol):
     def listen(self, listener: Listener) -> None:
         """Call `listener` on the event loop with entries in log order."""
 
-    def committed(self, noted: Sequence[Any]) -> None:
+    def on_committed(self, committed_items: Sequence[Any]) -> None:
         """What a transaction of this process noted, after its commit; in any thread."""
 
     async def run(self) -> None:

@@ -7,32 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deskwire.events.bus import Listener
-from deskwire.events.log import Appended, Entry
-from deskwire.kit.db import Rung
+from deskwire.events.log import AppendedRow, Entry
+from deskwire.kit.db import WakeSignal
 
 
 class MemoryBus:
     """Subscribe `committed` to the database; entries reach the listener in commit order."""
 
-    def __init__(self, epoch: str, bells: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, epoch: str, wake_callbacks: Mapping[str, Callable[[], None]]) -> None:
         self._epoch = epoch
-        self._bells = bells
+        self._wake_callbacks = wake_callbacks
         self._loop = asyncio.get_running_loop()
         self._listener: Listener | None = None
-        self._waiting: list[Entry] = []
+        self._pending: list[Entry] = []
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener
 
-    def committed(self, noted: Sequence[Any]) -> None:
+    def on_committed(self, committed_items: Sequence[Any]) -> None:
         """Called in the writer's thread, after each commit and before the next."""
-        entries = [thing.entry(self._epoch) for thing in noted if isinstance(thing, Appended)]
+        entries = [
+            thing.to_entry(self._epoch)
+            for thing in committed_items
+            if isinstance(thing, AppendedRow)
+        ]
         if self._loop.is_closed():
             return
         if entries:
             self._loop.call_soon_threadsafe(self._collect, entries)
-        for bell in {thing.bell for thing in noted if isinstance(thing, Rung)} & self._bells.keys():
-            self._loop.call_soon_threadsafe(self._bells[bell])
+        for bell in {
+            thing.topic for thing in committed_items if isinstance(thing, WakeSignal)
+        } & self._wake_callbacks.keys():
+            self._loop.call_soon_threadsafe(self._wake_callbacks[bell])
 
     async def run(self) -> None:
         """Nothing needs to be done: entries come by themselves."""
@@ -40,11 +46,11 @@ class MemoryBus:
 
     def _collect(self, entries: list[Entry]) -> None:
         # Commits that land in one turn of the loop leave as one burst (one write per seat).
-        if not self._waiting:
-            self._loop.call_soon(self._hand_over)
-        self._waiting += entries
+        if not self._pending:
+            self._loop.call_soon(self._emit)
+        self._pending += entries
 
-    def _hand_over(self) -> None:
-        entries, self._waiting = self._waiting, []
+    def _emit(self) -> None:
+        entries, self._pending = self._pending, []
         if self._listener is not None:
             self._listener(entries)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deskwire.events.bus import Bus
 from deskwire.events.bus.memory import MemoryBus
 from deskwire.events.bus.postgres import PostgresBus
-from deskwire.events.sequencer import number
+from deskwire.events.sequencer import number_outbox
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 
@@ -19,22 +19,25 @@ if TYPE_CHECKING:  # its driver is optional
     from deskwire.kit.postgres import Postgres
 
 
-NO_BELLS: Mapping[str, Callable[[], None]] = {}
+NO_WAKE_CALLBACKS: Mapping[str, Callable[[], None]] = {}
 
 
 def open_bus(
-    db: Database, epoch: str, head: int, bells: Mapping[str, Callable[[], None]] = NO_BELLS
+    db: Database,
+    epoch: str,
+    head: int,
+    wake_callbacks: Mapping[str, Callable[[], None]] = NO_WAKE_CALLBACKS,
 ) -> Bus:
     """The bus of a serving process whose hub has everything up to `head`.
 
     `bells`: whom to call when a transaction has rung one of them, here or elsewhere.
     """
     if isinstance(db, SQLite):
-        return MemoryBus(epoch, bells)
-    return PostgresBus(_postgres(db), head, bells)
+        return MemoryBus(epoch, wake_callbacks)
+    return PostgresBus(_postgres(db), head, wake_callbacks)
 
 
-def number_alone(db: Database) -> Database:
+def number_on_commit(db: Database) -> Database:
     """Let a process without a bus, such as the shell, number what it commits by itself."""
     if isinstance(db, SQLite):
         return db
@@ -42,9 +45,9 @@ def number_alone(db: Database) -> Database:
 
     def committed(_noted: Sequence[Any]) -> None:
         with suppress(SQLAlchemyError):  # it is committed; a serving process numbers it in a second
-            shared.write_apart_here(number)
+            shared.write_dedicated_sync(number_outbox)
 
-    db.subscribe(committed)
+    db.set_commit_listener(committed)
     return db
 
 

@@ -18,16 +18,16 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.json_schema import models_json_schema
 
 from deskwire.events.types import registry
-from deskwire.events.types.registry import CATALOGUE, Event
+from deskwire.events.types.registry import EVENT_CLASSES, Event
 
 ROOT = Path(__file__).parents[4]
-TYPESCRIPT = "frontend/src/generated/events.ts"
-SCHEMA = "docs/events.schema.json"
-PAGE = "docs/events.md"
-TOASTS = "frontend/src/model/toasts.ts"
+TYPESCRIPT_PATH = "frontend/src/generated/events.ts"
+SCHEMA_PATH = "docs/events.schema.json"
+DOCS_PATH = "docs/events.md"
+TOASTS_PATH = "frontend/src/model/toasts.ts"
 
 Schema = dict[str, Any]
-PLAIN = {
+TYPESCRIPT_TYPES = {
     "string": "string",
     "integer": "number",
     "number": "number",
@@ -41,33 +41,38 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--check"]):
         print("usage: python -m deskwire.events.types.generate [--check]", file=sys.stderr)  # noqa: T201
         return 2
-    stale = [name for name, text in derived(ROOT) if _read(ROOT / name) != text]
+    stale = [name for name, text in render_files(ROOT) if _read(ROOT / name) != text]
     if arguments:
         for name in stale:
             print(f"{name} is stale: run python -m deskwire.events.types.generate")  # noqa: T201
         return 1 if stale else 0
-    for name, text in derived(ROOT):
+    for name, text in render_files(ROOT):
         (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / name).write_text(text, encoding="utf-8")
     return 0
 
 
-def derived(root: Path) -> Iterator[tuple[str, str]]:
+def render_files(root: Path) -> Iterator[tuple[str, str]]:
     """Each derived file's path below `root` and the text it should hold."""
-    shapes = read_shapes()
-    silent = _types_without_toast(_read(root / TOASTS) or "")
-    yield TYPESCRIPT, typescript(shapes)
-    yield SCHEMA, json.dumps(envelope_schema(shapes), indent=2, ensure_ascii=False) + "\n"
-    yield PAGE, page(shapes, silent)
+    shapes = build_shape_schemas()
+    silent = _types_without_toast(_read(root / TOASTS_PATH) or "")
+    yield TYPESCRIPT_PATH, render_typescript(shapes)
+    yield (
+        SCHEMA_PATH,
+        json.dumps(build_envelope_schema(shapes), indent=2, ensure_ascii=False) + "\n",
+    )
+    yield DOCS_PATH, render_docs_page(shapes, silent)
 
 
-def read_shapes() -> dict[str, Schema]:
+def build_shape_schemas() -> dict[str, Schema]:
     """The JSON Schema of every event's data and of its parts, by class name."""
-    _, whole = models_json_schema([(event, "serialization") for event in CATALOGUE], by_alias=True)
-    return {name: _tidied(shape) for name, shape in whole["$defs"].items()}
+    _, whole = models_json_schema(
+        [(event, "serialization") for event in EVENT_CLASSES], by_alias=True
+    )
+    return {name: _normalize_schema(shape) for name, shape in whole["$defs"].items()}
 
 
-def typescript(shapes: dict[str, Schema]) -> str:
+def render_typescript(shapes: dict[str, Schema]) -> str:
     """The TypeScript module."""
     parts = [
         "// Every event as TypeScript sees it. Written by `make generate`:\n"
@@ -75,9 +80,9 @@ def typescript(shapes: dict[str, Schema]) -> str:
         *(_interface(name, shapes[name]) for name in sorted(shapes)),
         _event_map(),
         "export const EVENT_TYPES = [\n"
-        + "".join(f'  "{event.type}",\n' for event in CATALOGUE)
+        + "".join(f'  "{event.type}",\n' for event in EVENT_CLASSES)
         + "] as const;\n",
-        *_word_lists(),
+        *_literal_arrays(),
         "/** The data of one type of event. */\n"
         "export type EventOf<T extends EventType> = EventData[T];\n",
         "/** An event as it arrives: `timestamp` is in milliseconds. */\n"
@@ -88,7 +93,7 @@ def typescript(shapes: dict[str, Schema]) -> str:
     return "\n".join(parts)
 
 
-def envelope_schema(shapes: dict[str, Schema]) -> Schema:
+def build_envelope_schema(shapes: dict[str, Schema]) -> Schema:
     """The JSON Schema of what follows `data:` in a stream."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -105,13 +110,13 @@ def envelope_schema(shapes: dict[str, Schema]) -> Schema:
                 },
                 "required": ["type", "data", "timestamp"],
             }
-            for event in CATALOGUE
+            for event in EVENT_CLASSES
         ],
         "$defs": {name: shapes[name] for name in sorted(shapes)},
     }
 
 
-def page(shapes: dict[str, Schema], silent: set[str]) -> str:
+def render_docs_page(shapes: dict[str, Schema], types_without_toast: set[str]) -> str:
     """The docs page: each event, its sentence, whether it makes a toast, its fields."""
     lines = [
         "# Events",
@@ -123,38 +128,52 @@ def page(shapes: dict[str, Schema], silent: set[str]) -> str:
         "| event | what happened | heard on | toast |",
         "|---|---|---|---|",
     ]
-    for event in CATALOGUE:
-        toast = "none" if event.type in silent else "yes"
+    for event in EVENT_CLASSES:
+        toast = "none" if event.type in types_without_toast else "yes"
         heard = ", ".join(f"`{channel}`" for channel in event.audience)
         link = f"[`{event.type}`](#{_anchor(event.type)})"
-        lines.append(f"| {link} | {_sentence(event)} | {heard} | {toast} |")
-    for event in CATALOGUE:
-        lines += ["", f"## {event.type}", "", _sentence(event), "", *_field_table(event, shapes)]
-    names = {event.__name__ for event in CATALOGUE}
+        lines.append(f"| {link} | {_docstring_text(event)} | {heard} | {toast} |")
+    for event in EVENT_CLASSES:
+        lines += [
+            "",
+            f"## {event.type}",
+            "",
+            _docstring_text(event),
+            "",
+            *_event_field_table(event, shapes),
+        ]
+    names = {event.__name__ for event in EVENT_CLASSES}
     for name in sorted(set(shapes) - names):
         shape = shapes[name]
-        lines += ["", f"## {name}", "", shape.get("description", ""), "", *_rows_of(shape)]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            shape.get("description", ""),
+            "",
+            *_render_field_table(shape),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def _tidied(shape: Schema) -> Schema:
+def _normalize_schema(shape: Schema) -> Schema:
     """`shape` without titles; what may be null may also be absent."""
     tidy = {key: value for key, value in shape.items() if key != "title"}
     fields = tidy.get("properties", {})
     absent = {name for name, field in fields.items() if {"type": "null"} in field.get("anyOf", [])}
     if fields:
-        tidy["properties"] = {name: _tidied_field(field) for name, field in fields.items()}
+        tidy["properties"] = {name: _normalize_field(field) for name, field in fields.items()}
         tidy["required"] = [name for name in fields if name not in absent]
     return tidy
 
 
-def _tidied_field(field: Schema) -> Schema:
+def _normalize_field(field: Schema) -> Schema:
     return {key: value for key, value in field.items() if key not in ("title", "default")}
 
 
 def _interface(name: str, shape: Schema) -> str:
     fields = "".join(
-        f"{_comment(field, '  ')}  {key}{_mark(key, shape)}: {_type_of(field)};\n"
+        f"{_comment(field, '  ')}  {key}{_optional_mark(key, shape)}: {_typescript_type(field)};\n"
         for key, field in shape["properties"].items()
     )
     return f"{_comment(shape)}export interface {name} {{\n{fields}}}\n"
@@ -165,11 +184,11 @@ def _comment(shape: Schema, indent: str = "") -> str:
     return f"{indent}/** {text} */\n" if text else ""
 
 
-def _mark(key: str, shape: Schema) -> str:
+def _optional_mark(key: str, shape: Schema) -> str:
     return "" if key in shape["required"] else "?"
 
 
-def _type_of(field: Schema) -> str:
+def _typescript_type(field: Schema) -> str:
     if "$ref" in field:
         return str(field["$ref"]).rpartition("/")[2]
     if "enum" in field:
@@ -177,20 +196,20 @@ def _type_of(field: Schema) -> str:
     if "const" in field:
         return json.dumps(field["const"])
     if "anyOf" in field:
-        return " | ".join(_type_of(choice) for choice in field["anyOf"])
+        return " | ".join(_typescript_type(choice) for choice in field["anyOf"])
     match field.get("type"):
         case "array":
-            return f"ReadonlyArray<{_type_of(field['items'])}>"
+            return f"ReadonlyArray<{_typescript_type(field['items'])}>"
         case "object":
             return "Readonly<Record<string, unknown>>"
         case None:
             return "unknown"
         case plain:
-            return PLAIN[plain]
+            return TYPESCRIPT_TYPES[plain]
 
 
 def _event_map() -> str:
-    rows = "".join(f'  "{event.type}": {event.__name__};\n' for event in CATALOGUE)
+    rows = "".join(f'  "{event.type}": {event.__name__};\n' for event in EVENT_CLASSES)
     return (
         "/** The data of each type. */\n"
         f"export interface EventData {{\n{rows}}}\n\n"
@@ -198,19 +217,19 @@ def _event_map() -> str:
     )
 
 
-def _word_lists() -> Iterator[str]:
+def _literal_arrays() -> Iterator[str]:
     for name, value in vars(registry).items():
         if get_origin(value) is Literal:
             words = ", ".join(json.dumps(word) for word in get_args(value))
-            yield f"export const {_constant(name)} = [{words}] as const;\n"
+            yield f"export const {_constant_name(name)} = [{words}] as const;\n"
 
 
-def _constant(name: str) -> str:
+def _constant_name(name: str) -> str:
     """`StatusWord` → `STATUS_WORDS`, `Side` → `SIDES`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper() + "S"
 
 
-def _sentence(event: type[Event]) -> str:
+def _docstring_text(event: type[Event]) -> str:
     return " ".join((event.__doc__ or "").split())
 
 
@@ -218,15 +237,17 @@ def _anchor(type_: str) -> str:
     return type_.replace(".", "")
 
 
-def _field_table(event: type[Event], shapes: dict[str, Schema]) -> list[str]:
-    return _rows_of(shapes[event.__name__])
+def _event_field_table(event: type[Event], shapes: dict[str, Schema]) -> list[str]:
+    return _render_field_table(shapes[event.__name__])
 
 
-def _rows_of(shape: Schema) -> list[str]:
+def _render_field_table(shape: Schema) -> list[str]:
     rows = ["| field | type | meaning |", "|---|---|---|"]
     for key, field in shape["properties"].items():
-        kind = _type_of(field).replace("|", "\\|")
-        rows.append(f"| `{key}`{_mark(key, shape)} | `{kind}` | {field.get('description', '')} |")
+        kind = _typescript_type(field).replace("|", "\\|")
+        rows.append(
+            f"| `{key}`{_optional_mark(key, shape)} | `{kind}` | {field.get('description', '')} |"
+        )
     return rows
 
 

@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from deskwire.events.types.shapes import Event, GuildNow
+from deskwire.events.types.shapes import Event, GuildSnapshot
 
 
 class GuildEvent(Event):
     audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
     revision: int = Field(description="of the guild's row")
-    now: GuildNow
+    now: GuildSnapshot
 
 
 class GuildJoined(GuildEvent):

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from deskwire.events.types.shapes import Event, Named, Who
+from deskwire.events.types.shapes import Event, NamedRef, PrincipalRef
 
-OF_ORGANIZATIONS = ("org:ID", "staff")
-OF_MEMBERS = ("user:ID", "org:ID", "staff")
+ORGANIZATION_AUDIENCE = ("org:ID", "staff")
+MEMBER_AUDIENCE = ("user:ID", "org:ID", "staff")
 
 
 class OrganizationEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = OF_ORGANIZATIONS
+    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
     organization: str = Field(description="its id")
     name: str
     slug: str
@@ -23,7 +23,7 @@ class OrganizationEvent(Event):
 class OrganizationCreated(OrganizationEvent):
     """An organization came to be."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_MEMBERS
+    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "organization.created"
 
 
@@ -51,18 +51,18 @@ class OrganizationVisibilityChanged(OrganizationEvent):
 class OrganizationDeleted(OrganizationEvent):
     """An organization was deleted, and with it every right in it."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_ORGANIZATIONS
+    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
     type: ClassVar[str] = "organization.deleted"
 
 
 class MemberJoined(Event):
     """Somebody became a member of an organization."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_MEMBERS
+    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "member.joined"
-    member: Who
+    member: PrincipalRef
     role: str
-    place: Named = Field(description="the organization")
+    place: NamedRef = Field(description="the organization")
     revision: int = Field(description="of the member's row")
 
 
@@ -72,24 +72,24 @@ class MemberRoleChanged(Event):
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID", "org:ID", "staff")
     type: ClassVar[str] = "member.role_changed"
-    member: Who
+    member: PrincipalRef
     permissions: list[str] = Field(description="in a Discord server; empty in an organization")
     role: str | None = Field(default=None, description="in an organization")
-    place: Named | None = Field(default=None, description="the organization")
+    place: NamedRef | None = Field(default=None, description="the organization")
     revision: int = Field(description="of the member's row")
 
 
 class MemberRemoved(Event):
     """Somebody is no member of an organization any more: they left, or were removed."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_MEMBERS
+    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "member.removed"
-    member: Who
-    place: Named = Field(description="the organization")
+    member: PrincipalRef
+    place: NamedRef = Field(description="the organization")
 
 
 class InvitationEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = OF_ORGANIZATIONS
+    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
     invitation: str = Field(description="its id")
     email: str = Field(description="masked, as `b…@example.org`")
     role: str

@@ -41,16 +41,16 @@ from deskwire.events.types.organizations import (
     SessionRevoked,
 )
 from deskwire.events.types.shapes import (
-    Attached,
+    AuthorKind,
     Event,
-    GuildNow,
+    FileShape,
+    GuildSnapshot,
     Line,
     LineKind,
-    Named,
-    Side,
-    StatusWord,
-    TicketNow,
-    Who,
+    NamedRef,
+    PrincipalRef,
+    StatusName,
+    TicketSnapshot,
 )
 from deskwire.events.types.tickets import (
     TicketAssigned,
@@ -74,16 +74,17 @@ from deskwire.events.types.tickets import (
 )
 
 __all__ = [
-    "CATALOGUE",
-    "EVENTS",
-    "Attached",
+    "EVENT_CLASSES",
+    "EVENT_CLASS_BY_TYPE",
+    "AuthorKind",
     "Event",
+    "FileShape",
     "GuildDeleted",
     "GuildEvent",
     "GuildJoined",
     "GuildLeft",
-    "GuildNow",
     "GuildSetupComplete",
+    "GuildSnapshot",
     "GuildUpdated",
     "InvitationAccepted",
     "InvitationCreated",
@@ -94,16 +95,16 @@ __all__ = [
     "MemberLeft",
     "MemberRemoved",
     "MemberRoleChanged",
-    "Named",
+    "NamedRef",
     "OrganizationCreated",
     "OrganizationDeleted",
     "OrganizationRenamed",
     "OrganizationUpdated",
     "OrganizationVisibilityChanged",
     "PersonChanged",
+    "PrincipalRef",
     "SessionRevoked",
-    "Side",
-    "StatusWord",
+    "StatusName",
     "TeamMemberAssigned",
     "TeamMemberUnassigned",
     "TeamRoleCreated",
@@ -121,18 +122,17 @@ __all__ = [
     "TicketMessageDeleted",
     "TicketMessageEdited",
     "TicketMessageSent",
-    "TicketNow",
     "TicketParticipantAdded",
     "TicketParticipantRemoved",
     "TicketRead",
     "TicketReopened",
+    "TicketSnapshot",
     "TicketStatusChanged",
     "TicketUnclaimed",
     "TicketUpdated",
-    "Who",
 ]
 
-CATALOGUE: tuple[type[Event], ...] = (
+EVENT_CLASSES: tuple[type[Event], ...] = (
     GuildJoined,
     GuildLeft,
     GuildSetupComplete,
@@ -176,4 +176,4 @@ CATALOGUE: tuple[type[Event], ...] = (
     InvitationRevoked,
 )
 
-EVENTS: dict[str, type[Event]] = {event.type: event for event in CATALOGUE}
+EVENT_CLASS_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENT_CLASSES}

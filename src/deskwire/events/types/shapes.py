@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-StatusWord = Literal["new", "active", "waiting", "review", "done", "canceled"]
+StatusName = Literal["new", "active", "waiting", "review", "done", "canceled"]
 LineKind = Literal["reply", "note", "system"]
-Side = Literal["customer", "staff", "bot"]
+AuthorKind = Literal["customer", "staff", "bot"]
 
 
 class Shape(BaseModel):
@@ -20,7 +20,7 @@ class Shape(BaseModel):
     )
 
 
-class Who(Shape):
+class PrincipalRef(Shape):
     """Somebody, as a screen names them."""
 
     id: str = Field(description="a person's id, or `discord:ID`")
@@ -28,14 +28,14 @@ class Who(Shape):
     picture: str | None = Field(default=None, description="where a picture of them is")
 
 
-class Named(Shape):
+class NamedRef(Shape):
     """Something with a name: an organization, a category."""
 
     id: str
     name: str
 
 
-class Attached(Shape):
+class FileShape(Shape):
     """A file of a ticket, as a screen shows it."""
 
     id: str
@@ -47,16 +47,16 @@ class Attached(Shape):
     preview: str | None = Field(default=None, description="where a small picture of it is")
 
 
-class TicketNow(Shape):
+class TicketSnapshot(Shape):
     """A ticket's state after the event: all a row or a header shows."""
 
     id: str
     number: int
     subject: str
-    status: StatusWord
+    status: StatusName
     status_label: str
-    opener: Who | None = None
-    assignee: Who | None = None
+    opener: PrincipalRef | None = None
+    assignee: PrincipalRef | None = None
     priority: str | None = None
     tags: list[str] = []
     messages: int = Field(description="public replies so far")
@@ -64,8 +64,8 @@ class TicketNow(Shape):
     active_at: int = Field(description="ms; the newest thing that happened to it")
     href: str
     reference: str | None = Field(default=None, description="of a request, as `2026-R-000001`")
-    category: Named | None = None
-    place: Named | None = Field(default=None, description="the organization a request is of")
+    category: NamedRef | None = None
+    place: NamedRef | None = Field(default=None, description="the organization a request is of")
     closed_at: int | None = Field(default=None, description="ms; when it was completed or canceled")
 
 
@@ -74,16 +74,16 @@ class Line(Shape):
 
     id: str
     kind: LineKind
-    side: Side | None = None
-    author: Who | None = None
+    side: AuthorKind | None = None
+    author: PrincipalRef | None = None
     html: str = Field(description="sanitised; safe to insert")
     at: int = Field(description="ms")
     edited_at: int | None = Field(default=None, description="ms; when its author changed it")
     href: str | None = Field(default=None, description="where its author changes or deletes it")
-    files: list[Attached] | None = Field(default=None, description="sent with it")
+    files: list[FileShape] | None = Field(default=None, description="sent with it")
 
 
-class GuildNow(Shape):
+class GuildSnapshot(Shape):
     """A guild's state after the event: all a row shows."""
 
     id: str

@@ -6,22 +6,29 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deskwire.events.types.shapes import Attached, Event, Line, Side, TicketNow, Who
+from deskwire.events.types.shapes import (
+    AuthorKind,
+    Event,
+    FileShape,
+    Line,
+    PrincipalRef,
+    TicketSnapshot,
+)
 
 # A guild's ticket: who sees all of them, and who takes part. A request: who sees all of its
 # organization's, who takes part, and the team.
-EVERYBODY = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
-OF_REQUESTS = ("ticket:ID", "org:ID:G", "staff")
+TICKET_AUDIENCE = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
+REQUEST_AUDIENCE = ("ticket:ID", "org:ID:G", "staff")
 
 
 class TicketEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = EVERYBODY
+    audience: ClassVar[tuple[str, ...]] = TICKET_AUDIENCE
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
     ticket_id: int | None = Field(default=None, description="the sender's own id")
     ticket_number: int | None = Field(default=None, description="the sender's own number")
     ticket: str = Field(description="our id")
     revision: int = Field(description="of the ticket's row")
-    now: TicketNow
+    now: TicketSnapshot
     line: Line | None = Field(default=None, description="what the timeline gains")
     held: list[str] | None = Field(
         default=None,
@@ -88,7 +95,7 @@ class TicketMessageSent(TicketEvent):
     message_id: str
     author_id: str
     author_username: str
-    message_type: Side
+    message_type: AuthorKind
     has_attachments: bool
     message_length: int
     content: str | None = None
@@ -109,59 +116,59 @@ class TicketMessageDeleted(TicketEvent):
     message: str = Field(description="our id")
 
 
-class TicketMoved(TicketEvent):
+class TicketStatusEvent(TicketEvent):
     old_status: str = Field(description="the sender's word")
     new_status: str = Field(description="the sender's word")
     actor_id: str
     reason: str | None = None
 
 
-class TicketStatusChanged(TicketMoved):
+class TicketStatusChanged(TicketStatusEvent):
     """A ticket's status changed."""
 
     type: ClassVar[str] = "ticket.status_changed"
 
 
-class TicketClaimed(TicketMoved):
+class TicketClaimed(TicketStatusEvent):
     """Somebody of the team took the ticket on."""
 
     type: ClassVar[str] = "ticket.claimed"
 
 
-class TicketClosed(TicketMoved):
+class TicketClosed(TicketStatusEvent):
     """A ticket was closed."""
 
     type: ClassVar[str] = "ticket.closed"
 
 
-class TicketReopened(TicketMoved):
+class TicketReopened(TicketStatusEvent):
     """A ticket that had ended goes on."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_REQUESTS
+    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.reopened"
 
 
-class TicketHandedOver(TicketEvent):
-    audience: ClassVar[tuple[str, ...]] = OF_REQUESTS
+class TicketAssignmentEvent(TicketEvent):
+    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     actor_id: str
-    before: Who | None = Field(default=None, description="who had it")
+    before: PrincipalRef | None = Field(default=None, description="who had it")
 
 
-class TicketAssigned(TicketHandedOver):
+class TicketAssigned(TicketAssignmentEvent):
     """Somebody gave the ticket to another one of the team, as `now` tells."""
 
     type: ClassVar[str] = "ticket.assigned"
 
 
-class TicketUnclaimed(TicketHandedOver):
+class TicketUnclaimed(TicketAssignmentEvent):
     """Nobody has the ticket any more."""
 
     type: ClassVar[str] = "ticket.unclaimed"
 
 
 class TicketParticipantEvent(TicketEvent):
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", *OF_REQUESTS)
-    participant: Who
+    audience: ClassVar[tuple[str, ...]] = ("user:ID", *REQUEST_AUDIENCE)
+    participant: PrincipalRef
     role: Literal["added", "watcher"]
 
 
@@ -180,16 +187,16 @@ class TicketParticipantRemoved(TicketParticipantEvent):
 class TicketFileAdded(TicketEvent):
     """A file was added to a ticket, or came with a message."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_REQUESTS
+    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.file_added"
-    file: Attached
+    file: FileShape
     message: str | None = Field(default=None, description="our id of the message it came with")
 
 
 class TicketFileRemoved(TicketEvent):
     """A file of a ticket was deleted."""
 
-    audience: ClassVar[tuple[str, ...]] = OF_REQUESTS
+    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.file_removed"
     file: str = Field(description="its id")
 

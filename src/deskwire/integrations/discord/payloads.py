@@ -14,24 +14,26 @@ from pydantic.alias_generators import to_camel
 from deskwire.tickets.statuses import WireStatus
 
 
-def _no_nul(text: str) -> str:
+def _check_no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not contain NUL characters")
     return text
 
 
-def _is_snowflake(text: str) -> str:
-    if SNOWFLAKE.fullmatch(text) is None:
+def _check_snowflake(text: str) -> str:
+    if SNOWFLAKE_PATTERN.fullmatch(text) is None:
         raise ValueError("must be a Discord id: 1 to 20 digits, as text")
     return text
 
 
-SNOWFLAKE = re.compile(r"[0-9]{1,20}", re.ASCII)
-Snowflake = Annotated[str, AfterValidator(_is_snowflake)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
-Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
-Number = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+SNOWFLAKE_PATTERN = re.compile(r"[0-9]{1,20}", re.ASCII)
+Snowflake = Annotated[str, AfterValidator(_check_snowflake)]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_check_no_nul)
+]
+Text = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_check_no_nul)]
+SafeInteger = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Int32 = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
 class Payload(BaseModel):
@@ -43,7 +45,7 @@ class Payload(BaseModel):
 class GuildJoined(Payload):
     guild_name: Name
     owner_id: Snowflake
-    member_count: Number
+    member_count: Int32
 
 
 class GuildLeft(Payload):
@@ -58,8 +60,8 @@ class GuildSetupComplete(Payload):
 
 
 class TicketPayload(Payload):
-    ticket_id: Count
-    ticket_number: Number
+    ticket_id: SafeInteger
+    ticket_number: Int32
 
 
 class TicketCreated(TicketPayload):
@@ -108,22 +110,22 @@ class TicketMessageSent(TicketPayload):
     author_username: Name
     message_type: Literal["customer", "staff", "bot"]
     has_attachments: StrictBool
-    message_length: Number
+    message_length: Int32
     content: Text | None = None
 
 
-class TicketMoved(TicketPayload):
+class TicketStatusChanged(TicketPayload):
     old_status: Text
     new_status: WireStatus
     actor_id: Snowflake
     reason: Text | None = None
 
 
-class TicketClaimed(TicketMoved):
+class TicketClaimed(TicketStatusChanged):
     new_status: Literal["CLAIMED"]
 
 
-class TicketClosed(TicketMoved):
+class TicketClosed(TicketStatusChanged):
     new_status: Literal["CLOSED"]
 
 
@@ -182,7 +184,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "ticket.updated": TicketUpdated,
     "ticket.deleted": TicketDeleted,
     "ticket.message_sent": TicketMessageSent,
-    "ticket.status_changed": TicketMoved,
+    "ticket.status_changed": TicketStatusChanged,
     "ticket.claimed": TicketClaimed,
     "ticket.closed": TicketClosed,
     "team.role_created": RoleCreated,

@@ -14,7 +14,7 @@ from deskwire.kit.errors import Invalid
 
 DISCORD_EPOCH = 1_420_070_400_000  # ms; https://discord.com/developers/docs/reference#snowflakes
 
-TYPES = (
+EVENT_TYPES = (
     "guild.joined",
     "guild.left",
     "guild.setup_complete",
@@ -35,7 +35,7 @@ TYPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Scene:
+class _SampleValues:
     guild: str
     guild_name: str
     owner: str
@@ -50,7 +50,7 @@ class _Scene:
     at: Millis
 
 
-def sample(
+def build_sample_data(
     type_: str,
     *,
     guild: str = "1046123456789012345",
@@ -71,94 +71,94 @@ def sample(
     `owner` acts for the team and owns the guild; `user` writes, and joins and leaves the team.
     """
     moment = now() if at is None else at
-    scene = _Scene(
+    scene = _SampleValues(
         guild, guild_name, owner, user, username, role, role_name,
         ticket, number, subject, content, moment,
     )  # fmt: skip
     kind, _, what = type_.partition(".")
-    if type_ not in TYPES:
-        raise Invalid(f"The bot has no event {type_!r}. It has: {', '.join(TYPES)}.")
+    if type_ not in EVENT_TYPES:
+        raise Invalid(f"The bot has no event {type_!r}. It has: {', '.join(EVENT_TYPES)}.")
     if kind == "ticket":
-        return _ticket(what, scene)
-    return _guild(what, scene) if kind == "guild" else _team(what, scene)
+        return _ticket_data(what, scene)
+    return _guild_data(what, scene) if kind == "guild" else _team_data(what, scene)
 
 
-def snowflake(at: Millis, step: int = 0) -> str:
+def make_snowflake(at: Millis, step: int = 0) -> str:
     """An id as Discord makes them: it sorts by time. `step` tells apart those of one moment."""
     return str((at - DISCORD_EPOCH << 22) + step)
 
 
-def _guild(what: str, scene: _Scene) -> dict[str, Any]:
-    here = {"guildId": scene.guild}
-    match what:
+def _guild_data(action: str, values: _SampleValues) -> dict[str, Any]:
+    here = {"guildId": values.guild}
+    match action:
         case "joined":
-            named = {"guildName": scene.guild_name, "ownerId": scene.owner}
+            named = {"guildName": values.guild_name, "ownerId": values.owner}
             return here | named | {"memberCount": 1284}
         case "setup_complete":
             return here | {
                 "supportCategoryId": "1046200000000000010",
                 "transcriptsChannelId": "1046200000000000011",
                 "logChannelId": "1046200000000000012",
-                "defaultRoleId": scene.role,
+                "defaultRoleId": values.role,
             }
         case _:
             return here
 
 
-def _ticket(what: str, scene: _Scene) -> dict[str, Any]:
-    here = {"guildId": scene.guild, "ticketId": scene.ticket, "ticketNumber": scene.number}
-    match what:
+def _ticket_data(action: str, values: _SampleValues) -> dict[str, Any]:
+    here = {"guildId": values.guild, "ticketId": values.ticket, "ticketNumber": values.number}
+    match action:
         case "created":
-            opener = {"openerId": scene.user, "openerUsername": scene.username}
-            return here | {"subject": scene.subject} | opener
+            opener = {"openerId": values.user, "openerUsername": values.username}
+            return here | {"subject": values.subject} | opener
         case "updated":
             changes = {
-                "subject": {"old": scene.subject, "new": f"{scene.subject} (solved?)"},
+                "subject": {"old": values.subject, "new": f"{values.subject} (solved?)"},
                 "priority": {"old": "normal", "new": "high"},
                 "tags": {"added": ["login"], "removed": []},
             }
-            return here | {"changes": changes, "actorId": scene.owner}
+            return here | {"changes": changes, "actorId": values.owner}
         case "deleted":
-            return here | {"deletedBy": scene.owner, "reason": "Opened twice"}
+            return here | {"deletedBy": values.owner, "reason": "Opened twice"}
         case "message_sent":
-            return here | _message(scene)
+            return here | _message_data(values)
         case _:
-            return here | _move(what, scene)
+            return here | _status_change_data(action, values)
 
 
-def _message(scene: _Scene) -> dict[str, Any]:
+def _message_data(values: _SampleValues) -> dict[str, Any]:
     return {
-        "messageId": snowflake(scene.at),
-        "authorId": scene.user,
-        "authorUsername": scene.username,
+        "messageId": make_snowflake(values.at),
+        "authorId": values.user,
+        "authorUsername": values.username,
         "messageType": "customer",
         "hasAttachments": False,
-        "messageLength": len(scene.content),
-        "content": scene.content,
+        "messageLength": len(values.content),
+        "content": values.content,
     }
 
 
-def _move(what: str, scene: _Scene) -> dict[str, Any]:
+def _status_change_data(action: str, values: _SampleValues) -> dict[str, Any]:
     old, new = {
         "claimed": ("OPEN", "CLAIMED"),
         "closed": ("CLAIMED", "CLOSED"),
         "status_changed": ("CLAIMED", "PENDING"),
-    }[what]
-    moved: dict[str, Any] = {"oldStatus": old, "newStatus": new, "actorId": scene.owner}
-    return moved | {"reason": "Solved"} if what == "closed" else moved
+    }[action]
+    moved: dict[str, Any] = {"oldStatus": old, "newStatus": new, "actorId": values.owner}
+    return moved | {"reason": "Solved"} if action == "closed" else moved
 
 
-def _team(what: str, scene: _Scene) -> dict[str, Any]:
-    here = {"guildId": scene.guild}
-    who = {"userId": scene.user, "username": scene.username}
-    role = {"roleId": scene.role, "roleName": scene.role_name}
-    match what:
+def _team_data(action: str, values: _SampleValues) -> dict[str, Any]:
+    here = {"guildId": values.guild}
+    who = {"userId": values.user, "username": values.username}
+    role = {"roleId": values.role, "roleName": values.role_name}
+    match action:
         case "left":
             return here | who | {"hadOpenTickets": True, "wasTeamMember": False}
         case "member_assigned" | "member_unassigned":
-            return here | who | role | {"action": what.removeprefix("member_")}
+            return here | who | role | {"action": action.removeprefix("member_")}
         case "role_updated":
             changes = {"permissions": {"added": ["TICKET_CLOSE_ANY"], "removed": []}}
             return here | role | {"action": "updated", "changes": changes}
         case _:
-            return here | role | {"action": what.removeprefix("role_")}
+            return here | role | {"action": action.removeprefix("role_")}

@@ -12,38 +12,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from deskwire.integrations.discord.signature import PATH, sign
-from deskwire.kit.clock import Clock, Millis, iso, now
+from deskwire.integrations.discord.signature import WEBHOOK_PATH, sign
+from deskwire.kit.clock import Clock, Millis, format_iso, now
 from deskwire.kit.errors import Invalid, Upstream
 
 if TYPE_CHECKING:
     from httpx2 import HTTPError, Response
 
 TIMEOUT = 10.0  # s for each of connecting, writing, reading; the door answers in milliseconds
-LONGEST_MESSAGE = 300  # characters of an answer that is not the door's own; enough to recognise it
+MAX_MESSAGE_LENGTH = 300  # characters of a response that the door did not write
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SendResult:
     """What came back: the HTTP status and the sentence beside it."""
 
     status: int
     message: str
 
     @property
-    def is_kept(self) -> bool:
+    def is_accepted(self) -> bool:
         """Whether the event was taken; a sender of the sketch reads nothing else."""
         return 200 <= self.status < 300
 
 
-def envelope(type_: str, data: Mapping[str, Any], at: Millis, id_: str | None = None) -> bytes:
+def build_envelope(
+    type_: str, data: Mapping[str, Any], at: Millis, id_: str | None = None
+) -> bytes:
     """The body of one event. `id_`: the same over all tries, so that a second one does nothing."""
-    event = {"event": {"type": type_, "data": data}, "timestamp": iso(at)}
+    event = {"event": {"type": type_, "data": data}, "timestamp": format_iso(at)}
     whole = event if id_ is None else {"id": id_, **event}
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def headers(secret: str, timestamp: Millis, body: bytes) -> dict[str, str]:
+def build_headers(secret: str, timestamp: Millis, body: bytes) -> dict[str, str]:
     """What goes with `body`: the time it is signed at, and the signature over both."""
     return {
         "content-type": "application/json",
@@ -52,7 +54,7 @@ def headers(secret: str, timestamp: Millis, body: bytes) -> dict[str, str]:
     }
 
 
-def send(
+def send_event(
     url: str,
     secret: str,
     type_: str,
@@ -60,7 +62,7 @@ def send(
     *,
     id_: str | None = None,
     clock: Clock = now,
-) -> Answer:
+) -> SendResult:
     """Post one event to the Deskwire at `url` (its address, such as http://127.0.0.1:8000); once.
 
     Whatever it answers is returned. Invalid: it cannot be sent like this. Upstream: no answer.
@@ -69,8 +71,8 @@ def send(
         raise Invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET to the server's.")
     at = clock()
     try:
-        body = envelope(type_, data, at, id_)
-        head = headers(secret, at, body)
+        body = build_envelope(type_, data, at, id_)
+        head = build_headers(secret, at, body)
     except UnicodeError:
         raise Invalid("The secret, or what is to be sent, is not text in UTF-8.") from None
     except (ValueError, RecursionError) as error:
@@ -78,22 +80,22 @@ def send(
     return _post(_parse_address(url), head, body)
 
 
-def _post(address: SplitResult, head: Mapping[str, str], body: bytes) -> Answer:
+def _post(address: SplitResult, request_headers: Mapping[str, str], body: bytes) -> SendResult:
     import httpx2  # 0.2 s; every command of the shell imports this module
 
     shown = f"{address.scheme}://{address.netloc}"
-    target = shown + (address.path.rstrip("/") or PATH)
+    target = shown + (address.path.rstrip("/") or WEBHOOK_PATH)
     # A proxy of the environment is for the world outside, never for a server on this machine.
     outside = address.hostname not in ("127.0.0.1", "::1", "localhost")
     try:
         answer = httpx2.post(
-            target, content=body, headers=dict(head), timeout=TIMEOUT, trust_env=outside
+            target, content=body, headers=dict(request_headers), timeout=TIMEOUT, trust_env=outside
         )
     except (httpx2.InvalidURL, UnicodeError):  # a name no resolver can be asked for
-        raise _no_address(target) from None
+        raise _invalid_address(target) from None
     except httpx2.HTTPError as error:
-        raise Upstream(_unreached(shown, error), permanent=False) from None
-    return Answer(answer.status_code, _message(answer))
+        raise Upstream(_unreachable_message(shown, error), permanent=False) from None
+    return SendResult(answer.status_code, _response_message(answer))
 
 
 def _parse_address(url: str) -> SplitResult:
@@ -105,29 +107,29 @@ def _parse_address(url: str) -> SplitResult:
     except ValueError:  # a port that is no number, a bracket that stays open
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise _no_address(url)
+        raise _invalid_address(url)
     return parts
 
 
-def _no_address(url: str) -> Invalid:
+def _invalid_address(url: str) -> Invalid:
     return Invalid(f"{url!r} is not an address. Write it like http://127.0.0.1:8000.")
 
 
-def _unreached(shown: str, error: HTTPError) -> str:
+def _unreachable_message(address: str, error: HTTPError) -> str:
     import httpx2
 
     if isinstance(error, httpx2.ConnectError):
-        what = f"Nothing answers at {shown} ({error})."
+        what = f"Nothing answers at {address} ({error})."
     elif isinstance(error, httpx2.TimeoutException):
-        what = f"{shown} did not answer within {TIMEOUT:.0f} s."
+        what = f"{address} did not answer within {TIMEOUT:.0f} s."
     else:
-        what = f"The connection to {shown} broke ({type(error).__name__})."
+        what = f"The connection to {address} broke ({type(error).__name__})."
     return f"{what} Start the server with `deskwire serve`, or say where it is: --url, or PORT."
 
 
-def _message(answer: Response) -> str:
+def _response_message(response: Response) -> str:
     """The door's sentence, or the beginning of whatever answered in its place."""
     try:
-        return str(answer.json()["message"])
+        return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
-        return " ".join(answer.text.split())[:LONGEST_MESSAGE]
+        return " ".join(response.text.split())[:MAX_MESSAGE_LENGTH]

@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from deskwire.kit.clock import MINUTE, Millis
 
-PATH = "/api/webhooks/bot/events"
+WEBHOOK_PATH = "/api/webhooks/bot/events"
 MAX_AGE = 5 * MINUTE  # either way: a message from the future is as suspicious as an old one
 
-STAMP_DIGITS = 13  # milliseconds; from 2001 to 2286
+TIMESTAMP_DIGITS = 13  # milliseconds; from 2001 to 2286
 
 
 def sign(secret: str, timestamp: Millis, body: bytes) -> str:
@@ -22,11 +22,11 @@ def sign(secret: str, timestamp: Millis, body: bytes) -> str:
     return _signature(secret, str(timestamp).encode(), body)
 
 
-def is_signed(
+def is_signature_valid(
     secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes, now: Millis
 ) -> bool:
     """Whether one of `secrets` signed `body`, and not more than MAX_AGE from `now`."""
-    if len(timestamp) != STAMP_DIGITS or not timestamp.isdigit():
+    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
         return False
     matches = False
     for secret in secrets:  # every one, so that the time taken does not tell which one matched
@@ -36,11 +36,11 @@ def is_signed(
 
 
 def _signature(secret: str, timestamp: bytes, body: bytes) -> str:
-    mac = _keyed(secret).copy()
+    mac = _hmac_for(secret).copy()
     mac.update(timestamp + b"." + body)
     return "sha256=" + mac.hexdigest()
 
 
 @lru_cache(8)  # of the few secrets there are; half of an HMAC's price is taking in its key
-def _keyed(secret: str) -> hmac.HMAC:
+def _hmac_for(secret: str) -> hmac.HMAC:
     return hmac.new(secret.encode(), digestmod="sha256")

@@ -12,59 +12,71 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import PATH, is_signed
+from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_signature_valid
 from deskwire.kit.clock import Millis
-from deskwire.webhooks.source import Arrived, Claim, Delivery, Headers, Refused, values_of
+from deskwire.webhooks.source import (
+    Delivery,
+    Headers,
+    IncomingDelivery,
+    Rejection,
+    SignatureHeaders,
+    header_values,
+)
 
-TIMESTAMP = b"x-webhook-timestamp"
-SIGNATURE = b"x-webhook-signature"
-NOBODYS: Claim = (b"", b"")  # signs nothing: a request that is signed twice
-MAX_ID = 200  # characters of a sender's own id, or of a type, that are kept as they are
+TIMESTAMP_HEADER = b"x-webhook-timestamp"
+SIGNATURE_HEADER = b"x-webhook-signature"
+UNVERIFIABLE: SignatureHeaders = (b"", b"")  # signs nothing: a request that is signed twice
+MAX_ID_LENGTH = 200  # characters of a sender's own id, or of a type, that are kept as they are
 
 
 class BotSource:
     """Several secrets may be valid at once, so that one can be replaced without a gap."""
 
     name = "bot"
-    path = PATH
+    path = WEBHOOK_PATH
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = tuple(secrets)
 
-    def is_ready(self) -> bool:
+    def is_configured(self) -> bool:
         return bool(self._secrets)
 
-    def parse_claim(self, headers: Headers) -> Claim | Refused:
+    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
         """The time and the signature; refused is who does not even claim to have signed."""
-        timestamps, signatures = values_of(headers, TIMESTAMP), values_of(headers, SIGNATURE)
+        timestamps, signatures = (
+            header_values(headers, TIMESTAMP_HEADER),
+            header_values(headers, SIGNATURE_HEADER),
+        )
         if not any(timestamps) or not any(signatures):
-            return Refused(401, "Missing webhook headers")
+            return Rejection(401, "Missing webhook headers")
         if len(timestamps) > 1 or len(signatures) > 1:
-            return NOBODYS
+            return UNVERIFIABLE
         return timestamps[0], signatures[0]
 
-    def check(self, claim: Claim, body: bytes, now: Millis) -> Arrived | Refused:
+    def verify(
+        self, signature_headers: SignatureHeaders, body: bytes, now: Millis
+    ) -> IncomingDelivery | Rejection:
         """Prove the bytes, then read the envelope; the order and the texts are the wire's."""
-        timestamp, signature = claim
+        timestamp, signature = signature_headers
         if not body:
-            return Refused(401, "Empty request body")
-        if not is_signed(self._secrets, timestamp, signature, body, now):
-            return Refused(401, "Invalid webhook signature")
-        return _arrived(timestamp, body, now)
+            return Rejection(401, "Empty request body")
+        if not is_signature_valid(self._secrets, timestamp, signature, body, now):
+            return Rejection(401, "Invalid webhook signature")
+        return _parse_delivery(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
         """What the delivery means."""
-        translate.apply(tx, delivery)
+        translate.apply_delivery(tx, delivery)
 
 
-def _arrived(timestamp: bytes, body: bytes, now: Millis) -> Arrived:
+def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDelivery:
     envelope, problem = parse_envelope(body)
     event = envelope.get("event") if problem is None else None
-    return Arrived(
+    return IncomingDelivery(
         source=BotSource.name,
         digest=hashlib.sha256(timestamp + b"." + body).hexdigest(),
-        envelope_id=_own_id(envelope) if problem is None else None,
-        type=_shown(event["type"]) if event else None,
+        envelope_id=_parse_envelope_id(envelope) if problem is None else None,
+        type=_format_type(event["type"]) if event else None,
         signed_at=int(timestamp),
         received_at=now,
         body=body,
@@ -82,16 +94,16 @@ def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
     if not isinstance(payload, dict):
         return {}, "Invalid payload structure"
     event = payload.get("event")
-    if not _is_there(event) or not _is_there(payload.get("timestamp")):
+    if not _is_present(event) or not _is_present(payload.get("timestamp")):
         return {}, "Invalid payload structure"
     if not isinstance(event, dict):
         return {}, "Invalid event structure"
-    if not _is_there(event.get("type")) or not _is_there(event.get("data")):
+    if not _is_present(event.get("type")) or not _is_present(event.get("data")):
         return {}, "Invalid event structure"
     return payload, None
 
 
-def _is_there(value: object) -> bool:
+def _is_present(value: object) -> bool:
     """Whether the sketch would have seen it: `{}` and `[]` are there, 0 and "" are not.
 
     Of the wrong kind is not missing: such a delivery is kept, and parked with its reasons.
@@ -99,15 +111,15 @@ def _is_there(value: object) -> bool:
     return bool(value) or isinstance(value, dict | list)
 
 
-def _shown(type_: object) -> str:
-    return type_[:MAX_ID] if isinstance(type_, str) else json.dumps(type_)[:MAX_ID]
+def _format_type(type_: object) -> str:
+    return type_[:MAX_ID_LENGTH] if isinstance(type_, str) else json.dumps(type_)[:MAX_ID_LENGTH]
 
 
-def _own_id(envelope: Mapping[str, Any]) -> str | None:
+def _parse_envelope_id(envelope: Mapping[str, Any]) -> str | None:
     """The sender's own id, as JSON tells it (1 is not "1"); long ones by their digest."""
     own = envelope.get("id")
     if own is None or own == "":
         return None
     # An encoder that sorts is made anew each time, and costs more than all its work.
     told = quoted(own) if isinstance(own, str) else json.dumps(own, sort_keys=True)
-    return told if len(told) <= MAX_ID else hashlib.sha256(told.encode()).hexdigest()
+    return told if len(told) <= MAX_ID_LENGTH else hashlib.sha256(told.encode()).hexdigest()

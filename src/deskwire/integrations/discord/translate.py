@@ -12,66 +12,68 @@ from deskwire.integrations.discord import payloads as bot
 from deskwire.integrations.discord.payloads import PAYLOADS, Payload
 from deskwire.kit.clock import Millis
 from deskwire.tickets.actions import ingest
-from deskwire.webhooks.source import Delivery, Unfit
+from deskwire.webhooks.source import Delivery, UnprocessableDelivery
 from deskwire.workspaces.guilds import guilds, members, roles
-from deskwire.workspaces.names import learn
-from deskwire.workspaces.origin import Origin, discord
+from deskwire.workspaces.names import record_discord_name
+from deskwire.workspaces.origin import Origin, discord_principal
 
 MAX_DEPTH = 64  # of objects and lists in an event; the serialiser gives up at some 250
 
 
-def apply(tx: Connection, delivery: Delivery) -> None:
+def apply_delivery(tx: Connection, delivery: Delivery) -> None:
     """Do what the delivery says. Raises Unfit where it is not understood."""
     event = delivery.body["event"]
     type_, wire = event["type"], event["data"]
     payload = parse_payload(type_, wire)
-    origin = Origin(_actor(payload), delivery.signed_at, delivery.cause, wire)
+    origin = Origin(_actor_of(payload), delivery.signed_at, delivery.cause, wire)
     _learn_names(tx, payload, delivery.signed_at)
     match payload:
         case bot.TicketMessageSent():
-            _message(tx, origin, payload)
+            _record_message(tx, origin, payload)
         case bot.TicketPayload():
-            ingest.record_fact(
+            ingest.ingest_fact(
                 tx, origin, type_, payload.guild_id, payload.ticket_id, payload.ticket_number
             )
         case bot.MembershipPayload():
-            _membership(tx, origin, payload)
+            _record_membership(tx, origin, payload)
         case bot.MemberLeft(guild_id=guild_id, user_id=user_id, username=username):
             members.record_member_left(
                 tx, origin, guild_id=guild_id, user_id=user_id, username=username
             )
         case bot.RoleCreated() | bot.RoleUpdated() | bot.RoleDeleted():
-            roles.record_role(
+            roles.record_role_change(
                 tx, origin, payload.action, payload.guild_id, payload.role_id, payload.role_name
             )
         case _:
-            _guild(tx, origin, payload)
+            _record_guild(tx, origin, payload)
 
 
-def parse_payload(type_: str, wire: Mapping[str, Any]) -> Payload:
+def parse_payload(type_: str, data: Mapping[str, Any]) -> Payload:
     """The event's data, checked. Raises Unfit with a sentence for each thing that is wrong."""
     if not isinstance(type_, str) or type_ not in PAYLOADS:
-        raise Unfit(f"unknown event type {type_!r}")
-    if not isinstance(wire, dict):
-        raise Unfit(f"data must be an object, not {type(wire).__name__}")
-    if _is_deeper(wire, MAX_DEPTH):
-        raise Unfit(f"data is nested deeper than {MAX_DEPTH} levels")
+        raise UnprocessableDelivery(f"unknown event type {type_!r}")
+    if not isinstance(data, dict):
+        raise UnprocessableDelivery(f"data must be an object, not {type(data).__name__}")
+    if _is_nested_deeper_than(data, MAX_DEPTH):
+        raise UnprocessableDelivery(f"data is nested deeper than {MAX_DEPTH} levels")
     try:
-        return PAYLOADS[type_].model_validate(wire)
+        return PAYLOADS[type_].model_validate(data)
     except ValidationError as error:
-        raise Unfit(*(_sentence(each) for each in error.errors(include_url=False))) from None
+        raise UnprocessableDelivery(
+            *(_format_error(each) for each in error.errors(include_url=False))
+        ) from None
 
 
-def _is_deeper(value: object, levels: int) -> bool:
+def _is_nested_deeper_than(value: object, max_depth: int) -> bool:
     """Whether objects and lists lie in each other deeper than so many levels."""
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_is_deeper(each, levels - 1) for each in held)
+    return max_depth == 0 or any(_is_nested_deeper_than(each, max_depth - 1) for each in held)
 
 
-def _guild(tx: Connection, origin: Origin, payload: Payload) -> None:
+def _record_guild(tx: Connection, origin: Origin, payload: Payload) -> None:
     match payload:
         case bot.GuildJoined():
-            guilds.record_joined(
+            guilds.record_bot_joined(
                 tx,
                 origin,
                 payload.guild_id,
@@ -80,19 +82,24 @@ def _guild(tx: Connection, origin: Origin, payload: Payload) -> None:
                 payload.member_count,
             )
         case bot.GuildLeft():
-            guilds.record_left(tx, origin, payload.guild_id)
+            guilds.record_bot_left(tx, origin, payload.guild_id)
         case bot.GuildSetupComplete():
-            ids = payload.model_dump(include=_SETUP)
-            guilds.record_setup(tx, origin, payload.guild_id, ids)
+            ids = payload.model_dump(include=_SETUP_FIELDS)
+            guilds.record_bot_setup(tx, origin, payload.guild_id, ids)
         case _:
             raise TypeError(f"{type(payload).__name__} has no action")
 
 
-_SETUP = {"support_category_id", "transcripts_channel_id", "log_channel_id", "default_role_id"}
+_SETUP_FIELDS = {
+    "support_category_id",
+    "transcripts_channel_id",
+    "log_channel_id",
+    "default_role_id",
+}
 
 
-def _message(tx: Connection, origin: Origin, payload: bot.TicketMessageSent) -> None:
-    ingest.record_message(
+def _record_message(tx: Connection, origin: Origin, payload: bot.TicketMessageSent) -> None:
+    ingest.ingest_message(
         tx,
         origin,
         guild_id=payload.guild_id,
@@ -104,8 +111,8 @@ def _message(tx: Connection, origin: Origin, payload: bot.TicketMessageSent) -> 
     )
 
 
-def _membership(tx: Connection, origin: Origin, payload: bot.MembershipPayload) -> None:
-    members.record_membership(
+def _record_membership(tx: Connection, origin: Origin, payload: bot.MembershipPayload) -> None:
+    members.record_role_membership(
         tx,
         origin,
         guild_id=payload.guild_id,
@@ -117,20 +124,20 @@ def _membership(tx: Connection, origin: Origin, payload: bot.MembershipPayload) 
     )
 
 
-def _actor(payload: Payload) -> str:
+def _actor_of(payload: Payload) -> str:
     match payload:
         case bot.TicketCreated():
-            return discord(payload.opener_id)
-        case bot.TicketUpdated() | bot.TicketMoved():
-            return discord(payload.actor_id)
+            return discord_principal(payload.opener_id)
+        case bot.TicketUpdated() | bot.TicketStatusChanged():
+            return discord_principal(payload.actor_id)
         case bot.TicketDeleted():
-            return discord(payload.deleted_by)
+            return discord_principal(payload.deleted_by)
         case bot.TicketMessageSent():
-            return discord(payload.author_id)
+            return discord_principal(payload.author_id)
         case bot.MemberLeft():
-            return discord(payload.user_id)
+            return discord_principal(payload.user_id)
         case bot.GuildJoined():
-            return discord(payload.owner_id)
+            return discord_principal(payload.owner_id)
         case _:
             return "bot"
 
@@ -138,13 +145,17 @@ def _actor(payload: Payload) -> str:
 def _learn_names(tx: Connection, payload: Payload, at: Millis) -> None:
     match payload:
         case bot.TicketCreated():
-            learn(tx, discord(payload.opener_id), payload.opener_username, at)
+            record_discord_name(
+                tx, discord_principal(payload.opener_id), payload.opener_username, at
+            )
         case bot.TicketMessageSent():
-            learn(tx, discord(payload.author_id), payload.author_username, at)
+            record_discord_name(
+                tx, discord_principal(payload.author_id), payload.author_username, at
+            )
         case _:
             return
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _format_error(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "data"
     return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from deskwire.kit.text import words_of
+from deskwire.kit.text import split_words
 
 revision = "0004"
 down_revision = "0003"
@@ -216,7 +216,7 @@ def _fill(tx: sa.Connection, tickets: Sequence[sa.Row[Any]]) -> None:
     talks: dict[str, dict[str, None]] = defaultdict(dict)
     between = {"first": tickets[0].id, "last": tickets[-1].id}
     for ticket, text in tx.execute(REPLIES, between):
-        talks[ticket].update(dict.fromkeys(words_of(text)))
+        talks[ticket].update(dict.fromkeys(split_words(text)))
     tx.execute(
         ADD,
         [
@@ -234,7 +234,7 @@ def _fill(tx: sa.Connection, tickets: Sequence[sa.Row[Any]]) -> None:
 def _head(row: sa.Row[Any]) -> str:
     marks = [f"#{row.number}", _mark("^", row.workspace)]
     marks += [_mark("@", who) for who in (row.opener, row.assignee) if who]
-    return " ".join(dict.fromkeys((*marks, *words_of(row.subject or "Ticket"))))
+    return " ".join(dict.fromkeys((*marks, *split_words(row.subject or "Ticket"))))
 
 
 def _mark(kind: str, of: str) -> str:
@@ -247,5 +247,5 @@ def _name_words(
     for workspace, who in named:
         source, _, id_ = who.partition(":")
         stand_in = f"Discord user {id_[-4:]}" if source == "discord" else who
-        for word in words_of(names.get(who) or stand_in) or [""]:
+        for word in split_words(names.get(who) or stand_in) or [""]:
             yield {"workspace": workspace, "word": word, "principal": who}

@@ -31,18 +31,18 @@ from sqlalchemy import (
 from deskwire.accounts.people import people
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
-from deskwire.events.types.registry import Attached
+from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import metadata, padded
+from deskwire.kit.db import metadata, pad_in_list
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id
 from deskwire.tickets.tables import tickets
 from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.organizations.organizations import organizations
-from deskwire.workspaces.organizations.permissions import Right, may
+from deskwire.workspaces.organizations.permissions import Permission, can
 
-MAX_FILES = 20  # with one message; more is an archive
+MAX_FILES_PER_MESSAGE = 20  # with one message; more is an archive
 
 files = Table(
     "files",
@@ -67,20 +67,20 @@ files = Table(
 )
 
 
-def attach(
+def attach_files(
     tx: Connection,
     person: PersonId,
     ticket_id: str,
     message_id: str,
-    ids: Sequence[str],
+    file_ids: Sequence[str],
     *,
-    note: bool = False,
-) -> list[Attached]:
+    is_note: bool = False,
+) -> list[FileShape]:
     """Give uploaded files to a message; each one's own, and not sent before. Invalid otherwise."""
-    wanted = list(dict.fromkeys(ids))
-    if len(wanted) > MAX_FILES:
+    wanted = list(dict.fromkeys(file_ids))
+    if len(wanted) > MAX_FILES_PER_MESSAGE:
         raise Invalid(
-            gettext("At most %(most)s files go with one message.", most=MAX_FILES),
+            gettext("At most %(most)s files go with one message.", most=MAX_FILES_PER_MESSAGE),
             {"files": gettext("Too many")},
         )
     place = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
@@ -90,84 +90,86 @@ def attach(
             "ticket": ticket_id,
             "workspace": place,  # another may have been chosen since it was uploaded
             "message": message_id,
-            "note": note,
+            "note": is_note,
         }
         if tx.execute(update(files).where(mine).values(values)).rowcount == 0:
             raise Invalid(
                 gettext("One of the files is gone. Add it again."), {"files": gettext("Gone")}
             )
-    return read_of_message(tx, message_id) if wanted else []
+    return list_message_files(tx, message_id) if wanted else []
 
 
-def read_of_message(tx: Connection, message_id: str) -> list[Attached]:
+def list_message_files(tx: Connection, message_id: str) -> list[FileShape]:
     """The files that came with a message, in the order they were uploaded."""
     chosen = select(files).where(files.c.message == message_id).order_by(files.c.id)
-    return [attached(row) for row in tx.execute(chosen)]
+    return [build_attachment(row) for row in tx.execute(chosen)]
 
 
-def read_of_ticket(tx: Connection, ticket_id: str, *, notes: bool) -> dict[str, list[Attached]]:
+def list_ticket_files(
+    tx: Connection, ticket_id: str, *, include_notes: bool
+) -> dict[str, list[FileShape]]:
     """A ticket's files by the message they came with; those of notes only where `notes` allows."""
     chosen = select(files).where(files.c.ticket == ticket_id, files.c.message.is_not(None))
-    if not notes:
+    if not include_notes:
         chosen = chosen.where(~files.c.note)
-    found: dict[str, list[Attached]] = {}
+    found: dict[str, list[FileShape]] = {}
     for row in tx.execute(chosen.order_by(files.c.id)):
-        found.setdefault(row.message, []).append(attached(row))
+        found.setdefault(row.message, []).append(build_attachment(row))
     return found
 
 
-def read_shown(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
+def read_visible_file(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
     """One file the viewer may have; NotFound otherwise, whether it exists or not."""
-    chosen = select_shown(viewer).where(files.c.id == file_id)
+    chosen = select_visible_files(viewer).where(files.c.id == file_id)
     row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
     if row is None:
         raise NotFound(gettext("There is no such file, or it is not shared with you."))
     return row
 
 
-def select_shown(viewer: Viewer) -> Select[Any]:
+def select_visible_files(viewer: Viewer) -> Select[Any]:
     """The files the viewer may have: what was sent belongs to who sees the ticket, of a note to the
     team; what was not, to who uploaded it."""
     own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
     sent = files.c.message.is_not(None) & visible_to(viewer)
-    if not may(viewer, Right.NOTE):
+    if not can(viewer, Permission.NOTE):
         sent &= ~files.c.note
     joined = files.outerjoin(tickets, tickets.c.id == files.c.ticket)
     return select(files).select_from(joined).where(or_(own, sent))
 
 
-def read_unsent(tx: Connection, person: PersonId, ids: Sequence[str]) -> list[Attached]:
+def list_unsent_files(tx: Connection, person: PersonId, file_ids: Sequence[str]) -> list[FileShape]:
     """Those of `ids` that somebody has uploaded and not sent yet."""
-    wanted = files.c.id.in_(ids[:MAX_FILES])
+    wanted = files.c.id.in_(file_ids[:MAX_FILES_PER_MESSAGE])
     mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
-    return [attached(row) for row in tx.execute(mine.order_by(files.c.id))]
+    return [build_attachment(row) for row in tx.execute(mine.order_by(files.c.id))]
 
 
-def read_sent(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
+def find_sent_file(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
     """A file that came with a message of a ticket."""
     is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)
     return tx.execute(select(files).where(is_it, files.c.message.is_not(None))).one_or_none()
 
 
-def forget(tx: Connection, file_id: str) -> None:
+def delete_file_row(tx: Connection, file_id: str) -> None:
     """Forget a file; its bytes are the caller's to remove, or the store's keeper does."""
     tx.execute(delete(files).where(files.c.id == file_id))
 
 
-def forget_of_message(tx: Connection, message_id: str) -> None:
+def delete_message_file_rows(tx: Connection, message_id: str) -> None:
     """Forget the files of a message; the store's keeper removes what no row names."""
     tx.execute(delete(files).where(files.c.message == message_id))
 
 
-def delete_unsent(tx: Connection, before: Millis, at_most: int) -> int:
+def delete_unsent_file_rows(tx: Connection, before: Millis, limit: int) -> int:
     """Delete files that were uploaded before a moment and never sent; how many."""
     unsent = files.c.message.is_(None)
-    over = select(files.c.id).where(unsent, files.c.created_at < before).limit(at_most)
+    over = select(files.c.id).where(unsent, files.c.created_at < before).limit(limit)
     # Asked twice: meanwhile one may have been sent.
     return tx.execute(delete(files).where(files.c.id.in_(over), unsent)).rowcount
 
 
-def delete_of_deleted(tx: Connection, before: Millis, at_most: int) -> int:
+def delete_file_rows_of_deleted(tx: Connection, before: Millis, limit: int) -> int:
     """Delete files of tickets and organizations that were deleted before a moment; how many.
 
     Until then whoever deleted one by mistake may have it put back by hand.
@@ -176,41 +178,41 @@ def delete_of_deleted(tx: Connection, before: Millis, at_most: int) -> int:
     place = func.substr(files.c.workspace, len("org:") + 1)
     gone_place = select(organizations.c.id).where(organizations.c.deleted_at < before)
     is_over = or_(files.c.ticket.in_(gone_ticket), place.in_(gone_place))
-    over = select(files.c.id).where(is_over).limit(at_most)
+    over = select(files.c.id).where(is_over).limit(limit)
     return tx.execute(delete(files).where(files.c.id.in_(over))).rowcount
 
 
-def read_named(tx: Connection, ids: Sequence[str]) -> set[str]:
+def read_referenced_ids(tx: Connection, candidate_ids: Sequence[str]) -> set[str]:
     """Those of `ids` that a row names: of a file, or of a person whose picture it is."""
-    wanted = padded(ids)
+    wanted = pad_in_list(candidate_ids)
     named = select(files.c.id).where(files.c.id.in_(wanted))
     depicted = select(people.c.avatar).where(people.c.avatar.in_(wanted))
     return set(tx.execute(union_all(named, depicted)).scalars())
 
 
-def has_any(tx: Connection) -> bool:
+def has_any_file(tx: Connection) -> bool:
     """Whether there is any file, or any picture of somebody, at all."""
     depicted = select(people.c.id).where(people.c.avatar.is_not(None)).limit(1)
     known = (select(files.c.id).limit(1), depicted)
     return any(tx.execute(each).first() is not None for each in known)
 
 
-def attached(row: Row[Any]) -> Attached:
+def build_attachment(row: Row[Any]) -> FileShape:
     """A row of `files` as a screen shows it."""
     href = f"/files/{row.id}"
     more = {"preview": f"{href}/thumbnail"} if row.thumbnail else {}
-    return Attached(
+    return FileShape(
         id=row.id,
         name=row.name,
         type=row.type,
         size=row.size,
-        size_text=size_text(row.size),
+        size_text=format_size(row.size),
         href=href,
         **more,
     )
 
 
-def size_text(size: int) -> str:
+def format_size(size: int) -> str:
     """`1.4 MB`; decimal units, as browsers and telephones show them."""
     if size < 1000:
         return gettext("%(size)s bytes", size=size)

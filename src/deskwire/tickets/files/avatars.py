@@ -16,31 +16,33 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import is_id, new_id
-from deskwire.tickets.files.content_types import PICTURES, Seen
-from deskwire.tickets.files.uploads import Uploads, once
+from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector
+from deskwire.tickets.files.uploads import Uploads, yield_once
 
-LIMIT = 10_000_000  # bytes of what is uploaded; a telephone's photograph has five
-NO_PICTURE = N_("Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels.")
+MAX_UPLOAD_BYTES = 10_000_000  # bytes of what is uploaded; a telephone's photograph has five
+INVALID_IMAGE_TEXT = N_("Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels.")
 
 
-async def keep_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]) -> None:
+async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]) -> None:
     """Give somebody the picture in `chunks`. TooLarge while it arrives, Invalid if it is none."""
     key = new_id()
-    await uploads.store.put(key, once(await _square(uploads, chunks)))
+    await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, chunks)))
     try:
-        before = (await uploads.db.write(people.depict, person, key, at=now()))[1]
+        before = (await uploads.db.write(people.set_avatar, person, key, at=now()))[1]
     except BaseException:
         await uploads.store.delete(key)
         raise
-    await _forget(uploads, before)
+    await _delete_stored_avatar(uploads, before)
 
 
-async def drop_avatar(uploads: Uploads, person: PersonId) -> None:
+async def remove_avatar(uploads: Uploads, person: PersonId) -> None:
     """From now on somebody has initials."""
-    await _forget(uploads, (await uploads.db.write(people.depict, person, None, at=now()))[1])
+    await _delete_stored_avatar(
+        uploads, (await uploads.db.write(people.set_avatar, person, None, at=now()))[1]
+    )
 
 
-def check_shown(tx: Connection, avatar: str) -> None:
+def check_avatar_exists(tx: Connection, avatar: str) -> None:
     """NotFound unless this is the picture of somebody here. Its key is known only to who was shown
     a page with it: of 122 bits at least 74 are random."""
     table = people.people
@@ -49,20 +51,22 @@ def check_shown(tx: Connection, avatar: str) -> None:
         raise NotFound(gettext("There is no such picture."))
 
 
-async def _square(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
-    whole, seen = new_id(), Seen(min(LIMIT, uploads.limit))
+async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
+    whole, seen = new_id(), FileInspector(min(MAX_UPLOAD_BYTES, uploads.max_file_bytes))
     try:
-        await uploads.store.put(whole, seen.through(chunks))
+        await uploads.store.put(whole, seen.inspect(chunks))
         small = None
-        if seen.type in PICTURES:
-            small = await uploads.pictures.shrink(await uploads.store.open(whole), square=True)
+        if seen.type in IMAGE_TYPES:
+            small = await uploads.thumbnails.make_thumbnail(
+                await uploads.store.open(whole), square=True
+            )
     finally:
         await uploads.store.delete(whole)
     if small is None:
-        raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
+        raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})
     return small.webp
 
 
-async def _forget(uploads: Uploads, avatar: str | None) -> None:
+async def _delete_stored_avatar(uploads: Uploads, avatar: str | None) -> None:
     if avatar is not None:
         await uploads.store.delete(avatar)

@@ -17,62 +17,64 @@ from pathlib import Path
 
 from deskwire.kit import store
 
-PROGRAM = Path(store.__file__).with_name("thumbnail_script.py")
-WITHIN = 10.0  # s for one picture; a large photograph takes half of one
-WAITING = 10.0  # s until it is its turn; an upload without a small picture is better than none
-MAX_BYTES = 2 * 1024 * 1024  # of an answer; 480 px of noise have 300 kB
+THUMBNAIL_SCRIPT = Path(store.__file__).with_name("thumbnail_script.py")
+TIMEOUT = 10.0  # s for one picture; a large photograph takes half of one
+QUEUE_TIMEOUT = 10.0  # s to wait for a slot; an upload without a thumbnail beats none
+MAX_OUTPUT_BYTES = 2 * 1024 * 1024  # of an answer; 480 px of noise have 300 kB
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Thumbnail:
     """A small picture, and how large the whole one is in pixels, the right way up."""
 
     webp: bytes
-    width: int
-    height: int
+    original_width: int
+    original_height: int
 
 
-class Pictures:
+class ThumbnailMaker:
     """Makes small pictures, one at a time."""
 
-    def __init__(self, within: float = WITHIN, program: Path = PROGRAM) -> None:
-        self._within = within
-        self._program = program
-        self._turn = asyncio.Semaphore(1)
+    def __init__(self, timeout: float = TIMEOUT, script: Path = THUMBNAIL_SCRIPT) -> None:
+        self._timeout = timeout
+        self._script = script
+        self._semaphore = asyncio.Semaphore(1)
 
-    async def shrink(self, chunks: AsyncIterator[bytes], *, square: bool = False) -> Picture | None:
+    async def make_thumbnail(
+        self, chunks: AsyncIterator[bytes], *, square: bool = False
+    ) -> Thumbnail | None:
         """A small picture of the one in `chunks`, or of its middle; None where none could be made,
         in time."""
         try:
-            async with asyncio.timeout(WAITING):
-                await self._turn.acquire()
+            async with asyncio.timeout(QUEUE_TIMEOUT):
+                await self._semaphore.acquire()
         except TimeoutError:
             return None
         try:
-            async with asyncio.timeout(self._within):
-                return parse_answer(await self._run(chunks, ["square"] if square else []))
+            async with asyncio.timeout(self._timeout):
+                return parse_output(await self._run_script(chunks, ["square"] if square else []))
         except (TimeoutError, OSError, ValueError) as error:
             logger.info("no small picture could be made: %r", error)
             return None
         finally:
-            self._turn.release()
+            self._semaphore.release()
 
-    async def _run(self, chunks: AsyncIterator[bytes], wish: Sequence[str]) -> bytes:
-        command = (sys.executable, "-I", str(self._program), *wish)
+    async def _run_script(self, chunks: AsyncIterator[bytes], arguments: Sequence[str]) -> bytes:
+        command = (sys.executable, "-I", str(self._script), *arguments)
         child = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}
         )
         try:
-            return await _converse(child, chunks)
+            return await _communicate(child, chunks)
         finally:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
 
 
-async def _converse(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
+async def _communicate(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
     """Send all, then read all: it answers only once it has everything."""
     if child.stdin is None or child.stdout is None:
         raise OSError("a process without pipes")
@@ -82,15 +84,15 @@ async def _converse(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
             await child.stdin.drain()
         child.stdin.close()
     answer = bytearray()
-    while (part := await child.stdout.read(65536)) and len(answer) <= MAX_BYTES:
+    while (part := await child.stdout.read(65536)) and len(answer) <= MAX_OUTPUT_BYTES:
         answer += part
     return bytes(answer)
 
 
-def parse_answer(answer: bytes) -> Picture:
+def parse_output(output: bytes) -> Thumbnail:
     """What the program has written. Raises ValueError where that is not an answer."""
-    head, _, webp = answer.partition(b"\n")
+    head, _, webp = output.partition(b"\n")
     width, height = map(int, head.split())
-    if not webp.startswith(b"RIFF") or len(answer) > MAX_BYTES:
+    if not webp.startswith(b"RIFF") or len(output) > MAX_OUTPUT_BYTES:
         raise ValueError("not an answer of the program")
-    return Picture(webp, width, height)
+    return Thumbnail(webp, width, height)

@@ -11,21 +11,21 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId, Workspace
-from deskwire.events.types.registry import Attached
+from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import now
-from deskwire.kit.db import Database, lock
-from deskwire.kit.errors import NotFound, TooMany
+from deskwire.kit.db import Database, acquire_advisory_lock
+from deskwire.kit.errors import NotFound, RateLimited
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id, new_id
 from deskwire.kit.store import Store
-from deskwire.tickets.files.attachments import attached, files
-from deskwire.tickets.files.content_types import PICTURES, Seen, clean_name
-from deskwire.tickets.files.thumbnails import Picture, Pictures
+from deskwire.tickets.files.attachments import build_attachment, files
+from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector, sanitize_filename
+from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker
 from deskwire.workspaces.organizations.organizations import read_visible_by_id
-from deskwire.workspaces.organizations.permissions import Right, demand
+from deskwire.workspaces.organizations.permissions import Permission, require
 
 MAX_UNSENT = 100  # files of one person that are with no message yet; five full messages
-TRY_AGAIN = 3600  # s; unsent files go after a day, sent ones are not counted
+RETRY_AFTER = 3600  # s; unsent files go after a day, sent ones are not counted
 
 logger = logging.getLogger(__name__)
 
@@ -36,85 +36,89 @@ class Uploads:
 
     db: Database
     store: Store
-    limit: int
-    pictures: Pictures = field(default_factory=Pictures)
+    max_file_bytes: int
+    thumbnails: ThumbnailMaker = field(default_factory=ThumbnailMaker)
 
-    async def keep(
-        self, person: PersonId, place: Workspace, name: str, chunks: AsyncIterator[bytes]
-    ) -> Attached:
+    async def save_upload(
+        self, person: PersonId, workspace: Workspace, name: str, chunks: AsyncIterator[bytes]
+    ) -> FileShape:
         """Take one file in, for whoever `may_upload`; it is theirs alone until it is sent.
 
         Raises TooLarge while it arrives. Whatever goes wrong, nothing of it is kept.
         """
-        await self.db.read(check_room, person)
-        taken = await self.take_in(name, chunks)
+        await self.db.read(check_unsent_limit, person)
+        taken = await self.store_file(name, chunks)
         try:
-            row = taken | {"workspace": place, "uploader": person, "created_at": now()}
-            return attached(await self.db.write(record, row))
+            row = taken | {"workspace": workspace, "uploader": person, "created_at": now()}
+            return build_attachment(await self.db.write(insert_file_row, row))
         except BaseException:
-            await self.drop(taken["id"])
+            await self.delete_bytes(taken["id"])
             raise
 
-    async def take_in(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
+    async def store_file(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
         """Put the bytes of a file into the store: what `record` writes of it, but for whose it is,
         where, and since when. Raises TooLarge; whatever goes wrong, nothing of it is kept."""
-        id_, seen = new_id(), Seen(self.limit)
-        await self.store.put(id_, seen.through(chunks))
+        id_, seen = new_id(), FileInspector(self.max_file_bytes)
+        await self.store.put(id_, seen.inspect(chunks))
         try:
-            small = await self._shrink(id_) if seen.type in PICTURES else None
+            small = await self._store_thumbnail(id_) if seen.type in IMAGE_TYPES else None
         except BaseException:
-            await self.drop(id_)
+            await self.delete_bytes(id_)
             raise
         return {
             "id": id_,
             "note": False,
-            "name": clean_name(name),
+            "name": sanitize_filename(name),
             "type": seen.type,
             "size": seen.size,
             "sha256": seen.sha256,
-            "width": small and small.width,
-            "height": small and small.height,
+            "width": small and small.original_width,
+            "height": small and small.original_height,
             "thumbnail": small is not None,
         }
 
-    async def forget(self, person: PersonId, id_: str) -> None:
+    async def discard_unsent(self, person: PersonId, file_id: str) -> None:
         """Take an upload back that was not sent yet."""
-        if await self.db.write(forget_unsent, person, id_):
-            await self.drop(id_)
+        if await self.db.write(delete_unsent_file_row, person, file_id):
+            await self.delete_bytes(file_id)
 
-    async def drop(self, id_: str) -> None:
+    async def delete_bytes(self, file_id: str) -> None:
         """Remove the bytes of a file no row names any more; where that fails, the keeper does."""
         try:
-            await self.store.delete(id_)
-            await self.store.delete(f"{id_}.thumb")
+            await self.store.delete(file_id)
+            await self.store.delete(f"{file_id}.thumb")
         except Exception:
-            logger.exception("the bytes of file %s stay until the keeper comes", id_)
+            logger.exception("the bytes of file %s stay until the keeper comes", file_id)
 
-    async def _shrink(self, id_: str) -> Picture | None:
+    async def _store_thumbnail(self, file_id: str) -> Thumbnail | None:
         """A small picture, kept beside the whole one. Whatever breaks, there is none."""
         try:
-            small = await self.pictures.shrink(await self.store.open(id_))
+            small = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
             if small is not None:
-                await self.store.put(f"{id_}.thumb", once(small.webp))
+                await self.store.put(f"{file_id}.thumb", yield_once(small.webp))
         except Exception:
-            logger.exception("no small picture of file %s", id_)
+            logger.exception("no small picture of file %s", file_id)
             return None
         return small
 
 
-def read_uploader(tx: Connection, access: Access, person: PersonId, place: Workspace) -> Viewer:
+def require_upload_access(
+    tx: Connection, access: Access, person: PersonId, workspace: Workspace
+) -> Viewer:
     """The viewer, if they may file in an organization or take part in a request there."""
     viewer = access.read_viewer(tx, person)
-    if any(each.channel.startswith("ticket:") for each in viewer.grants if each.workspace == place):
+    if any(
+        each.channel.startswith("ticket:") for each in viewer.grants if each.workspace == workspace
+    ):
         return viewer
-    kind, _, id_ = place.partition(":")
+    kind, _, id_ = workspace.partition(":")
     if kind != "org" or not is_id(id_):
         raise NotFound(gettext("There is no such organization, or it is not shared with you."))
-    demand(viewer, Right.FILE, read_visible_by_id(tx, viewer, id_).workspace)
+    require(viewer, Permission.FILE, read_visible_by_id(tx, viewer, id_).workspace)
     return viewer
 
 
-def check_room(tx: Connection, person: PersonId) -> None:
+def check_unsent_limit(tx: Connection, person: PersonId) -> None:
     """Raises TooMany where somebody has very many files that were never sent."""
     mine = (files.c.uploader == person) & files.c.message.is_(None)
     unsent = tx.execute(select(func.count()).select_from(files).where(mine)).scalar_one()
@@ -123,22 +127,24 @@ def check_room(tx: Connection, person: PersonId) -> None:
             "You have %(unsent)s files that were not sent yet. Send them, or wait a day.",
             unsent=unsent,
         )
-        raise TooMany(sentence, TRY_AGAIN)
+        raise RateLimited(sentence, RETRY_AFTER)
 
 
-def record(tx: Connection, values: dict[str, Any]) -> Row[Any]:
+def insert_file_row(tx: Connection, values: dict[str, Any]) -> Row[Any]:
     """Write the row of a file all of whose bytes are in the store."""
-    lock(tx, f"uploads:{values['uploader']}")  # or many at once would all find room
-    check_room(tx, values["uploader"])
+    acquire_advisory_lock(
+        tx, f"uploads:{values['uploader']}"
+    )  # or many at once would all find room
+    check_unsent_limit(tx, values["uploader"])
     return tx.execute(insert(files).values(values).returning(files)).one()
 
 
-def forget_unsent(tx: Connection, person: PersonId, id_: str) -> bool:
+def delete_unsent_file_row(tx: Connection, person: PersonId, file_id: str) -> bool:
     """Forget somebody's own file that is with no message; whether there was one."""
-    mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
+    mine = (files.c.id == file_id) & (files.c.uploader == person) & files.c.message.is_(None)
     return tx.execute(files.delete().where(mine)).rowcount > 0
 
 
-async def once(whole: bytes) -> AsyncIterator[bytes]:
+async def yield_once(content: bytes) -> AsyncIterator[bytes]:
     """All of it at once, for a store."""
-    yield whole
+    yield content

@@ -17,10 +17,10 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Column, Index, Integer, Table, Text
 
 from deskwire.kit.clock import DAY, Millis
-from deskwire.kit.db import declare, metadata
+from deskwire.kit.db import metadata, register_ddl
 from deskwire.tickets.statuses import STATUSES, Status
 
-Day = int  # days since 1970-01-01, UTC
+EpochDay = int  # days since 1970-01-01, UTC
 
 request_days = Table(
     "request_days",
@@ -32,58 +32,60 @@ request_days = Table(
     Index("ix_request_days_day", "day", "status", "change"),
 )
 
-_MORE = (
+_INCREMENT = (
     "INSERT INTO request_days (workspace, day, status, change) "
     "VALUES (NEW.workspace, {day}, NEW.status, 1) ON CONFLICT (workspace, day, status) "
     "DO UPDATE SET change = request_days.change + 1; "
 )
-_FEWER = (
+_DECREMENT = (
     "INSERT INTO request_days (workspace, day, status, change) "
     "VALUES (OLD.workspace, {day}, OLD.status, -1) ON CONFLICT (workspace, day, status) "
     "DO UPDATE SET change = request_days.change - 1; "
 )
-_OPENED = f"NEW.opened_at / {DAY}"
-_DONE = f"CASE WHEN NEW.revision = OLD.revision THEN {{today}} ELSE NEW.active_at / {DAY} END"
-_COUNTED = "status, deleted_at, workspace"
-_IS_OTHER = (
+_OPENED_DAY = f"NEW.opened_at / {DAY}"
+_CHANGED_DAY = (
+    f"CASE WHEN NEW.revision = OLD.revision THEN {{today}} ELSE NEW.active_at / {DAY} END"
+)
+_COUNTED_COLUMNS = "status, deleted_at, workspace"
+_HAS_CHANGED = (
     "NEW.status <> OLD.status OR NEW.workspace <> OLD.workspace "
     "OR (NEW.deleted_at IS NULL) <> (OLD.deleted_at IS NULL)"
 )
-_NEW_IS_THERE = "NEW.deleted_at IS NULL AND substr(NEW.workspace, 1, 4) = 'org:'"
-_OLD_IS_THERE = "OLD.deleted_at IS NULL AND substr(OLD.workspace, 1, 4) = 'org:'"
+_NEW_IS_COUNTED = "NEW.deleted_at IS NULL AND substr(NEW.workspace, 1, 4) = 'org:'"
+_OLD_IS_COUNTED = "OLD.deleted_at IS NULL AND substr(OLD.workspace, 1, 4) = 'org:'"
 
 
-def _sqlite() -> tuple[str, ...]:
+def _build_sqlite_triggers() -> tuple[str, ...]:
     today = "CAST(strftime('%s', 'now') AS INTEGER) / 86400"
-    done = _DONE.format(today=today)
-    changed = f"AFTER UPDATE OF {_COUNTED} ON tickets"
+    done = _CHANGED_DAY.format(today=today)
+    changed = f"AFTER UPDATE OF {_COUNTED_COLUMNS} ON tickets"
     return (
-        f"CREATE TRIGGER tickets_dated_new AFTER INSERT ON tickets WHEN {_NEW_IS_THERE} "
-        f"BEGIN {_MORE.format(day=_OPENED)}END",
-        f"CREATE TRIGGER tickets_dated_gone AFTER DELETE ON tickets WHEN {_OLD_IS_THERE} "
-        f"BEGIN {_FEWER.format(day=today)}END",
-        f"CREATE TRIGGER tickets_dated_out {changed} WHEN {_OLD_IS_THERE} AND ({_IS_OTHER}) "
-        f"BEGIN {_FEWER.format(day=done)}END",
-        f"CREATE TRIGGER tickets_dated_in {changed} WHEN {_NEW_IS_THERE} AND ({_IS_OTHER}) "
-        f"BEGIN {_MORE.format(day=done)}END",
+        f"CREATE TRIGGER tickets_dated_new AFTER INSERT ON tickets WHEN {_NEW_IS_COUNTED} "
+        f"BEGIN {_INCREMENT.format(day=_OPENED_DAY)}END",
+        f"CREATE TRIGGER tickets_dated_gone AFTER DELETE ON tickets WHEN {_OLD_IS_COUNTED} "
+        f"BEGIN {_DECREMENT.format(day=today)}END",
+        f"CREATE TRIGGER tickets_dated_out {changed} WHEN {_OLD_IS_COUNTED} AND ({_HAS_CHANGED}) "
+        f"BEGIN {_DECREMENT.format(day=done)}END",
+        f"CREATE TRIGGER tickets_dated_in {changed} WHEN {_NEW_IS_COUNTED} AND ({_HAS_CHANGED}) "
+        f"BEGIN {_INCREMENT.format(day=done)}END",
     )
 
 
-def _postgresql() -> tuple[str, ...]:
+def _build_postgresql_triggers() -> tuple[str, ...]:
     today = "floor(extract(epoch FROM clock_timestamp()) / 86400)::integer"
-    done = _DONE.format(today=today)
-    changed = f"AFTER UPDATE OF {_COUNTED} ON tickets FOR EACH ROW"
+    done = _CHANGED_DAY.format(today=today)
+    changed = f"AFTER UPDATE OF {_COUNTED_COLUMNS} ON tickets FOR EACH ROW"
     bodies = {
-        "new": _MORE.format(day=_OPENED),
-        "gone": _FEWER.format(day=today),
-        "out": _FEWER.format(day=done),
-        "in": _MORE.format(day=done),
+        "new": _INCREMENT.format(day=_OPENED_DAY),
+        "gone": _DECREMENT.format(day=today),
+        "out": _DECREMENT.format(day=done),
+        "in": _INCREMENT.format(day=done),
     }
     whens = {
-        "new": f"AFTER INSERT ON tickets FOR EACH ROW WHEN ({_NEW_IS_THERE})",
-        "gone": f"AFTER DELETE ON tickets FOR EACH ROW WHEN ({_OLD_IS_THERE})",
-        "out": f"{changed} WHEN ({_OLD_IS_THERE} AND ({_IS_OTHER}))",
-        "in": f"{changed} WHEN ({_NEW_IS_THERE} AND ({_IS_OTHER}))",
+        "new": f"AFTER INSERT ON tickets FOR EACH ROW WHEN ({_NEW_IS_COUNTED})",
+        "gone": f"AFTER DELETE ON tickets FOR EACH ROW WHEN ({_OLD_IS_COUNTED})",
+        "out": f"{changed} WHEN ({_OLD_IS_COUNTED} AND ({_HAS_CHANGED}))",
+        "in": f"{changed} WHEN ({_NEW_IS_COUNTED} AND ({_HAS_CHANGED}))",
     }
     functions = [
         f"CREATE FUNCTION deskwire_dated_{name}() RETURNS trigger LANGUAGE plpgsql AS "
@@ -97,15 +99,15 @@ def _postgresql() -> tuple[str, ...]:
     return (*functions, *triggers)
 
 
-declare("sqlite", _sqlite())
-declare("postgresql", _postgresql())
+register_ddl("sqlite", _build_sqlite_triggers())
+register_ddl("postgresql", _build_postgresql_triggers())
 
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
     """How many requests there were of each status when a day ended; of today, so far."""
 
-    day: Day
+    day: EpochDay
     counts: Mapping[Status, int]
 
     @property
@@ -114,38 +116,43 @@ class DayCount:
         return datetime.fromtimestamp(self.day * DAY / 1000, UTC).date()
 
 
-def day_of(at: Millis) -> Day:
+def to_epoch_day(at: Millis) -> EpochDay:
     """The day a moment is in."""
     return at // DAY
 
 
-def changes_of(told: Iterable[tuple[str, Millis, str]]) -> list[tuple[Day, str, int]]:
+def compute_daily_changes(
+    status_changes: Iterable[tuple[str, Millis, str]],
+) -> list[tuple[EpochDay, str, int]]:
     """The changes that statuses make which were told (ticket, when, status), in order of time for
     each ticket: what `request_days` holds of them."""
     known: dict[str, str] = {}
-    found: list[tuple[Day, str, int]] = []
-    for ticket, at, status in told:
+    found: list[tuple[EpochDay, str, int]] = []
+    for ticket, at, status in status_changes:
         before = known.get(ticket)
         if before == status:
             continue
         if before is not None:
-            found.append((day_of(at), before, -1))
-        found.append((day_of(at), status, 1))
+            found.append((to_epoch_day(at), before, -1))
+        found.append((to_epoch_day(at), status, 1))
         known[ticket] = status
     return found
 
 
-def history_of(
-    now: Mapping[Status, int], changes: Iterable[tuple[Day, str, int]], today: Day, length: int
+def compute_daily_counts(
+    current_counts: Mapping[Status, int],
+    changes: Iterable[tuple[EpochDay, str, int]],
+    today: EpochDay,
+    day_count: int,
 ) -> list[DayCount]:
     """The last `length` days, oldest first, from the numbers of `now` and the changes since."""
-    by_day: dict[Day, dict[str, int]] = {}
+    by_day: dict[EpochDay, dict[str, int]] = {}
     for day, status, change in changes:
         of_day = by_day.setdefault(min(day, today), {})
         of_day[status] = of_day.get(status, 0) + change
-    counts = {status: now.get(status, 0) for status in STATUSES}
+    counts = {status: current_counts.get(status, 0) for status in STATUSES}
     found = []
-    for day in range(today, today - length, -1):
+    for day in range(today, today - day_count, -1):
         found.append(DayCount(day, counts))
         gone = by_day.get(day, {})
         counts = {status: number - gone.get(status, 0) for status, number in counts.items()}

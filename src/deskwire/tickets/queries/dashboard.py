@@ -27,86 +27,97 @@ from sqlalchemy import (
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import DAY
-from deskwire.kit.db import is_shared
+from deskwire.kit.db import is_postgresql
 from deskwire.tickets.messages import messages
-from deskwire.tickets.queries.counts import counted_requests, ticket_counts
-from deskwire.tickets.queries.daily_counts import Day, changes_of, request_days
-from deskwire.tickets.statuses import ENDED, STATUSES, Status
-from deskwire.tickets.tables import OPEN, REQUESTS, tickets
-from deskwire.tickets.visibility import all_requests, own_of, sees_whole, visible_in
-from deskwire.workspaces.organizations.organizations import are_of_deleted
+from deskwire.tickets.queries.counts import is_counted_request, ticket_counts
+from deskwire.tickets.queries.daily_counts import EpochDay, compute_daily_changes, request_days
+from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES, Status
+from deskwire.tickets.tables import IS_OPEN, IS_REQUEST, tickets
+from deskwire.tickets.visibility import (
+    all_requests,
+    can_see_all_tickets,
+    participated_by,
+    visible_in,
+)
+from deskwire.workspaces.organizations.organizations import is_deleted_workspace_uncorrelated
 from deskwire.workspaces.organizations.permissions import is_staff
 from deskwire.workspaces.origin import Principal
 
-Why = Literal["yours", "nobody's"]
+WaitingReason = Literal["yours", "nobody's"]
 
-SHOWN = 6  # requests of each kind; who has more waiting goes on to the list
-OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED)
+MAX_PER_REASON = 6  # requests of each kind; who has more waiting goes on to the list
+OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED_STATUSES)
 
 
 @dataclass(slots=True)
-class Figures:
+class DashboardCounts:
     """How many requests there are by status, how many open ones each assignee has, and what
     changed from a day on."""
 
     counts: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
-    assigned: dict[Principal | None, int] = field(default_factory=dict)  # None: nobody's
-    changes: list[tuple[Day, str, int]] = field(default_factory=list)
+    open_by_assignee: dict[Principal | None, int] = field(default_factory=dict)  # None: nobody's
+    daily_changes: list[tuple[EpochDay, str, int]] = field(default_factory=list)
 
 
-def read_waiting(tx: Connection, viewer: Viewer, workspace: Workspace | None) -> Sequence[Row[Any]]:
+def list_waiting_requests(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None
+) -> Sequence[Row[Any]]:
     """Rows of `tickets`, with `why` they wait, those that wait longest first; of each why one more
     than is shown, where there are more.
 
     `yours`: the viewer's answer is asked for. For the team also what is theirs and spoke last by
     somebody else; and `nobody's`: what nobody has taken on.
     """
-    here = _here(tx, viewer, workspace)
+    here = _build_scope_condition(tx, viewer, workspace)
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
-        return tx.execute(_first("yours", and_(here, asked))).all()
-    on_us = and_(OPEN, tickets.c.status != "waiting")
+        return tx.execute(_select_longest_waiting("yours", and_(here, asked))).all()
+    on_us = and_(IS_OPEN, tickets.c.status != "waiting")
     unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
     theirs = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
     free = and_(on_us, tickets.c.assignee.is_(None))
     parts = [
         # By their ids, which are few: nothing is in the order of who opened what everywhere.
-        _first("yours", and_(here, asked, own_of(viewer, but_in=()))),
-        _first("yours", and_(here, theirs)),
-        _first("nobody's", and_(here, free)),
+        _select_longest_waiting(
+            "yours", and_(here, asked, participated_by(viewer, excluded_workspaces=()))
+        ),
+        _select_longest_waiting("yours", and_(here, theirs)),
+        _select_longest_waiting("nobody's", and_(here, free)),
     ]
     rows = tx.execute(union_all(*(select(part.subquery()) for part in parts))).all()
     return sorted(rows, key=lambda row: (row.active_at, row.id))
 
 
-def read_figures(
-    tx: Connection, viewer: Viewer, workspace: Workspace | None, since: Day
-) -> Figures:
+def read_dashboard_counts(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None, since: EpochDay
+) -> DashboardCounts:
     """The figures of what the viewer may see; two statements for who sees only some of it."""
     if workspace is None and not is_staff(viewer):
-        return Figures()
-    if workspace is None or sees_whole(viewer, workspace):
-        return _read_kept(tx, viewer, workspace, since)
+        return DashboardCounts()
+    if workspace is None or can_see_all_tickets(viewer, workspace):
+        return _read_stored_counts(tx, viewer, workspace, since)
     here = visible_in(tx, viewer, workspace)
-    figures = Figures()
+    figures = DashboardCounts()
     by_both = select(tickets.c.status, tickets.c.assignee, func.count()).where(here)
     for status, assignee, number in tx.execute(by_both.group_by("status", "assignee")):
         figures.counts[status] += number
-        if status not in ENDED:
-            figures.assigned[assignee] = figures.assigned.get(assignee, 0) + number
-    figures.changes = _read_changes(tx, here, since)
+        if status not in ENDED_STATUSES:
+            figures.open_by_assignee[assignee] = figures.open_by_assignee.get(assignee, 0) + number
+    figures.daily_changes = _compute_changes_from_facts(tx, here, since)
     return figures
 
 
-def _read_kept(tx: Connection, viewer: Viewer, workspace: Workspace | None, since: Day) -> Figures:
+def _read_stored_counts(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None, since: EpochDay
+) -> DashboardCounts:
     kept, days = ticket_counts.c, request_days.c
-    in_kept, in_days = counted_requests(), not_(are_of_deleted(days.workspace))
-    is_open = and_(all_requests(), OPEN)
+    in_kept, in_days = is_counted_request(), not_(is_deleted_workspace_uncorrelated(days.workspace))
+    is_open = and_(all_requests(), IS_OPEN)
     if workspace is not None:
         in_kept, in_days = kept.workspace == workspace, days.workspace == workspace
         # SQLite takes any workspace for small: it would walk it, not what is open.
-        place = tickets.c.workspace if is_shared(tx) else tickets.c.workspace + ""
-        is_open = and_(tickets.c.deleted_at.is_(None), REQUESTS, OPEN, place == workspace)
+        place = tickets.c.workspace if is_postgresql(tx) else tickets.c.workspace + ""
+        is_open = and_(tickets.c.deleted_at.is_(None), IS_REQUEST, IS_OPEN, place == workspace)
     rows = tx.execute(
         union_all(
             select(literal("count"), kept.status, literal(0), func.sum(kept.tickets))
@@ -120,33 +131,33 @@ def _read_kept(tx: Connection, viewer: Viewer, workspace: Workspace | None, sinc
             .group_by(days.status, days.day),
         )
     )
-    figures = Figures()
+    figures = DashboardCounts()
     for kind, word, day, number in rows:
         match kind:
             case "count":
                 figures.counts[word] = int(number)
             case "assigned":
-                figures.assigned[word] = int(number)
+                figures.open_by_assignee[word] = int(number)
             case _:
-                figures.changes.append((day, word, int(number)))
+                figures.daily_changes.append((day, word, int(number)))
     return figures
 
 
-def _read_changes(
-    tx: Connection, here: ColumnElement[bool], since: Day
-) -> list[tuple[Day, str, int]]:
+def _compute_changes_from_facts(
+    tx: Connection, scope: ColumnElement[bool], since: EpochDay
+) -> list[tuple[EpochDay, str, int]]:
     """From the facts themselves: nobody else's numbers may be told to who sees a few requests."""
     rows = tx.execute(
         select(messages.c.ticket, messages.c.at, messages.c.data)
         .join(tickets, tickets.c.id == messages.c.ticket)
-        .where(here, tickets.c.active_at >= since * DAY, messages.c.kind == "system")
+        .where(scope, tickets.c.active_at >= since * DAY, messages.c.kind == "system")
         .order_by(messages.c.ticket, messages.c.at, messages.c.id)
     )
-    told = [(row.ticket, row.at, status) for row in rows if (status := _status_in(row.data))]
-    return [change for change in changes_of(told) if change[0] >= since]
+    told = [(row.ticket, row.at, status) for row in rows if (status := _parse_status(row.data))]
+    return [change for change in compute_daily_changes(told) if change[0] >= since]
 
 
-def _status_in(data: str) -> str | None:
+def _parse_status(data: str) -> str | None:
     """The status a fact sets, if it does: by an action, or by hand."""
     fact = json.loads(data)
     values = fact.get("set") or fact.get("edit") or {}
@@ -154,18 +165,20 @@ def _status_in(data: str) -> str | None:
     return str(status) if status is not None else None
 
 
-def _here(tx: Connection, viewer: Viewer, workspace: Workspace | None) -> ColumnElement[bool]:
+def _build_scope_condition(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None
+) -> ColumnElement[bool]:
     if workspace is not None:
-        return and_(visible_in(tx, viewer, workspace), REQUESTS)
+        return and_(visible_in(tx, viewer, workspace), IS_REQUEST)
     among = [] if is_staff(viewer) else [false()]
     return and_(all_requests(), *among)
 
 
-def _first(why: Why, chosen: ColumnElement[bool]) -> Select[Any]:
+def _select_longest_waiting(reason: WaitingReason, condition: ColumnElement[bool]) -> Select[Any]:
     order = (tickets.c.active_at, tickets.c.id)
     return (
-        select(*tickets.c, literal(why).label("why"))
-        .where(chosen)
+        select(*tickets.c, literal(reason).label("why"))
+        .where(condition)
         .order_by(*order)
-        .limit(SHOWN + 1)
+        .limit(MAX_PER_REASON + 1)
     )

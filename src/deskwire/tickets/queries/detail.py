@@ -8,29 +8,29 @@ from sqlalchemy import Connection, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
-from deskwire.events.types.registry import Line, Who
+from deskwire.events.types.registry import Line, PrincipalRef
 from deskwire.tickets import messages
 from deskwire.tickets.tables import participants
-from deskwire.tickets.ticket import Ticket, named
-from deskwire.tickets.visibility import read_visible_row
+from deskwire.tickets.ticket import Ticket, build_tickets
+from deskwire.tickets.visibility import read_visible_ticket_row
 from deskwire.workspaces.names import read_names
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
+class TicketDetail:
     """All that a ticket's page shows of the ticket."""
 
     ticket: Ticket
     lines: list[Line]
-    participants: list[tuple[Who, str]]  # with their role in it, the opener first
+    participants: list[tuple[PrincipalRef, str]]  # with their role in it, the opener first
 
 
-def read_conversation(
+def read_ticket_detail(
     tx: Connection, viewer: Viewer, workspace: Workspace, number: int
-) -> Conversation:
+) -> TicketDetail:
     """A ticket the viewer may open; NotFound otherwise, whether it exists or not."""
-    row = read_visible_row(tx, viewer, workspace, number)
-    entries = messages.read_rows(tx, row.id)
+    row = read_visible_ticket_row(tx, viewer, workspace, number)
+    entries = messages.read_timeline_rows(tx, row.id)
     taking_part = tx.execute(
         select(participants.c.principal, participants.c.role)
         .where(participants.c.ticket == row.id)
@@ -38,8 +38,8 @@ def read_conversation(
     ).all()
     shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
     names = read_names(tx, [*shown, *(each.principal for each in taking_part)])
-    return Conversation(
-        named([row], names)[0],
-        messages.lines_of(entries, names),
+    return TicketDetail(
+        build_tickets([row], names)[0],
+        messages.build_lines(entries, names),
         [(names[each.principal], each.role) for each in taking_part],
     )

@@ -30,33 +30,42 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.kit.pagination import key_of, parse_key
-from deskwire.kit.text import words_of
-from deskwire.tickets.participants import Circle, read_circle
-from deskwire.tickets.queries.counts import by_status, count, count_all_requests, count_rows
-from deskwire.tickets.queries.list_tickets import MAX_QUERY, MAX_WORDS
-from deskwire.tickets.search_index import having
-from deskwire.tickets.statuses import ENDED, STATUSES, Status
-from deskwire.tickets.tables import REQUESTS, tickets
-from deskwire.tickets.ticket import Ticket, named
+from deskwire.kit.pagination import format_page_key, parse_page_key
+from deskwire.kit.text import split_words
+from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.queries.counts import (
+    count_all_requests,
+    count_by_status,
+    count_matching_by_status,
+    fill_missing_statuses,
+)
+from deskwire.tickets.queries.list_tickets import MAX_QUERY_LENGTH, MAX_QUERY_WORDS
+from deskwire.tickets.search_index import select_matching_ticket_ids
+from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES, Status
+from deskwire.tickets.tables import IS_REQUEST, tickets
+from deskwire.tickets.ticket import Ticket, build_tickets
 from deskwire.tickets.timeline_text import PRIORITY_LABELS
-from deskwire.tickets.validation import storable
-from deskwire.tickets.visibility import all_requests, read_at, visible_in, visible_to
-from deskwire.tickets.workspace_names import Places, complete, read_places
-from deskwire.workspaces.names import find_called
+from deskwire.tickets.validation import strip_unstorable
+from deskwire.tickets.visibility import all_requests, last_read_at, visible_in, visible_to
+from deskwire.tickets.workspace_names import (
+    WorkspaceNames,
+    read_missing_workspace_names,
+    read_workspace_names,
+)
+from deskwire.workspaces.names import find_by_name_prefix
 from deskwire.workspaces.organizations.permissions import is_staff
 
 Sort = Literal["active", "newest", "oldest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-EVERYWHERE: Workspace = "org:"  # no organization's: the circle of all is the team
-Nobody = Literal["nobody"]
-NOBODY: Nobody = "nobody"  # instead of an assignee's id
-PAGE = 50  # rows; more than two screens are searched, not scrolled
-FILTERS = ("category", "requester", "assignee", "priority", "label")
+ALL_ORGANIZATIONS: Workspace = "org:"  # no organization's: the circle of all is the team
+Unassigned = Literal["nobody"]
+UNASSIGNED: Unassigned = "nobody"  # instead of an assignee's id
+PAGE_SIZE = 50  # rows; more than two screens are searched, not scrolled
+FILTER_FIELDS = ("category", "requester", "assignee", "priority", "label")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RequestFilter:
     """What somebody wants to see; `after` is the key of the last row of the page before."""
 
     status: Status | None = None
@@ -72,22 +81,22 @@ class Wish:
     after: str = ""
 
     @property
-    def is_plain(self) -> bool:
+    def is_default_view(self) -> bool:
         """Whether a changed row's place in the list follows from the row and its status alone."""
-        return replace(self, status=None) == Wish()
+        return replace(self, status=None) == RequestFilter()
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything but the status narrows the list."""
-        return replace(self, status=None, sort="active", after="") != Wish()
+        return replace(self, status=None, sort="active", after="") != RequestFilter()
 
     @property
-    def fields(self) -> dict[str, str]:
+    def query_fields(self) -> dict[str, str]:
         """As a URL says it; what is as usual is left out."""
         said = {
             "status": self.status or "",
             "q": self.query,
-            **{name: getattr(self, name) for name in FILTERS},
+            **{name: getattr(self, name) for name in FILTER_FIELDS},
             "unread": "yes" if self.unread else "",
             "waiting": "yes" if self.waiting else "",
             "sort": "" if self.sort == "active" else self.sort,
@@ -97,7 +106,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedRequest:
     """A request in a list, and whether it holds replies that the viewer has not read."""
 
     ticket: Ticket
@@ -105,86 +114,101 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RequestResults:
     """One page, how many there are by status, and where the next one begins (None: it is last).
 
     `circle`: of the organization, or of the team where it is of all.
     """
 
-    requests: list[Listed]
+    requests: list[ListedRequest]
     counts: dict[Status, int]
     next: str | None
-    circle: Circle
+    people: RequestPeople
 
     @property
     def total(self) -> int:
         return sum(self.counts.values())
 
 
-def parse_wish(fields: Mapping[str, str]) -> Wish:
+def parse_request_filter(fields: Mapping[str, str]) -> RequestFilter:
     """What a URL asks for; what it cannot mean falls back to the default."""
-    said = {name: storable(fields.get(name, "")).strip()[:MAX_QUERY] for name in FILTERS}
+    said = {
+        name: strip_unstorable(fields.get(name, "")).strip()[:MAX_QUERY_LENGTH]
+        for name in FILTER_FIELDS
+    }
     if said["priority"] not in PRIORITY_LABELS:
         said["priority"] = ""
-    return Wish(
+    return RequestFilter(
         status=next((word for word in STATUSES if word == fields.get("status")), None),
-        query=" ".join(storable(fields.get("q", "")).split())[:MAX_QUERY],
+        query=" ".join(strip_unstorable(fields.get("q", "")).split())[:MAX_QUERY_LENGTH],
         unread=fields.get("unread") == "yes",
         waiting=fields.get("waiting") == "yes",
         sort=next((word for word in SORTS if word == fields.get("sort")), "active"),
-        after=fields.get("after", "") if parse_key(fields.get("after", "")) else "",
+        after=fields.get("after", "") if parse_page_key(fields.get("after", "")) else "",
         **said,
     )
 
 
-def find(
+def read_request_results(
     tx: Connection,
     viewer: Viewer,
     workspace: Workspace | None,
-    wish: Wish,
-    places: Places | None = None,
-) -> Found:
+    request_filter: RequestFilter,
+    known_names: WorkspaceNames | None = None,
+) -> RequestResults:
     """The page `wish` asks for, of what the viewer may see of an organization, or of all (None:
     only the team finds anything there).
 
     `places`: what is known of organizations and categories; a statement less for each kind.
     """
-    hits = _hits(tx, workspace, wish.query)
-    narrower = _filters(viewer, wish)
-    seen = and_(_visible(tx, viewer, workspace, hits), *narrower)
-    rows = _page(tx, viewer, seen, wish)
-    if len(rows) <= PAGE and wish.status is None and not wish.after:  # it is all there is
-        counts = by_status(Counter(row.status for row in rows))
+    hits = _select_matches(tx, workspace, request_filter.query)
+    narrower = _build_filter_conditions(viewer, request_filter)
+    seen = and_(_build_visible_condition(tx, viewer, workspace, hits), *narrower)
+    rows = _read_result_rows(tx, viewer, seen, request_filter)
+    if (
+        len(rows) <= PAGE_SIZE and request_filter.status is None and not request_filter.after
+    ):  # it is all there is
+        counts = fill_missing_statuses(Counter(row.status for row in rows))
     elif hits is not None or narrower:
-        counts = count_rows(tx, seen)
+        counts = count_matching_by_status(tx, seen)
     elif workspace is None:
         counts = count_all_requests(tx, viewer)
     else:
-        counts = count(tx, viewer, workspace)
-    shown = rows[:PAGE]
+        counts = count_by_status(tx, viewer, workspace)
+    shown = rows[:PAGE_SIZE]
     persons = [person for row in shown for person in (row.opener, row.assignee)]
-    circle = read_circle(tx, workspace or EVERYWHERE, persons)
-    found = named(shown, circle.names_of(tx, persons), complete(tx, shown, places))
-    return Found(
-        [Listed(ticket, bool(row.unread)) for ticket, row in zip(found, shown, strict=True)],
+    circle = read_request_people(tx, workspace or ALL_ORGANIZATIONS, persons)
+    found = build_tickets(
+        shown,
+        circle.resolve_names(tx, persons),
+        read_missing_workspace_names(tx, shown, known_names),
+    )
+    return RequestResults(
+        [ListedRequest(ticket, bool(row.unread)) for ticket, row in zip(found, shown, strict=True)],
         counts,
-        _key_of(shown[-1], wish.sort) if len(rows) > PAGE else None,
+        _build_page_key(shown[-1], request_filter.sort) if len(rows) > PAGE_SIZE else None,
         circle,
     )
 
 
-def read_one(tx: Connection, viewer: Viewer, ticket_id: str) -> tuple[Listed, Circle]:
+def read_request(
+    tx: Connection, viewer: Viewer, ticket_id: str
+) -> tuple[ListedRequest, RequestPeople]:
     """One request the viewer may see, and its circle with who takes part in it."""
-    row = read_row(tx, viewer, ticket_id)
+    row = read_request_row(tx, viewer, ticket_id)
     persons = [row.opener, row.assignee]
-    circle = read_circle(tx, row.workspace, persons, row.id)
-    [ticket] = named([row], circle.names_of(tx, persons), read_places(tx, [row]))
-    return Listed(ticket, bool(row.unread)), circle
+    circle = read_request_people(tx, row.workspace, persons, row.id)
+    [ticket] = build_tickets(
+        [row], circle.resolve_names(tx, persons), read_workspace_names(tx, [row])
+    )
+    return ListedRequest(ticket, bool(row.unread)), circle
 
 
-def read_row(tx: Connection, viewer: Viewer, ticket_id: str) -> Row[Any]:
+def read_request_row(tx: Connection, viewer: Viewer, ticket_id: str) -> Row[Any]:
     """The row of a request the viewer may see, with `unread`; NotFound otherwise."""
-    chosen = _with_unread(viewer).where(visible_to(viewer), tickets.c.id == ticket_id, REQUESTS)
+    chosen = _select_with_unread(viewer).where(
+        visible_to(viewer), tickets.c.id == ticket_id, IS_REQUEST
+    )
     row = tx.execute(chosen).one_or_none()
     if row is None:
         raise NotFound(gettext("There is no such request, or it is not shared with you."))
@@ -196,7 +220,7 @@ def is_unread(viewer: Viewer) -> ColumnElement[bool]:
     return and_(
         tickets.c.spoken_at.is_not(None),
         tickets.c.spoken_by != viewer.person,
-        tickets.c.spoken_at > func.coalesce(read_at(viewer), 0),
+        tickets.c.spoken_at > func.coalesce(last_read_at(viewer), 0),
     )
 
 
@@ -211,78 +235,96 @@ def count_unread(
     return {row[0]: row[1] for row in rows}
 
 
-def waits_on(viewer: Viewer) -> ColumnElement[bool]:
+def is_waiting_on(viewer: Viewer) -> ColumnElement[bool]:
     """What the viewer is to do something about: their answer is asked for, or it is theirs."""
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
         return asked
-    mine = and_(tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED, "waiting"]))
+    mine = and_(
+        tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED_STATUSES, "waiting"])
+    )
     return or_(asked, mine)
 
 
-def _visible(
-    tx: Connection, viewer: Viewer, workspace: Workspace | None, hits: Select[Any] | None
+def _build_visible_condition(
+    tx: Connection, viewer: Viewer, workspace: Workspace | None, matching_ids: Select[Any] | None
 ) -> ColumnElement[bool]:
     if workspace is not None:
-        return visible_in(tx, viewer, workspace, hits)
-    among: list[ColumnElement[bool]] = [] if hits is None else [tickets.c.id.in_(hits)]
+        return visible_in(tx, viewer, workspace, matching_ids)
+    among: list[ColumnElement[bool]] = (
+        [] if matching_ids is None else [tickets.c.id.in_(matching_ids)]
+    )
     if not is_staff(viewer):
         among.append(false())
     return and_(all_requests(), *among)
 
 
-def _filters(viewer: Viewer, wish: Wish) -> list[ColumnElement[bool]]:
+def _build_filter_conditions(
+    viewer: Viewer, request_filter: RequestFilter
+) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if wish.category:
-        found.append(tickets.c.category == wish.category)
-    if wish.requester:
-        found.append(tickets.c.opener == wish.requester)
-    if wish.assignee:
-        is_free = wish.assignee == NOBODY
+    if request_filter.category:
+        found.append(tickets.c.category == request_filter.category)
+    if request_filter.requester:
+        found.append(tickets.c.opener == request_filter.requester)
+    if request_filter.assignee:
+        is_free = request_filter.assignee == UNASSIGNED
         found.append(
-            tickets.c.assignee.is_(None) if is_free else tickets.c.assignee == wish.assignee
+            tickets.c.assignee.is_(None)
+            if is_free
+            else tickets.c.assignee == request_filter.assignee
         )
-    if wish.priority:
-        found.append(tickets.c.priority == wish.priority)
-    if wish.label:
-        found.append(tickets.c.tags.contains(_in_json(wish.label), autoescape=True))
-    if wish.unread:
+    if request_filter.priority:
+        found.append(tickets.c.priority == request_filter.priority)
+    if request_filter.label:
+        found.append(
+            tickets.c.tags.contains(_quote_json_string(request_filter.label), autoescape=True)
+        )
+    if request_filter.unread:
         found.append(is_unread(viewer))
-    if wish.waiting:
-        found.append(waits_on(viewer))
+    if request_filter.waiting:
+        found.append(is_waiting_on(viewer))
     return found
 
 
-def _in_json(label: str) -> str:
+def _quote_json_string(label: str) -> str:
     """A label as it stands in the column's JSON list."""
     escaped = label.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def _page(tx: Connection, viewer: Viewer, seen: ColumnElement[bool], wish: Wish) -> list[Row[Any]]:
-    at = tickets.c.active_at if wish.sort == "active" else tickets.c.opened_at
-    chosen = seen if wish.status is None else and_(seen, tickets.c.status == wish.status)
-    if (key := parse_key(wish.after)) is not None:
+def _read_result_rows(
+    tx: Connection, viewer: Viewer, condition: ColumnElement[bool], request_filter: RequestFilter
+) -> list[Row[Any]]:
+    at = tickets.c.active_at if request_filter.sort == "active" else tickets.c.opened_at
+    chosen = (
+        condition
+        if request_filter.status is None
+        else and_(condition, tickets.c.status == request_filter.status)
+    )
+    if (key := parse_page_key(request_filter.after)) is not None:
         here = tuple_(at, tickets.c.id)
         there = tuple_(literal(key[0]), literal(key[1]))
-        chosen = and_(chosen, here > there if wish.sort == "oldest" else here < there)
+        chosen = and_(chosen, here > there if request_filter.sort == "oldest" else here < there)
     keys = (at, tickets.c.id)
-    order = [key.asc() if wish.sort == "oldest" else key.desc() for key in keys]
-    asked = _with_unread(viewer).where(chosen).order_by(*order).limit(PAGE + 1)
+    order = [key.asc() if request_filter.sort == "oldest" else key.desc() for key in keys]
+    asked = _select_with_unread(viewer).where(chosen).order_by(*order).limit(PAGE_SIZE + 1)
     return [*tx.execute(asked)]
 
 
-def _with_unread(viewer: Viewer) -> Select[Any]:
+def _select_with_unread(viewer: Viewer) -> Select[Any]:
     return select(*tickets.c, case((is_unread(viewer), 1), else_=0).label("unread"))
 
 
-def _hits(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
-    words = words_of(query)[:MAX_WORDS]
+def _select_matches(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
+    words = split_words(query)[:MAX_QUERY_WORDS]
     if not words:  # of signs alone nothing is found
         return select(tickets.c.id).where(false()) if query else None
-    called = find_called(tx, workspace, words) if workspace else {word: set() for word in words}
-    return having(tx, workspace, called)
+    called = (
+        find_by_name_prefix(tx, workspace, words) if workspace else {word: set() for word in words}
+    )
+    return select_matching_ticket_ids(tx, workspace, called)
 
 
-def _key_of(row: Row[Any], sort: Sort) -> str:
-    return key_of(row.active_at if sort == "active" else row.opened_at, row.id)
+def _build_page_key(row: Row[Any], sort: Sort) -> str:
+    return format_page_key(row.active_at if sort == "active" else row.opened_at, row.id)

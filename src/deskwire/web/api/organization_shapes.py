@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from deskwire.web.api.shapes import At, Change, Everything, Given, Page, Shown
+from deskwire.web.api.shapes import (
+    ListResponse,
+    PageResponse,
+    PatchBody,
+    RequestBody,
+    ResponseBody,
+    Timestamp,
+)
 from deskwire.workspaces.organizations.organizations import Visibility
 from deskwire.workspaces.organizations.permissions import ClientRole, InternalRole
 
 
-class NewOrganization(Given):
+class NewOrganization(RequestBody):
     """An organization to be founded."""
 
     name: str = Field(description="2 to 80 characters")
     slug: str = Field(default="", description="of its address; without it made of the name")
 
 
-class OrganizationChange(Change):
+class OrganizationChange(PatchBody):
     """What is to be different about an organization. All of it happens, or nothing."""
 
     name: str = ""
@@ -27,7 +34,7 @@ class OrganizationChange(Change):
     )
 
 
-class OrganizationNow(Shown):
+class OrganizationNow(ResponseBody):
     """An organization."""
 
     id: str
@@ -35,55 +42,55 @@ class OrganizationNow(Shown):
     name: str
     about: str | None
     visibility: Visibility
-    created_at: At
+    created_at: Timestamp
     revision: int
     href: str = Field(description="its page")
     role: ClientRole | None = Field(description="your own role in it; null: none")
     rights: list[str] = Field(description="what you may do in it")
 
 
-class OrganizationPage(Page):
+class OrganizationPage(PageResponse):
     """Organizations, by name."""
 
     items: list[OrganizationNow]
 
 
-class MemberNow(Shown):
+class MemberNow(ResponseBody):
     """Somebody in an organization."""
 
     id: str
     name: str
     email: str | None
     role: str
-    joined_at: At
+    joined_at: Timestamp
 
 
-class MemberList(Everything):
+class MemberList(ListResponse):
     """The members of an organization, by name."""
 
     items: list[MemberNow]
 
 
-class NewRole(Given):
+class NewRole(RequestBody):
     """Another role."""
 
     role: ClientRole
 
 
-class NewInvitation(Given):
+class NewInvitation(RequestBody):
     """Whom to invite."""
 
     email: str
     role: ClientRole
 
 
-class InvitationNow(Shown):
+class InvitationNow(ResponseBody):
     """An invitation that can still be accepted."""
 
     id: str
     email: str
     role: str
-    expires_at: At
+    expires_at: Timestamp
 
 
 class InvitationMade(InvitationNow):
@@ -92,25 +99,25 @@ class InvitationMade(InvitationNow):
     link: str = Field(description="for whoever is invited; told this once")
 
 
-class InvitationList(Everything):
+class InvitationList(ListResponse):
     """Open invitations, the newest first."""
 
     items: list[InvitationNow]
 
 
-class NewCategory(Given):
+class NewCategory(RequestBody):
     """A category to be added."""
 
     name: str = Field(description="2 to 80 characters")
 
 
-class CategoryChange(Given):
+class CategoryChange(RequestBody):
     """What is to be different about a category."""
 
     archived: bool = Field(description="old requests keep it, new ones cannot have it")
 
 
-class CategoryNow(Shown):
+class CategoryNow(ResponseBody):
     """What a request may be about."""
 
     id: str
@@ -118,13 +125,13 @@ class CategoryNow(Shown):
     archived: bool
 
 
-class CategoryList(Everything):
+class CategoryList(ListResponse):
     """Categories in their order, archived ones last."""
 
     items: list[CategoryNow]
 
 
-class Me(Shown):
+class Me(ResponseBody):
     """Who is signed in."""
 
     id: str

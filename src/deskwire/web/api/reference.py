@@ -10,13 +10,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deskwire.web.api.openapi import ID, SCHEMAS, Endpoints, Json, describe
-from deskwire.web.auth.sessions import cookie_of
-from deskwire.web.dependencies import Site
+from deskwire.web.api.openapi import ID_SCHEMA, SCHEMAS, Endpoints, Json, build_document
+from deskwire.web.auth.sessions import cookie_name
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.problems import PROBLEMS
 from deskwire.web.rendering.render import Render
 
-METHODS = ("get", "post", "put", "patch", "delete")
+HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,125 +25,132 @@ class Field:
 
     name: str
     type: str
-    mark: str  # `optional`, or where a parameter stands
-    about: str
+    qualifier: str  # `optional`, or where a parameter stands
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class OperationView:
     """One operation, as the page shows it."""
 
     id: str
     method: str
     path: str
     title: str
-    about: str
+    description: str
     parameters: list[Field]
-    takes: str  # the name of a shape, or a media type; nothing where there is no body
+    body_type: str  # the name of a shape, or a media type; nothing where there is no body
     status: str
-    gives: str
+    response_type: str
 
 
-class Reference:
+class ApiReference:
     """`/api/openapi.json` and `/api/docs`, of the addresses in `table`."""
 
-    def __init__(self, site: Site, render: Render, table: Sequence[tuple[str, Endpoints]]) -> None:
-        self._site = site
+    def __init__(
+        self, deps: Dependencies, render: Render, endpoints_by_path: Sequence[tuple[str, Endpoints]]
+    ) -> None:
+        self._deps = deps
         self._render = render
-        self._table = table
+        self._table = endpoints_by_path
 
     @cached_property
     def document(self) -> Json:
-        url = self._site.public_url
-        cookie = cookie_of(secure=url.startswith("https://"))
-        return describe(self._table, self._site.version, url, cookie)
+        url = self._deps.public_url
+        cookie = cookie_name(secure=url.startswith("https://"))
+        return build_document(self._table, self._deps.version, url, cookie)
 
-    async def json(self, _request: Request) -> Response:
+    async def show_json(self, _request: Request) -> Response:
         """GET /api/openapi.json."""
         return JSONResponse(self.document)
 
-    async def page(self, request: Request) -> Response:
+    async def show_page(self, request: Request) -> Response:
         """GET /api/docs."""
         context = {
             "about": self.document["info"]["description"],
-            "groups": groups_of(self.document),
-            "shapes": shapes_of(self.document),
+            "groups": group_operations(self.document),
+            "shapes": describe_schemas(self.document),
             "problems": PROBLEMS,
         }
         return self._render(request, "api.html", context)
 
 
-def groups_of(document: Json) -> dict[str, list[Shown]]:
+def group_operations(document: Json) -> dict[str, list[OperationView]]:
     """The operations of a document by their tag."""
-    found: dict[str, list[Shown]] = {}
+    found: dict[str, list[OperationView]] = {}
     for path, item in document["paths"].items():
-        for method in METHODS:
+        for method in HTTP_METHODS:
             if method in item:
-                shown = _shown(path, method, item[method], item.get("parameters", []))
+                shown = _to_operation_view(path, method, item[method], item.get("parameters", []))
                 found.setdefault(item[method]["tags"][0], []).append(shown)
     return found
 
 
-def shapes_of(document: Json) -> dict[str, tuple[str, list[Field]]]:
+def describe_schemas(document: Json) -> dict[str, tuple[str, list[Field]]]:
     """The shapes of a document: what each is, and its fields."""
     schemas = document["components"]["schemas"]
-    return {name: (_about(schema), [*_fields(schema)]) for name, schema in sorted(schemas.items())}
+    return {
+        name: (_description(schema), [*_schema_fields(schema)])
+        for name, schema in sorted(schemas.items())
+    }
 
 
-def type_of(schema: Json) -> str:
+def describe_type(schema: Json) -> str:
     """What a value is, in words: `string`, `list of Named`, `integer or null`."""
     if "$ref" in schema:
         return str(schema["$ref"]).removeprefix(SCHEMAS)
     if "anyOf" in schema:
-        return " or ".join(map(type_of, schema["anyOf"]))
+        return " or ".join(map(describe_type, schema["anyOf"]))
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return str(schema["const"])
-    if schema.get("pattern") == ID["pattern"]:
+    if schema.get("pattern") == ID_SCHEMA["pattern"]:
         return "id"
     if schema.get("type") == "array":
-        return f"list of {type_of(schema['items'])}"
+        return f"list of {describe_type(schema['items'])}"
     if schema.get("type") == "object":
-        return f"{type_of(schema['additionalProperties'])} by name"
+        return f"{describe_type(schema['additionalProperties'])} by name"
     return {"date-time": "time"}.get(schema.get("format", ""), str(schema.get("type", "anything")))
 
 
-def _shown(path: str, method: str, said: Json, parameters: list[Json]) -> Shown:
-    status, done = next(iter(said["responses"].items()))
-    body = said.get("requestBody", {}).get("content", {})
-    return Shown(
-        said["operationId"],
+def _to_operation_view(
+    path: str, method: str, operation: Json, parameters: list[Json]
+) -> OperationView:
+    status, done = next(iter(operation["responses"].items()))
+    body = operation.get("requestBody", {}).get("content", {})
+    return OperationView(
+        operation["operationId"],
         method.upper(),
         path,
-        said["summary"],
-        said.get("description", ""),
-        [*_parameters([*parameters, *said.get("parameters", [])])],
-        _content(body),
+        operation["summary"],
+        operation.get("description", ""),
+        [*_parameter_fields([*parameters, *operation.get("parameters", [])])],
+        _content_type(body),
         status,
-        _content(done.get("content", {})),
+        _content_type(done.get("content", {})),
     )
 
 
-def _parameters(said: Iterable[Json]) -> Iterator[Field]:
-    for each in said:
+def _parameter_fields(parameters: Iterable[Json]) -> Iterator[Field]:
+    for each in parameters:
         place = "" if each["in"] == "query" else f"in the {each['in']}"
-        yield Field(each["name"], type_of(each["schema"]), place, _about(each))
+        yield Field(each["name"], describe_type(each["schema"]), place, _description(each))
 
 
-def _fields(schema: Json) -> Iterator[Field]:
+def _schema_fields(schema: Json) -> Iterator[Field]:
     for name, each in schema.get("properties", {}).items():
         mark = "" if name in schema.get("required", ()) else "optional"
-        yield Field(name, type_of(each), mark, _about(each))
+        yield Field(name, describe_type(each), mark, _description(each))
 
 
-def _content(content: dict[str, Any]) -> str:
+def _content_type(content: dict[str, Any]) -> str:
     kinds = [
-        type_of(each["schema"]) if "$ref" in each["schema"] else kind
+        describe_type(each["schema"]) if "$ref" in each["schema"] else kind
         for kind, each in content.items()
     ]
     return " or ".join(kinds)
 
 
-def _about(schema: Json) -> str:
+def _description(schema: Json) -> str:
     return str(schema.get("description", ""))

@@ -6,30 +6,37 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from deskwire.events.types.registry import Attached, LineKind, Named, Side, StatusWord, Who
-from deskwire.tickets.actions.post_message import Kind
+from deskwire.events.types.registry import (
+    AuthorKind,
+    FileShape,
+    LineKind,
+    NamedRef,
+    PrincipalRef,
+    StatusName,
+)
+from deskwire.tickets.actions.post_message import MessageKind
 from deskwire.tickets.actions.update import MAX_LABELS
-from deskwire.tickets.files.attachments import MAX_FILES
-from deskwire.tickets.queries.list_requests import Nobody, Sort
-from deskwire.tickets.queries.list_tickets import MAX_QUERY
+from deskwire.tickets.files.attachments import MAX_FILES_PER_MESSAGE
+from deskwire.tickets.queries.list_requests import Sort, Unassigned
+from deskwire.tickets.queries.list_tickets import MAX_QUERY_LENGTH
 from deskwire.tickets.timeline_text import Priority
 from deskwire.web.api.shapes import (
-    At,
-    Change,
-    Everything,
-    Given,
     Id,
-    Page,
+    ListResponse,
     PageQuery,
-    Query,
-    Shown,
+    PageResponse,
+    PatchBody,
+    QueryParams,
+    RequestBody,
+    ResponseBody,
     Slug,
+    Timestamp,
 )
 
-Words = Annotated[str, StringConstraints(max_length=MAX_QUERY)]
+SearchText = Annotated[str, StringConstraints(max_length=MAX_QUERY_LENGTH)]
 
 
-class OfOrganization(Query):
+class OrganizationQuery(QueryParams):
     """Which organization is meant."""
 
     organization: Slug | None = Field(
@@ -37,22 +44,22 @@ class OfOrganization(Query):
     )
 
 
-class RequestQuery(PageQuery, OfOrganization):
+class RequestQuery(PageQuery, OrganizationQuery):
     """Which requests, in which order."""
 
-    status: StatusWord | None = None
-    q: Words = Field(default="", description="words in title, replies and names")
+    status: StatusName | None = None
+    q: SearchText = Field(default="", description="words in title, replies and names")
     category: Id | None = None
     requester: Id | None = None
-    assignee: Id | Nobody | None = Field(default=None, description="a person's id, or `nobody`")
+    assignee: Id | Unassigned | None = Field(default=None, description="a person's id, or `nobody`")
     priority: Priority | None = None
-    label: Words = ""
+    label: SearchText = ""
     unread: bool = Field(default=False, description="only those with replies one has not read")
     waiting: bool = Field(default=False, description="only those that wait for oneself")
     sort: Sort = "active"
 
 
-class NewRequest(Given):
+class NewRequest(RequestBody):
     """A request to be filed."""
 
     id: Id | None = Field(default=None, description="chosen by you: sent twice, it is filed once")
@@ -60,15 +67,17 @@ class NewRequest(Given):
     text: str = Field(description="what it is about, in Markdown")
     category: Id | None = None
     priority: Priority | None = None
-    files: list[Id] = Field(default=[], max_length=MAX_FILES, description="uploaded to `/files`")
+    files: list[Id] = Field(
+        default=[], max_length=MAX_FILES_PER_MESSAGE, description="uploaded to `/files`"
+    )
     requester: Id | None = Field(default=None, description="whose it is to be; for the team")
 
 
-class RequestChange(Change):
+class RequestChange(PatchBody):
     """What is to be different about a request. All of it happens, or nothing."""
 
     subject: str = ""
-    status: StatusWord = "new"
+    status: StatusName = "new"
     assignee: Id | None = Field(default=None, description="null: nobody")
     category: Id | None = Field(default=None, description="null: none")
     priority: Priority | None = Field(default=None, description="null: none")
@@ -77,31 +86,31 @@ class RequestChange(Change):
     )
 
 
-class RequestNow(Shown):
+class RequestNow(ResponseBody):
     """A request as lists show it."""
 
     id: str
     reference: str = Field(description="as people name it: `2026-R-000001`")
     number: int = Field(description="counted per organization")
-    organization: Named
+    organization: NamedRef
     subject: str
-    status: StatusWord
+    status: StatusName
     status_label: str = Field(description="what screens call the status")
-    requester: Who | None
-    assignee: Who | None
-    category: Named | None
+    requester: PrincipalRef | None
+    assignee: PrincipalRef | None
+    category: NamedRef | None
     priority: str | None
     labels: list[str]
     messages: int = Field(description="replies so far")
     unread: bool = Field(description="whether there are replies you have not read")
-    opened_at: At
-    active_at: At = Field(description="the newest thing that happened to it")
-    closed_at: At | None = Field(description="when it was completed or canceled")
+    opened_at: Timestamp
+    active_at: Timestamp = Field(description="the newest thing that happened to it")
+    closed_at: Timestamp | None = Field(description="when it was completed or canceled")
     revision: int = Field(description="rises with every change; events have it too")
     href: str = Field(description="its page")
 
 
-class Participant(Shown):
+class Participant(ResponseBody):
     """Somebody who takes part in a request."""
 
     id: str
@@ -115,72 +124,74 @@ class RequestInFull(RequestNow):
     participants: list[Participant]
 
 
-class RequestPage(Page):
+class RequestPage(PageResponse):
     """A page of requests."""
 
     items: list[RequestNow]
-    counts: dict[StatusWord, int] = Field(description="what the filters find, by status")
+    counts: dict[StatusName, int] = Field(description="what the filters find, by status")
 
 
-class NewMessage(Given):
+class NewMessage(RequestBody):
     """A message to be written."""
 
     id: Id | None = Field(default=None, description="chosen by you: sent twice, it is there once")
     text: str = Field(default="", description="Markdown; may be empty where files come with it")
-    kind: Kind = Field(default="reply", description="a note is for the team alone")
-    files: list[Id] = Field(default=[], max_length=MAX_FILES, description="uploaded to `/files`")
+    kind: MessageKind = Field(default="reply", description="a note is for the team alone")
+    files: list[Id] = Field(
+        default=[], max_length=MAX_FILES_PER_MESSAGE, description="uploaded to `/files`"
+    )
 
 
-class NewText(Given):
+class NewText(RequestBody):
     """What a message is to say."""
 
     text: str = Field(description="Markdown")
 
 
-class MessageNow(Shown):
+class MessageNow(ResponseBody):
     """One entry of a request's timeline."""
 
     id: str
     kind: LineKind
-    side: Side | None = Field(description="of whom it comes")
+    side: AuthorKind | None = Field(description="of whom it comes")
     origin: str = Field(description="where it was written: `portal`")
-    author: Who | None
+    author: PrincipalRef | None
     text: str | None = Field(description="Markdown; null where something happened (`system`)")
     html: str = Field(description="the same, sanitised")
-    files: list[Attached]
-    at: At
-    edited_at: At | None
+    files: list[FileShape]
+    at: Timestamp
+    edited_at: Timestamp | None
     revision: int
 
 
-class MessagePage(Page):
+class MessagePage(PageResponse):
     """A page of messages, the oldest first."""
 
     items: list[MessageNow]
 
 
-class SendQuery(Query):
+class SendQuery(QueryParams):
     """How a file is sent."""
 
     message: Id | None = Field(
         default=None, description="the id its message is to have: sent twice, it is there once"
     )
-    kind: Kind = Field(default="reply", description="a note is for the team alone")
+    kind: MessageKind = Field(default="reply", description="a note is for the team alone")
 
 
-class FileNow(Attached):
+class FileNow(FileShape):
     """A file of a request."""
 
     message: str = Field(description="the message it came with")
 
 
-class FileList(Everything):
+class FileList(ListResponse):
     """The files of a request."""
 
     items: list[FileNow]
 
 
-class WatchQuery(Query):
+class WatchQuery(QueryParams):
     """Who watches."""
 
     person: Id | None = Field(default=None, description="without it oneself")

@@ -7,21 +7,27 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
-from deskwire.events.types.registry import Named
+from deskwire.events.types.registry import NamedRef
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
 from deskwire.tickets.actions import post_message, record, update
-from deskwire.tickets.actions.create import Filing, file_request
+from deskwire.tickets.actions.create import RequestInput, create_request
 from deskwire.tickets.queries import list_requests
-from deskwire.tickets.queries.list_requests import Found, Listed, Wish, parse_wish, read_one
+from deskwire.tickets.queries.list_requests import (
+    ListedRequest,
+    RequestFilter,
+    RequestResults,
+    parse_request_filter,
+    read_request,
+)
 from deskwire.tickets.state import parse_tags
 from deskwire.tickets.validation import parse_label
-from deskwire.tickets.workspace_names import Places
+from deskwire.tickets.workspace_names import WorkspaceNames
 from deskwire.web.api.operations import Call
-from deskwire.web.api.organization_lookup import read_named, read_place
+from deskwire.web.api.organization_lookup import read_named_or_active, read_organization_by_ref
 from deskwire.web.api.request_shapes import (
     NewRequest,
-    OfOrganization,
+    OrganizationQuery,
     Participant,
     RequestChange,
     RequestInFull,
@@ -30,11 +36,11 @@ from deskwire.web.api.request_shapes import (
     RequestQuery,
     WatchQuery,
 )
-from deskwire.web.pages.request_list import demand_staff
-from deskwire.workspaces.actor import Deed
+from deskwire.web.pages.request_list import require_staff
+from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import Organization
 
-TAKE_NEXT = "Take `after` from `next` of the page before."
+INVALID_AFTER = "Take `after` from `next` of the page before."
 
 
 async def list_own(call: Call, query: RequestQuery) -> RequestPage:
@@ -42,8 +48,10 @@ async def list_own(call: Call, query: RequestQuery) -> RequestPage:
 
     Of the active one, or of the one that is named, as far as you may see them.
     """
-    found = await call.read(_find_own, call.active, query.organization, wish_of(query))
-    return _page_of(call, found)
+    found = await call.read(
+        _list_own, call.active_organization_id, query.organization, parse_query_filter(query)
+    )
+    return _to_page(call, found)
 
 
 async def list_all(call: Call, query: RequestQuery) -> RequestPage:
@@ -51,31 +59,31 @@ async def list_all(call: Call, query: RequestQuery) -> RequestPage:
 
     For the team. `organization` narrows it to one.
     """
-    found = await call.read(_find_all, query.organization, wish_of(query))
-    return _page_of(call, found)
+    found = await call.read(_list_all, query.organization, parse_query_filter(query))
+    return _to_page(call, found)
 
 
-async def file(call: Call, query: OfOrganization, given: NewRequest) -> RequestInFull:
+async def file(call: Call, query: OrganizationQuery, body: NewRequest) -> RequestInFull:
     """File a request."""
-    id_ = await call.write(_file, call.active, query.organization, given)
+    id_ = await call.write(_create, call.active_organization_id, query.organization, body)
     call.headers["location"] = f"/api/requests/{id_}"
-    return await call.read(read_in_full, id_)
+    return await call.read(read_full_request, id_)
 
 
 async def show(call: Call) -> RequestInFull:
     """Show a request."""
-    return await call.read(read_in_full, call.id("request"))
+    return await call.read(read_full_request, call.path_id("request"))
 
 
-async def change(call: Call, given: RequestChange) -> RequestInFull:
+async def change(call: Call, body: RequestChange) -> RequestInFull:
     """Change a request.
 
     Clients change the title of their own, cancel it, and reopen it for a while; the rest is the
     team's.
     """
-    id_ = call.id("request")
-    await call.write(_change, id_, given, call.site.reopen_days)
-    return await call.read(read_in_full, id_)
+    id_ = call.path_id("request")
+    await call.write(_apply_change, id_, body, call.deps.reopen_days)
+    return await call.read(read_full_request, id_)
 
 
 async def delete(call: Call) -> None:
@@ -83,7 +91,7 @@ async def delete(call: Call) -> None:
 
     For moderators of the team. Nobody gets it back.
     """
-    await call.write(update.remove, call.id("request"))
+    await call.write(update.delete_request, call.path_id("request"))
 
 
 async def watch(call: Call, query: WatchQuery) -> None:
@@ -91,44 +99,44 @@ async def watch(call: Call, query: WatchQuery) -> None:
 
     Oneself; managers and the team may have somebody else watch it.
     """
-    await call.write(update.watch, call.id("request"), query.person or call.person)
+    await call.write(update.add_watcher, call.path_id("request"), query.person or call.person_id)
 
 
 async def unwatch(call: Call, query: WatchQuery) -> None:
     """Watch a request no more."""
-    await call.write(update.unwatch, call.id("request"), query.person or call.person)
+    await call.write(update.remove_watcher, call.path_id("request"), query.person or call.person_id)
 
 
 async def read(call: Call) -> None:
     """Note that you have read what is there now."""
-    await call.write(post_message.mark_all_read, call.id("request"))
+    await call.write(post_message.mark_all_read, call.path_id("request"))
 
 
-def wish_of(query: RequestQuery) -> Wish:
+def parse_query_filter(query: RequestQuery) -> RequestFilter:
     """What a query asks for. Invalid where `after` is no key."""
     said = query.model_dump(exclude={"organization", "unread", "waiting"}, exclude_none=True)
     flags = {name: "yes" for name in ("unread", "waiting") if getattr(query, name)}
-    wish = parse_wish({**said, **flags})
+    wish = parse_request_filter({**said, **flags})
     if wish.after != query.after:
-        raise Invalid(TAKE_NEXT, {"?after": "No such place."})
+        raise Invalid(INVALID_AFTER, {"?after": "No such place."})
     return wish
 
 
-def read_in_full(tx: Connection, viewer: Viewer, id_: str) -> RequestInFull:
+def read_full_request(tx: Connection, viewer: Viewer, id_: str) -> RequestInFull:
     """One request the viewer may see; NotFound otherwise."""
-    listed, circle = read_one(tx, viewer, id_)
-    part = [Participant(id=who.id, name=who.name, role=role) for who, role in circle.taking_part]
-    return RequestInFull(**dict(request_now(listed)), participants=part)
+    listed, circle = read_request(tx, viewer, id_)
+    part = [Participant(id=who.id, name=who.name, role=role) for who, role in circle.participants]
+    return RequestInFull(**dict(to_request_now(listed)), participants=part)
 
 
-def request_now(listed: Listed) -> RequestNow:
+def to_request_now(listed: ListedRequest) -> RequestNow:
     """A request as lists show it."""
     ticket, now = listed.ticket, listed.ticket.now
     return RequestNow(
         id=ticket.id,
         reference=now.reference or "",
         number=now.number,
-        organization=now.place or Named(id=ticket.workspace.removeprefix("org:"), name=""),
+        organization=now.place or NamedRef(id=ticket.workspace.removeprefix("org:"), name=""),
         subject=now.subject,
         status=now.status,
         status_label=now.status_label,
@@ -147,74 +155,96 @@ def request_now(listed: Listed) -> RequestNow:
     )
 
 
-def link_next(call: Call, after: str | None) -> None:
+def add_next_link(call: Call, after: str | None) -> None:
     """Say where the next page is (RFC 8288)."""
     if after is not None:
         said = {**dict(call.request.query_params), "after": after}
         call.headers["link"] = f'<{call.request.url.path}?{urlencode(said)}>; rel="next"'
 
 
-def _page_of(call: Call, found: Found) -> RequestPage:
-    link_next(call, found.next)
-    items = [request_now(each) for each in found.requests]
-    return RequestPage(items=items, next=found.next, counts=found.counts, cursor=call.cursor)
+def _to_page(call: Call, results: RequestResults) -> RequestPage:
+    add_next_link(call, results.next)
+    items = [to_request_now(each) for each in results.requests]
+    return RequestPage(items=items, next=results.next, counts=results.counts, cursor=call.cursor)
 
 
-def _find_own(
-    tx: Connection, viewer: Viewer, active: str | None, named: str | None, wish: Wish
-) -> Found:
-    return _find_in(tx, viewer, read_place(tx, viewer, named, active), wish)
-
-
-def _find_all(tx: Connection, viewer: Viewer, named: str | None, wish: Wish) -> Found:
-    demand_staff(viewer)
-    if named is not None:
-        return _find_in(tx, viewer, read_named(tx, viewer, named), wish)
-    return list_requests.find(tx, viewer, None, wish)
-
-
-def _find_in(tx: Connection, viewer: Viewer, place: Organization, wish: Wish) -> Found:
-    return list_requests.find(tx, viewer, place.workspace, wish, Places({place.id: place}))
-
-
-def _file(
-    tx: Connection, deed: Deed, active: str | None, named: str | None, given: NewRequest
-) -> str:
-    place = read_place(tx, deed.viewer, named, active)
-    filing = Filing(
-        given.id or new_id(),
-        given.subject,
-        given.text,
-        given.category,
-        given.priority,
-        given.files,
-        given.requester,
+def _list_own(
+    tx: Connection,
+    viewer: Viewer,
+    active_id: str | None,
+    organization_ref: str | None,
+    filters: RequestFilter,
+) -> RequestResults:
+    return _list_in_organization(
+        tx, viewer, read_named_or_active(tx, viewer, organization_ref, active_id), filters
     )
-    return str(file_request(tx, deed, place, filing).id)
 
 
-def _change(tx: Connection, deed: Deed, id_: str, given: RequestChange, reopen_days: int) -> None:
-    said = given.model_fields_set
-    row = record.hold(tx, deed, id_)
+def _list_all(
+    tx: Connection, viewer: Viewer, organization_ref: str | None, filters: RequestFilter
+) -> RequestResults:
+    require_staff(viewer)
+    if organization_ref is not None:
+        return _list_in_organization(
+            tx, viewer, read_organization_by_ref(tx, viewer, organization_ref), filters
+        )
+    return list_requests.read_request_results(tx, viewer, None, filters)
+
+
+def _list_in_organization(
+    tx: Connection, viewer: Viewer, organization: Organization, filters: RequestFilter
+) -> RequestResults:
+    return list_requests.read_request_results(
+        tx, viewer, organization.workspace, filters, WorkspaceNames({organization.id: organization})
+    )
+
+
+def _create(
+    tx: Connection,
+    actor: Actor,
+    active_id: str | None,
+    organization_ref: str | None,
+    body: NewRequest,
+) -> str:
+    place = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
+    filing = RequestInput(
+        body.id or new_id(),
+        body.subject,
+        body.text,
+        body.category,
+        body.priority,
+        body.files,
+        body.requester,
+    )
+    return str(create_request(tx, actor, place, filing).id)
+
+
+def _apply_change(
+    tx: Connection, actor: Actor, id_: str, body: RequestChange, reopen_days: int
+) -> None:
+    said = body.model_fields_set
+    row = record.lock_for_update(tx, actor, id_)
     if not said:
         raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
     if "subject" in said:
-        update.retitle(tx, deed, id_, given.subject)
+        update.set_subject(tx, actor, id_, body.subject)
     if "category" in said:
-        update.categorise(tx, deed, id_, given.category)
+        update.set_category(tx, actor, id_, body.category)
     if "priority" in said:
-        update.prioritise(tx, deed, id_, given.priority)
+        update.set_priority(tx, actor, id_, body.priority)
     if "labels" in said:
-        _label(tx, deed, id_, given.labels, set(parse_tags(row.tags) or []))
+        _set_labels(tx, actor, id_, body.labels, set(parse_tags(row.tags) or []))
     if "assignee" in said:
-        update.assign(tx, deed, id_, given.assignee)
+        update.assign(tx, actor, id_, body.assignee)
     if "status" in said:
-        update.move(tx, deed, id_, given.status, reopen_days)
+        update.set_status(tx, actor, id_, body.status, reopen_days)
 
 
-def _label(tx: Connection, deed: Deed, id_: str, wanted: list[str], held: set[str]) -> None:
+def _set_labels(
+    tx: Connection, actor: Actor, id_: str, wanted: list[str], current: set[str]
+) -> None:
     try:
         kept = {parse_label(each) for each in wanted}
-        update.label(tx, deed, id_, add=kept - held, remove=held - kept)
+        update.update_labels(tx, actor, id_, add=kept - current, remove=current - kept)
     except Invalid as refusal:
         raise Invalid(str(refusal), {"labels": str(refusal)}) from None

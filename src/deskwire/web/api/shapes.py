@@ -12,67 +12,69 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 from pydantic import WithJsonSchema as Schema
 from pydantic.alias_generators import to_camel
 
-from deskwire.kit.clock import iso
-from deskwire.kit.ids import UUID7
-from deskwire.web.http.problems import Code
-from deskwire.workspaces.organizations.settings import SLUG
+from deskwire.kit.clock import format_iso
+from deskwire.kit.ids import UUID7_PATTERN
+from deskwire.web.http.problems import ProblemCode
+from deskwire.workspaces.organizations.settings import SLUG_PATTERN
 
-Id = Annotated[str, StringConstraints(pattern=f"^{UUID7}$")]
-Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
-At = Annotated[
-    int, PlainSerializer(iso), Schema({"type": "string", "format": "date-time"}, "serialization")
+Id = Annotated[str, StringConstraints(pattern=f"^{UUID7_PATTERN}$")]
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG_PATTERN.pattern}$")]
+Timestamp = Annotated[
+    int,
+    PlainSerializer(format_iso),
+    Schema({"type": "string", "format": "date-time"}, "serialization"),
 ]
 
 
-class Query(BaseModel):
+class QueryParams(BaseModel):
     """What an address says after its `?`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Given(BaseModel):
+class RequestBody(BaseModel):
     """A body."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
 
-def _of_change(schema: dict[str, Any]) -> None:
+def _relax_patch_schema(schema: dict[str, Any]) -> None:
     schema["minProperties"] = 1
     for field in schema["properties"].values():
         field.pop("default", None)
 
 
-class Change(Given):
+class PatchBody(RequestBody):
     """A body of which every field may be left out, and then nothing changes there."""
 
-    model_config = ConfigDict(json_schema_extra=_of_change)
+    model_config = ConfigDict(json_schema_extra=_relax_patch_schema)
 
 
-class Shown(BaseModel):
+class ResponseBody(BaseModel):
     """An answer."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class Everything(Shown):
+class ListResponse(ResponseBody):
     """A list."""
 
     cursor: str = Field(description="where a stream goes on from this state (`?after=`)")
 
 
-class Page(Everything):
+class PageResponse(ListResponse):
     """A part of a list."""
 
     next: str | None = Field(description="`after` of the next page; null: this is the last")
 
 
-class PageQuery(Query):
+class PageQuery(QueryParams):
     """Which page."""
 
     after: str = Field(default="", description="`next` of the page before")
 
 
-class FaultNow(Shown):
+class FaultNow(ResponseBody):
     """What is wrong with one field."""
 
     pointer: str | None = Field(default=None, description="where in the body (RFC 6901)")
@@ -80,13 +82,13 @@ class FaultNow(Shown):
     detail: str
 
 
-class ProblemNow(Shown):
+class ProblemNow(ResponseBody):
     """Why something was refused (RFC 9457)."""
 
     type: str = Field(description="where the problem is described")
     title: str
     status: int
-    code: Code = Field(description="for programs")
+    code: ProblemCode = Field(description="for programs")
     detail: str = Field(description="for people")
     errors: list[FaultNow] = Field(default=[], description="with `invalid`")
     href: str | None = Field(default=None, description="with `no-active-organization`")

@@ -11,10 +11,10 @@ from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.realtime.endpoint import Identify
 from deskwire.realtime.subscription import Caller
-from deskwire.web.api.organization_lookup import check_may_listen
+from deskwire.web.api.organization_lookup import require_requests_access
 
 
-def among_organizations(db: Database, access: Access, identify: Identify) -> Identify:
+def require_request_access(db: Database, access: Access, identify: Identify) -> Identify:
     """`identify`, for who has requests to hear of. Raises Unauthenticated, and NoOrganization.
 
     Asked as the stream begins: whoever is left without an organization later keeps a silent one.
@@ -24,11 +24,11 @@ def among_organizations(db: Database, access: Access, identify: Identify) -> Ide
         caller = await identify(scope)
         if caller is None:
             raise Unauthenticated("Sign in to hear of requests.")
-        await db.read(_check, access, caller.person)
+        await db.read(_check_access, access, caller.person)
         return caller
 
     return ask
 
 
-def _check(tx: Connection, access: Access, person: PersonId) -> None:
-    check_may_listen(tx, access.read_viewer(tx, person))
+def _check_access(tx: Connection, access: Access, person: PersonId) -> None:
+    require_requests_access(tx, access.read_viewer(tx, person))

@@ -15,70 +15,72 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from deskwire.accounts.mail_links import Compose
+from deskwire.accounts.mail_links import ComposeLinkMail
 from deskwire.accounts.people import Person
-from deskwire.kit.i18n import N_, gettext, spoken
-from deskwire.kit.mail import Letter
-from deskwire.web.auth.metrics_token import is_direct
-from deskwire.web.rendering.i18n import translate
-from deskwire.workspaces.organizations.invitations import Compose as Inviting
+from deskwire.kit.i18n import N_, get_active, gettext
+from deskwire.kit.mail import MailContent
+from deskwire.web.auth.metrics_token import is_direct_loopback
+from deskwire.web.rendering.i18n import install_translations
+from deskwire.workspaces.organizations.invitations import ComposeInvitationMail as Inviting
 
-Mode = Literal["sent", "kept", "off"]
-FOLDER = Path(__file__).parents[1] / "templates" / "mail"
+MailMode = Literal["sent", "kept", "off"]
+MAIL_TEMPLATE_DIRECTORY = Path(__file__).parents[1] / "templates" / "mail"
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(MAIL_TEMPLATE_DIRECTORY),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["language"] = spoken().tag
-    return translate(environment)
+    environment.globals["language"] = get_active().language_tag
+    return install_translations(environment)
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
+class MailTemplates:
     """The letters of one site. `public_url`: where links lead; always set where mail is sent."""
 
     public_url: str
-    mode: Mode = "off"
+    mode: MailMode = "off"
     _templates: Environment = field(default_factory=_environment, repr=False)
 
     @property
-    def works(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether a link that is mailed reaches somebody."""
         return self.mode != "off"
 
-    def verification(self, request: Request) -> Compose:
+    def verification_mail(self, request: Request) -> ComposeLinkMail:
         """The letter with which somebody proves their address."""
-        return self._with_link(request, "verify", N_("Confirm your e-mail address"))
+        return self._link_mail(request, "verify", N_("Confirm your e-mail address"))
 
-    def reset(self, request: Request) -> Compose:
+    def reset_mail(self, request: Request) -> ComposeLinkMail:
         """The letter for who forgot a password."""
-        return self._with_link(request, "reset", N_("Choose a new password"))
+        return self._link_mail(request, "reset", N_("Choose a new password"))
 
-    def invitation(self, request: Request) -> Inviting:
+    def invitation_mail(self, request: Request) -> Inviting:
         """The letter with which somebody is invited into an organization."""
-        origin = self.origin(request)
+        origin = self.link_origin(request)
 
-        def compose(inviter: str, place: str, token: str) -> Letter:
+        def compose(inviter: str, place: str, token: str) -> MailContent:
             told = {"inviter": inviter, "place": place, "link": f"{origin}/invitations/{token}"}
-            return self.write("invitation", gettext("Invitation to %(place)s", place=place), **told)
+            return self.render_mail(
+                "invitation", gettext("Invitation to %(place)s", place=place), **told
+            )
 
         return compose
 
-    def write(self, template: str, subject: str, /, **values: str) -> Letter:
+    def render_mail(self, template: str, subject: str, /, **values: str) -> MailContent:
         """A letter from its two templates, plain and HTML."""
         text, html = (
             self._templates.get_template(f"{template}.{kind}").render(subject=subject, **values)
             for kind in ("txt", "html")
         )
-        return Letter(subject, text, html)
+        return MailContent(subject, text, html)
 
-    def origin(self, request: Request) -> str:
+    def link_origin(self, request: Request) -> str:
         """Where links lead. A request is believed about it only where no mail leaves the house:
         whoever writes another Host would have the link of somebody else sent to themselves.
         """
@@ -86,19 +88,19 @@ class Letters:
             return self.public_url
         return f"{request.url.scheme}://{request.url.netloc}"
 
-    def check_shown_to(self, request: Request) -> None:
+    def require_local_mailbox(self, request: Request) -> None:
         """Raises what an unknown address answers, unless who sits at this machine asks for what
         is kept. It holds links with which one becomes somebody else.
         """
         host = request.client.host if request.client else ""
-        if self.mode != "kept" or not is_direct(host, request.headers.keys()):
+        if self.mode != "kept" or not is_direct_loopback(host, request.headers.keys()):
             raise HTTPException(404)
 
-    def _with_link(self, request: Request, name: str, subject: str) -> Compose:
-        origin = self.origin(request)
+    def _link_mail(self, request: Request, name: str, subject: str) -> ComposeLinkMail:
+        origin = self.link_origin(request)
 
-        def compose(person: Person, token: str) -> Letter:
-            return self.write(
+        def compose(person: Person, token: str) -> MailContent:
+            return self.render_mail(
                 name, gettext(subject), name=person.name, link=f"{origin}/{name}/{token}"
             )
 

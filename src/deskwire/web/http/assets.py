@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FOLDER = Path(__file__).parents[1] / "static"
-FOREVER = "public, max-age=31536000, immutable"  # s, a year; RFC 8246
-CHECKED = "no-cache"  # kept, but asked about before use
+STATIC_DIRECTORY = Path(__file__).parents[1] / "static"
+IMMUTABLE = "public, max-age=31536000, immutable"  # s, a year; RFC 8246
+REVALIDATE = "no-cache"  # kept, but asked about before use
 
 
-def address(name: str) -> str:
+def asset_url(name: str) -> str:
     """`dist/app.css` → `/static/dist/app.css?v=…`; without `v` while the file is not built."""
-    path = FOLDER / name
+    path = STATIC_DIRECTORY / name
     if not path.is_file():
         return f"/static/{name}"
     return f"/static/{name}?v={_digest(path, path.stat().st_mtime_ns)}"
@@ -32,10 +32,10 @@ class Assets(StaticFiles):
     """The folder `web/static`. Only an address with `v` may be kept without asking."""
 
     def __init__(self) -> None:
-        super().__init__(directory=FOLDER, check_dir=False)
+        super().__init__(directory=STATIC_DIRECTORY, check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         versioned = b"v=" in scope["query_string"] and response.status_code == 200
-        response.headers["cache-control"] = FOREVER if versioned else CHECKED
+        response.headers["cache-control"] = IMMUTABLE if versioned else REVALIDATE
         return response

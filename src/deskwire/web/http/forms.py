@@ -13,8 +13,8 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext
 from deskwire.web.http.errors import wants_json
 
-KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
-FIELDS = 60  # of a form; a reply with twenty files has 25
+FORM_MEDIA_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+MAX_FORM_FIELDS = 60  # of a form; a reply with twenty files has 25
 NOTHING: Mapping[str, list[str]] = {}
 
 
@@ -33,20 +33,20 @@ class Form:
 async def read_form(request: Request) -> Form:
     """The text fields of a posted form. Invalid where the body is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in KINDS:
+    if kind not in FORM_MEDIA_TYPES:
         raise Invalid(gettext("Send this as a form."))
     lists: dict[str, list[str]] = {}
-    async with request.form(max_fields=FIELDS, max_files=0) as form:
+    async with request.form(max_fields=MAX_FORM_FIELDS, max_files=0) as form:
         for name, value in form.multi_items():
             if not isinstance(value, UploadFile):
                 lists.setdefault(name, []).append(value)
     return Form({name: values[-1] for name, values in lists.items()}, lists)
 
 
-def done(request: Request, href: str, **told: object) -> Response:
+def respond_done(request: Request, href: str, **values: object) -> Response:
     """A form was taken: a script is told so, a browser without one goes on to `href`."""
     if "hx-request" in request.headers:
         return Response(status_code=204)
     if wants_json(request):
-        return JSONResponse({"href": href, **told}, headers={"cache-control": "no-store"})
+        return JSONResponse({"href": href, **values}, headers={"cache-control": "no-store"})
     return RedirectResponse(href, 303)

@@ -14,10 +14,10 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import N_, gettext
 
 MAX_PARTS = 200  # of one form; the largest has thirty
-HEAD_BYTES = 8 * 1024  # of one part's headers; a file name has at most a few hundred
-BROKEN = N_("The form did not arrive whole. Send it again.")
+MAX_HEADER_BYTES = 8 * 1024  # of one part's headers; a file name has at most a few hundred
+INCOMPLETE_FORM = N_("The form did not arrive whole. Send it again.")
 
-Kind = Literal["name", "value", "headed", "body", "over", "end"]
+TokenKind = Literal["name", "value", "headed", "body", "over", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,74 +29,74 @@ class Part:
     chunks: AsyncIterator[bytes]
 
 
-class Multipart:
+class MultipartReader:
     """The parts of a form. Each one's chunks are read before the next part."""
 
     def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
         if not boundary:
-            raise Invalid(gettext(BROKEN))
+            raise Invalid(gettext(INCOMPLETE_FORM))
         self._stream = stream
-        self._seen: deque[tuple[Kind, bytes]] = deque()
+        self._tokens: deque[tuple[TokenKind, bytes]] = deque()
         self._parser = MultipartParser(
             boundary,
             {
-                "on_header_field": lambda data, start, end: self._see("name", data[start:end]),
-                "on_header_value": lambda data, start, end: self._see("value", data[start:end]),
-                "on_headers_finished": lambda: self._see("headed"),
-                "on_part_data": lambda data, start, end: self._see("body", data[start:end]),
-                "on_part_end": lambda: self._see("over"),
-                "on_end": lambda: self._see("end"),
+                "on_header_field": lambda data, start, end: self._push("name", data[start:end]),
+                "on_header_value": lambda data, start, end: self._push("value", data[start:end]),
+                "on_headers_finished": lambda: self._push("headed"),
+                "on_part_data": lambda data, start, end: self._push("body", data[start:end]),
+                "on_part_end": lambda: self._push("over"),
+                "on_end": lambda: self._push("end"),
             },
         )
 
     async def parts(self) -> AsyncIterator[Part]:
         """Every part in turn. Raises Invalid where the form breaks off or is none."""
         for _ in range(MAX_PARTS):
-            head = await self._read_head()
+            head = await self._read_headers()
             if head is None:
                 return
-            yield Part(*_parse_head(head), self._read_body())
+            yield Part(*_parse_headers(head), self._read_body())
         raise Invalid(gettext("A form may have at most %(most)s fields.", most=MAX_PARTS))
 
-    async def _read_head(self) -> list[tuple[Kind, bytes]] | None:
+    async def _read_headers(self) -> list[tuple[TokenKind, bytes]] | None:
         """The headers of the next part, as they came; None after the last."""
-        found: list[tuple[Kind, bytes]] = []
+        found: list[tuple[TokenKind, bytes]] = []
         while True:
-            kind, data = await self._next()
+            kind, data = await self._next_token()
             if kind == "headed":
                 return found
             if kind == "end":
                 return None
             if kind in ("name", "value"):
                 found.append((kind, data))
-            if sum(len(each) for _, each in found) > HEAD_BYTES:
-                raise Invalid(gettext(BROKEN))
+            if sum(len(each) for _, each in found) > MAX_HEADER_BYTES:
+                raise Invalid(gettext(INCOMPLETE_FORM))
 
     async def _read_body(self) -> AsyncIterator[bytes]:
         while True:
-            kind, data = await self._next()
+            kind, data = await self._next_token()
             if kind != "body":
                 return
             yield data
 
-    async def _next(self) -> tuple[Kind, bytes]:
-        while not self._seen:
+    async def _next_token(self) -> tuple[TokenKind, bytes]:
+        while not self._tokens:
             try:
                 self._parser.write(await anext(self._stream))
             except (StopAsyncIteration, FormParserError):
-                raise Invalid(gettext(BROKEN)) from None
-        return self._seen.popleft()
+                raise Invalid(gettext(INCOMPLETE_FORM)) from None
+        return self._tokens.popleft()
 
-    def _see(self, kind: Kind, data: bytes = b"") -> None:
-        self._seen.append((kind, data))
+    def _push(self, kind: TokenKind, data: bytes = b"") -> None:
+        self._tokens.append((kind, data))
 
 
-def _parse_head(head: list[tuple[Kind, bytes]]) -> tuple[str, str | None]:
+def _parse_headers(headers: list[tuple[TokenKind, bytes]]) -> tuple[str, str | None]:
     """The name of the field and of the file. The same header may come in several pieces."""
     lines: list[list[bytes]] = []
-    before: Kind = "value"
-    for kind, data in head:
+    before: TokenKind = "value"
+    for kind, data in headers:
         if kind == "name" and before == "value":
             lines.append([b"", b""])
         if lines:
@@ -105,8 +105,8 @@ def _parse_head(head: list[tuple[Kind, bytes]]) -> tuple[str, str | None]:
     told = {name.strip().lower(): value for name, value in lines}
     options = parse_options_header(told.get(b"content-disposition", b""))[1]
     name, file_name = options.get(b"name", b""), options.get(b"filename")
-    return _text(name), None if file_name is None else _text(file_name)
+    return _decode(name), None if file_name is None else _decode(file_name)
 
 
-def _text(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     return data.decode(errors="replace")

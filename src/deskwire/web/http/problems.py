@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-KIND = "application/problem+json"
-Code = Literal[
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+ProblemCode = Literal[
     "malformed",
     "signed-out",
     "forbidden",
@@ -37,10 +37,10 @@ class Problem:
     """One kind of problem: its HTTP status, and what it means."""
 
     status: int
-    means: str
+    title: str
 
 
-PROBLEMS: Mapping[Code, Problem] = {
+PROBLEMS: Mapping[ProblemCode, Problem] = {
     "malformed": Problem(400, "The body is not JSON."),
     "signed-out": Problem(401, "Nobody is signed in."),
     "forbidden": Problem(403, "Your role does not allow it."),
@@ -60,23 +60,27 @@ PROBLEMS: Mapping[Code, Problem] = {
     "upstream": Problem(502, "Another system did not answer."),
     "unavailable": Problem(503, "The database takes nothing now; try after `Retry-After` seconds."),
 }
-BY_STATUS: Mapping[int, Code] = {PROBLEMS[code].status: code for code in reversed([*PROBLEMS])}
+CODE_BY_STATUS: Mapping[int, ProblemCode] = {
+    PROBLEMS[code].status: code for code in reversed([*PROBLEMS])
+}
 
 
-def document(code: Code, sentence: str, more: Mapping[str, object] | None = None) -> bytes:
+def render_problem(
+    code: ProblemCode, detail: str, extra: Mapping[str, object] | None = None
+) -> bytes:
     """A problem document (RFC 9457, section 3)."""
     kind = PROBLEMS[code]
-    body = {"type": address_of(code), "title": kind.means, "status": kind.status}
-    whole = {**body, "code": code, "detail": sentence, **(more or {})}
+    body = {"type": problem_url(code), "title": kind.title, "status": kind.status}
+    whole = {**body, "code": code, "detail": detail, **(extra or {})}
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def address_of(code: Code) -> str:
+def problem_url(code: ProblemCode) -> str:
     """Where a problem is described; what a document has as its `type`."""
     return f"/api/docs#problem-{code}"
 
 
-def pointer(*path: str | int) -> str:
+def json_pointer(*segments: str | int) -> str:
     """A place in a JSON document as a fragment (RFC 6901, section 6): `#/files/0`."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in segments)
     return "#" + "".join(f"/{quote(part, safe='~')}" for part in parts)

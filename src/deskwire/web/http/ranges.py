@@ -7,7 +7,7 @@ import re
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
-class Unsatisfiable(Exception):
+class RangeNotSatisfiable(Exception):
     """The part that is asked for is not there."""
 
 
@@ -27,16 +27,16 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
         if last and int(last) < int(first):
             return None
     if start >= end:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable
     return start, end
 
 
-def is_same(header: str | None, tag: str) -> bool:
+def matches_if_range(header: str | None, etag: str) -> bool:
     """Whether If-Range lets a part be sent: there is none, or it names this very content."""
-    return header is None or header.strip() == tag
+    return header is None or header.strip() == etag
 
 
-def is_known(header: str | None, tag: str) -> bool:
+def matches_if_none_match(header: str | None, etag: str) -> bool:
     """Whether If-None-Match names this content, so that it need not be sent again."""
     tags = [each.strip().removeprefix("W/") for each in (header or "").split(",")]
-    return tag in tags or tags == ["*"]
+    return etag in tags or tags == ["*"]

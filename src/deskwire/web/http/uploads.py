@@ -11,35 +11,35 @@ from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
 
 from deskwire.events.channels import PersonId, Workspace
-from deskwire.events.types.registry import Attached
+from deskwire.events.types.registry import FileShape
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext, ngettext
-from deskwire.tickets.files.attachments import MAX_FILES
-from deskwire.tickets.files.content_types import too_large
+from deskwire.tickets.files.attachments import MAX_FILES_PER_MESSAGE
+from deskwire.tickets.files.content_types import build_too_large_error
 from deskwire.tickets.files.uploads import Uploads
-from deskwire.web.http.multipart import Multipart
+from deskwire.web.http.multipart import MultipartReader
 
-FIELD_BYTES = 64 * 1024  # of all plain fields together, as of a form without files
-FIELDS = 100  # of a form without files
-OVERHEAD = 64 * 1024  # bytes of a form around its file
+MAX_FIELD_BYTES = 64 * 1024  # of all plain fields together, as of a form without files
+MAX_FORM_FIELDS = 100  # of a form without files
+FORM_OVERHEAD_BYTES = 64 * 1024  # bytes of a form around its file
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedForm:
     """A form's plain fields, and the files that came with it, kept and not sent yet."""
 
     fields: ImmutableMultiDict[str, str]
-    files: list[Attached]
+    files: list[FileShape]
 
 
 async def receive_files(
     request: Request,
     uploads: Uploads,
     person: PersonId,
-    place: Workspace,
+    workspace: Workspace,
     *,
-    at_most: int = MAX_FILES,
-) -> Received:
+    max_files: int = MAX_FILES_PER_MESSAGE,
+) -> ReceivedForm:
     """Read a posted form, and keep its files as uploads of `person`; the caller has asked whether
     they may (`read_uploader`). Any form will do; one without files has none.
 
@@ -47,37 +47,37 @@ async def receive_files(
     """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        async with request.form(max_fields=FIELDS) as form:
+        async with request.form(max_fields=MAX_FORM_FIELDS) as form:
             texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
-        return Received(ImmutableMultiDict(texts), [])
-    found = Received(ImmutableMultiDict(), [])
-    async with sent_or_forgotten(uploads, person, found):
-        return await _receive(request, uploads, person, place, found.files, at_most)
+        return ReceivedForm(ImmutableMultiDict(texts), [])
+    found = ReceivedForm(ImmutableMultiDict(), [])
+    async with discard_uploads_on_error(uploads, person, found):
+        return await _receive_multipart(request, uploads, person, workspace, found.files, max_files)
 
 
 @asynccontextmanager
-async def sent_or_forgotten(
-    uploads: Uploads, person: PersonId, received: Received
+async def discard_uploads_on_error(
+    uploads: Uploads, person: PersonId, received: ReceivedForm
 ) -> AsyncIterator[None]:
     """What is done meanwhile sends the files of a form; where it is refused, none is kept."""
     try:
         yield
     except BaseException:
         for each in received.files:
-            await uploads.forget(person, each.id)
+            await uploads.discard_unsent(person, each.id)
         raise
 
 
-async def receive_one(
-    request: Request, uploads: Uploads, person: PersonId, place: Workspace
-) -> Attached:
+async def receive_file(
+    request: Request, uploads: Uploads, person: PersonId, workspace: Workspace
+) -> FileShape:
     """Keep the one file of a request: a form with it, or its bytes and `x-file-name`; the caller
     has asked whether they may."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > uploads.limit + OVERHEAD:
-        raise too_large(uploads.limit)
+    if announced.isdecimal() and int(announced[:20]) > uploads.max_file_bytes + FORM_OVERHEAD_BYTES:
+        raise build_too_large_error(uploads.max_file_bytes)
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        received = await receive_files(request, uploads, person, place, at_most=1)
+        received = await receive_files(request, uploads, person, workspace, max_files=1)
         if not received.files:
             raise Invalid(
                 gettext("Choose a file to upload."), {"files": gettext("None was chosen")}
@@ -86,10 +86,10 @@ async def receive_one(
     name = unquote(request.headers.get("x-file-name", ""))  # what is not UTF-8 becomes �
     if not name:
         raise Invalid(gettext("Name the file in the header x-file-name, or send a form with it."))
-    return await uploads.keep(person, place, name, arriving(request))
+    return await uploads.save_upload(person, workspace, name, stream_body(request))
 
 
-async def arriving(request: Request) -> AsyncIterator[bytes]:
+async def stream_body(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes. Raises Invalid where its sender has gone, and nobody will read that."""
     try:
         async for chunk in request.stream():
@@ -98,17 +98,17 @@ async def arriving(request: Request) -> AsyncIterator[bytes]:
         raise Invalid(gettext("The upload broke off. Send it again.")) from None
 
 
-async def _receive(
+async def _receive_multipart(
     request: Request,
     uploads: Uploads,
     person: PersonId,
-    place: Workspace,
-    kept: list[Attached],
-    at_most: int,
-) -> Received:
+    workspace: Workspace,
+    files: list[FileShape],
+    max_files: int,
+) -> ReceivedForm:
     texts: list[tuple[str, str]] = []
-    room = FIELD_BYTES
-    form = Multipart(request.headers["content-type"], arriving(request))
+    room = MAX_FIELD_BYTES
+    form = MultipartReader(request.headers["content-type"], stream_body(request))
     async for part in form.parts():
         if part.file_name is None:
             text = await _read_text(part.chunks, room)
@@ -116,18 +116,18 @@ async def _receive(
             texts.append((part.name, text))
         elif not part.file_name:
             await _read_text(part.chunks, 0)  # a browser's way to say that none was chosen
-        elif len(kept) == at_most:
-            raise Invalid(_too_many(at_most), {"files": gettext("Too many")})
+        elif len(files) == max_files:
+            raise Invalid(_too_many_files_detail(max_files), {"files": gettext("Too many")})
         else:
-            kept.append(await uploads.keep(person, place, part.file_name, part.chunks))
-    return Received(ImmutableMultiDict(texts), kept)
+            files.append(await uploads.save_upload(person, workspace, part.file_name, part.chunks))
+    return ReceivedForm(ImmutableMultiDict(texts), files)
 
 
-async def _read_text(chunks: AsyncIterator[bytes], room: int) -> str:
+async def _read_text(chunks: AsyncIterator[bytes], max_bytes: int) -> str:
     whole = bytearray()
     async for chunk in chunks:
         whole += chunk
-        if len(whole) > room:
+        if len(whole) > max_bytes:
             raise Invalid(gettext("The form has too much text. Send less."))
     try:
         return whole.decode()
@@ -135,9 +135,9 @@ async def _read_text(chunks: AsyncIterator[bytes], room: int) -> str:
         raise Invalid(gettext("The form is not text in UTF-8.")) from None
 
 
-def _too_many(at_most: int) -> str:
+def _too_many_files_detail(max_files: int) -> str:
     return ngettext(
         "At most %(num)s file go with one form.",
         "At most %(num)s files go with one form.",
-        at_most,
+        max_files,
     )

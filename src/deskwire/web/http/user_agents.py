@@ -5,7 +5,7 @@ from __future__ import annotations
 from deskwire.kit.i18n import gettext
 
 # In this order: each also claims to be those below it.
-BROWSERS = (
+BROWSER_MARKS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -16,7 +16,7 @@ BROWSERS = (
     ("Safari/", "Safari"),
     ("curl/", "curl"),
 )
-SYSTEMS = (
+SYSTEM_MARKS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
     ("Android", "Android"),
@@ -27,10 +27,10 @@ SYSTEMS = (
 )
 
 
-def browser_name(user_agent: str) -> str:
+def describe_user_agent(user_agent: str) -> str:
     """`Mozilla/5.0 (X11; Linux x86_64; rv:140.0) … Firefox/140.0` → `Firefox on Linux`."""
-    browser = _first(BROWSERS, user_agent)
-    system = _first(SYSTEMS, user_agent)
+    browser = _first_match(BROWSER_MARKS, user_agent)
+    system = _first_match(SYSTEM_MARKS, user_agent)
     if browser is None:
         return (
             gettext("A browser on %(system)s", system=system)
@@ -42,5 +42,5 @@ def browser_name(user_agent: str) -> str:
     )
 
 
-def _first(names: tuple[tuple[str, str], ...], text: str) -> str | None:
-    return next((name for mark, name in names if mark in text), None)
+def _first_match(marks: tuple[tuple[str, str], ...], text: str) -> str | None:
+    return next((name for mark, name in marks if mark in text), None)

@@ -10,15 +10,20 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from deskwire.kit.errors import Invalid, NotFound, TooLarge
 from deskwire.kit.i18n import gettext
-from deskwire.kit.store import Missing
-from deskwire.tickets.files.avatars import NO_PICTURE, check_shown, drop_avatar, keep_avatar
-from deskwire.web.auth.sign_in import Login, read_form
-from deskwire.web.dependencies import Site, person_of
-from deskwire.web.http.multipart import Multipart, Part
-from deskwire.web.http.uploads import FIELD_BYTES, arriving
-from deskwire.web.pages.settings import Oneself
+from deskwire.kit.store import NoSuchKey
+from deskwire.tickets.files.avatars import (
+    INVALID_IMAGE_TEXT,
+    check_avatar_exists,
+    remove_avatar,
+    set_avatar,
+)
+from deskwire.web.auth.sign_in import AccountPages, read_urlencoded_form
+from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.http.multipart import MultipartReader, Part
+from deskwire.web.http.uploads import MAX_FIELD_BYTES, stream_body
+from deskwire.web.pages.settings import SettingsPages
 
-HEADERS = {
+AVATAR_HEADERS = {
     "content-type": "image/webp",
     "content-disposition": "inline",
     "content-security-policy": "sandbox; default-src 'none'",
@@ -33,50 +38,52 @@ logger = logging.getLogger(__name__)
 class AvatarPages:
     """`/settings/avatar` and `/avatars/{avatar}`."""
 
-    site: Site
-    login: Login
+    deps: Dependencies
+    account_pages: AccountPages
 
     async def change(self, request: Request) -> Response:
         """POST /settings/avatar: a form with one file (avatar), or one that says `remove`."""
         kind = request.headers.get("content-type", "")
         is_kept = kind.lower().startswith("multipart/form-data")
         try:
-            await (self._keep(request, kind) if is_kept else self._drop(request))
+            await (self._store_avatar(request, kind) if is_kept else self._remove_avatar(request))
         except (Invalid, TooLarge) as refusal:
-            return await Oneself(self.site, self.login).page(request, {}, refusal)
+            return await SettingsPages(self.deps, self.account_pages).render_page(
+                request, {}, refusal
+            )
         return RedirectResponse(f"/settings?done={'avatar' if is_kept else 'no-avatar'}", 303)
 
-    async def picture(self, request: Request) -> Response:
+    async def show(self, request: Request) -> Response:
         """GET /avatars/{avatar}: a square WebP."""
         avatar = str(request.path_params["avatar"])
-        await self.site.db.read(check_shown, avatar)
+        await self.deps.db.read(check_avatar_exists, avatar)
         try:
-            size = await self.site.uploads.store.size(avatar)
-            chunks = await self.site.uploads.store.open(avatar)
-        except Missing:
+            size = await self.deps.uploads.store.size(avatar)
+            chunks = await self.deps.uploads.store.open(avatar)
+        except NoSuchKey:
             logger.error("the store does not have %s, which a person names", avatar)  # noqa: TRY400
             raise NotFound(gettext("There is no such picture.")) from None
-        return StreamingResponse(chunks, headers={**HEADERS, "content-length": str(size)})
+        return StreamingResponse(chunks, headers={**AVATAR_HEADERS, "content-length": str(size)})
 
-    async def _keep(self, request: Request, kind: str) -> None:
-        form = Multipart(kind, arriving(request))
+    async def _store_avatar(self, request: Request, kind: str) -> None:
+        form = MultipartReader(kind, stream_body(request))
         async for part in form.parts():
             if part.name == "avatar" and part.file_name:
-                await keep_avatar(self.site.uploads, person_of(request).id, part.chunks)
+                await set_avatar(self.deps.uploads, require_person(request).id, part.chunks)
                 return
-            await _pass_over(part)
-        raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
+            await _discard_part(part)
+        raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})
 
-    async def _drop(self, request: Request) -> None:
-        if "remove" not in await read_form(request):
-            raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
-        await drop_avatar(self.site.uploads, person_of(request).id)
+    async def _remove_avatar(self, request: Request) -> None:
+        if "remove" not in await read_urlencoded_form(request):
+            raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})
+        await remove_avatar(self.deps.uploads, require_person(request).id)
 
 
-async def _pass_over(part: Part) -> None:
+async def _discard_part(part: Part) -> None:
     """A field nobody asked for, or no file; Invalid where it is a large one."""
     size = 0
     async for chunk in part.chunks:
         size += len(chunk)
-        if size > FIELD_BYTES:
-            raise Invalid(gettext(NO_PICTURE), {"avatar": gettext(NO_PICTURE)})
+        if size > MAX_FIELD_BYTES:
+            raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})

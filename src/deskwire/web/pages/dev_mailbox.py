@@ -8,18 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deskwire.kit import mail
-from deskwire.web.dependencies import Site
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.rendering.render import Render
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class MailboxPages:
     """`/mail`."""
 
-    site: Site
+    deps: Dependencies
     render: Render
 
     async def index(self, request: Request) -> Response:
         """GET /mail: what would have been sent, newest first; the text alone, never the HTML."""
-        mails = await self.site.db.read(mail.read_newest)
+        mails = await self.deps.db.read(mail.read_newest)
         return self.render(request, "mailbox.html", {"mails": mails})

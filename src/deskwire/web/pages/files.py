@@ -19,15 +19,20 @@ from deskwire.events.access import Access
 from deskwire.events.channels import PersonId
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.kit.store import Missing
-from deskwire.tickets.files.attachments import read_shown
-from deskwire.tickets.files.content_types import HARMLESS, PLAIN, UNKNOWN
-from deskwire.tickets.files.uploads import read_uploader
-from deskwire.web.dependencies import Site, person_of
-from deskwire.web.http.ranges import Unsatisfiable, is_known, is_same, parse_range
-from deskwire.web.http.uploads import receive_one
+from deskwire.kit.store import NoSuchKey
+from deskwire.tickets.files.attachments import read_visible_file
+from deskwire.tickets.files.content_types import OCTET_STREAM, PLAIN_TEXT, SAFE_INLINE_TYPES
+from deskwire.tickets.files.uploads import require_upload_access
+from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.http.ranges import (
+    RangeNotSatisfiable,
+    matches_if_none_match,
+    matches_if_range,
+    parse_range,
+)
+from deskwire.web.http.uploads import receive_file
 
-SAFETY = {
+DOWNLOAD_HEADERS = {
     "content-security-policy": "sandbox; default-src 'none'",
     "x-content-type-options": "nosniff",
     "cache-control": "private, no-cache",  # kept, and asked about each time: rights may be gone
@@ -41,25 +46,25 @@ logger = logging.getLogger(__name__)
 class FilePages:
     """`/files`, `/files/{id}` and `/files/{id}/thumbnail`."""
 
-    site: Site
+    deps: Dependencies
 
     async def upload(self, request: Request) -> Response:
         """POST /files?workspace=org:ID: a form with one file, or its bytes and `x-file-name`."""
-        person, uploads = person_of(request).id, self.site.uploads
+        person, uploads = require_person(request).id, self.deps.uploads
         place = request.query_params.get("workspace", "")
-        await self.site.db.read(read_uploader, self.site.access, person, place)
-        kept = await receive_one(request, uploads, person, place)
+        await self.deps.db.read(require_upload_access, self.deps.access, person, place)
+        kept = await receive_file(request, uploads, person, place)
         return JSONResponse(kept.model_dump(mode="json", exclude_none=True), 201)
 
     async def download(self, request: Request) -> Response:
         """GET /files/{file}: the original, all of it or one part."""
         row = await self._read_row(request)
-        kind = row.type if row.type in HARMLESS else UNKNOWN
+        kind = row.type if row.type in SAFE_INLINE_TYPES else OCTET_STREAM
         headers = {
-            "content-type": f"{kind}; charset=utf-8" if kind == PLAIN else kind,
+            "content-type": f"{kind}; charset=utf-8" if kind == PLAIN_TEXT else kind,
             "content-disposition": f"attachment; filename*=UTF-8''{quote(row.name, safe='')}",
         }
-        return await self._give(request, row.id, f'"{row.sha256}"', headers)
+        return await self._respond_with_file(request, row.id, f'"{row.sha256}"', headers)
 
     async def thumbnail(self, request: Request) -> Response:
         """GET /files/{file}/thumbnail: a small picture, to be shown."""
@@ -67,20 +72,22 @@ class FilePages:
         if not row.thumbnail:
             raise NotFound(gettext("There is no such file, or it is not shared with you."))
         headers = {"content-type": "image/webp", "content-disposition": "inline"}
-        return await self._give(request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers)
+        return await self._respond_with_file(
+            request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers
+        )
 
     async def _read_row(self, request: Request) -> Row[Any]:
-        person, access = person_of(request).id, self.site.access
-        return await self.site.db.read(read_file, access, person, request.path_params["file"])
+        person, access = require_person(request).id, self.deps.access
+        return await self.deps.db.read(read_file, access, person, request.path_params["file"])
 
-    async def _give(
-        self, request: Request, key: str, tag: str, headers: dict[str, str]
+    async def _respond_with_file(
+        self, request: Request, key: str, etag: str, headers: dict[str, str]
     ) -> Response:
-        head = {**SAFETY, **headers, "etag": tag}
-        if is_known(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=_of_304(head))
-        store, asked = self.site.uploads.store, request.headers.get("range")
-        if request.method == "HEAD" or not is_same(request.headers.get("if-range"), tag):
+        head = {**DOWNLOAD_HEADERS, **headers, "etag": etag}
+        if matches_if_none_match(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=_not_modified_headers(head))
+        store, asked = self.deps.uploads.store, request.headers.get("range")
+        if request.method == "HEAD" or not matches_if_range(request.headers.get("if-range"), etag):
             asked = None
         try:
             size = await store.size(key)
@@ -92,9 +99,11 @@ class FilePages:
             if request.method == "HEAD":
                 return Response(headers=head)
             chunks = await store.open(key, start, end)
-        except Unsatisfiable:
-            return Response(status_code=416, headers={"content-range": f"bytes */{size}", **SAFETY})
-        except Missing:
+        except RangeNotSatisfiable:
+            return Response(
+                status_code=416, headers={"content-range": f"bytes */{size}", **DOWNLOAD_HEADERS}
+            )
+        except NoSuchKey:
             logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
             raise NotFound(
                 gettext("There is no such file, or it is not shared with you.")
@@ -104,9 +113,9 @@ class FilePages:
 
 def read_file(tx: Connection, access: Access, person: PersonId, file_id: str) -> Row[Any]:
     """The row of a file `person` may have."""
-    return read_shown(tx, access.read_viewer(tx, person), file_id)
+    return read_visible_file(tx, access.read_viewer(tx, person), file_id)
 
 
-def _of_304(headers: dict[str, str]) -> dict[str, str]:
+def _not_modified_headers(headers: dict[str, str]) -> dict[str, str]:
     dropped = ("content-type", "content-disposition", "accept-ranges")
     return {name: value for name, value in headers.items() if name not in dropped}

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-Problems = Callable[[], Awaitable[Sequence[str]]]  # sentences; none: ready
-ReadFigures = Callable[[], Awaitable[bytes]]
+FindProblems = Callable[[], Awaitable[Sequence[str]]]  # sentences; none: ready
+ReadMetrics = Callable[[], Awaitable[bytes]]
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus; also without an Accept
 NO_STORE = {"cache-control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class HealthPages:
     """The answers. `find_problems` asks the database, the worker and the hub."""
 
-    find_problems: Problems
-    read_figures: ReadFigures
+    find_problems: FindProblems
+    read_metrics: ReadMetrics
 
     async def alive(self, _request: Request) -> Response:
         """GET /healthz: 200 as long as this process answers at all."""
@@ -33,8 +33,8 @@ class Health:
             return JSONResponse(body, 503, NO_STORE)
         return JSONResponse({"status": "ready"}, headers=NO_STORE)
 
-    async def figures(self, _request: Request) -> Response:
+    async def metrics(self, _request: Request) -> Response:
         """GET /metrics: what docs/metrics.md lists."""
         return Response(
-            await self.read_figures(), headers={**NO_STORE, "content-type": TEXT_FORMAT}
+            await self.read_metrics(), headers={**NO_STORE, "content-type": TEXT_FORMAT}
         )

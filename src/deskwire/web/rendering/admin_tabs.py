@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 from deskwire.events.access import Viewer
 from deskwire.kit.i18n import N_
-from deskwire.workspaces.organizations.permissions import Right, is_staff, may
+from deskwire.workspaces.organizations.permissions import Permission, can, is_staff
 
 
 @dataclass(frozen=True, slots=True)
-class Tab:
+class AdminTab:
     """A page of the administration."""
 
     name: str
     label: str
     href: str
-    right: Right | None  # None: all of the team
+    permission: Permission | None  # None: all of the team
 
 
-TABS = (
-    Tab("requests", N_("Requests"), "/admin", None),
-    Tab("people", N_("People"), "/admin/people", Right.PEOPLE),
-    Tab("organizations", N_("Organizations"), "/admin/organizations", None),
-    Tab("deliveries", N_("Deliveries"), "/admin/deliveries", Right.DELIVERIES),
+ADMIN_TABS = (
+    AdminTab("requests", N_("Requests"), "/admin", None),
+    AdminTab("people", N_("People"), "/admin/people", Permission.PEOPLE),
+    AdminTab("organizations", N_("Organizations"), "/admin/organizations", None),
+    AdminTab("deliveries", N_("Deliveries"), "/admin/deliveries", Permission.DELIVERIES),
 )
 
 
-def tabs_for(viewer: Viewer) -> list[Tab]:
+def visible_tabs(viewer: Viewer) -> list[AdminTab]:
     """Those that the viewer may open; none for who is not of the team."""
     if not is_staff(viewer):
         return []
-    return [tab for tab in TABS if tab.right is None or may(viewer, tab.right)]
+    return [tab for tab in ADMIN_TABS if tab.permission is None or can(viewer, tab.permission)]

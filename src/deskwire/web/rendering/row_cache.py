@@ -13,24 +13,24 @@ from functools import lru_cache
 from jinja2 import Undefined
 from markupsafe import Markup
 
-from deskwire.events.types.registry import TicketNow
-from deskwire.web.rendering.time_zones import times_in, zone
+from deskwire.events.types.registry import TicketSnapshot
+from deskwire.web.rendering.time_zones import current_time_zone, use_time_zone
 
-KEPT = 2_000  # rows of each kind, of about 6 KB each with what they are found by
+MAX_CACHED_ROWS = 2_000  # rows of each kind, of about 6 KB each with what they are found by
 
 Macro = Callable[..., Markup]  # of a state, and what else a row depends on
 
 
-def kept(macro: Macro, empty: Undefined) -> Macro:
+def cache_rows(macro: Macro, empty_state: Undefined) -> Macro:
     """The same macro, whose rows are kept; also the one of nothing, which the store fills."""
 
-    @lru_cache(KEPT)
+    @lru_cache(MAX_CACHED_ROWS)
     def render(state: str, time_zone: str | None, *more: object) -> Markup:
-        with times_in(time_zone):
-            return macro(TicketNow.model_validate_json(state) if state else empty, *more)
+        with use_time_zone(time_zone):
+            return macro(TicketSnapshot.model_validate_json(state) if state else empty_state, *more)
 
-    def row(state: TicketNow | Undefined, *more: object) -> Markup:
+    def row(state: TicketSnapshot | Undefined, *more: object) -> Markup:
         told = "" if isinstance(state, Undefined) else state.model_dump_json(by_alias=True)
-        return render(told, zone(), *more)
+        return render(told, current_time_zone(), *more)
 
     return row

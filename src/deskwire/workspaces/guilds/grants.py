@@ -12,23 +12,23 @@ from sqlalchemy import and_ as all_of
 
 from deskwire.accounts.identities import identities
 from deskwire.accounts.people import people
-from deskwire.events.access import People
+from deskwire.events.access import PeopleParameter
 from deskwire.workspaces.guilds.guilds import guilds
 from deskwire.workspaces.guilds.members import guild_members
-from deskwire.workspaces.guilds.permissions import Permission
+from deskwire.workspaces.guilds.permissions import DiscordPermission
 from deskwire.workspaces.guilds.roles import role_members, roles
 
-VIEW_ALL = int(Permission.TICKET_VIEW_ALL)
+VIEW_ALL_BIT = int(DiscordPermission.TICKET_VIEW_ALL)
 
 
-def personal_grants(persons: People) -> list[Select[Any]]:
+def personal_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     """Everybody hears their own channel; who is deactivated hears nothing at all."""
     channel = literal("user:", Text) + people.c.id
-    is_here = all_of(people.c.id.in_(persons), people.c.deactivated_at.is_(None))
+    is_here = all_of(people.c.id.in_(person_ids), people.c.deactivated_at.is_(None))
     return [select(people.c.id, channel, null(), literal("self")).where(is_here)]
 
 
-def guild_grants(persons: People) -> list[Select[Any]]:
+def guild_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     """The guild channels of `persons`: rows of person, channel, workspace, why."""
     by_role = roles.join(
         role_members,
@@ -41,12 +41,17 @@ def guild_grants(persons: People) -> list[Select[Any]]:
     found: list[Select[Any]] = []
     for kind, owner_is, role_is, member_is in (
         ("guild:", true(), true(), guild_members.c.permissions != 0),
-        ("tickets:guild:", true(), _has(roles.c.permissions), _has(guild_members.c.permissions)),
+        (
+            "tickets:guild:",
+            true(),
+            _allows_view_all(roles.c.permissions),
+            _allows_view_all(guild_members.c.permissions),
+        ),
     ):
         found += [
-            _grant(persons, kind, guilds.c.id, guilds.c.owner, guilds, "owner", owner_is),
-            _grant(
-                persons,
+            _select_grant(person_ids, kind, guilds.c.id, guilds.c.owner, guilds, "owner", owner_is),
+            _select_grant(
+                person_ids,
                 kind,
                 roles.c.guild,
                 role_members.c.principal,
@@ -54,8 +59,8 @@ def guild_grants(persons: People) -> list[Select[Any]]:
                 "role",
                 all_of(in_role, role_is),
             ),
-            _grant(
-                persons,
+            _select_grant(
+                person_ids,
                 kind,
                 guild_members.c.guild,
                 guild_members.c.principal,
@@ -67,12 +72,12 @@ def guild_grants(persons: People) -> list[Select[Any]]:
     return found
 
 
-def _has(permissions: ColumnElement[int]) -> ColumnElement[bool]:
-    return permissions.bitwise_and(VIEW_ALL) != 0
+def _allows_view_all(permissions: ColumnElement[int]) -> ColumnElement[bool]:
+    return permissions.bitwise_and(VIEW_ALL_BIT) != 0
 
 
-def _grant(
-    persons: People,
+def _select_grant(
+    person_ids: PeopleParameter,
     kind: str,
     guild: ColumnElement[str],
     principal: ColumnElement[str],
@@ -88,5 +93,5 @@ def _grant(
             literal(why),
         )
         .select_from(source.join(identities, identities.c.principal == principal))
-        .where(identities.c.person.in_(persons), condition)
+        .where(identities.c.person.in_(person_ids), condition)
     )

@@ -36,10 +36,10 @@ from deskwire.events.types.registry import (
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.workspaces.guilds import guilds
-from deskwire.workspaces.guilds.permissions import Permission, names_of
-from deskwire.workspaces.guilds.roles import meet_role, role_members, roles
-from deskwire.workspaces.names import learn, read_names, read_people
-from deskwire.workspaces.origin import Origin, Principal, discord
+from deskwire.workspaces.guilds.permissions import DiscordPermission, permission_names
+from deskwire.workspaces.guilds.roles import record_role_name, role_members, roles
+from deskwire.workspaces.names import read_names, read_person_ids, record_discord_name
+from deskwire.workspaces.origin import Origin, Principal, discord_principal
 
 guild_members = Table(
     "guild_members",
@@ -54,7 +54,7 @@ guild_members = Table(
 )
 
 
-def record_membership(
+def record_role_membership(
     tx: Connection,
     origin: Origin,
     *,
@@ -66,15 +66,15 @@ def record_membership(
     assigned: bool,
 ) -> None:
     """A team role was given to somebody, or taken away."""
-    principal = discord(user_id)
-    guilds.ensure(tx, guild_id, origin.at)
-    touched = meet_role(tx, guild_id, role_id, role_name, origin.at)
-    learn(tx, principal, username, origin.at)
-    revision, counts = _merge_membership(tx, guild_id, role_id, principal, assigned, origin.at)
+    principal = discord_principal(user_id)
+    guilds.ensure_guild(tx, guild_id, origin.at)
+    touched = record_role_name(tx, guild_id, role_id, role_name, origin.at)
+    record_discord_name(tx, principal, username, origin.at)
+    revision, counts = _merge_role_membership(tx, guild_id, role_id, principal, assigned, origin.at)
     kind = TeamMemberAssigned if assigned else TeamMemberUnassigned
     event = kind.model_validate(
         {
-            **origin.wire,
+            **origin.wire_fields,
             "workspace": channels.guild(guild_id),
             "actor": origin.actor,
             "revision": revision,
@@ -82,21 +82,21 @@ def record_membership(
         by_alias=True,
         by_name=False,
     )
-    tell(tx, event, principal, origin.cause, touched, told=counts)
+    record_guild_member_event(tx, event, principal, origin.cause, touched, is_current=counts)
 
 
 def record_member_left(
     tx: Connection, origin: Origin, *, guild_id: str, user_id: str, username: str
 ) -> None:
     """Somebody left the server, and with it every role and permission they had there."""
-    principal = discord(user_id)
-    guilds.ensure(tx, guild_id, origin.at)
-    learn(tx, principal, username, origin.at)
+    principal = discord_principal(user_id)
+    guilds.ensure_guild(tx, guild_id, origin.at)
+    record_discord_name(tx, principal, username, origin.at)
     row = _ensure_member(tx, guild_id, principal)
     values: dict[str, object] = {"left_at": max(row.left_at, origin.at)}
     if row.permitted_at <= origin.at:
         values["permissions"] = 0
-    _change_member(tx, row, values)
+    _update_member(tx, row, values)
     tx.execute(
         update(role_members)
         .where(role_members.c.guild == guild_id, role_members.c.principal == principal)
@@ -105,7 +105,7 @@ def record_member_left(
     )
     event = MemberLeft.model_validate(
         {
-            **origin.wire,
+            **origin.wire_fields,
             "workspace": channels.guild(guild_id),
             "actor": origin.actor,
             "revision": row.revision + 1,
@@ -113,27 +113,33 @@ def record_member_left(
         by_alias=True,
         by_name=False,
     )
-    tell(tx, event, principal, origin.cause, told=origin.at >= row.left_at)
+    record_guild_member_event(
+        tx, event, principal, origin.cause, is_current=origin.at >= row.left_at
+    )
 
 
-def permit(
-    tx: Connection, origin: Origin, guild_id: str, principal: Principal, permissions: Permission
+def set_member_permissions(
+    tx: Connection,
+    origin: Origin,
+    guild_id: str,
+    principal: Principal,
+    permissions: DiscordPermission,
 ) -> None:
     """Give somebody exactly these individual permissions in a guild (none: take them away)."""
-    guilds.ensure(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, guild_id, origin.at)
     row = _ensure_member(tx, guild_id, principal)
-    _change_member(tx, row, {"permissions": int(permissions), "permitted_at": origin.at})
+    _update_member(tx, row, {"permissions": int(permissions), "permitted_at": origin.at})
     event = MemberRoleChanged(
         workspace=channels.guild(guild_id),
         actor=origin.actor,
         member=read_names(tx, [principal])[principal],
-        permissions=names_of(permissions),
+        permissions=permission_names(permissions),
         revision=row.revision + 1,
     )
-    tell(tx, event, principal, origin.cause)
+    record_guild_member_event(tx, event, principal, origin.cause)
 
 
-def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]]:
+def list_roles_with_holders(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]]:
     """The active roles of a guild, by name, with who holds them."""
     held = tx.execute(
         select(roles.c.discord_role, roles.c.name, role_members.c.principal)
@@ -155,7 +161,7 @@ def read_team(tx: Connection, guild_id: str) -> list[tuple[str, list[Principal]]
     return list(team.values())
 
 
-def _merge_membership(
+def _merge_role_membership(
     tx: Connection, guild_id: str, role_id: str, principal: Principal, assigned: bool, at: Millis
 ) -> tuple[int, bool]:
     """The revision, and whether the fact counts: nothing newer is known, they are here."""
@@ -164,7 +170,7 @@ def _merge_membership(
         table.c.guild == guild_id, table.c.discord_role == role_id, table.c.principal == principal
     )
     row = tx.execute(select(table).where(here)).one_or_none()
-    is_here = at > _left_at(tx, guild_id, principal)
+    is_here = at > _read_left_at(tx, guild_id, principal)
     values = {"assigned": assigned, "changed_at": at, "active": assigned and is_here}
     if row is None:
         key = {"guild": guild_id, "discord_role": role_id, "principal": principal}
@@ -179,13 +185,13 @@ def _merge_membership(
     return revision, newer and is_here
 
 
-def _left_at(tx: Connection, guild_id: str, principal: Principal) -> Millis:
-    found = tx.execute(select(guild_members.c.left_at).where(_is(guild_id, principal)))
+def _read_left_at(tx: Connection, guild_id: str, principal: Principal) -> Millis:
+    found = tx.execute(select(guild_members.c.left_at).where(_where_member(guild_id, principal)))
     return found.scalar_one_or_none() or 0
 
 
 def _ensure_member(tx: Connection, guild_id: str, principal: Principal) -> Row[tuple[Any, ...]]:
-    found = select(guild_members).where(_is(guild_id, principal))
+    found = select(guild_members).where(_where_member(guild_id, principal))
     if (row := tx.execute(found).one_or_none()) is not None:
         return row
     key = {"guild": guild_id, "principal": principal}
@@ -195,30 +201,32 @@ def _ensure_member(tx: Connection, guild_id: str, principal: Principal) -> Row[t
     return tx.execute(found).one()
 
 
-def _change_member(tx: Connection, row: Row[tuple[Any, ...]], values: dict[str, object]) -> None:
+def _update_member(tx: Connection, row: Row[tuple[Any, ...]], values: dict[str, object]) -> None:
     tx.execute(
         update(guild_members)
-        .where(_is(row.guild, row.principal))
+        .where(_where_member(row.guild, row.principal))
         .values({**values, "revision": guild_members.c.revision + 1})
     )
 
 
-def _is(guild_id: str, principal: Principal) -> ColumnElement[bool]:
+def _where_member(guild_id: str, principal: Principal) -> ColumnElement[bool]:
     return and_(guild_members.c.guild == guild_id, guild_members.c.principal == principal)
 
 
-def tell(
+def record_guild_member_event(
     tx: Connection,
     event: TeamMemberAssigned | TeamMemberUnassigned | MemberLeft | MemberRoleChanged,
     principal: Principal,
     cause: str | None,
-    touched: Sequence[Channel] = (),
+    access_changes: Sequence[Channel] = (),
     *,
-    told: bool = True,
+    is_current: bool = True,
 ) -> None:
     """To the guild and, if there is one and it is news, to the person: their access may change."""
-    people: Sequence[str] = list(read_people(tx, [principal]).values())
+    people: Sequence[str] = list(read_person_ids(tx, [principal]).values())
     personal = [channels.user(person) for person in people]
     # What comes late is not for somebody who has lost the place since.
-    audience = [*(personal if told else ()), str(event.workspace)]
-    log.append(tx, event, channels=audience, touches=[*personal, *touched], cause=cause)
+    audience = [*(personal if is_current else ()), str(event.workspace)]
+    log.append(
+        tx, event, channels=audience, access_changes=[*personal, *access_changes], cause=cause
+    )

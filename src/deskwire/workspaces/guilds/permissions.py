@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import IntFlag
 
 
-class Permission(IntFlag):
+class DiscordPermission(IntFlag):
     """One right in a guild."""
 
     PANEL_CREATE = 1 << 0
@@ -43,37 +43,37 @@ class Permission(IntFlag):
     MEMBER_UNBLACKLIST = 1 << 28
 
 
-NONE = Permission(0)
-ALL = ~NONE
+NO_PERMISSIONS = DiscordPermission(0)
+ALL_PERMISSIONS = ~NO_PERMISSIONS
 
-PRESETS: dict[str, Permission] = {
-    "Tickets Admin": ALL,
+ROLE_PRESETS: dict[str, DiscordPermission] = {
+    "Tickets Admin": ALL_PERMISSIONS,
     "Tickets Support": (
-        Permission.TICKET_VIEW_ALL
-        | Permission.TICKET_CLAIM
-        | Permission.TICKET_ASSIGN
-        | Permission.TAG_USE
-        | Permission.MEMBER_VIEW
+        DiscordPermission.TICKET_VIEW_ALL
+        | DiscordPermission.TICKET_CLAIM
+        | DiscordPermission.TICKET_ASSIGN
+        | DiscordPermission.TAG_USE
+        | DiscordPermission.MEMBER_VIEW
     ),
     "Tickets Viewer": (
-        Permission.ANALYTICS_VIEW
-        | Permission.TICKET_VIEW_ALL
-        | Permission.MEMBER_VIEW
-        | Permission.GUILD_SETTINGS_VIEW
+        DiscordPermission.ANALYTICS_VIEW
+        | DiscordPermission.TICKET_VIEW_ALL
+        | DiscordPermission.MEMBER_VIEW
+        | DiscordPermission.GUILD_SETTINGS_VIEW
     ),
 }
 
 
-def preset(role_name: str) -> Permission:
+def preset_for(role_name: str) -> DiscordPermission:
     """What a role of this exact name starts with; any other name starts with nothing."""
-    return PRESETS.get(role_name, NONE)
+    return ROLE_PRESETS.get(role_name, NO_PERMISSIONS)
 
 
-def known(names: Iterable[str]) -> Iterable[Permission]:
+def parse_known_names(names: Iterable[str]) -> Iterable[DiscordPermission]:
     """The permissions among `names`; names we do not know are skipped."""
-    return (Permission[name] for name in names if name in Permission.__members__)
+    return (DiscordPermission[name] for name in names if name in DiscordPermission.__members__)
 
 
-def names_of(permissions: int) -> list[str]:
+def permission_names(permissions: int) -> list[str]:
     """The names of the bits set in `permissions`, lowest first."""
-    return [bit.name or "" for bit in Permission if bit & permissions]
+    return [bit.name or "" for bit in DiscordPermission if bit & permissions]

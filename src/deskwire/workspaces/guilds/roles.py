@@ -39,8 +39,8 @@ from deskwire.events.types.registry import (
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
 from deskwire.workspaces.guilds import guilds
-from deskwire.workspaces.guilds.permissions import Permission, known, preset
-from deskwire.workspaces.names import read_people
+from deskwire.workspaces.guilds.permissions import DiscordPermission, parse_known_names, preset_for
+from deskwire.workspaces.names import read_person_ids
 from deskwire.workspaces.origin import Origin
 
 roles = Table(
@@ -71,29 +71,31 @@ role_members = Table(
     Index("ix_role_members_principal", "principal"),
 )
 
-KINDS: dict[str, type[TeamRoleEvent]] = {
+ROLE_EVENT_TYPES: dict[str, type[TeamRoleEvent]] = {
     "created": TeamRoleCreated,
     "updated": TeamRoleUpdated,
     "deleted": TeamRoleDeleted,
 }
 
 
-def record_role(
+def record_role_change(
     tx: Connection, origin: Origin, action: str, guild_id: str, role_id: str, name: str
 ) -> None:
     """A role was created, updated or deleted (`action`), as `origin.wire` tells in full."""
-    guilds.ensure(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, guild_id, origin.at)
     row = ensure_role(tx, guild_id, role_id, name, origin.at)
-    values = _merged(row, origin.at, action, name, origin.wire.get("changes") or {})
+    values = _merge_role_change(
+        row, origin.at, action, name, origin.wire_fields.get("changes") or {}
+    )
     tx.execute(
         update(roles)
-        .where(is_role(guild_id, role_id))
+        .where(where_role(guild_id, role_id))
         .values(**values, revision=roles.c.revision + 1)
     )
     workspace = channels.guild(guild_id)
-    event = KINDS[action].model_validate(
+    event = ROLE_EVENT_TYPES[action].model_validate(
         {
-            **origin.wire,
+            **origin.wire_fields,
             "workspace": workspace,
             "actor": origin.actor,
             "revision": row.revision + 1,
@@ -101,40 +103,46 @@ def record_role(
         by_alias=True,
         by_name=False,
     )
-    touched = [workspace, *holders(tx, guild_id, role_id)]
-    log.append(tx, event, channels=[workspace], touches=touched, cause=origin.cause)
+    touched = [workspace, *read_holder_channels(tx, guild_id, role_id)]
+    log.append(tx, event, channels=[workspace], access_changes=touched, cause=origin.cause)
 
 
-def meet_role(tx: Connection, guild_id: str, role_id: str, name: str, at: Millis) -> list[Channel]:
+def record_role_name(
+    tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
+) -> list[Channel]:
     """Know a role by the name an event gave it; the channels of those whose access that changes.
 
     A new name may carry other rights, for everybody who holds the role.
     """
-    before = tx.execute(select(roles.c.permissions).where(is_role(guild_id, role_id))).scalar()
+    before = tx.execute(select(roles.c.permissions).where(where_role(guild_id, role_id))).scalar()
     row = ensure_role(tx, guild_id, role_id, name, at)
     if before is None or before == row.permissions:
         return []
-    return [channels.guild(guild_id), *holders(tx, guild_id, role_id)]
+    return [channels.guild(guild_id), *read_holder_channels(tx, guild_id, role_id)]
 
 
 def ensure_role(
     tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
 ) -> Row[tuple[Any, ...]]:
     """The role's row; made from its name if this is the first we hear of it, renamed if newer."""
-    found = select(roles).where(is_role(guild_id, role_id))
+    found = select(roles).where(where_role(guild_id, role_id))
     row = tx.execute(found).one_or_none()
     if row is None:
-        tx.execute(insert(roles).values(_first(guild_id, role_id, name, at)))
+        tx.execute(insert(roles).values(_new_role_row(guild_id, role_id, name, at)))
     elif at >= row.named_at:
-        values = {"name": name, "named_at": at, "permissions": allowed_by(name, row.bits)}
+        values = {
+            "name": name,
+            "named_at": at,
+            "permissions": effective_permissions(name, row.bits),
+        }
         values["revision"] = row.revision + 1
-        tx.execute(update(roles).where(is_role(guild_id, role_id)).values(values))
+        tx.execute(update(roles).where(where_role(guild_id, role_id)).values(values))
     else:
         return row
     return tx.execute(found).one()
 
 
-def holders(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
+def read_holder_channels(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
     """The persons assigned to the role; a role that comes back gives them what they lost."""
     table = role_members
     assigned = tx.execute(
@@ -142,10 +150,10 @@ def holders(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
             table.c.guild == guild_id, table.c.discord_role == role_id, table.c.assigned
         )
     ).scalars()
-    return [channels.user(person) for person in read_people(tx, list(assigned)).values()]
+    return [channels.user(person) for person in read_person_ids(tx, list(assigned)).values()]
 
 
-def _first(guild_id: str, role_id: str, name: str, at: Millis) -> dict[str, object]:
+def _new_role_row(guild_id: str, role_id: str, name: str, at: Millis) -> dict[str, object]:
     return {
         "guild": guild_id,
         "discord_role": role_id,
@@ -155,12 +163,12 @@ def _first(guild_id: str, role_id: str, name: str, at: Millis) -> dict[str, obje
         "deleted_at": 0,
         "bits": "{}",
         "active": True,
-        "permissions": int(preset(name)),
+        "permissions": int(preset_for(name)),
         "revision": 1,
     }
 
 
-def _merged(
+def _merge_role_change(
     row: Row[tuple[Any, ...]], at: Millis, action: str, name: str, changes: dict[str, Any]
 ) -> dict[str, object]:
     """The role's columns after one more fact, whatever order facts come in."""
@@ -168,19 +176,19 @@ def _merged(
     deleted_at = max(row.deleted_at, at) if action == "deleted" else row.deleted_at
     bits = json.loads(row.bits)
     permissions = changes.get("permissions") or {}
-    _set_bits(bits, known(permissions.get("added") or ()), at, on=True)
-    _set_bits(bits, known(permissions.get("removed") or ()), at, on=False)
+    _set_bits(bits, parse_known_names(permissions.get("added") or ()), at, on=True)
+    _set_bits(bits, parse_known_names(permissions.get("removed") or ()), at, on=False)
     return {
         "made_at": made_at,
         "deleted_at": deleted_at,
         "active": deleted_at == 0 or made_at > deleted_at,
         "bits": json.dumps(bits, sort_keys=True),
-        "permissions": allowed_by(row.name, json.dumps(bits)),
+        "permissions": effective_permissions(row.name, json.dumps(bits)),
     }
 
 
 def _set_bits(
-    bits: dict[str, list[int]], changed: Iterable[Permission], at: Millis, *, on: bool
+    bits: dict[str, list[int]], changed: Iterable[DiscordPermission], at: Millis, *, on: bool
 ) -> None:
     for bit in changed:
         name = str(bit.name)
@@ -189,13 +197,13 @@ def _set_bits(
             bits[name] = [at, not on]
 
 
-def allowed_by(name: str, bits: str) -> int:
+def effective_permissions(name: str, bits: str) -> int:
     """What a role may do by its name, and by what was changed since."""
-    allowed = preset(name)
+    allowed = preset_for(name)
     for bit, (_at, off) in json.loads(bits).items():
-        allowed = allowed & ~Permission[bit] if off else allowed | Permission[bit]
+        allowed = allowed & ~DiscordPermission[bit] if off else allowed | DiscordPermission[bit]
     return int(allowed)
 
 
-def is_role(guild_id: str, role_id: str) -> ColumnElement[bool]:
+def where_role(guild_id: str, role_id: str) -> ColumnElement[bool]:
     return and_(roles.c.guild == guild_id, roles.c.discord_role == role_id)

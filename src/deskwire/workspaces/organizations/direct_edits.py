@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from deskwire.events import log
-from deskwire.events.channels import STAFF
+from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.events.types.organizations import OrganizationEvent
 from deskwire.events.types.registry import (
     MemberJoined,
     MemberRemoved,
     MemberRoleChanged,
-    Named,
+    NamedRef,
     OrganizationCreated,
     OrganizationDeleted,
     OrganizationRenamed,
@@ -21,101 +21,125 @@ from deskwire.events.types.registry import (
     OrganizationVisibilityChanged,
 )
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.invitations import revoke_unbacked
-from deskwire.workspaces.organizations.members import tell
+from deskwire.workspaces.organizations.invitations import revoke_unauthorized
+from deskwire.workspaces.organizations.members import record_organization_member_event
 from deskwire.workspaces.organizations.organizations import (
     Organization,
-    organization_of,
+    organization_from_row,
     organizations,
-    read_some,
+    read_organizations_by_id,
 )
-from deskwire.workspaces.organizations.settings import member_channels, told_of
-from deskwire.workspaces.origin import BY_HAND, Edit
+from deskwire.workspaces.organizations.settings import (
+    organization_event_fields,
+    read_member_channels,
+)
+from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit
 
-RIGHTS = ("deleted_at", "visibility", "generation", "internal")  # columns that change who sees what
+ACCESS_COLUMNS = (
+    "deleted_at",
+    "visibility",
+    "generation",
+    "internal",
+)  # columns that change who sees what
 
 
-def tell_of_organization(tx: Connection, edit: Edit) -> None:
+def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
     """An organization's row was written, changed or deleted."""
-    before, now = edit.before, edit.now
+    before, now = edit.before, edit.after
     if now is not None and before is not None and now.visibility != before.visibility:
-        now = _out_of_reach(tx, edit)
+        now = _raise_generation(tx, edit)
     row = now if now is not None else before
-    place = organization_of(row)
-    kind = _kind_of(before, now)
-    told = told_of(BY_HAND, place) | {"revision": place.revision + (now is None)}
-    event = kind(**told, **_more(kind, before, place))
+    place = organization_from_row(row)
+    kind = _event_type_of(before, now)
+    told = organization_event_fields(DIRECT_EDIT_ACTOR, place) | {
+        "revision": place.revision + (now is None)
+    }
+    event = kind(**told, **_extra_event_fields(kind, before, place))
     if kind is OrganizationDeleted:
-        log.silence(tx, place.workspace)
+        log.redact_workspace(tx, place.workspace)
     touches = []
-    if now is None or edit.is_changed(*RIGHTS):
-        touches = [place.workspace, *member_channels(tx, place.id)]
-    log.append(tx, event, channels=[place.workspace, STAFF], touches=touches, cause=edit.cause)
+    if now is None or edit.is_changed(*ACCESS_COLUMNS):
+        touches = [place.workspace, *read_member_channels(tx, place.id)]
+    log.append(
+        tx,
+        event,
+        channels=[place.workspace, STAFF_CHANNEL],
+        access_changes=touches,
+        cause=edit.cause,
+    )
 
 
-def _out_of_reach(tx: Connection, edit: Edit) -> Any:  # noqa: ANN401 - a row
+def _raise_generation(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
     """The row with another generation: what was told under the old mode is not replayed."""
-    generation = max(edit.now.generation, edit.before.generation + 1)
-    mine = update(organizations).where(organizations.c.id == edit.now.id)
+    generation = max(edit.after.generation, edit.before.generation + 1)
+    mine = update(organizations).where(organizations.c.id == edit.after.id)
     raised = mine.values(generation=generation, revision=organizations.c.revision + 1)
     return tx.execute(raised.returning(organizations)).one()
 
 
-def _kind_of(before: Any, now: Any) -> type[OrganizationEvent]:  # noqa: ANN401 - rows
-    is_there = now is not None and now.deleted_at is None
+def _event_type_of(before: Any, after: Any) -> type[OrganizationEvent]:  # noqa: ANN401 - rows
+    is_there = after is not None and after.deleted_at is None
     was_there = before is not None and before.deleted_at is None
     if not is_there:
         return OrganizationDeleted
     if not was_there:
         return OrganizationCreated
-    if (now.name, now.slug) != (before.name, before.slug):
+    if (after.name, after.slug) != (before.name, before.slug):
         return OrganizationRenamed
-    if now.generation != before.generation:
+    if after.generation != before.generation:
         return OrganizationVisibilityChanged
     return OrganizationUpdated
 
 
-def _more(kind: type[OrganizationEvent], before: Any, place: Organization) -> dict[str, Any]:  # noqa: ANN401 - a row
+def _extra_event_fields(
+    event_type: type[OrganizationEvent],
+    before: Any,  # noqa: ANN401 - a row, or what is remembered of it
+    organization: Organization,
+) -> dict[str, Any]:
     """What an event of this kind says beside what all say."""
-    if kind is OrganizationRenamed:
+    if event_type is OrganizationRenamed:
         return {"old_name": before.name, "old_slug": before.slug}
-    return {"visibility": place.visibility} if kind is OrganizationVisibilityChanged else {}
+    return (
+        {"visibility": organization.visibility}
+        if event_type is OrganizationVisibilityChanged
+        else {}
+    )
 
 
-def tell_of_category(tx: Connection, edit: Edit) -> None:
+def record_category_edit(tx: Connection, edit: DirectEdit) -> None:
     """A category was written, changed or deleted: its organization has another list."""
-    rows = [each for each in (edit.before, edit.now) if each is not None]
+    rows = [each for each in (edit.before, edit.after) if each is not None]
     for id_ in sorted({row.organization for row in rows}):
         here = (organizations.c.id == id_) & organizations.c.deleted_at.is_(None)
         raised = update(organizations).where(here).values(revision=organizations.c.revision + 1)
         row = tx.execute(raised.returning(organizations)).one_or_none()
         if row is None:
             continue  # it was deleted, and that was told
-        place = organization_of(row)
-        event = OrganizationUpdated(**told_of(BY_HAND, place))
-        log.append(tx, event, channels=[place.workspace, STAFF], cause=edit.cause)
+        place = organization_from_row(row)
+        event = OrganizationUpdated(**organization_event_fields(DIRECT_EDIT_ACTOR, place))
+        log.append(tx, event, channels=[place.workspace, STAFF_CHANNEL], cause=edit.cause)
 
 
-def tell_of_member(tx: Connection, edit: Edit) -> None:
+def record_organization_member_edit(tx: Connection, edit: DirectEdit) -> None:
     """Who belongs to an organization was written, changed or deleted."""
-    before, now = edit.before, edit.now
+    before, now = edit.before, edit.after
     row = now if now is not None else before
-    place = read_some(tx, [row.organization]).get(row.organization)
+    place = read_organizations_by_id(tx, [row.organization]).get(row.organization)
     if place is None:
         return  # it was deleted by hand, too, and that was told
     told: dict[str, Any] = {
         "workspace": place.workspace,
-        "actor": BY_HAND,
+        "actor": DIRECT_EDIT_ACTOR,
         "member": read_names(tx, [row.person])[row.person],
-        "place": Named(id=place.id, name=place.name),
+        "place": NamedRef(id=place.id, name=place.name),
     }
     if now is None:
-        tell(tx, MemberRemoved(**told), place, row.person, edit.cause)
-        revoke_unbacked(tx, row.person, BY_HAND, edit.at)
+        record_organization_member_event(tx, MemberRemoved(**told), place, row.person, edit.cause)
+        revoke_unauthorized(tx, row.person, DIRECT_EDIT_ACTOR, edit.at)
     elif before is None:
         joined = MemberJoined(**told, role=now.role, revision=now.revision)
-        tell(tx, joined, place, row.person, edit.cause)
+        record_organization_member_event(tx, joined, place, row.person, edit.cause)
     else:
         changed = MemberRoleChanged(**told, permissions=[], role=now.role, revision=now.revision)
-        tell(tx, changed, place, row.person, edit.cause)
-        revoke_unbacked(tx, row.person, BY_HAND, edit.at)
+        record_organization_member_event(tx, changed, place, row.person, edit.cause)
+        revoke_unauthorized(tx, row.person, DIRECT_EDIT_ACTOR, edit.at)

@@ -32,22 +32,22 @@ from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id
 from deskwire.workspaces.organizations.organizations import (
     Organization,
+    organization_from_row,
     organization_members,
-    organization_of,
     organizations,
     visible_to,
 )
-from deskwire.workspaces.organizations.permissions import Right, demand, is_staff
+from deskwire.workspaces.organizations.permissions import Permission, is_staff, require
 
-PAGE = 50  # rows; more than two screens are searched, not scrolled
-MAX_QUERY = 200  # characters of a search
+PAGE_SIZE = 50  # rows; more than two screens are searched, not scrolled
+MAX_QUERY_LENGTH = 200  # characters of a search
 
 Group = Literal["all", "team", "deactivated"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 @dataclass(frozen=True, slots=True)
-class Seek:
+class DirectoryFilter:
     """What somebody looks for; `after` is the id of the last row of the page before."""
 
     query: str = ""
@@ -55,7 +55,7 @@ class Seek:
     after: str = ""
 
     @property
-    def fields(self) -> dict[str, str]:
+    def query_params(self) -> dict[str, str]:
         """As a URL says it; what is as usual is left out."""
         group = "" if self.group == "all" else self.group
         said = {"q": self.query, "group": group, "after": self.after}
@@ -63,7 +63,7 @@ class Seek:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OrganizationMembership:
     """An organization somebody belongs to, and as what."""
 
     name: str
@@ -73,96 +73,103 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DirectoryPerson:
     """A person with where they belong and who they are at Discord."""
 
     person: Person
-    places: tuple[Place, ...]
-    discord: str | None
+    memberships: tuple[OrganizationMembership, ...]
+    discord_id: str | None
 
     @property
     def href(self) -> str:
         return f"/admin/people/{self.person.id}"
 
     @property
-    def role(self) -> str | None:
+    def staff_role(self) -> str | None:
         """Their role in the team."""
-        return next((each.role for each in self.places if each.internal), None)
+        return next((each.role for each in self.memberships if each.internal), None)
 
     @property
-    def clients(self) -> tuple[Place, ...]:
+    def client_memberships(self) -> tuple[OrganizationMembership, ...]:
         """The organizations they are a client of."""
-        return tuple(each for each in self.places if not each.internal)
+        return tuple(each for each in self.memberships if not each.internal)
 
 
 @dataclass(frozen=True, slots=True)
-class Company:
+class DirectoryOrganization:
     """A client's organization, and how many belong to it."""
 
-    place: Organization
+    organization: Organization
     deleted_at: Millis | None
-    members: int
+    member_count: int
 
 
-def parse_seek(fields: Mapping[str, str]) -> Seek:
+def parse_directory_filter(fields: Mapping[str, str]) -> DirectoryFilter:
     """What a URL asks for; what it cannot mean falls back to the default."""
     query = fields.get("q", "").replace("\0", "").encode("utf-8", "ignore").decode()
     after = fields.get("after", "")
-    return Seek(
-        " ".join(query.split())[:MAX_QUERY],
+    return DirectoryFilter(
+        " ".join(query.split())[:MAX_QUERY_LENGTH],
         next((word for word in GROUPS if word == fields.get("group")), "all"),
         after if is_id(after) else "",
     )
 
 
-def find_people(tx: Connection, viewer: Viewer, seek: Seek) -> tuple[list[Listed], str]:
+def search_people(
+    tx: Connection, viewer: Viewer, filters: DirectoryFilter
+) -> tuple[list[DirectoryPerson], str]:
     """A page of people, and the id the next one begins after; nothing where it is the last."""
-    demand(viewer, Right.PEOPLE)
+    require(viewer, Permission.PEOPLE)
     member, org = organization_members, organizations
-    conditions = [people.c.deleted_at.is_(None), _is_after(people.c.id, seek)]
-    if seek.query:
-        held = select(identities.c.person).where(identities.c.subject == seek.query)
-        has_words = [each.icontains(seek.query, autoescape=True) for each in _SEARCHED]
+    conditions = [people.c.deleted_at.is_(None), _after_cursor(people.c.id, filters)]
+    if filters.query:
+        held = select(identities.c.person).where(identities.c.subject == filters.query)
+        has_words = [each.icontains(filters.query, autoescape=True) for each in _SEARCH_COLUMNS]
         conditions.append(or_(*has_words, people.c.id.in_(held)))
-    if seek.group == "team":
+    if filters.group == "team":
         team = select(member.c.person).join(org, org.c.id == member.c.organization)
         conditions.append(people.c.id.in_(team.where(org.c.internal)))
-    if seek.group == "deactivated":
+    if filters.group == "deactivated":
         conditions.append(people.c.deactivated_at.is_not(None))
-    rows, after = _page(tx, select(people).where(*conditions), people.c.id)
-    return _listed(tx, [Person(*row) for row in rows]), after
+    rows, after = _read_page(tx, select(people).where(*conditions), people.c.id)
+    return _with_memberships(tx, [Person(*row) for row in rows]), after
 
 
-def read_person(tx: Connection, viewer: Viewer, person_id: PersonId) -> Listed:
+def read_person(tx: Connection, viewer: Viewer, person_id: PersonId) -> DirectoryPerson:
     """One person; NotFound for who is not there, or has deleted their account."""
-    demand(viewer, Right.PEOPLE)
+    require(viewer, Permission.PEOPLE)
     chosen = select(people).where(people.c.id == person_id, people.c.deleted_at.is_(None))
     row = tx.execute(chosen).one_or_none()
     if row is None:
         raise NotFound(gettext("There is no such person here."))
-    return _listed(tx, [Person(*row)])[0]
+    return _with_memberships(tx, [Person(*row)])[0]
 
 
-def find_companies(tx: Connection, viewer: Viewer, seek: Seek) -> tuple[list[Company], str]:
+def search_organizations(
+    tx: Connection, viewer: Viewer, filters: DirectoryFilter
+) -> tuple[list[DirectoryOrganization], str]:
     """A page of clients' organizations, deleted ones among them; the id the next begins after."""
     if not is_staff(viewer):
         raise Forbidden(gettext("This page is for the team."))
     org, member = organizations, organization_members
-    conditions = [~org.c.internal, _is_after(org.c.id, seek)]
-    if seek.query:
-        found = [each.icontains(seek.query, autoescape=True) for each in (org.c.name, org.c.slug)]
+    conditions = [~org.c.internal, _after_cursor(org.c.id, filters)]
+    if filters.query:
+        found = [
+            each.icontains(filters.query, autoescape=True) for each in (org.c.name, org.c.slug)
+        ]
         conditions.append(or_(*found))
-    rows, after = _page(tx, select(org).where(*conditions), org.c.id)
+    rows, after = _read_page(tx, select(org).where(*conditions), org.c.id)
     ids = [row.id for row in rows]
     counted = select(member.c.organization, func.count()).where(member.c.organization.in_(ids))
     members = {row[0]: row[1] for row in tx.execute(counted.group_by(member.c.organization))}
     companies = [
-        Company(organization_of(row), row.deleted_at, members.get(row.id, 0)) for row in rows
+        DirectoryOrganization(organization_from_row(row), row.deleted_at, members.get(row.id, 0))
+        for row in rows
     ]
     return companies, after
 
 
-def find_visible(
+def list_client_organizations(
     tx: Connection, viewer: Viewer, after: str = ""
 ) -> tuple[list[Organization], str | None]:
     """A page of the clients' organizations the viewer may see, by name, and the `after` of the next
@@ -175,36 +182,41 @@ def find_visible(
             raise Invalid("No page begins there.")
         conditions.append(tuple_(org.name, org.id) > tuple_(literal(name), literal(id_)))
     chosen = select(organizations).where(*conditions).order_by(org.name, org.id)
-    rows = tx.execute(chosen.limit(PAGE + 1)).all()
-    shown = [organization_of(row) for row in rows[:PAGE]]
-    return shown, f"{shown[-1].id}.{shown[-1].name}" if len(rows) > PAGE else None
+    rows = tx.execute(chosen.limit(PAGE_SIZE + 1)).all()
+    shown = [organization_from_row(row) for row in rows[:PAGE_SIZE]]
+    return shown, f"{shown[-1].id}.{shown[-1].name}" if len(rows) > PAGE_SIZE else None
 
 
-_SEARCHED = (people.c.name, people.c.email)
+_SEARCH_COLUMNS = (people.c.name, people.c.email)
 
 
-def _is_after(id_: ColumnElement[str], seek: Seek) -> ColumnElement[bool]:
-    return id_ < seek.after if seek.after else true()
+def _after_cursor(id_: ColumnElement[str], filters: DirectoryFilter) -> ColumnElement[bool]:
+    return id_ < filters.after if filters.after else true()
 
 
-def _page(tx: Connection, chosen: Select[Any], id_: ColumnElement[str]) -> tuple[list[Any], str]:
-    rows = tx.execute(chosen.order_by(id_.desc()).limit(PAGE + 1)).all()
-    return list(rows[:PAGE]), rows[PAGE - 1].id if len(rows) > PAGE else ""
+def _read_page(
+    tx: Connection, query: Select[Any], id_: ColumnElement[str]
+) -> tuple[list[Any], str]:
+    rows = tx.execute(query.order_by(id_.desc()).limit(PAGE_SIZE + 1)).all()
+    return list(rows[:PAGE_SIZE]), rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else ""
 
 
-def _listed(tx: Connection, found: Collection[Person]) -> list[Listed]:
-    ids = [person.id for person in found]
-    places = _places(tx, ids)
+def _with_memberships(tx: Connection, persons: Collection[Person]) -> list[DirectoryPerson]:
+    ids = [person.id for person in persons]
+    places = _read_memberships(tx, ids)
     known = select(identities.c.person, identities.c.subject).where(
         identities.c.person.in_(ids), identities.c.provider == "discord"
     )
     discord = {row[0]: row[1] for row in tx.execute(known)}
     return [
-        Listed(person, tuple(places.get(person.id, ())), discord.get(person.id)) for person in found
+        DirectoryPerson(person, tuple(places.get(person.id, ())), discord.get(person.id))
+        for person in persons
     ]
 
 
-def _places(tx: Connection, ids: Collection[PersonId]) -> dict[PersonId, list[Place]]:
+def _read_memberships(
+    tx: Connection, ids: Collection[PersonId]
+) -> dict[PersonId, list[OrganizationMembership]]:
     member, org = organization_members, organizations
     rows = tx.execute(
         select(member.c.person, member.c.role, org.c.name, org.c.slug, org.c.internal)
@@ -212,8 +224,8 @@ def _places(tx: Connection, ids: Collection[PersonId]) -> dict[PersonId, list[Pl
         .where(member.c.person.in_(ids), org.c.deleted_at.is_(None))
         .order_by(org.c.name)
     )
-    found: dict[PersonId, list[Place]] = {}
+    found: dict[PersonId, list[OrganizationMembership]] = {}
     for row in rows:
-        place = Place(row.name, f"/orgs/{row.slug}", row.internal, row.role)
+        place = OrganizationMembership(row.name, f"/orgs/{row.slug}", row.internal, row.role)
         found.setdefault(row.person, []).append(place)
     return found

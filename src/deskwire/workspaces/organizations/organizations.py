@@ -41,17 +41,17 @@ from sqlalchemy import (
 )
 
 from deskwire.events import channels
-from deskwire.events.access import People, Viewer
-from deskwire.events.channels import PEOPLE, STAFF, PersonId, Workspace
+from deskwire.events.access import PeopleParameter, Viewer
+from deskwire.events.channels import PEOPLE_CHANNEL, STAFF_CHANNEL, PersonId, Workspace
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import lock, metadata
+from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Forbidden, Invalid, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     INTERNAL_ROLES,
-    Right,
+    Permission,
     roles_with,
 )
 
@@ -96,7 +96,7 @@ categories = Table(
     Index("ix_categories_organization_place", "organization", "place"),
 )
 
-_IN_ORDER = (categories.c.archived_at.is_not(None), categories.c.place, categories.c.id)
+_CATEGORY_ORDER = (categories.c.archived_at.is_not(None), categories.c.place, categories.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +138,18 @@ class NoOrganization(Forbidden):
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
     """The organizations the viewer may see: their own, and of the team every client's."""
-    mine = organizations.c.id.in_(ids_of(viewer))
-    clients = ~organizations.c.internal if STAFF in viewer.channels else false()
+    mine = organizations.c.id.in_(organization_ids_of(viewer))
+    clients = ~organizations.c.internal if STAFF_CHANNEL in viewer.channels else false()
     return and_(organizations.c.deleted_at.is_(None), or_(mine, clients))
 
 
-def are_of_deleted(workspaces: ColumnElement[str]) -> ColumnElement[bool]:
+def is_deleted_workspace_uncorrelated(workspace: ColumnElement[str]) -> ColumnElement[bool]:
     """`is_of_deleted`, for a statement that looks at very many rows: all are read once."""
     gone = select(literal("org:", Text) + organizations.c.id)
-    return workspaces.in_(gone.where(organizations.c.deleted_at.is_not(None)))
+    return workspace.in_(gone.where(organizations.c.deleted_at.is_not(None)))
 
 
-def is_of_deleted(workspace: ColumnElement[str]) -> ColumnElement[bool]:
+def is_deleted_workspace(workspace: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a column of workspaces names an organization that was deleted."""
     return (
         exists()
@@ -161,7 +161,7 @@ def is_of_deleted(workspace: ColumnElement[str]) -> ColumnElement[bool]:
     )
 
 
-def ids_of(viewer: Viewer) -> list[str]:
+def organization_ids_of(viewer: Viewer) -> list[str]:
     """The organizations the viewer is a member of."""
     return sorted(
         channel.removeprefix("org:")
@@ -170,54 +170,62 @@ def ids_of(viewer: Viewer) -> list[str]:
     )
 
 
-def read_visible(tx: Connection, viewer: Viewer, slug: str) -> Organization:
+def read_visible_by_slug(tx: Connection, viewer: Viewer, slug: str) -> Organization:
     """The organization with this slug; NotFound where it is not there or not the viewer's."""
     chosen = visible_to(viewer) & (organizations.c.slug == slug)
-    return _one(tx.execute(select(organizations).where(chosen)).one_or_none())
+    return _require_organization(tx.execute(select(organizations).where(chosen)).one_or_none())
 
 
-def read_visible_by_id(tx: Connection, viewer: Viewer, id_: str) -> Organization:
+def read_visible_by_id(tx: Connection, viewer: Viewer, organization_id: str) -> Organization:
     """`read_visible`, by the id."""
-    chosen = visible_to(viewer) & (organizations.c.id == id_)
-    return _one(tx.execute(select(organizations).where(chosen)).one_or_none())
+    chosen = visible_to(viewer) & (organizations.c.id == organization_id)
+    return _require_organization(tx.execute(select(organizations).where(chosen)).one_or_none())
 
 
-def read_own(tx: Connection, viewer: Viewer) -> list[Organization]:
+def list_own_organizations(tx: Connection, viewer: Viewer) -> list[Organization]:
     """The organizations the viewer is a member of, by name."""
-    mine = organizations.c.id.in_(ids_of(viewer)) & organizations.c.deleted_at.is_(None)
+    mine = organizations.c.id.in_(organization_ids_of(viewer)) & organizations.c.deleted_at.is_(
+        None
+    )
     rows = tx.execute(select(organizations).where(mine).order_by(organizations.c.name))
-    return [organization_of(row) for row in rows]
+    return [organization_from_row(row) for row in rows]
 
 
-def read_all(tx: Connection, viewer: Viewer) -> list[Organization]:
+def list_visible_organizations(tx: Connection, viewer: Viewer) -> list[Organization]:
     """Every organization the viewer may see, by name."""
     rows = tx.execute(
         select(organizations).where(visible_to(viewer)).order_by(organizations.c.name)
     )
-    return [organization_of(row) for row in rows]
+    return [organization_from_row(row) for row in rows]
 
 
-def read_own_described(tx: Connection, viewer: Viewer) -> dict[Organization, list[Category]]:
+def list_own_with_categories(tx: Connection, viewer: Viewer) -> dict[Organization, list[Category]]:
     """`read_own`, each with its categories as `read_categories` gives them: one statement."""
-    mine = organizations.c.id.in_(ids_of(viewer)) & organizations.c.deleted_at.is_(None)
-    return _described(tx, mine)
+    mine = organizations.c.id.in_(organization_ids_of(viewer)) & organizations.c.deleted_at.is_(
+        None
+    )
+    return _list_with_categories(tx, mine)
 
 
-def read_all_described(
+def list_visible_with_categories(
     tx: Connection, viewer: Viewer, slug: str
 ) -> dict[Organization, list[Category]]:
     """`read_all`, the one with this slug with its categories, the others with none."""
-    return _described(tx, visible_to(viewer), organizations.c.slug == slug)
+    return _list_with_categories(tx, visible_to(viewer), organizations.c.slug == slug)
 
 
-def read_described(tx: Connection, id_: str) -> tuple[Organization | None, list[Category]]:
+def read_with_categories(
+    tx: Connection, organization_id: str
+) -> tuple[Organization | None, list[Category]]:
     """One organization with its categories, for who shows a request found visible before."""
-    found = _described(tx, organizations.c.id == id_)
+    found = _list_with_categories(tx, organizations.c.id == organization_id)
     return next(iter(found.items()), (None, []))
 
 
-def _described(
-    tx: Connection, chosen: ColumnElement[bool], of: ColumnElement[bool] | None = None
+def _list_with_categories(
+    tx: Connection,
+    condition: ColumnElement[bool],
+    with_categories_if: ColumnElement[bool] | None = None,
 ) -> dict[Organization, list[Category]]:
     """Organizations by name, each with its categories; `of`: only of those that meet it."""
     org, category = organizations, categories.c
@@ -225,28 +233,32 @@ def _described(
     named = [category[name].label(f"category_{name}") for name in ("id", "name", "archived_at")]
     rows = tx.execute(
         select(org, *named)
-        .outerjoin_from(org, categories, theirs if of is None else and_(theirs, of))
-        .where(chosen)
-        .order_by(org.c.name, org.c.id, *_IN_ORDER)
+        .outerjoin_from(
+            org,
+            categories,
+            theirs if with_categories_if is None else and_(theirs, with_categories_if),
+        )
+        .where(condition)
+        .order_by(org.c.name, org.c.id, *_CATEGORY_ORDER)
     )
     found: dict[Organization, list[Category]] = {}
     for row in rows:
-        listed = found.setdefault(organization_of(row), [])
+        listed = found.setdefault(organization_from_row(row), [])
         if row.category_id is not None:
             is_old = row.category_archived_at is not None
             listed.append(Category(row.category_id, row.category_name, is_old))
     return found
 
 
-def read_some(tx: Connection, ids: Collection[str]) -> dict[str, Organization]:
+def read_organizations_by_id(tx: Connection, ids: Collection[str]) -> dict[str, Organization]:
     """Organizations by id, for who names places of tickets that were already found visible."""
     if not ids:
         return {}
     rows = tx.execute(select(organizations).where(organizations.c.id.in_(ids)))
-    return {row.id: organization_of(row) for row in rows}
+    return {row.id: organization_from_row(row) for row in rows}
 
 
-def organization_of(row: Row[Any]) -> Organization:
+def organization_from_row(row: Row[Any]) -> Organization:
     """A row of `organizations`."""
     return Organization(
         row.id,
@@ -262,10 +274,12 @@ def organization_of(row: Row[Any]) -> Organization:
     )
 
 
-def read_categories(tx: Connection, organization: str) -> list[Category]:
+def read_categories(tx: Connection, organization_id: str) -> list[Category]:
     """An organization's categories in their order, archived ones last."""
     rows = tx.execute(
-        select(categories).where(categories.c.organization == organization).order_by(*_IN_ORDER)
+        select(categories)
+        .where(categories.c.organization == organization_id)
+        .order_by(*_CATEGORY_ORDER)
     )
     return [Category(row.id, row.name, row.archived_at is not None) for row in rows]
 
@@ -278,7 +292,7 @@ def read_category_names(tx: Connection, ids: Collection[str]) -> dict[str, str]:
     return {row.id: row.name for row in rows}
 
 
-def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
+def upsert_staff_row(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
     """Make a person a member of the internal organization, which is made with its first, or give
     them another role there; the row's revision. Nothing is told (`admission.appoint` tells)."""
     if role not in INTERNAL_ROLES:
@@ -289,7 +303,7 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
                 words=", ".join(INTERNAL_ROLES),
             )
         )
-    organization = ensure_internal(tx, at)
+    organization = ensure_internal_organization(tx, at)
     table = organization_members
     here = (table.c.organization == organization) & (table.c.person == person_id)
     changed = update(table).where(here).values(role=role, revision=table.c.revision + 1)
@@ -301,7 +315,7 @@ def employ(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
     return 1
 
 
-def read_employed(tx: Connection) -> dict[PersonId, str]:
+def read_staff_roles(tx: Connection) -> dict[PersonId, str]:
     """The role of every member of the internal organization."""
     member = organization_members
     rows = tx.execute(
@@ -312,27 +326,27 @@ def read_employed(tx: Connection) -> dict[PersonId, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def staff_grants(persons: People) -> list[Select[Any]]:
+def staff_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     """`staff` for members of the internal organization, `people` for those who see everybody."""
     member = organization_members
-    sees_people = member.c.role.in_(roles_with(Right.PEOPLE, among=INTERNAL_ROLES))
+    sees_people = member.c.role.in_(roles_with(Permission.PEOPLE, among=INTERNAL_ROLES))
     return [
         select(member.c.person, literal(channel), null(), member.c.role)
         .select_from(member.join(organizations, organizations.c.id == member.c.organization))
-        .where(organizations.c.internal, member.c.person.in_(persons), also)
-        for channel, also in ((STAFF, true()), (PEOPLE, sees_people))
+        .where(organizations.c.internal, member.c.person.in_(person_ids), also)
+        for channel, also in ((STAFF_CHANNEL, true()), (PEOPLE_CHANNEL, sees_people))
     ]
 
 
-def organization_grants(persons: People) -> list[Select[Any]]:
+def organization_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
     """`org:ID` for members, and `org:ID:G` for those who see all of its requests."""
     member, org = organization_members, organizations
     own = literal("org:", Text) + org.c.id
     source = member.join(org, org.c.id == member.c.organization)
-    mine = and_(member.c.person.in_(persons), org.c.deleted_at.is_(None))
+    mine = and_(member.c.person.in_(person_ids), org.c.deleted_at.is_(None))
     sees_all = or_(
         org.c.visibility == "members",
-        member.c.role.in_(roles_with(Right.SEE_ALL, among=CLIENT_ROLES)),
+        member.c.role.in_(roles_with(Permission.SEE_ALL, among=CLIENT_ROLES)),
     )
     whole = own + literal(":", Text) + cast(org.c.generation, Text)
     return [
@@ -341,15 +355,15 @@ def organization_grants(persons: People) -> list[Select[Any]]:
     ]
 
 
-def _one(row: Row[Any] | None) -> Organization:
+def _require_organization(row: Row[Any] | None) -> Organization:
     if row is None:
         raise NotFound(gettext("There is no such organization, or it is not shared with you."))
-    return organization_of(row)
+    return organization_from_row(row)
 
 
-def ensure_internal(tx: Connection, at: Millis) -> str:
+def ensure_internal_organization(tx: Connection, at: Millis) -> str:
     """The id of the internal organization, which is made where it is missing."""
-    lock(tx, "internal organization")
+    acquire_advisory_lock(tx, "internal organization")
     found = tx.execute(select(organizations.c.id).where(organizations.c.internal)).scalar()
     if found is not None:
         return str(found)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 from deskwire.events.access import Viewer
-from deskwire.events.channels import STAFF, Workspace
+from deskwire.events.channels import STAFF_CHANNEL, Workspace
 from deskwire.kit.errors import Forbidden
 from deskwire.kit.i18n import N_, gettext
 
@@ -32,7 +32,7 @@ ROLE_LABELS: Mapping[Role, str] = {
 }
 
 
-class Right(StrEnum):
+class Permission(StrEnum):
     """What somebody may do; the value is what docs/permissions.md calls it."""
 
     SEE_ALL = N_("see every request, whatever the visibility mode")
@@ -55,16 +55,33 @@ class Right(StrEnum):
     EMPLOY = N_("give people a role in the team, and take it")
 
 
-_MEMBER = {Right.FILE}
-_MANAGER = _MEMBER | {Right.CANCEL_ANY, Right.INVITE, Right.CATEGORIES}
-_ADMIN = _MANAGER | {Right.SEE_ALL, Right.MEMBERS, Right.PROFILE, Right.DELETE}
-_ANALYST = {Right.SEE_ALL, Right.FILE, Right.FILE_FOR_OTHERS, Right.NOTE, Right.WORK}
-_ANALYST |= {Right.CANCEL_ANY}
-_OPERATIONS = _ANALYST | {Right.MODERATE, Right.PEOPLE, Right.ORGANIZATIONS, Right.DELIVERIES}
-_OPERATIONS |= {Right.INVITE, Right.CATEGORIES, Right.MEMBERS, Right.PROFILE, Right.ACCOUNTS}
-_SUPER = _OPERATIONS | {Right.IDENTIFY, Right.EMPLOY, Right.DELETE}
+_MEMBER = {Permission.FILE}
+_MANAGER = _MEMBER | {Permission.CANCEL_ANY, Permission.INVITE, Permission.CATEGORIES}
+_ADMIN = _MANAGER | {Permission.SEE_ALL, Permission.MEMBERS, Permission.PROFILE, Permission.DELETE}
+_ANALYST = {
+    Permission.SEE_ALL,
+    Permission.FILE,
+    Permission.FILE_FOR_OTHERS,
+    Permission.NOTE,
+    Permission.WORK,
+}
+_ANALYST |= {Permission.CANCEL_ANY}
+_OPERATIONS = _ANALYST | {
+    Permission.MODERATE,
+    Permission.PEOPLE,
+    Permission.ORGANIZATIONS,
+    Permission.DELIVERIES,
+}
+_OPERATIONS |= {
+    Permission.INVITE,
+    Permission.CATEGORIES,
+    Permission.MEMBERS,
+    Permission.PROFILE,
+    Permission.ACCOUNTS,
+}
+_SUPER = _OPERATIONS | {Permission.IDENTIFY, Permission.EMPLOY, Permission.DELETE}
 
-RIGHTS: Mapping[Role, frozenset[Right]] = {
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": frozenset(_ADMIN),
     "manager": frozenset(_MANAGER),
     "member": frozenset(_MEMBER),
@@ -79,50 +96,52 @@ def roles_in(viewer: Viewer, workspace: Workspace | None) -> list[Role]:
     return [
         role
         for grant in viewer.grants
-        if grant.channel == STAFF or (workspace is not None and grant.channel == workspace)
-        if (role := _role(grant.why)) is not None
+        if grant.channel == STAFF_CHANNEL or (workspace is not None and grant.channel == workspace)
+        if (role := _parse_role(grant.reason)) is not None
     ]
 
 
-def rights_in(viewer: Viewer, workspace: Workspace | None) -> frozenset[Right]:
+def permissions_in(viewer: Viewer, workspace: Workspace | None) -> frozenset[Permission]:
     """All the viewer may do in an organization; None: what a role in the team allows anywhere."""
-    return frozenset().union(*(RIGHTS[role] for role in roles_in(viewer, workspace)))
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_in(viewer, workspace)))
 
 
-def may(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> bool:
+def can(viewer: Viewer, permission: Permission, workspace: Workspace | None = None) -> bool:
     """Whether the viewer may do something in an organization, or (None) as one of the team."""
-    return right in rights_in(viewer, workspace)
+    return permission in permissions_in(viewer, workspace)
 
 
-def demand(viewer: Viewer, right: Right, workspace: Workspace | None = None) -> None:
+def require(viewer: Viewer, permission: Permission, workspace: Workspace | None = None) -> None:
     """Raises Forbidden, with the right's name, unless the viewer has it."""
-    demand_among(rights_in(viewer, workspace), right)
+    require_in(permissions_in(viewer, workspace), permission)
 
 
-def demand_among(rights: Collection[Right], right: Right) -> None:
+def require_in(permissions: Collection[Permission], permission: Permission) -> None:
     """`demand`, of somebody who has these rights."""
-    if right not in rights:
-        raise Forbidden(gettext(_refusal(rights, right), right=gettext(right)))
+    if permission not in permissions:
+        raise Forbidden(
+            gettext(_refusal_message(permissions, permission), right=gettext(permission))
+        )
 
 
-def _refusal(rights: Collection[Right], right: Right) -> str:
+def _refusal_message(permissions: Collection[Permission], permission: Permission) -> str:
     """What is said to who lacks a right, by who could give it to them."""
-    if right in RIGHTS["admin"]:
+    if permission in ROLE_PERMISSIONS["admin"]:
         return N_("Your role does not let you %(right)s. Ask an admin of the organization.")
-    if Right.NOTE in rights:  # they are of the team
+    if Permission.NOTE in permissions:  # they are of the team
         return N_("Your role in the team does not let you %(right)s. Ask a super admin.")
     return N_("Only the team may %(right)s.")
 
 
 def is_staff(viewer: Viewer) -> bool:
     """Whether the viewer is of the team."""
-    return STAFF in viewer.channels
+    return STAFF_CHANNEL in viewer.channels
 
 
-def roles_with(*rights: Right, among: Iterable[Role]) -> list[Role]:
+def roles_with(*permissions: Permission, among: Iterable[Role]) -> list[Role]:
     """Those of `among` that have one of `rights`."""
-    return [role for role in among if RIGHTS[role].intersection(rights)]
+    return [role for role in among if ROLE_PERMISSIONS[role].intersection(permissions)]
 
 
-def _role(word: str) -> Role | None:
-    return next((role for role in RIGHTS if role == word), None)
+def _parse_role(text: str) -> Role | None:
+    return next((role for role in ROLE_PERMISSIONS if role == text), None)

@@ -11,130 +11,134 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, links, mail_links, people, rate_limit, sessions
-from deskwire.accounts.authentication import WELCOMING
-from deskwire.accounts.mail_links import Compose
+from deskwire.accounts.authentication import PASSWORD_LINK_PURPOSES
+from deskwire.accounts.mail_links import ComposeLinkMail
 from deskwire.accounts.people import Person
-from deskwire.accounts.rate_limit import LIMITS, Limits
+from deskwire.accounts.rate_limit import RATE_LIMITS, RateLimits
 from deskwire.events import channels, log
-from deskwire.events.channels import STAFF, PersonId
+from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.types.registry import (
     Event,
     MemberJoined,
     MemberRemoved,
     MemberRoleChanged,
-    Named,
+    NamedRef,
 )
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import lock
+from deskwire.kit.db import acquire_advisory_lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.i18n import N_, gettext
-from deskwire.workspaces.actor import Deed
-from deskwire.workspaces.names import who_of
-from deskwire.workspaces.organizations.invitations import revoke_made, revoke_unbacked
-from deskwire.workspaces.organizations.members import strike
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.names import named_person
+from deskwire.workspaces.organizations.invitations import revoke_all_by, revoke_unauthorized
+from deskwire.workspaces.organizations.members import delete_membership_row
 from deskwire.workspaces.organizations.organizations import (
-    employ,
-    ensure_internal,
+    ensure_internal_organization,
     organization_members,
     organizations,
-    read_employed,
+    read_staff_roles,
+    upsert_staff_row,
 )
-from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, Right, demand
+from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, Permission, require
 from deskwire.workspaces.origin import Principal
 
-LAST = N_("This desk needs a super admin who can sign in. Make somebody else one first.")
-ONESELF = N_("Nobody does this to their own account. Ask another super admin.")
+LAST_SUPER_ADMIN_MESSAGE = N_(
+    "This desk needs a super admin who can sign in. Make somebody else one first."
+)
+OWN_ACCOUNT_MESSAGE = N_("Nobody does this to their own account. Ask another super admin.")
 
 
-def give_role(tx: Connection, deed: Deed, person_id: PersonId, role: str) -> None:
+def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str) -> None:
     """Give somebody a role in the team, or another one; the same again changes nothing."""
-    person = _hold(tx, deed, person_id, Right.EMPLOY)
+    person = _lock_person(tx, actor, person_id, Permission.EMPLOY)
     if role not in INTERNAL_ROLES:
         raise Invalid(
             gettext("There is no such role."),
             {"role": gettext("One of %(words)s", words=", ".join(INTERNAL_ROLES))},
         )
-    before = read_employed(tx).get(person_id)
+    before = read_staff_roles(tx).get(person_id)
     if before is None:
-        _check_employable(person)
+        _require_verified_account(person)
     elif before == "super_admin" != role:
-        _keep_super_admin(tx, person_id)
-    _appoint(tx, person, before, role, deed.person, deed.at)
+        _require_other_super_admin(tx, person_id)
+    _set_staff_role(tx, person, before, role, actor.person_id, actor.at)
 
 
-def appoint(tx: Connection, person: Person, role: str, actor: str, at: Millis) -> None:
+def set_staff_role_from_shell(
+    tx: Connection, person: Person, role: str, actor_id: str, at: Millis
+) -> None:
     """`give_role`, as whoever runs the desk does it in the shell: so the first of the team comes to
     be, who has proven no address yet."""
-    lock(tx, "the team")
-    _appoint(tx, person, read_employed(tx).get(person.id), role, actor, at)
+    acquire_advisory_lock(tx, "the team")
+    _set_staff_role(tx, person, read_staff_roles(tx).get(person.id), role, actor_id, at)
 
 
-def _appoint(
-    tx: Connection, person: Person, before: str | None, role: str, actor: str, at: Millis
+def _set_staff_role(
+    tx: Connection, person: Person, before: str | None, role: str, actor_id: str, at: Millis
 ) -> None:
     if before == role:
         return
-    revision = employ(tx, person.id, role, at)
-    told = _told(tx, actor, ensure_internal(tx, at), person)
+    revision = upsert_staff_row(tx, person.id, role, at)
+    told = _event_fields(tx, actor_id, ensure_internal_organization(tx, at), person)
     if before is None:
-        _append(tx, MemberJoined(**told, role=role, revision=revision), person.id)
+        _append_event(tx, MemberJoined(**told, role=role, revision=revision), person.id)
         return
     event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
-    _append(tx, event, person.id)
-    revoke_unbacked(tx, person.id, actor, at)
+    _append_event(tx, event, person.id)
+    revoke_unauthorized(tx, person.id, actor_id, at)
 
 
-def take_role(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+def remove_staff_except_tickets(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Somebody is of the team no more, and whom they invited as one of it is not in either.
     NotFound where they are not."""
-    person = _hold(tx, deed, person_id, Right.EMPLOY)
-    before, place = read_employed(tx).get(person_id), ensure_internal(tx, deed.at)
+    person = _lock_person(tx, actor, person_id, Permission.EMPLOY)
+    before, place = read_staff_roles(tx).get(person_id), ensure_internal_organization(tx, actor.at)
     if before is None:
         raise NotFound(gettext("%(person)s has no role in the team.", person=person.name))
     if before == "super_admin":
-        _keep_super_admin(tx, person_id)
-    strike(tx, place, person_id)
-    _append(tx, MemberRemoved(**_told(tx, deed.person, place, person)), person_id)
-    revoke_unbacked(tx, person_id, deed.person, deed.at)
+        _require_other_super_admin(tx, person_id)
+    delete_membership_row(tx, place, person_id)
+    _append_event(tx, MemberRemoved(**_event_fields(tx, actor.person_id, place, person)), person_id)
+    revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
 
 
-def deactivate(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Sign somebody out everywhere, for as long as nobody lets them in again; what they wrote and
     where they are a member stays. Their invitations are taken back."""
-    person = _hold(tx, deed, person_id, Right.ACCOUNTS)
+    person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is not None:
         raise Conflict(gettext("%(person)s is deactivated already.", person=person.name))
-    if read_employed(tx).get(person_id) == "super_admin":
-        _keep_super_admin(tx, person_id)
-    people.deactivate(tx, person_id, actor=deed.person, at=deed.at)
-    shut_out(tx, person_id, deed.person, deed.at)
+    if read_staff_roles(tx).get(person_id) == "super_admin":
+        _require_other_super_admin(tx, person_id)
+    people.mark_deactivated(tx, person_id, actor_id=actor.person_id, at=actor.at)
+    revoke_sign_in(tx, person_id, actor.person_id, actor.at)
 
 
-def shut_out(tx: Connection, person_id: PersonId, actor: Principal, at: Millis) -> None:
+def revoke_sign_in(tx: Connection, person_id: PersonId, actor_id: Principal, at: Millis) -> None:
     """What goes with being let in: every browser, every link, what they invited others by."""
-    sessions.end_all(tx, person_id, actor=actor, at=at)
-    links.withdraw(tx, person_id, WELCOMING)
-    revoke_made(tx, person_id, actor, at)
+    sessions.revoke_all(tx, person_id, actor_id=actor_id, at=at)
+    links.revoke(tx, person_id, PASSWORD_LINK_PURPOSES)
+    revoke_all_by(tx, person_id, actor_id, at)
 
 
-def readmit(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+def reactivate(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Let somebody in again who was deactivated."""
-    person = _hold(tx, deed, person_id, Right.ACCOUNTS)
+    person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is None:
         raise Conflict(gettext("%(person)s is not deactivated.", person=person.name))
-    people.readmit(tx, person_id, actor=deed.person, at=deed.at)
+    people.mark_reactivated(tx, person_id, actor_id=actor.person_id, at=actor.at)
 
 
-def send_reset(
+def send_password_link(
     tx: Connection,
-    deed: Deed,
+    actor: Actor,
     person_id: PersonId,
-    compose: Compose,
-    address: str | None,
-    limits: Limits = LIMITS,
+    compose_mail: ComposeLinkMail,
+    client_ip: str | None,
+    limits: RateLimits = RATE_LIMITS,
 ) -> None:
     """Mail somebody a link to choose a password. TooMany if that was done too often."""
-    person = _hold(tx, deed, person_id, Right.ACCOUNTS, oneself=True)
+    person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS, allow_self=True)
     if person.deactivated_at is not None:
         raise Conflict(
             gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
@@ -143,43 +147,50 @@ def send_reset(
         raise Conflict(
             gettext("%(person)s has no e-mail address to send a link to.", person=person.name)
         )
-    rate_limit.count_mail(tx, person.email, address, deed.at, limits)
-    mail_links.send_link(tx, person, "reset", compose, deed.at)
+    rate_limit.count_mail(tx, person.email, client_ip, actor.at, limits)
+    mail_links.send_link(tx, person, "reset", compose_mail, actor.at)
 
 
-def link(tx: Connection, deed: Deed, person_id: PersonId, snowflake: str) -> None:
+def link_discord_account(tx: Connection, actor: Actor, person_id: PersonId, snowflake: str) -> None:
     """Say that a Discord user is this person; what they may see there is theirs at once."""
-    _hold(tx, deed, person_id, Right.IDENTIFY, oneself=True)
-    identities.link(tx, person_id, "discord", snowflake.strip(), actor=deed.person, at=deed.at)
+    _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
+    identities.link(
+        tx, person_id, "discord", snowflake.strip(), actor_id=actor.person_id, at=actor.at
+    )
 
 
-def unlink(tx: Connection, deed: Deed, person_id: PersonId) -> None:
+def unlink_discord_account(tx: Connection, actor: Actor, person_id: PersonId) -> None:
     """Forget who a person is at Discord, and all it let them see."""
-    _hold(tx, deed, person_id, Right.IDENTIFY, oneself=True)
-    identities.unlink(tx, person_id, "discord", actor=deed.person, at=deed.at)
+    _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
+    identities.unlink(tx, person_id, "discord", actor_id=actor.person_id, at=actor.at)
 
 
-def _hold(
-    tx: Connection, deed: Deed, person_id: PersonId, right: Right, *, oneself: bool = False
+def _lock_person(
+    tx: Connection,
+    actor: Actor,
+    person_id: PersonId,
+    permission: Permission,
+    *,
+    allow_self: bool = False,
 ) -> Person:
     """The person, if the viewer may do this to them; until the transaction ends nobody else does.
 
     `oneself`: also to the viewer's own account.
     """
-    demand(deed.viewer, right)
-    lock(tx, "the team")  # or two super admins could take each other away
+    require(actor.viewer, permission)
+    acquire_advisory_lock(tx, "the team")  # or two super admins could take each other away
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
         raise NotFound(gettext("There is no such person here."))
-    if person_id == deed.person:
-        if not oneself:
-            raise Forbidden(gettext(ONESELF))
-    elif person_id in read_employed(tx):
-        demand(deed.viewer, Right.EMPLOY)
+    if person_id == actor.person_id:
+        if not allow_self:
+            raise Forbidden(gettext(OWN_ACCOUNT_MESSAGE))
+    elif person_id in read_staff_roles(tx):
+        require(actor.viewer, Permission.EMPLOY)
     return person
 
 
-def _check_employable(person: Person) -> None:
+def _require_verified_account(person: Person) -> None:
     if person.deactivated_at is not None:
         raise Conflict(
             gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
@@ -195,31 +206,35 @@ def _check_employable(person: Person) -> None:
         )
 
 
-def _keep_super_admin(tx: Connection, but: PersonId) -> None:
+def _require_other_super_admin(tx: Connection, except_id: PersonId) -> None:
     """Conflict if nobody else is a super admin who can sign in."""
     member = organization_members
     others = (
         select(member.c.person)
         .join(organizations, organizations.c.id == member.c.organization)
         .join(people.people, people.people.c.id == member.c.person)
-        .where(organizations.c.internal, member.c.role == "super_admin", member.c.person != but)
+        .where(
+            organizations.c.internal, member.c.role == "super_admin", member.c.person != except_id
+        )
         .where(people.people.c.deactivated_at.is_(None))
     )
     # Held, as by who deletes their account: each of two would count on the other.
     if tx.execute(others.with_for_update(of=member)).first() is None:
-        raise Conflict(gettext(LAST))
+        raise Conflict(gettext(LAST_SUPER_ADMIN_MESSAGE))
 
 
-def _told(tx: Connection, actor: str, place: str, person: Person) -> dict[str, Any]:
-    name = select(organizations.c.name).where(organizations.c.id == place)
+def _event_fields(
+    tx: Connection, actor_id: str, organization_id: str, person: Person
+) -> dict[str, Any]:
+    name = select(organizations.c.name).where(organizations.c.id == organization_id)
     return {
-        "workspace": channels.organization(place),
-        "actor": actor,
-        "member": who_of(person.id, person.name, person.avatar),
-        "place": Named(id=place, name=tx.execute(name).scalar_one()),
+        "workspace": channels.organization(organization_id),
+        "actor": actor_id,
+        "member": named_person(person.id, person.name, person.avatar),
+        "place": NamedRef(id=organization_id, name=tx.execute(name).scalar_one()),
     }
 
 
-def _append(tx: Connection, event: Event, person_id: PersonId) -> None:
+def _append_event(tx: Connection, event: Event, person_id: PersonId) -> None:
     own = channels.user(person_id)
-    log.append(tx, event, channels=[own, str(event.workspace), STAFF], touches=[own])
+    log.append(tx, event, channels=[own, str(event.workspace), STAFF_CHANNEL], access_changes=[own])

@@ -1,0 +1,241 @@
+"""Compare the figures of two trees, and of one of them with itself.
+
+The current tree runs twice in every round, before and after the other one. These two runs are the
+same code, so their ratio (A/A) differs from 1 by chance alone: a ratio of the two trees inside the
+A/A spread says nothing. Their mean is what the other tree is compared with, as a machine that
+becomes slower during the round does not change that ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+ENOUGH = 5  # rounds; of 5 chance puts one figure in fifty outside, of 3 one in ten (simulated)
+NOISY = 0.1  # share of all cores; where other processes use more, figures move on their own
+
+WITHIN = "within the A/A spread"
+OUTSIDE = "outside"
+NO_RATIO = "no ratio"  # a value is zero or negative, and the other one is not the same
+
+Result = Mapping[str, Any]  # what a part writes to results/NAME.json
+
+
+class Round(NamedTuple):
+    """What one part found in one round."""
+
+    current: Result
+    other: Result
+    again: Result  # the current tree a second time
+
+
+class Label(NamedTuple):
+    """Which figure of a part it is."""
+
+    what: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A ratio: the median of the rounds, the lowest and the highest."""
+
+    value: float
+    low: float
+    high: float
+
+    def has(self, value: float) -> bool:
+        """Whether `value` lies between the lowest and the highest."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of both trees: medians of the rounds, and the ratios within each round."""
+
+    what: str
+    unit: str
+    current: float
+    other: float
+    ratio: Spread | None  # current / other
+    same: Spread | None  # A/A
+    called_there: str | None = None  # its name in the other tree, where that differs
+
+    @property
+    def verdict(self) -> str:
+        """Whether the ratio is more than chance."""
+        if self.ratio is None or self.same is None:
+            return NO_RATIO
+        return WITHIN if self.same.has(self.ratio.value) else OUTSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One part of both trees."""
+
+    part: str
+    rounds: int
+    rows: Sequence[Row]
+    only_current: Sequence[str] = ()  # figures that only this tree has
+    only_other: Sequence[str] = ()
+    not_measured: str | None = None  # why, where there is nothing to compare
+    others: float | None = None  # share of all cores used by other processes in the worst run
+
+
+def compare(part: str, rounds: Sequence[Round]) -> Comparison:
+    """Compare all figures that both trees have in every round."""
+    results = [result for each in rounds for result in each]
+    whys = [each["not_measured"] for each in results if "not_measured" in each]
+    shares = [each.get("share_of_machine_used_by_others") for each in results]
+    others = max((share for share in shares if share is not None), default=None)
+    if whys:
+        return Comparison(part, len(rounds), (), not_measured=whys[0], others=others)
+    current = _in_all([_figures(run) for each in rounds for run in (each.current, each.again)])
+    other = _in_all([_figures(each.other) for each in rounds])
+    pairs = pair(current, other)
+    return Comparison(
+        part,
+        len(rounds),
+        [_row(here, there, rounds) for here, there in pairs.items()],
+        [label.what for label in current if label not in pairs],
+        [label.what for label in other if label not in pairs.values()],
+        others=others,
+    )
+
+
+def pair(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]:
+    """Find each figure of this tree in the other one.
+
+    Figures go by name. Names change with the prose of the bench, so where both trees print the
+    same number of figures, one that has no namesake is paired with the one at its position,
+    if that has none either and is in the same unit; the table then shows both names.
+    """
+    pairs = {label: label for label in current if label in other}
+    if len(current) == len(other):
+        for here, there in zip(current, other, strict=True):
+            if here not in pairs and there not in current and here.unit == there.unit:
+                pairs[here] = there
+    return pairs
+
+
+def divide(value: float, by: float) -> float | None:
+    """The ratio of two figures; None where a zero or a negative one makes it meaningless."""
+    if value == by:
+        return 1.0
+    return value / by if value > 0 and by > 0 else None
+
+
+def spread(ratios: Sequence[float | None]) -> Spread | None:
+    """The median, lowest and highest of the rounds; None if a round has no ratio."""
+    known = [each for each in ratios if each is not None]
+    if len(known) < len(ratios):
+        return None
+    return Spread(median(known), min(known), max(known))
+
+
+def spread_of_same(ratios: Sequence[float | None]) -> Spread | None:
+    """The A/A ratio, and how far it may lie from 1 in either direction.
+
+    Which of two equal contestants is divided by the other is arbitrary, so each ratio counts with
+    its reciprocal. Without that, chance would put one figure in seven outside, not one in fifty.
+    """
+    found = spread(ratios)
+    if found is None:
+        return None
+    return Spread(found.value, min(found.low, 1 / found.high), max(found.high, 1 / found.low))
+
+
+def table(comparison: Comparison, commit: str) -> str:
+    """Write a comparison as lines of text; `commit` is what the other tree is called."""
+    lines = [f"\n{comparison.part}: this tree and {commit}, {comparison.rounds} rounds"]
+    if comparison.not_measured is not None:
+        return "\n".join([*lines, f"  not measured: {comparison.not_measured}"])
+    heads = ("", "current", commit, "ratio", "low–high", "A/A", "low–high", "")
+    cells = [heads, *map(_cells, comparison.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, line in zip((None, *comparison.rows), cells, strict=True):
+        lines.append(_align(line, widths))
+        if row is not None and row.called_there is not None:
+            lines.append(f"    paired by position; {commit} calls it: {row.called_there}")
+    lines += [f"  only in this tree: {what}" for what in comparison.only_current]
+    lines += [f"  only in {commit}: {what}" for what in comparison.only_other]
+    if comparison.rounds < ENOUGH:
+        lines.append(f"  fewer than {ENOUGH} rounds: chance alone puts many figures outside")
+    if comparison.others is not None:
+        lines.append(_noise(comparison.others))
+    return "\n".join(lines)
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Give a comparison the shape it has in results/against.json."""
+    document = asdict(comparison)
+    document["rows"] = [asdict(row) | {"verdict": row.verdict} for row in comparison.rows]
+    document["share_of_machine_used_by_others"] = document.pop("others")
+    return {name: _rounded(value) for name, value in document.items() if value is not None}
+
+
+def _figures(result: Result) -> dict[Label, float]:
+    found = (*result.get("ratios", ()), *result.get("figures", ()))
+    return {Label(each["what"], each["unit"]): float(each["value"]) for each in found}
+
+
+def _in_all(runs: Sequence[Mapping[Label, float]]) -> list[Label]:
+    """Figures that no run lacks, in the order of the first."""
+    return [label for label in runs[0] if all(label in run for run in runs)]
+
+
+def _row(here: Label, there: Label, rounds: Sequence[Round]) -> Row:
+    first = [_figures(each.current)[here] for each in rounds]
+    again = [_figures(each.again)[here] for each in rounds]
+    current = [mean(both) for both in zip(first, again, strict=True)]
+    other = [_figures(each.other)[there] for each in rounds]
+    return Row(
+        here.what,
+        here.unit,
+        median(current),
+        median(other),
+        spread([divide(*each) for each in zip(current, other, strict=True)]),
+        spread_of_same([divide(*each) for each in zip(again, first, strict=True)]),
+        there.what if there != here else None,
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    values = (f"{_short(value)} {row.unit}".rstrip() for value in (row.current, row.other))
+    return (row.what, *values, *_ratio(row.ratio), *_ratio(row.same), row.verdict)
+
+
+def _ratio(found: Spread | None) -> Iterator[str]:
+    if found is None:
+        return iter(("–", "–"))
+    return iter((f"{found.value:.3g} ×", f"{found.low:.3g}–{found.high:.3g}"))
+
+
+def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Pad a line of the table: texts, which come first and last, to the left; numbers not."""
+    first, *numbers, last = cells
+    padded = [cell.rjust(width) for cell, width in zip(numbers, widths[1:-1], strict=True)]
+    return "   ".join([f"  {first.ljust(widths[0])}", *padded, last]).rstrip()
+
+
+def _noise(share: float) -> str:
+    used = f"other processes used up to {share:.0%} of the machine in a run"
+    return f"  {used}: not quiet, run it again" if share > NOISY else f"  {used}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case dict():
+            return {name: _rounded(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+        case _:
+            return value

@@ -1,0 +1,72 @@
+"""Deskwire as shipped, with two more commands for the shell's entrance: what no sender can ask.
+
+    bench.append EVENTS     append so many small events in one transaction, to many audiences
+    bench.statements        how many SQL statements were run so far, by what they touch
+
+Statements are counted where SQLite runs them, so nothing is missed, whoever sends it; only where
+COUNT_SQL is set, as counting costs time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.pool import Pool
+
+from bench.many_people import FIRST_SIDE_GUILD, SIDE_GUILDS
+from bench.webhook_bodies import GUILD
+from deskwire.cli.main import main
+from deskwire.events import channels, log
+from deskwire.events.types.registry import TicketClaimed
+from deskwire.server.admin_commands import COMMANDS
+
+PADDING = "A text of the length that a short message has, so that the frame is of common size. "
+
+COUNTED_TABLES = ("log", "sessions", "identities")  # replay; whose stream it is; access
+
+_statement_counts: Counter[str] = Counter()
+
+
+def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
+    """Append the events, each for one Discord server."""
+    for guild in target_guilds(int(arguments["events"])):
+        fact = TicketClaimed.model_construct(
+            actor="bench", workspace=channels.guild(guild), text=PADDING
+        )
+        log.append(tx, fact, channels=[channels.guild(guild)])
+
+
+def target_guilds(events: int) -> list[str]:
+    """Every other event is for the server common to all, the rest for one of the sides each."""
+    return [
+        GUILD if number % 2 else str(FIRST_SIDE_GUILD + number // 2 % SIDE_GUILDS)
+        for number in range(events)
+    ]
+
+
+def read_statement_counts(_tx: Connection, _arguments: dict[str, Any]) -> dict[str, int]:
+    """Statements so far that read each of the tables (a statement may read several), and all."""
+    return dict(_statement_counts)
+
+
+def _trace_statements(connection: sqlite3.Connection, _record: object) -> None:
+    connection.set_trace_callback(_count_statement)
+
+
+def _count_statement(statement: str) -> None:
+    _statement_counts["all"] += 1
+    words = " ".join(statement.split()) + " "
+    for table in COUNTED_TABLES:
+        _statement_counts[table] += f"FROM {table} " in words or f"JOIN {table} " in words
+
+
+if __name__ == "__main__":
+    COMMANDS["bench.append"] = append_events
+    COMMANDS["bench.statements"] = read_statement_counts
+    if os.environ.get("COUNT_SQL"):
+        event.listen(Pool, "connect", _trace_statements)
+    main()

@@ -1,0 +1,89 @@
+"""What the triggers cost an action of our own: CPU time with them and without, in alternation.
+
+    python -m bench.trigger_cost
+
+A ticket that is moved and a message that is kept, each many times, on SQLite; two databases, one of
+them without triggers, take turns. The ratio of the process's CPU time is what counts.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from sqlalchemy import Connection
+
+from deskwire.integrations.discord import translate
+from deskwire.integrations.discord.samples import build_sample_data
+from deskwire.kit.sqlite import SQLite
+from deskwire.schema import migrate
+from deskwire.webhooks.source import Delivery
+
+ROUND_COUNT = 41
+ACTIONS_PER_ROUND = 150  # actions in a round
+EVENT_TYPES = ("ticket.status_changed", "ticket.message_sent")
+
+
+def main() -> None:
+    """Measure, and print a line for each kind of action."""
+    for kind in EVENT_TYPES:
+        with tempfile.TemporaryDirectory() as folder:
+            bare, noting = (
+                _create_database(Path(folder, "bare.db")),
+                _create_database(Path(folder, "noting.db")),
+            )
+            bare.write_sync(_drop_triggers)
+            ratios = [_measure_ratio(kind, bare, noting, nth) for nth in range(ROUND_COUNT)][1:]
+            ratios.sort()
+            low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
+            print(f"{kind}: {median(ratios):.3f} x ({low:.2f} to {high:.2f})")
+            bare.close()
+            noting.close()
+
+
+def _measure_ratio(
+    kind: str, without_triggers: SQLite, with_triggers: SQLite, round_number: int
+) -> float:
+    order = (
+        (without_triggers, with_triggers) if round_number % 2 else (with_triggers, without_triggers)
+    )
+    taken = {db.path: _measure_actions(db, kind, round_number) for db in order}
+    return taken[with_triggers.path] / taken[without_triggers.path]
+
+
+def _measure_actions(db: SQLite, kind: str, nth: int) -> float:
+    """CPU seconds of EACH actions, on a few tickets, in one transaction."""
+
+    def act(tx: Connection) -> None:
+        for each in range(ACTIONS_PER_ROUND):
+            number = nth * ACTIONS_PER_ROUND + each
+            data = {
+                **build_sample_data(kind, ticket=number, number=number),
+                "messageId": str(number + 1),
+            }
+            event = {"type": kind, "data": data}
+            translate.apply_delivery(
+                tx, Delivery(number, 1_795_348_800_000 + number, {"event": event})
+            )
+
+    began = time.process_time()
+    db.write_sync(act)
+    return time.process_time() - began
+
+
+def _create_database(path: Path) -> SQLite:
+    db = SQLite(path)
+    migrate(db)
+    return db
+
+
+def _drop_triggers(tx: Connection) -> None:
+    found = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
+    for (name,) in found:
+        tx.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Collects every text people read into the catalogues; `--check` says whether they are up to date.
+
+src/deskwire/locales/deskwire.pot          what there is to translate, made from the code
+src/deskwire/locales/LANGUAGE/LC_MESSAGES  translations; texts that changed are marked fuzzy
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).parent.parent
+LOCALES = ROOT / "src" / "deskwire" / "locales"
+TEMPLATE_FILE = LOCALES / "deskwire.pot"
+Keywords = dict[str, tuple[int, int] | None]  # functions, and which of their arguments are texts
+MAX_COLUMNS = 100  # columns, as everywhere here
+PYTHON_KEYWORDS: Keywords = {"gettext": None, "ngettext": (1, 2), "find_plural": (1, 2), "N_": None}
+SCRIPT_KEYWORDS: Keywords = {"t": None, "tn": (1, 2), "N_": None, "NN_": (1, 2)}
+TEMPLATE_KEYWORDS: Keywords = {"_": None, "ngettext": (1, 2), "gettext": None}
+EXTRACT_OPTIONS: dict[str, dict[str, object]] = {"**": {"encoding": "utf-8"}}
+SOURCES: tuple[tuple[str, list[tuple[str, str]], Keywords], ...] = (
+    ("src/deskwire", [("demo/**", "ignore"), ("**.py", "python")], PYTHON_KEYWORDS),
+    (
+        "src/deskwire/web/templates",
+        [("**.html", "jinja2"), ("**.txt", "jinja2")],
+        TEMPLATE_KEYWORDS,
+    ),
+    ("frontend/src", [("generated/**", "ignore"), ("**.ts", "javascript")], SCRIPT_KEYWORDS),
+)
+FILE_HEADER = b"""\
+# What Deskwire says, to be translated; made by `make catalogue`. docs/translating.md says how.
+msgid ""
+msgstr ""
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write all of them; or, with --check, name those that are not what they would be."""
+    found = list(render_catalogues())
+    stale = [path for path, content in found if path.read_bytes() != content]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: make catalogue", file=sys.stderr)
+        return 1 if stale else 0
+    for path, content in found:
+        path.write_bytes(content)
+    return 0
+
+
+def render_catalogues() -> Iterator[tuple[Path, bytes]]:
+    """Every catalogue there is, and what is to be in it."""
+    template = extract_messages()
+    yield TEMPLATE_FILE, FILE_HEADER + render_catalogue(template)
+    for path in sorted(LOCALES.glob("*/LC_MESSAGES/deskwire.po")):
+        content = path.read_bytes()
+        catalogue = read_po(BytesIO(content), path.parts[-3])
+        catalogue.update(template)
+        header = content.partition(b"\n\n")[0]  # whose it is, and its plurals: the translator's
+        yield path, header + b"\n\n" + render_catalogue(catalogue)
+
+
+def extract_messages() -> Catalog:
+    """Every text in templates, Python and TypeScript."""
+    found = Catalog(charset="utf-8")
+    for folder, methods, keywords in SOURCES:
+        texts = extract_from_dir(ROOT / folder, methods, EXTRACT_OPTIONS, keywords)
+        for path, _line, text, comments, context in texts:
+            place = (f"{folder}/{Path(path).as_posix()}", 1)
+            found.add(text, None, [place], auto_comments=comments, context=context)
+    return found
+
+
+def render_catalogue(catalogue: Catalog) -> bytes:
+    """The texts of a catalogue; places without lines, which every change would move."""
+    file = BytesIO()
+    write_po(
+        file, catalogue, MAX_COLUMNS, omit_header=True, ignore_obsolete=True, include_lineno=False
+    )
+    return re.sub(rb"\n+\Z", b"\n", file.getvalue())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""Doing what the demo's texts say, by the actions that pages call; in the past, and live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from deskwire.accounts.people import find_by_email
+from deskwire.demo.cast import CLIENTS, TEAM
+from deskwire.demo.tickets import Action, RequestScript, Verb
+from deskwire.kit.clock import Millis
+from deskwire.kit.errors import NotFound
+from deskwire.kit.ids import new_id
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.post_message import MessageInput
+from deskwire.tickets.statuses import STATUSES
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
+
+EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*TEAM, *CLIENTS)}
+
+
+def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
+    """A deed of one of the cast. NotFound where somebody has taken them out of the demo."""
+    person = find_by_email(tx, EMAIL_BY_USERNAME[username])
+    if person is None:
+        raise NotFound(f"{EMAIL_BY_USERNAME[username]} is not there any more.")
+    return Actor(ACCESS.read_viewer(tx, person.id), at)
+
+
+def create_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
+    """File a request in the company of whoever does, however that is called by now; in no category
+    where somebody has renamed or removed its own."""
+    own = list_own_organizations(tx, actor.viewer)
+    place = next((each for each in own if each.name == request.company), own[0] if own else None)
+    if place is None:
+        raise NotFound(f"{EMAIL_BY_USERNAME[request.username]} is of no company any more.")
+    known = {each.name: each.id for each in read_categories(tx, place.id) if not each.archived}
+    filed = RequestInput(ticket, request.title, request.text, known.get(request.category))
+    create.create_request(tx, actor, place, filed)
+
+
+def perform_action(
+    tx: Connection, actor: Actor, ticket: str, action: Action, files: Sequence[str] = ()
+) -> None:
+    """Do one thing in a request; `files`: uploaded before, by the same person."""
+    if action.verb == "send":
+        text = action.value.partition(" ")[2]
+        post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text, file_ids=files))
+        return
+    _ACTION_BY_VERB[action.verb](tx, actor, ticket, action.value)
+
+
+def _claim_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
+    update.assign(tx, actor, ticket, actor.person_id)
+
+
+def _post_reply(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
+    post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text))
+
+
+def _post_note(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
+    post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text, "note"))
+
+
+def _add_label(tx: Connection, actor: Actor, ticket: str, label: str) -> None:
+    update.update_labels(tx, actor, ticket, add=[label])
+
+
+def _set_status(tx: Connection, actor: Actor, ticket: str, status: str) -> None:
+    update.set_status(tx, actor, ticket, next(each for each in STATUSES if each == status))
+
+
+def _delete_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
+    update.delete_request(tx, actor, ticket)
+
+
+_ACTION_BY_VERB: Mapping[Verb, Callable[[Connection, Actor, str, str], object]] = {
+    "claim": _claim_request,
+    "reply": _post_reply,
+    "note": _post_note,
+    "label": _add_label,
+    "priority": update.set_priority,
+    "status": _set_status,
+    "remove": _delete_request,
+}

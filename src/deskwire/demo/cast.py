@@ -1,0 +1,192 @@
+"""The cast and the places of the demo: who is who, and what they may see.
+
+    Ada   owns Northwind Community          sees everything there
+    Bo    Tickets Support in Northwind      sees and works on its tickets
+    Cy    Tickets Viewer in Pixel Forge     sees its tickets, and their own ones in Northwind
+    Dee   Tickets Greeter in Northwind      sees its tickets while the story makes her a Viewer
+    Eve   nobody anywhere                   sees nothing
+
+Known to the seeding and to the simulator, which share nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deskwire.workspaces.organizations.permissions import Role
+
+PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good there
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordUser:
+    """Somebody on Discord."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordLogin:
+    """Somebody who can sign in to the demo."""
+
+    name: str
+    email: str
+    discord_user: DiscordUser
+    access_summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRole:
+    """A role of a server, and who holds it from the beginning."""
+
+    id: str
+    name: str
+    holders: tuple[DiscordUser, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Guild:
+    """A Discord server with the bot in it."""
+
+    id: str
+    name: str
+    owner: DiscordUser
+    member_count: int
+    roles: tuple[TeamRole, ...]
+    staff: tuple[DiscordUser, ...]  # who answers tickets
+    customers: tuple[DiscordUser, ...]
+    category_id: str  # Discord ids the set-up made
+    transcripts_channel_id: str
+    log_channel_id: str
+
+
+ADA = DiscordUser("182345678901234567", "ada.north")
+BO = DiscordUser("218764530912876543", "bo_helps")
+CY = DiscordUser("300123456789012345", "cyan.cy")
+DEE = DiscordUser("412398765012345678", "dee_waves")
+EVE = DiscordUser("523450987612345678", "eve.listens")
+
+DISCORD_LOGINS = (
+    DiscordLogin("Ada Berg", "ada@example.org", ADA, "owns Northwind Community: all of it"),
+    DiscordLogin("Bo Lind", "bo@example.org", BO, "Tickets Support there: its tickets"),
+    DiscordLogin(
+        "Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and own ones in Northwind"
+    ),
+    DiscordLogin(
+        "Dee Moreau",
+        "dee@example.org",
+        DEE,
+        "Northwind; its tickets for a minute, now and then",
+    ),
+    DiscordLogin("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PortalLogin:
+    """Somebody of the portal who can sign in to the demo: of a company, or of the team."""
+
+    name: str
+    email: str
+    company: str
+    role: Role
+    access_summary: str
+
+    @property
+    def username(self) -> str:
+        return self.email.partition("@")[0]
+
+
+HARBOR_COMPANY, FJORD_COMPANY = "Harbor Analytics", "Fjord Bikes"
+
+TEAM = (
+    PortalLogin("Tess Marlow", "tess@example.org", "", "super_admin", "the team: all there is"),
+    PortalLogin("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
+    PortalLogin("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
+)
+CLIENTS = (
+    PortalLogin(
+        "Clara Vance", "clara@example.org", HARBOR_COMPANY, "admin", f"admin of {HARBOR_COMPANY}"
+    ),
+    PortalLogin("Hana Sato", "hana@example.org", HARBOR_COMPANY, "manager", "a manager there"),
+    PortalLogin("Carl Brandt", "carl@example.org", HARBOR_COMPANY, "member", "a member there"),
+    PortalLogin(
+        "Finn Aasen", "finn@example.org", FJORD_COMPANY, "admin", f"admin of {FJORD_COMPANY}"
+    ),
+    PortalLogin("Freya Lie", "freya@example.org", FJORD_COMPANY, "member", "a member there"),
+)
+VISITOR_USERNAMES = ("clara", "tess")  # most visitors sign in as them: never act for them
+
+HELGA = DiscordUser("234509871265430987", "helga_n")
+RASMUS = DiscordUser("267812309876123450", "rasmus.px")
+IVY = DiscordUser("281209345678120934", "ivy_forge")
+TOMASZ = DiscordUser("871234509876543210", "tomasz.w")
+
+MIRA = DiscordUser("318456789012345678", "mira.codes")
+JUNO = DiscordUser("356712098345671209", "juno.exe")
+KESTREL = DiscordUser("498712036549871203", "kestrel_88")
+PAVEL = DiscordUser("609812347650981234", "pavel.k")
+SUNNY = DiscordUser("701928374650192837", "sunnyside")
+OTTO = DiscordUser("812309456781230945", "otto_van_d")
+NOOR = DiscordUser("934512870639451287", "noor.a")
+QUILL = DiscordUser("1012938475610293847", "quill_and_co")
+
+NORTHWIND = Guild(
+    id="1046123456789012345",
+    name="Northwind Community",
+    owner=ADA,
+    member_count=1284,
+    roles=(
+        TeamRole("1046200000000000001", "Tickets Admin", (HELGA,)),
+        TeamRole("1046200000000000002", "Tickets Support", (BO, TOMASZ)),
+        TeamRole("1046200000000000003", "Tickets Viewer", (QUILL,)),
+        TeamRole("1046200000000000004", "Tickets Greeter", (DEE,)),
+    ),
+    staff=(BO, TOMASZ, HELGA),
+    customers=(MIRA, JUNO, KESTREL, PAVEL, SUNNY, OTTO, CY),
+    category_id="1046200000000000010",
+    transcripts_channel_id="1046200000000000011",
+    log_channel_id="1046200000000000012",
+)
+
+PIXEL_FORGE = Guild(
+    id="1098765432109876543",
+    name="Pixel Forge",
+    owner=RASMUS,
+    member_count=412,
+    roles=(
+        TeamRole("1098800000000000001", "Tickets Admin"),
+        TeamRole("1098800000000000002", "Tickets Support", (IVY,)),
+        TeamRole("1098800000000000003", "Tickets Viewer", (CY,)),
+    ),
+    staff=(IVY, RASMUS),
+    customers=(NOOR, QUILL, KESTREL, OTTO, JUNO),
+    category_id="1098800000000000010",
+    transcripts_channel_id="1098800000000000011",
+    log_channel_id="1098800000000000012",
+)
+
+GUILDS = (NORTHWIND, PIXEL_FORGE)
+
+# Comes and goes while the simulator runs; the past knows nothing of it.
+WILLOW_STREET = Guild(
+    id="1187654321098765432",
+    name="Willow Street Books",
+    owner=ADA,
+    member_count=87,
+    roles=(),
+    staff=(),
+    customers=(),
+    category_id="1187700000000000010",
+    transcripts_channel_id="1187700000000000011",
+    log_channel_id="1187700000000000012",
+)
+
+NIGHT_SHIFT_ROLE = TeamRole("1046200000000000009", "Tickets Night Shift")  # made and deleted again
+SEEDED_TICKETS = {NORTHWIND.id: 46, PIXEL_FORGE.id: 40}  # in the seeded past; numbers go on after
+
+
+def find_role(guild: Guild, name: str) -> TeamRole:
+    """The role of this name."""
+    return next(role for role in guild.roles if role.name == name)

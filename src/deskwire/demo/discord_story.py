@@ -1,0 +1,178 @@
+"""The simulator's story: what happens next in the demo's servers, and after how long.
+
+Pure: randomness and the time come in, nothing goes out but beats. What it takes away it owes, and
+gives back; of the tickets it opens it closes all and in the end deletes all, so that after an hour
+the demo looks as it did after a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, NamedTuple
+
+from deskwire.demo import guild_events
+from deskwire.demo.cast import (
+    DEE,
+    NIGHT_SHIFT_ROLE,
+    NORTHWIND,
+    PIXEL_FORGE,
+    QUILL,
+    WILLOW_STREET,
+    Guild,
+    find_role,
+)
+from deskwire.demo.discord_story_state import ScheduledStep, StoryState, StoryTicket
+from deskwire.demo.discord_ticket import ConversationDeck, EventStep, TicketScript
+from deskwire.integrations.discord.samples import build_sample_data
+from deskwire.kit.clock import SECOND, Clock, Millis
+
+FIRST_BEAT_DELAY = 500  # ms before the first beat: whoever has just opened the page is waiting
+MIN_BEAT_DELAY, MAX_BEAT_DELAY = 2 * SECOND, 5 * SECOND  # slower looks broken, faster unreal
+TYPING_DELAY = 25  # ms a character; a long message takes longer to come
+MAX_OPEN_TICKETS = 4  # conversations at once; a reader can follow that many
+MAX_CLOSED_TICKETS = 20  # tickets; older ones are deleted, or the lists would grow for ever
+FIRST_SCENE_INTERVAL = 30 * SECOND  # between scenes; all are shown within three minutes
+SCENE_INTERVAL = 60 * SECOND  # between scenes once each was played
+NEW_TICKET_PROBABILITY = 0.25  # of the beats in which another conversation has room
+NORTHWIND_SHARE = 0.7  # of tickets
+
+
+class Beat(NamedTuple):
+    """What happens next: after `delay` (ms), this event."""
+
+    delay: Millis
+    type: str
+    data: dict[str, Any]
+
+
+class Story:
+    """Goes on from `memory`, which it keeps up to date; save that after each beat."""
+
+    def __init__(self, rng: Random, clock: Clock, state: StoryState) -> None:
+        self.state = state
+        self._rng = rng
+        self._clock = clock
+        self._deck = ConversationDeck(rng)
+        self._has_begun = False
+        self._scenes: tuple[Callable[[Millis], EventStep], ...] = (
+            self._scene_guest_server,
+            self._scene_temporary_viewer,
+            self._scene_night_shift_role,
+            self._scene_member_leaves,
+            self._scene_mistaken_ticket,
+        )
+
+    def next_beat(self) -> Beat:
+        """The next beat; it has happened as soon as it is told."""
+        step = self._next_step(self._clock())
+        delay = self._choose_delay(step)
+        return Beat(delay, step.type, step.data_at(self._clock() + delay))
+
+    def _choose_delay(self, step: EventStep) -> Millis:
+        if not self._has_begun:
+            self._has_begun = True
+            return FIRST_BEAT_DELAY
+        typing = TYPING_DELAY * len(step.data.get("content", ""))
+        return min(MIN_BEAT_DELAY + typing + self._rng.randrange(SECOND), MAX_BEAT_DELAY)
+
+    def _next_step(self, at: Millis) -> EventStep:
+        memory = self.state
+        if not self._has_begun and not memory.running:
+            return self._open_ticket(at)
+        if memory.owed and memory.owed[0].due <= at:
+            return memory.owed.pop(0).step
+        if memory.next_scene <= at:
+            return self._play_scene(at)
+        if len(memory.closed) > MAX_CLOSED_TICKETS:
+            return self._delete_ticket_step(memory.closed.pop(0), "Tidied up")
+        has_room = len(memory.running) < MAX_OPEN_TICKETS
+        if not memory.running or (has_room and self._rng.random() < NEW_TICKET_PROBABILITY):
+            return self._open_ticket(at)
+        return self._continue_ticket()
+
+    def _open_ticket(self, at: Millis) -> EventStep:
+        place = NORTHWIND if self._rng.random() < NORTHWIND_SHARE else PIXEL_FORGE
+        if not self._has_begun:
+            place = NORTHWIND
+        steps = list(self._make_script(place, at, thorough=not self._has_begun).steps())
+        ticket, number = steps[0].data["ticketId"], steps[0].data["ticketNumber"]
+        self.state.running.append(StoryTicket(place.id, ticket, number, steps[1:]))
+        return steps[0]
+
+    def _continue_ticket(self) -> EventStep:
+        running = self.state.running
+        # The oldest goes on most often, so that stories end.
+        ticket = self._rng.choices(running, weights=range(len(running), 0, -1))[0]
+        step = ticket.steps.pop(0)
+        if not ticket.steps:
+            running.remove(ticket)
+            self.state.closed.append(ticket)
+        return step
+
+    def _delete_ticket_step(self, ticket: StoryTicket, reason: str) -> EventStep:
+        place = NORTHWIND if ticket.guild == NORTHWIND.id else PIXEL_FORGE
+        data = build_sample_data(
+            "ticket.deleted",
+            guild=place.id,
+            owner=place.owner.id,
+            ticket=ticket.ticket,
+            number=ticket.number,
+        )
+        return EventStep("ticket.deleted", data | {"reason": reason})
+
+    def _make_script(self, guild: Guild, at: Millis, *, thorough: bool = False) -> TicketScript:
+        ticket, number = self.state.take_ticket_number(guild.id, at)
+        opener, agent = self._rng.choice(guild.customers), self._rng.choice(guild.staff)
+        talk = self._deck.draw(guild)
+        return TicketScript(self._rng, guild, ticket, number, talk, opener, agent, thorough)
+
+    def _play_scene(self, at: Millis) -> EventStep:
+        memory = self.state
+        scene = self._scenes[memory.scene % len(self._scenes)]
+        memory.scene += 1
+        first_round = memory.scene < len(self._scenes)
+        memory.next_scene = at + (FIRST_SCENE_INTERVAL if first_round else SCENE_INTERVAL)
+        return scene(at)
+
+    def _scene_guest_server(self, at: Millis) -> EventStep:
+        """The bot is added to Ada's other server, set up, and removed again."""
+        self._schedule(at + 8 * SECOND, guild_events.guild_set_up(WILLOW_STREET))
+        self._schedule(at + 75 * SECOND, guild_events.guild_left(WILLOW_STREET))
+        return guild_events.guild_joined(WILLOW_STREET)
+
+    def _scene_temporary_viewer(self, at: Millis) -> EventStep:
+        """Dee may see the tickets for a minute."""
+        viewer = find_role(NORTHWIND, "Tickets Viewer")
+        self._schedule(
+            at + 60 * SECOND, guild_events.team_member_changed("unassigned", NORTHWIND, viewer, DEE)
+        )
+        return guild_events.team_member_changed("assigned", NORTHWIND, viewer, DEE)
+
+    def _scene_night_shift_role(self, at: Millis) -> EventStep:
+        """A role comes, may do a little more, and goes."""
+        self._schedule(
+            at + 12 * SECOND, guild_events.team_role_changed("updated", NORTHWIND, NIGHT_SHIFT_ROLE)
+        )
+        self._schedule(
+            at + 40 * SECOND, guild_events.team_role_changed("deleted", NORTHWIND, NIGHT_SHIFT_ROLE)
+        )
+        return guild_events.team_role_changed("created", NORTHWIND, NIGHT_SHIFT_ROLE)
+
+    def _scene_member_leaves(self, at: Millis) -> EventStep:
+        """Somebody of the team leaves the server, and is taken back."""
+        viewer = find_role(NORTHWIND, "Tickets Viewer")
+        self._schedule(
+            at + 25 * SECOND, guild_events.team_member_changed("assigned", NORTHWIND, viewer, QUILL)
+        )
+        return guild_events.member_left(NORTHWIND, QUILL, was_team_member=True)
+
+    def _scene_mistaken_ticket(self, at: Millis) -> EventStep:
+        """A ticket opened by mistake is deleted at once."""
+        script = self._make_script(NORTHWIND, at)
+        self._schedule(at + 8 * SECOND, script.delete_step("Opened by mistake"))
+        return next(script.steps())
+
+    def _schedule(self, due: Millis, step: EventStep) -> None:
+        self.state.owed.append(ScheduledStep(due, step))
+        self.state.owed.sort(key=lambda owed: owed.due)

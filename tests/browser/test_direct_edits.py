@@ -1,0 +1,95 @@
+"""What somebody changes in the database appears in an open page, which is not reloaded."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures import dom_snapshot
+from tests.fixtures.browser_company import create_organization
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.running_desk import run_sql_directly
+
+
+@pytest.fixture
+def direct_edit(guild: GuildFixture):
+    def run(statement: str) -> None:
+        run_sql_directly(guild.server.database_url, statement.format(here=guild.workspace))
+
+    return run
+
+
+EDITS = {
+    "a subject": "UPDATE tickets SET subject = 'The big crane' WHERE workspace = '{here}'",
+    "a status": "UPDATE tickets SET status = 'review' WHERE workspace = '{here}'",
+    "a message": "UPDATE messages SET text = 'It *really* hurts', html = '<b>' WHERE "
+    "kind = 'reply' AND ticket IN (SELECT id FROM tickets WHERE workspace = '{here}')",
+    "no message": "DELETE FROM messages WHERE kind = 'reply' AND ticket IN "
+    "(SELECT id FROM tickets WHERE workspace = '{here}')",
+    "a name": "UPDATE guilds SET name = 'Pier' WHERE 'guild:' || id = '{here}'",
+}
+PAGES = ("/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets", "/guilds/{guild}/tickets/1")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_open_page_becomes_what_a_fresh_one_is(
+    guild: GuildFixture, open_visitor: OpenVisitor, direct_edit, page: str
+) -> None:
+    cookie = guild.server.create_account(guild.mo)
+    guild.open_ticket(1, "The crane")
+    guild.post_message(1, guild.bo, "It hurts", side="customer")
+    path = page.format(guild=guild.guild_id)
+    live, fresh = open_visitor(cookie, path), open_visitor(cookie)
+    live.evaluate("window.isTheSamePage = true")
+
+    for statement in EDITS.values():
+        mark = guild.server.log.end
+        direct_edit(statement)
+        guild.server.log.wait_for_line(r"Broadcasting .*", after=mark)
+        fresh.open(path)
+        expected = fresh.evaluate(dom_snapshot.snapshot_script("main"))
+        live.page.wait_for_function(dom_snapshot.MATCHES_SCRIPT, arg=["main", expected])
+
+    assert live.evaluate("window.isTheSamePage")
+
+
+def test_a_ticket_that_was_hidden_goes_and_comes_back(
+    guild: GuildFixture, open_visitor: OpenVisitor, direct_edit
+) -> None:
+    cookie = guild.server.create_account(guild.mo)
+    guild.open_ticket(1, "The crane")
+    live = open_visitor(cookie, f"/guilds/{guild.guild_id}/tickets")
+    row = live.page.get_by_role("link", name="The crane")
+    row.first.wait_for()
+
+    direct_edit("UPDATE tickets SET deleted_at = 5 WHERE workspace = '{here}'")
+    row.first.wait_for(state="detached")
+
+    direct_edit("UPDATE tickets SET deleted_at = NULL WHERE workspace = '{here}'")
+    row.first.wait_for()
+
+
+def test_a_category_that_is_renamed_is_so_on_every_open_page(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    cookie = guild.server.sign_up("Bo Painter", f"painter{guild.guild_id}@portal.test")
+    bo, list_, settings = open_visitor(cookie), open_visitor(cookie), open_visitor(cookie)
+    create_organization(bo, f"Painters {guild.guild_id[-4:]}")
+    slug = bo.page.url.rpartition("/")[2]
+    bo.open("/requests/new")
+    bo.page.get_by_label("Title").fill("The wall")
+    bo.page.get_by_label("Description").fill("Is grey.")
+    bo.page.get_by_label("Category").select_option(index=1)
+    bo.page.get_by_role("button", name="File request").click()
+    bo.expect_live()
+    list_.open("/requests")
+    settings.open(f"/orgs/{slug}/settings")
+
+    organization = f"(SELECT id FROM organizations WHERE slug = '{slug}')"
+    renamed = f"UPDATE categories SET name = 'Paint & Co' WHERE organization = {organization}"
+    run_sql_directly(guild.server.database_url, f"{renamed} AND place = 0")
+
+    expect(bo.find("#ticket dl [data-field='category.name']")).to_have_text("Paint & Co")
+    expect(list_.find(".request-under")).to_contain_text("Paint & Co")
+    expect(settings.find("#categories")).to_contain_text("Paint & Co")

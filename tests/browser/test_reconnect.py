@@ -1,0 +1,67 @@
+"""A page behind a proxy that cuts every connection: it comes back, shows all, and says it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenVisitor
+from tests.fixtures.cutting_proxy import CuttingProxy
+from tests.fixtures.guild import GuildFixture
+
+TOASTS = [
+    "New ticket #1 created",
+    "Ticket #1 claimed",
+    "New message in ticket #1",
+    "Ticket #1 changed to Action Required",
+    "Ticket #1 closed",
+    "New ticket #2 created",
+]
+
+
+@pytest.fixture
+def cookie(guild: GuildFixture) -> str:
+    """Ada's, who sees every ticket here."""
+    return guild.sign_in_staff()
+
+
+def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_once(
+    guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
+) -> None:
+    mo, guild_id = guild.mo, guild.guild_id
+    # Before each cut something is heard, and after it something is missed; of kinds so different
+    # that no toast is grouped with another.
+    deeds: list[tuple[Callable[[], None], Callable[[], None]]] = [
+        (lambda: guild.open_ticket(1, "First"), lambda: guild.claim_ticket(1, mo, guild_id)),
+        (
+            lambda: guild.post_message(1, guild.bo, "Hello?"),
+            lambda: guild.set_ticket_status(1, "PENDING", mo, guild_id),
+        ),
+        (lambda: guild.close_ticket(1, mo, guild_id), lambda: guild.open_ticket(2, "Second")),
+    ]
+    with CuttingProxy(guild.server.port) as cutter:
+        ada = open_visitor(cookie)
+        ada.open(f"{cutter.url}/guilds/{guild}/tickets")
+        ada.evaluate("() => { window.notReloaded = true }")
+        ada.start_recording_toasts()
+        for nth, (heard, missed) in enumerate(deeds):
+            heard()
+            expect(ada.find_toast(TOASTS[2 * nth])).to_be_visible()
+
+            cutter.cut_all()
+            missed()
+            ada.expect_log_line(rf"reconnecting in .* \(attempt {nth + 1}\)")
+            ada.evaluate("() => dispatchEvent(new Event('focus'))")  # or it waits for its turn
+
+            expect(ada.find_toast(TOASTS[2 * nth + 1])).to_be_visible()
+            ada.expect_live()
+
+        assert cutter.cut_count == len(deeds)
+        assert ada.shown_toasts == TOASTS
+        expect(ada.find_row("First")).to_have_count(1)
+        expect(ada.find_row("First")).to_contain_text("Completed")
+        expect(ada.find_row("Second")).to_have_count(1)
+        assert ada.evaluate("() => window.notReloaded")
+        assert not any("reset" in line for line in ada.store_log)

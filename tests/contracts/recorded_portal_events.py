@@ -1,0 +1,165 @@
+"""One of everything that can happen in the portal, by the actions that pages call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from deskwire.accounts import people
+from deskwire.events.channels import organization
+from deskwire.kit.clock import MINUTE
+from deskwire.kit.ids import new_id
+from deskwire.server.services import ACCESS
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.post_message import MessageInput
+from deskwire.tickets.files.attachments import files
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations import invitations, members, organizations, settings
+from tests.fixtures.bot_deliveries import NOON
+
+PROFILE = {"slug": "acme", "about": ""}
+PROFILE_WITH_TEXT = {"slug": "acme", "about": "Boats, mostly."}
+PORTAL_START = NOON + 600 * MINUTE  # after all that the bot tells
+
+
+class PortalRecorder:
+    """An organization with a client, and one of the team; what they do, a minute apart."""
+
+    def __init__(self) -> None:
+        self.at = PORTAL_START
+        self.clara = self.tim = self.dan = self.organization_id = self.ticket = self.message = ""
+        self.secret = ""
+
+    def create_people(self, tx: Connection) -> None:
+        self.clara = people.create(tx, name="Clara Client", email="clara@desk.test", at=NOON).id
+        self.tim = people.create(tx, name="Tim Team", email="tim@desk.test", at=NOON).id
+        organizations.upsert_staff_row(tx, self.tim, "operations_manager", NOON)
+        self.dan = people.create(tx, name="Dan Client", email="dan@desk.test", at=NOON).id
+        self.ticket, self.message = new_id(), new_id()
+
+    def actor_for(self, tx: Connection, person: str) -> Actor:
+        self.at += MINUTE
+        return Actor(ACCESS.read_viewer(tx, person), self.at)
+
+    def create_request(self, tx: Connection) -> None:
+        deed = self.actor_for(tx, self.clara)
+        place = organizations.read_visible_by_id(tx, deed.viewer, self.organization_id)
+        create.create_request(
+            tx, deed, place, RequestInput(self.ticket, "No light", "Since **Monday**.")
+        )
+
+    def post_file(self, tx: Connection) -> None:
+        id_ = new_id()
+        row = {
+            "id": id_,
+            "workspace": organization(self.organization_id),
+            "note": False,
+            "uploader": self.clara,
+            "name": "mast.png",
+            "type": "image/png",
+            "size": 1400,
+            "sha256": "-",
+            "thumbnail": True,
+            "created_at": NOON,
+        }
+        tx.execute(insert(files).values(row))
+        written = MessageInput(self.message, "See here", file_ids=[id_])
+        post_message.post_message(tx, self.actor_for(tx, self.clara), self.ticket, written)
+
+    def post_note(self, tx: Connection) -> None:
+        written = MessageInput(new_id(), "They pay late.", "note")
+        post_message.post_message(tx, self.actor_for(tx, self.tim), self.ticket, written)
+
+    def iter_steps(self) -> Iterator[Callable[[Connection], None]]:
+        """Every step, as a function of a transaction."""
+        yield self.create_people
+        yield self.create_organization
+        yield partial(
+            self.change_organization,
+            action=settings.update_profile,
+            given={"name": "Acme Ltd", **PROFILE},
+        )
+        yield partial(
+            self.change_organization,
+            action=settings.update_profile,
+            given={"name": "Acme Ltd", **PROFILE_WITH_TEXT},
+        )
+        yield self.create_request
+        yield self.post_file
+        yield self.post_note
+        for act, who, arguments in (
+            (post_message.edit_message, "clara", ("@message", "See there")),
+            (post_message.delete_message, "clara", ("@message",)),
+            (update.assign, "tim", ("@tim",)),
+            (update.assign, "tim", (None,)),
+            (update.add_watcher, "tim", ("@tim",)),
+            (update.remove_watcher, "tim", ("@tim",)),
+            (update.set_priority, "tim", ("high",)),
+            (update.set_status, "tim", ("review",)),
+            (update.set_status, "tim", ("done",)),
+            (update.set_status, "clara", ("active",)),
+        ):
+            yield partial(self.change_request, action=act, who=who, arguments=arguments)
+        yield self.assign_to_colleague
+        yield partial(self.change_request, action=update.delete_request, who="tim", arguments=())
+        yield self.invite
+        yield self.accept
+        yield partial(
+            self.change_organization,
+            action=members.update_membership_role,
+            given={"role": "manager"},
+            who="dan",
+        )
+        yield partial(
+            self.change_organization, action=members.delete_membership, given={}, who="dan"
+        )
+        yield self.invite
+        yield self.revoke
+        mode = {"visibility": "participants"}
+        yield partial(self.change_organization, action=settings.set_visibility, given=mode)
+        yield partial(
+            self.change_organization,
+            action=settings.mark_organization_deleted,
+            given={"typed_name": "Acme Ltd"},
+        )
+
+    def create_organization(self, tx: Connection) -> None:
+        self.organization_id = settings.create_organization(
+            tx, self.actor_for(tx, self.clara), "Acme"
+        ).id
+
+    def change_organization(
+        self, tx: Connection, *, action: Callable[..., Any], given: dict[str, str], who: str = ""
+    ) -> None:
+        person = [getattr(self, who)] if who else []
+        action(tx, self.actor_for(tx, self.clara), self.organization_id, *person, **given)
+
+    def invite(self, tx: Connection) -> None:
+        deed = self.actor_for(tx, self.clara)
+        self.secret = invitations.invite(tx, deed, self.organization_id, "dan@desk.test", "member")
+
+    def accept(self, tx: Connection) -> None:
+        invitations.accept(tx, self.actor_for(tx, self.dan), self.secret, sends_mail=False)
+
+    def revoke(self, tx: Connection) -> None:
+        deed = self.actor_for(tx, self.clara)
+        [open_one] = invitations.list_open_invitations(tx, self.organization_id, deed.at)
+        invitations.revoke(tx, deed, self.organization_id, open_one.id)
+
+    def assign_to_colleague(self, tx: Connection) -> None:
+        uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
+        organizations.upsert_staff_row(tx, uma, "support_analyst", NOON)
+        update.assign(tx, self.actor_for(tx, self.tim), self.ticket, uma)
+
+    def change_request(
+        self, tx: Connection, *, action, who: str, arguments: tuple[Any, ...]
+    ) -> None:
+        given = [
+            getattr(self, each[1:]) if isinstance(each, str) and each.startswith("@") else each
+            for each in arguments
+        ]
+        action(tx, self.actor_for(tx, getattr(self, who)), self.ticket, *given)

@@ -1,0 +1,197 @@
+"""Who may see what of organizations, declared once and asked in every way there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from deskwire.events import log
+from deskwire.events.channels import PEOPLE_CHANNEL
+from deskwire.events.types.registry import PersonChanged
+from deskwire.kit.ids import new_id
+from deskwire.tickets.actions import offboarding, post_message, update
+from deskwire.tickets.actions.post_message import MessageInput, MessageKind
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.organizations import organization_members, upsert_staff_row
+from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, UNA, Persona, create_desk
+from tests.fixtures.portal import PortalFixture, create_portal
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.fixtures.stream_recorder import StreamRecorder
+
+EVENT = ("live", "replay")
+REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to", "api")
+NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by nobody
+ORGANIZATION = (*EVENT, "address")
+
+# Whoever is not named sees nothing of it, in any way.
+#   Bo is admin of the Quay and Una a member, where all members see all requests. Cy is admin of
+#   the Loft and Dee a member, where only who takes part sees one. Ada is of the team. Mo was
+#   taking part in a request at the Wreck, which was deleted. Eve has nothing.
+MATRIX: dict[str, tuple[tuple[str, ...], set[Persona]]] = {
+    "the Quay": (ORGANIZATION, {ADA, BO, UNA}),
+    "the Loft": (ORGANIZATION, {ADA, CY, DEE}),
+    "Bo's request": (REQUEST, {ADA, BO, UNA}),
+    "a note in Bo's request": (NOTE, {ADA}),
+    "Cy's request": (REQUEST, {ADA, CY}),
+    "Cy's request that Dee watches": (REQUEST, {ADA, CY, DEE}),
+    "a note in the request that Dee watches": (NOTE, {ADA}),
+    "what is told of everybody": (EVENT, {ADA}),
+    "Bo's request that was deleted": (REQUEST[len(EVENT) :], set()),
+    "Mo's request at the Wreck": (REQUEST[len(EVENT) :], set()),
+}
+CELLS = [(thing, way) for thing, (ways, _) in MATRIX.items() for way in ways]
+WORDS = {  # one that is nowhere else, by which it is searched
+    "Bo's request": "masthead",
+    "a note in Bo's request": "insolvent",
+    "Cy's request": "rudderless",
+    "Cy's request that Dee watches": "keelhauled",
+    "a note in the request that Dee watches": "quarrelsome",
+    "Bo's request that was deleted": "shipwrecked",
+    "Mo's request at the Wreck": "foundered",
+}
+WRITERS = {"Bo": BO, "Cy": CY, "Mo": MO}
+ORGANIZATION_SLUGS = {"Bo": "quay", "Cy": "loft", "Mo": "wreck"}
+NOTES = {
+    "a note in Bo's request": "Bo's request",
+    "a note in the request that Dee watches": "Cy's request that Dee watches",
+}
+
+
+@pytest.mark.parametrize(("thing", "way"), CELLS)
+def test_exactly_these_people_see_it(
+    access_probe: OrganizationAccessProbe, thing: str, way: str
+) -> None:
+    meant = {actor.name for actor in MATRIX[thing][1]}
+
+    assert {actor.name for actor in CAST if access_probe.sees(actor, thing, way)} == meant
+
+
+def test_every_one_of_the_cast_is_in_the_matrix_or_has_nothing() -> None:
+    named = {actor for _, actors in MATRIX.values() for actor in actors}
+
+    assert set(CAST) - named == {EVE, MO}
+
+
+class OrganizationAccessProbe:
+    """Two organizations after one of everything has happened, and what each stream was told."""
+
+    def __init__(self, portal: PortalFixture) -> None:
+        self.quay = portal
+        self.site = SiteFixture(portal.desk)
+        self.crowd = StreamRecorder(portal.desk)
+        self.requests: dict[str, str] = {}  # ids by thing
+        self.files: dict[str, str] = {}  # addresses by thing
+
+    def happen(self) -> None:
+        wreck = self.quay.act_as(MO, settings.create_organization, "The Wreck")
+        self.quay.organization_ids["wreck"] = wreck.id
+        for slug, thing, actor in (("quay", "the Quay", BO), ("loft", "the Loft", CY)):
+            self.quay.act_as(
+                actor, settings.add_category, self.quay.organization_ids[slug], "Boats"
+            )
+            self.crowd.record_position(thing)
+        for thing, actor, slug in (
+            ("Bo's request", BO, "quay"),
+            ("Cy's request", CY, "loft"),
+            ("Cy's request that Dee watches", CY, "loft"),
+            ("Bo's request that was deleted", BO, "quay"),
+            ("Mo's request at the Wreck", MO, "wreck"),
+        ):
+            self.requests[thing] = self.quay.create_request(actor, f"The {WORDS[thing]}", slug=slug)
+        self.quay.act_as(
+            CY, update.add_watcher, self.requests["Cy's request that Dee watches"], self._id(DEE)
+        )
+        for thing in self.requests:
+            self._say(thing, thing, WRITERS[thing[:2]], "reply")
+        for thing, where in NOTES.items():
+            self._say(thing, where, ADA, "note")
+        self.quay.act_as(ADA, update.delete_request, self.requests["Bo's request that was deleted"])
+        self.quay.act_as(MO, offboarding.delete_organization, wreck.id, wreck.name)
+        told = PersonChanged(actor="shell", person="-", name="-", revision=1)
+        self.quay.desk.db.write_sync(log.append, told, channels=[PEOPLE_CHANNEL])
+        self.crowd.record_position("what is told of everybody")
+
+    def _say(self, thing: str, where: str, persona: Persona, kind: MessageKind) -> None:
+        """Write something with a file."""
+        id_ = self.requests[where]
+        place = {"workspace": f"org:{self.quay.organization_ids[ORGANIZATION_SLUGS[where[:2]]]}"}
+        named = {"x-file-name": "a.txt"}
+        sent = open_browser(self.site, persona).post(
+            "/files", params=place, content=b"x", headers=named
+        )
+        assert sent.status_code == 201, sent.text
+        self.files[thing] = sent.json()["href"]
+        text = f"Very {WORDS[thing]}"
+        self.quay.act_as(
+            persona,
+            post_message.post_message,
+            id_,
+            MessageInput(new_id(), text, kind, [sent.json()["id"]]),
+        )
+        self.crowd.record_position(thing)
+
+    def sees(self, persona: Persona, thing: str, way: str) -> bool:
+        """Whether an actor sees `thing` in one way."""
+        if way in EVENT:
+            return self.crowd.has_heard(persona, thing, way)
+        if thing not in WORDS:
+            return self._get(persona, f"/orgs/{thing.split()[-1].lower()}")[0] == 200
+        id_, word = self.requests[NOTES.get(thing, thing)], WORDS[thing]
+        browser = open_browser(self.site, persona)
+        match way:
+            case "list" | "search":
+                asked = "" if way == "list" else f"?q={word}"
+                pages = [
+                    self._get(persona, f"/{index}{asked}")[1] for index in ("requests", "admin")
+                ]
+                return any(f'data-row="ticket:{id_}"' in page for page in pages)
+            case "fragment":
+                return word in self._get(persona, f"/requests/{id_}", "timeline")[1]
+            case "file":
+                return browser.get(self.files[thing]).status_code == 200
+            case "written to":
+                answers = {
+                    browser.post(f"/requests/{id_}/read").status_code,
+                    browser.post(f"/requests/{id_}", data={"watch": "yes"}).status_code,
+                    browser.post(f"/requests/{id_}/messages", data={"text": ""}).status_code,
+                }
+                assert answers in ({404}, {303, 422}), answers
+                return answers != {404}
+            case "api":
+                one = f"/api/requests/{id_}"
+                found = [f"/api/requests{each}?q={word}" for each in ("", "/all")]
+                told = [self._get(persona, each)[1] for each in (one, f"{one}/messages", *found)]
+                assert thing in NOTES or (word in told[0]) == (id_ in "".join(told[2:]))
+                return word in "".join(told)
+            case _:
+                status, page = self._get(persona, f"/requests/{id_}")
+                assert thing in NOTES or (status == 200) == (word in page)
+                return word in page
+
+    def _get(self, persona: Persona, address: str, fragment: str = "") -> tuple[int, str]:
+        headers = {"x-deskwire-fragment": fragment} if fragment else {}
+        asked = f"{address}?fragment={fragment}" if fragment else address
+        answer = open_browser(self.site, persona).get(asked, headers=headers)
+        return answer.status_code, answer.text
+
+    def _id(self, persona: Persona) -> str:
+        return self.quay.desk.person_id(persona)
+
+
+@pytest.fixture(scope="module")
+def access_probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrganizationAccessProbe]:
+    quay = create_portal(create_desk(Path(tmp_path_factory.mktemp("portal-matrix"))))
+    row = {"organization": quay.organization_ids["loft"], "person": quay.desk.person_id(DEE)}
+    joined = insert(organization_members).values(**row, role="member", revision=1)
+    quay.desk.db.write_sync(lambda tx: tx.execute(joined))
+    quay.set_visibility("loft", "participants")
+    house = quay.desk
+    house.db.write_sync(upsert_staff_row, house.person_id(ADA), "operations_manager", house.now)
+    everything = OrganizationAccessProbe(quay)
+    asyncio.run(everything.crowd.record(everything.happen))
+    yield everything
+    quay.desk.db.close()

@@ -1,0 +1,99 @@
+"""The portal's roles and rights: one table in code, and the same in the docs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from deskwire.kit.errors import Forbidden
+from deskwire.workspaces.organizations.permissions import (
+    CLIENT_ROLES,
+    INTERNAL_ROLES,
+    ROLE_LABELS,
+    ROLE_PERMISSIONS,
+    Permission,
+    Role,
+    require_in,
+)
+from tests.contracts.source_files import read_file
+
+
+def documented() -> dict[str, list[str]]:
+    """Each right's cells in docs/permissions.md, with the roles as the head."""
+    section = read_file("docs/permissions.md").partition("## In the portal")[2]
+    rows = re.findall(r"^\| (.+) \|$", section, re.MULTILINE)
+    return {
+        cells[0].strip(): [c.strip() for c in cells[1:]] for cells in (r.split("|") for r in rows)
+    }
+
+
+@pytest.mark.parametrize("right", Permission)
+def test_the_docs_say_who_has_a_right(right: Permission) -> None:
+    table = documented()
+    roles = [name.strip("`") for name in table["right"]]
+
+    allowed = {role for role, cell in zip(roles, table[right.value], strict=True) if cell == "yes"}
+
+    assert roles == list(ROLE_PERMISSIONS), (
+        "docs/permissions.md names other roles than workspaces/organizations/permissions.py"
+    )
+    assert allowed == {role for role, rights in ROLE_PERMISSIONS.items() if right in rights}, (
+        f"docs/permissions.md: “{right.value}” is not what organizations/permissions.py says"
+    )
+
+
+def test_every_role_has_its_rights_and_a_name_for_people() -> None:
+    assert set(ROLE_PERMISSIONS) == {*CLIENT_ROLES, *INTERNAL_ROLES} == set(ROLE_LABELS)
+
+
+def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_away() -> None:
+    seers = {role for role, rights in ROLE_PERMISSIONS.items() if Permission.DELIVERIES in rights}
+
+    assert seers <= {
+        role for role, rights in ROLE_PERMISSIONS.items() if Permission.PEOPLE in rights
+    }, "templates/admin_deliver*.html say data-held=people: give deliveries a channel of their own"
+
+
+def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
+    said = {right for right in Permission if "delete" in right and "organization" in right}
+    promised = {role for role, rights in ROLE_PERMISSIONS.items() if rights & said}
+
+    assert promised == {
+        role for role, rights in ROLE_PERMISSIONS.items() if Permission.DELETE in rights
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "right", "said"),
+    [
+        ("member", Permission.INVITE, "Your role does not let you invite people.*Ask an admin"),
+        ("admin", Permission.WORK, "^Only the team may claim, assign"),
+        ("member", Permission.NOTE, "^Only the team may read and write internal notes.$"),
+        (
+            "support_analyst",
+            Permission.EMPLOY,
+            "^Your role in the team does not.*Ask a super admin.$",
+        ),
+    ],
+)
+def test_who_is_refused_is_sent_to_somebody_who_could_allow_it(
+    role: Role, right: Permission, said: str
+) -> None:
+    with pytest.raises(Forbidden, match=said):
+        require_in(ROLE_PERMISSIONS[role], right)
+
+
+def test_no_client_has_a_right_of_the_team() -> None:
+    of_the_team = {
+        Permission.NOTE,
+        Permission.WORK,
+        Permission.MODERATE,
+        Permission.PEOPLE,
+        Permission.ORGANIZATIONS,
+    }
+    of_the_team |= {Permission.DELIVERIES, Permission.EMPLOY, Permission.FILE_FOR_OTHERS}
+    of_the_team |= {Permission.ACCOUNTS, Permission.IDENTIFY}
+
+    for role in CLIENT_ROLES:
+        assert not ROLE_PERMISSIONS[role] & of_the_team, f"{role} may do what is the team's"

@@ -1,0 +1,109 @@
+"""What the shell changes, as the serving process runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deskwire.accounts import passwords
+from deskwire.events import log
+from deskwire.events.channels import STAFF_CHANNEL
+from deskwire.kit.clock import now
+from deskwire.kit.errors import Conflict, Invalid, NotFound
+from deskwire.server import admin_commands
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations import invitations, settings
+from tests.fixtures.cast import ADA, BO, DeskFixture, create_desk
+from tests.fixtures.command_line import CommandLine
+from tests.fixtures.databases import create_database_url
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskFixture]:
+    built = create_desk(tmp_path)
+    yield built
+    built.db.close()
+
+
+def test_somebody_with_an_account_can_be_employed(desk: DeskFixture) -> None:
+    assert STAFF_CHANNEL not in desk.read_viewer(ADA).channels
+
+    desk.db.write_sync(
+        admin_commands.execute_command,
+        "people.employ",
+        {"email": ADA.email, "role": "support_analyst"},
+    )
+
+    assert STAFF_CHANNEL in desk.read_viewer(ADA).channels
+    assert STAFF_CHANNEL not in desk.read_viewer(BO).channels
+
+
+def test_open_pages_of_the_employed_ask_again_what_they_may_hear(desk: DeskFixture) -> None:
+    before = desk.db.read_sync(log.read_head)
+
+    desk.db.write_sync(
+        admin_commands.execute_command, "people.employ", {"email": ADA.email, "role": "super_admin"}
+    )
+
+    entries = desk.db.read_sync(log.read_after, before, 10)
+    assert [c for entry in entries for c in entry.access_changes] == [f"user:{desk.person_id(ADA)}"]
+
+
+def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixture) -> None:
+    def employ(role: str, name: str = "people.employ", email: str = ADA.email) -> list[str]:
+        arguments = {"email": email, "role": role}
+        before = desk.db.read_sync(log.read_head)
+        desk.db.write_sync(admin_commands.execute_command, name, arguments)
+        return [entry.type for entry in desk.db.read_sync(log.read_after, before, 10)]
+
+    made = employ("support_analyst", "people.create", "new@desk.test")
+    joined, again = employ("super_admin"), employ("super_admin")
+    place = desk.db.write_sync(
+        settings.create_organization, Actor(desk.read_viewer(BO), now()), "The Quay"
+    ).id
+    deed = Actor(desk.read_viewer(ADA), now())
+    desk.db.write_sync(invitations.invite, deed, place, "friend@desk.test", "member")
+    demoted = employ("support_analyst")
+
+    assert (made, joined, again) == (["member.joined"], ["member.joined"], [])
+    assert demoted == ["member.role_changed", "invitation.revoked"]
+    assert desk.db.read_sync(invitations.list_open_invitations, place, now()) == []
+
+
+@pytest.mark.parametrize(
+    ("email", "role", "kind"),
+    [("nobody@desk.test", "super_admin", NotFound), (ADA.email, "boss", Invalid)],
+)
+def test_only_somebody_known_gets_a_role_there_is(
+    desk: DeskFixture, email: str, role: str, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        desk.db.write_sync(
+            admin_commands.execute_command, "people.employ", {"email": email, "role": role}
+        )
+
+
+def test_making_somebody_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
+    arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
+    made = desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
+    desk.db.write_sync(lambda tx: passwords.store_hash(tx, made["id"], "x", 1))
+
+    with pytest.raises(Conflict, match="deskwire people employ"):
+        desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
+
+
+def test_the_list_shows_who_is_employed_as_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
+    shell.run_ok("people", "create", "root@desk.test", "--role", "super_admin")
+    shell.run_ok("people", "create", "bo@desk.test")
+    said = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
+    assert "ask them whether they signed up" in said
+
+    rows = shell.run_ok("people", "list").splitlines()
+
+    assert [row.split()[0] for row in rows if "super_admin" in row] == ["root@desk.test"]
+    assert [row.split()[0] for row in rows if "support_analyst" in row] == ["bo@desk.test"]

@@ -1,0 +1,58 @@
+"""What senders wrote is shown by the shell, and does nothing to the terminal it is shown on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deskwire.integrations.discord.source import parse_envelope
+from deskwire.kit.sqlite import SQLite
+from deskwire.webhooks.deliveries import store_deliveries
+from deskwire.webhooks.source import IncomingDelivery
+from tests.fixtures.cast import create_desk
+from tests.fixtures.command_line import CommandLine
+
+CLEAR = "\x1b[2J\x9b31m\u202e"  # clears the screen, in red, from the right
+
+pytestmark = pytest.mark.database("sqlite")  # what is printed does not depend on it
+
+
+@pytest.fixture
+def command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    return CommandLine(monkeypatch, capsys, DATABASE_URL=f"sqlite:///{tmp_path}/desk.db")
+
+
+def test_a_type_with_escape_sequences_is_listed_and_shown_written_out(
+    tmp_path: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    event = {"type": CLEAR, "data": {"a": CLEAR}}
+    body = json.dumps({"event": event, "timestamp": "now"}, ensure_ascii=False).encode()
+    assert parse_envelope(body)[1] is None
+    db = SQLite(f"sqlite:///{tmp_path}/desk.db")
+    db.write_sync(store_deliveries, [IncomingDelivery("bot", "d", None, CLEAR, 1, 1, body, None)])
+    db.close()
+
+    said = command_line.run_ok("deliveries", "list") + command_line.run_ok(
+        "deliveries", "show", "1"
+    )
+
+    assert "\\x1b[2J\\x9b31m\\u202e" in said
+    assert not set(CLEAR[:1] + CLEAR[4:5] + CLEAR[-1:]) & set(said)
+
+
+def test_a_subject_with_escape_sequences_is_tailed_written_out(
+    tmp_path: Path, command_line: CommandLine
+) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, f"Look {CLEAR}")
+    house.db.close()
+
+    said = command_line.run_ok("events", "tail", "--after", "0", "--no-follow")
+
+    assert "Look" in said
+    assert not set("\x1b\x9b\u202e") & set(said)

@@ -1,0 +1,205 @@
+"""Where a database or its copy cannot be, the shell says so, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from deskwire.events import log
+from deskwire.kit.sqlite import SQLite
+from tests.fixtures.command_line import CommandLine
+
+COMMANDS = ("serve", "migrate", "migrate --check", "people list", "people create a@desk.test")
+NAMES = ("a?mode=ro.db", "a%41.db", "a#b.db", "file:x?mode=memory", ":memory:", "ä ö.db")
+
+pytestmark = pytest.mark.database("sqlite")  # files, and what may lie where one should be
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands run; empty."""
+    for name in ("ENVIRONMENT", "HOST", "BOT_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PORT", "0")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def command_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """A shell whose database is `desk.db` in the folder."""
+    return CommandLine(monkeypatch, capsys, DATABASE_URL="sqlite:///desk.db")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("place", ["a folder", "a text", "a device", "below a text"])
+def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
+    place: str,
+    command: str,
+    folder: Path,
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "a folder").mkdir()
+    (folder / "a text").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (folder / "a device").symlink_to("/dev/null")
+    path = {"below a text": "a text/desk.db"}.get(place, place)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
+    before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
+
+    said = command_line.run_refused(*command.split())
+
+    assert "a folder" in said or "a text" in said or "a device" in said
+    assert "sqlalche.me" not in said
+    assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == before
+    assert not Path("/dev/null.lock").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "people link a@desk.test --discord 900000000000000001",
+        "people unlink a@desk.test",
+        "people employ a@desk.test --role super_admin",
+        "people reset-password a@desk.test",
+        "guilds permit 900000000000000001 --discord 900000000000000002",
+        "deliveries replay 1",
+        "deliveries dismiss 1",
+    ],
+)
+def test_in_a_wrong_folder_nothing_is_begun(
+    command: str, folder: Path, command_line: CommandLine
+) -> None:
+    assert "There is no database at desk.db" in command_line.run_refused(*command.split())
+    assert list(folder.iterdir()) == []
+
+
+def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLine) -> None:
+    assert "Began a new database: desk.db" in command_line.run_ok(
+        "people", "create", "ada@desk.test"
+    )
+    assert "new database" not in command_line.run_ok("people", "create", "bo@desk.test")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["deliveries show abc", "deliveries list --limit 0", "people link", "events tail --after -2"],
+)
+def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
+    command: str, command_line: CommandLine
+) -> None:
+    said = command_line.run(*command.split())
+
+    assert said.exit_code == 2
+    [line] = said.err.splitlines()
+    assert line.startswith("deskwire: ")
+    assert line.endswith("--help`.")
+
+
+def test_each_problem_of_the_settings_is_a_line_of_its_own(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "desk")
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
+
+    lines = command_line.run_refused("serve").splitlines()
+
+    assert len(lines) == 2
+    assert all(line.startswith("deskwire: ") for line in lines)
+
+
+def test_the_doctor_says_what_is_at_the_place_of_the_database(
+    folder: Path, command_line: CommandLine
+) -> None:
+    (folder / "desk.db").mkdir()
+
+    said = command_line.run("doctor")
+
+    assert said.exit_code == 1
+    assert "desk.db is a folder" in said.out
+
+
+def test_another_programs_database_is_not_migrated(folder: Path, command_line: CommandLine) -> None:
+    with closing(sqlite3.connect(folder / "desk.db")) as other:
+        other.execute("CREATE TABLE places (url TEXT)")
+        other.commit()
+
+    assert "another program's database" in command_line.run_refused("migrate")
+
+    with closing(sqlite3.connect(folder / "desk.db")) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copy_may_have_any_name_a_file_may_have(
+    name: str, folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("people", "create", "ada@desk.test")
+
+    command_line.run_ok("backup", name)
+
+    assert "exists already" in command_line.run_refused("backup", name)
+    copy, own = SQLite(folder / name), SQLite(folder / "desk.db")
+    rows = copy.read_sync(lambda tx: tx.exec_driver_sql("SELECT email FROM people").all())
+    assert copy.read_sync(log.read_epoch) != own.read_sync(log.read_epoch)
+    copy.close()
+    own.close()
+    assert [tuple(row) for row in rows] == [("ada@desk.test",)]
+    left = {each.name for each in folder.iterdir()} - {"desk.db-wal", "desk.db-shm"}
+    assert left == {"desk.db", "desk.db.lock", name}
+
+
+@pytest.mark.parametrize("target", ["missing/copy.db", "/proc/copy.db", "n" * 300])
+def test_a_copy_that_cannot_be_made_is_a_sentence(target: str, command_line: CommandLine) -> None:
+    command_line.run_ok("migrate")
+
+    assert target in command_line.run_refused("backup", target)
+
+
+def test_half_a_copy_is_removed(
+    folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line.run_ok("migrate")
+
+    def break_off(tx: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(log, "begin_epoch", break_off)
+
+    assert "disk is full" in command_line.run_refused("backup", "copy.db")
+    assert not list(folder.glob("copy.db*"))
+
+
+def test_the_doctor_warns_before_the_disk_is_full(
+    folder: Path, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 100 * 1024 * 1024
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: Mock(free=left))
+
+    said = command_line.run("doctor")
+
+    assert f"LOOK  100 MiB are free for the database in {folder}: make room" in said.out
+    assert said.exit_code == 1
+
+
+def test_the_doctor_says_to_upgrade_where_the_database_is_newer(
+    folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    with closing(sqlite3.connect(folder / "desk.db")) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        newer.commit()
+
+    said = command_line.run("doctor")
+
+    assert said.exit_code == 1
+    assert "upgrade Deskwire" in said.out
+    assert "deskwire migrate" not in said.out
+    assert command_line.run("migrate", "--check").exit_code == 1

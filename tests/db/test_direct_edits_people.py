@@ -1,0 +1,210 @@
+"""What is changed of a person or a category with SQL is told, and silences who is shut out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, text
+
+from deskwire.accounts import links, people, sessions
+from deskwire.direct_edits import watcher
+from deskwire.direct_edits.change_log import has_pending_changes, outside_changes
+from deskwire.direct_edits.processor import record_edits
+from deskwire.events import channels
+from deskwire.events.log import log
+from deskwire.kit.errors import NotFound
+from deskwire.tickets.actions import offboarding, update
+from deskwire.workspaces.names import find_by_name_prefix, rename_person
+from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.organizations import read_categories
+from tests.fixtures.cast import ADA, BO, DEE, MO, UNA
+from tests.fixtures.live_guild import LiveGuildFixture, open_live_guild
+from tests.fixtures.staffed_portal import StaffedPortalFixture
+
+Told = list[tuple[str, dict[str, Any], set[str], set[str]]]
+
+
+@pytest.fixture
+async def live_guild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LiveGuildFixture]:
+    monkeypatch.setattr(watcher, "SQLITE_POLL_INTERVAL", 0.02)
+    async with open_live_guild(tmp_path) as built:
+        yield built
+
+
+def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) -> Told:
+    """Run a statement as an operator does; type, fields, channels and touches of what it told."""
+    db = staffed_portal.desk.db
+
+    def run(tx: Connection) -> int:
+        head = tx.execute(select(log.c.position).order_by(log.c.position.desc())).scalar() or 0
+        tx.execute(text(statement), values)
+        return int(head)
+
+    head = db.write_sync(run)
+    while db.write_sync(record_edits):
+        pass
+    newer = select(log).where(log.c.position > head).order_by(log.c.position)
+    rows = db.read_sync(lambda tx: tx.execute(newer).all())
+    return [
+        (row.type, json.loads(row.data), {*json.loads(row.channels)}, {*json.loads(row.touches)})
+        for row in rows
+    ]
+
+
+def test_another_name_is_told_and_they_are_found_by_it_alone(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    una, here = (
+        staffed_portal.desk.person_id(UNA),
+        channels.organization(staffed_portal.organization_ids["quay"]),
+    )
+    staffed_portal.create_request(UNA, "The crane")
+
+    [(type_, fields, heard, touches)] = edit(
+        staffed_portal, "UPDATE people SET name = 'Ferry', avatar = 'key' WHERE id = :una", una=una
+    )
+
+    assert (type_, fields["actor"], fields["person"]) == ("person.changed", "sql", una)
+    assert fields["name"] == "Ferry"
+    assert (heard, touches) == ({channels.user(una), "people"}, set())
+    found = staffed_portal.desk.db.read_sync(find_by_name_prefix, here, ["ferry", "fairweather"])
+    assert found == {"ferry": {una}, "fairweather": set()}
+
+
+def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_on(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    db, ada = staffed_portal.desk.db, staffed_portal.desk.person_id(ADA)
+    crane = staffed_portal.create_request(BO, "The crane")
+    staffed_portal.act_as(ADA, update.assign, crane, ada)
+    db.write_sync(sessions.create, ada, user_agent="", client_ip=None, at=staffed_portal.desk.now)
+
+    told = edit(staffed_portal, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)
+
+    assert [each[0] for each in told] == ["person.changed", "session.revoked", "ticket.unclaimed"]
+    assert told[0][3] == {channels.user(ada)}
+    assert {each[1]["actor"] for each in told} == {"sql"}
+    assert staffed_portal.read_assignee(crane) is None
+    assert db.read_sync(sessions.list_sessions, ada, 0) == []
+    back = edit(staffed_portal, "UPDATE people SET deactivated_at = NULL WHERE id = :ada", ada=ada)
+    assert [(each[0], each[3]) for each in back] == [("person.changed", {channels.user(ada)})]
+
+
+def test_a_role_in_the_team_is_told_and_asked_about(staffed_portal: StaffedPortalFixture) -> None:
+    ada = staffed_portal.desk.person_id(ADA)
+
+    [(type_, fields, _, touches)] = edit(
+        staffed_portal,
+        "UPDATE organization_members SET role = 'super_admin' WHERE person = :ada",
+        ada=ada,
+    )
+
+    assert (type_, fields["role"]) == ("member.role_changed", "super_admin")
+    assert touches == {channels.user(ada)}
+
+
+def test_what_cannot_be_is_put_back_and_names_no_address(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    before = staffed_portal.read_person(UNA)
+    wrong = "name = ' ', email = 'Una@Desk.test', theme = 'pink', time_zone = 'Nirgends'"
+
+    edit(staffed_portal, f"UPDATE people SET {wrong} WHERE id = :una", una=before.id)
+
+    after = staffed_portal.read_person(UNA)
+    assert (after.name, after.email, after.theme, after.time_zone) == (
+        before.name, before.email, before.theme, before.time_zone,
+    )  # fmt: skip
+    problem = select(outside_changes.c.problem)
+    said = staffed_portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
+    assert [f"{each} must be" in said for each in ("name", "email", "theme", "time_zone")] == [
+        True
+    ] * 4
+    assert "@" not in said
+
+
+def test_another_address_is_not_proven_and_old_links_open_nothing(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    una, db = staffed_portal.desk.person_id(UNA), staffed_portal.desk.db
+    secret = db.write_sync(links.issue, una, "reset")
+
+    edit(staffed_portal, "UPDATE people SET email = 'una@ferry.test' WHERE id = :una", una=una)
+
+    assert staffed_portal.read_person(UNA).email_verified_at is None
+    with pytest.raises(NotFound):
+        db.read_sync(links.find_usable, secret, ["reset"])
+    assert not db.read_sync(has_pending_changes)
+
+
+def test_a_row_that_is_deleted_is_told_and_shuts_out(staffed_portal: StaffedPortalFixture) -> None:
+    dee = staffed_portal.desk.person_id(DEE)
+
+    told = edit(staffed_portal, "DELETE FROM people WHERE id = :dee", dee=dee)
+
+    assert (told[0][0], told[0][3]) == ("person.changed", {channels.user(dee)})
+    assert DEE.name not in json.dumps([each[1] for each in told])
+
+
+def test_another_category_is_another_list_of_its_organization(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay = staffed_portal.organization_ids["quay"]
+    staffed_portal.act_as(BO, settings.add_category, quay, "Cranes")
+    [category] = staffed_portal.desk.db.read_sync(read_categories, quay)
+    here = {"category": category.id}
+    insert = (
+        "INSERT INTO categories (id, organization, name, place) VALUES ('new', :quay, 'Boats', 9)"
+    )
+
+    told = [
+        *edit(staffed_portal, "UPDATE categories SET name = 'Hoists' WHERE id = :category", **here),
+        *edit(staffed_portal, "UPDATE categories SET archived_at = 5 WHERE id = :category", **here),
+        *edit(staffed_portal, "DELETE FROM categories WHERE id = :category", **here),
+        *edit(staffed_portal, insert, quay=quay),
+    ]
+
+    assert [each[0] for each in told] == ["organization.updated"] * 4
+    assert {each[1]["organization"] for each in told} == {quay}
+    assert told[0][2] == {channels.organization(quay), "staff"}
+
+
+def test_no_action_on_people_and_categories_is_taken_for_an_edit(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    db, una, quay = (
+        staffed_portal.desk.db,
+        staffed_portal.desk.person_id(UNA),
+        staffed_portal.organization_ids["quay"],
+    )
+    session = db.write_sync(
+        sessions.create, una, user_agent="", client_ip=None, at=staffed_portal.desk.now
+    )
+    db.write_sync(sessions.extend, session.session.id, staffed_portal.desk.now + 1)
+    db.write_sync(people.set_appearance, una, theme="dark", time_zone="Europe/Oslo", at=1)
+    db.write_sync(people.set_avatar, una, "key", at=1)
+    db.write_sync(rename_person, una, "Una Ferry", 1)
+    staffed_portal.act_as(BO, settings.add_category, quay, "Cranes")
+    [category] = db.read_sync(read_categories, quay)
+    staffed_portal.act_as(BO, settings.toggle_category_archived, quay, category.id)
+    staffed_portal.act_as(BO, settings.create_organization, "Boats & Co")
+    staffed_portal.act_as(MO, offboarding.deactivate_person, una)
+    db.write_sync(offboarding.delete_account, staffed_portal.desk.person_id(DEE), 1)
+
+    assert not db.read_sync(has_pending_changes)
+
+
+async def test_the_streams_of_who_is_deactivated_end_at_once(live_guild: LiveGuildFixture) -> None:
+    bo = live_guild.person_ids[BO]
+
+    await live_guild.desk.edit_database(f"UPDATE people SET deactivated_at = 5 WHERE id = '{bo}'")
+    await live_guild.post_message(1, UNA, "Nobody of them hears this")
+
+    assert live_guild.streams[BO].ended
+    assert "ticket.message_sent" not in live_guild.read_new_types(BO)

@@ -1,0 +1,260 @@
+"""Every bus: entries reach the listener in log order, each once, whoever has committed them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from deskwire.events import log
+from deskwire.events.bus import Bus
+from deskwire.events.bus.open_bus import NO_WAKE_CALLBACKS, number_on_commit, open_bus
+from deskwire.events.sequencer import HEAD_TOPIC, number_outbox
+from deskwire.events.types.registry import PersonChanged
+from deskwire.kit.connect import connect_database
+from deskwire.kit.db import Database, savepoint, wake
+from deskwire.kit.postgres import Postgres
+from tests.fixtures.databases import create_database
+from tests.fixtures.postgres import get_server
+
+TIMEOUT = 10.0  # s
+
+
+class Listener:
+    """Everything a bus handed over, and how often it did."""
+
+    def __init__(self) -> None:
+        self.heard: list[log.Entry] = []
+        self.bursts = 0
+
+    def __call__(self, entries: object) -> None:
+        assert isinstance(entries, list)
+        self.heard += entries
+        self.bursts += 1
+
+    async def wait_for(self, count: int) -> list[int]:
+        """The positions heard once there are `count`."""
+        async with asyncio.timeout(TIMEOUT):
+            while len(self.heard) < count:  # noqa: ASYNC110 - a listener is called, not awaited
+                await asyncio.sleep(0.001)
+        return [entry.position for entry in self.heard]
+
+
+@asynccontextmanager
+async def running_bus(
+    db: Database, bells: Mapping[str, Callable[[], None]] = NO_WAKE_CALLBACKS
+) -> AsyncIterator[Listener]:
+    """What a process with the database open hears from now on."""
+    listener = Listener()
+    head = await db.read(log.read_head)
+    bus: Bus = open_bus(db, await db.read(log.read_epoch), head, bells)
+    bus.listen(listener)
+    db.set_commit_listener(bus.on_committed)
+    running = asyncio.create_task(bus.run())
+    yield listener
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = create_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+def append(tx: Connection, *names: str) -> None:
+    for name in names:
+        event = PersonChanged(actor="shell", person="p", name=name, revision=1)
+        log.append(tx, event, channels=["a"])
+
+
+def second_connection(db: Database, work: Callable[[Postgres], object]) -> None:
+    """Let another process do something to the same database."""
+    other = reopen(db)
+    work(other)
+    other.close()
+
+
+def reopen(db: Database) -> Postgres:
+    """The same database, as another process opens it."""
+    return Postgres(get_server().url_of(db.name.rpartition("/")[2]))
+
+
+async def test_what_is_committed_is_heard_in_order_and_once(db: Database) -> None:
+    async with running_bus(db) as listener:
+        await asyncio.gather(*(db.write(append, f"{n}a", f"{n}b") for n in range(50)))
+
+        assert await listener.wait_for(100) == list(range(1, 101))
+
+
+async def test_what_was_there_before_is_not_heard(db: Database) -> None:
+    await db.write(append, "before")
+    async with running_bus(db) as listener:
+        await db.write(append, "after")
+
+        assert await listener.wait_for(1) == [2]
+
+
+async def test_what_is_rolled_back_is_not_heard(db: Database) -> None:
+    def give_up(tx: Connection) -> None:
+        append(tx, "never")
+        raise LookupError
+
+    async with running_bus(db) as listener:
+        with pytest.raises(LookupError):
+            await db.write(give_up)
+        await db.write(append, "after")
+
+        assert await listener.wait_for(1) == [1]
+
+
+async def test_one_transaction_is_one_burst(db: Database) -> None:
+    async with running_bus(db) as listener:
+        await db.write(append, *"abcdefgh")
+
+        await listener.wait_for(8)
+        assert listener.bursts == 1
+
+
+async def test_entries_are_as_the_log_has_them(db: Database) -> None:
+    async with running_bus(db) as listener:
+        await db.write(append, "é", "b")
+        await listener.wait_for(2)
+
+        assert listener.heard == await db.read(log.read_after, 0, 10)
+
+
+postgres = pytest.mark.database("postgresql")
+
+
+@postgres
+async def test_two_processes_hear_all_of_both(db: Database) -> None:
+    other = reopen(db)
+    async with running_bus(db) as here, running_bus(other) as there:
+        await asyncio.gather(*(d.write(append, str(n)) for n in range(100) for d in (db, other)))
+
+        assert await here.wait_for(200) == list(range(1, 201))
+        assert await there.wait_for(200) == list(range(1, 201))
+    assert here.heard == there.heard
+    other.close()
+
+
+@postgres
+async def test_what_the_shell_writes_is_heard_at_once(db: Database) -> None:
+    async with running_bus(db) as listener:
+        await asyncio.to_thread(
+            second_connection,
+            db,
+            lambda shell: number_on_commit(shell).write_sync(append, "by the shell"),
+        )
+
+        assert await listener.wait_for(1) == [1]
+
+
+@postgres
+async def test_what_nobody_announced_is_heard_within_a_second_or_two(db: Database) -> None:
+    """A process died after its commit; nobody rang, nobody numbered."""
+    async with running_bus(db) as listener:
+        await db.write(append, "first")
+        await listener.wait_for(1)
+        await asyncio.to_thread(
+            second_connection, db, lambda dead: dead.write_sync(append, "its last words")
+        )
+
+        assert await listener.wait_for(2) == [1, 2]
+
+
+@postgres
+async def test_a_lost_announcement_costs_a_second(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(_self: Postgres, _channel: str) -> AsyncIterator[str | None]:
+        await asyncio.Event().wait()
+        yield None
+
+    monkeypatch.setattr(Postgres, "listen", deaf)
+    async with running_bus(db) as listener:
+        await asyncio.to_thread(
+            second_connection,
+            db,
+            lambda shell: number_on_commit(shell).write_sync(append, "unheard"),
+        )
+
+        assert await listener.wait_for(1) == [1]
+
+
+@postgres
+async def test_a_bus_whose_connections_break_goes_on(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    async with running_bus(db) as listener:
+        await db.write(append, "before")
+        await listener.wait_for(1)
+        await asyncio.to_thread(
+            second_connection,
+            db,
+            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(cut).all()),
+        )
+        await asyncio.to_thread(
+            second_connection, db, lambda shell: number_on_commit(shell).write_sync(append, "after")
+        )
+
+        assert await listener.wait_for(2) == [1, 2]
+    assert any("the bus lost PostgreSQL" in each for each in caplog.messages)
+
+
+@postgres
+async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
+    assert isinstance(db, Postgres)
+    heard = db.listen(HEAD_TOPIC)
+    assert await anext(heard) is None  # listening from here on
+    db.write_sync(append, "a", "b")
+    await db.write_dedicated(number_outbox)
+
+    async with asyncio.timeout(TIMEOUT):
+        said = await anext(heard)
+        while said is None:
+            said = await anext(heard)
+    assert said == (HEAD_TOPIC, "2")
+    await heard.aclose()  # type: ignore[attr-defined]
+
+
+@postgres
+def test_a_database_that_is_not_there_is_a_sentence() -> None:
+    db = connect_database("postgresql://desk:hidden-word@127.0.0.1:1/desk")
+
+    with pytest.raises(Exception, match="connection failed") as refused:
+        db.read_sync(log.read_head)
+
+    assert "hidden-word" not in str(refused.value)
+    assert "hidden-word" not in repr(db)
+    db.close()
+
+
+async def test_a_bell_rings_after_its_commit_and_not_for_what_is_undone(db: Database) -> None:
+    rung = asyncio.Event()
+
+    def undo(tx: Connection) -> None:
+        with suppress(LookupError), savepoint(tx):
+            wake(tx, "bell")
+            raise LookupError
+        append(tx, "after")
+
+    async with running_bus(db, {"bell": rung.set}) as listener:
+        await db.write(undo)
+        await listener.wait_for(1)
+        assert not rung.is_set()
+        await db.write(wake, "bell")
+
+        async with asyncio.timeout(TIMEOUT):
+            await rung.wait()

@@ -1,0 +1,58 @@
+"""A part of a transaction is undone by itself, and nobody hears of what it noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from deskwire.kit.connect import connect_database
+from deskwire.kit.db import Database, execute_raw_sql, on_commit, savepoint
+from tests.fixtures.databases import create_database_url
+
+COLUMNS = "number INTEGER, name TEXT"
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = connect_database(create_database_url(tmp_path))
+    database.write_sync(lambda tx: tx.exec_driver_sql(f"CREATE TABLE things ({COLUMNS})"))
+    yield database
+    database.close()
+
+
+def write_down(tx: Connection, name: str) -> None:
+    execute_raw_sql(tx, "INSERT INTO things VALUES (?, ?)", (len(read_things(tx)), name))
+    on_commit(tx, name)
+
+
+def write_with_a_broken_part(tx: Connection) -> None:
+    write_down(tx, "before")
+    with suppress(LookupError), savepoint(tx):
+        write_down(tx, "broken")
+        raise LookupError
+    with savepoint(tx):
+        write_down(tx, "after")
+
+
+def read_things(tx: Connection) -> list[str]:
+    return [row[0] for row in tx.exec_driver_sql("SELECT name FROM things ORDER BY number")]
+
+
+def test_a_part_that_raises_takes_only_its_own_rows_along(db: Database) -> None:
+    db.write_sync(write_with_a_broken_part)
+
+    assert db.read_sync(read_things) == ["before", "after"]
+
+
+def test_nobody_hears_of_what_a_broken_part_noted(db: Database) -> None:
+    heard: list[Any] = []
+    db.set_commit_listener(heard.extend)
+
+    db.write_sync(write_with_a_broken_part)
+
+    assert heard == ["before", "after"]

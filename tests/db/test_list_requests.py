@@ -1,0 +1,133 @@
+"""Lists of requests: filters, pages by key, unread, and only what is the viewer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from deskwire.events import channels
+from deskwire.tickets.actions import update
+from deskwire.tickets.queries import list_requests
+from deskwire.tickets.queries.list_requests import PAGE_SIZE, RequestResults, parse_request_filter
+from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Persona, create_desk
+from tests.fixtures.portal import PortalFixture, create_portal
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalFixture]:
+    house = create_desk(tmp_path_factory.mktemp("lists"))
+    built = create_portal(house)
+    mast = built.create_request(BO, "The mast is dark", "It was zanzibar")
+    built.create_request(UNA, "An invoice is missing")
+    built.create_request(CY, "A mast of ours", slug="loft")
+    built.act_as(ADA, update.assign, mast, house.person_id(ADA))
+    built.act_as(ADA, update.set_priority, mast, "high")
+    built.act_as(ADA, update.update_labels, mast, add=['say "hi"', "100%"])
+    built.act_as(ADA, update.set_status, mast, "waiting")
+    built.post_message(ADA, mast, "Which one?")
+    yield built
+    house.db.close()
+
+
+def list_of(
+    portal: PortalFixture, persona: Persona, slug: str | None = "quay", **fields: str
+) -> RequestResults:
+    workspace = channels.organization(portal.organization_ids[slug]) if slug else None
+    viewer, wish = portal.desk.read_viewer(persona), parse_request_filter(fields)
+    return portal.desk.db.read_sync(list_requests.read_request_results, viewer, workspace, wish)
+
+
+def subjects(found_: RequestResults) -> list[str]:
+    return [each.ticket.now.subject for each in found_.requests]
+
+
+MAST, INVOICE, LOFT = "The mast is dark", "An invoice is missing", "A mast of ours"
+
+
+def test_members_see_all_requests_of_their_organization_and_the_team_those_of_all(
+    portal: PortalFixture,
+) -> None:
+    assert subjects(list_of(portal, UNA)) == [MAST, INVOICE]
+    assert subjects(list_of(portal, CY)) == []
+    assert subjects(list_of(portal, CY, "loft")) == [LOFT]
+    assert set(subjects(list_of(portal, ADA, None))) == {MAST, INVOICE, LOFT}
+    for actor in (BO, CY, EVE):
+        nothing = list_of(portal, actor, None)
+        assert (subjects(nothing), nothing.total) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"q": "mast"}, [MAST]),
+        ({"q": "zanzi"}, [MAST]),
+        ({"q": "bo castel"}, [MAST]),
+        ({"q": "\"'); DROP * -- ^org %"}, []),
+        ({"priority": "high"}, [MAST]),
+        ({"priority": "nonsense"}, [MAST, INVOICE]),
+        ({"assignee": "nobody"}, [INVOICE]),
+        ({"label": 'say "hi"'}, [MAST]),
+        ({"label": "100%"}, [MAST]),
+        ({"label": "100"}, []),
+        ({"label": "%"}, []),
+        ({"q": "%&* ?!"}, []),
+        ({"status": "waiting"}, [MAST]),
+        ({"sort": "oldest"}, [MAST, INVOICE]),
+        ({"sort": "newest"}, [INVOICE, MAST]),
+        ({"after": "nonsense"}, [MAST, INVOICE]),
+        ({"after": "1." + "x" * 100}, [MAST, INVOICE]),
+    ],
+)
+def test_filters_narrow_the_list_and_nonsense_does_not_break_it(
+    portal: PortalFixture, fields: dict[str, str], expected: list[str]
+) -> None:
+    assert subjects(list_of(portal, BO, **fields)) == expected
+
+
+def test_what_waits_on_somebody_is_their_answer_or_their_work(portal: PortalFixture) -> None:
+    assert subjects(list_of(portal, BO, waiting="yes")) == [MAST]
+    assert subjects(list_of(portal, UNA, waiting="yes")) == []
+    assert subjects(list_of(portal, ADA, None, waiting="yes")) == []
+
+
+def test_unread_is_what_somebody_else_wrote_since_one_looked(portal: PortalFixture) -> None:
+    assert subjects(list_of(portal, BO, unread="yes")) == [MAST, INVOICE]
+    mine = {each.ticket.now.subject: each.unread for each in list_of(portal, UNA).requests}
+
+    assert mine == {MAST: True, INVOICE: False}
+
+
+def test_in_the_mode_of_participants_a_colleague_sees_only_their_own(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    house = create_desk(tmp_path_factory.mktemp("mode"))
+    quay = create_portal(house)
+    quay.create_request(BO, MAST)
+    quay.create_request(UNA, INVOICE)
+
+    quay.set_visibility("quay", "participants")
+
+    assert subjects(list_of(quay, UNA)) == [INVOICE]
+    assert subjects(list_of(quay, UNA, q="mast")) == []
+    assert subjects(list_of(quay, BO)) == [INVOICE, MAST]
+    assert list_of(quay, UNA).total == 1
+    house.db.close()
+
+
+def test_pages_go_by_key_and_miss_nothing_that_moves_meanwhile(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    house = create_desk(tmp_path_factory.mktemp("pages"))
+    quay = create_portal(house)
+    filed = [quay.create_request(BO, f"Number {number}") for number in range(PAGE_SIZE + 5)]
+
+    first = list_of(quay, BO)
+    quay.post_message(BO, filed[0], "Moves to the top")
+    second = list_of(quay, BO, after=first.next or "")
+
+    assert len(first.requests) == PAGE_SIZE
+    assert subjects(second) == [f"Number {number}" for number in (4, 3, 2, 1)]
+    assert second.next is None
+    assert second.total == PAGE_SIZE + 5
+    house.db.close()

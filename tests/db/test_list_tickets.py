@@ -1,0 +1,366 @@
+"""Search finds what screens show by the beginning of its words, and no query breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import ColumnElement, Connection, func, insert, select, text
+
+from deskwire.events import channels
+from deskwire.events.access import Viewer
+from deskwire.kit.text import split_words
+from deskwire.tickets import messages, search_index
+from deskwire.tickets.queries import counts
+from deskwire.tickets.queries.list_tickets import (
+    MAX_QUERY_WORDS,
+    parse_ticket_filter,
+    read_ticket_results,
+)
+from deskwire.tickets.search_index import MAX_TALK_LENGTH, reindex_replies, ticket_words
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.names import MAX_MATCHES, find_by_name_prefix, name_words
+from tests.fixtures.cast import (
+    ADA,
+    ATTIC_GUILD,
+    BO,
+    CY,
+    HARBOUR_GUILD,
+    MO,
+    DeskFixture,
+    Persona,
+    create_desk,
+)
+
+NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
+SAID = "Don’t restart_it; write to crane-desk@harbour.example, or see https://desk.test/a?b=c"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
+    built = create_desk(tmp_path_factory.mktemp("search"))
+    built.open_ticket(1, "Übung macht den Meister, 100 % sicher", BO)
+    built.open_ticket(2, "Straße_gesperrt \\ Umleitung", CY)
+    built.set_ticket_status(
+        3, "PENDING", NOBODY_YET
+    )  # of this one no event has told subject or opener
+    built.claim_ticket(4, NOBODY_YET)
+    built.open_ticket(120, "起重機とクレーン 🏗️", BO)
+    built.post_message(2, CY, SAID)
+    built.post_message(3, CY, None)
+    yield built
+    built.db.close()
+
+
+def find_numbers(desk: DeskFixture, query: str, persona: Persona = ADA) -> set[int]:
+    """The tickets of the Harbour that somebody finds."""
+    wish = parse_ticket_filter({"q": query})
+    found = desk.db.read_sync(
+        read_ticket_results, desk.read_viewer(persona), channels.guild(HARBOUR_GUILD), wish
+    )
+    assert found.total == len(found.tickets)
+    return {ticket.now.number for ticket in found.tickets}
+
+
+ALL = {1, 2, 3, 4, 120}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("übung", {1}),
+        ("ÜBUNG meister", {1}),
+        ("u\u0308bung", {1}),
+        ("üb meist", {1}),
+        ("bung", set()),
+        ("STRASSE", {2}),
+        ("gesperrt", {2}),
+        ("castellanos", {1, 120}),
+        ("cast", {1, 120}),
+        ("Ticket 3", {3}),
+        ("Ticket #3", {3}),
+        ("ticket", {3, 4}),
+        ("#4", {4}),
+        ("0004", {4}),
+        ("12", set()),
+        ("120", {120}),
+        ("Discord user …1337", {4}),
+        ("1337", {4}),
+        ("…1337", {4}),
+        ("1338", set()),
+        ("user", {4}),
+        ("Bo übung", {1}),
+        ("Cy übung", set()),
+        ("起", {120}),
+        ("重機", {120}),
+        ("起重機", {120}),
+        ("重起", set()),
+        ("クレーン castellanos", {120}),
+        ("restart", {2}),
+        ("restart_it", {2}),
+        ("don't umleitung", {2}),
+        ("crane-desk@harbour.example", {2}),
+        ("harbour", {2}),
+        ("desk.test/a", {2}),
+        ("estart", set()),
+        ("cy strasse harbour #2", {2}),
+        ("twelve", set()),
+        ("wrote", set()),
+        ("", ALL),
+        ("%", set()),
+        ("\\", set()),
+        ("🏗️", set()),
+    ],
+)
+def test_what_a_screen_shows_is_found(desk: DeskFixture, query: str, found: set[int]) -> None:
+    assert find_numbers(desk, query) == found
+
+
+def test_a_named_user_is_not_found_by_a_stand_in_nobody_sees(desk: DeskFixture) -> None:
+    assert 1 not in find_numbers(desk, BO.discord_id[-4:])
+    assert 1 not in find_numbers(desk, "Discord")
+
+
+def test_only_what_one_may_see_is_found(desk: DeskFixture) -> None:
+    assert find_numbers(desk, "übung", BO) == {1}
+    assert find_numbers(desk, "strasse", BO) == set()
+    assert find_numbers(desk, "", BO) == {1, 120}
+    assert find_numbers(desk, "übung", MO) == {1}
+
+
+def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "Ärger", BO)
+    house.update_ticket(1, subject={"old": "Ärger", "new": "Öl"})
+    house.post_message(1, Persona("Änne", BO.discord_id), "that was me")
+
+    try:
+        assert find_numbers(house, "öl änne") == {1}
+        assert find_numbers(house, "ärger") == set()
+        assert find_numbers(house, "castellanos") == set()
+    finally:
+        house.db.close()
+
+
+def test_another_server_with_the_same_words_finds_its_own(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "The crane", BO)
+    house.open_ticket(2, "The crane", BO, guild=ATTIC_GUILD)
+
+    found = house.db.read_sync(
+        read_ticket_results,
+        house.read_viewer(CY),
+        channels.guild(ATTIC_GUILD),
+        parse_ticket_filter({"q": "crane castellanos"}),
+    )
+    house.db.close()
+
+    assert [ticket.now.number for ticket in found.tickets] == [2]
+
+
+ALPHABET = (
+    st.characters()
+    | st.sampled_from("\"'*:()^#@|&!<->\\\0_-+{}~%$NEAR ")
+    | st.sampled_from("éßŒ漢字かなカナ한글ไทยहिन्दीעִ🏗️٣½²\u0301\u200d\u0345ᾳİıſ")
+)
+
+
+@given(st.text(ALPHABET, max_size=250))
+@example("\ud800")
+@example("\0")
+@example("% " * 100)
+@example("a " * 100)
+@example("9" * 200)
+@example("ﷺ" * 200)
+@example("x" * 10_000)
+@example('" OR ticket_words_index MATCH "')
+@example("NEAR(a b, 1) AND NOT c*")
+@example("'a':* & !'b'")
+def test_no_query_breaks_it(desk: DeskFixture, query: str) -> None:
+    assert find_numbers(desk, query) <= ALL
+
+
+@pytest.fixture(scope="module")
+def single_ticket_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
+    """A house with one ticket, in which something else is said each time."""
+    built = create_desk(tmp_path_factory.mktemp("paper"))
+    built.open_ticket(1, "Paper", BO)
+    yield built
+    built.db.close()
+
+
+@given(written=st.text(ALPHABET, min_size=1, max_size=80), data=st.data())
+def test_whatever_is_written_is_found_by_the_beginning_of_each_word(
+    single_ticket_desk: DeskFixture, written: str, data: st.DataObject
+) -> None:
+    written = written.replace("\0", "").encode("utf-8", "ignore").decode()
+    single_ticket_desk.db.write_sync(_say_instead, written)
+
+    for word in split_words(written):
+        begun = word[: data.draw(st.integers(1, len(word)))]
+        for asked in split_words(begun):
+            assert find_numbers(single_ticket_desk, asked) == {1}, (word, begun)
+
+
+def _say_instead(tx: Connection, written: str) -> None:
+    row = tx.execute(select(tickets).where(tickets.c.subject == "Paper")).one()
+    tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
+    _insert_message(tx, row.id, "reply", written)
+    search_index.index_reply(tx, row, written)
+
+
+def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> None:
+    known = tx.execute(select(func.count()).select_from(messages.messages)).scalar_one()
+    row = {"id": f"m-{known}-{kind}", "ticket": ticket, "kind": kind, "type": "-", "origin": "-"}
+    more = {"author": "-", "at": 1, "data": "{}", "text": written, "html": "", "revision": 1}
+    tx.execute(insert(messages.messages), row | more)
+
+
+def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "The crane", BO)
+
+    def add(tx: Connection) -> None:
+        [ticket] = tx.execute(select(tickets.c.id)).scalars()
+        _insert_message(tx, ticket, "note", "Beware of Bo")
+        reindex_replies(tx, ticket)
+
+    house.db.write_sync(add)
+
+    assert (find_numbers(house, "beware", ADA), find_numbers(house, "beware", BO)) == (set(), set())
+    house.db.close()
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "DELETE FROM messages WHERE text LIKE '%secret%'",
+        "UPDATE messages SET text = NULL WHERE text LIKE '%secret%'",
+        "UPDATE messages SET text = 'hush' WHERE text LIKE '%secret%'",
+        "UPDATE messages SET kind = 'note' WHERE text LIKE '%secret%'",
+        "UPDATE tickets SET subject = 'gone' WHERE subject LIKE '%secret%'",
+        "DELETE FROM tickets",
+    ],
+)
+def test_what_is_taken_away_by_hand_is_not_found_any_more(tmp_path: Path, deed: str) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
+    house.post_message(1, BO, "The first word")
+    house.post_message(1, BO, "Something" if "tickets" in deed else "My secret")
+    assert find_numbers(house, "secret") == {1}
+
+    house.db.write_sync(lambda tx: tx.execute(text(deed)))
+
+    assert find_numbers(house, "secret") == set()
+    assert house.db.read_sync(_indexed, "secret") == 0
+    if deed.endswith("'%secret%'"):
+        house.post_message(1, BO, "Another one")
+        assert find_numbers(house, "first another") == {1}
+    house.db.close()
+
+
+def _indexed(tx: Connection, word: str) -> int:
+    """In how many tickets' words the index finds `word`, whoever may see them."""
+    asked = search_index.select_matching_ticket_ids(
+        tx, channels.guild(HARBOUR_GUILD), {word: set()}
+    )
+    return len(tx.execute(asked).all())
+
+
+def test_a_deleted_ticket_is_neither_found_nor_counted(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "The crane", BO)
+    house.open_ticket(2, "The crane", BO)
+
+    house.delete_ticket(1)
+
+    assert find_numbers(house, "crane") == {2}
+    assert find_numbers(house, "") == {2}
+    house.db.close()
+
+
+def test_a_ticket_may_hold_more_words_than_are_kept(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    house.open_ticket(1, "The crane", BO)
+    for start in range(0, 30_000, 1_500):
+        house.post_message(
+            1, BO, " ".join(f"w{number:05}" for number in range(start, start + 1_500))[:9999]
+        )
+    house.post_message(1, BO, "漢" * 9_999)
+    house.post_message(1, BO, "x" * 9_999)
+
+    longest = house.db.read_sync(lambda tx: tx.execute(select(ticket_words.c.talk)).scalar_one())
+
+    assert len(longest) <= MAX_TALK_LENGTH
+    assert find_numbers(house, "w00000 crane") == {1}
+    house.db.close()
+
+
+@pytest.mark.parametrize("query", ["ﷺ" * 200, " ".join("abcdefghijklmnopqrstuvwxyz"), "a " * 100])
+def test_a_query_has_no_more_words_than_are_searched_quickly(desk: DeskFixture, query: str) -> None:
+    assert find_numbers(desk, query) <= ALL
+    assert (
+        len(split_words(parse_ticket_filter({"q": query}).query)[:MAX_QUERY_WORDS])
+        <= MAX_QUERY_WORDS
+    )
+
+
+def test_a_word_may_begin_very_many_names(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    guild = channels.guild(HARBOUR_GUILD)
+    house.open_ticket(1, "The crane", BO)
+    rows = [
+        {"workspace": guild, "word": f"cas{number}", "principal": f"discord:{number}"}
+        for number in range(2 * MAX_MATCHES)
+    ]
+    house.db.write_sync(lambda tx: tx.execute(insert(name_words), rows))
+
+    assert len(house.db.read_sync(find_by_name_prefix, guild, ["cas"])["cas"]) == MAX_MATCHES
+    assert find_numbers(house, "cas crane") == set(), "of very many only the first are meant"
+    assert find_numbers(house, "castell crane") == {1}
+    house.db.close()
+
+
+def test_counts_that_are_kept_are_those_that_would_be_counted(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    for number in range(1, 7):
+        house.open_ticket(number, "The crane", BO)
+    house.claim_ticket(1)
+    house.close_ticket(2)
+    house.set_ticket_status(3, "PENDING")
+    house.delete_ticket(4)
+    house.delete_ticket(2)
+    house.db.write_sync(
+        lambda tx: tx.exec_driver_sql("UPDATE tickets SET status = 'review' WHERE number = 5")
+    )
+    house.db.write_sync(lambda tx: tx.exec_driver_sql("DELETE FROM tickets WHERE number = 6"))
+
+    guild = channels.guild(HARBOUR_GUILD)
+    viewer = house.read_viewer(ADA)
+    kept = house.db.read_sync(counts.count_by_status, viewer, guild)
+    counted = house.db.read_sync(counts.count_matching_by_status, _all_of(guild))
+    house.db.close()
+
+    assert kept == counted
+    assert {status: number for status, number in kept.items() if number} == {
+        "active": 1,
+        "waiting": 1,
+        "review": 1,
+    }
+
+
+def _all_of(workspace: str) -> ColumnElement[bool]:
+    return (tickets.c.workspace == workspace) & tickets.c.deleted_at.is_(None)
+
+
+def test_open_tickets_are_counted_where_one_sees_all_and_where_one_takes_part(
+    desk: DeskFixture,
+) -> None:
+    def read(viewer: Viewer) -> dict[str, int]:
+        return desk.db.read_sync(counts.count_open_by_workspace, viewer)
+
+    assert read(desk.read_viewer(ADA)) == {channels.guild(HARBOUR_GUILD): 5}
+    assert read(desk.read_viewer(BO)) == {channels.guild(HARBOUR_GUILD): 2}

@@ -1,0 +1,410 @@
+"""Who leaves gives back what they had, and whose role shrinks what they did by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import OperationalError
+
+from deskwire.events.log import log
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.tickets.actions import offboarding
+from deskwire.tickets.actions import update as actions_update
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.names import find_by_name_prefix, rename_person
+from deskwire.workspaces.organizations import invitations, settings, staff
+from deskwire.workspaces.organizations.organizations import (
+    Organization,
+    organization_members,
+    read_categories,
+    read_organizations_by_id,
+    read_staff_roles,
+)
+from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Persona
+from tests.fixtures.staffed_portal import StaffedPortalFixture
+
+
+def types_told(staffed_portal: StaffedPortalFixture) -> list[str]:
+    return staffed_portal.desk.db.read_sync(
+        lambda tx: list(tx.execute(select(log.c.type).order_by(log.c.position)).scalars())
+    )
+
+
+def is_super(staffed_portal: StaffedPortalFixture, persona: Persona) -> bool:
+    held = staffed_portal.desk.db.read_sync(read_staff_roles)
+    return held.get(staffed_portal.desk.person_id(persona)) == "super_admin"
+
+
+def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortalFixture) -> None:
+    staffed_portal.desk.open_ticket(1, "The crane is stuck")
+
+    assert any(each.startswith("ticket:") for each in staffed_portal.desk.read_viewer(BO).channels)
+
+
+def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPortalFixture) -> None:
+    staffed_portal.create_request(UNA, "The mast is dark")
+    una, place = (
+        staffed_portal.desk.person_id(UNA),
+        f"org:{staffed_portal.organization_ids['quay']}",
+    )
+
+    def is_found(word: str) -> bool:
+        return bool(staffed_portal.desk.db.read_sync(find_by_name_prefix, place, [word])[word])
+
+    before = is_found("fairweather")
+    staffed_portal.desk.db.write_sync(rename_person, una, "Una Storm", staffed_portal.desk.now)
+    renamed = (is_found("fairweather"), is_found("storm"))
+    staffed_portal.desk.db.write_sync(offboarding.delete_account, una, staffed_portal.desk.now)
+
+    assert before
+    assert renamed == (False, True)
+    assert (is_found("storm"), is_found("former")) == (False, True)
+
+
+def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+    una, ada, quay = (
+        staffed_portal.desk.person_id(UNA),
+        staffed_portal.desk.person_id(ADA),
+        staffed_portal.organization_ids["quay"],
+    )
+    first, name = (
+        staffed_portal.create_request(UNA, "The mast is dark"),
+        staffed_portal.read_person(ADA).name,
+    )
+    staffed_portal.post_message(UNA, first, "Who has seen the mast?")
+    staffed_portal.act_as(MO, actions_update.assign, first, ada)
+    staffed_portal.act_as(MO, actions_update.assign, first, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(
+        UNA,
+        actions_update.remove_watcher,
+        staffed_portal.create_request(BO, "The quay is wet"),
+        una,
+    )
+    staffed_portal.act_as(
+        BO, actions_update.add_watcher, staffed_portal.create_request(BO, "The crane is stuck"), una
+    )
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+
+    def told() -> str:
+        here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
+        rows = text(f"SELECT data FROM log WHERE {here} UNION ALL SELECT html FROM messages")
+        return staffed_portal.desk.db.read_sync(lambda tx: "".join(tx.execute(rows).scalars()))
+
+    before = told()
+    for person in (una, ada):
+        staffed_portal.desk.db.write_sync(
+            offboarding.delete_account, person, staffed_portal.desk.now + 1000
+        )
+
+    assert all(each in before for each in (UNA.name, f"to {name}"))
+    assert not any(each in told() for each in (UNA.name, name))
+    assert told().count("assigned the request to Former member") == 2
+    assert "Who has seen the mast?" in told()
+
+
+def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, loft = staffed_portal.organization_ids["quay"], staffed_portal.organization_ids["loft"]
+    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "member")
+    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "manager")  # ends the one before
+    staffed_portal.act_as(CY, invitations.invite, loft, EVE.email, "member")
+
+    staffed_portal.desk.db.write_sync(
+        offboarding.delete_account, staffed_portal.desk.person_id(EVE), staffed_portal.desk.now
+    )
+
+    kept = select(invitations.invitations.c.role).where(
+        invitations.invitations.c.email == EVE.email
+    )
+    roles = staffed_portal.desk.db.read_sync(lambda tx: [*tx.execute(kept).scalars()])
+    assert sorted(roles) == ["manager", "member"], "only those that are open"
+
+
+def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    for role in ("admin", "member"):
+        staffed_portal.act_as(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
+    staffed_portal.act_as(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
+
+    def open_ones() -> set[str]:
+        found = staffed_portal.desk.db.read_sync(
+            invitations.list_open_invitations, quay, staffed_portal.desk.now
+        )
+        return {each.email.partition("@")[0] for each in found}
+
+    at_first = open_ones()
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    as_manager = open_ones()
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    as_member = open_ones()
+    staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
+
+    assert at_first == {"una+admin", "una+member", "dee+"}
+    assert as_manager == {"una+member", "dee+"}
+    assert as_member == {"dee+"}
+    assert open_ones() == set()
+
+
+def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    before = {
+        each: Actor(staffed_portal.desk.read_viewer(each), staffed_portal.desk.now)
+        for each in (UNA, DEE)
+    }
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
+
+    for deed in before.values():
+        with pytest.raises(Forbidden, match="invite people"):
+            staffed_portal.desk.db.write_sync(
+                invitations.invite, deed, quay, "n@desk.test", "member"
+            )
+
+    assert (
+        staffed_portal.desk.db.read_sync(
+            invitations.list_open_invitations, quay, staffed_portal.desk.now
+        )
+        == []
+    )
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize(
+    "shrink",
+    [
+        offboarding.change_member_role,
+        offboarding.remove_staff,
+        offboarding.deactivate_person,
+        offboarding.delete_account,
+    ],
+)
+def test_no_role_shrinks_past_an_invitation_that_is_being_made(
+    staffed_portal: StaffedPortalFixture, shrink: Callable[..., None]
+) -> None:
+    quay, actor = (
+        staffed_portal.organization_ids["quay"],
+        DEE if shrink is offboarding.remove_staff else UNA,
+    )
+    staffed_portal.act_as(
+        BO, offboarding.change_member_role, quay, staffed_portal.desk.person_id(UNA), "manager"
+    )
+    person, at = staffed_portal.desk.person_id(actor), staffed_portal.desk.now
+
+    def at_once(tx: Connection) -> None:
+        tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        match shrink:
+            case offboarding.change_member_role:
+                offboarding.change_member_role(
+                    tx, Actor(staffed_portal.desk.read_viewer(BO), at), quay, person, "member"
+                )
+            case offboarding.delete_account:
+                offboarding.delete_account(tx, person, at)
+            case _:
+                shrink(tx, Actor(staffed_portal.desk.read_viewer(MO), at), person)
+
+    def invite(tx: Connection) -> None:
+        deed = Actor(staffed_portal.desk.read_viewer(actor), at)
+        invitations.invite(tx, deed, quay, "n@desk.test", "member")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            staffed_portal.desk.db.write_sync(
+                at_once
+            )  # nothing is committed yet that it could find
+
+    staffed_portal.desk.db.write_sync(invite)
+
+
+def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, una, bo = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.desk.person_id(UNA),
+        staffed_portal.desk.person_id(BO),
+    )
+    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
+
+    with pytest.raises(Conflict, match="needs an admin"):
+        staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+    staffed_portal.act_as(DEE, staff.reactivate, una)
+    staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+
+
+def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
+
+    def rename(given: dict[str, str]) -> None:
+        at_once.wait(10)
+        staffed_portal.act_as(BO, settings.update_profile, quay, **given)
+
+    def add(_nth: int) -> None:
+        at_once.wait(10)
+        with suppress(Conflict):
+            staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
+        list(threads.map(add, range(2)))
+
+    place = staffed_portal.desk.db.read_sync(read_organizations_by_id, [quay])[quay]
+    assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
+    assert len(staffed_portal.desk.db.read_sync(read_categories, quay)) == 1
+
+
+def test_why_a_category_is_not_added_is_said(
+    staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay = staffed_portal.organization_ids["quay"]
+    staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
+    monkeypatch.setattr(settings, "MAX_CATEGORIES", 1)
+
+    for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
+        with pytest.raises(Conflict, match=said):
+            staffed_portal.act_as(BO, settings.add_category, quay, name)
+
+
+def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
+    staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quay, loft, at_once = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.organization_ids["loft"],
+        Barrier(2),
+    )
+
+    def attempt(act: Callable[[], Organization]) -> str:
+        at_once.wait(10)
+        try:
+            return act().slug
+        except Invalid as refusal:
+            return str(refusal.fields)
+
+    def both(*acts: Callable[[], Organization]) -> list[str]:
+        with ThreadPoolExecutor(2) as threads:
+            return sorted(threads.map(attempt, acts))
+
+    named = both(
+        *(
+            partial(staffed_portal.act_as, each, settings.create_organization, "Pier")
+            for each in (BO, CY)
+        )
+    )
+    moved = both(
+        partial(staffed_portal.act_as, BO, settings.update_profile, quay, slug="mole"),
+        partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
+    )
+    # Who writes in the database by hand waits for no lock of ours.
+    monkeypatch.setattr(settings, "_require_slug_available", lambda *_: None)
+    with pytest.raises(Invalid, match="The address pier is taken") as founded:
+        staffed_portal.act_as(EVE, settings.create_organization, "Dock", "pier")
+    with pytest.raises(Invalid, match="The address pier is taken"):
+        staffed_portal.act_as(BO, settings.update_profile, quay, slug="pier")
+
+    assert named == ["pier", "pier-2"]
+    assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]
+    assert founded.value.fields.keys() == {"slug"}
+
+
+def test_who_departs_gives_back_what_they_had_taken_on(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    ticket, ada = (
+        staffed_portal.create_request(BO, "The mast is dark"),
+        staffed_portal.desk.person_id(ADA),
+    )
+    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+
+    staffed_portal.desk.db.write_sync(
+        offboarding.delete_account, ada, staffed_portal.desk.now + 1000
+    )
+
+    assert staffed_portal.read_assignee(ticket) is None
+    assert types_told(staffed_portal)[-1] == "ticket.unclaimed"
+
+
+def test_who_departs_takes_their_invitations_back(staffed_portal: StaffedPortalFixture) -> None:
+    una = organization_members.c.person == staffed_portal.desk.person_id(UNA)
+    staffed_portal.desk.db.write_sync(
+        lambda tx: tx.execute(update(organization_members).where(una).values(role="manager"))
+    )
+    secret = staffed_portal.act_as(
+        UNA, invitations.invite, staffed_portal.organization_ids["quay"], "n@desk.test", "member"
+    )
+
+    staffed_portal.desk.db.write_sync(
+        offboarding.delete_account,
+        staffed_portal.desk.person_id(UNA),
+        staffed_portal.desk.now + 1000,
+    )
+
+    with pytest.raises(NotFound, match="taken back"):
+        staffed_portal.desk.db.read_sync(invitations.find_by_token, secret, staffed_portal.desk.now)
+    assert "invitation.revoked" in types_told(staffed_portal)
+
+
+def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    quay, loft, at = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.organization_ids["loft"],
+        staffed_portal.desk.now,
+    )
+    for actor, place in ((DEE, loft), (DEE, quay), (BO, quay)):
+        staffed_portal.act_as(
+            actor, invitations.invite, place, f"{actor.discord_id}@desk.test", "member"
+        )
+    row = {"organization": quay, "person": staffed_portal.desk.person_id(DEE), "role": "member"}
+    staffed_portal.desk.db.write_sync(
+        Connection.execute, insert(organization_members).values(**row, revision=1)
+    )
+
+    staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
+
+    left = {
+        place: staffed_portal.desk.db.read_sync(invitations.list_open_invitations, place, at)
+        for place in (quay, loft)
+    }
+    assert [each.email for each in left[quay]] == [f"{BO.discord_id}@desk.test"]
+    assert len(left[loft]) == 1
+
+
+def test_a_role_that_is_taken_gives_requests_back(staffed_portal: StaffedPortalFixture) -> None:
+    ticket, ada = (
+        staffed_portal.create_request(BO, "The mast is dark"),
+        staffed_portal.desk.person_id(ADA),
+    )
+    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+
+    staffed_portal.act_as(MO, offboarding.remove_staff, ada)
+
+    assert staffed_portal.read_assignee(ticket) is None
+    assert "staff" not in staffed_portal.desk.read_viewer(ADA).channels
+
+
+def test_one_super_admin_who_can_sign_in_stays(staffed_portal: StaffedPortalFixture) -> None:
+    mo, dee = staffed_portal.desk.person_id(MO), staffed_portal.desk.person_id(DEE)
+    staffed_portal.act_as(MO, staff.set_staff_role, dee, "super_admin")
+    staffed_portal.act_as(DEE, offboarding.deactivate_person, mo)
+
+    with pytest.raises(Forbidden, match="own account"):
+        staffed_portal.act_as(DEE, offboarding.remove_staff, dee)
+    with pytest.raises(Conflict, match="last super admin"):
+        staffed_portal.desk.db.write_sync(offboarding.delete_account, dee, staffed_portal.desk.now)
+
+    assert is_super(staffed_portal, DEE)

@@ -1,0 +1,288 @@
+"""Random histories of memberships, tickets and links through the real database, worker, access
+and hub, against an oracle that knows the rules only from their wording."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fixtures.hub import FakeWriter
+from tests.fixtures.running_desk import RunningDesk, open_running_desk
+
+GUILD = "800000000000000001"
+USERS = {
+    "ada": "900000000000000001",
+    "bo": "900000000000000002",
+    "dee": "900000000000000004",
+}
+ROLES = {"700000000000000001": "Tickets Support", "700000000000000002": "Helpers"}
+STEPS = (
+    "assign", "assign", "unassign", "rename", "rename", "delete_role", "create_role",
+    "change_bits", "leave_server", "new_owner", "open_ticket", "open_ticket", "write", "write",
+    "write", "delete_ticket", "link", "unlink", "permit", "reconnect", "disconnect",
+)  # fmt: skip
+
+
+class AccessOracle:
+    """Who may hear what, kept in plain sets as the events tell it."""
+
+    def __init__(self) -> None:
+        self.owner = USERS["ada"]
+        self.names: dict[str, str] = {}  # of the roles told so far
+        self.deleted: set[str] = set()
+        self.bits: dict[str, bool] = {}  # role → TICKET_VIEW_ALL, where an event set it
+        self.members: set[tuple[str, str]] = set()  # role, user
+        self.permissions: dict[str, set[str]] = {}
+        self.openers: dict[int, str] = {}
+        self.linked: dict[str, str] = {}  # person → user
+
+    def channels(self, person: str) -> set[str]:
+        held = {f"user:{person}"}
+        user = self.linked.get(person)
+        if user is None:
+            return held
+        mine = [r for r in self.names if (r, user) in self.members and r not in self.deleted]
+        permissions = self.permissions.get(user, set())
+        owns = user == self.owner
+        if owns or mine or permissions:
+            held.add("guild")
+        if owns or any(map(self.sees_all, mine)) or "TICKET_VIEW_ALL" in permissions:
+            held.add("tickets")
+        return held | {f"ticket:{n}" for n, opener in self.openers.items() if opener == user}
+
+    def sees_all(self, role: str) -> bool:
+        return self.bits.get(role, self.names[role] == "Tickets Support")
+
+    def person_of(self, user: str) -> set[str]:
+        return {f"user:{p}" for p, u in self.linked.items() if u == user}
+
+
+class History:
+    """One history: each step changes the desk and the oracle, then streams are compared."""
+
+    def __init__(self, desk: RunningDesk, seed: int) -> None:
+        self.desk, self.oracle, self.random = desk, AccessOracle(), random.Random(seed)
+        self.people: dict[str, str] = {}
+        self.streams: dict[str, FakeWriter] = {}
+        self.cursors: dict[str, str] = {}
+        self.said: list[tuple[int, set[str]]] = []  # position, audience
+        self.expected: dict[str, list[int]] = {}
+        self.tickets = 0
+        self.written = 0
+
+    async def begin(self) -> None:
+        for name in USERS:
+            self.people[name] = await self.desk.create_person(name)
+        await self._post({"user:nobody"}, "guild.joined", **self._guild(USERS["ada"]))
+        for name in USERS:
+            await self._link(name)
+            await self._connect(name, None)
+
+    async def step(self, name: str) -> None:
+        await getattr(self, f"_{name}")()
+        for who, stream in self.streams.items():
+            heard = positions(stream)
+            assert heard == self.expected[who], f"{who} heard {heard} after {name}"
+            told = stream.subscription.announced_channels if stream.subscription else None
+            assert simple(frozenset(told or ())) == self._now(who), f"{who} holds {told}"
+
+    def _now(self, who: str) -> set[str]:
+        return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}
+
+    async def _post(self, audience: set[str], type_: str, **data: Any) -> None:
+        """Post, and note who must hear it: whoever held a channel of it before."""
+        before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
+        await self.desk.post_event(type_, guildId=GUILD, **data)
+        self._note(audience, before)
+
+    def _note(self, audience: set[str], before: dict[str, set[str]]) -> None:
+        position = self.desk.hub.buffer.head
+        self.said.append((position, audience))
+        for who, held in before.items():
+            if held & audience:
+                self.expected[who].append(position)
+
+    def _guild(self, owner: str) -> dict[str, Any]:
+        return {"guildName": "Northwind", "ownerId": owner, "memberCount": 5}
+
+    def _user(self) -> str:
+        return self.random.choice(list(USERS.values()))
+
+    def _role(self) -> str:
+        return self.random.choice(list(ROLES))
+
+    async def _membership(self, action: str, names: Sequence[str] = ()) -> None:
+        """Somebody is given or loses a role; with `names`, the role's name changes by the way."""
+        role, user = self._role(), self._user()
+        name = self.random.choice(names) if names else self._name(role)
+        data = {"userId": user, "username": "u", "roleId": role, "roleName": name}
+        audience = {"guild"} | self.oracle.person_of(user)
+        await self._post(audience, f"team.member_{action}", **data, action=action)
+        self.oracle.names[role] = name
+        change = self.oracle.members.add if action == "assigned" else self.oracle.members.discard
+        change((role, user))
+
+    def _name(self, role: str) -> str:
+        return self.oracle.names.get(role, ROLES[role])
+
+    async def _assign(self) -> None:
+        await self._membership("assigned")
+
+    async def _unassign(self) -> None:
+        await self._membership("unassigned")
+
+    async def _rename(self) -> None:
+        action = self.random.choice(["assigned", "unassigned"])
+        await self._membership(action, list(ROLES.values()))
+
+    async def _role_event(self, role: str, action: str, **more: Any) -> None:
+        name = self._name(role)
+        data = {"roleId": role, "roleName": name, "action": action, **more}
+        await self._post({"guild"}, f"team.role_{action}", **data)
+        self.oracle.names[role] = name
+
+    async def _delete_role(self) -> None:
+        role = self._role()
+        await self._role_event(role, "deleted")
+        self.oracle.deleted.add(role)
+
+    async def _create_role(self) -> None:
+        role = self._role()
+        await self._role_event(role, "created")
+        self.oracle.deleted.discard(role)
+
+    async def _change_bits(self) -> None:
+        role, sees = self._role(), self.random.random() < 0.5
+        change = {"added" if sees else "removed": ["TICKET_VIEW_ALL", "NOT_A_BIT"]}
+        await self._role_event(role, "updated", changes={"permissions": change})
+        self.oracle.bits[role] = sees
+
+    async def _leave_server(self) -> None:
+        user = self._user()
+        audience = {"guild"} | self.oracle.person_of(user)
+        data = {"userId": user, "username": "u", "hadOpenTickets": False, "wasTeamMember": True}
+        await self._post(audience, "member.left", **data)
+        self.oracle.members = {m for m in self.oracle.members if m[1] != user}
+        self.oracle.permissions.pop(user, None)
+
+    async def _new_owner(self) -> None:
+        owner = self._user()
+        audience = {"guild"} | self.oracle.person_of(owner)
+        await self._post(audience, "guild.joined", **self._guild(owner))
+        self.oracle.owner = owner
+
+    async def _open_ticket(self) -> None:
+        self.tickets += 1
+        opener = self._user()
+        data = {"subject": "Help", "openerId": opener, "openerUsername": "u"}
+        await self._ticket_event(self.tickets, "ticket.created", **data)
+        self.oracle.openers[self.tickets] = opener
+
+    async def _write(self) -> None:
+        if not self.tickets:
+            return
+        self.written += 1
+        await self._ticket_event(
+            self.random.randint(1, self.tickets),
+            "ticket.message_sent",
+            messageId=str(self.written),
+            authorId=self._user(),
+            authorUsername="u",
+            messageType="customer",
+            hasAttachments=False,
+            messageLength=3,
+        )
+
+    async def _delete_ticket(self) -> None:
+        if self.oracle.openers:
+            number = self.random.choice(list(self.oracle.openers))
+            await self._ticket_event(number, "ticket.deleted", deletedBy=self._user())
+            del self.oracle.openers[number]
+
+    async def _ticket_event(self, number: int, type_: str, **data: Any) -> None:
+        is_gone = type_ == "ticket.message_sent" and number not in self.oracle.openers
+        audience = set() if is_gone else {"tickets", f"ticket:{number}"}
+        await self._post(audience, type_, ticketId=number, ticketNumber=number, **data)
+
+    async def _link(self, name: str | None = None) -> None:
+        who = name or self.random.choice(list(USERS))
+        person = self.people[who]
+        if person in self.oracle.linked:
+            return
+        before = {each: self.oracle.channels(self.people[each]) for each in self.streams}
+        email = f"{who}@example.org"
+        await self.desk.run_command("people.link", email=email, discord=USERS[who])
+        self._note({f"user:{person}"}, before)
+        self.oracle.linked[person] = USERS[who]
+
+    async def _unlink(self) -> None:
+        who = self.random.choice(list(USERS))
+        person = self.people[who]
+        if person not in self.oracle.linked:
+            return
+        before = {each: self.oracle.channels(self.people[each]) for each in self.streams}
+        await self.desk.run_command("people.unlink", email=f"{who}@example.org")
+        self._note({f"user:{person}"}, before)
+        del self.oracle.linked[person]
+
+    async def _permit(self) -> None:
+        user = self._user()
+        names = self.random.choice([[], ["TAG_USE"], ["TICKET_VIEW_ALL"]])
+        before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
+        audience = {"guild"} | self.oracle.person_of(user)
+        await self.desk.run_command("guilds.permit", guild=GUILD, discord=user, permissions=names)
+        self._note(audience, before)
+        self.oracle.permissions[user] = set(names)
+
+    async def _disconnect(self) -> None:
+        if self.streams:
+            who = self.random.choice(list(self.streams))
+            stream = self.streams.pop(who)
+            self.cursors[who] = str(self.desk.hub.cursor)
+            assert stream.subscription is not None
+            self.desk.hub.unsubscribe(stream.subscription)
+
+    async def _reconnect(self) -> None:
+        if gone := [who for who in USERS if who not in self.streams]:
+            await self._connect(self.random.choice(gone), None)
+
+    async def _connect(self, who: str, _: None) -> None:
+        cursor = self.cursors.get(who)
+        held = self.oracle.channels(self.people[who])
+        after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.buffer.head
+        self.expected[who] = [p for p, audience in self.said if p > after and held & audience]
+        self.streams[who] = await self.desk.open_stream(self.people[who], cursor)
+
+
+def positions(stream: FakeWriter) -> list[int]:
+    """The positions of the events a stream wrote."""
+    lines = stream.data.decode().split("\n\n")
+    blocks = [b for b in lines if b.startswith("id: ") and '"type":"connected"' not in b]
+    return [int(b.split("\n")[0].partition("-")[2]) for b in blocks]
+
+
+def simple(channels: frozenset[str]) -> set[str]:
+    """The kinds of channels held."""
+    return {channel.partition(":")[0] for channel in channels}
+
+
+async def play(steps: list[str], seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_running_desk(Path(folder)) as desk:
+            history = History(desk, seed)
+            await history.begin()
+            for name in steps:
+                await history.step(name)
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
+def test_everybody_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
+    asyncio.run(play(steps, seed))

@@ -1,0 +1,420 @@
+"""Requests live as the tables of statuses and rights say, and everybody is told what is theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from deskwire.direct_edits.change_log import has_pending_changes
+from deskwire.direct_edits.processor import record_edits
+from deskwire.events.log import log
+from deskwire.kit.clock import DAY
+from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from deskwire.kit.ids import new_id
+from deskwire.tickets import messages
+from deskwire.tickets.actions import create, post_message, update
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.post_message import MessageInput
+from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES
+from deskwire.tickets.tables import tickets
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.organizations import (
+    ensure_internal_organization,
+    upsert_staff_row,
+)
+from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona, create_desk
+from tests.fixtures.portal import PortalFixture, create_portal
+
+
+@pytest.fixture
+def portal(tmp_path: Path) -> Iterator[PortalFixture]:
+    house = create_desk(tmp_path)
+    yield create_portal(house)
+    house.db.close()
+
+
+def read_row(portal: PortalFixture, ticket: str) -> Any:
+    chosen = select(tickets).where(tickets.c.id == ticket)
+    return portal.desk.db.read_sync(lambda tx: tx.execute(chosen).one())
+
+
+def read_entries(portal: PortalFixture, type_: str) -> list[tuple[list[str], dict[str, Any]]]:
+    """The channels and the data of every event of a type."""
+    chosen = select(log.c.channels, log.c.data).where(log.c.type == type_)
+    rows = portal.desk.db.read_sync(lambda tx: tx.execute(chosen.order_by(log.c.position)).all())
+    return [(json.loads(row[0]), json.loads(row[1])) for row in rows]
+
+
+def test_requests_are_counted_per_organization(portal: PortalFixture) -> None:
+    first, second = portal.create_request(BO, "One"), portal.create_request(BO, "Two")
+    other = portal.create_request(CY, "One of ours", slug="loft")
+
+    assert [read_row(portal, each).number for each in (first, second, other)] == [1, 2, 1]
+    assert read_entries(portal, "ticket.created")[1][1]["now"]["reference"] == "2026-R-000002"
+
+
+def test_the_same_request_sent_twice_is_filed_once(portal: PortalFixture) -> None:
+    filing_ = RequestInput(new_id(), "Once", "Really")
+
+    def file(tx: Connection, actor: Actor) -> str:
+        return str(
+            create.create_request(
+                tx, actor, portal.read_organization(tx, actor, "quay"), filing_
+            ).id
+        )
+
+    assert portal.act_as(BO, file) == portal.act_as(BO, file)
+    assert len(read_entries(portal, "ticket.created")) == 1
+
+
+def test_of_many_who_send_the_same_request_at_once_one_is_filed(portal: PortalFixture) -> None:
+    filing_ = RequestInput(new_id(), "Once", "Really")
+
+    def file(_: int) -> str:
+        def run(tx: Connection, actor: Actor) -> str:
+            return str(
+                create.create_request(
+                    tx, actor, portal.read_organization(tx, actor, "quay"), filing_
+                ).id
+            )
+
+        return portal.act_as(BO, run)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(file, range(8))) == {filing_.id}
+    assert len(read_entries(portal, "ticket.created")) == 1
+
+
+def test_an_id_that_is_another_request_s_or_no_id_is_refused(portal: PortalFixture) -> None:
+    theirs = portal.create_request(CY, "Of the Loft", slug="loft")
+
+    def file(tx: Connection, actor: Actor, id_: str) -> None:
+        place = portal.read_organization(tx, actor, "quay")
+        create.create_request(tx, actor, place, RequestInput(id_, "Mine", "Mine"))
+
+    mine = portal.create_request(UNA, "A colleague's")
+    for taken in (theirs, mine):
+        with pytest.raises(Conflict):
+            portal.act_as(BO, file, taken)
+    with pytest.raises(Invalid):
+        portal.act_as(BO, file, "42")
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "field"),
+    [
+        ("", "x", "subject"),
+        ("x" * 101, "x", "subject"),
+        ("x", " \n", "text"),
+        ("a\u202eb", "x", "subject"),
+    ],
+)
+def test_what_cannot_be_filed_says_which_field(
+    portal: PortalFixture, subject: str, text: str, field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        portal.create_request(BO, subject, text)
+
+    assert field in refused.value.fields
+
+
+def test_nobody_files_where_they_do_not_belong(portal: PortalFixture) -> None:
+    for actor in (CY, EVE, MO):
+        with pytest.raises(NotFound):
+            portal.create_request(actor, "Let me in")
+
+
+def test_nobody_files_in_the_team_s_own_organization(portal: PortalFixture) -> None:
+    portal.organization_ids["team"] = portal.desk.db.write_sync(
+        ensure_internal_organization, portal.desk.now
+    )
+
+    with pytest.raises(NotFound):
+        portal.create_request(ADA, "To ourselves", slug="team")
+
+
+def test_the_team_files_in_a_client_s_name_and_a_client_does_not(portal: PortalFixture) -> None:
+    una, bo = portal.desk.person_id(UNA), portal.desk.person_id(BO)
+
+    def file(tx: Connection, actor: Actor, requester: str) -> str:
+        wish = RequestInput(new_id(), "For you", "As told by telephone", requester=requester)
+        return str(
+            create.create_request(tx, actor, portal.read_organization(tx, actor, "quay"), wish).id
+        )
+
+    filed = portal.act_as(ADA, file, una)
+
+    assert read_row(portal, filed).opener == una
+    with pytest.raises(Forbidden):
+        portal.act_as(BO, file, una)
+    with pytest.raises(Invalid):
+        portal.act_as(ADA, file, portal.desk.person_id(CY))
+    assert read_row(portal, portal.act_as(BO, file, bo)).opener == bo
+
+
+def test_the_team_moves_a_request_from_any_status_to_any_other(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Moved about")
+    for before, after in product(STATUSES, STATUSES):
+        portal.act_as(ADA, update.set_status, ticket, before)
+
+        portal.act_as(ADA, update.set_status, ticket, after)
+
+        row = read_row(portal, ticket)
+        assert row.status == after
+        assert (row.closed_at is not None) == (after in ENDED_STATUSES), f"{before} → {after}"
+
+
+def test_a_client_cancels_and_reopens_and_nothing_else(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Mine")
+    for before, after in product(STATUSES, STATUSES):
+        portal.act_as(ADA, update.set_status, ticket, before)
+        may = before == after or (before, after) == ("done", "active")
+        may = may or (after == "canceled" and before not in ENDED_STATUSES)
+
+        if may:
+            portal.act_as(BO, update.set_status, ticket, after)
+        else:
+            with pytest.raises(Forbidden):
+                portal.act_as(BO, update.set_status, ticket, after)
+
+        assert read_row(portal, ticket).status == (after if may else before)
+
+
+def test_what_was_completed_long_ago_is_not_reopened_by_its_requester(
+    portal: PortalFixture,
+) -> None:
+    ticket = portal.create_request(BO, "Long done")
+    portal.act_as(ADA, update.set_status, ticket, "done")
+    portal.desk.now += 15 * DAY
+
+    with pytest.raises(Forbidden, match="14 days"):
+        portal.act_as(BO, update.set_status, ticket, "active")
+
+    portal.act_as(ADA, update.set_status, ticket, "active")
+    assert len(read_entries(portal, "ticket.reopened")) == 1
+
+
+def test_a_colleague_does_not_cancel_what_is_not_theirs(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Not Una's")
+
+    with pytest.raises(Forbidden):
+        portal.act_as(UNA, update.set_status, ticket, "canceled")
+    with pytest.raises(Forbidden):
+        portal.act_as(UNA, update.set_subject, ticket, "Mine now")
+
+
+@pytest.mark.parametrize("persona", [BO, UNA])
+def test_what_is_the_team_s_to_do_a_client_does_not(
+    portal: PortalFixture, persona: Persona
+) -> None:
+    ticket = portal.create_request(BO, "Hands off")
+    for act, value in (
+        (update.assign, portal.desk.person_id(ADA)),
+        (update.set_category, None),
+        (update.set_priority, "high"),
+    ):
+        with pytest.raises(Forbidden):
+            portal.act_as(persona, act, ticket, value)
+    with pytest.raises(Forbidden):
+        portal.act_as(persona, update.update_labels, ticket, add=["x"])
+    with pytest.raises(Forbidden):
+        portal.act_as(persona, update.delete_request, ticket)
+    with pytest.raises(Forbidden):
+        portal.post_message(persona, ticket, "Psst", "note")
+
+
+def test_claiming_makes_new_active_and_is_told_as_the_bot_tells_it(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Claim me")
+
+    portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(ADA))
+
+    [(_, told)] = read_entries(portal, "ticket.claimed")
+    assert (told["oldStatus"], told["newStatus"]) == ("OPEN", "CLAIMED")
+    assert read_row(portal, ticket).status == "active"
+    with pytest.raises(Invalid):
+        portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(BO))
+
+
+def test_a_client_s_reply_moves_what_waits_for_it(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Your turn")
+    portal.act_as(ADA, update.set_status, ticket, "waiting")
+    portal.post_message(ADA, ticket, "Which mast is it?")
+    assert read_row(portal, ticket).status == "waiting"
+
+    portal.post_message(BO, ticket, "The left one.")
+
+    assert read_row(portal, ticket).status == "active"
+
+
+def test_a_message_sent_twice_is_written_once(portal: PortalFixture) -> None:
+    ticket, written = portal.create_request(BO, "Twice"), MessageInput(new_id(), "Hello")
+
+    first = portal.act_as(BO, post_message.post_message, ticket, written)
+    again = portal.act_as(BO, post_message.post_message, ticket, written)
+
+    assert first.id == again.id == written.id
+    assert len(read_entries(portal, "ticket.message_sent")) == 1
+    with pytest.raises(Conflict):
+        portal.act_as(UNA, post_message.post_message, ticket, written)
+
+
+def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(
+    portal: PortalFixture,
+) -> None:
+    one, other = portal.create_request(BO, "One"), portal.create_request(BO, "Other")
+
+    def say(ticket: str, written: MessageInput) -> str:
+        try:
+            return str(portal.act_as(BO, post_message.post_message, ticket, written).ticket)
+        except Conflict:
+            return "refused"
+
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(5):  # on PostgreSQL one try in two hits the moment
+            written = MessageInput(new_id(), "Hello")
+            said = {*threads.map(say, (one, other), (written, written))}
+            assert "refused" in said
+            assert said & {one, other}
+
+
+def test_a_note_is_told_to_the_team_alone_and_leaves_no_trace(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Behind your back")
+    before = read_row(portal, ticket)
+
+    portal.post_message(ADA, ticket, "They never pay.", "note")
+
+    assert read_row(portal, ticket) == before, "a client could tell from the row"
+    [(channels, told)] = read_entries(portal, "ticket.message_sent")
+    assert channels == told["held"] == ["staff"]
+
+
+def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
+    portal: PortalFixture,
+) -> None:
+    ticket = portal.create_request(BO, "Slip of the tongue")
+    message = portal.post_message(BO, ticket, "My password is swordfish")
+    for actor in (ADA, UNA):
+        with pytest.raises(Forbidden):
+            portal.act_as(actor, post_message.edit_message, ticket, message, "Hijacked")
+
+    portal.act_as(BO, post_message.edit_message, ticket, message, "Never mind")
+
+    [(_, told)] = read_entries(portal, "ticket.message_sent")
+    assert told["redacted"] is True
+    everything = portal.desk.db.read_sync(lambda tx: tx.execute(select(log.c.data)).scalars().all())
+    assert not any("swordfish" in data for data in everything)
+    assert (
+        read_entries(portal, "ticket.message_edited")[0][1]["line"]["html"] == "<p>Never mind</p>"
+    )
+
+
+def test_a_deleted_message_is_gone_from_timeline_log_and_search(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Regrets")
+    message = portal.post_message(BO, ticket, "zanzibar")
+
+    portal.act_as(BO, post_message.delete_message, ticket, message)
+
+    everything = portal.desk.db.read_sync(lambda tx: tx.execute(select(log.c.data)).scalars().all())
+    assert not any("zanzibar" in data for data in everything)
+    lines = portal.desk.db.read_sync(messages.read_timeline, ticket)
+    assert message not in {line.id for line in lines}
+    assert read_row(portal, ticket).messages == 1
+    with pytest.raises(NotFound):
+        portal.act_as(BO, post_message.edit_message, ticket, message, "Back again")
+
+
+def test_a_moderator_deletes_what_others_wrote_and_nobody_the_description(
+    portal: PortalFixture,
+) -> None:
+    portal.desk.db.write_sync(
+        upsert_staff_row, portal.desk.person_id(MO), "operations_manager", portal.desk.now
+    )
+    ticket = portal.create_request(BO, "Be nice")
+    rude = portal.post_message(BO, ticket, "You ****")
+    described = portal.desk.db.read_sync(messages.read_timeline, ticket)[1].id
+    with pytest.raises(Forbidden):
+        portal.act_as(ADA, post_message.delete_message, ticket, rude)
+
+    portal.act_as(MO, post_message.delete_message, ticket, rude)
+
+    with pytest.raises(Conflict):
+        portal.act_as(MO, post_message.delete_message, ticket, described)
+
+
+def test_who_watches_takes_part_until_they_stop(portal: PortalFixture) -> None:
+    portal.set_visibility("quay", "participants")
+    ticket = portal.create_request(BO, "Look at this")
+    una = portal.desk.person_id(UNA)
+    with pytest.raises(NotFound):
+        portal.act_as(UNA, update.add_watcher, ticket, una)
+
+    portal.act_as(BO, update.add_watcher, ticket, una)
+
+    assert f"ticket:{ticket}" in portal.desk.read_viewer(UNA).channels
+    portal.act_as(UNA, update.remove_watcher, ticket, una)
+    assert f"ticket:{ticket}" not in portal.desk.read_viewer(UNA).channels
+    with pytest.raises(Conflict):
+        portal.act_as(BO, update.remove_watcher, ticket, portal.desk.person_id(BO))
+    with pytest.raises(NotFound):
+        portal.act_as(BO, update.add_watcher, ticket, portal.desk.person_id(CY))
+
+
+def test_a_deleted_request_is_gone_for_everybody(portal: PortalFixture) -> None:
+    portal.desk.db.write_sync(
+        upsert_staff_row, portal.desk.person_id(MO), "operations_manager", portal.desk.now
+    )
+    ticket = portal.create_request(BO, "Spam")
+
+    portal.act_as(MO, update.delete_request, ticket)
+
+    for actor in (ADA, BO, UNA):
+        with pytest.raises(NotFound):
+            portal.act_as(actor, update.set_status, ticket, "active")
+
+
+def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "By hand")
+
+    portal.desk.db.write_sync(
+        lambda tx: tx.exec_driver_sql("UPDATE tickets SET status = 'review', priority = 'low'")
+    )
+    portal.desk.db.write_sync(record_edits)
+
+    [(channels, told)] = read_entries(portal, "ticket.status_changed")
+    place = portal.organization_ids["quay"]
+    assert channels == ["staff", f"org:{place}:1", f"ticket:{ticket}"]
+    assert (told["actor"], told["now"]["statusLabel"]) == ("sql", "Reviewing")
+    portal.act_as(ADA, update.set_subject, ticket, "By hand, and by name")
+    assert read_row(portal, ticket).status == "review", "a later action folded the edit away"
+
+
+def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(
+    portal: PortalFixture,
+) -> None:
+    ticket = portal.create_request(BO, "By hand")
+    portal.desk.db.write_sync(lambda tx: tx.exec_driver_sql("UPDATE tickets SET priority = 'low'"))
+
+    portal.act_as(ADA, update.set_subject, ticket, "By hand, and by name")
+    portal.desk.db.write_sync(record_edits)
+
+    told = [
+        fields for _, fields in read_entries(portal, "ticket.updated") if fields["actor"] == "sql"
+    ]
+    assert [fields["line"]["author"]["id"] for fields in told] == ["sql"]
+
+
+def test_no_action_here_makes_a_note_of_an_edit_by_hand(portal: PortalFixture) -> None:
+    ticket = portal.create_request(BO, "Ours")
+    message = portal.post_message(BO, ticket, "Also ours")
+    portal.act_as(BO, post_message.edit_message, ticket, message, "Still ours")
+    portal.act_as(BO, post_message.delete_message, ticket, message)
+    portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(ADA))
+
+    assert not portal.desk.db.read_sync(has_pending_changes)

@@ -1,0 +1,73 @@
+"""The stream of requests: who may have it, and that it tells of nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from deskwire.kit.ids import new_id
+from tests.fixtures import sse
+from tests.fixtures.guild import GuildFixture
+
+PATH = "/api/requests/events"
+
+
+def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    made = ask(guild, cookie, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
+    listening = guild.open_stream(cookie, PATH), guild.open_stream(cookie, "/api/guilds/events")
+    with listening[0] as requests, listening[1] as guilds:
+        filed = {"subject": "A buoy", "text": "It drifts."}
+        here = f"/api/requests?organization={made['slug']}"
+        id_ = ask(guild, cookie, "POST", here, filed)["id"]
+        guild.open_ticket(1, "In the server")
+        ask(guild, cookie, "POST", f"/api/requests/{id_}/messages", {"text": "Still."})
+        told = requests.read_until(lambda sent: sent.type == "ticket.message_sent")
+        elsewhere = guilds.read_until(lambda sent: sent.type == "ticket.created")
+
+    assert workspaces_of(told) == {f"org:{made['id']}"}
+    assert workspaces_of(elsewhere) == {guild.workspace}
+
+
+def test_without_an_organization_there_is_none_and_a_way_to_one(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    with sse.connect(guild.server.port, PATH, cookie) as stream:
+        refused = json.loads(stream.read_body())
+        status = stream.status
+    with sse.connect(guild.server.port, PATH) as stream:
+        stranger = json.loads(stream.read_body())
+
+    assert (status, refused["code"]) == (403, "no-active-organization")
+    assert refused["href"] == "/create-organization"
+    assert (stranger["status"], stranger["code"]) == (401, "signed-out")
+
+
+def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None:
+    owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
+    ask(guild, guest, "POST", "/api/organizations", {"name": f"Own {guild.guild_id}"})
+    made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
+    invited = {"email": guild.bo.email, "role": "member"}
+    ask(guild, owner, "POST", f"/api/organizations/{made['id']}/invitations", invited)
+    with guild.open_stream(guest, PATH) as stream:
+        guild.server.submit_form(
+            guild.server.read_mailed_link(guild.bo.email, "/invitations/"), guest
+        )
+        filed = {"id": new_id(), "subject": "A buoy", "text": "It drifts."}
+        ask(guild, owner, "POST", f"/api/requests?organization={made['id']}", filed)
+        told = stream.read_until(lambda sent: sent.type == "ticket.created")
+
+    assert told[-1].data["data"]["ticket"] == filed["id"]
+
+
+def workspaces_of(sent: list[sse.Frame]) -> set[str]:
+    """The workspaces events were of; what is one's own, and the stream itself, are of none."""
+    told = (each.data["data"].get("workspace") for each in sent if "." in each.type)
+    return {workspace for workspace in told if workspace is not None}
+
+
+def ask(guild: GuildFixture, cookie: str, method: str, path: str, body: Any) -> Any:
+    """One call of the API as a browser makes it; what it answers."""
+    head = {"Content-Type": "application/json", "Origin": guild.server.url, "Cookie": cookie}
+    answer = guild.server.request(method, path, json.dumps(body).encode(), head)
+    assert answer.status < 400, answer.text
+    return json.loads(answer.body)

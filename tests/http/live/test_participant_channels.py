@@ -1,0 +1,24 @@
+"""Whoever sees only the requests they take part in hears of a new one of theirs at once."""
+
+from __future__ import annotations
+
+from tests.fixtures import sse
+from tests.fixtures.http_company import HttpCompany
+from tests.fixtures.server import Server
+
+PATH = "/api/requests/events"
+
+
+def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server: Server) -> None:
+    company = HttpCompany(server)
+    path = f"/orgs/{company.slug}/settings"
+    server.submit_form(path, company.clara, act="visibility", visibility="participants")
+
+    with sse.connect(server.port, PATH, company.carl) as stream:
+        stream.read_until(lambda sent: sent.type == "connected")
+        request = company.create_request(company.carl, "The mast is dark")
+        stream.read_until(lambda sent: sent.name == "granted")
+        company.post_message(company.tess, request, "We are on our way.")
+        told = stream.read_until(lambda sent: sent.type == "ticket.message_sent")
+
+    assert told[-1].data["data"]["ticket"] == request

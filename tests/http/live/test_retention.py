@@ -1,0 +1,82 @@
+"""A log that was trimmed: who comes back from before its beginning reloads, and misses nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from deskwire.kit.clock import DAY
+from tests.fixtures import sse
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import Server, running_server
+
+TRIMMED = r"entries of the log older than 90 days were deleted: \d+"
+
+
+def pass_days(server: Server, days: int) -> None:
+    """Everything the stopped server knows happened that much longer ago."""
+
+    def age(tx: Connection) -> None:
+        for table, column in (("log", "at"), ("deliveries", "handled_at")):
+            tx.exec_driver_sql(f"UPDATE {table} SET {column} = {column} - {days * DAY}")
+        tx.exec_driver_sql(f"UPDATE deliveries SET signed_at = signed_at - {days * DAY}")
+
+    with server.open_database() as db:
+        db.write_sync(age)
+
+
+def test_a_cursor_from_before_the_trim_is_told_to_reload(
+    tmp_path: Path, server_command: tuple[str, ...]
+) -> None:
+    with running_server(tmp_path, server_command) as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
+        with place.open_stream(cookie) as before:
+            place.open_ticket(1, "Long ago")
+            before.read_until_type("ticket.created")
+        place.open_ticket(2, "Missed, long ago")
+        server.stop()
+        pass_days(server, 91)
+        mark = server.log.end
+        server.start()
+        server.log.wait_for_line(TRIMMED, after=mark)
+        place.open_ticket(3, "Today")
+
+        with sse.connect(server.port, "/api/events", cookie, before.cursor) as stream:
+            first, reset = stream.next_frame(), stream.next_frame()
+            place.open_ticket(4, "From here on")
+            heard = stream.read_until_type("ticket.created")
+
+        assert (first.data["verdict"], first.data["because"]) == ("reset", "behind")
+        assert reset.name == "reset"
+        assert heard.data["data"]["subject"] == "From here on"
+        epoch, _, position = before.cursor.partition("-")
+        assert first.id == f"{epoch}-{int(position) + 2}"  # positions go on where they were
+        page = server.get(f"/guilds/{place.guild_id}/tickets", cookie).text
+        for subject in ("Long ago", "Missed, long ago", "Today", "From here on"):
+            assert subject in page
+
+
+def test_the_shell_and_the_pages_go_on_over_a_trimmed_log(
+    tmp_path: Path, server_command: tuple[str, ...]
+) -> None:
+    with running_server(tmp_path, server_command, LOG_DAYS="1", DELIVERY_DAYS="1") as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
+        place.open_ticket(1, "Long ago")
+        server.stop()
+        pass_days(server, 2)
+        mark = server.log.end
+        server.start()
+        server.log.wait_for_line("settled deliveries older than 1 day were deleted: 3", after=mark)
+
+        assert server.run_command_line("events", "tail", "--no-follow") == ""
+        assert server.run_command_line("deliveries", "list").count("\n") == 1  # its heading
+        assert server.get(f"/guilds/{place.guild_id}", cookie).status == 200
+        place.close_ticket(1)
+        assert "ticket.closed" in server.run_command_line(
+            "events", "tail", "--after", "0", "--no-follow"
+        )
+        assert "Recent activity" in server.get(f"/guilds/{place.guild_id}", cookie).text
+        assert server.get("/readyz").status == 200

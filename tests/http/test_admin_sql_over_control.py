@@ -1,0 +1,34 @@
+"""`deskwire sql` beside a running server: it runs there, and open streams hear of it at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fixtures.guild import GuildFixture
+
+pytestmark = pytest.mark.database("sqlite")
+
+
+def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) -> None:
+    update = f"UPDATE guilds SET name = 'Pier' WHERE id = '{guild.guild_id}'"
+
+    with guild.open_stream(guild.sign_in_staff()) as stream:
+        said = guild.server.run_command_line("sql", update)
+        event = stream.read_until_type("guild.updated")
+
+    data = event.data["data"]
+    assert said == "1 row changed\n"
+    assert (event.type, data["actor"], data["now"]["name"]) == (
+        "guild.updated",
+        "sql",
+        "Pier",
+    )
+
+
+def test_what_the_shell_reads_is_a_table(guild: GuildFixture) -> None:
+    said = guild.server.run_command_line(
+        "sql", f"SELECT name FROM guilds WHERE id = '{guild.guild_id}'"
+    )
+
+    assert said.splitlines()[0] == "name"
+    assert said.splitlines()[2] == guild.name

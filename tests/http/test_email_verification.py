@@ -1,0 +1,50 @@
+"""Whose address is not proven: every page says so, mails the link again, and holds nothing back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deskwire.accounts import people
+from tests.fixtures.cast import BO, NOON, create_desk
+from tests.fixtures.portal import create_portal
+from tests.fixtures.site import SiteFixture, open_browser
+from tests.http.test_settings import with_mail
+
+FRAGMENT = {"x-deskwire-fragment": "unproven"}
+
+
+def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    quay = create_portal(house)
+    mast = quay.create_request(BO, "The mast")
+    bo = open_browser(with_mail(SiteFixture(house)), BO)
+    pages = ("/dashboard", "/requests", f"/requests/{mast}", "/guilds", "/orgs/quay", "/nowhere")
+
+    def says(path: str) -> tuple[bool, bool]:
+        page = bo.get(path).text
+        return "/settings/verification" in page, 'data-live="person.changed"' in page
+
+    assert {says(path) for path in pages} == {(True, True)}
+    assert bo.get("/settings").text.count('action="/settings/verification"') == 1
+    assert bo.get("/api/me").json()["emailVerified"] is False
+    codes = [bo.post("/api/me/verification").status_code for _ in range(4)]
+    assert codes == [204, 204, 204, 429]
+
+    house.db.write_sync(
+        people.update_person_row, house.person_id(BO), email_verified_at=NOON, at=NOON
+    )
+
+    part = bo.get("/requests?fragment=unproven", headers=FRAGMENT).text
+    assert (part.count("<"), 'id="unproven"' in part) == (2, True)
+    assert {says(path)[0] for path in pages} == {False}
+    assert bo.get("/api/me").json()["emailVerified"] is True
+    assert bo.post("/api/me/verification").status_code == 409
+    house.db.close()
+
+
+def test_a_desk_without_mail_asks_nobody(tmp_path: Path) -> None:
+    house = create_desk(tmp_path)
+    site = SiteFixture(house)
+
+    assert "/settings/verification" not in open_browser(site, BO).get("/dashboard").text
+    house.db.close()

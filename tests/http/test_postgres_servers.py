@@ -1,0 +1,240 @@
+"""PostgreSQL end to end: two servers on one database, the shell beside them, and what it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deskwire.kit import connect
+from deskwire.kit.errors import Invalid
+from tests.fixtures import sse
+from tests.fixtures.cast import HARBOUR_GUILD, MO
+from tests.fixtures.command_line import CommandLine
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.postgres import PASSWORD, QUOTED_PASSWORD, get_server
+from tests.fixtures.server import SOURCES, START_TIMEOUT, Server, running_server
+
+pytestmark = pytest.mark.database("postgresql")
+
+COMMANDS = ("serve", "migrate", "migrate --check", "people list", "doctor")
+
+
+@pytest.fixture
+def command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(monkeypatch, capsys, DATABASE_URL=get_server().create_empty(), PORT="1")
+
+
+@contextmanager
+def second_server(first: Server, folder: Path) -> Iterator[Server]:
+    """Another server on the same database, with the same secret."""
+    folder.mkdir()
+    with running_server(
+        folder, DATABASE_URL=first.database_url, BOT_WEBHOOK_SECRET=first.secret
+    ) as second:
+        yield second
+
+
+def test_what_one_server_is_told_is_heard_at_the_other(tmp_path: Path) -> None:
+    with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
+        place = GuildFixture(one)
+        cookie = place.sign_in_staff()
+
+        with (
+            sse.connect(two.port, "/api/events", cookie) as there,
+            place.open_stream(cookie) as here,
+        ):
+            there.next_frame()
+            for number in range(1, 6):
+                place.open_ticket(number, f"Told to one, {number}")
+                two.send_event("ticket.claimed", **claim(place, number))
+
+            heard = [read_told(there) for _ in range(10)]
+            assert [read_told(here) for _ in range(10)] == heard
+        positions = [position for position, _ in heard]
+        assert positions == list(range(positions[0], positions[0] + 10))
+
+
+def test_when_a_server_dies_the_other_goes_on_with_its_deliveries(tmp_path: Path) -> None:
+    with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
+        place = GuildFixture(two)
+        cookie = place.sign_in_staff()
+        with place.open_stream(cookie) as stream:
+            for number in range(1, 11):
+                one.send_event("ticket.created", **ticket(place, number))
+            one.kill()
+
+            heard = [stream.read_until_type("ticket.created").data["data"] for _ in range(10)]
+
+        assert sorted(each["ticketNumber"] for each in heard) == list(range(1, 11))
+
+
+def test_a_stream_resumes_at_another_server(tmp_path: Path) -> None:
+    with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
+        place = GuildFixture(one)
+        cookie = place.sign_in_staff()
+        with place.open_stream(cookie) as stream:
+            place.open_ticket(1, "Heard")
+            stream.read_until_type("ticket.created")
+            cursor = stream.cursor
+        place.open_ticket(2, "Missed")
+
+        with sse.connect(two.port, "/api/events", cookie, cursor) as back:
+            assert back.next_frame().data["verdict"] == "resumed"
+            assert back.next_frame().data["data"]["ticketNumber"] == 2
+
+
+def test_rights_taken_at_one_server_silence_a_stream_at_the_other(tmp_path: Path) -> None:
+    with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
+        place = GuildFixture(one)
+        cookie = place.sign_in_staff()
+        with sse.connect(two.port, "/api/events", cookie) as stream:
+            stream.next_frame()
+            place.unassign_role(place.ada)
+
+            assert stream.read_until_named("revoked")
+
+
+def test_the_shell_writes_beside_a_server_and_streams_hear_it_at_once(guild: GuildFixture) -> None:
+    cookie = guild.server.create_account(guild.ada, linked=False)
+    with guild.open_stream(cookie) as stream:
+        guild.server.run_command_line(
+            "people", "link", guild.ada.email, "--discord", guild.ada.discord_id
+        )
+
+        assert stream.read_until_type("person.changed")
+
+
+def test_a_server_refuses_a_database_that_is_not_migrated_and_the_shell_migrates_it(
+    command_line: CommandLine,
+) -> None:
+    assert "run `deskwire migrate`" in command_line.run_refused("serve")
+    assert "run `deskwire migrate`" in command_line.run_refused("people", "list")
+    assert "this version needs" in command_line.run("migrate", "--check").out
+
+    assert "database at" in command_line.run_ok("migrate")
+    assert "this version needs" in command_line.run_ok("migrate", "--check")
+    assert "a@desk.test" in command_line.run_ok("people", "create", "a@desk.test")
+    assert "a@desk.test" in command_line.run_ok("people", "list")
+    assert "person.changed" not in command_line.run_ok("events", "tail", "--no-follow")
+    command_line.run_ok("people", "link", "a@desk.test", "--discord", MO.discord_id)
+    assert "person.changed" in command_line.run_ok("events", "tail", "--after", "0", "--no-follow")
+
+
+def test_a_backup_is_postgresqls_own(command_line: CommandLine, tmp_path: Path) -> None:
+    command_line.run_ok("migrate")
+
+    assert "pg_dump" in command_line.run_refused("backup", "copy.db")
+
+    assert not (tmp_path / "copy.db").exists()
+
+
+def test_after_a_restore_the_log_has_another_epoch(command_line: CommandLine) -> None:
+    command_line.run_ok("migrate")
+
+    first, second = command_line.run_ok("restored"), command_line.run_ok("restored")
+
+    assert "start every server" in first
+    assert first != second
+
+
+def test_the_doctor_knows_postgresql(command_line: CommandLine) -> None:
+    assert "`deskwire migrate`" in command_line.run("doctor").out
+
+    command_line.run_ok("migrate")
+    said = command_line.run("doctor").out
+
+    assert "PostgreSQL" in said
+    assert "log at position 0" in said
+    assert "no server answers at" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("wrong", ["password", "port", "form", "name"])
+def test_a_password_is_in_no_sentence(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str, wrong: str
+) -> None:
+    hidden = f"hidden-{PASSWORD}"
+    quoted = f"hidden-{QUOTED_PASSWORD}"
+    place = get_server().url_of("nowhere").rpartition("@")[2]
+    urls = {
+        "password": f"postgresql://postgres:{quoted}@{place}",
+        "port": f"postgresql://postgres:{quoted}@127.0.0.1:1/nowhere",
+        "form": f"postgresql://postgres:{hidden}%zz@{place}",
+        "name": get_server().url_of("nowhere"),
+    }
+    monkeypatch.setenv("DATABASE_URL", urls[wrong])
+
+    said = command_line.run(*command.split())
+
+    assert said.exit_code == 1
+    for spelling in (PASSWORD, QUOTED_PASSWORD, "hidden"):
+        assert spelling not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_server_writes_its_password_nowhere(tmp_path: Path) -> None:
+    with running_server(tmp_path, LOG_LEVEL="debug") as server:
+        server.join_guild(HARBOUR_GUILD, "The Harbour", MO)
+        server.log.wait_for_line("Broadcasting")
+        server.stop()
+
+        text = server.log.path.read_text()
+    assert PASSWORD not in text
+    assert QUOTED_PASSWORD not in text
+
+
+def test_without_the_driver_the_shell_says_how_to_get_it(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['psycopg'] = None; from deskwire.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hide, "people", "list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "DATABASE_URL": get_server().url_of("x")},
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT,
+    )
+
+    assert done.returncode == 1
+    assert "pip install 'deskwire[postgres]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_is_none_is_refused_without_repeating_it() -> None:
+    with pytest.raises(Invalid, match="must look like") as refused:
+        connect.connect_database("postgresql://desk:hidden-word%zz@host/desk")
+
+    assert "hidden" not in str(refused.value)
+
+
+def read_told(stream: sse.SseClient) -> tuple[int, str]:
+    frame = stream.next_frame()
+    return int((stream.cursor or "").rpartition("-")[2]), frame.type
+
+
+def claim(guild: GuildFixture, number: int) -> dict[str, object]:
+    return {
+        **ticket(guild, number),
+        "oldStatus": "OPEN",
+        "newStatus": "CLAIMED",
+        "actorId": guild.mo.discord_id,
+    }
+
+
+def ticket(guild: GuildFixture, number: int) -> dict[str, object]:
+    return {
+        "guildId": guild.guild_id,
+        "ticketId": 1000 + number,
+        "ticketNumber": number,
+        "subject": "A crane",
+        "openerId": guild.bo.discord_id,
+        "openerUsername": guild.bo.name,
+    }

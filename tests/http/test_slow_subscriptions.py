@@ -1,0 +1,85 @@
+"""A reader who stops: nobody waits for it, it is let go, and it is told so when it returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import sse
+from tests.fixtures.guild import GuildFixture
+from tests.fixtures.server import running_server
+
+WINDOW = 32 * 1024 * 1024  # bytes of frames the server keeps for those who are behind
+LARGE = 400_000  # bytes; an event the door just takes
+FLOOD = 8_000_000  # bytes; twice what Linux takes for a socket whose reader has stopped
+SHUTDOWN = 2.0  # s from SIGTERM to the end of the process
+LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
+
+
+@pytest.mark.slow
+@pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
+def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        cookie = place.sign_in_staff()
+        slow = sse.connect(server.port, "/api/events", cookie, receive_bytes=4096)
+        with slow, place.open_stream(cookie) as quick:
+            assert slow.next_frame().type == "connected"
+            for number in range(WINDOW // LARGE + 20):
+                place.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
+                assert (
+                    quick.next_frame().data["data"]["number"] == number
+                )  # nobody waits for the slow
+
+            server.log.wait_for_line("a stream was let go: its reader is too slow", timeout=LET_GO)
+            heard = [frame.data["data"]["number"] for frame in slow.read_rest()]
+
+        assert heard == list(range(len(heard)))
+        with sse.connect(server.port, "/api/events", cookie, slow.cursor) as back:
+            first = back.next_frame()
+            assert (first.data["verdict"], first.data["because"]) == ("resumed", "slow")
+            assert back.next_frame().data["data"]["number"] == len(heard)
+
+
+def test_a_reader_who_reads_again_in_time_has_missed_nothing(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as slow:
+        assert slow.next_frame().type == "connected"
+        count = 20  # times LARGE: more than sockets take, less than the window
+        for number in range(count):
+            guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
+
+        heard = [slow.next_frame().data["data"]["number"] for _ in range(count)]
+
+    assert heard == list(range(count))
+
+
+def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        place = GuildFixture(server)
+        with sse.connect(
+            server.port, "/api/events", place.sign_in_staff(), receive_bytes=4096
+        ) as stream:
+            assert stream.next_frame().type == "connected"
+            for _ in range(FLOOD // LARGE):
+                place.send_event("guild.setup_complete", whatever="y" * LARGE)
+
+            seconds, code = server.stop()
+
+    assert (seconds < SHUTDOWN, code) == (True, 0)
+
+
+def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(guild: GuildFixture) -> None:
+    cookie = guild.sign_in_staff()
+    with sse.connect(guild.server.port, "/api/events", cookie, receive_bytes=4096) as stream:
+        assert stream.next_frame().type == "connected"
+        for _ in range(FLOOD // LARGE):
+            guild.send_event("guild.setup_complete", whatever="y" * LARGE)
+
+        mark = guild.server.log.end
+        guild.server.submit_form("/sign-out", cookie)
+        guild.server.log.wait_for_line("a stream was cut off", after=mark)
+
+        # What the kernel had taken may still come; the rest, and an orderly end, do not.
+        assert len(stream.read_rest()) < FLOOD // LARGE

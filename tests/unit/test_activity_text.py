@@ -1,0 +1,148 @@
+"""Sentences for everything that can happen."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE, PrincipalRef
+from deskwire.web.rendering.activity_text import (
+    EVENT_DESCRIBERS,
+    build_activity,
+    describe_activity,
+    principals_in,
+)
+
+NOW = {"number": 7, "subject": "Stuck", "href": "/guilds/1/tickets/7", "statusLabel": "Reviewing"}
+HEARD = frozenset({"guild:1", "tickets:guild:1"})
+
+
+def test_every_stored_event_has_a_sentence() -> None:
+    assert set(EVENT_DESCRIBERS) == set(EVENT_CLASS_BY_TYPE), (
+        "add the type to web/rendering/activity_text.py"
+    )
+
+
+def test_a_move_names_the_status_as_screens_do() -> None:
+    data = {"now": NOW, "newStatus": "OPEN", "reason": "look %(who)s"}
+    (deed,) = build_activity([entry(1, "ticket.status_changed", actor="bot", **data)], {}, HEARD)
+
+    assert deed.text == "The bot moved #7 Stuck to Reviewing – look %(who)s"
+    assert [part.kind for part in deed.segments] == ["who", "said", "what", "said"]
+
+
+def test_an_event_without_a_sentence_says_its_name() -> None:
+    assert describe_activity("panel.shown_again", {}).values == {"did": "panel shown again"}
+
+
+def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
+    entries = [
+        entry(3, "ticket.deleted", ticket="t", now=NOW, actor="discord:1"),
+        entry(2, "ticket.claimed", ticket="t", now=NOW, actor="discord:1"),
+        entry(1, "ticket.claimed", ticket="u", now=NOW, actor="discord:1"),
+    ]
+
+    deeds = build_activity(entries, {}, HEARD)
+
+    assert [deed.position for deed in deeds] == [3, 1]
+    assert "Stuck" not in deeds[0].text
+
+
+def test_what_was_written_in_a_deleted_organization_is_not_told() -> None:
+    told = {"ticket": "t", "now": NOW, "actor": "discord:1"}
+    entries = [
+        entry(3, "organization.deleted", name="The Quay", actor="discord:1", workspace="org:1"),
+        entry(2, "ticket.claimed", **told, workspace="org:1"),
+        entry(1, "ticket.claimed", **told, workspace="org:2"),
+    ]
+
+    assert [deed.position for deed in build_activity(entries, {}, HEARD)] == [3, 1]
+
+
+def test_actors_are_named_as_far_as_they_are_known() -> None:
+    names = {"discord:1": PrincipalRef(id="discord:1", name="Ada")}
+    entries = [
+        entry(3, "ticket.claimed", now=NOW, actor="discord:1"),
+        entry(2, "ticket.claimed", now=NOW, actor="discord:90002"),
+        entry(1, "guild.left", actor="bot"),
+    ]
+
+    who = [deed.who for deed in build_activity(entries, names, HEARD)]
+
+    assert who == ["Ada", "Discord user …0002", "The bot"]
+
+
+def test_of_requests_screens_words_are_said() -> None:
+    now = {**NOW, "reference": "2026-R-000007", "status": "canceled", "statusLabel": "CANCELED"}
+    changes = {
+        "priority": {"old": None, "new": "high"},
+        "category": {"old": "Masts", "new": None},
+        "tags": {"added": ["night"], "removed": []},
+    }
+    entries = [
+        entry(5, "ticket.closed", actor="bot", now=now, newStatus="CLOSED"),
+        entry(4, "ticket.closed", actor="bot", now={**now, "status": "done"}, reason="Solved"),
+        entry(3, "ticket.updated", actor="bot", now=now, changes=changes),
+        entry(2, "ticket.updated", actor="bot", now=now, changes={}),
+        entry(1, "ticket.updated", actor="bot", now=NOW, changes={"priority": {"new": "high"}}),
+    ]
+
+    said = [deed.text.removeprefix("The bot ") for deed in build_activity(entries, {}, HEARD)]
+
+    assert said == [
+        "moved 2026-R-000007 Stuck to Canceled",
+        "moved 2026-R-000007 Stuck to Completed – Solved",
+        "changed 2026-R-000007 Stuck – cleared the category, set the priority to High, "
+        "added the label “night”",
+        "changed 2026-R-000007 Stuck",
+        "changed #7 Stuck – set the priority to “High”",
+    ]
+
+
+def test_everybody_is_called_what_they_are_called_now() -> None:
+    former = PrincipalRef(id="n", name="Former member")
+    names = {"n": former, "c": PrincipalRef(id="c", name="Clara")}
+    nina, place = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
+    now = {**NOW, "assignee": nina}
+    entries = [
+        entry(5, "member.removed", member=nina, place=place, actor="n"),
+        entry(4, "member.removed", member=nina, place=place, actor="c"),
+        entry(3, "member.role_changed", member=nina, role="manager", permissions=[], actor="c"),
+        entry(2, "ticket.assigned", now=now, actor="c"),
+        entry(1, "ticket.participant_added", now=NOW, participant=nina, actor="c"),
+    ]
+
+    said = [deed.text for deed in build_activity(entries, names, HEARD)]
+
+    assert {who for each in entries for who in principals_in(each.data)} == {"n", "c"}
+    assert said == [
+        "Former member left Acme",
+        "Clara removed Former member from Acme",
+        "Clara changed the role of Former member to manager",
+        "Clara assigned #7 Stuck to Former member",
+        "Clara added a watcher to #7 Stuck – Former member",
+    ]
+
+
+def test_a_deed_is_held_by_the_viewers_channels_only() -> None:
+    (deed,) = build_activity([entry(1, "guild.left", actor="bot")], {}, frozenset({"guild:1"}))
+
+    assert deed.channels == "guild:1"
+
+
+def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
+    """A row of the log; its audience is a guild, its ticket readers and somebody else."""
+    channels = json.dumps(["user:somebody", "guild:1", "tickets:guild:1"])
+    return SimpleNamespace(
+        position=position, type=type_, data=json.dumps(data), at=0, channels=channels
+    )
+
+
+def test_a_note_is_told_as_one_and_of_the_moment_it_was_written() -> None:
+    line = {"kind": "note", "at": 4}
+    told = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
+
+    (deed,) = build_activity([told], {}, HEARD)
+
+    assert (deed.text, deed.at) == ("The bot wrote a note in #7 Stuck", 4)

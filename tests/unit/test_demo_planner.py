@@ -1,0 +1,237 @@
+"""The demo's people in the portal: all they do is allowed and ends, and nothing piles up."""
+
+from __future__ import annotations
+
+from itertools import count
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+
+from deskwire.demo import attachments
+from deskwire.demo.cast import CLIENTS, TEAM, VISITOR_USERNAMES
+from deskwire.demo.planner import (
+    DELETE_ACTION,
+    MAX_ENDED_REQUESTS,
+    MAX_OPEN_REQUESTS,
+    MAX_PAUSE,
+    MIN_PAUSE,
+    Move,
+    Plan,
+    Planner,
+    parse_plan,
+)
+from deskwire.demo.portal_history import PORTAL_HISTORY
+from deskwire.demo.scenarios import SCENARIOS
+from deskwire.demo.seed_portal import HISTORY_LENGTH
+from deskwire.demo.tickets import Action, RequestScript, parse_requests
+from deskwire.events.access import Viewer
+from deskwire.events.channels import STAFF_CHANNEL, Grant
+from deskwire.kit.clock import DAY, HOUR
+from deskwire.tickets.actions.update import transition_refusal
+from deskwire.tickets.files.content_types import detect_type
+from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES
+from deskwire.tickets.timeline_text import PRIORITY_LABELS
+from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.permissions import (
+    ROLE_LABELS,
+    ROLE_PERMISSIONS,
+    Permission,
+    permissions_in,
+)
+
+NOON = 1_795_348_800_000  # ms
+CAST = {each.username: each for each in (*TEAM, *CLIENTS)}
+NEEDED = {
+    "claim": Permission.WORK,
+    "label": Permission.WORK,
+    "priority": Permission.WORK,
+    "note": Permission.NOTE,
+}
+NEEDED |= {"reply": Permission.FILE, "send": Permission.FILE}
+EVERY = pytest.mark.parametrize(
+    "matter", [*PORTAL_HISTORY, *SCENARIOS], ids=lambda each: each.title
+)
+
+
+def deed_of(who: str, at: int) -> Actor:
+    """A deed of one of the cast; `org:` and the company's name is the workspace."""
+    person = CAST[who]
+    channel = f"org:{person.company}" if person.company else STAFF_CHANNEL
+    return Actor(Viewer(who, (Grant(channel, channel, person.role),)), at)
+
+
+def follow(matter: RequestScript) -> list[str]:
+    """The statuses a request goes through; fails where somebody does what they may not."""
+    workspace = f"org:{matter.company}"
+    row = SimpleNamespace(status="new", opener=matter.username, workspace=workspace, closed_at=None)
+    at, statuses = NOON - matter.age, ["new"]
+    for act in matter.actions:
+        at += act.delay
+        deed, before = deed_of(act.username, at), row.status
+        if act.verb == "status":
+            assert act.value in STATUSES
+            assert act.value != before, f"{act} changes nothing"
+            assert transition_refusal(deed, row, act.value) is None, act
+            row.status, row.closed_at = act.value, at if act.value in ENDED_STATUSES else None
+        else:
+            assert NEEDED[act.verb] in permissions_in(deed.viewer, workspace), act
+        if act.verb == "claim" and before == "new":
+            row.status = "active"
+        if act.verb in ("reply", "send") and before == "waiting" and CAST[act.username].company:
+            row.status = "active"
+        if row.status != before:
+            statuses.append(row.status)
+    return statuses
+
+
+@EVERY
+def test_everybody_exists_and_may_do_what_they_do(matter):
+    client = CAST[matter.username]
+
+    assert client.company == matter.company
+    assert all(CAST[act.username].company in ("", matter.company) for act in matter.actions)
+    assert matter.category in ("Question", "Problem", "Change", "Other")
+    assert follow(matter)
+    for act in matter.actions:
+        if act.verb == "priority":
+            assert act.value in PRIORITY_LABELS
+        if act.verb == "send":
+            assert act.value.split(" ")[0] in attachments.ATTACHMENTS
+        for name in ("@" + each.name for each in CAST.values()):
+            assert f"{name.split()[0]} " not in act.value.replace(name, ""), "half a mention"
+
+
+def test_every_role_is_held_by_somebody():
+    assert {each.role for each in CAST.values()} == set(ROLE_LABELS)
+    assert Permission.MODERATE in ROLE_PERMISSIONS[CAST[DELETE_ACTION.username].role]
+
+
+def test_the_past_is_that_of_a_desk_in_use():
+    ways = {matter.title: follow(matter) for matter in PORTAL_HISTORY}
+    verbs = {act.verb for matter in PORTAL_HISTORY for act in matter.actions}
+    sent = [act for matter in PORTAL_HISTORY for act in matter.actions if act.verb == "send"]
+
+    assert {way[-1] for way in ways.values()} == set(STATUSES)
+    assert sum("done" in way[:-1] for way in ways.values()) >= 2, "some were opened again"
+    assert verbs == {"claim", "reply", "note", "send", "label", "priority", "status"}
+    assert {act.value.split(" ")[0] for act in sent} == set(attachments.ATTACHMENTS)
+    assert {matter.company for matter in PORTAL_HISTORY} == {each.company for each in CLIENTS}
+    for matter in PORTAL_HISTORY:
+        assert matter.age - sum(act.delay for act in matter.actions) > HOUR, "it is over"
+        assert matter.age < HISTORY_LENGTH
+    assert list(PORTAL_HISTORY) == sorted(PORTAL_HISTORY, key=lambda each: -each.age), (
+        "numbers follow time"
+    )
+    assert PORTAL_HISTORY[0].age > 55 * DAY
+
+
+def test_files_are_what_they_are_called_and_always_the_same():
+    kinds = {"csv": "text/plain", "log": "text/plain", "png": "image/png"}
+    for name, make in attachments.ATTACHMENTS.items():
+        made = make()
+
+        assert made == make()
+        assert len(made) < 100_000
+        ending = name.rpartition(".")[2]
+        assert detect_type(made[:8192], is_text=ending != "png") == kinds[ending]
+
+
+@pytest.mark.parametrize("errand", SCENARIOS, ids=lambda each: each.title)
+def test_what_happens_live_ends_and_is_done_by_nobody_who_looks(errand):
+    way = follow(errand)
+
+    assert errand.actions[-1].verb == "status"
+    assert [status in ENDED_STATUSES for status in way] == [False] * (len(way) - 1) + [True]
+    assert not {errand.username, *(act.username for act in errand.actions)} & {*VISITOR_USERNAMES}
+    assert all(act.verb != "send" for act in errand.actions), "files are put into the store before"
+
+
+def office(seed: int = 1, diary: Plan | None = None, first: int = 1) -> Planner:
+    ids = count(first)
+    return Planner(Random(seed), diary or Plan(NOON), make_id=lambda: f"request {next(ids)}")
+
+
+def told(staffed_portal: Planner, moves: int) -> list[Move]:
+    """The next moves, each of which succeeds."""
+    made = []
+    for _ in range(moves):
+        made.append(staffed_portal.next_move())
+        if made[-1].task == DELETE_ACTION:
+            staffed_portal.forget_request(made[-1].ticket)
+    return made
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_requests_never_pile_up_and_each_has_its_whole_life(seed):
+    office_ = office(seed)
+    lives: dict[str, list[RequestScript | Action]] = {}
+
+    for _ in range(500):
+        [move] = told(office_, 1)
+        lives.setdefault(move.ticket, []).append(move.task)
+        titles = [each.title for each in (*office_.plan.running, *office_.plan.ended)]
+        assert len(office_.plan.running) <= MAX_OPEN_REQUESTS <= 10
+        assert len(office_.plan.ended) <= MAX_ENDED_REQUESTS + 1
+        assert len(titles) == len(set(titles)), "two of the same stand in one list"
+
+    over = [life for life in lives.values() if life[-1] == DELETE_ACTION]
+    assert len(over) > 20
+    for filed, *acts in over:
+        assert isinstance(filed, RequestScript)
+        assert acts == [*filed.actions, DELETE_ACTION]
+    assert {life[0].title for life in lives.values() if isinstance(life[0], RequestScript)} == {
+        each.title for each in SCENARIOS
+    }
+
+
+def test_the_pace_is_one_that_can_be_followed():
+    pauses = {office(seed).next_pause() for seed in range(50)}
+
+    assert MIN_PAUSE <= min(pauses) < max(pauses) <= MAX_PAUSE
+
+
+def test_the_same_chance_makes_the_same_moves():
+    assert told(office(3), 200) == told(office(3), 200)
+    assert told(office(3), 200) != told(office(4), 200)
+
+
+def test_a_diary_goes_on_where_it_was_written():
+    before = office()
+    told(before, 150)
+
+    kept = parse_plan(before.plan.to_json())
+    assert kept == before.plan
+
+    went_on = told(office(2, kept, first=1000), 150)
+    anew = {move.ticket for move in went_on if isinstance(move.task, RequestScript)}
+    assert set(before.plan.request_ids) & {move.ticket for move in went_on}
+    assert not set(before.plan.request_ids) & anew
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"began": 1}', '{"began": "x", "running": []}'])
+def test_what_is_no_diary_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011  json's own and ours are both fine
+        parse_plan(text)
+
+
+def test_a_matter_is_read_from_its_text():
+    [first, second] = parse_requests(
+        "# 2 | Here | ann | Problem | It is dark\nVery \\\ndark.\n\n@Bo Lind says so.\n"
+        "@bo 2h reply Light the lamp.\n\n@Ann Lie knows how.\n@ann status done\n"
+        "# 0.5 | There | cy | Change | More\nPlease.\n"
+    )
+
+    assert first == RequestScript(
+        2 * DAY,
+        "Here",
+        "ann",
+        "Problem",
+        "It is dark",
+        "Very dark.\n\n@Bo Lind says so.",
+        (
+            Action("bo", "reply", "Light the lamp.\n\n@Ann Lie knows how.", 2 * HOUR),
+            Action("ann", "status", "done"),
+        ),
+    )
+    assert (second.age, second.text, second.actions) == (DAY // 2, "Please.", ())

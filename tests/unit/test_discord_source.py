@@ -1,0 +1,275 @@
+"""The bot's door: who is let in, and what is said to whom is not (wire formats, section 1)."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from deskwire.integrations.discord.sender import build_envelope, build_headers
+from deskwire.integrations.discord.signature import MAX_AGE, is_signature_valid, sign
+from deskwire.integrations.discord.source import MAX_ID_LENGTH, BotSource, parse_envelope
+from deskwire.integrations.discord.translate import parse_payload
+from deskwire.kit.clock import MINUTE
+from deskwire.webhooks.source import IncomingDelivery, Rejection, UnprocessableDelivery
+from deskwire.webhooks.source import verify_request as check_by
+from tests.fixtures.bot_deliveries import NOON, SECRET, check_delivery
+
+OTHER = "fedcba9876543210fedcba9876543210"
+BODY = build_envelope("guild.left", {"guildId": "1046123456789012345"}, NOON)
+STAMP = str(NOON).encode()
+SIGNED = sign(SECRET, NOON, BODY).encode()
+
+
+def asked(*, timestamps=(STAMP,), signatures=(SIGNED,), body=BODY, now=NOON, secrets=(SECRET,)):
+    sent = [(b"x-webhook-timestamp", each) for each in timestamps]
+    sent += [(b"x-webhook-signature", each) for each in signatures]
+    return check_by(BotSource(secrets), sent, body, now)
+
+
+def test_what_the_sender_sends_is_let_in():
+    arrived = check_delivery(build_headers(SECRET, NOON, BODY), BODY, now=NOON + 7)
+
+    assert isinstance(arrived, IncomingDelivery)
+    assert (arrived.source, arrived.type, arrived.problem) == ("bot", "guild.left", None)
+    assert (arrived.signed_at, arrived.received_at, arrived.body) == (NOON, NOON + 7, BODY)
+
+
+def test_the_signature_is_that_of_the_wire_format():
+    # printf '1795348800000.{}' | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
+    assert sign(SECRET, NOON, b"{}") == (
+        "sha256=362cbd3cd9397a3f5de12188603cabd61b77d7498dca760ff5a3a8401ac4d607"
+    )
+
+
+@pytest.mark.parametrize("where", range(0, len(BODY), 7))
+def test_a_body_that_was_tampered_with_is_refused(where):
+    tampered = bytearray(BODY)
+    tampered[where] ^= 1
+
+    assert asked(body=bytes(tampered)) == Rejection(401, "Invalid webhook signature")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"timestamps": ()}, "Missing webhook headers"),
+        ({"signatures": ()}, "Missing webhook headers"),
+        ({"timestamps": (b"",)}, "Missing webhook headers"),
+        ({"signatures": (b"",)}, "Missing webhook headers"),
+        ({"timestamps": (), "body": b""}, "Missing webhook headers"),
+        ({"body": b""}, "Empty request body"),
+        ({"timestamps": (STAMP, STAMP)}, "Invalid webhook signature"),
+        ({"signatures": (SIGNED, SIGNED)}, "Invalid webhook signature"),
+        ({"timestamps": (b"", STAMP)}, "Invalid webhook signature"),
+        ({"body": BODY + b" "}, "Invalid webhook signature"),
+        ({"timestamps": (str(NOON + 1).encode(),)}, "Invalid webhook signature"),
+        ({"secrets": (OTHER,)}, "Invalid webhook signature"),
+        ({"secrets": ()}, "Invalid webhook signature"),
+        ({"now": NOON + MAX_AGE + 1}, "Invalid webhook signature"),
+        ({"now": NOON - MAX_AGE - 1}, "Invalid webhook signature"),
+    ],
+)
+def test_what_is_not_proven_is_refused_in_the_wires_words(changed, message):
+    assert asked(**changed) == Rejection(401, message)
+
+
+def test_five_minutes_either_way_are_let_in():
+    assert MAX_AGE == 5 * MINUTE
+    assert isinstance(asked(now=NOON + MAX_AGE), IncomingDelivery)
+    assert isinstance(asked(now=NOON - MAX_AGE), IncomingDelivery)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        SIGNED.upper(),
+        b"sha256=" + SIGNED.removeprefix(b"sha256=").upper(),
+        SIGNED.removeprefix(b"sha256="),
+        b"sha512=" + SIGNED.removeprefix(b"sha256="),
+        SIGNED + b"0",
+        SIGNED[:-1],
+        SIGNED + b"\n",
+        b" " + SIGNED,
+        b"sha256=" + b"g" * 64,
+        b"sha256=\xff",
+    ],
+)
+def test_a_signature_in_another_form_is_refused(signature):
+    assert not is_signature_valid([SECRET], STAMP, signature, BODY, NOON)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        b"179534880000",
+        b"17953488000000",
+        b"-795348800000",
+        b"+795348800000",
+        b"1795348800000.0",
+        b" 1795348800000",
+        b"1795348800000\n",
+        "１７９５３４８８０００００".encode(),
+        b"0x1a2b3c4d5e6",
+        b"",
+    ],
+)
+def test_a_timestamp_in_another_form_is_refused_even_if_signed(stamp):
+    mac = hmac.new(SECRET.encode(), stamp + b"." + BODY, hashlib.sha256).hexdigest()
+
+    assert not is_signature_valid([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
+
+
+def test_every_secret_is_valid_while_one_is_replaced_by_another():
+    assert isinstance(asked(secrets=(OTHER, SECRET)), IncomingDelivery)
+    assert isinstance(asked(secrets=(SECRET, OTHER)), IncomingDelivery)
+
+
+def test_a_source_without_a_secret_is_not_ready():
+    assert not BotSource([]).is_configured()
+    assert BotSource([SECRET]).is_configured()
+
+
+def told(event=None, **changed):
+    whole = {"event": event or {"type": "guild.left", "data": {"guildId": "1"}}, "timestamp": "t"}
+    return json.dumps(whole | changed).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"hello",
+        b"\xff\xfe",
+        b'{"event": "\xc3\x28"}',
+        b"\xef\xbb\xbf" + told(),
+        told() + b"x",
+        told().replace(b'"1"', b"NaN"),
+        told().replace(b'"1"', b"-Infinity"),
+        told().replace(b'"1"', b"9" * 5000),
+        told().replace(b'"1"', b'"\\ud800"'),
+        told().replace(b'"1"', b'"\\udc00\\ud800"'),
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    ],
+)
+def test_what_is_not_json_is_told_so(body):
+    assert parse_envelope(body) == ({}, "Invalid JSON payload")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"null",
+        b"1",
+        b'"event"',
+        b"{}",
+        b'[{"event": {}}]',
+        told(timestamp=""),
+        told(timestamp=None),
+        told(timestamp=0),
+        b'{"timestamp": "t"}',
+        b'{"event": null, "timestamp": "t"}',
+        b'{"event": {"type": "guild.left", "data": {"guildId": "1"}}}',
+    ],
+)
+def test_what_is_no_envelope_is_told_so(body):
+    assert parse_envelope(body) == ({}, "Invalid payload structure")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "guild.left",
+        ["guild.left"],
+        {"type": "guild.left"},
+        {"data": {"guildId": "1"}},
+        {"type": "", "data": {"guildId": "1"}},
+        {"type": None, "data": {"guildId": "1"}},
+        {"type": 0, "data": {"guildId": "1"}},
+        {"type": "guild.left", "data": None},
+        {"type": "guild.left", "data": False},
+        {"type": "guild.left", "data": ""},
+    ],
+)
+def test_what_is_no_event_is_told_so(event):
+    assert parse_envelope(told(event)) == ({}, "Invalid event structure")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": 7, "data": {"guildId": "1"}},
+        {"type": ["guild.left"], "data": {"guildId": "1"}},
+        {"type": "guild.left", "data": {}},
+        {"type": "guild.left", "data": [{"guildId": "1"}]},
+        {"type": "guild.left", "data": "1"},
+    ],
+)
+def test_what_is_there_but_does_not_fit_is_let_in_and_parked_later(event):
+    assert parse_envelope(told(event))[1] is None
+    with pytest.raises(UnprocessableDelivery):
+        parse_payload(event["type"], event["data"])
+
+
+def test_data_too_deep_to_be_told_again_is_parked():
+    wire = {"guildId": "1", "more": json.loads("[" * 100 + "]" * 100)}
+
+    with pytest.raises(UnprocessableDelivery, match="nested deeper"):
+        parse_payload("guild.left", wire)
+
+
+def test_an_envelope_is_read_whole_with_what_we_do_not_know():
+    envelope, problem = parse_envelope(told(id="a", more={"b": "😀"}))
+
+    assert problem is None
+    assert envelope["more"] == {"b": "😀"}
+
+
+def test_a_proven_body_that_says_nothing_arrives_with_its_problem():
+    body = b"[]"
+    arrived = asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),))
+
+    assert isinstance(arrived, IncomingDelivery)
+    assert (arrived.problem, arrived.type) == ("Invalid payload structure", None)
+
+
+def test_long_ids_that_differ_at_the_end_are_two():
+    arrived = []
+    for end in "ab":
+        body = told(id="x" * 300 + end)
+        arrived.append(asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),)))
+
+    assert arrived[0].envelope_id != arrived[1].envelope_id
+    assert len(arrived[0].envelope_id) <= MAX_ID_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("id_", "kept"),
+    [
+        ("abc", '"abc"'),
+        (17, "17"),
+        ("17", '"17"'),
+        ("", None),
+        (None, None),
+        ({"b": 1, "a": 2}, '{"a": 2, "b": 1}'),
+    ],
+)
+def test_a_senders_own_id_is_kept(id_, kept):
+    body = told(id=id_)
+    arrived = asked(body=body, signatures=(sign(SECRET, NOON, body).encode(),))
+
+    assert isinstance(arrived, IncomingDelivery)
+    assert arrived.envelope_id == kept
+
+
+def test_the_digest_is_of_what_was_signed():
+    again = asked(now=NOON + 9)
+    later = NOON + 1
+    resigned = asked(
+        timestamps=(str(later).encode(),), signatures=(sign(SECRET, later, BODY).encode(),)
+    )
+
+    assert again.digest == asked().digest, "the same bytes are the same delivery"
+    assert resigned.digest != asked().digest

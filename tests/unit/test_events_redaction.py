@@ -1,0 +1,66 @@
+"""What was deleted goes from entries that are kept: the rest of them stays, at its place."""
+
+from __future__ import annotations
+
+import json
+
+from deskwire.events.cursor import Cursor
+from deskwire.events.frames import event_frame
+from deskwire.events.log import Entry
+from deskwire.realtime.buffer import EventBuffer
+from tests.fixtures.hub import EPOCH
+
+
+def told(position: int, type_: str, workspace: str | None = None, **data: object) -> Entry:
+    frame = event_frame(Cursor(EPOCH, position), type_, json.dumps(data), position)
+    return Entry(position, type_, ("staff",), ("user:1",), workspace, position, frame)
+
+
+def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does() -> None:
+    window = EventBuffer()
+    sent = [{"id": "f1", "name": "secret.txt"}, {"id": "f2", "name": "kept.txt"}]
+    window.append(told(1, "ticket.message_sent", line={"id": "m", "html": "Hi", "files": sent}))
+    window.append(told(2, "ticket.file_added", file=sent[0], message="m"))
+    window.append(told(3, "ticket.file_added", file=sent[1], message="m"))
+
+    window.append(told(4, "ticket.file_removed", file="f1"))
+
+    frames = [entry.frame.decode() for entry in window.entries_after(0)]
+    assert not [frame for frame in frames if "secret" in frame]
+    line, *added = (json.loads(frame.partition("data: ")[2])["data"] for frame in frames[:3])
+    assert line["line"] == {"id": "m", "html": "Hi", "files": [sent[1]]}
+    assert [each["file"]["name"] for each in added] == ["", "kept.txt"]
+
+
+def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tell() -> None:
+    window = EventBuffer()
+    una, bo = {"id": "p1", "name": "Una & Co", "picture": "/a"}, {"id": "p2", "name": "Una & Co"}
+    line = {"id": "m", "kind": "system", "html": "assigned it to Una &amp; Co", "author": bo}
+    window.append(told(1, "ticket.assigned", now={"assignee": una, "opener": bo}, line=line))
+    window.append(told(2, "ticket.message_sent", authorId="p1", authorUsername="Una & Co"))
+
+    window.append(told(3, "person.changed", person="p1", name="Una", revision=2))
+    kept = [entry.frame for entry in window.entries_after(0)]
+    window.append(told(4, "person.changed", person="p1", name="Former member", erased="p1"))
+
+    frames = [entry.frame.decode() for entry in window.entries_after(0)]
+    data = [json.loads(frame.partition("data: ")[2])["data"] for frame in frames]
+    assert b"Una & Co" in kept[1], "another name is no redaction"
+    assert data[0]["now"] == {"assignee": {"id": "p1", "name": "Former member"}, "opener": bo}
+    assert data[0]["line"] == {**line, "html": "assigned it to Former member"}
+    assert data[1]["authorUsername"] == data[2]["name"] == "Former member"
+
+
+def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
+    window = EventBuffer()
+    window.append(told(1, "ticket.created", "org:1", subject="secret"))
+    window.append(told(2, "ticket.created", "org:2", subject="kept"))
+    window.append(told(3, "member.joined", "org:1", role="member"))
+
+    window.append(told(4, "organization.deleted", "org:1", name="The Quay"))
+
+    entries = list(window.entries_after(0))
+    assert [each.position for each in entries] == [1, 2, 3, 4]
+    assert [each.channels for each in entries] == [(), ("staff",), ("staff",), ("staff",)]
+    assert [each.access_changes for each in entries] == [("user:1",)] * 4
+    assert not [each for each in entries if b"secret" in each.frame]

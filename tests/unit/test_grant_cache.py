@@ -1,0 +1,26 @@
+"""Scopes: which of the channels somebody holds belong on which stream."""
+
+from __future__ import annotations
+
+from deskwire.events.channels import STAFF_CHANNEL, Grant
+from deskwire.realtime.grant_cache import build_channel_sets
+
+OWN = Grant("user:1", None, "self")
+TEAM = Grant(STAFF_CHANNEL, None, "support_analyst")
+SERVER = Grant("guild:7", "guild:7", "role"), Grant("ticket:a", "guild:7", "opener")
+COMPANY = Grant("org:q", "org:q", "member"), Grant("ticket:b", "org:q", "watcher")
+
+
+def test_each_stream_tells_its_part_and_what_is_one_s_own() -> None:
+    held = build_channel_sets([OWN, TEAM, *SERVER, *COMPANY])
+
+    assert held.in_scope("all") == ("guild:7", "org:q", "staff", "ticket:a", "ticket:b", "user:1")
+    assert held.in_scope("guilds") == ("guild:7", "ticket:a", "user:1")
+    assert held.in_scope("requests") == ("org:q", "staff", "ticket:b", "user:1")
+
+
+def test_where_two_streams_tell_the_same_they_share_one_tuple() -> None:
+    held = build_channel_sets([OWN, *COMPANY])
+
+    assert held.requests is held.all
+    assert held.guilds == ("user:1",)

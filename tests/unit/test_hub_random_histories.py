@@ -1,0 +1,263 @@
+"""No random history of memberships, events, delays and reconnects leaks to or starves a viewer.
+
+The model: writers commit events and changes of access to a log; the hub learns of them later, in
+order; access is asked, read from what is committed at some moment, and answered at another;
+streams come, go, stall and come back with the cursor they have reached, in between everything.
+
+Leak: an event heard after the channel was lost, with no grant since. A channel that was lost and
+given again before the answer counts as never lost (architecture, decision 13), so events in
+between may be heard. Starved: a channel held without interruption from an event to the end, and
+the event never heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Collection
+from contextlib import suppress
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deskwire.events.access import Authorization
+from deskwire.events.channels import Channel, Grant
+from deskwire.events.log import Entry
+from deskwire.realtime.buffer import EventBuffer
+from deskwire.realtime.hub import Hub
+from deskwire.realtime.subscription import Caller
+from tests.fixtures.hub import EPOCH, FAR_FUTURE, FakeWriter, make_entry
+
+PEOPLE = ("ada", "dee")
+CHANNELS = ("guild:1", "guild:2")
+WEIGHTS = {
+    "say": 6, "say_two": 2, "flip": 4, "flip_all": 1, "dispatch": 5, "dispatch_all": 2,
+    "join": 2, "leave": 1, "return": 2, "read": 2, "answer": 6, "end_session": 0.3,
+}  # fmt: skip
+
+
+class HubHistory:
+    """Everything of one history."""
+
+    def __init__(self, seed: int, window: int) -> None:
+        self.random = random.Random(seed)
+        self.log: list[Entry] = []
+        self.dispatched = 0
+        self.channels_by_person: dict[str, set[Channel]] = {
+            person: set(CHANNELS) for person in PEOPLE
+        }
+        self.changes: list[tuple[int, str, Channel, bool]] = [
+            (0, person, channel, True) for person in PEOPLE for channel in CHANNELS
+        ]  # position, who, what, given
+        self.sessions = dict.fromkeys(PEOPLE, 0)
+        self.ended: dict[str, int] = {}  # session → position of the entry that ended it
+        self.gates: list[asyncio.Event] = []
+        self.writers: list[tuple[str, str, int, FakeWriter]] = []  # person, session, joined at
+        self.hub = Hub(
+            EPOCH,
+            EventBuffer(window),
+            self._authorise,
+            self._read_after,
+            max_behind=10_000,
+            slice_size=self.random.choice((1, 2, 1000)),
+        )
+
+    def session(self, person: str) -> str:
+        return f"{person}/{self.sessions[person]}"
+
+    async def _authorise(self, people: Collection[str], sessions: Collection[str]) -> Authorization:
+        await self._gate()
+        answer = Authorization(
+            {p: [Grant(c, "guild:1", "test") for c in self.channels_by_person[p]] for p in people},
+            {s: FAR_FUTURE for s in sessions if s not in self.ended},
+        )
+        await self._gate()
+        return answer
+
+    async def _read_after(self, position: int, limit: int) -> list[Entry]:
+        await self._gate()
+        return [e for e in self.log[: self.dispatched] if e.position > position][:limit]
+
+    async def _gate(self) -> None:
+        if self.random.random() < 0.5:
+            return
+        gate = asyncio.Event()
+        self.gates.append(gate)
+        await gate.wait()
+
+    def step(self, name: str) -> None:
+        getattr(self, f"_{name}")()
+
+    def _commit(self, *channels: Channel, touches: tuple[Channel, ...] = ()) -> None:
+        self.log.append(make_entry(len(self.log) + 1, *channels, touches=touches))
+
+    def _say(self) -> None:
+        self._commit(self.random.choice(CHANNELS))
+
+    def _say_two(self) -> None:
+        self._commit(*self.random.sample(CHANNELS, 2))
+
+    def _flip(self) -> None:
+        """One person gains or loses one channel."""
+        person, channel = self.random.choice(PEOPLE), self.random.choice(CHANNELS)
+        self._change(person, channel)
+        self._commit(channel, touches=(f"user:{person}",))
+
+    def _flip_all(self) -> None:
+        """A role is deleted: everybody who holds the channel loses it."""
+        channel = self.random.choice(CHANNELS)
+        for person in PEOPLE:
+            if channel in self.channels_by_person[person]:
+                self._change(person, channel)
+        self._commit(channel, touches=(channel,))
+
+    def _change(self, person: str, channel: Channel) -> None:
+        given = channel not in self.channels_by_person[person]
+        (self.channels_by_person[person].add if given else self.channels_by_person[person].discard)(
+            channel
+        )
+        self.changes.append((len(self.log) + 1, person, channel, given))
+
+    def _dispatch(self) -> None:
+        burst = self.random.randint(1, 4)
+        self.hub.publish(self.log[self.dispatched : self.dispatched + burst])
+        self.dispatched = min(len(self.log), self.dispatched + burst)
+
+    def _dispatch_all(self) -> None:
+        self.hub.publish(self.log[self.dispatched :])
+        self.dispatched = len(self.log)
+
+    def _join(self, after: int | None = None, person: str | None = None) -> None:
+        who = person or self.random.choice(PEOPLE)
+        if self.session(who) in self.ended:
+            self.sessions[who] += 1
+        session = self.session(who)
+        outlet = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
+        cursor = None if after is None else f"{EPOCH}-{after}"
+        head = self.hub.buffer.head  # of what was handed over, some may still wait
+        outlet.subscription = self.hub.subscribe(
+            Caller(who, session, FAR_FUTURE), "all", outlet, cursor
+        )
+        self.writers.append((who, session, head if after is None else after, outlet))
+
+    def _leave(self) -> None:
+        if seats := self.hub.subscriptions:
+            self.hub.unsubscribe(self.random.choice(seats))
+
+    def _return(self) -> None:
+        """A client comes back with the cursor of the last frame it received."""
+        if gone := [
+            each for each in self.writers if each[3].subscription and each[3].subscription.closed
+        ]:
+            person, _, joined, outlet = self.random.choice(gone)
+            self._join(max([joined, *outlet.positions]), person)
+
+    def _read(self) -> None:
+        for *_, outlet in self.writers:
+            if self.random.random() < 0.5:
+                outlet.drain()
+
+    def _answer(self) -> None:
+        if self.gates:
+            self.gates.pop(0).set()
+
+    def _end_session(self) -> None:
+        person = self.random.choice(PEOPLE)
+        self.ended.setdefault(self.session(person), len(self.log) + 1)
+        self._commit(f"user:{person}", touches=(f"user:{person}",))
+
+
+async def play(steps: int, seed: int, window: int) -> HubHistory:
+    world = HubHistory(seed, window)
+    task = asyncio.create_task(world.hub.run())
+    names = world.random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=steps)
+    try:
+        for name in ["join", "join", *names]:
+            world.step(name)
+            for _ in range(world.random.randint(0, 3)):
+                await asyncio.sleep(0)
+        world.step("dispatch_all")
+        for _ in range(400):  # everything is answered and read in the end
+            world.step("answer")
+            for *_, outlet in world.writers:
+                outlet.drain()
+            await asyncio.sleep(0)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task  # a hub that broke fails the test
+    return world
+
+
+def may_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
+    """Whether some channel of `said` was held at it, or was given to the person later."""
+    for channel in said.channels:
+        held = False
+        for position, who, what, gave in world.changes:
+            if (who, what) == (person, channel) and (position <= said.position or gave):
+                held = gave
+        if held or any(
+            (who, what, gave) == (person, channel, True) and position > said.position
+            for position, who, what, gave in world.changes
+        ):
+            return True
+        if any(  # the entry that takes it away may still be heard
+            (position, who, what) == (said.position, person, channel)
+            for position, who, what, _ in world.changes
+        ):
+            return True
+    return False
+
+
+def must_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
+    """Whether some channel of `said` was held before it and never lost since."""
+    for channel in said.channels:
+        mine = [c for c in world.changes if (c[1], c[2]) == (person, channel)]
+        before = [gave for position, _, _, gave in mine if position < said.position]
+        if before and before[-1] and not any(position >= said.position for position, *_ in mine):
+            return True
+    return False
+
+
+def check(world: HubHistory) -> None:
+    for person, session, joined, outlet in world.writers:
+        heard = outlet.positions
+        assert heard == sorted(set(heard)), f"{person} heard {heard}: doubled or out of order"
+        assert all(position > joined for position in heard), f"{person} heard again: {heard}"
+        for position in heard:
+            said = world.log[position - 1]
+            assert may_have_heard(world, person, said), f"{person} was leaked {position}"
+            ended = world.ended.get(session)
+            assert ended is None or position <= ended, f"{person} heard past the session's end"
+        seat = outlet.subscription
+        if seat is None or seat.closed:
+            continue
+        assert seat.live, f"{person} is still waiting"
+        assert set(seat.channels) == world.channels_by_person[person]
+        assert seat.announced_channels == seat.channels
+        reloaded = int(str(outlet.connected_frame["position"]).partition("-")[2])  # after a reset
+        for said in world.log[max(joined, reloaded) :]:
+            if must_have_heard(world, person, said):
+                assert said.position in heard, f"{person} never heard {said.position}"
+
+
+def check_counts(world: HubHistory) -> None:
+    """What was counted is what came out, whatever stood still, was taken out or caught up."""
+    counts, outlets = world.hub.stats, [outlet for *_, outlet in world.writers]
+    heard = [position for outlet in outlets for position in outlet.positions]
+    size = sum(len(world.log[position - 1].frame) for position in heard)
+    assert counts.sends + counts.replayed == len(heard)
+    assert counts.sent_bytes + counts.replayed_bytes == size
+    assert sum(counts.events.values()) == world.hub.buffer.head
+    is_open = [seat for seat in world.hub.subscriptions if not seat.closed]
+    assert counts.opened.total() == len(outlets)
+    assert counts.opened.total() - counts.closed.total() == len(is_open)
+    assert counts.close_reasons.total() == counts.closed.total()
+
+
+@settings(max_examples=settings().max_examples * 20)
+@given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
+def test_no_history_leaks_or_starves(steps: int, seed: int, window: int) -> None:
+    world = asyncio.run(play(steps, seed, window))
+    check(world)
+    check_counts(world)

@@ -1,0 +1,24 @@
+"""A pace: at once, then once per gap, and never without the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deskwire.kit.coalesce import Coalescer
+
+
+def test_many_who_ask_are_one_at_once_and_one_at_the_end_of_each_gap() -> None:
+    done = list[str]()
+    waiting = list[Callable[[], None]]()
+    pace = Coalescer(lambda: done.append("done"), 0.15, lambda _gap, act: waiting.append(act))
+
+    for _ in range(300):
+        pace.schedule()
+    assert len(done) == 1
+    waiting.pop()()
+    assert len(done) == 2
+    waiting.pop()()
+    assert (len(done), waiting) == (2, [])
+    pace.schedule()
+
+    assert len(done) == 3

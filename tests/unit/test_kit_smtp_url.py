@@ -1,0 +1,58 @@
+"""Which server takes our mail: what a setting may say, and when a password goes over the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from deskwire.kit.errors import Invalid
+from deskwire.kit.smtp_url import parse_from_address, parse_smtp_url
+
+
+def test_a_whole_url_is_read() -> None:
+    relay = parse_smtp_url("smtp://ada%40desk:p%2Fq@mail.test:2525", "desk@desk.test")
+
+    assert (relay.host, relay.port, relay.implicit_tls) == ("mail.test", 2525, False)
+    assert (relay.user, relay.password) == ("ada@desk", "p/q")
+
+
+@pytest.mark.parametrize(("url", "port"), [("smtp://mail.test", 587), ("smtps://mail.test", 465)])
+def test_the_port_is_that_of_the_scheme(url: str, port: int) -> None:
+    assert parse_smtp_url(url, "").port == port
+
+
+@pytest.mark.parametrize(
+    ("url", "start_tls"),
+    [
+        ("smtp://u:p@mail.test", True),  # refuses a server that cannot
+        ("smtp://mail.test", None),
+        ("smtp://u:p@localhost", False),
+        ("smtps://u:p@mail.test", False),  # TLS already
+    ],
+)
+def test_a_password_leaves_this_machine_only_over_tls(url: str, start_tls: bool | None) -> None:
+    assert parse_smtp_url(url, "").start_tls is start_tls
+
+
+@pytest.mark.parametrize(
+    "url", ["mail.test", "http://mail.test", "smtp:///", "smtp://h:x", "smtp://h/path"]
+)
+def test_anything_else_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_smtp_url(url, "")
+
+    assert url not in str(refusal.value)
+
+
+def test_a_password_is_not_in_the_repr() -> None:
+    assert "hunter2" not in repr(parse_smtp_url("smtp://u:hunter2@mail.test", ""))
+
+
+@pytest.mark.parametrize("text", ["desk@desk.test", "Our desk <desk@desk.test>"])
+def test_mail_may_be_from_an_address_with_or_without_a_name(text: str) -> None:
+    assert parse_from_address(text) == text
+
+
+@pytest.mark.parametrize("text", ["desk", "@desk.test", "desk@", "a@b.test\nBcc: c@d.test"])
+def test_mail_cannot_be_from_nowhere(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_from_address(text)

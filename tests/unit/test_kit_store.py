@@ -1,0 +1,214 @@
+"""The store keeps its word, of whatever it is made: whole or not at all, and never outside."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from obstore.store import LocalStore, MemoryStore
+
+from deskwire.kit.errors import Invalid
+from deskwire.kit.ids import new_id
+from deskwire.kit.object_store import BucketStore
+from deskwire.kit.open_store import open_store
+from deskwire.kit.store import CHUNK_SIZE, DiskStore, NoSuchKey, Store
+
+LATER = 2**45  # ms; after everything here
+Make = Callable[[Path], Store]
+
+A_KEY = "01a21acc-52c6-74ab-a37b-faf27373c0da"  # the same in every process that collects tests
+
+
+def on_disk(folder: Path) -> Store:
+    return DiskStore(folder / "files")
+
+
+def in_memory(_folder: Path) -> Store:
+    return BucketStore(MemoryStore(), "memory")
+
+
+def in_bucket(folder: Path) -> Store:
+    return BucketStore(LocalStore(folder / "bucket", mkdir=True), "local")
+
+
+@pytest.fixture(params=[on_disk, in_memory, in_bucket])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    make: Make = request.param
+    return make(tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path / "files")
+
+
+async def test_what_is_put_comes_back_whole_and_in_part(store: Store) -> None:
+    key, content = new_id(), os.urandom(CHUNK_SIZE * 2 + 17)
+
+    size = await store.put(key, parts_of(content))
+
+    assert size == len(content) == await store.size(key)
+    assert await read(store, key) == content
+    assert await read(store, key, 5, 10) == content[5:10]
+    assert await read(store, key, CHUNK_SIZE - 1) == content[CHUNK_SIZE - 1 :]
+    assert await read(store, key, 3, 3) == b""
+    assert await read(store, key, len(content) - 2, len(content) + 99) == content[-2:]
+
+
+async def test_an_empty_file_is_a_file(store: Store) -> None:
+    key = new_id()
+
+    assert await store.put(key, parts_of(b"")) == 0
+
+    assert await store.size(key) == 0
+    assert await read(store, key) == b""
+
+
+async def test_what_is_not_there_is_missing_before_anything_is_read(store: Store) -> None:
+    with pytest.raises(NoSuchKey):
+        await store.open(new_id())
+    with pytest.raises(NoSuchKey):
+        await store.size(new_id())
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) -> None:
+    key = new_id()
+    await store.put(key, parts_of(b"x"))
+
+    await store.delete(key)
+    await store.delete(key)
+
+    with pytest.raises(NoSuchKey):
+        await store.size(key)
+
+
+async def test_what_breaks_off_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+    key = new_id()
+
+    async def breaking() -> AsyncIterator[bytes]:
+        yield b"x" * CHUNK_SIZE
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        await store.put(key, breaking())
+
+    assert await keys_before(store, LATER) == set()
+    assert files_in(tmp_path) == []
+
+
+async def test_keys_are_listed_by_their_age(store: Store) -> None:
+    keys = {new_id(), new_id(), f"{new_id()}.thumb"}
+    for key in keys:
+        await store.put(key, parts_of(b"x"))
+
+    assert await keys_before(store, LATER) == keys
+    assert await keys_before(store, int(time.time() * 1000) - 60_000) == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", ".", "..", "../x", "/etc/passwd", "a/b", "x\0", f"{A_KEY}/..", f"{A_KEY}.",
+     f"{A_KEY}.../x", f"{A_KEY}.thumb\n", A_KEY.upper(), f"..{A_KEY}"],
+)  # fmt: skip
+async def test_a_key_never_leads_out_of_the_store(store: Store, key: str) -> None:
+    with pytest.raises(ValueError, match="not a key"):
+        await store.put(key, parts_of(b"x"))
+    with pytest.raises(ValueError, match="not a key"):
+        await store.open(key)
+    with pytest.raises(ValueError, match="not a key"):
+        await store.delete(key)
+
+
+async def test_only_the_owner_may_read_what_is_on_the_disk(disk: DiskStore, tmp_path: Path) -> None:
+    key = new_id()
+
+    await disk.put(key, parts_of(b"x"))
+
+    path = tmp_path / "files" / key[-2:] / key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_nobody_sees_half_of_it(disk: DiskStore) -> None:
+    key = new_id()
+
+    async def looking() -> AsyncIterator[bytes]:
+        yield b"half"
+        with pytest.raises(NoSuchKey):
+            await disk.size(key)
+        yield b"whole"
+
+    await disk.put(key, looking())
+
+    assert await read(disk, key) == b"halfwhole"
+
+
+async def test_what_a_killed_process_left_on_its_way_is_removed(
+    disk: DiskStore, tmp_path: Path
+) -> None:
+    left = tmp_path / "files" / "incoming" / "tmp123"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+
+    assert await keys_before(disk, 0) == set()
+    assert left.exists()
+    assert await keys_before(disk, LATER) == set()
+    assert not left.exists()
+
+
+async def test_files_of_others_in_the_folder_are_not_told(disk: DiskStore, tmp_path: Path) -> None:
+    other = tmp_path / "files" / "7f" / "notes.txt"
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+
+    assert await keys_before(disk, LATER) == set()
+
+
+def test_a_setting_names_a_folder_or_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+
+    assert repr(open_store("data/files")) == "Disk('data/files')"
+    assert repr(open_store("s3://desk/prefix")) == "Objects('s3://desk/prefix')"
+
+
+def test_a_bucket_that_cannot_be_used_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+
+    with pytest.raises(Invalid, match="FILES_URL: s3://desk/prefix cannot be used") as refused:
+        open_store("s3://desk/prefix")
+
+    assert "very-secret" not in str(refused.value)
+
+
+def test_a_bucket_without_its_client_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "deskwire.kit.object_store", None)
+
+    with pytest.raises(Invalid, match=r"pip install 'deskwire\[s3\]'"):
+        open_store("s3://desk/prefix")
+
+
+async def parts_of(content: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [each for each in folder.rglob("*") if each.is_file()]
+
+
+async def read(store: Store, key: str, start: int = 0, end: int | None = None) -> bytes:
+    return b"".join([chunk async for chunk in await store.open(key, start, end)])
+
+
+async def keys_before(store: Store, at: int) -> set[str]:
+    return {key async for keys in store.list_keys_before(at) for key in keys}

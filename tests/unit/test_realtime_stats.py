@@ -1,0 +1,232 @@
+"""What a hub counts: exactly what was written, and why each stream began and ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from deskwire.kit.timing import BUCKET_BOUNDS, DurationHistogram, TimedThreadPool, measure_loop_lag
+from deskwire.realtime.stats import HubStats
+from tests.fixtures.hub import FakeWriter, HubFixture, make_entry, running_hub
+
+
+def sent(counts: HubStats) -> tuple[int, int]:
+    return counts.sends, counts.sent_bytes
+
+
+def received(*outlets: FakeWriter) -> tuple[int, int]:
+    """Events and their bytes, as they came out."""
+    blocks = [block + b"\n\n" for each in outlets for block in each.data.split(b"\n\n")]
+    events = [block for block in blocks if b'"type":"ticket.updated"' in block]
+    return len(events), sum(map(len, events))
+
+
+async def test_an_event_counts_once_for_each_stream_that_hears_it():
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
+        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        await bench.wait_until_idle()
+
+        bench.publish("guild:1")
+
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 2
+        assert bench.hub.stats.events == {"ticket.updated": 1}
+
+
+async def test_a_burst_counts_what_each_stream_hears_of_it():
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {
+            "ada": {"guild:1", "guild:2"},
+            "bo": {"guild:1"},
+            "cy": {"guild:2"},
+        }
+        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        await bench.wait_until_idle()
+
+        burst = [
+            make_entry(1, "guild:1"),
+            make_entry(2, "guild:2"),
+            make_entry(3, "guild:1", "guild:2"),
+        ]
+        bench.hub.publish([*burst, make_entry(4, "guild:9")])
+
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 7
+        assert bench.hub.stats.events == {"ticket.updated": 4}
+        assert sum(bench.hub.stats.fanout_durations.read()[0]) == 1
+
+
+async def test_streams_on_several_channels_of_an_event_count_once():
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {
+            "ada": {"guild:1", "ticket:7", "user:ada"},
+            "bo": {"guild:1", "ticket:7"},
+            "cy": {"ticket:7", "user:ada"},
+            "mo": {"guild:1"},
+            "una": {"user:ada"},
+            "eve": {"guild:2"},
+        }
+        outlets = [bench.open_stream(person) for person in bench.channels_by_person]
+        await bench.wait_until_idle()
+
+        bench.publish("ticket:7", "user:ada", "guild:1")
+        bench.publish("ticket:7", "guild:9", "guild:1")
+
+        assert sent(bench.hub.stats) == received(*outlets)
+        assert bench.hub.stats.sends == 5 + 4
+
+
+async def test_what_a_stream_that_stands_still_hears_later_counts_then():
+    async with running_hub(HubFixture()) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
+        ada, bo = bench.open_stream("ada"), bench.open_stream("bo")
+        await bench.wait_until_idle()
+        assert bo.subscription is not None
+        bench.hub.pause(bo.subscription)
+
+        bench.publish("guild:1")
+        bench.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
+        assert sent(bench.hub.stats) == received(ada)
+        bench.hub.resume(bo.subscription)
+        await bench.wait_until_idle()
+
+        counts = bench.hub.stats
+        assert sent(counts) == received(ada)
+        assert (counts.replayed, counts.replayed_bytes) == received(bo)
+        assert bo.positions == [1, 2, 3]
+
+
+async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with running_hub(HubFixture(streams_per_person=2)) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}}
+        oldest, left, broken = (bench.open_stream("ada") for _ in range(3))
+        await bench.wait_until_idle()
+        other = bench.open_stream("eve", session="t")
+        bench.sessions.pop("t")
+        await bench.wait_until_idle()
+        assert left.subscription
+        monkeypatch.setattr(broken, "write", BrokenWriter.write)
+        bench.publish("guild:1")
+        bench.hub.unsubscribe(left.subscription)
+        bench.hub.unsubscribe(left.subscription)
+
+        counts = bench.hub.stats
+        assert oldest.ended
+        assert other.ended
+        assert counts.close_reasons == {
+            "too-many-streams": 1,
+            "signed-out": 1,
+            "broken": 1,
+            "left": 1,
+        }
+        assert counts.opened == counts.closed == {"all": 4}
+
+
+async def test_a_drain_is_a_reason_too():
+    async with running_hub(HubFixture()) as bench:
+        bench.open_stream("ada")
+
+        bench.hub.drain()
+
+        assert bench.hub.stats.close_reasons == {"restart": 1}
+
+
+async def test_a_slow_stream_is_let_go_and_comes_back_because_of_it():
+    async with running_hub(HubFixture(buffer_bytes=1500)) as bench:
+        bench.channels_by_person = {"ada": {"guild:1"}}
+        slow = bench.open_stream("ada")
+        await bench.wait_until_idle()
+        assert slow.subscription
+        bench.hub.pause(slow.subscription)
+        for _ in range(10):
+            bench.publish("guild:1")
+        bench.hub.resume(slow.subscription)
+        bench.open_stream("ada", after=0)
+        await bench.wait_until_idle()
+
+        counts = bench.hub.stats
+        assert counts.close_reasons == {"slow": 1}
+        assert counts.starts == {("live", None): 1, ("resumed", "slow"): 1}
+
+
+async def test_resumes_and_resets_are_counted_by_how_and_why():
+    async with running_hub(HubFixture()) as bench:
+        bench.publish("guild:1")
+        for after in (None, 1, 2, "ffffffff-1", "nonsense"):
+            bench.open_stream("ada", after)
+        await bench.wait_until_idle()
+
+        assert bench.hub.stats.starts == {
+            ("live", None): 1,
+            ("resumed", None): 1,
+            ("reset", "future"): 1,
+            ("reset", "epoch"): 1,
+            ("reset", "unreadable"): 1,
+        }
+
+
+async def test_streams_wait_until_access_has_answered():
+    async with running_hub(HubFixture()) as bench:
+        bench.answer_gate = asyncio.Event()
+        bench.open_stream("ada")
+        bench.open_stream("ada")
+        bench.open_stream("bo")
+        await bench.wait_until_idle()
+        assert bench.hub.awaiting_access == 3
+
+        bench.answer_gate.set()
+        await bench.wait_until_idle()
+
+        assert bench.hub.awaiting_access == 0
+
+
+def test_a_duration_is_in_the_first_bucket_that_holds_it():
+    durations = DurationHistogram()
+
+    for seconds in (0.0, BUCKET_BOUNDS[0], BUCKET_BOUNDS[1], 60.0):
+        durations.observe(seconds)
+
+    counts, total = durations.read()
+    assert counts == [2, 1, *[0] * (len(BUCKET_BOUNDS) - 2), 1]
+    assert total == 60.0 + BUCKET_BOUNDS[0] + BUCKET_BOUNDS[1]
+
+
+def test_threads_time_what_they_run_also_where_it_fails():
+    threads = TimedThreadPool(1, name="test")
+
+    assert threads.submit(divmod, 7, 2).result() == (3, 1)
+    assert isinstance(threads.submit(divmod, 7, 0).exception(), ZeroDivisionError)
+
+    threads.shutdown()
+    for durations in (threads.wait_times, threads.run_times):
+        assert sum(durations.read()[0]) == 2
+
+
+async def test_the_loop_is_as_late_as_what_is_due_in_it():
+    lags, time = DurationHistogram(), [0.0]
+    late = iter((0.0, 0.2, 0.0))
+
+    async def sleep(seconds: float) -> None:
+        try:
+            time[0] += seconds + next(late)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+    watching = asyncio.ensure_future(measure_loop_lag(lags, clock=lambda: time[0], sleep=sleep))
+    await asyncio.gather(watching, return_exceptions=True)
+
+    counts, total = lags.read()
+    assert sum(counts) == 3
+    assert abs(total - 0.2) < 1e-9
+
+
+class BrokenWriter:
+    """A way out that fails."""
+
+    @staticmethod
+    def write(_data: bytes) -> None:
+        raise OSError("the other side is gone")

@@ -1,0 +1,121 @@
+"""Small pictures: right where they can be made, and nothing worse than none where not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker, parse_output
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+async def test_a_picture_becomes_a_small_one(kind: str) -> None:
+    small = await shrink(drawn(1000, 500, kind))
+
+    assert small is not None
+    assert (small.original_width, small.original_height) == (1000, 500)
+    with Image.open(io.BytesIO(small.webp)) as image:
+        assert (image.format, image.size) == ("WEBP", (480, 240))
+
+
+async def test_a_photograph_stands_upright_and_tells_nothing_of_its_camera() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned
+    exif[0x010F] = "Secret Camera"
+
+    small = await shrink(drawn(1000, 500, "JPEG", exif=exif))
+
+    assert small is not None
+    assert (small.original_width, small.original_height) == (500, 1000)
+    with Image.open(io.BytesIO(small.webp)) as image:
+        assert image.size == (240, 480)
+        assert not image.getexif()
+    assert b"Secret" not in small.webp
+
+
+async def test_a_bomb_is_not_opened() -> None:
+    assert await shrink(bomb(50_000, 50_000)) is None
+    assert await shrink(bomb(7_000, 7_000)) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"x" * 99, b"<svg/>", b"%!PS-Adobe-3.0 EPSF-3.0\n",
+     b"RIFF\xff\xff\xff\xffWEBPVP8L" + b"\xff" * 50],
+)  # fmt: skip
+async def test_what_is_no_picture_has_no_small_one(content: bytes) -> None:
+    assert await shrink(content) is None
+
+
+async def test_half_a_picture_has_no_small_one() -> None:
+    assert await shrink(drawn(1000, 500, "PNG")[:200]) is None
+
+
+async def test_one_that_takes_for_ever_is_killed_and_the_next_has_its_turn(tmp_path: Path) -> None:
+    program = tmp_path / "stuck.py"
+    program.write_text("import time\nwhile True: time.sleep(60)\n")
+    pictures = ThumbnailMaker(timeout=0.3, script=program)
+
+    assert await pictures.make_thumbnail(once(b"x" * 1_000_000)) is None
+    assert await pictures.make_thumbnail(once(b"x")) is None
+
+
+async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> None:
+    program = tmp_path / "loud.py"
+    program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
+
+    assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
+
+
+async def test_it_is_told_nothing_of_the_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOT_WEBHOOK_SECRET", "very-secret")
+    program = tmp_path / "nosy.py"
+    program.write_text("import os\nprint('1 1\\nRIFF', 'BOT_WEBHOOK_SECRET' in os.environ)\n")
+
+    small = await ThumbnailMaker(script=program).make_thumbnail(once(b"x"))
+
+    assert small is not None
+    assert small.webp == b"RIFF False\n"
+
+
+@pytest.mark.parametrize("answer", [b"", b"1 1\n", b"1 1 1\nRIFF", b"x y\nRIFF", b"RIFF"])
+def test_an_answer_in_another_form_is_none(answer: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_output(answer)
+
+
+async def shrink(content: bytes) -> Thumbnail | None:
+    return await ThumbnailMaker().make_thumbnail(once(content))
+
+
+async def once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def drawn(width: int, height: int, kind: str, exif: Image.Exif | None = None) -> bytes:
+    """A picture in colours."""
+    made = io.BytesIO()
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    image.save(made, kind, **({} if exif is None else {"exif": exif}))
+    return made.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of very many pixels in few bytes."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        sum_ = zlib.crc32(name + data)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", sum_)
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0" * 1_000_000)
+    start = b"\x89PNG\r\n\x1a\n"
+    return start + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
