@@ -1,7 +1,7 @@
-// Bundles the store and the theme switch into what the server serves.
-import { build } from "esbuild";
+// Bundles the client store and the theme switch into the files the server serves; `--watch` goes on.
+import { build, context } from "esbuild";
 
-await build({
+const options = {
   entryPoints: { app: "src/main.ts", chart: "src/chart.ts", theme: "src/theme.ts" },
   outdir: "../src/deskwire/web/static/dist",
   bundle: true,
@@ -10,4 +10,11 @@ await build({
   target: "es2022",
   legalComments: "eof",
   logLevel: "warning",
-});
+};
+
+if (process.argv.includes("--watch")) {
+  const watching = await context({ ...options, logLevel: "info" });
+  await watching.watch();
+} else {
+  await build(options);
+}
