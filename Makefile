@@ -12,7 +12,7 @@ help:
 	@echo "make bench      measure this machine (ARGS='--against COMMIT door' compares two commits)"
 	@echo "make lint       style, types, generated files"
 	@echo "make hooks      run the parts of lint before each commit"
-	@echo "make generate   write what is derived from the event catalogue"
+	@echo "make generate   write what is derived: event types and docs, the folder map"
 	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
 	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
 	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
@@ -46,6 +46,7 @@ lint:
 	.venv/bin/mypy
 	@scripts/set_up npm check
 	.venv/bin/python -m deskwire.events.types.generate --check
+	.venv/bin/python scripts/folder_map.py --check
 	.venv/bin/python scripts/extract_messages.py --check
 
 hooks:
@@ -55,6 +56,7 @@ hooks:
 generate:
 	@scripts/set_up dev
 	.venv/bin/python -m deskwire.events.types.generate
+	.venv/bin/python scripts/folder_map.py
 
 catalogue:
 	@scripts/set_up dev
