@@ -1,7 +1,7 @@
 """Write the folder map of docs/architecture.md from the first sentences of the modules.
 
-    folder_map.py            rewrites the part between the two markers
-    folder_map.py --check    exits 1 if that part is stale
+folder_map.py            rewrites the part between the two markers
+folder_map.py --check    exits 1 if that part is stale
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def render_folder(folder: Path, base: Path, name: str) -> Iterator[str]:
     """Yield the lines of a folder and then those of the folders in it."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".py", ".ts"))
     rows = [
-        f"| `{path.name}` | {purpose} |"
+        f"| [{path.name}](../{path.relative_to(ROOT).as_posix()}) | {purpose} |"
         for path in files
         if path.name != "__init__.py" and (purpose := read_purpose(path))
     ]

@@ -61,6 +61,8 @@ def main(arguments: Sequence[str]) -> int:
                 set_up("dev", with_frontend=not _serves_no_page(chosen))
                 if not chosen:
                     run_frontend_script("test")
+                elif not _serves_no_page(chosen):
+                    run_frontend_script("build:tests")  # what the browser tests put into pages
             case ["npm", script]:
                 run_frontend_script(script)
             case _:

@@ -177,9 +177,11 @@ def test_a_ticket_that_was_another_before(blank_page: Page, before: str, name: s
 
 
 REQUEST_ROWS = """
-<template data-of="ticket-row">{{ requests.row(EMPTY, of_all=true, by_label=list) }}</template>
+<template data-of="ticket-row">
+{{ requests.row(EMPTY, shows_organization=true, label_url_prefix=list) }}</template>
 <ul id="told" data-list="tickets"></ul>
-<ul id="rendered">{{ requests.row(now, held, revision, of_all=true, by_label=list) }}</ul>"""
+<ul id="rendered">
+{{ requests.row(now, held, revision, shows_organization=true, label_url_prefix=list) }}</ul>"""
 
 
 @pytest.mark.parametrize("name", ["everything", "nulls", "hostile", "long"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.contracts.source_files import ROOT
+from tests.contracts.source_files import REPOSITORY_ROOT
 
 LIST_IMPORTED = (
     "import sys, tests.conftest; "
@@ -16,7 +16,7 @@ LIST_IMPORTED = (
 def test_the_tests_conftest_imports_nothing_of_deskwire() -> None:
     run = subprocess.run(
         [sys.executable, "-c", LIST_IMPORTED],
-        cwd=ROOT,
+        cwd=REPOSITORY_ROOT,
         check=True,
         capture_output=True,
         text=True,
