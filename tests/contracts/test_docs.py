@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from scripts import folder_map
 
 from deskwire.cli.main import app
 from tests.contracts.source_files import (
@@ -234,3 +235,9 @@ def names_of(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return {node.target.id}
     return set()
+
+
+def test_the_folder_map_is_fresh() -> None:
+    page = read_file("docs/architecture.md")
+
+    assert folder_map.replace_map(page) == page, "docs/architecture.md is stale: run make generate"
