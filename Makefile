@@ -2,14 +2,17 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench lint generate catalogue lock clean distclean
+.PHONY: help run watch test campaign bench lint hooks generate catalogue lock clean distclean
 
 help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
-	@echo "make test       every test (ARGS='-k door' chooses)"
+	@echo "make watch      the demo, restarted and rebuilt as you edit"
+	@echo "make test       every test (ARGS='tests/unit/test_hub.py' or ARGS='-k door' chooses)"
+	@echo "make campaign   what is too slow for every run (NAME=kills; without NAME: the list)"
 	@echo "make bench      measure this machine (ARGS='--against COMMIT door' compares two commits)"
 	@echo "make lint       style, types, generated files"
-	@echo "make generate   write what is derived from the event catalogue"
+	@echo "make hooks      run the parts of lint before each commit"
+	@echo "make generate   write what is derived: event types and docs, the folder map"
 	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
 	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
 	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
@@ -20,10 +23,17 @@ run:
 	@scripts/set_up run
 	@exec .venv/bin/deskwire demo
 
-test:
+watch:
 	@scripts/set_up dev
-	@scripts/set_up npm test
+	@exec .venv/bin/python scripts/watch.py
+
+test:
+	@scripts/set_up test $(ARGS)
 	@exec .venv/bin/python scripts/run_tests.py $(ARGS)
+
+campaign:
+	@scripts/set_up dev
+	@exec .venv/bin/python scripts/run_campaign.py $(NAME)
 
 bench:
 	@scripts/set_up dev
@@ -36,11 +46,17 @@ lint:
 	.venv/bin/mypy
 	@scripts/set_up npm check
 	.venv/bin/python -m deskwire.events.types.generate --check
+	.venv/bin/python scripts/folder_map.py --check
 	.venv/bin/python scripts/extract_messages.py --check
+
+hooks:
+	@scripts/set_up dev
+	.venv/bin/pre-commit install
 
 generate:
 	@scripts/set_up dev
 	.venv/bin/python -m deskwire.events.types.generate
+	.venv/bin/python scripts/folder_map.py
 
 catalogue:
 	@scripts/set_up dev

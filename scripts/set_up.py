@@ -2,6 +2,8 @@
 
     set_up.py run          what `deskwire` needs to run
     set_up.py dev          what testing, checking and building need beside it
+    set_up.py test [ARG…]  the same, and the front end's own tests when no ARG chooses tests;
+                           without the front end if every ARG names tests that never serve it
     set_up.py npm SCRIPT   one of the front end's scripts, after its packages are there
 
 Each step notes a digest of what it was made from and is left out while that stays the same, so a
@@ -34,6 +36,7 @@ LOCKS = {
     "dev": ("requirements-dev.lock", "requirements.lock"),
 }
 NODE_LOCK = "requirements-node.lock"
+PAGELESS_TESTS = ("tests/unit/", "tests/db/")  # they never serve the built front end
 
 LAUNCHER = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
@@ -54,9 +57,14 @@ def main(arguments: Sequence[str]) -> int:
         match list(arguments):
             case [("run" | "dev") as kind]:
                 set_up(kind)
+            case ["test", *chosen]:
+                set_up("dev", with_frontend=not _serves_no_page(chosen))
+                if not chosen:
+                    run_frontend_script("test")
+                elif not _serves_no_page(chosen):
+                    run_frontend_script("build:tests")  # what the browser tests put into pages
             case ["npm", script]:
-                ensure_packages()
-                run_npm("run", script)
+                run_frontend_script(script)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
@@ -71,12 +79,24 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def set_up(kind: str) -> None:
-    """Everything `make run` or `make test` stands on."""
+def set_up(kind: str, *, with_frontend: bool = True) -> None:
+    """Make everything that `make run` or `make test` needs."""
     ensure_venv()
     ensure_locked(*LOCKS[kind])
     ensure_project()
-    ensure_frontend()
+    if with_frontend:
+        ensure_frontend()
+
+
+def run_frontend_script(name: str) -> None:
+    """Run a script of frontend/package.json, after installing its packages."""
+    ensure_packages()
+    run_npm("run", name)
+
+
+def _serves_no_page(chosen: Sequence[str]) -> bool:
+    paths = [each for each in chosen if each.startswith("tests/")]
+    return bool(paths) and all(each.startswith(PAGELESS_TESTS) for each in paths)
 
 
 def ensure_venv() -> None:

@@ -1,18 +1,24 @@
-"""What every test stands on: one event loop, no network but loopback, quick or thorough search."""
+"""Set up what every test needs: one event loop, loopback only, the search profile, the database.
+
+Imports nothing of Deskwire, so that a unit test starts as fast as what it tests: the fixtures
+that need a server import it when they are used.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.fixtures.databases import DATABASE_KINDS, DatabaseKind, use_database_kind
-from tests.fixtures.guild import GuildFixture
-from tests.fixtures.server import Server, running_server
+from tests.fixtures.database_kind import DATABASE_KINDS, DatabaseKind, use_database_kind
+
+if TYPE_CHECKING:
+    from tests.fixtures.guild import GuildFixture
+    from tests.fixtures.server import Server
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
@@ -61,12 +67,16 @@ def database(request: pytest.FixtureRequest) -> Iterator[DatabaseKind]:
 
 @pytest.fixture(scope="session")
 def server(database: DatabaseKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server for all tests that do not need one of their own."""
+    """Share a real server between all tests that do not need one of their own."""
+    from tests.fixtures.server import running_server
+
     with running_server(tmp_path_factory.mktemp(f"server-{database}"), SSE_DEBUG="true") as started:
         yield started
 
 
 @pytest.fixture
 def guild(server: Server) -> GuildFixture:
-    """A guild of its own on that server."""
+    """Give the test a guild of its own on the shared server."""
+    from tests.fixtures.guild import GuildFixture
+
     return GuildFixture(server)

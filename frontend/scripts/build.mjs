@@ -1,8 +1,8 @@
-// Bundles the store and the theme switch into what the server serves.
-import { build } from "esbuild";
+// Bundle the scripts that the server serves; `--watch` rebuilds them on every change.
+import { build, context } from "esbuild";
 
-await build({
-  entryPoints: { app: "src/main.ts", chart: "src/chart.ts", theme: "src/theme.ts" },
+const options = {
+  entryPoints: { app: "src/main.ts", chart: "src/ui/chart.ts", theme: "src/ui/theme.ts" },
   outdir: "../src/deskwire/web/static/dist",
   bundle: true,
   minify: true,
@@ -10,4 +10,11 @@ await build({
   target: "es2022",
   legalComments: "eof",
   logLevel: "warning",
-});
+};
+
+if (process.argv.includes("--watch")) {
+  const watching = await context({ ...options, logLevel: "info" });
+  await watching.watch();
+} else {
+  await build(options);
+}

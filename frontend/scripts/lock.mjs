@@ -1,4 +1,4 @@
-// Strips every address from package-lock.json: a lock names versions and digests, never a host.
+// Strip every URL from package-lock.json: the lock names versions and digests, never a host.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const file = new URL("../package-lock.json", import.meta.url);
@@ -9,7 +9,7 @@ for (const entry of Object.values(lock.packages)) {
 }
 const text = JSON.stringify(lock, null, 2) + "\n";
 if (text.includes("://")) {
-  console.error("package-lock.json still holds an address: teach scripts/lock.mjs its field");
+  console.error("package-lock.json still has a URL: add its field to scripts/lock.mjs");
   process.exit(1);
 }
 writeFileSync(file, text);

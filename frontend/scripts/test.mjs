@@ -1,4 +1,4 @@
-// Bundles the tests and runs them with node's own runner; and what the browser tests put into pages.
+// Bundle the tests and what browser tests load into pages, and run them; `--build` only bundles.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
@@ -17,13 +17,14 @@ await build({
   logLevel: "warning",
 });
 await build({
-  entryPoints: ["test/browser/teller.ts"],
-  outfile: "build/browser/teller.js",
+  entryPoints: ["test/browser/page_functions.ts"],
+  outfile: "build/browser/page_functions.js",
   bundle: true,
   format: "iife",
   target: "es2022",
   logLevel: "warning",
 });
+if (process.argv.includes("--build")) process.exit(0);
 const files = tests.map((name) => `${out}/${name.replace(/\.ts$/, ".mjs")}`);
 const run = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" });
 process.exit(run.status ?? 1);

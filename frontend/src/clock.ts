@@ -1,36 +1,37 @@
-// Time and chance as arguments, so that tests own both.
+// Inject time and randomness, so that tests control both.
 
 export type Cancel = () => void;
 
 export interface Clock {
-  /** Milliseconds since 1970. The wall clock: unlike `performance.now` it runs on in sleep. */
+  /** Return milliseconds since 1970. Unlike `performance.now`, it advances during sleep. */
   now(): number;
-  after(ms: number, act: () => void): Cancel;
-  /** In [0, 1). */
+  /** Call back once after `ms`, unless cancelled. */
+  after(ms: number, callback: () => void): Cancel;
+  /** Return a number in [0, 1). */
   random(): number;
 }
 
-/** Acts every `ms` until it is cancelled; also from within. */
-export function every(clock: Clock, ms: number, act: () => void): Cancel {
-  let isOver = false;
+/** Call back every `ms` until cancelled, which the callback itself may do. */
+export function every(clock: Clock, ms: number, callback: () => void): Cancel {
+  let isCancelled = false;
   let cancel: Cancel = () => {};
-  const again = (): void => {
+  const schedule = (): void => {
     cancel = clock.after(ms, () => {
-      act();
-      if (!isOver) again();
+      callback();
+      if (!isCancelled) schedule();
     });
   };
-  again();
+  schedule();
   return () => {
-    isOver = true;
+    isCancelled = true;
     cancel();
   };
 }
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  after(ms, act) {
-    const timer = setTimeout(act, ms);
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
   },
   random: () => Math.random(),

@@ -1,158 +1,173 @@
-// Starts the store on a page and gives it the browser: the only file that wires.
+// Start the page: build the store, the stream and the forms, and give them the browser's functions.
 
-import { watchFiles } from "./attach";
 import { realClock } from "./clock";
-import { type Answer, Compose } from "./compose";
-import { watchCopying } from "./copying";
-import { forgetDraft, keepDraft, restoreDrafts } from "./drafts";
-import { Filing } from "./filing";
-import { configureHtmx, processHtmx, watchForms } from "./forms";
-import type { FragmentAnswer } from "./fragments";
-import { isOwnStream } from "./held";
-import { watchInPlace } from "./inplace";
-import { closeMenus, leaveMenu } from "./menus";
+import { deleteDraft, restoreDrafts, saveDraft } from "./forms/drafts";
+import { watchFileInputs } from "./forms/file_picker";
+import { configureHtmx, processHtmx, watchHtmxForms } from "./forms/htmx";
+import { watchInlineEdit } from "./forms/inline_edit";
+import { ReplyForms } from "./forms/reply_form";
+import { RequestForms } from "./forms/request_form";
+import { postBody, type SubmitResult, uploadFile } from "./forms/sending";
+import { loadCatalog } from "./i18n";
+import { isOwnStream } from "./model/channels";
 import { type Page, readPage } from "./page";
-import { judgeSession } from "./posts";
-import * as room from "./room";
-import { markUnread } from "./screen";
-import { send, upload } from "./sending";
-import { speak } from "./speech";
-import { Store } from "./store";
-import { type Listener, type Live, type Outside, Stream } from "./stream";
-import { Tabs } from "./tabs";
-import { setZone } from "./times";
+import type { FragmentResponse } from "./store/fragments";
+import { Store } from "./store/store";
+import { SharedStream, type TabEnvironment } from "./stream/leader";
+import {
+  Stream,
+  type StreamConnection,
+  type StreamEnvironment,
+  type StreamListener,
+} from "./stream/stream";
+import * as tabChannel from "./stream/tab_channel";
+import { compareSessions } from "./stream/tab_messages";
+import { watchCopyButtons } from "./ui/clipboard";
+import { setUnread } from "./ui/dom";
+import { closeMenus, dismissMenu } from "./ui/menus";
+import { setTimeZone } from "./ui/times";
 
-const SIGN_IN = "/sign-in";
-const ANSWERED = 5000; // ms in which a form that ends its own session is answered
+const SIGN_IN_URL = "/sign-in";
+const FORM_ANSWER_TIMEOUT = 5000; // ms; a form that ends its session redirects by then
 
 configureHtmx();
-speak(document);
-start(readPage(document.documentElement));
+loadCatalog(document);
+startPage(readPage(document.documentElement));
 
-function start(page: Page): void {
-  setZone(page.zone);
-  let live: Live | null = null;
-  let isGoing = false; // a form is on its way as a page, and its answer says where to
-  addEventListener("submit", (event) => (isGoing ||= !event.defaultPrevented));
-  let replied: (ticket: string) => void = () => {};
+function startPage(page: Page): void {
+  setTimeZone(page.timeZone);
+  let connection: StreamConnection | null = null;
+  let isNavigating = false; // a form was submitted as a page; its response decides where to go
+  addEventListener("submit", (event) => (isNavigating ||= !event.defaultPrevented));
+  let onOtherReply: (ticket: string) => void = () => {};
   const log = (line: string): void => {
-    const isHeardOf = live instanceof Tabs && !live.isLeader;
-    say(isHeardOf ? `${line} (through another tab)` : line);
+    const isFollower = connection instanceof SharedStream && !connection.isLeader;
+    logLine(isFollower ? `${line} (through another tab)` : line);
   };
   const store = new Store(page, realClock, {
     fetchFragment,
-    process: processHtmx,
-    leave: () => void realClock.after(isGoing ? ANSWERED : 0, () => location.assign(SIGN_IN)),
+    processHtmx,
+    goToSignIn: () =>
+      void realClock.after(isNavigating ? FORM_ANSWER_TIMEOUT : 0, () =>
+        location.assign(SIGN_IN_URL),
+      ),
     isVisible: () => document.visibilityState === "visible",
     log,
-    replied: (ticket) => replied(ticket),
+    onReply: (ticket) => onOtherReply(ticket),
   });
-  if (page.stream) live = listen(page, page.stream, store, log);
+  if (page.streamUrl) connection = openConnection(page, page.streamUrl, store, log);
   store.start();
-  const compose = new Compose(store.screen, post, upload, () => realClock.now());
-  replied = (ticket) => {
-    compose.collide(ticket);
-    noteReply(ticket);
+  const replyForms = new ReplyForms(store.renderer, postFields, uploadFile, () => realClock.now());
+  onOtherReply = (ticket) => {
+    replyForms.showCollision(ticket);
+    onReply(ticket);
   };
-  watchWriting(compose, new Filing(upload, sendNow, letBeSent));
-  watchFiles();
-  watchCopying();
-  watchInPlace(fetchFragment, processHtmx);
-  watchForms(store, realClock, () => live?.state === "live");
-  watchReader(store);
-  if (live) watchBrowser(live, store);
-  live?.start();
-  watchSession(page, live);
+  watchMessageForms(replyForms, new RequestForms(uploadFile, submitAsPage, allowSubmit));
+  watchFileInputs();
+  watchCopyButtons();
+  watchInlineEdit(fetchFragment, processHtmx);
+  watchHtmxForms(store, realClock, () => connection?.state === "live");
+  watchDismissals(store);
+  if (connection) watchTabLifecycle(connection, store);
+  connection?.start();
+  watchSession(page, connection);
 }
 
-/** Where frames come from: one stream for all tabs where the browser can, else one of its own. */
-function listen(page: Page, url: string, store: Store, log: Outside["log"]): Live {
-  const outside: Outside = {
-    open: (from) => new EventSource(from),
-    probe,
+/** Share one stream with the other tabs; without Web Locks, open one for this tab alone. */
+function openConnection(
+  page: Page,
+  url: string,
+  store: Store,
+  log: StreamEnvironment["log"],
+): StreamConnection {
+  const streamEnvironment: StreamEnvironment = {
+    openEventSource: (from) => new EventSource(from),
+    probeStatus,
     isOnline: () => navigator.onLine,
-    isOurs: (channels) => isOwnStream(channels, page.actors),
+    belongsToReader: (channels) => isOwnStream(channels, page.readerIds),
     log,
   };
-  const open = (cursor: string | null, listener: Listener): Stream =>
-    new Stream(url, cursor, realClock, outside, listener);
-  if (page.session === null || !room.canShare()) return open(page.cursor, tellingAll(store));
-  const name = room.roomName(page.session, url);
+  const open = (cursor: string | null, listener: StreamListener): Stream =>
+    new Stream(url, cursor, realClock, streamEnvironment, listener);
+  if (page.sessionId === null || !tabChannel.canShareStream())
+    return open(page.cursor, createUnsharedListener(store));
+  const name = tabChannel.channelName(page.sessionId, url);
   const { channels } = page;
-  const own = {
-    tab: room.tabName(),
+  const tabEnvironment: TabEnvironment = {
+    tabId: tabChannel.createTabId(),
     channels,
-    lock: room.openLock(name),
-    openWire: (take: Parameters<typeof room.openWire>[1]) => room.openWire(name, take),
+    lock: tabChannel.openLeaderLock(name),
+    openChannel: (onMessage) => tabChannel.openTabChannel(name, onMessage),
     openStream: open,
-    attention: room.watchAttention(),
-    log: say, // of the tabs themselves, so it needs no mark
+    readAttention: tabChannel.watchAttention(),
+    log: logLine, // about the tab itself, so without "(through another tab)"
   };
-  return new Tabs(page.cursor, realClock, own, store);
+  return new SharedStream(page.cursor, realClock, tabEnvironment, store);
 }
 
-/** A tab that shares nothing shows every toast. */
-function tellingAll(store: Store): Listener {
+/** Show every toast in a tab that has its own stream. */
+function createUnsharedListener(store: Store): StreamListener {
   return {
-    hear(frame) {
-      store.hear(frame);
-      if (frame.name === "event") store.tell(frame);
+    onFrame(frame) {
+      store.onFrame(frame);
+      if (frame.name === "event") store.showToast(frame);
     },
-    show: (state) => store.show(state),
+    onStateChange: (state) => store.onStateChange(state),
   };
 }
 
-async function probe(url: string): Promise<number> {
+async function probeStatus(url: string): Promise<number> {
   return (await fetch(url, { method: "HEAD", cache: "no-store" })).status;
 }
 
-function watchBrowser(live: Live, store: Store): void {
-  const look = (): void => {
+function watchTabLifecycle(connection: StreamConnection, store: Store): void {
+  const onAttention = (): void => {
     if (document.hidden) {
-      live.rest();
+      connection.onHidden();
     } else {
-      live.wake();
+      connection.wake();
       store.fragments.wake();
     }
   };
-  document.addEventListener("visibilitychange", look);
-  addEventListener("focus", look);
-  addEventListener("online", () => live.wake());
-  addEventListener("offline", () => live.sleep());
-  // A frozen tab keeps its lock and answers nobody, so it leaves while it still can.
-  addEventListener("pagehide", () => live.stop());
-  document.addEventListener("freeze", () => live.stop());
-  document.addEventListener("resume", () => live.start());
+  document.addEventListener("visibilitychange", onAttention);
+  addEventListener("focus", onAttention);
+  addEventListener("online", () => connection.wake());
+  addEventListener("offline", () => connection.onOffline());
+  // A frozen tab would keep the lock without answering, so it releases it before.
+  addEventListener("pagehide", () => connection.stop());
+  document.addEventListener("freeze", () => connection.stop());
+  document.addEventListener("resume", () => connection.start());
   addEventListener("pageshow", (event) => {
-    if (event.persisted) live.start();
+    if (event.persisted) connection.start();
   });
 }
 
-/** Somebody else signed in or out in this browser: what is shown here is not theirs. */
-function watchSession({ session, stream }: Page, live: Live | null): void {
-  const tell = room.openPorch(session, (other) => {
-    const verdict = judgeSession(session, other);
-    if (verdict === "leave") drop(live, location.pathname + location.search);
-    else if (verdict === "tell") tell();
-    else if (verdict === "ask" && stream && live?.state !== "signed-out") void ask(stream, live);
+/** Leave the page when another person signs in, or this one signs out, in another tab. */
+function watchSession({ sessionId, streamUrl }: Page, connection: StreamConnection | null): void {
+  const announce = tabChannel.announceSession(sessionId, (other) => {
+    const action = compareSessions(sessionId, other);
+    if (action === "leave") leavePage(connection, location.pathname + location.search);
+    else if (action === "announce") announce();
+    else if (action === "probe" && streamUrl && connection?.state !== "signed-out")
+      void checkSession(streamUrl, connection);
   });
   addEventListener("pageshow", (event) => {
-    if (event.persisted) tell();
+    if (event.persisted) announce();
   });
 }
 
-async function ask(stream: string, live: Live | null): Promise<void> {
-  const status = await probe(stream).catch(() => 0);
-  if (status === 401) drop(live, SIGN_IN);
+async function checkSession(url: string, connection: StreamConnection | null): Promise<void> {
+  const status = await probeStatus(url).catch(() => 0);
+  if (status === 401) leavePage(connection, SIGN_IN_URL);
 }
 
-function drop(live: Live | null, next: string): void {
-  live?.stop();
+function leavePage(connection: StreamConnection | null, next: string): void {
+  connection?.stop();
   document.body.replaceChildren();
   location.replace(next);
 }
 
-function watchReader(store: Store): void {
+function watchDismissals(store: Store): void {
   document.addEventListener("click", (event) => {
     closeMenus(event.target as Node);
     const button = (event.target as Element).closest('[data-action="dismiss"]');
@@ -160,72 +175,80 @@ function watchReader(store: Store): void {
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.defaultPrevented) return;
-    if (!leaveMenu()) store.toaster.dismissNewest();
+    if (!dismissMenu()) store.toaster.dismissNewest();
   });
 }
 
-async function fetchFragment(url: string, ids: string): Promise<FragmentAnswer> {
+async function fetchFragment(url: string, ids: string): Promise<FragmentResponse> {
   const headers = { "X-Deskwire-Fragment": ids, Accept: "text/html" };
-  const answer = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
-  return { status: answer.status, isElsewhere: answer.redirected, text: await answer.text() };
+  const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
+  const { status, redirected: isRedirected } = response;
+  return { status, isRedirected, text: await response.text() };
 }
 
-/** Something said was heard: read where its page is looked at, unread in every list. */
-function noteReply(ticket: string): void {
-  const page = document.querySelector<HTMLElement>(`[data-ticket="${CSS.escape(ticket)}"][data-read]`);
-  if (page && document.visibilityState === "visible") void post(page.dataset["read"] ?? "", {});
-  else markUnread(ticket, true);
+/** Mark a ticket with a new reply as read if its page is visible here, else as unread in lists. */
+function onReply(ticket: string): void {
+  const page = document.querySelector<HTMLElement>(
+    `[data-ticket="${CSS.escape(ticket)}"][data-read]`,
+  );
+  if (page && document.visibilityState === "visible")
+    void postFields(page.dataset["read"] ?? "", {});
+  else setUnread(ticket, true);
 }
 
-function watchWriting(compose: Compose, filing: Filing): void {
+function watchMessageForms(replyForms: ReplyForms, requestForms: RequestForms): void {
   restoreDrafts(localStorage);
   addEventListener("pageshow", ({ persisted }) => {
-    if (!persisted) restoreDrafts(localStorage); // browsers put theirs back after the scripts ran
+    if (!persisted) restoreDrafts(localStorage); // browsers restore fields after scripts ran
   });
   document.addEventListener("input", ({ target }) => {
     const form = (target as HTMLInputElement).form;
-    if (form) keepDraft(localStorage, form);
+    if (form) saveDraft(localStorage, form);
   });
   document.addEventListener("submit", (event) => {
     const form = event.target as HTMLFormElement;
-    if (compose.submit(form) || isSentTwice(form) || filing.submit(form)) event.preventDefault();
-    else if (form.method === "post") forgetDraft(localStorage, form);
+    if (replyForms.submit(form) || isDuplicateSubmit(form) || requestForms.submit(form))
+      event.preventDefault();
+    else if (form.method === "post") deleteDraft(localStorage, form);
   });
   document.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLElement>(
       '[data-action="retry"], [data-action="take-back"]',
     );
-    if (button) compose.settle(button);
+    if (button) replyForms.retryOrDiscard(button);
   });
 }
 
-/** Whether a form that is to be sent once is on its way already. */
-function isSentTwice(form: HTMLFormElement): boolean {
+/** Return whether a `data-once` form is already being submitted; mark it as such. */
+function isDuplicateSubmit(form: HTMLFormElement): boolean {
   if (!("once" in form.dataset)) return false;
   const isSent = form.dataset["once"] === "sent";
   form.dataset["once"] = "sent";
-  addEventListener("pageshow", () => letBeSent(form), { once: true });
+  addEventListener("pageshow", () => allowSubmit(form), { once: true });
   return isSent;
 }
 
-function letBeSent(form: HTMLFormElement): void {
+function allowSubmit(form: HTMLFormElement): void {
   if ("once" in form.dataset) form.dataset["once"] = "";
 }
 
-/** As a page, past whoever listens for it. */
-function sendNow(form: HTMLFormElement): void {
-  forgetDraft(localStorage, form);
+/** Submit a form as a page, without another `submit` event. */
+function submitAsPage(form: HTMLFormElement): void {
+  deleteDraft(localStorage, form);
   form.submit();
 }
 
-async function post(url: string, fields: Record<string, string | string[]>): Promise<Answer> {
+async function postFields(
+  url: string,
+  fields: Record<string, string | string[]>,
+): Promise<SubmitResult> {
   const body = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) {
-    for (const each of [value].flat()) body.append(name, each);
+    for (const item of [value].flat()) body.append(name, item);
   }
-  return await send(url, body, () => {});
+  return await postBody(url, body, () => {});
 }
 
-function say(line: string): void {
+function logLine(line: string): void {
   console.info(`[SSE] ${line}`);
 }

@@ -1,27 +1,28 @@
-// What the server says about this page, on its root element.
+// Read what the server wrote on the root element about this page and its reader.
 
-import { words } from "./held";
+import { splitWords } from "./model/channels";
 
 export interface Page {
-  stream: string | null; // null: nobody is signed in
-  session: string | null; // its public id
-  cursor: string | null;
-  actors: ReadonlySet<string>; // names under which events know the reader
-  channels: string[] | null;
-  active: string | null; // the workspace of the organization the reader is in
-  zone: string | null; // the time zone the reader has chosen; null: the browser's
+  streamUrl: string | null; // null: signed out
+  sessionId: string | null; // the public id of the session, no secret
+  cursor: string | null; // the log position read before the rows of the page
+  readerIds: ReadonlySet<string>; // ids of the reader in events: person, `discord:ID`
+  channels: string[] | null; // channels the reader held at render time; null: not stated
+  activeWorkspace: string | null; // the active organization, `org:ID`
+  timeZone: string | null; // IANA name, as chosen in the settings; null: the browser's
   isDebug: boolean;
 }
 
+/** Read the page's attributes; a missing or empty one is null. */
 export function readPage({ dataset }: HTMLElement): Page {
   return {
-    stream: dataset["stream"] || null,
-    session: dataset["session"] || null,
+    streamUrl: dataset["stream"] || null,
+    sessionId: dataset["session"] || null,
     cursor: dataset["cursor"] || null,
-    actors: new Set(words(dataset["actors"])),
-    channels: dataset["channels"] === undefined ? null : words(dataset["channels"]),
-    active: dataset["active"] || null,
-    zone: dataset["zone"] || null,
+    readerIds: new Set(splitWords(dataset["actors"])),
+    channels: dataset["channels"] === undefined ? null : splitWords(dataset["channels"]),
+    activeWorkspace: dataset["active"] || null,
+    timeZone: dataset["zone"] || null,
     isDebug: dataset["debug"] === "1",
   };
 }

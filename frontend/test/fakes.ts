@@ -1,18 +1,24 @@
-// Time, chance and an EventSource that the tests drive.
+// Fake the clock, randomness and the EventSource.
 
 import type { Clock } from "../src/clock";
-import type { Frame } from "../src/frames";
-import type { Listener, Outside, Source, SourceEvent, StreamState } from "../src/stream";
+import type { Frame } from "../src/stream/frames";
+import type {
+  EventSourceLike,
+  EventSourceMessage,
+  StreamEnvironment,
+  StreamListener,
+  StreamState,
+} from "../src/stream/stream";
 
 interface Timer {
-  at: number;
-  act: () => void;
+  at: number; // ms
+  callback: () => void;
 }
 
-/** A clock that moves only when told to. */
+/** A clock that only `advance` and `sleep` move. */
 export class FakeClock implements Clock {
   time = 1_000_000;
-  chance = 0.5;
+  randomValue = 0.5;
   #timers: Timer[] = [];
 
   now(): number {
@@ -20,88 +26,89 @@ export class FakeClock implements Clock {
   }
 
   random(): number {
-    return this.chance;
+    return this.randomValue;
   }
 
-  after(ms: number, act: () => void): () => void {
-    const timer = { at: this.time + ms, act };
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.time + ms, callback };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
 
-  /** Lets `ms` pass, with every timer at its moment. */
-  pass(ms: number): void {
+  /** Let `ms` pass and run every timer at its time. */
+  advance(ms: number): void {
     const end = this.time + ms;
     for (;;) {
       const [next] = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
       if (!next) break;
       this.#timers = this.#timers.filter((other) => other !== next);
       this.time = Math.max(this.time, next.at);
-      next.act();
+      next.callback();
     }
     this.time = end;
   }
 
-  /** The machine sleeps: time passes, and no timer runs until it is over. */
+  /** Let the machine sleep: time passes, and timers run only afterwards. */
   sleep(ms: number): void {
     this.time += ms;
-    this.pass(0);
+    this.advance(0);
   }
 }
 
-export class FakeSource implements Source {
+/** An EventSource whose events the test emits. */
+export class FakeEventSource implements EventSourceLike {
   readonly url: string;
   isClosed = false;
-  readonly #hearers = new Map<string, (event: SourceEvent) => void>();
+  readonly #listeners = new Map<string, (event: EventSourceMessage) => void>();
 
   constructor(url: string) {
     this.url = url;
   }
 
-  addEventListener(name: string, hear: (event: SourceEvent) => void): void {
-    this.#hearers.set(name, hear);
+  addEventListener(name: string, listener: (event: EventSourceMessage) => void): void {
+    this.#listeners.set(name, listener);
   }
 
   close(): void {
     this.isClosed = true;
   }
 
-  say(name: string, id: string, told: unknown): void {
-    this.#hearers.get(name)?.({ data: JSON.stringify(told), lastEventId: id });
+  emit(name: string, id: string, payload: unknown): void {
+    this.#listeners.get(name)?.({ data: JSON.stringify(payload), lastEventId: id });
   }
 
   connect(id: string, verdict = "live", channels: string[] = []): void {
-    const told = { verdict, position: id, seat: "s", because: null, channels };
-    this.say("message", id, { type: "connected", ...told });
+    const connected = { verdict, position: id, seat: "s", because: null, channels };
+    this.emit("message", id, { type: "connected", ...connected });
   }
 
   tick(id: string): void {
-    this.say("tick", id, { position: id, time: 0 });
+    this.emit("tick", id, { position: id, time: 0 });
   }
 
   fail(): void {
-    this.#hearers.get("error")?.({});
+    this.#listeners.get("error")?.({});
   }
 }
 
-/** Everything a stream touches, remembered. */
-export class FakeOutside implements Outside {
-  sources: FakeSource[] = [];
+/** Record what a stream does with the browser. */
+export class FakeEnvironment implements StreamEnvironment {
+  sources: FakeEventSource[] = [];
   lines: string[] = [];
   status = 200;
   probes = 0;
   online = true;
-  isOwn = true;
+  isReaders = true;
 
-  open(url: string): FakeSource {
-    const source = new FakeSource(url);
+  openEventSource(url: string): FakeEventSource {
+    const source = new FakeEventSource(url);
     this.sources.push(source);
     return source;
   }
 
-  probe(): Promise<number> {
+  probeStatus(): Promise<number> {
     this.probes += 1;
     return Promise.resolve(this.status);
   }
@@ -110,34 +117,35 @@ export class FakeOutside implements Outside {
     return this.online;
   }
 
-  isOurs(): boolean {
-    return this.isOwn;
+  belongsToReader(): boolean {
+    return this.isReaders;
   }
 
   log(line: string): void {
     this.lines.push(line);
   }
 
-  get newest(): FakeSource {
+  get newest(): FakeEventSource {
     const source = this.sources[this.sources.length - 1];
     if (!source) throw new Error("no stream was opened");
     return source;
   }
 
-  get openOnes(): FakeSource[] {
+  get openSources(): FakeEventSource[] {
     return this.sources.filter(({ isClosed }) => !isClosed);
   }
 }
 
-export class FakeListener implements Listener {
+/** Record what a stream reports. */
+export class FakeListener implements StreamListener {
   frames: Frame[] = [];
   states: StreamState[] = [];
 
-  hear(frame: Frame): void {
+  onFrame(frame: Frame): void {
     this.frames.push(frame);
   }
 
-  show(state: StreamState): void {
+  onStateChange(state: StreamState): void {
     this.states.push(state);
   }
 
@@ -150,7 +158,7 @@ export class FakeListener implements Listener {
   }
 }
 
-/** Lets promises that are already settled go on. */
-export async function settle(): Promise<void> {
+/** Run the callbacks of promises that are already settled. */
+export async function flushPromises(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
 }

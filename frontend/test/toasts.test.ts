@@ -1,18 +1,16 @@
-// What people are told, and how often.
+// The toast of each event.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Bursts, Seen } from "../src/bursts";
 import { EVENT_TYPES } from "../src/generated/events";
-import { sizeText } from "../src/attach";
-import { TOASTS, placed, toastOf } from "../src/toasts";
-import { created, GUILD, messageSent, ticketNow } from "./samples";
+import { createToast, TOASTS, withOrganization } from "../src/model/toasts";
+import { ticketCreated, ticketMessageSent, ticketNow } from "./sample_events";
 
-const MOVED = { ...created(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
+const MOVED = { ...ticketCreated(), oldStatus: "OPEN", newStatus: "CLAIMED", actorId: "9" };
 const CATS = { id: "1", name: "Cats", initials: "C", botInstalled: true, href: "/guilds/1" };
 const SETUP = { actor: "bot", guildId: "1", revision: 1, now: CATS };
 const JOINED = { ...SETUP, guildName: "Cats", ownerId: "2", memberCount: 3 };
-const NOBODY = new Set<string>();
+const NO_READER = new Set<string>();
 const TEAM = { actor: "bot", guildId: "1", revision: 1, roleId: "3", roleName: "Tickets Support" };
 
 test("every event has a toast or an explicit none", () => {
@@ -20,7 +18,7 @@ test("every event has a toast or an explicit none", () => {
 });
 
 test("a new ticket names its number and subject", () => {
-  const toast = toastOf("ticket.created", created(), NOBODY);
+  const toast = createToast("ticket.created", ticketCreated(), NO_READER);
 
   assert.equal(toast?.title, "New ticket #7 created");
   assert.equal(toast?.text, "Subject: The printer is on fire");
@@ -29,41 +27,43 @@ test("a new ticket names its number and subject", () => {
 
 test("a toast names the organization it is of, unless the reader is in it", () => {
   const place = { id: "1", name: "Harbor" };
-  const data = created({ workspace: "org:1", now: { ...ticketNow(), place } });
-  const toast = toastOf("ticket.created", data, NOBODY);
+  const data = ticketCreated({ workspace: "org:1", now: { ...ticketNow(), place } });
+  const toast = createToast("ticket.created", data, NO_READER);
 
   assert.ok(toast);
-  assert.equal(placed(toast, data, "org:2").text, "Harbor · Subject: The printer is on fire");
-  assert.equal(placed(toast, data, "org:1").text, "Subject: The printer is on fire");
-  assert.equal(placed(toast, created(), null).text, "Subject: The printer is on fire");
-});
-
-test("sizes are said as the server says them", () => {
-  assert.deepEqual([7, 1400, 1_400_000].map(sizeText), ["7 bytes", "1.4 kB", "1.4 MB"]);
+  assert.equal(
+    withOrganization(toast, data, "org:2").text,
+    "Harbor · Subject: The printer is on fire",
+  );
+  assert.equal(withOrganization(toast, data, "org:1").text, "Subject: The printer is on fire");
+  assert.equal(
+    withOrganization(toast, ticketCreated(), null).text,
+    "Subject: The printer is on fire",
+  );
 });
 
 test("an organization's ticket is called a request", () => {
-  const toast = toastOf("ticket.created", created({ workspace: "org:1" }), NOBODY);
+  const toast = createToast("ticket.created", ticketCreated({ workspace: "org:1" }), NO_READER);
 
   assert.equal(toast?.title, "New request #7 created");
-  assert.equal(toast?.many(5), "5 new requests");
+  assert.equal(toast?.groupTitle(5), "5 new requests");
 });
 
-test("a message says from which side it came, and from whom", () => {
-  const toast = toastOf("ticket.message_sent", messageSent(), NOBODY);
+test("a message says from which side it came, and its author", () => {
+  const toast = createToast("ticket.message_sent", ticketMessageSent(), NO_READER);
 
   assert.equal(toast?.title, "New message in ticket #7");
   assert.equal(toast?.text, "The printer is on fire · From: customer (bo)");
-  assert.equal(toast?.many(12), "12 new messages");
+  assert.equal(toast?.groupTitle(12), "12 new messages");
 });
 
-test("who is mentioned is told so, and nobody else", () => {
+test("a person who is mentioned sees it in the title, others do not", () => {
   const now = ticketNow({ reference: "2026-R-000007" });
-  const line = { ...messageSent().line!, author: { id: "p2", name: "Bo" } };
-  const data = messageSent({ workspace: "org:1", now, line, mentions: ["p1"] });
+  const line = { ...ticketMessageSent().line!, author: { id: "p2", name: "Bo" } };
+  const data = ticketMessageSent({ workspace: "org:1", now, line, mentions: ["p1"] });
   const noted = { ...data, line: { ...line, kind: "note" as const } };
   const titles = [data, noted].flatMap((each) =>
-    ["p1", "p3"].map((id) => toastOf("ticket.message_sent", each, new Set([id]))?.title),
+    ["p1", "p3"].map((id) => createToast("ticket.message_sent", each, new Set([id]))?.title),
   );
 
   assert.deepEqual(titles, [
@@ -73,15 +73,15 @@ test("who is mentioned is told so, and nobody else", () => {
     "New note in request 2026-R-000007",
   ]);
   assert.equal(
-    toastOf("ticket.message_sent", data, new Set(["p1"]))?.text,
+    createToast("ticket.message_sent", data, new Set(["p1"]))?.text,
     "The printer is on fire",
   );
 });
 
-test("a status is told in its own words", () => {
+test("a status is named by its label", () => {
   const data = { ...MOVED, now: ticketNow({ status: "waiting", statusLabel: "Action Required" }) };
 
-  const toast = toastOf("ticket.status_changed", data, NOBODY);
+  const toast = createToast("ticket.status_changed", data, NO_READER);
 
   assert.equal(toast?.title, "Ticket #7 changed to Action Required");
   assert.equal(toast?.text, "The printer is on fire");
@@ -89,14 +89,24 @@ test("a status is told in its own words", () => {
 
 test("claimed, closed, updated and deleted", () => {
   const now = ticketNow({ assignee: { id: "p", name: "Ada" } });
-  const claimed = toastOf("ticket.claimed", { ...MOVED, now }, NOBODY);
-  const closed = toastOf("ticket.closed", { ...MOVED, reason: "Solved" }, NOBODY);
+  const claimed = createToast("ticket.claimed", { ...MOVED, now }, NO_READER);
+  const closed = createToast("ticket.closed", { ...MOVED, reason: "Solved" }, NO_READER);
   const changes = { subject: { old: "a", new: "b" }, tags: { added: ["x"], removed: [] } };
-  const updated = toastOf("ticket.updated", { ...created(), changes, actorId: "9" }, NOBODY);
-  const deleted = toastOf("ticket.deleted", { ...created(), deletedBy: "9" }, NOBODY);
+  const updated = createToast(
+    "ticket.updated",
+    { ...ticketCreated(), changes, actorId: "9" },
+    NO_READER,
+  );
+  const deleted = createToast("ticket.deleted", { ...ticketCreated(), deletedBy: "9" }, NO_READER);
 
-  assert.deepEqual([claimed?.title, claimed?.text], ["Ticket #7 claimed", "The printer is on fire · By Ada"]);
-  assert.deepEqual([closed?.title, closed?.text], ["Ticket #7 closed", "The printer is on fire · Solved"]);
+  assert.deepEqual(
+    [claimed?.title, claimed?.text],
+    ["Ticket #7 claimed", "The printer is on fire · By Ada"],
+  );
+  assert.deepEqual(
+    [closed?.title, closed?.text],
+    ["Ticket #7 closed", "The printer is on fire · Solved"],
+  );
   assert.equal(updated?.title, "Ticket #7 updated");
   assert.equal(updated?.text, "The printer is on fire · Changed: subject, tags");
   assert.deepEqual([deleted?.title, deleted?.href], ["Ticket #7 deleted", undefined]);
@@ -106,79 +116,56 @@ test("guilds, roles and members", () => {
   const member = { ...TEAM, userId: "8", username: "bo" };
   const left = { userId: "8", username: "bo", hadOpenTickets: false, wasTeamMember: true };
 
-  assert.equal(toastOf("guild.joined", JOINED, NOBODY)?.title, "Bot installed in Cats!");
-  assert.equal(toastOf("guild.setup_complete", SETUP, NOBODY)?.title, "Bot setup completed!");
+  assert.equal(createToast("guild.joined", JOINED, NO_READER)?.title, "Bot installed in Cats!");
   assert.equal(
-    toastOf("team.role_created", { ...TEAM, action: "created" }, NOBODY)?.title,
+    createToast("guild.setup_complete", SETUP, NO_READER)?.title,
+    "Bot setup completed!",
+  );
+  assert.equal(
+    createToast("team.role_created", { ...TEAM, action: "created" }, NO_READER)?.title,
     "Team role Tickets Support created",
   );
   assert.equal(
-    toastOf("team.member_assigned", { ...member, action: "assigned" }, NOBODY)?.title,
+    createToast("team.member_assigned", { ...member, action: "assigned" }, NO_READER)?.title,
     "bo assigned to Tickets Support",
   );
-  assert.equal(toastOf("member.left", { ...TEAM, ...left }, NOBODY)?.title, "bo left the server");
+  assert.equal(
+    createToast("member.left", { ...TEAM, ...left }, NO_READER)?.title,
+    "bo left the server",
+  );
 });
 
-test("my own doing makes no toast", () => {
-  const data = created({ actor: "p1" });
+test("my own actions make no toast", () => {
+  const data = ticketCreated({ actor: "p1" });
 
-  assert.equal(toastOf("ticket.created", data, new Set(["p1", "discord:1"])), null);
-  assert.notEqual(toastOf("ticket.created", data, new Set(["p2", "discord:2"])), null);
+  assert.equal(createToast("ticket.created", data, new Set(["p1", "discord:1"])), null);
+  assert.notEqual(createToast("ticket.created", data, new Set(["p2", "discord:2"])), null);
 });
 
-test("the owner is told of the bot, whoever added it", () => {
-  const toast = toastOf("guild.joined", { ...JOINED, actor: "discord:1" }, new Set(["discord:1"]));
+test("the owner sees that the bot was added, also by another member", () => {
+  const toast = createToast(
+    "guild.joined",
+    { ...JOINED, actor: "discord:1" },
+    new Set(["discord:1"]),
+  );
 
   assert.equal(toast?.title, "Bot installed in Cats!");
 });
 
-test("an account that was linked or unlinked is told, a new name is not", () => {
+test("an account that was linked or unlinked makes a toast, a new name does not", () => {
   const changed = { actor: "shell", person: "p1", name: "Ada", revision: 2 };
   const own = new Set(["p1"]);
 
-  const linked = toastOf("person.changed", { ...changed, linked: "discord" }, own);
-  const unlinked = toastOf("person.changed", { ...changed, unlinked: "discord" }, own);
+  const linked = createToast("person.changed", { ...changed, linked: "discord" }, own);
+  const unlinked = createToast("person.changed", { ...changed, unlinked: "discord" }, own);
 
   assert.equal(linked?.title, "Discord account linked");
   assert.equal(unlinked?.title, "Discord account unlinked");
-  assert.equal(toastOf("person.changed", changed, own), null);
-  const theirs = toastOf("person.changed", { ...changed, linked: "discord" }, new Set(["p2"]));
-  assert.equal(theirs, null, "who administers people hears of everybody's");
+  assert.equal(createToast("person.changed", changed, own), null);
+  const theirs = createToast("person.changed", { ...changed, linked: "discord" }, new Set(["p2"]));
+  assert.equal(theirs, null, "administrators receive the event about every person");
 });
 
 test("an event of a type this page does not know makes no toast", () => {
-  assert.equal(toastOf("toString" as "ticket.created", created(), NOBODY), null);
-});
-
-test("more than three in one burst become one", () => {
-  const bursts = new Bursts();
-  const kind = `ticket.message_sent ${GUILD}`;
-
-  const shown = [0, 300, 600, 900, 1_200].map((at) => bursts.add(kind, at));
-
-  assert.deepEqual(shown.map(({ isGrouped }) => isGrouped), [false, false, false, true, true]);
-  assert.equal(shown[4]?.count, 5);
-});
-
-test("what comes after a pause is a new burst, and kinds do not mix", () => {
-  const bursts = new Bursts();
-  [0, 1, 2, 3].forEach((at) => bursts.add("a", at));
-
-  assert.equal(bursts.add("b", 4).count, 1);
-  assert.equal(bursts.add("a", 1_100).count, 1);
-});
-
-test("an event is told once, however often it comes", () => {
-  const seen = new Seen(2);
-
-  assert.deepEqual(["e-1", "e-1", "e-2"].map((id) => seen.isNew(id)), [true, false, true]);
-  assert.deepEqual(["", ""].map((id) => seen.isNew(id)), [true, true]);
-});
-
-test("what was seen is forgotten in time", () => {
-  const seen = new Seen(2);
-  ["e-1", "e-2", "e-3"].forEach((id) => seen.isNew(id));
-
-  assert.equal(seen.isNew("e-1"), true);
-  assert.equal(seen.isNew("e-3"), false);
+  assert.equal(createToast("toString" as "ticket.created", ticketCreated(), NO_READER), null);
 });

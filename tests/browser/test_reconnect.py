@@ -43,7 +43,7 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
     ]
     with CuttingProxy(guild.server.port) as cutter:
         ada = open_visitor(cookie)
-        ada.open(f"{cutter.url}/guilds/{guild}/tickets")
+        ada.open(f"{cutter.url}/guilds/{guild_id}/tickets")
         ada.evaluate("() => { window.notReloaded = true }")
         ada.start_recording_toasts()
         for nth, (heard, missed) in enumerate(deeds):

@@ -13,7 +13,7 @@ from deskwire.events.types.registry import GuildSnapshot, Line, PrincipalRef, Ti
 from deskwire.web.rendering import render
 from tests.fixtures.dom_snapshot import SNAPSHOT_SCRIPT
 
-FORMATTER = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "teller.js"
+PAGE_FUNCTIONS = Path(__file__).parents[2] / "frontend" / "build" / "browser" / "page_functions.js"
 NOW = 1_795_348_800_000  # ms; 2026-11-22T12:00:00Z
 TICKET = "0192f0c1-2b3c-7d4e-8f50-61728394a5b6"
 GUILD = "710000000000000001"
@@ -80,7 +80,7 @@ LINES: dict[str, dict[str, Any]] = {
 COMPARE = f"""([page, events, now]) => {{
     {SNAPSHOT_SCRIPT}
     document.body.innerHTML = page;
-    for (const event of events) tell(event, now);
+    for (const event of events) applyEvent(event, now);
     const [told, rendered] = ["told", "rendered"].map(id => document.getElementById(id));
     return [likeness(told).slice(2), likeness(rendered).slice(2)];
 }}"""
@@ -89,10 +89,10 @@ COMPARE = f"""([page, events, now]) => {{
 @pytest.fixture(scope="module")
 def blank_page(browser: Browser) -> Iterator[Page]:
     """An empty page with the store's own code in it."""
-    assert FORMATTER.exists(), "run `npm test` in frontend/ first: it builds what this test needs"
+    assert PAGE_FUNCTIONS.exists(), "run `npm test` in frontend/ first: it builds this file"
     page = browser.new_page()
     page.set_content("<!doctype html><title>Blank</title>")
-    page.add_script_tag(path=FORMATTER)
+    page.add_script_tag(path=PAGE_FUNCTIONS)
     yield page
     page.close()
 
@@ -177,9 +177,11 @@ def test_a_ticket_that_was_another_before(blank_page: Page, before: str, name: s
 
 
 REQUEST_ROWS = """
-<template data-of="ticket-row">{{ requests.row(EMPTY, of_all=true, by_label=list) }}</template>
+<template data-of="ticket-row">
+{{ requests.row(EMPTY, shows_organization=true, label_url_prefix=list) }}</template>
 <ul id="told" data-list="tickets"></ul>
-<ul id="rendered">{{ requests.row(now, held, revision, of_all=true, by_label=list) }}</ul>"""
+<ul id="rendered">
+{{ requests.row(now, held, revision, shows_organization=true, label_url_prefix=list) }}</ul>"""
 
 
 @pytest.mark.parametrize("name", ["everything", "nulls", "hostile", "long"])

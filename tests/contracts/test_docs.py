@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -23,7 +25,10 @@ PAGES = [path for path in list_tracked_files() if path.endswith(".md")]
 FORMER_NAMES = "docs/decisions/names_of_before.md"
 # A decision record keeps the names of its day; names_of_before.md says what they are called now.
 CURRENT = [page for page in PAGES if not page.startswith("docs/decisions/")]
-BASES = ("", "src/deskwire/", "frontend/", "frontend/src/", "docs/", "tests/", "web/templates/")
+BASES = (
+    *("", "src/deskwire/", "frontend/", "frontend/src/", "frontend/src/*/"),
+    *("docs/", "tests/", "web/templates/"),
+)
 PATH = re.compile(
     r"(?:[\w.*-]+/)*[\w.*-]+\.(?:py|ts|css|html|md|json|lock|sh|mjs|db|toml)|(?:[\w.-]+/)+"
 )
@@ -231,3 +236,11 @@ def names_of(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         return {node.target.id}
     return set()
+
+
+def test_the_folder_map_is_fresh() -> None:
+    check = [sys.executable, "scripts/folder_map.py", "--check"]
+
+    run = subprocess.run(check, check=False, cwd=REPOSITORY_ROOT, capture_output=True, text=True)
+
+    assert run.returncode == 0, run.stdout

@@ -49,7 +49,9 @@ def test_every_class_of_the_catalogue_is_in_its_list() -> None:
     assert len(EVENT_CLASS_BY_TYPE) == len(EVENT_CLASSES), "two events have one type"
 
 
-@pytest.mark.parametrize(("path", "table"), [("reducers.ts", "REDUCERS"), ("toasts.ts", "TOASTS")])
+@pytest.mark.parametrize(
+    ("path", "table"), [("model/reducers.ts", "REDUCERS"), ("model/toasts.ts", "TOASTS")]
+)
 def test_the_browser_has_a_row_for_every_event(path: str, table: str) -> None:
     text = read_file(f"frontend/src/{path}")
     start = text.index(f"export const {table}")

@@ -41,13 +41,13 @@ from tests.contracts.source_files import (
 
 TRANSLATED = [language for language in list_languages() if language != ENGLISH]
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
-IN_SCRIPTS = re.compile(r'\b(?:t|tn|mark|pair)\(\s*"([^"]*)"')
-BARE = re.compile(r"""\b(?:title|text|many|label): *(?:\(?\w*\)? *=>\s*)?["`](?!")""")
+IN_SCRIPTS = re.compile(r'\b(?:t|tn|N_|NN_)\(\s*"([^"]*)"')
+BARE = re.compile(r"""\b(?:title|text|groupTitle|label): *(?:\(?\w*\)? *=>\s*)?["`](?!")""")
 POLISH = """
 msgid ""
 msgstr "Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);"
 
-#: frontend/src/toasts.ts
+#: frontend/src/model/toasts.ts
 msgid "%(num)s file"
 msgid_plural "%(num)s files"
 msgstr[0] "plik"
@@ -110,10 +110,10 @@ def test_scripts_are_handed_every_text_they_write() -> None:
 
 
 def test_words_of_the_wire_are_the_same_on_both_sides() -> None:
-    source = read_file("frontend/src/words.ts").partition("WIRE")[2]
+    source = read_file("frontend/src/model/labels.ts").partition("WIRE")[2]
 
     only_in_templates = {"opener", "added", "watcher"}
-    assert set(re.findall(r'mark\("(\w+)"\)', source)) == WIRE_WORDS - only_in_templates
+    assert set(re.findall(r'N_\("(\w+)"\)', source)) == WIRE_WORDS - only_in_templates
 
 
 def test_a_toast_says_nothing_that_is_not_in_the_catalogues() -> None:

@@ -23,7 +23,7 @@ from deskwire.events import log
 from deskwire.events.sequencer import number_outbox
 from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.postgres import Postgres
-from tests.fixtures.databases import current_kind
+from tests.fixtures.database_kind import current_kind
 from tests.fixtures.postgres import get_server
 from tests.fixtures.server import SOURCES
 

@@ -11,7 +11,7 @@ from deskwire import schema
 from deskwire.direct_edits.change_log import has_pending_changes
 from deskwire.events import log
 from deskwire.kit.connect import connect_database
-from tests.fixtures.databases import current_kind
+from tests.fixtures.database_kind import current_kind
 from tests.fixtures.postgres import get_server
 
 BEFORE = "0008"

@@ -19,7 +19,7 @@ from deskwire.tickets.queries.list_tickets import parse_ticket_filter, read_tick
 from deskwire.tickets.search_index import ticket_words
 from deskwire.workspaces.names import name_words
 from tests.fixtures.cast import ADA, BO, CY, HARBOUR_GUILD, DeskFixture, Persona, create_desk
-from tests.fixtures.databases import current_kind
+from tests.fixtures.database_kind import current_kind
 from tests.fixtures.postgres import get_server
 
 BEFORE = "0002"

@@ -23,8 +23,9 @@ from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.tickets.messages import messages
 from deskwire.webhooks.deliveries import deliveries
 from tests.fixtures import sse
-from tests.fixtures.databases import DatabaseKind
+from tests.fixtures.database_kind import DatabaseKind
 from tests.fixtures.guild import GuildFixture
+from tests.fixtures.scale import scaled
 from tests.fixtures.server import Server, running_server
 
 KILLS = {"sqlite": 12, "postgresql": 6}  # PostgreSQL itself lives on: there is less to break
@@ -179,7 +180,7 @@ def read_positions(tx: Connection) -> list[int]:
 def test_what_was_answered_is_there_once_whenever_the_process_dies(
     database: DatabaseKind, tmp_path: Path
 ) -> None:
-    kills = KILLS[database]
+    kills = scaled(KILLS[database])
     with running_server(tmp_path) as server:
         place, weather = GuildFixture(server), Load()
         cookie = place.sign_in_staff()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.scale import scaled
 from tests.fixtures.stream_server import (
     LOOPS,
     StreamServerFixture,
@@ -23,7 +24,7 @@ from tests.http.test_uvicorn_takeover import OTHER, RESET, STREAM
 pytestmark = pytest.mark.database("sqlite")  # none is used
 
 TOGETHER = 50  # streams open at once
-ROUNDS = 50  # of every way
+ROUNDS = scaled(50)  # of every way
 MISSED = 400  # events a returning stream is behind
 BLOCKS_OF_AN_EVENT = 10
 BLOCKS = 2_000  # of memory; the allocator's own caches move by some hundreds

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[4]
 TYPESCRIPT_PATH = "frontend/src/generated/events.ts"
 SCHEMA_PATH = "docs/events.schema.json"
 DOCS_PATH = "docs/events.md"
-TOASTS_PATH = "frontend/src/toasts.ts"
+TOASTS_PATH = "frontend/src/model/toasts.ts"
 
 Schema = dict[str, Any]
 TYPESCRIPT_TYPES = {

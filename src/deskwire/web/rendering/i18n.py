@@ -21,7 +21,7 @@ from deskwire.kit.i18n import N_, Catalogue, find_plural, find_text, gettext
 
 Key = TypeVar("Key")
 
-# Words of the wire that screens show as they are; scripts have them in `words.ts`.
+# Words of the wire that screens show as they are; scripts have them in `labels.ts`.
 WIRE_WORDS = frozenset(
     (
         *(N_("low"), N_("normal"), N_("high"), N_("urgent")),

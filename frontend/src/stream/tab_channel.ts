@@ -1,0 +1,96 @@
+// Connect tabs through Web Locks and a BroadcastChannel.
+
+import type { LeaderLock, LockCallbacks, TabChannel } from "./leader";
+import type { Attention, TabMessage } from "./tab_messages";
+
+// Raise it whenever tab_messages.ts changes, so that tabs opened before an upgrade stay separate.
+const PROTOCOL_VERSION = 1;
+const SESSION_CHANNEL = "deskwire"; // one for all sessions: tabs learn of a sign-in or sign-out
+
+/** Return whether this browser can share a stream: Web Locks need https or localhost. */
+export function canShareStream(): boolean {
+  return "locks" in navigator && "BroadcastChannel" in window;
+}
+
+/** Name the channel and the lock, so that no frame reaches another session or another URL. */
+export function channelName(session: string, url: string): string {
+  return `${SESSION_CHANNEL}:${PROTOCOL_VERSION}:${session}:${url}`;
+}
+
+/** Create a random id for this tab. */
+export function createTabId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join(
+    "",
+  );
+}
+
+/** Open the channel between the tabs that share a stream. */
+export function openTabChannel(name: string, onMessage: (message: TabMessage) => void): TabChannel {
+  const channel = new BroadcastChannel(name);
+  channel.onmessage = (event: MessageEvent<TabMessage>) => onMessage(event.data);
+  return { post: (message) => channel.postMessage(message), close: () => channel.close() };
+}
+
+/** Open the lock by which one tab at a time becomes the leader. */
+export function openLeaderLock(name: string): LeaderLock {
+  let releaseCurrent = (): void => undefined;
+  return {
+    request(isStealing, callbacks) {
+      releaseCurrent();
+      releaseCurrent = requestLock(name, isStealing, callbacks);
+    },
+    release() {
+      releaseCurrent();
+      releaseCurrent = () => undefined;
+    },
+  };
+}
+
+/** Request the lock once; return a function that withdraws the request or releases the lock. */
+function requestLock(name: string, isStealing: boolean, callbacks: LockCallbacks): () => void {
+  const controller = new AbortController();
+  let isHeld = false;
+  let isReleased = false;
+  let endHold = (): void => undefined;
+  const hold = (): Promise<void> => {
+    if (isReleased) return Promise.resolve();
+    const released = new Promise<void>((resolve) => (endHold = resolve));
+    isHeld = true;
+    callbacks.onAcquired();
+    return released;
+  };
+  const options = isStealing ? { steal: true } : { signal: controller.signal };
+  navigator.locks.request(name, options, hold).catch(() => {
+    if (isReleased) return;
+    if (isHeld) callbacks.onLost();
+    else callbacks.onUnavailable();
+  });
+  return () => {
+    isReleased = true;
+    endHold();
+    controller.abort();
+  };
+}
+
+/** Track whether this tab is visible and when it was focused last. */
+export function watchAttention(): () => Attention {
+  let focusedAt = document.hasFocus() ? Date.now() : 0;
+  addEventListener("focus", () => (focusedAt = Date.now()));
+  return () => ({ isVisible: document.visibilityState === "visible", focusedAt });
+}
+
+/** Announce this page's session to all tabs of the browser, and listen for theirs.
+ *
+ * Returns a function that announces it again.
+ */
+export function announceSession(
+  session: string | null,
+  onOtherSession: (other: string | null) => void,
+): () => void {
+  if (!("BroadcastChannel" in window)) return () => undefined;
+  const channel = new BroadcastChannel(SESSION_CHANNEL);
+  channel.onmessage = (event: MessageEvent<string | null>) => onOtherSession(event.data);
+  const announce = (): void => channel.postMessage(session);
+  announce();
+  return announce;
+}

@@ -1,0 +1,71 @@
+// Which channels a viewer holds, and what they make visible.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ChannelSet,
+  channelsOfEvent,
+  diffChannels,
+  isOwnStream,
+  isVisible,
+} from "../src/model/channels";
+import { GUILD, ticketCreatedEvent } from "./sample_events";
+
+test("an element stays while one of its channels is held", () => {
+  const held = new Set(["ticket:t1", "user:p"]);
+
+  assert.equal(isVisible("tickets:guild:1 ticket:t1", held), true);
+  assert.equal(isVisible("tickets:guild:1", held), false);
+  assert.equal(isVisible("", held), false);
+});
+
+test("what is lost and gained is what differs", () => {
+  const changed = diffChannels(new Set(["a", "b"]), new Set(["b", "c"]));
+
+  assert.deepEqual(changed, { lost: ["a"], gained: ["c"] });
+});
+
+test("what was lost while away is noticed when connected", () => {
+  const held = new ChannelSet(["guild:1", "guild:2"]);
+
+  const changed = held.replace(["guild:2", "guild:3"]);
+
+  assert.deepEqual(changed, { lost: ["guild:1"], gained: ["guild:3"] });
+});
+
+test("a page that did not say what it held learns it without losing anything", () => {
+  const held = new ChannelSet(null);
+
+  assert.deepEqual(held.replace(["guild:1"]), { lost: [], gained: [] });
+  assert.deepEqual(held.revoke(["guild:1", "guild:9"]), { lost: ["guild:1"], gained: [] });
+});
+
+test("a channel granted twice is gained once", () => {
+  const held = new ChannelSet([]);
+
+  assert.deepEqual(held.grant(["guild:1"]).gained, ["guild:1"]);
+  assert.deepEqual(held.grant(["guild:1"]).gained, []);
+});
+
+test("an event is visible by its channels, and to the person it is about by their own", () => {
+  const own = new Set(["p", "discord:5"]);
+  const left = { actor: "bot", guildId: "1", userId: "5", username: "Dee" };
+  const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
+  const event = { type: "member.left", data: { ...about, revision: 1 }, timestamp: 1 } as const;
+
+  const person = { actor: "shell", person: "p", name: "Dee", revision: 2 };
+  const mine = { type: "person.changed", data: person, timestamp: 1 } as const;
+
+  assert.deepEqual(channelsOfEvent(mine, own), ["user:p"]);
+  assert.deepEqual(channelsOfEvent(ticketCreatedEvent(), own), ["tickets:guild:1", "ticket:t1"]);
+  assert.deepEqual(channelsOfEvent(event, own), ["user:p", "guild:1"]);
+  assert.deepEqual(channelsOfEvent(event, new Set(["q", "discord:6"])), ["guild:1"]);
+});
+
+test("a stream that holds another person's channel is not one's own", () => {
+  const own = new Set(["ada", "discord:1"]);
+
+  assert.equal(isOwnStream(["guild:1", "user:ada"], own), true);
+  assert.equal(isOwnStream(["guild:1"], own), true);
+  assert.equal(isOwnStream(["guild:1", "user:mo"], own), false);
+});
