@@ -1,1 +1,1 @@
-"""Provide the command line: `deskwire` and its subcommands."""
+"""Provide the command `deskwire` and its subcommands."""

@@ -1,7 +1,8 @@
-"""Define the commands of `deskwire`: each prints what it did, or one sentence on why it failed.
+"""Define the commands of `deskwire` and their options.
 
-The exit code is 1 if a command fails and 2 if the command line is wrong. Commands import heavy
-modules themselves: `deskwire --version` must be quick.
+Each prints what it did, or one sentence on why it failed. The exit code is 1 if a command fails and
+2 if the command line is wrong. Commands import heavy modules themselves: `deskwire --version` must
+be quick.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""General tools that know nothing about support desks: errors, clock, ids, database, logging."""
+"""Provide general tools that know nothing about support desks, from clock to database."""

@@ -1,4 +1,4 @@
-"""Coalesce frequent calls: run the first one right away, then at most one per interval."""
+"""Coalesce frequent calls into one right away and at most one per interval after that."""
 
 from __future__ import annotations
 

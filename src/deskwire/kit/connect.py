@@ -1,4 +1,4 @@
-"""Choose the database engine by URL: SQLite, or PostgreSQL, whose driver is optional."""
+"""Connect to SQLite or PostgreSQL, whose driver is optional, depending on the URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Configure logging: readable lines on a terminal, one JSON object per line elsewhere."""
+"""Configure logging with readable lines on a terminal and one JSON object per line elsewhere."""
 
 from __future__ import annotations
 

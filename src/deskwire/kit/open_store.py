@@ -1,4 +1,4 @@
-"""Choose the file store by URL: a folder, or an S3 bucket, whose client is optional."""
+"""Open the file store in a folder or an S3 bucket, whose client is optional."""
 
 from __future__ import annotations
 

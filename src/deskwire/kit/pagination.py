@@ -1,4 +1,4 @@
-"""Format and parse page keys: the time and id of the row after which the next page begins."""
+"""Format and parse page keys, the time and id of the row after which the next page begins."""
 
 from __future__ import annotations
 

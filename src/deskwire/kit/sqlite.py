@@ -1,4 +1,4 @@
-"""Open SQLite, the embedded default: one file, and one writer that serializes transactions."""
+"""Open an SQLite file, the embedded default, whose one writer serializes transactions."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Make a thumbnail of an image, as a separate program: stdin to stdout, with limited resources.
+"""Make a thumbnail of an image, in a separate program with limited resources.
 
-With the argument `square` the thumbnail is cropped to its centre, for avatars. The program is run
-by path with `python -I`, imports nothing of Deskwire, and may crash in any way: its caller
-(`tickets/files/thumbnails.py`) then does without a thumbnail. It writes `WIDTH HEIGHT` of the
-original, a line feed, and a WebP.
+It reads the image from stdin and writes `WIDTH HEIGHT` of the original, a line feed and a WebP to
+stdout. With the argument `square` the thumbnail is cropped to its centre, for avatars. The program
+is run by path with `python -I`, imports nothing of Deskwire, and may crash in any way: its caller
+(`tickets/files/thumbnails.py`) then does without a thumbnail.
 """
 
 from __future__ import annotations

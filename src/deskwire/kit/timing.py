@@ -1,4 +1,4 @@
-"""Measure durations: histograms, thread pools that time their work, and event loop lag."""
+"""Measure durations with histograms, thread pools that time their work, and event loop lag."""
 
 from __future__ import annotations
 

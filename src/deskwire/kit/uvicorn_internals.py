@@ -1,4 +1,4 @@
-"""Reach into uvicorn's HTTP protocol: send a response in one write, and suppress its access log."""
+"""Reach into uvicorn to send a response in one write and to suppress its access log line."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Run a serving process: the application, its background services, metrics and admin commands."""
+"""Run a serving process with the application, its services, metrics and admin commands."""

@@ -1,4 +1,4 @@
-"""Wire the whole application: settings in, one ASGI application out.
+"""Wire the whole application from the settings into one ASGI application.
 
 request → Door (signed webhooks) → middleware (headers, origin, size) → cookies → pages and API
 """

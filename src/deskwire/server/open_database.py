@@ -1,4 +1,4 @@
-"""Open the database: for the one process that writes to it, or for reading beside a server."""
+"""Open and migrate the database for a process that writes, or open it for reading."""
 
 from __future__ import annotations
 

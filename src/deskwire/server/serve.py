@@ -1,4 +1,4 @@
-"""Serve the application: one process, one listening socket, shutdown within two seconds."""
+"""Serve the application in one process on one socket, and shut down within two seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the background services of a process: hub, worker, control socket, retention, and so on."""
+"""Run the background services of a process, such as hub, worker and retention."""
 
 from __future__ import annotations
 
