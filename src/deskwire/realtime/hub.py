@@ -163,7 +163,10 @@ class Hub:
         self._publisher.publish(entries)
 
     def send_notice(self, channel: Channel, about: str) -> None:
-        """Tell a channel that what pages show of `about` has changed, unlogged (decision 0033)."""
+        """Tell a channel's listeners that `about` has changed on their pages.
+
+        Notices are not logged (decision 0033).
+        """
         self._fanout.send_notice(channel, control_frame("notice", about=about))
 
     def pump(self, subscription: Subscription) -> None:
@@ -359,7 +362,7 @@ class Hub:
     def _close_slow(self, subscription: Subscription) -> None:
         """Close a stream whose next entry has left the buffer.
 
-        The client returns with its cursor and is then told that it was slow.
+        The client returns with its cursor, and its `connected` frame says that it was slow.
         """
         if subscription.state is SubscriptionState.RESUMING:
             self._start_replay(subscription)  # the buffer moved on meanwhile: read the log again
