@@ -36,6 +36,8 @@ from deskwire.realtime.replay import (
 from deskwire.realtime.slow_subscriptions import SlowSubscriptions
 from deskwire.realtime.stats import CloseReason, HubStats
 from deskwire.realtime.subscription import (
+    CANNOT_REPLAY,
+    LIVE,
     Caller,
     ChannelSets,
     Draining,
@@ -171,10 +173,7 @@ class Hub:
 
     def pump(self, subscription: Subscription) -> None:
         """Move a stream from its position towards the head, filtered by the channels it holds."""
-        if subscription.is_paused or subscription.state in (
-            SubscriptionState.CLOSED,
-            SubscriptionState.LOADING,
-        ):
+        if subscription.is_paused or subscription.state in CANNOT_REPLAY:
             return
         if self._authorization_queue.is_pending(subscription.caller.person):
             return
@@ -186,7 +185,7 @@ class Hub:
         if is_evicted(subscription, self.buffer):
             self._close_slow(subscription)
         elif subscription.position >= self.buffer.head:
-            self._enter_state(subscription, SubscriptionState.LIVE)
+            self._enter_state(subscription, LIVE)
         else:
             frames = take_next_slice(subscription, self.buffer)
             if frames:
@@ -221,9 +220,9 @@ class Hub:
             return
         check_transition(subscription, state)
         subscription.state = state
-        if previous is SubscriptionState.LIVE:
+        if previous is LIVE:
             subscription.position = self._fanout.deactivate(subscription, self.buffer.head)
-        elif state is SubscriptionState.LIVE:
+        elif state is LIVE:
             self._fanout.activate(subscription)
 
     def _suspend(self, subscription: Subscription) -> None:
@@ -252,7 +251,7 @@ class Hub:
             )
 
     def _start_replay(self, subscription: Subscription) -> None:
-        if subscription.state in (SubscriptionState.CLOSED, SubscriptionState.LOADING):
+        if subscription.state in CANNOT_REPLAY:
             return
         if subscription.state is SubscriptionState.RESUMING and is_evicted(
             subscription, self.buffer

@@ -102,6 +102,8 @@ class SubscriptionState(Enum):
     LIVE = "is written to by the fan-out"
     CLOSED = "has ended"
 
+    __hash__ = object.__hash__  # Enum's own is Python code that hashes the name
+
 
 TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] = {
     # Only `Hub.subscribe` moves a subscription to RESUMING; it starts as SUSPENDED.
@@ -126,6 +128,10 @@ TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] = {
     SubscriptionState.LIVE: frozenset({SubscriptionState.SUSPENDED, SubscriptionState.CLOSED}),
     SubscriptionState.CLOSED: frozenset(),
 }
+
+# Looking a member up in its class costs a call on Python 3.11.
+LIVE, CLOSED = SubscriptionState.LIVE, SubscriptionState.CLOSED
+CANNOT_REPLAY = (SubscriptionState.CLOSED, SubscriptionState.LOADING)
 
 NO_PENDING_NOTICES: Mapping[Channel, bytes] = {}  # shared by all subscriptions that have none
 
@@ -155,7 +161,9 @@ class Subscription:
         self.caller = caller
         self.scope: StreamScope = scope
         self.writer = writer
-        self.state = SubscriptionState.SUSPENDED  # written by `Hub._enter_state` only
+        self.state: SubscriptionState = (
+            SubscriptionState.SUSPENDED
+        )  # written by `Hub._enter_state` only
         self.is_paused = False  # the writer is full
         self.position = 0  # while not LIVE: the newest entry dealt with
         self.channels: Channels = ()  # held now
@@ -168,17 +176,17 @@ class Subscription:
 
     @property
     def is_live(self) -> bool:
-        return self.state is SubscriptionState.LIVE
+        return self.state is LIVE
 
     @property
     def is_closed(self) -> bool:
-        return self.state is SubscriptionState.CLOSED
+        return self.state is CLOSED
 
 
 def check_transition(subscription: Subscription, state: SubscriptionState) -> None:
     """Raise RuntimeError unless `subscription` may enter `state` from the one it is in."""
     may_enter = state in TRANSITIONS[subscription.state]
-    if not may_enter or (subscription.is_paused and state is SubscriptionState.LIVE):
+    if not may_enter or (subscription.is_paused and state is LIVE):
         paused = " while it is paused" if subscription.is_paused else ""
         raise RuntimeError(
             f"subscription {subscription.id} cannot go from {subscription.state.name} to "
