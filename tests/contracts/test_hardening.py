@@ -146,7 +146,7 @@ TESTED_ELSEWHERE = {
         "http/live/test_stream_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
     ),
     "a cursor collected while still a member": (
-        "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
+        "unit/test_hub.py::test_a_replay_is_filtered_by_current_permissions"
     ),
     "a cursor that was made up": (
         "http/live/test_replay.py"
