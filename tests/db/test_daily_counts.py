@@ -35,10 +35,10 @@ def portal(tmp_path: Path) -> Iterator[PortalFixture]:
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
     house.now += DAY
-    built.act_as(ADA, update.assign, mast, house.person_id(ADA))
-    built.act_as(ADA, update.set_status, mast, "waiting")
+    built.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    built.act_as(ADA, update.update, mast, {"status": "waiting"})
     house.now += DAY
-    built.act_as(ADA, update.set_status, mast, "done")
+    built.act_as(ADA, update.update, mast, {"status": "done"})
     yield built
     house.db.close()
 
@@ -132,13 +132,13 @@ def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(portal: Port
         return [(row.why, row.subject) for row in rows]
 
     buoy = portal.create_request(BO, "A buoy")
-    portal.act_as(ADA, update.assign, buoy, portal.desk.person_id(ADA))
+    portal.act_as(ADA, update.update, buoy, {"assignee": portal.desk.person_id(ADA)})
     assert ("yours", "A buoy") in waiting(ADA)
     portal.post_message(ADA, buoy, "Which one?")
     assert waiting(ADA) == [("nobody's", "An invoice is missing")]
     assert waiting(BO) == []
 
-    portal.act_as(ADA, update.set_status, buoy, "waiting")
+    portal.act_as(ADA, update.update, buoy, {"status": "waiting"})
 
     assert waiting(BO) == [("yours", "A buoy")]
     assert waiting(UNA) == waiting(EVE) == waiting(CY, "loft") == waiting(BO, None) == []

@@ -28,10 +28,10 @@ from deskwire.demo.tickets import Action, RequestScript, parse_requests
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF_CHANNEL, Grant
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.tickets.actions.update import transition_refusal
+from deskwire.tickets.field_changes import transition_refusal
 from deskwire.tickets.files.content_types import detect_type
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.permissions import (
     ROLE_LABELS,

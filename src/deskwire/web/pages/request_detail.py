@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import anyio.to_thread
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,18 +19,23 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
-from deskwire.tickets.actions import post_message, update
+from deskwire.tickets.actions import mark_read, post_message, update
 from deskwire.tickets.actions.post_message import MessageInput
-from deskwire.tickets.actions.update import transition_refusal
+from deskwire.tickets.field_changes import transition_refusal
 from deskwire.tickets.files import attachments
-from deskwire.tickets.markdown import render_markdown as render_markdown
+from deskwire.tickets.markdown import render_markdown
+from deskwire.tickets.messages import MessageRow
 from deskwire.tickets.participants import RequestPeople, read_request_people
 from deskwire.tickets.queries.list_requests import read_request_row
-from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES, Status
+from deskwire.tickets.request_fields import FIELDS, RequestField, parse_form_fields
+from deskwire.tickets.statuses import ENDED_STATUSES, Status
+from deskwire.tickets.tables import TicketRow
 from deskwire.tickets.ticket import Ticket, build_tickets, list_ticket_channels
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.tickets.validation import parse_text
-from deskwire.tickets.visibility import last_read_at, read_visible_ticket_row_by_id
+from deskwire.tickets.visibility import (
+    read_visible_ticket_row_by_id,
+    read_visible_ticket_row_with_read_time,
+)
 from deskwire.tickets.workspace_names import WorkspaceNames, read_workspace_names
 from deskwire.web.context import act_as
 from deskwire.web.dependencies import Dependencies, require_person
@@ -85,7 +90,7 @@ class RequestDetailPages:
         wanted = requested_fragments(request)
         is_read = view == "conversation" and (wanted is None or "timeline" in wanted)
         if shown.is_unread and is_read:
-            await act_as(self.deps, request, post_message.mark_all_read, id_)
+            await act_as(self.deps, request, mark_read.mark_all_read, id_)
         context = {
             "viewer": shown.viewer,
             "detail": shown,
@@ -94,7 +99,7 @@ class RequestDetailPages:
             "viewer_id": person.id,
             "is_staff": is_staff(shown.viewer),
             "steps": PROGRESS_STATUSES,
-            "priority_labels": translate_labels(PRIORITY_LABELS),
+            "choice_fields": list_choice_fields(FIELDS),
         }
         return self.render(request, "request.html", context)
 
@@ -168,7 +173,7 @@ class RequestDetailPages:
 
     async def mark_read(self, request: Request) -> Response:
         """POST …/read: the viewer has seen what is there now."""
-        await act_as(self.deps, request, post_message.mark_all_read, _request_id(request))
+        await act_as(self.deps, request, mark_read.mark_all_read, _request_id(request))
         return respond_done(request, f"/requests/{_request_id(request)}")
 
     async def apply_change(self, request: Request) -> Response:
@@ -201,6 +206,17 @@ def _message_id(request: Request) -> str:
     return str(request.path_params["message"])
 
 
+def list_choice_fields(
+    fields: Mapping[str, RequestField],
+) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return the fields with a list of values: name, label, and the options in order."""
+    return [
+        (name, gettext(field.label), list(translate_labels(field.choices).items()))
+        for name, field in fields.items()
+        if field.choices is not None
+    ]
+
+
 def read_request_workspace(
     tx: Connection, access: Access, person: PersonId, ticket_id: str
 ) -> Workspace:
@@ -210,44 +226,20 @@ def read_request_workspace(
 
 
 def apply_form(tx: Connection, actor: Actor, ticket_id: str, form: Form, reopen_days: int) -> None:
-    """Everything a form of the rail can say; Invalid where it says nothing."""
-    fields = form.fields
-    known = {"status", "assignee", "category", "priority", "subject", "label", "unlabel", "watch"}
-    if not known & fields.keys():
+    """Apply a form of the page. Raises Invalid if it names no field of a request."""
+    patch = parse_form_fields(form.lists)
+    if not patch and "watch" not in form.fields:
         raise Invalid(gettext("Nothing was to be changed. Choose a value and try again."))
-    if "subject" in fields:
-        update.set_subject(tx, actor, ticket_id, fields["subject"])
-    if "category" in fields:
-        update.set_category(tx, actor, ticket_id, fields["category"] or None)
-    if "priority" in fields:
-        update.set_priority(tx, actor, ticket_id, fields["priority"] or None)
-    if fields.keys() & {"label", "unlabel"}:
-        add, remove = form.lists.get("label", []), form.lists.get("unlabel", [])
-        update.update_labels(
-            tx, actor, ticket_id, add=[each for each in add if each], remove=remove
-        )
-    if "assignee" in fields:
-        update.assign(tx, actor, ticket_id, fields["assignee"] or None)
-    if "status" in fields:
-        update.set_status(tx, actor, ticket_id, _parse_status(fields["status"]), reopen_days)
-    if "watch" in fields:
-        follow = update.add_watcher if fields["watch"] == "yes" else update.remove_watcher
-        follow(tx, actor, ticket_id, fields.get("person") or actor.person_id)
-
-
-def _parse_status(word: str) -> Status:
-    found = next((status for status in STATUSES if status == word), None)
-    if found is None:
-        raise Invalid(
-            gettext("There is no status %(word)s.", word=repr(word[:40])),
-            {"status": gettext("Choose one of the list")},
-        )
-    return found
+    if patch:
+        update.update(tx, actor, ticket_id, patch, reopen_days)
+    if "watch" in form.fields:
+        set_watching = update.add_watcher if form.get("watch") == "yes" else update.remove_watcher
+        set_watching(tx, actor, ticket_id, form.get("person") or actor.person_id)
 
 
 def read_message(
     tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, Row[Any], set[str], list[FileShape]]:
+) -> tuple[Viewer, Ticket, MessageRow, set[str], list[FileShape]]:
     """A message the viewer may change or delete, which of both, and its files. NotFound
     for any other."""
     viewer = access.read_viewer(tx, person)
@@ -263,7 +255,7 @@ def read_request_view(
     """The request with its conversation, in six statements; NotFound where it is not the
     viewer's to see."""
     viewer = access.read_viewer(tx, person)
-    row = read_visible_ticket_row_by_id(tx, viewer, ticket_id, extra_columns=[last_read_at(viewer)])
+    row = read_visible_ticket_row_with_read_time(tx, viewer, ticket_id)
     notes = is_staff(viewer)
     entries = messages.read_timeline_rows(tx, row.id, include_notes=notes)
     sent = attachments.list_ticket_files(tx, row.id, include_notes=notes)
@@ -301,7 +293,7 @@ def _list_participants(people: RequestPeople, ticket: Ticket) -> list[tuple[Prin
     return [(assignee, "assignee"), *found]
 
 
-def _allowed_actions(viewer: Viewer, row: Row[Any], reopen_days: int) -> dict[str, bool]:
+def _allowed_actions(viewer: Viewer, row: TicketRow, reopen_days: int) -> dict[str, bool]:
     deed, place = Actor(viewer, now()), row.workspace
     is_theirs = row.opener == viewer.person or can(viewer, Permission.CANCEL_ANY, place)
     return {
