@@ -125,7 +125,7 @@ def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) ->
 
 
 def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(portal: PortalFixture) -> None:
-    def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str]]:
+    def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str | None]]:
         workspace = channels.organization(portal.organization_ids[slug]) if slug else None
         viewer = portal.desk.read_viewer(persona)
         rows = portal.desk.db.read_sync(list_waiting_requests, viewer, workspace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,9 @@ def deed_of(who: str, at: int) -> Actor:
 def follow(matter: RequestScript) -> list[str]:
     """The statuses a request goes through; fails where somebody does what they may not."""
     workspace = f"org:{matter.company}"
-    row = SimpleNamespace(status="new", opener=matter.username, workspace=workspace, closed_at=None)
+    row: Any = SimpleNamespace(
+        status="new", opener=matter.username, workspace=workspace, closed_at=None
+    )
     at, statuses = NOON - matter.age, ["new"]
     for act in matter.actions:
         at += act.delay

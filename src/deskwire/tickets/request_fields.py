@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from deskwire.events.types.registry import StatusName
+from deskwire.events.types.registry import StatusName, TicketSnapshot
 from deskwire.kit.i18n import N_
 from deskwire.kit.ids import UUID7_PATTERN
 from deskwire.tickets import field_changes, field_text
 from deskwire.tickets.field_changes import MAX_LABELS, FieldChange, FieldEdit, LabelChange
 from deskwire.tickets.priorities import PRIORITY_LABELS, Priority
+from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.organizations.permissions import Permission
 
 Names = Mapping[str, Any]  # names behind the ids of a fact (its `shown`)
@@ -156,6 +157,15 @@ def parse_form_fields(lists: FormLists) -> dict[str, Any]:
 def fields_by_column() -> dict[str, RequestField]:
     """Return the fields by their columns of `tickets`."""
     return {field.column: field for field in FIELDS.values()}
+
+
+def read_plain_values(source: TicketRow | TicketSnapshot, shape: type[BaseModel]) -> dict[str, Any]:
+    """Return the fields with a list of values that `shape` has, as they are in `source`."""
+    return {
+        name: getattr(source, name)
+        for name, field in FIELDS.items()
+        if field.choices is not None and name in shape.model_fields
+    }
 
 
 def describe_changes(values: Mapping[str, Any], names: Names) -> str:

@@ -17,7 +17,7 @@ from deskwire.events.types.registry import NamedRef, PrincipalRef, TicketSnapsho
 from deskwire.kit.clock import Millis
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_all
-from deskwire.tickets.request_fields import FIELDS
+from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.statuses import STATUS_LABELS
 from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.visibility import participated_by
@@ -99,7 +99,7 @@ def _build_ticket_now(
         status_label=gettext(STATUS_LABELS[row.status]),
         opener=names.get(row.opener or ""),
         assignee=names.get(row.assignee or ""),
-        priority=row.priority,
+        **read_plain_values(row, TicketSnapshot),
         tags=json.loads(row.tags),
         messages=row.messages,
         opened_at=row.opened_at,
@@ -121,22 +121,7 @@ def _build_request_fields(row: TicketRow, workspace_names: WorkspaceNames) -> di
         fields["category"] = NamedRef(id=row.category, name=name)
     if row.closed_at is not None:
         fields["closed_at"] = row.closed_at
-    for name in _plain_snapshot_fields():
-        fields[name] = getattr(row, name)
     return fields
-
-
-def _plain_snapshot_fields() -> list[str]:
-    """Return the request fields that a snapshot holds as they are in the row."""
-    return [
-        name
-        for name, field in FIELDS.items()
-        if field.holds == "value" and name not in _BUILT_FIELDS and name in _SNAPSHOT_FIELDS
-    ]
-
-
-_BUILT_FIELDS = ("subject", "status", "priority")  # of every ticket, or with a text of their own
-_SNAPSHOT_FIELDS = TicketSnapshot.model_fields
 
 
 def format_reference(opened_at: Millis, number: int) -> str:

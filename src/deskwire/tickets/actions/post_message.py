@@ -6,25 +6,31 @@ it once, and the client recognizes the echo of the message it has already shown.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, select, update
 
-from deskwire.events import channels, log
+from deskwire.events import log
 from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.events.redaction import redact_file
 from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
-from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages, search_index
 from deskwire.tickets.actions.mark_read import mark_read
+from deskwire.tickets.actions.message_permissions import (
+    MessageAction,
+    author_side,
+    require_can_change,
+    require_can_post,
+)
 from deskwire.tickets.actions.record import (
     lock_for_update,
     record_status_change,
@@ -39,15 +45,8 @@ from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_text
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.permissions import Permission, can, is_staff, require
 
 MessageKind = Literal["reply", "note"]
-MessageAction = Literal["edit", "delete", "strip"]  # strip: delete a file of it
-AUTHOR_ONLY_TEXTS: Mapping[MessageAction, str] = {
-    "edit": N_("Only who wrote a message can edit it."),
-    "delete": N_("Only who wrote a message can delete it."),
-    "strip": N_("Only who sent a file can delete it."),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +57,6 @@ class MessageInput:
     text: str
     kind: MessageKind = "reply"
     file_ids: Sequence[str] = ()
-
-
-class _Authored(Protocol):
-    """A message's row, or a line of the timeline."""
-
-    @property
-    def author(self) -> Any: ...  # noqa: ANN401 - a principal, or None
-
-    @property
-    def kind(self) -> str: ...
 
 
 def post_message(
@@ -83,11 +72,11 @@ def post_message(
     existing = _find_existing_message(tx, actor, row, message_input.id)
     if existing is not None:
         return existing
-    _require_can_post(actor, row, message_input.kind)
+    require_can_post(actor, row, is_note=message_input.kind == "note")
     is_files_only = bool(message_input.file_ids) and not message_input.text.strip()
     text = "" if is_files_only else parse_text(message_input.text)
     message = record_new_message(tx, actor, row, replace(message_input, text=text))
-    is_answer = message_input.kind == "reply" and _author_side(actor, row) == "customer"
+    is_answer = message_input.kind == "reply" and author_side(actor, row) == "customer"
     if row.status == "waiting" and is_answer:
         record_status_change(tx, actor, lock_for_update(tx, actor, ticket_id), "active")
     return message
@@ -174,7 +163,7 @@ def _build_message_fields(
         actor.person_id,
         actor.at,
         {"mentions": mentions},
-        _author_side(actor, row),
+        author_side(actor, row),
         text=message_input.text,
         id=message_input.id,
         origin="portal",
@@ -197,9 +186,8 @@ def edit_message(
     Raises NotFound, Forbidden if it is another person's, and Invalid as `post_message`.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    message = _require_can_change(
-        actor, row, messages.read_message_row(tx, row.id, message_id, for_update=True), "edit"
-    )
+    found = messages.read_message_row(tx, row.id, message_id, for_update=True)
+    message = require_can_change(actor, row, found, "edit")
     new_text = parse_text(text)
     if new_text == message.text:
         return message
@@ -219,9 +207,8 @@ def delete_message(tx: Connection, actor: Actor, ticket_id: str, message_id: str
     and Conflict for the description of the request.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    message = _require_can_change(
-        actor, row, messages.read_message_row(tx, row.id, message_id, for_update=True), "delete"
-    )
+    found = messages.read_message_row(tx, row.id, message_id, for_update=True)
+    message = require_can_change(actor, row, found, "delete")
     if message.type == "ticket.created":
         raise Conflict(gettext("This is what the request is about. Cancel the request instead."))
     files = attachments.list_message_files(tx, message_id)
@@ -249,7 +236,7 @@ def remove_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
     file = attachments.find_sent_file(tx, row.id, file_id)
     if file is None:
         raise NotFound(gettext("There is no such file, or it is not shared with you."))
-    message = _require_can_change(
+    message = require_can_change(
         actor,
         row,
         messages.read_message_row(tx, row.id, file.message or "", for_update=True),
@@ -280,18 +267,13 @@ def read_editable_message(
     actions: tuple[MessageAction, ...] = ("edit", "delete")
     for action in actions:
         with suppress(Forbidden, NotFound):
-            _require_can_change(actor, row, message, action)
+            require_can_change(actor, row, message, action)
             allowed.add(action)
     if message is not None and message.type == "ticket.created":
         allowed.discard("delete")
     if message is None or not allowed:
         raise NotFound(gettext("There is no such message, or it is not yours."))
     return message, allowed
-
-
-def can_edit_message(actor: Actor, message: _Authored) -> bool:
-    """Return whether the viewer is the author of a message that they can see."""
-    return bool(message.author == actor.person_id and message.kind != "system")
 
 
 def _find_existing_message(
@@ -308,31 +290,6 @@ def _find_existing_message(
     if existing is not None and (existing.ticket != row.id or existing.author != actor.person_id):
         raise Conflict(gettext("This id is another message's. Send it again with a new one."))
     return existing
-
-
-def _require_can_post(actor: Actor, row: TicketRow, kind: MessageKind) -> None:
-    if kind == "note":
-        require(actor.viewer, Permission.NOTE)
-    elif row.opener != actor.person_id and channels.ticket(row.id) not in actor.viewer.channels:
-        require(actor.viewer, Permission.FILE, row.workspace)
-
-
-def _author_side(actor: Actor, row: TicketRow) -> Literal["customer", "staff"]:
-    is_theirs = row.opener == actor.person_id or not is_staff(actor.viewer)
-    return "customer" if is_theirs else "staff"
-
-
-def _require_can_change(
-    actor: Actor, row: TicketRow, message: MessageRow | None, action: MessageAction
-) -> MessageRow:
-    if message is None or message.kind == "system":
-        raise NotFound(gettext("There is no such message."))
-    if message.kind == "note" and not can(actor.viewer, Permission.NOTE):
-        raise NotFound(gettext("There is no such message."))
-    moderates = action != "edit" and can(actor.viewer, Permission.MODERATE, row.workspace)
-    if not can_edit_message(actor, message) and not moderates:
-        raise Forbidden(gettext(AUTHOR_ONLY_TEXTS[action]))
-    return message
 
 
 def _update_message_text(

@@ -21,6 +21,7 @@ from deskwire.tickets.queries.list_requests import (
     parse_request_filter,
     read_request,
 )
+from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.workspace_names import WorkspaceNames
 from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_lookup import read_named_or_active, read_organization_by_ref
@@ -143,7 +144,7 @@ def to_request_now(listed: ListedRequest) -> RequestNow:
         requester=now.opener,
         assignee=now.assignee,
         category=now.category,
-        priority=now.priority,
+        **read_plain_values(now, RequestNow),
         labels=now.tags,
         messages=now.messages,
         unread=listed.unread,
