@@ -45,7 +45,7 @@ def parse_label_inputs(lists: FormLists, _name: str) -> LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class RequestField:
-    """One field of a request: its column, who may change it, and how a change is told.
+    """One field of a request: its column, who may change it, and how a change is phrased.
 
     `plan` checks a new value and returns what it records (field_changes.py). `describe` phrases
     the change for the timeline and for activity (field_text.py), `describe_edit` a direct edit of
@@ -67,7 +67,7 @@ class RequestField:
 
     @property
     def has_update_event(self) -> bool:
-        """Whether `ticket.updated` tells of it, and not an event of its own."""
+        """Whether its change is a `ticket.updated`, not an event of its own."""
         return self.describe is not None
 
 

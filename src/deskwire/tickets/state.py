@@ -29,7 +29,7 @@ _UNLISTED_COLUMNS = ("opener", "closed_at", "deleted_at")  # folded too, but no 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened to a ticket: an event's type, when, by whom, and its fields."""
+    """One thing that happened to a ticket: type of the event, time, actor and fields."""
 
     type: str
     at: Millis

@@ -205,7 +205,7 @@ def _classify_ticket_change(
 
 
 def _diff_ticket_fields(before: TicketRow, after: TicketRow) -> dict[str, Any]:
-    """Return the `changes` of `ticket.updated`. Ids are left out: it has names in their place."""
+    """Return the `changes` of `ticket.updated`. Ids are left out: it would need names."""
     changes: dict[str, Any] = {}
     for field in FIELDS.values():
         old, new = getattr(before, field.column), getattr(after, field.column)

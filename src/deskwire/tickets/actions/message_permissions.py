@@ -30,7 +30,7 @@ def require_can_post(actor: Actor, row: TicketRow, *, is_note: bool) -> None:
 
 
 def author_side(actor: Actor, row: TicketRow) -> Literal["customer", "staff"]:
-    """Return for whom the viewer writes in a request; staff write as customers in their own."""
+    """Return the side the viewer writes on; in their own requests, staff write as customers."""
     is_theirs = row.opener == actor.person_id or not is_staff(actor.viewer)
     return "customer" if is_theirs else "staff"
 

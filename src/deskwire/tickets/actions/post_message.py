@@ -172,7 +172,7 @@ def _build_message_fields(
 
 
 def _find_mentioned(people: RequestPeople, kind: str, text: str) -> dict[str, str]:
-    """Return the people whom a text mentions, names by id; a note mentions only staff."""
+    """Return the people that a text mentions, names by id; a note mentions only staff."""
     allowed = people.staff if kind == "note" else people.members_and_staff
     names = find_mentions(text, [person.name for person in allowed.values()])
     return {id_: person.name for id_, person in allowed.items() if person.name in names}
