@@ -94,14 +94,14 @@ class PortalRecorder:
         for act, who, arguments in (
             (post_message.edit_message, "clara", ("@message", "See there")),
             (post_message.delete_message, "clara", ("@message",)),
-            (update.assign, "tim", ("@tim",)),
-            (update.assign, "tim", (None,)),
+            (self.assign_to_tim, "tim", ()),
+            (update.update, "tim", ({"assignee": None},)),
             (update.add_watcher, "tim", ("@tim",)),
             (update.remove_watcher, "tim", ("@tim",)),
-            (update.set_priority, "tim", ("high",)),
-            (update.set_status, "tim", ("review",)),
-            (update.set_status, "tim", ("done",)),
-            (update.set_status, "clara", ("active",)),
+            (update.update, "tim", ({"priority": "high"},)),
+            (update.update, "tim", ({"status": "review"},)),
+            (update.update, "tim", ({"status": "done"},)),
+            (update.update, "clara", ({"status": "active"},)),
         ):
             yield partial(self.change_request, action=act, who=who, arguments=arguments)
         yield self.assign_to_colleague
@@ -153,7 +153,10 @@ class PortalRecorder:
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
         organizations.upsert_staff_row(tx, uma, "support_analyst", NOON)
-        update.assign(tx, self.actor_for(tx, self.tim), self.ticket, uma)
+        update.update(tx, self.actor_for(tx, self.tim), self.ticket, {"assignee": uma})
+
+    def assign_to_tim(self, tx: Connection, actor: Actor, ticket: str) -> None:
+        update.update(tx, actor, ticket, {"assignee": self.tim})
 
     def change_request(
         self, tx: Connection, *, action, who: str, arguments: tuple[Any, ...]

@@ -82,7 +82,7 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
 ) -> None:
     db, ada = staffed_portal.desk.db, staffed_portal.desk.person_id(ADA)
     crane = staffed_portal.create_request(BO, "The crane")
-    staffed_portal.act_as(ADA, update.assign, crane, ada)
+    staffed_portal.act_as(ADA, update.update, crane, {"assignee": ada})
     db.write_sync(sessions.create, ada, user_agent="", client_ip=None, at=staffed_portal.desk.now)
 
     told = edit(staffed_portal, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)

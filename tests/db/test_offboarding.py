@@ -78,8 +78,10 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
         staffed_portal.read_person(ADA).name,
     )
     staffed_portal.post_message(UNA, first, "Who has seen the mast?")
-    staffed_portal.act_as(MO, actions_update.assign, first, ada)
-    staffed_portal.act_as(MO, actions_update.assign, first, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(MO, actions_update.update, first, {"assignee": ada})
+    staffed_portal.act_as(
+        MO, actions_update.update, first, {"assignee": staffed_portal.desk.person_id(DEE)}
+    )
     staffed_portal.act_as(
         UNA,
         actions_update.remove_watcher,
@@ -327,7 +329,7 @@ def test_who_departs_gives_back_what_they_had_taken_on(
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
 
     staffed_portal.desk.db.write_sync(
         offboarding.delete_account, ada, staffed_portal.desk.now + 1000
@@ -389,7 +391,7 @@ def test_a_role_that_is_taken_gives_requests_back(staffed_portal: StaffedPortalF
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
 
     staffed_portal.act_as(MO, offboarding.remove_staff, ada)
 

@@ -79,7 +79,9 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
         staffed_portal.create_request(BO, "The mast is dark"),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, gone, staffed_portal.desk.person_id(ADA))
+    staffed_portal.act_as(
+        ADA, actions_update.update, gone, {"assignee": staffed_portal.desk.person_id(ADA)}
+    )
     before = what_the_team_sees(staffed_portal)
 
     staffed_portal.act_as(
@@ -96,7 +98,7 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
             post_message.MessageInput(new_id(), "Anybody?", "note"),
         )
     with pytest.raises(NotFound):
-        staffed_portal.act_as(ADA, actions_update.set_status, gone, "done")
+        staffed_portal.act_as(ADA, actions_update.update, gone, {"status": "done"})
 
 
 def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
@@ -195,7 +197,7 @@ def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
     staffed_portal.act_as(
         BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
     )

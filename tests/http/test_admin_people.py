@@ -201,8 +201,10 @@ def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
         staffed_portal.create_request(BO, "Long done"),
     )
     for each in (ticket, ended):
-        staffed_portal.act_as(ADA, update.assign, each, staffed_portal.desk.person_id(ADA))
-    staffed_portal.act_as(ADA, update.set_status, ended, "done")
+        staffed_portal.act_as(
+            ADA, update.update, each, {"assignee": staffed_portal.desk.person_id(ADA)}
+        )
+    staffed_portal.act_as(ADA, update.update, ended, {"status": "done"})
     staffed_portal.act_as(
         BO, invitations.invite, staffed_portal.organization_ids["quay"], "new@desk.test", "member"
     )

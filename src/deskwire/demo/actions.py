@@ -16,7 +16,7 @@ from deskwire.server.services import ACCESS
 from deskwire.tickets.actions import create, post_message, update
 from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
-from deskwire.tickets.statuses import STATUSES
+from deskwire.tickets.field_changes import LabelChange
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
 
@@ -55,7 +55,7 @@ def perform_action(
 
 
 def _claim_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
-    update.assign(tx, actor, ticket, actor.person_id)
+    update.update(tx, actor, ticket, {"assignee": actor.person_id})
 
 
 def _post_reply(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
@@ -67,11 +67,15 @@ def _post_note(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
 
 
 def _add_label(tx: Connection, actor: Actor, ticket: str, label: str) -> None:
-    update.update_labels(tx, actor, ticket, add=[label])
+    update.update(tx, actor, ticket, {"labels": LabelChange(add=[label])})
 
 
 def _set_status(tx: Connection, actor: Actor, ticket: str, status: str) -> None:
-    update.set_status(tx, actor, ticket, next(each for each in STATUSES if each == status))
+    update.update(tx, actor, ticket, {"status": status})
+
+
+def _set_priority(tx: Connection, actor: Actor, ticket: str, priority: str) -> None:
+    update.update(tx, actor, ticket, {"priority": priority})
 
 
 def _delete_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
@@ -83,7 +87,7 @@ _ACTION_BY_VERB: Mapping[Verb, Callable[[Connection, Actor, str, str], object]] 
     "reply": _post_reply,
     "note": _post_note,
     "label": _add_label,
-    "priority": update.set_priority,
+    "priority": _set_priority,
     "status": _set_status,
     "remove": _delete_request,
 }

@@ -21,7 +21,7 @@ from deskwire.demo.tickets import Action, RequestScript
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, Millis
 from deskwire.kit.ids import new_id
-from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions import mark_read
 from deskwire.tickets.files.uploads import Uploads, insert_file_row, yield_once
 from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.members import add_member
@@ -106,7 +106,7 @@ class PortalSeeder:
     def _mark_read(self, ticket: str, request: RequestScript, at: Millis) -> None:
         for each in (*TEAM, *CLIENTS):
             if each.username in VISITOR_USERNAMES and each.company in ("", request.company):
-                post_message.mark_read(self.tx, actor_for(self.tx, each.username, at), ticket, at)
+                mark_read.mark_read(self.tx, actor_for(self.tx, each.username, at), ticket, at)
 
     def _perform_action(
         self, ticket: str, request: RequestScript, action: Action, at: Millis

@@ -13,9 +13,10 @@ from sqlalchemy import Boolean, Column, Integer, Table
 from deskwire.accounts.people import parse_email, parse_name, parse_theme, parse_time_zone
 from deskwire.events.types.registry import AuthorKind, LineKind
 from deskwire.kit.errors import Invalid
-from deskwire.tickets.messages import describe_event
-from deskwire.tickets.state import Fact, TicketState, fold_facts, parse_tags
+from deskwire.tickets.state import Fact, TicketState, fold_facts
 from deskwire.tickets.statuses import STATUSES
+from deskwire.tickets.timeline_text import describe_event
+from deskwire.tickets.validation import parse_tags
 from deskwire.workspaces.guilds.permissions import ALL_PERMISSIONS, DiscordPermission
 from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.organizations import VISIBILITIES

@@ -14,7 +14,7 @@ from deskwire.kit.db import Database
 from deskwire.kit.errors import Unauthenticated
 from deskwire.kit.i18n import gettext
 from deskwire.realtime.hub import Hub
-from deskwire.tickets.actions.update import REOPEN_DAYS
+from deskwire.tickets.field_changes import REOPEN_DAYS
 from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.auth.mail_templates import MailTemplates
 from deskwire.web.auth.metrics_token import MetricsAccess

@@ -13,10 +13,11 @@ from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
+from deskwire.kit.rows import fetch_all
 from deskwire.tickets.actions.record import record_request_fact
 from deskwire.tickets.messages import replace_assignee_name
 from deskwire.tickets.statuses import ENDED_STATUSES
-from deskwire.tickets.tables import participants, tickets
+from deskwire.tickets.tables import TicketRow, participants, tickets
 from deskwire.tickets.visibility import all_requests
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names, resolve_person_ids
@@ -96,7 +97,8 @@ def unassign_open_requests(tx: Connection, actor: Actor, person: PersonId) -> No
     """Nobody has the requests any more that this person had taken on and that have not ended."""
     is_open = and_(all_requests(), tickets.c.status.not_in(ENDED_STATUSES))
     theirs = select(tickets).where(is_open, tickets.c.assignee == person)
-    for row in tx.execute(theirs.order_by(tickets.c.id).with_for_update()).all():
+    query = theirs.order_by(tickets.c.id).with_for_update()
+    for row in fetch_all(tx, query, TicketRow):
         before = read_names(tx, [person])[person].model_dump(exclude_unset=True)
         wire = {"actorId": actor.person_id, "before": before}
         record_request_fact(tx, actor, row, "ticket.unclaimed", {"assignee": None}, wire)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
@@ -17,6 +16,7 @@ from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files import attachments
+from deskwire.tickets.messages import MessageRow
 from deskwire.tickets.queries.list_requests import read_request_row
 from deskwire.web.api.operations import Call
 from deskwire.web.api.request_shapes import (
@@ -144,14 +144,14 @@ def _post_file(tx: Connection, actor: Actor, id_: str, written: MessageInput) ->
     return FileNow(**dict(sent[0]), message=row.id)
 
 
-def _read_message_now(tx: Connection, row: Row[Any]) -> MessageNow:
+def _read_message_now(tx: Connection, row: MessageRow) -> MessageNow:
     return _to_message_now(
         row, read_names(tx, [row.author]), attachments.list_message_files(tx, row.id)
     )
 
 
 def _to_message_now(
-    row: Row[Any], names: Mapping[Principal, PrincipalRef], files: Sequence[FileShape]
+    row: MessageRow, names: Mapping[Principal, PrincipalRef], files: Sequence[FileShape]
 ) -> MessageNow:
     return MessageNow(
         id=row.id,

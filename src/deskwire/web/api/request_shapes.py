@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
 
 from deskwire.events.types.registry import (
     AuthorKind,
@@ -15,11 +16,11 @@ from deskwire.events.types.registry import (
     StatusName,
 )
 from deskwire.tickets.actions.post_message import MessageKind
-from deskwire.tickets.actions.update import MAX_LABELS
 from deskwire.tickets.files.attachments import MAX_FILES_PER_MESSAGE
+from deskwire.tickets.priorities import Priority
 from deskwire.tickets.queries.list_requests import Sort, Unassigned
 from deskwire.tickets.queries.list_tickets import MAX_QUERY_LENGTH
-from deskwire.tickets.timeline_text import Priority
+from deskwire.tickets.request_fields import FIELDS, RequestField
 from deskwire.web.api.shapes import (
     Id,
     ListResponse,
@@ -73,17 +74,23 @@ class NewRequest(RequestBody):
     requester: Id | None = Field(default=None, description="whose it is to be; for the team")
 
 
-class RequestChange(PatchBody):
-    """What is to be different about a request. All of it happens, or nothing."""
-
-    subject: str = ""
-    status: StatusName = "new"
-    assignee: Id | None = Field(default=None, description="null: nobody")
-    category: Id | None = Field(default=None, description="null: none")
-    priority: Priority | None = Field(default=None, description="null: none")
-    labels: list[str] = Field(
-        default=[], max_length=MAX_LABELS, description="all it is to have; others are taken off"
+def build_request_change(fields: Mapping[str, RequestField]) -> type[PatchBody]:
+    """Make the body of a change from the table of fields."""
+    definitions: dict[str, Any] = {name: field.body for name, field in fields.items()}
+    shape: type[PatchBody] = create_model(
+        "RequestChange",
+        __base__=PatchBody,
+        __module__=__name__,
+        __doc__="What is to be different about a request. All of it happens, or nothing.",
+        **definitions,
     )
+    return shape
+
+
+if TYPE_CHECKING:
+    RequestChange = PatchBody
+else:
+    RequestChange = build_request_change(FIELDS)
 
 
 class RequestNow(ResponseBody):

@@ -10,8 +10,9 @@ from deskwire.events.access import Viewer
 from deskwire.events.types.registry import NamedRef
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
-from deskwire.tickets.actions import post_message, record, update
+from deskwire.tickets.actions import mark_read, update
 from deskwire.tickets.actions.create import RequestInput, create_request
+from deskwire.tickets.actions.record import lock_for_update
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
     ListedRequest,
@@ -20,8 +21,7 @@ from deskwire.tickets.queries.list_requests import (
     parse_request_filter,
     read_request,
 )
-from deskwire.tickets.state import parse_tags
-from deskwire.tickets.validation import parse_label
+from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.workspace_names import WorkspaceNames
 from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_lookup import read_named_or_active, read_organization_by_ref
@@ -36,6 +36,7 @@ from deskwire.web.api.request_shapes import (
     RequestQuery,
     WatchQuery,
 )
+from deskwire.web.api.shapes import PatchBody
 from deskwire.web.pages.request_list import require_staff
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import Organization
@@ -109,7 +110,7 @@ async def unwatch(call: Call, query: WatchQuery) -> None:
 
 async def read(call: Call) -> None:
     """Note that you have read what is there now."""
-    await call.write(post_message.mark_all_read, call.path_id("request"))
+    await call.write(mark_read.mark_all_read, call.path_id("request"))
 
 
 def parse_query_filter(query: RequestQuery) -> RequestFilter:
@@ -143,7 +144,7 @@ def to_request_now(listed: ListedRequest) -> RequestNow:
         requester=now.opener,
         assignee=now.assignee,
         category=now.category,
-        priority=now.priority,
+        **read_plain_values(now, RequestNow),
         labels=now.tags,
         messages=now.messages,
         unread=listed.unread,
@@ -220,31 +221,10 @@ def _create(
 
 
 def _apply_change(
-    tx: Connection, actor: Actor, id_: str, body: RequestChange, reopen_days: int
+    tx: Connection, actor: Actor, id_: str, body: PatchBody, reopen_days: int
 ) -> None:
-    said = body.model_fields_set
-    row = record.lock_for_update(tx, actor, id_)
-    if not said:
+    patch = {name: getattr(body, name) for name in body.model_fields_set}
+    if not patch:
+        lock_for_update(tx, actor, id_)  # a hidden request is not found, whatever the body
         raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
-    if "subject" in said:
-        update.set_subject(tx, actor, id_, body.subject)
-    if "category" in said:
-        update.set_category(tx, actor, id_, body.category)
-    if "priority" in said:
-        update.set_priority(tx, actor, id_, body.priority)
-    if "labels" in said:
-        _set_labels(tx, actor, id_, body.labels, set(parse_tags(row.tags) or []))
-    if "assignee" in said:
-        update.assign(tx, actor, id_, body.assignee)
-    if "status" in said:
-        update.set_status(tx, actor, id_, body.status, reopen_days)
-
-
-def _set_labels(
-    tx: Connection, actor: Actor, id_: str, wanted: list[str], current: set[str]
-) -> None:
-    try:
-        kept = {parse_label(each) for each in wanted}
-        update.update_labels(tx, actor, id_, add=kept - current, remove=current - kept)
-    except Invalid as refusal:
-        raise Invalid(str(refusal), {"labels": str(refusal)}) from None
+    update.update(tx, actor, id_, patch, reopen_days)

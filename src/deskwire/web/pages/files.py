@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -20,7 +19,7 @@ from deskwire.events.channels import PersonId
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.store import NoSuchKey
-from deskwire.tickets.files.attachments import read_visible_file
+from deskwire.tickets.files.attachments import FileRow, read_visible_file
 from deskwire.tickets.files.content_types import OCTET_STREAM, PLAIN_TEXT, SAFE_INLINE_TYPES
 from deskwire.tickets.files.uploads import require_upload_access
 from deskwire.web.dependencies import Dependencies, require_person
@@ -76,7 +75,7 @@ class FilePages:
             request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers
         )
 
-    async def _read_row(self, request: Request) -> Row[Any]:
+    async def _read_row(self, request: Request) -> FileRow:
         person, access = require_person(request).id, self.deps.access
         return await self.deps.db.read(read_file, access, person, request.path_params["file"])
 
@@ -111,7 +110,7 @@ class FilePages:
         return StreamingResponse(chunks, 206 if part else 200, head)
 
 
-def read_file(tx: Connection, access: Access, person: PersonId, file_id: str) -> Row[Any]:
+def read_file(tx: Connection, access: Access, person: PersonId, file_id: str) -> FileRow:
     """The row of a file `person` may have."""
     return read_visible_file(tx, access.read_viewer(tx, person), file_id)
 

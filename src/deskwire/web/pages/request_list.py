@@ -26,6 +26,7 @@ from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions.create import RequestInput, create_request
 from deskwire.tickets.files.attachments import list_unsent_files
 from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
     PAGE_SIZE,
@@ -35,7 +36,6 @@ from deskwire.tickets.queries.list_requests import (
     parse_request_filter,
 )
 from deskwire.tickets.ticket import Ticket, list_ticket_channels
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.tickets.workspace_names import WorkspaceNames
 from deskwire.web.dependencies import Dependencies, request_context, require_person
 from deskwire.web.http.errors import CREATE_ORGANIZATION_PATH, status_of

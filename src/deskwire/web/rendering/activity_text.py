@@ -17,16 +17,15 @@ from deskwire.events.channels import Channel
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.clock import Millis
 from deskwire.kit.i18n import N_, find_plural, find_text, gettext
-from deskwire.tickets.messages import describe_event
+from deskwire.tickets.request_fields import read_event_changes
 from deskwire.tickets.statuses import STATUS_LABELS
-from deskwire.tickets.timeline_text import UPDATED_SENTENCES
+from deskwire.tickets.timeline_text import UPDATED_SENTENCES, describe_event
 from deskwire.workspaces.names import placeholder_name
 from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
 SYSTEM_ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
-CHANGEABLE_FIELDS = ("subject", "category", "priority")
 PLACEHOLDER = re.compile(r"%\((who|what)\)s")
 
 
@@ -241,13 +240,9 @@ def _describe_ticket_updated(fields: Fields, _who: str) -> EventText:
 
 
 def _request_changes(event: Fields) -> dict[str, Any]:
-    """What changed of a request, as its timeline keeps it: so it is said in the same words."""
-    changes = event.get("changes") or {}
-    names = {word: (changes.get("tags") or {}).get(word) for word in ("added", "removed")}
-    values = {each: changes[each].get("new") for each in CHANGEABLE_FIELDS if changes.get(each)}
-    shown = {f"labels_{word}": labels for word, labels in names.items()}
-    shown["category"] = values.get("category")
-    return {"set": values, "shown": shown, "noun": "request"}
+    """Return the changes of a request as its timeline stores them, to be phrased alike."""
+    values, names = read_event_changes(event.get("changes") or {})
+    return {"set": values, "shown": names, "noun": "request"}
 
 
 def _describe_ticket_deleted(fields: Fields, _who: str) -> EventText:
