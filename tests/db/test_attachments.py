@@ -23,7 +23,8 @@ from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files, list_ticket_files, read_visible_file
 from deskwire.tickets.files.cleanup import FileCleanup
 from deskwire.tickets.files.uploads import MAX_UNSENT, Uploads, require_upload_access
-from deskwire.workspaces.organizations.organizations import organization_members, upsert_staff_row
+from deskwire.workspaces.organizations.organizations import organization_members
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona
 from tests.fixtures.files import FilesFixture
 from tests.unit.test_thumbnails import bomb, drawn

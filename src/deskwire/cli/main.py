@@ -197,7 +197,7 @@ def unlink_person(email: Email) -> None:
 def list_people() -> None:
     """Everybody, with their role in the team and their identities."""
     from deskwire.accounts.admin_actions import list_people as listed
-    from deskwire.workspaces.organizations.organizations import read_staff_roles
+    from deskwire.workspaces.organizations.staff import read_staff_roles
 
     with open_for_reading(read_settings()) as db:
         roles, everybody = db.read_sync(read_staff_roles), db.read_sync(listed)

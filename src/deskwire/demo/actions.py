@@ -18,7 +18,8 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.statuses import STATUSES
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.organizations import list_own_organizations
 
 EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*TEAM, *CLIENTS)}
 

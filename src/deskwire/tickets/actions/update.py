@@ -31,7 +31,7 @@ from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.tickets.validation import parse_label, parse_subject
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import read_categories
+from deskwire.workspaces.organizations.categories import read_categories
 from deskwire.workspaces.organizations.permissions import Permission, can, require
 
 REOPEN_DAYS = 14  # days a client may reopen what was completed; later it is another request

@@ -40,11 +40,8 @@ from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.render import Render, requested_fragments
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import (
-    Category,
-    Organization,
-    read_with_categories,
-)
+from deskwire.workspaces.organizations.categories import Category, read_with_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import Permission, can, is_staff
 
 View = Literal["conversation", "files", "history"]  # parts of the page; one is shown at a time
