@@ -191,7 +191,7 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     )
     db.write_sync(sessions.extend, session.session.id, staffed_portal.desk.now + 1)
     db.write_sync(set_preferences, una, theme="dark", time_zone="Europe/Oslo", at=1)
-    db.write_sync(people.set_avatar, una, "key", at=1)
+    db.write_sync(people.set_avatar_key, una, "key", at=1)
     db.write_sync(rename_person, una, "Una Ferry", 1)
     staffed_portal.act_as(BO, categories.add_category, quay, "Cranes")
     [category] = db.read_sync(read_categories, quay)

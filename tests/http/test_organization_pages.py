@@ -74,7 +74,7 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
 ) -> None:
     chosen: list[str] = []
     monkeypatch.setattr(
-        sessions, "set_active_organization", lambda _tx, _session, place: chosen.append(place)
+        sessions, "store_active_organization", lambda _tx, _session, place: chosen.append(place)
     )
     made = request_page.portal.act_as(
         CY, invitations.invite, request_page.portal.organization_ids["loft"], BO.email, "member"

@@ -177,7 +177,7 @@ def record_created(tx: Connection, person: Person, at: Millis) -> None:
     log.append(tx, event, channels=[channels.PEOPLE_CHANNEL], at=at)
 
 
-def set_avatar(
+def set_avatar_key(
     tx: Connection, person_id: PersonId, avatar: str | None, *, at: Millis
 ) -> tuple[Person, str | None]:
     """Set a person's picture to an object key, or remove it (None).

@@ -168,7 +168,7 @@ def _update_seen_at(tx: Connection, condition: ColumnElement[bool], at: Millis) 
     tx.execute(people.update().where(condition).values(seen_at=at, revision=people.c.revision + 1))
 
 
-def set_active_organization(tx: Connection, session_id: str, organization_id: str) -> None:
+def store_active_organization(tx: Connection, session_id: str, organization_id: str) -> None:
     """Set the active organization of a session."""
     statement = sessions.update().where(sessions.c.id == session_id)
     tx.execute(statement.values(organization=organization_id))

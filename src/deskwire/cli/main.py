@@ -62,12 +62,12 @@ def print_version(
         raise typer.Exit
 
 
-@app.command()
-def serve() -> None:
+@app.command("serve")
+def run_server() -> None:
     """Serve until Ctrl-C or SIGTERM, with the settings of the environment."""
-    from deskwire.server.serve import serve as run
+    from deskwire.server.serve import serve
 
-    run(read_settings())
+    serve(read_settings())
 
 
 @app.command()
@@ -194,13 +194,13 @@ def unlink_person(email: Email) -> None:
 
 
 @people.command("list")
-def list_people() -> None:
+def print_people() -> None:
     """Everybody, with their role in the team and their identities."""
-    from deskwire.accounts.admin_actions import list_people as listed
+    from deskwire.accounts.admin_actions import list_people
     from deskwire.workspaces.organizations.staff import read_staff_roles
 
     with open_for_reading(read_settings()) as db:
-        roles, everybody = db.read_sync(read_staff_roles), db.read_sync(listed)
+        roles, everybody = db.read_sync(read_staff_roles), db.read_sync(list_people)
     for each in everybody:
         person, identities = each.person, ", ".join(each.principals) or "-"
         role = roles.get(person.id, "-")

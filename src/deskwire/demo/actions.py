@@ -32,7 +32,7 @@ def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
     return Actor(ACCESS.read_viewer(tx, person.id), at)
 
 
-def create_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
+def submit_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
     """File a request in the company of whoever does, however that is called by now; in no category
     where somebody has renamed or removed its own."""
     own = list_own_organizations(tx, actor.viewer)

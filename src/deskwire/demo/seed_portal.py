@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from deskwire.accounts import passwords, people
-from deskwire.demo.actions import actor_for, create_request, perform_action
+from deskwire.demo.actions import actor_for, perform_action, submit_request
 from deskwire.demo.attachments import ATTACHMENTS
 from deskwire.demo.cast import CLIENTS, TEAM, VISITOR_USERNAMES, PortalLogin
 from deskwire.demo.portal_history import PORTAL_HISTORY
@@ -100,7 +100,7 @@ class PortalSeeder:
         _backdate_log(self.tx, before, at)
 
     def _create_request(self, ticket: str, request: RequestScript, at: Millis) -> None:
-        create_request(self.tx, actor_for(self.tx, request.username, at), ticket, request)
+        submit_request(self.tx, actor_for(self.tx, request.username, at), ticket, request)
 
     def _mark_read(self, ticket: str, request: RequestScript, at: Millis) -> None:
         for each in (*TEAM, *CLIENTS):

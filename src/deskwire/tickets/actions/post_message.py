@@ -204,7 +204,7 @@ def delete_message(tx: Connection, actor: Actor, ticket_id: str, message_id: str
         )
 
 
-def remove_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> None:
+def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> None:
     """Delete a file that was sent: one's own, or as a moderator any; its name from the log as well.
 
     A message that was nothing but this file goes with it. The bytes are the caller's to remove.

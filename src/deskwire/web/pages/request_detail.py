@@ -159,7 +159,7 @@ class RequestDetailPages:
     async def remove_file(self, request: Request) -> Response:
         """POST …/files/{file}/delete."""
         file = str(request.path_params["file"])
-        await act_as(self.deps, request, post_message.remove_file, _request_id(request), file)
+        await act_as(self.deps, request, post_message.delete_file, _request_id(request), file)
         await self.deps.uploads.delete_bytes(file)
         return respond_done(request, f"/requests/{_request_id(request)}?view=files")
 
