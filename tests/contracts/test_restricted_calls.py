@@ -180,12 +180,13 @@ def uses_in(
     imported = dict(imports_of(module))
     keywords = dict(keywords_by_use(module.tree))
     for node in ast.walk(within or module.tree):
-        target = ""
         if isinstance(node, ast.Name):
             target = imported.get(node.id, "")
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             parent = imported.get(node.value.id, "")
             target = parent and f"{parent}.{node.attr}"
+        else:
+            continue
         if target:
             yield node.lineno, target, keywords.get(node, frozenset())
 

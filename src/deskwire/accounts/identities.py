@@ -64,7 +64,7 @@ def link(
 
     Raises Conflict if that account is linked to another person, or the person has another account
     at the provider. The caller has to make sure that the person owns both: a page on which people
-    link accounts themselves needs a session here and a sign-in there.
+    link accounts themselves needs a session here, and a sign-in at the provider.
     """
     principal = parse_principal(provider, subject)
     acquire_advisory_lock(tx, f"identity {principal}", f"identities of {person_id}")

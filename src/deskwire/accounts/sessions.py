@@ -128,12 +128,12 @@ def find_with_person(
     rows = tx.execute(
         _SESSION_WITH_PERSON, {"hash": hash_secret(token), "now": now() if at is None else at}
     )
-    found = [tuple(row) for row in rows]  # one row per identity, or one without any
-    if not found:
+    joined = [tuple(row) for row in rows]  # one row per identity, or one without any
+    if not joined:
         return None
     start, end = len(_PUBLIC_COLUMNS), len(_PUBLIC_COLUMNS) + len(people.c)
-    principals = tuple(row[end] for row in found if row[end] is not None)
-    return Person(*found[0][start:end]), Session(*found[0][:start]), principals
+    principals = tuple(row[end] for row in joined if row[end] is not None)
+    return Person(*joined[0][start:end]), Session(*joined[0][:start]), principals
 
 
 _SESSION_WITH_PERSON = (
@@ -221,11 +221,11 @@ def revoke_own(
 
 
 def revoke_others(
-    tx: Connection, person_id: PersonId, kept_id: str, *, at: Millis | None = None
+    tx: Connection, person_id: PersonId, current_id: str, *, at: Millis | None = None
 ) -> int:
     """End all sessions of a person except one. Returns the number of ended ones."""
-    others = [each.id for each in list_sessions(tx, person_id, at) if each.id != kept_id]
-    return sum(revoke(tx, session_id, at=at) for session_id in others)
+    ids = [session.id for session in list_sessions(tx, person_id, at)]
+    return sum(revoke(tx, session_id, at=at) for session_id in ids if session_id != current_id)
 
 
 def read_expiry_times(

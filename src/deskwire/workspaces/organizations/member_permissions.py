@@ -18,7 +18,7 @@ from deskwire.workspaces.organizations.organizations import organization_members
 from deskwire.workspaces.organizations.permissions import ROLE_PERMISSIONS, Permission, Role
 
 
-class HeldRole:
+class OrganizationRole:
     """A row of `list_roles`: a role in an organization."""
 
     organization: str
@@ -26,18 +26,16 @@ class HeldRole:
     internal: bool
 
 
-def list_roles(tx: Connection, person_id: PersonId) -> Sequence[HeldRole]:
+def list_roles(tx: Connection, person_id: PersonId) -> Sequence[OrganizationRole]:
     """List a person's roles in all organizations."""
-    return fetch_all(tx, _select_roles(person_id), HeldRole)
+    return fetch_all(tx, _select_roles(person_id), OrganizationRole)
 
 
 def permissions_from_roles(
-    roles: Iterable[HeldRole], organization_id: str
+    roles: Iterable[OrganizationRole], organization_id: str
 ) -> frozenset[Permission]:
     """Return what roles allow in an organization; staff roles apply in every one."""
-    applicable = (
-        held.role for held in roles if held.internal or held.organization == organization_id
-    )
+    applicable = (row.role for row in roles if row.internal or row.organization == organization_id)
     return frozenset[Permission]().union(*(ROLE_PERMISSIONS[role] for role in applicable))
 
 
@@ -50,7 +48,7 @@ def lock_permissions(
     one of the two transactions always sees the other's change.
     """
     query = _select_roles(person_id).with_for_update(of=organization_members)
-    roles = fetch_all(tx, query, HeldRole)
+    roles = fetch_all(tx, query, OrganizationRole)
     account = people.people.c
     query_account = select(account.deactivated_at).where(account.id == person_id).with_for_update()
     is_deactivated = tx.execute(query_account).scalar_one() is not None
