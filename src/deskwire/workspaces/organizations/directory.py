@@ -195,7 +195,7 @@ def list_client_organizations(
     if after:
         id_, _, name = after.partition(".")
         if not is_id(id_) or "\0" in name or name.encode("utf-8", "ignore").decode() != name:
-            raise Invalid("No page begins there.")
+            raise Invalid("`after` is not from this list. Omit it to get the first page.")
         conditions.append(tuple_(org.name, org.id) > tuple_(literal(name), literal(id_)))
     query = select(organizations).where(*conditions).order_by(org.name, org.id)
     rows = fetch_all(tx, query.limit(PAGE_SIZE + 1), OrganizationRow)
