@@ -19,7 +19,14 @@ from deskwire.tickets.actions import update as actions_update
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.name_changes import rename_person
 from deskwire.workspaces.name_index import find_by_name_prefix
-from deskwire.workspaces.organizations import categories, invitations, members, settings, staff
+from deskwire.workspaces.organizations import (
+    categories,
+    create,
+    invitations,
+    members,
+    settings,
+    staff,
+)
 from deskwire.workspaces.organizations.categories import read_categories
 from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.organizations import (
@@ -273,7 +280,7 @@ def test_why_a_category_is_not_added_is_said(
 ) -> None:
     quay = staffed_portal.organization_ids["quay"]
     staffed_portal.act_as(BO, categories.add_category, quay, "Masts")
-    monkeypatch.setattr(settings, "MAX_CATEGORIES", 1)
+    monkeypatch.setattr(categories, "MAX_CATEGORIES", 1)
 
     for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
         with pytest.raises(Conflict, match=said):
@@ -307,8 +314,9 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
         partial(staffed_portal.act_as, BO, settings.update_profile, quay, slug="mole"),
         partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
     )
-    # Who writes in the database by hand waits for no lock of ours.
-    monkeypatch.setattr(settings, "_require_slug_available", lambda *_: None)
+    # Direct edits of the database do not take the advisory lock.
+    for module in (settings, create):
+        monkeypatch.setattr(module, "require_slug_available", lambda *_: None)
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
         staffed_portal.act_as(EVE, create_organization, "Dock", "pier")
     with pytest.raises(Invalid, match="The address pier is taken"):

@@ -10,7 +10,7 @@ from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.queries.counts import count_open_requests_in
-from deskwire.workspaces.organizations import directory, settings
+from deskwire.workspaces.organizations import create, directory
 from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.directory import (
     DirectoryFilter,
@@ -127,7 +127,7 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
 def test_one_person_founds_so_many_organizations(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 2)
+    monkeypatch.setattr(create, "MAX_ADMINISTERED_ORGANIZATIONS", 2)
     pier = staffed_portal.act_as(CY, create_organization, "Pier")
 
     with pytest.raises(Conflict, match="admin of 2 organizations"):
