@@ -26,9 +26,9 @@ from deskwire.tickets import messages, search_index, tables
 from deskwire.tickets.files import attachments
 from deskwire.tickets.queries import counts, daily_counts
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import names
+from deskwire.workspaces import name_index, names
 from deskwire.workspaces.guilds import guilds, members, roles
-from deskwire.workspaces.organizations import invitations, organizations
+from deskwire.workspaces.organizations import categories, invitations, organizations
 
 __all__ = [
     "TABLE_MODULES",
@@ -45,6 +45,7 @@ TABLE_MODULES = (
     daily_counts,
     deliveries,
     attachments,
+    categories,
     guilds,
     identities,
     invitations,
@@ -53,6 +54,7 @@ TABLE_MODULES = (
     mail,
     members,
     messages,
+    name_index,
     names,
     change_log,
     organizations,

@@ -23,7 +23,7 @@ from deskwire.tickets.queries.list_tickets import (
 )
 from deskwire.tickets.search_index import MAX_TALK_LENGTH, reindex_replies, ticket_words
 from deskwire.tickets.tables import TicketRow, tickets
-from deskwire.workspaces.names import MAX_MATCHES, find_by_name_prefix, name_words
+from deskwire.workspaces.name_index import MAX_MATCHES, find_by_name_prefix, name_words
 from tests.fixtures.cast import (
     ADA,
     ATTIC_GUILD,

@@ -23,12 +23,9 @@ from deskwire.tickets.queries import dashboard, list_requests
 from deskwire.tickets.queries.daily_counts import compute_daily_counts, to_epoch_day
 from deskwire.tickets.queries.list_requests import parse_request_filter
 from deskwire.tickets.tables import participants, tickets
-from deskwire.workspaces.organizations import settings
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    organization_members,
-    organizations,
-)
+from deskwire.workspaces.organizations import categories, settings
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
+from deskwire.workspaces.organizations.staff import ensure_internal_organization
 from tests.fixtures.accounts import read_events
 from tests.fixtures.cast import ADA, BO, CY, DEE, MO, UNA, Persona
 from tests.fixtures.staffed_portal import StaffedPortalFixture
@@ -226,7 +223,7 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
     with pytest.raises(Forbidden):
         staffed_portal.act_as(MO, settings.set_visibility, team, "participants")
     with pytest.raises(Forbidden):
-        staffed_portal.act_as(MO, settings.add_category, team, "Ours")
+        staffed_portal.act_as(MO, categories.add_category, team, "Ours")
     assert (
         staffed_portal.act_as(MO, settings.update_profile, team, name="The crew").name == "The crew"
     )

@@ -26,10 +26,7 @@ from deskwire.tickets.field_changes import LabelChange
 from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES
 from deskwire.tickets.tables import tickets
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    upsert_staff_row,
-)
+from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona, create_desk
 from tests.fixtures.portal import PortalFixture, create_portal
 

@@ -15,9 +15,9 @@ from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
 from deskwire.tickets.actions import update
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 from deskwire.workspaces.organizations import directory, invitations
-from deskwire.workspaces.organizations.organizations import read_staff_roles
+from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.accounts import PASSWORD, read_events
 from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Persona
 from tests.fixtures.site import SiteFixture, open_browser

@@ -14,10 +14,7 @@ from deskwire.tickets.actions import update
 from deskwire.tickets.field_changes import LabelChange
 from deskwire.web.rendering.render import FRAGMENT_HEADER
 from deskwire.workspaces.organizations.members import delete_membership_row
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    upsert_staff_row,
-)
+from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.accounts import dump_database
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Persona
 from tests.fixtures.request_page import NOTE_TEXT, REQUEST_TITLE, RequestPageFixture

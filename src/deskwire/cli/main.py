@@ -229,7 +229,7 @@ def unlink_person(email: Email) -> None:
 def list_people() -> None:
     """List everyone with their staff role and identities."""
     from deskwire.accounts.admin_actions import list_people as read_people
-    from deskwire.workspaces.organizations.organizations import read_staff_roles
+    from deskwire.workspaces.organizations.staff import read_staff_roles
 
     with open_for_reading(read_settings()) as db:
         roles, accounts = db.read_sync(read_staff_roles), db.read_sync(read_people)

@@ -18,7 +18,8 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.field_changes import LabelChange
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.organizations import list_own_organizations
 
 EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*TEAM, *CLIENTS)}
 
@@ -31,7 +32,7 @@ def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
     return Actor(ACCESS.read_viewer(tx, person.id), at)
 
 
-def create_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
+def submit_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
     """File a request in the company of whoever does, however that is called by now; in no category
     where somebody has renamed or removed its own."""
     own = list_own_organizations(tx, actor.viewer)

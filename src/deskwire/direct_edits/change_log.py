@@ -30,11 +30,8 @@ from deskwire.tickets.tables import tickets
 from deskwire.workspaces.guilds.guilds import guilds
 from deskwire.workspaces.guilds.members import guild_members
 from deskwire.workspaces.guilds.roles import role_members, roles
-from deskwire.workspaces.organizations.organizations import (
-    categories,
-    organization_members,
-    organizations,
-)
+from deskwire.workspaces.organizations.categories import categories
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
 
 EDITS_TOPIC = "deskwire_edits"  # channel on which PostgreSQL announces a change
 UNREADABLE_TEXT = (

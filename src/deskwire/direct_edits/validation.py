@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 from sqlalchemy import Boolean, Column, Integer, Table
 
-from deskwire.accounts.people import parse_email, parse_name, parse_theme, parse_time_zone
+from deskwire.accounts.people import parse_email, parse_name
+from deskwire.accounts.preferences import parse_theme, parse_time_zone
 from deskwire.events.types.registry import AuthorKind, LineKind
 from deskwire.kit.errors import Invalid
 from deskwire.tickets.state import Fact, TicketState, fold_facts

@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC
 from deskwire.direct_edits.processor import record_edits
@@ -48,8 +49,8 @@ from deskwire.webhooks.deliveries import DELIVERIES_TOPIC
 from deskwire.webhooks.door import Intake
 from deskwire.webhooks.source import Source
 from deskwire.webhooks.worker import Worker
-from deskwire.workspaces.guilds.grants import guild_grants, personal_grants
-from deskwire.workspaces.organizations.organizations import organization_grants, staff_grants
+from deskwire.workspaces.guilds.grants import guild_grants
+from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
 
 BUFFER_ENTRIES = 30_000  # log entries read at start; about as many as fit in BUFFER_BYTES
 DATABASE_TIMEOUT = 2.0  # s for each query of the readiness check

@@ -28,7 +28,7 @@ from deskwire.tickets.tables import TicketRow
 from deskwire.tickets.validation import parse_label, parse_subject, parse_tags
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import read_categories
+from deskwire.workspaces.organizations.categories import read_categories
 from deskwire.workspaces.organizations.permissions import Permission, can
 
 REOPEN_DAYS = 14  # days a client may reopen a completed request; later, a new one is due

@@ -9,11 +9,8 @@ from sqlalchemy import Connection
 
 from deskwire.events.channels import is_organization
 from deskwire.tickets.tables import TicketRow
-from deskwire.workspaces.organizations.organizations import (
-    Organization,
-    read_category_names,
-    read_organizations_by_id,
-)
+from deskwire.workspaces.organizations.categories import read_category_names
+from deskwire.workspaces.organizations.organizations import Organization, read_organizations_by_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,4 +57,4 @@ async def set_active_organization(
     """Make an organization the active one of this session, whose person has come to it."""
     session = request_context(request).session
     if session is not None and session.organization != organization_id:
-        await deps.db.write(sessions.set_active_organization, session.id, organization_id)
+        await deps.db.write(sessions.store_active_organization, session.id, organization_id)

@@ -14,7 +14,7 @@ from deskwire.kit.clock import Millis
 from deskwire.tickets.actions import ingest
 from deskwire.webhooks.source import Delivery, UnprocessableDelivery
 from deskwire.workspaces.guilds import guilds, members, roles
-from deskwire.workspaces.names import record_discord_name
+from deskwire.workspaces.name_changes import record_discord_name
 from deskwire.workspaces.origin import Origin, discord_principal
 
 MAX_DEPTH = 64  # levels of objects and lists in an event; the serialiser fails at some 250

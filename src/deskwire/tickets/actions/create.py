@@ -25,7 +25,8 @@ from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_subject, parse_text
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import Organization, read_categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import Permission, require
 
 

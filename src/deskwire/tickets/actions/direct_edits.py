@@ -28,7 +28,8 @@ from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_ed
 from deskwire.tickets.statuses import ENDED_STATUSES, to_wire_status
 from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.visibility import read_ticket_channels
-from deskwire.workspaces.names import index_names, read_names
+from deskwire.workspaces.name_index import index_names
+from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
 
 # Of a message; an edit of any other column shows nowhere.

@@ -226,7 +226,7 @@ def delete_message(tx: Connection, actor: Actor, ticket_id: str, message_id: str
         )
 
 
-def remove_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> None:
+def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> None:
     """Delete a file that was sent, and remove its name from the log.
 
     Authors delete their own, moderators any. A message that consists of this file alone is deleted

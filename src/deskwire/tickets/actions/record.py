@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from deskwire.accounts.identities import resolve_person_ids
 from deskwire.events import channels, log
 from deskwire.events.channels import Channel, is_organization
 from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE, FileShape, TicketEvent
@@ -36,7 +37,8 @@ from deskwire.tickets.ticket import build_tickets
 from deskwire.tickets.visibility import read_ticket_channels, read_visible_ticket_row_by_id
 from deskwire.tickets.workspace_names import read_workspace_names
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.names import index_names, read_names, resolve_person_ids
+from deskwire.workspaces.name_index import index_names
+from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, Origin, Principal
 
 UPDATE_TICKET = (

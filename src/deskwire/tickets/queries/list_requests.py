@@ -52,7 +52,7 @@ from deskwire.tickets.workspace_names import (
     read_missing_workspace_names,
     read_workspace_names,
 )
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 from deskwire.workspaces.organizations.permissions import is_staff
 
 Sort = Literal["active", "newest", "oldest"]

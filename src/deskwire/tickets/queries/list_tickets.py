@@ -24,7 +24,7 @@ from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.ticket import Ticket, load_tickets
 from deskwire.tickets.validation import strip_unstorable
 from deskwire.tickets.visibility import visible_in
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 
 Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)

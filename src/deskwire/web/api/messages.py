@@ -111,7 +111,7 @@ async def remove_file(call: Call) -> None:
     it.
     """
     file = call.path_id("file")
-    await call.write(post_message.remove_file, call.path_id("request"), file)
+    await call.write(post_message.delete_file, call.path_id("request"), file)
     await call.deps.uploads.delete_bytes(file)
 
 

@@ -17,7 +17,7 @@ from deskwire.workspaces.organizations.organizations import (
     read_visible_by_slug,
 )
 from deskwire.workspaces.organizations.permissions import is_staff
-from deskwire.workspaces.organizations.settings import SLUG_PATTERN
+from deskwire.workspaces.organizations.slugs import SLUG_PATTERN
 
 
 def read_named_or_active(

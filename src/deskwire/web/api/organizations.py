@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
-from deskwire.tickets.actions import offboarding
 from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_lookup import read_organization_by_ref
 from deskwire.web.api.organization_shapes import (
@@ -30,11 +29,13 @@ from deskwire.web.api.organization_shapes import (
 from deskwire.web.api.requests import INVALID_AFTER, add_next_link
 from deskwire.web.api.shapes import PageQuery
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations import categories, invitations, members, settings
+from deskwire.workspaces.organizations.categories import Category, read_categories
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.directory import list_client_organizations
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail, Invitation
 from deskwire.workspaces.organizations.members import OrganizationMember, read_members
-from deskwire.workspaces.organizations.organizations import Category, Organization, read_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     Permission,
@@ -60,7 +61,7 @@ async def found(call: Call, body: NewOrganization) -> OrganizationNow:
     Whoever does becomes its admin. Who is admin of 20, with those deleted since yesterday, founds
     no other, but for who may create any number.
     """
-    id_ = (await call.write(settings.create_organization, body.name, body.slug)).id
+    id_ = (await call.write(create_organization, body.name, body.slug)).id
     call.headers["location"] = f"/api/organizations/{id_}"
     return await call.read(_read_organization, id_)
 
@@ -218,12 +219,12 @@ def _change_role(
     tx: Connection, actor: Actor, organization_ref: str, person: str, role: str
 ) -> MemberNow:
     place = read_organization_by_ref(tx, actor.viewer, organization_ref)
-    offboarding.change_member_role(tx, actor, place.id, person, role)
+    members.change_member_role(tx, actor, place.id, person, role)
     return next(_to_member_now(e) for e in read_members(tx, place.id) if e.person.id == person)
 
 
 def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person: str) -> None:
-    offboarding.remove_member(
+    members.remove_member(
         tx, actor, read_organization_by_ref(tx, actor.viewer, organization_ref).id, person
     )
 
@@ -277,7 +278,7 @@ def _read_categories(tx: Connection, viewer: Viewer, organization_ref: str) -> l
 def _add_category(tx: Connection, actor: Actor, organization_ref: str, name: str) -> CategoryNow:
     place = read_organization_by_ref(tx, actor.viewer, organization_ref)
     before = {each.id for each in read_categories(tx, place.id)}
-    settings.add_category(tx, actor, place.id, name)
+    categories.add_category(tx, actor, place.id, name)
     return next(_to_category_now(e) for e in read_categories(tx, place.id) if e.id not in before)
 
 
@@ -289,8 +290,7 @@ def _change_category(
     known = {each.id: each for each in read_categories(tx, place.id)}
     if id_ not in known:
         raise NotFound("There is no such category.")
-    if known[id_].archived != archived:
-        settings.toggle_category_archived(tx, actor, place.id, id_)
+    categories.set_category_archived(tx, actor, place.id, id_, archived=archived)
     return CategoryNow(id=id_, name=known[id_].name, archived=archived)
 
 

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from deskwire.kit.clock import format_iso
 from deskwire.kit.ids import UUID7_PATTERN
 from deskwire.web.http.problems import ProblemCode
-from deskwire.workspaces.organizations.settings import SLUG_PATTERN
+from deskwire.workspaces.organizations.slugs import SLUG_PATTERN
 
 Id = Annotated[str, StringConstraints(pattern=f"^{UUID7_PATTERN}$")]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG_PATTERN.pattern}$")]

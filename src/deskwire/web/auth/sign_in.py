@@ -38,7 +38,7 @@ from deskwire.web.dependencies import NO_MAIL_TEMPLATES, SignUpMode
 from deskwire.web.http.errors import status_of
 from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.render import Render
-from deskwire.workspaces import names
+from deskwire.workspaces import name_changes
 
 FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"  # what a form without files is sent as
 MAX_FORM_FIELDS = 20  # of a form; the largest of ours has five
@@ -198,7 +198,7 @@ class AccountPages:
             hash_ = await self.hasher.hash(typed["password"])
             visit = self.browsers.client_info(request)
             opened = await self.db.write(
-                names.activate_account, token, typed["name"], hash_, visit, self.clock()
+                name_changes.activate_account, token, typed["name"], hash_, visit, self.clock()
             )
         except Refusal as refusal:
             return self._welcome_page(request, form, email, refusal)

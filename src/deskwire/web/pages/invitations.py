@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from deskwire.accounts import people, rate_limit
 from deskwire.accounts.passwords import parse_password
-from deskwire.accounts.people import Person, parse_name
+from deskwire.accounts.people import Person, mask_email, parse_name
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, Forbidden, NotFound, Refusal
 from deskwire.kit.i18n import N_, gettext
@@ -31,8 +31,9 @@ from deskwire.web.auth.sign_in import (
 from deskwire.web.context import act_as, set_active_organization
 from deskwire.web.dependencies import Dependencies, request_context
 from deskwire.web.rendering.i18n import translate_labels
-from deskwire.workspaces.organizations import invitations
-from deskwire.workspaces.organizations.invitations import Invitation, mask_email, needs_email_proof
+from deskwire.workspaces.organizations import invitation_acceptance, invitations
+from deskwire.workspaces.organizations.invitation_acceptance import needs_email_proof
+from deskwire.workspaces.organizations.invitations import Invitation
 from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import ROLE_LABELS
 
@@ -76,7 +77,9 @@ class InvitationPages:
             if request_context(request).person is None:
                 return await self._sign_up_and_accept(request, found, form)
             mails, secret = self.deps.mail_templates.is_enabled, link_token(request)
-            place = await act_as(self.deps, request, invitations.accept, secret, sends_mail=mails)
+            place = await act_as(
+                self.deps, request, invitation_acceptance.accept, secret, sends_mail=mails
+            )
             await set_active_organization(self.deps, request, place.id)
         except Refusal as refusal:
             return self._page(request, found, form, refusal)
@@ -100,7 +103,7 @@ class InvitationPages:
         await login.db.write(rate_limit.count_sign_up, visit.client_ip, at, login.limits)
         hash_ = await login.hasher.hash(typed["password"])
         letter = letters.verification_mail(request) if letters.is_enabled else None
-        enter, secret = invitations.sign_up_and_accept, link_token(request)
+        enter, secret = invitation_acceptance.sign_up_and_accept, link_token(request)
         try:
             place, opened = await login.db.write(
                 enter, secret, typed["name"], hash_, visit, at, letter

@@ -84,4 +84,4 @@ def choose_own_organization(
     """Make one's own organization the active one of a session. NotFound where it is not."""
     if organization not in organization_ids_of(actor.viewer):
         raise NotFound(gettext("There is no such organization, or it is not yours."))
-    sessions.set_active_organization(tx, session_id, organization)
+    sessions.store_active_organization(tx, session_id, organization)

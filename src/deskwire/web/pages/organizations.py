@@ -24,15 +24,12 @@ from deskwire.web.http.forms import Form, read_form, respond_done
 from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.render import Render, is_navigation
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations import categories, invitations, members, settings
+from deskwire.workspaces.organizations.categories import Category, read_categories
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail, Invitation
 from deskwire.workspaces.organizations.members import OrganizationMember, read_members
-from deskwire.workspaces.organizations.organizations import (
-    Category,
-    Organization,
-    read_categories,
-    read_visible_by_slug,
-)
+from deskwire.workspaces.organizations.organizations import Organization, read_visible_by_slug
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     ROLE_LABELS,
@@ -70,7 +67,7 @@ class OrganizationPages:
         form = await read_form(request)
         try:
             made = await act_as(
-                self.deps, request, settings.create_organization, form.get("name"), form.get("slug")
+                self.deps, request, create_organization, form.get("name"), form.get("slug")
             )
         except (Invalid, Conflict) as refusal:
             context = _form_context(form.fields, refusal)
@@ -152,15 +149,18 @@ def apply_form(
         case "visibility":
             settings.set_visibility(tx, actor, id_, form.get("visibility"))
         case "add-category":
-            settings.add_category(tx, actor, id_, form.get("name"))
+            categories.add_category(tx, actor, id_, form.get("name"))
         case "archive-category":
-            settings.toggle_category_archived(tx, actor, id_, form.get("category"))
+            # A page from before the field existed must not restore what is archived.
+            is_archived = form.get("archived") != "no"
+            category_id = form.get("category")
+            categories.set_category_archived(tx, actor, id_, category_id, archived=is_archived)
         case "role":
-            offboarding.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
+            members.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
         case "remove":
-            offboarding.remove_member(tx, actor, id_, form.get("person"))
+            members.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            offboarding.remove_member(tx, actor, id_, actor.person_id)
+            members.remove_member(tx, actor, id_, actor.person_id)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, actor, id_, email, role, compose, address)

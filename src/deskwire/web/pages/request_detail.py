@@ -45,11 +45,8 @@ from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.render import Render, requested_fragments
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import (
-    Category,
-    Organization,
-    read_with_categories,
-)
+from deskwire.workspaces.organizations.categories import Category, read_with_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import Permission, can, is_staff
 
 View = Literal["conversation", "files", "history"]  # parts of the page; one is shown at a time
@@ -165,7 +162,7 @@ class RequestDetailPages:
     async def remove_file(self, request: Request) -> Response:
         """POST …/files/{file}/delete."""
         file = str(request.path_params["file"])
-        await act_as(self.deps, request, post_message.remove_file, _request_id(request), file)
+        await act_as(self.deps, request, post_message.delete_file, _request_id(request), file)
         await self.deps.uploads.delete_bytes(file)
         return respond_done(request, f"/requests/{_request_id(request)}?view=files")
 

@@ -43,14 +43,16 @@ from deskwire.web.http.uploads import discard_uploads_on_error, receive_files
 from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import (
+from deskwire.workspaces.organizations.categories import (
     Category,
-    Organization,
-    list_own_organizations,
     list_own_with_categories,
-    list_visible_organizations,
     list_visible_with_categories,
     read_categories,
+)
+from deskwire.workspaces.organizations.organizations import (
+    Organization,
+    list_own_organizations,
+    list_visible_organizations,
     read_visible_by_id,
 )
 from deskwire.workspaces.organizations.permissions import Permission, can, is_staff, require

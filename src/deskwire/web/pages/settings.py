@@ -21,7 +21,8 @@ from deskwire.accounts import (
     rate_limit,
     sessions,
 )
-from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
+from deskwire.accounts.people import parse_name
+from deskwire.accounts.preferences import parse_theme, parse_time_zone, set_preferences
 from deskwire.accounts.sessions import Session
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
@@ -39,7 +40,7 @@ from deskwire.web.dependencies import Dependencies, request_context, require_per
 from deskwire.web.http.user_agents import describe_user_agent
 from deskwire.web.rendering.i18n import translate_labels
 from deskwire.web.rendering.time_zones import time_zones_by_region
-from deskwire.workspaces.names import rename_person
+from deskwire.workspaces.name_changes import rename_person
 
 DONE_MESSAGES = {
     "name": N_("Your name is changed."),
@@ -115,7 +116,7 @@ class SettingsPages:
         except Refusal as refusal:
             return await self.render_page(request, form, refusal)
         at = self.account_pages.clock()
-        await self.deps.db.write(people.set_appearance, me.id, theme=theme, time_zone=zone, at=at)
+        await self.deps.db.write(set_preferences, me.id, theme=theme, time_zone=zone, at=at)
         return _redirect_done("display")
 
     async def send_verification(self, request: Request) -> Response:
