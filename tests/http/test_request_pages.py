@@ -11,7 +11,7 @@ import pytest
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions import update
-from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.web.http.fragments import FRAGMENT_HEADER
 from deskwire.workspaces.organizations.members import delete_membership_row
 from deskwire.workspaces.organizations.organizations import (
     ensure_internal_organization,

@@ -11,7 +11,7 @@
     └── Upstream       another system failed
 
 The message is shown to the person who caused it: what was refused, the value, what to do.
-HTTP statuses are mapped in one place, `web/http/errors.py`.
+HTTP statuses are mapped in one place, `web/errors.py`.
 """
 
 from __future__ import annotations
