@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from deskwire.accounts import people, sessions
-from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.web.http.fragments import FRAGMENT_HEADER
 from deskwire.workspaces.organizations import invitations
 from deskwire.workspaces.organizations.categories import add_category, read_categories
 from deskwire.workspaces.organizations.organizations import (

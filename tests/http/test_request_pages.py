@@ -12,7 +12,7 @@ from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions import update
 from deskwire.tickets.field_changes import LabelChange
-from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.web.http.fragments import FRAGMENT_HEADER
 from deskwire.workspaces.organizations.members import delete_membership_row
 from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.accounts import dump_database

@@ -15,7 +15,7 @@ from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import NewSession
 from deskwire.kit import mail
 from deskwire.kit.clock import now
-from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.mail_templates import MailTemplates
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.create import create_organization
 from tests.fixtures.accounts import PASSWORD, create_hasher, read_events

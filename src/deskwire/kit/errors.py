@@ -11,7 +11,7 @@
     └── Upstream         another system failed
 
 The person who caused the error sees its message: what was refused, the value, what to do.
-`web/http/errors.py` maps each kind to its HTTP status.
+`web/errors.py` maps each kind to its HTTP status.
 """
 
 from __future__ import annotations

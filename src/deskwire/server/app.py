@@ -25,14 +25,14 @@ from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Serv
 from deskwire.settings import Settings
 from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.api.stream_access import require_request_access
-from deskwire.web.auth.mail_templates import MailTemplates
-from deskwire.web.auth.metrics_token import MetricsAccess
 from deskwire.web.auth.sessions import BrowserSessions, RenewCookies
 from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.dependencies import Dependencies
-from deskwire.web.http.errors import exception_handlers
+from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
+from deskwire.web.mail_templates import MailTemplates
+from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
 from deskwire.web.routes import build_routes, upload_matcher, url_table

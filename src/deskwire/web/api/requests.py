@@ -1,17 +1,14 @@
-"""Requests over the API: lists of them, one of them, and what is done to it."""
+"""Serve requests over the API: list, create, show, update, delete, watch, and mark as read."""
 
 from __future__ import annotations
-
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
 from deskwire.events.types.registry import NamedRef
-from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
-from deskwire.tickets.actions import mark_read, update
-from deskwire.tickets.actions.create import RequestInput, create_request
+from deskwire.tickets.actions import create, mark_read, update
+from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.record import lock_for_update
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
@@ -23,7 +20,7 @@ from deskwire.tickets.queries.list_requests import (
 )
 from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.workspace_names import WorkspaceNames
-from deskwire.web.api.operations import Call
+from deskwire.web.api.operations import Call, add_next_link, empty_patch_error, invalid_after_error
 from deskwire.web.api.organization_lookup import read_named_or_active, read_organization_by_ref
 from deskwire.web.api.request_shapes import (
     NewRequest,
@@ -37,101 +34,108 @@ from deskwire.web.api.request_shapes import (
     WatchQuery,
 )
 from deskwire.web.api.shapes import PatchBody
-from deskwire.web.pages.request_list import require_staff
+from deskwire.web.context import require_staff
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import Organization
 
-INVALID_AFTER = "Take `after` from `next` of the page before."
 
-
-async def list_own(call: Call, query: RequestQuery) -> RequestPage:
+async def list_organization_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of an organization.
 
-    Of the active one, or of the one that is named, as far as you may see them.
+    Those you may see of the organization named in the query, or of your active organization.
     """
-    found = await call.read(
+    results = await call.read(
         _list_own, call.active_organization_id, query.organization, parse_query_filter(query)
     )
-    return _to_page(call, found)
+    return _to_page(call, results)
 
 
-async def list_all(call: Call, query: RequestQuery) -> RequestPage:
+async def list_all_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of all organizations.
 
-    For the team. `organization` narrows it to one.
+    For staff. `organization` limits the list to one organization.
     """
-    found = await call.read(_list_all, query.organization, parse_query_filter(query))
-    return _to_page(call, found)
+    results = await call.read(_list_all, query.organization, parse_query_filter(query))
+    return _to_page(call, results)
 
 
-async def file(call: Call, query: OrganizationQuery, body: NewRequest) -> RequestInFull:
-    """File a request."""
+async def create_request(call: Call, query: OrganizationQuery, body: NewRequest) -> RequestInFull:
+    """Create a request.
+
+    In the organization named in the query, or in your active organization.
+    """
     id_ = await call.write(_create, call.active_organization_id, query.organization, body)
     call.headers["location"] = f"/api/requests/{id_}"
     return await call.read(read_full_request, id_)
 
 
-async def show(call: Call) -> RequestInFull:
-    """Show a request."""
+async def show_request(call: Call) -> RequestInFull:
+    """Get a request."""
     return await call.read(read_full_request, call.path_id("request"))
 
 
-async def change(call: Call, body: RequestChange) -> RequestInFull:
-    """Change a request.
+async def update_request(call: Call, body: RequestChange) -> RequestInFull:
+    """Update a request.
 
-    Clients change the title of their own, cancel it, and reopen it for a while; the rest is the
-    team's.
+    Clients may change the subject of their own requests, cancel them, and reopen completed ones
+    for a limited time. Everything else is for staff.
     """
     id_ = call.path_id("request")
     await call.write(_apply_change, id_, body, call.deps.reopen_days)
     return await call.read(read_full_request, id_)
 
 
-async def delete(call: Call) -> None:
+async def delete_request(call: Call) -> None:
     """Delete a request.
 
-    For moderators of the team. Nobody gets it back.
+    For moderators. A deleted request cannot be restored.
     """
     await call.write(update.delete_request, call.path_id("request"))
 
 
-async def watch(call: Call, query: WatchQuery) -> None:
+async def add_watcher(call: Call, query: WatchQuery) -> None:
     """Watch a request.
 
-    Oneself; managers and the team may have somebody else watch it.
+    Managers and staff may add another person as a watcher.
     """
     await call.write(update.add_watcher, call.path_id("request"), query.person or call.person_id)
 
 
-async def unwatch(call: Call, query: WatchQuery) -> None:
-    """Watch a request no more."""
+async def remove_watcher(call: Call, query: WatchQuery) -> None:
+    """Stop watching a request.
+
+    Managers and staff may remove another person.
+    """
     await call.write(update.remove_watcher, call.path_id("request"), query.person or call.person_id)
 
 
-async def read(call: Call) -> None:
-    """Note that you have read what is there now."""
+async def mark_request_read(call: Call) -> None:
+    """Mark everything in a request as read by you."""
     await call.write(mark_read.mark_all_read, call.path_id("request"))
 
 
 def parse_query_filter(query: RequestQuery) -> RequestFilter:
-    """What a query asks for. Invalid where `after` is no key."""
-    said = query.model_dump(exclude={"organization", "unread", "waiting"}, exclude_none=True)
+    """Parse the query of a list. Raises Invalid if `after` is not a page key."""
+    fields = query.model_dump(exclude={"organization", "unread", "waiting"}, exclude_none=True)
     flags = {name: "yes" for name in ("unread", "waiting") if getattr(query, name)}
-    wish = parse_request_filter({**said, **flags})
-    if wish.after != query.after:
-        raise Invalid(INVALID_AFTER, {"?after": "No such place."})
-    return wish
+    filters = parse_request_filter({**fields, **flags})
+    if filters.after != query.after:
+        raise invalid_after_error()
+    return filters
 
 
 def read_full_request(tx: Connection, viewer: Viewer, id_: str) -> RequestInFull:
-    """One request the viewer may see; NotFound otherwise."""
-    listed, circle = read_request(tx, viewer, id_)
-    part = [Participant(id=who.id, name=who.name, role=role) for who, role in circle.participants]
-    return RequestInFull(**dict(to_request_now(listed)), participants=part)
+    """Read a request with its participants. Raises NotFound unless the viewer may see it."""
+    listed, people = read_request(tx, viewer, id_)
+    participants = [
+        Participant(id=person.id, name=person.name, role=role)
+        for person, role in people.participants
+    ]
+    return RequestInFull(**dict(to_request_now(listed)), participants=participants)
 
 
 def to_request_now(listed: ListedRequest) -> RequestNow:
-    """A request as lists show it."""
+    """Convert a request of a list to its shape."""
     ticket, now = listed.ticket, listed.ticket.now
     return RequestNow(
         id=ticket.id,
@@ -154,13 +158,6 @@ def to_request_now(listed: ListedRequest) -> RequestNow:
         revision=ticket.revision,
         href=now.href,
     )
-
-
-def add_next_link(call: Call, after: str | None) -> None:
-    """Say where the next page is (RFC 8288)."""
-    if after is not None:
-        said = {**dict(call.request.query_params), "after": after}
-        call.headers["link"] = f'<{call.request.url.path}?{urlencode(said)}>; rel="next"'
 
 
 def _to_page(call: Call, results: RequestResults) -> RequestPage:
@@ -207,8 +204,8 @@ def _create(
     organization_ref: str | None,
     body: NewRequest,
 ) -> str:
-    place = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
-    filing = RequestInput(
+    organization = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
+    request = RequestInput(
         body.id or new_id(),
         body.subject,
         body.text,
@@ -217,7 +214,7 @@ def _create(
         body.files,
         body.requester,
     )
-    return str(create_request(tx, actor, place, filing).id)
+    return str(create.create_request(tx, actor, organization, request).id)
 
 
 def _apply_change(
@@ -226,5 +223,5 @@ def _apply_change(
     patch = {name: getattr(body, name) for name in body.model_fields_set}
     if not patch:
         lock_for_update(tx, actor, id_)  # a hidden request is not found, whatever the body
-        raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
+        raise empty_patch_error()
     update.update(tx, actor, id_, patch, reopen_days)

@@ -1,4 +1,4 @@
-"""Serve a request's page, its messages and files, and the forms that change it."""
+"""Show a request, and handle everything posted to it: messages, files, and changes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import PersonId, Workspace
+from deskwire.events.access import Viewer
+from deskwire.events.channels import Workspace
 from deskwire.events.types.registry import FileShape, Line, PrincipalRef
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid
@@ -37,28 +37,28 @@ from deskwire.tickets.visibility import (
     read_visible_ticket_row_with_read_time,
 )
 from deskwire.tickets.workspace_names import WorkspaceNames, read_workspace_names
-from deskwire.web.context import act_as
-from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.context import act_as, read_as
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.forms import Form, read_form, respond_done
+from deskwire.web.http.fragments import requested_fragments
 from deskwire.web.http.uploads import discard_uploads_on_error, receive_files
-from deskwire.web.rendering.i18n import translate_labels
-from deskwire.web.rendering.render import Render, requested_fragments
+from deskwire.web.i18n import translate_labels
+from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import Category, read_with_categories
 from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import Permission, can, is_staff
 
-View = Literal["conversation", "files", "history"]  # parts of the page; one is shown at a time
+View = Literal["conversation", "files", "history"]  # tabs of the page
 VIEWS: tuple[View, ...] = get_args(View)
 PROGRESS_STATUSES: tuple[Status, ...] = ("new", "active", "review", "done")  # the usual course
 
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """Everything a request's page shows, and what its viewer may do."""
+    """Everything that a request's page shows, and what its viewer may do."""
 
-    viewer: Viewer
     ticket: Ticket
     organization: Organization | None
     lines: list[Line]
@@ -73,28 +73,27 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True)
 class RequestDetailPages:
-    """Endpoints of `/requests/{id}` and below."""
+    """`/requests/{id}` and what is posted below it."""
 
     deps: Dependencies
     render: Render
 
     async def show(self, request: Request) -> Response:
-        """GET …?view=: show the request; a look at the conversation marks it as read."""
-        person, id_ = require_person(request), str(request.path_params["request"])
-        days = self.deps.reopen_days
-        detail = await self.deps.db.read(read_request_view, self.deps.access, person.id, id_, days)
+        """GET …?view=: one tab of the request; showing the conversation marks it as read."""
+        id_, days = _request_id(request), self.deps.reopen_days
+        viewer, detail = await read_as(self.deps, request, read_request_view, id_, days)
         view = next((view for view in VIEWS if view == request.query_params.get("view")), VIEWS[0])
-        fragments = requested_fragments(request)
-        is_read = view == "conversation" and (fragments is None or "timeline" in fragments)
-        if detail.is_unread and is_read:
+        fragment_ids = requested_fragments(request)
+        shows_timeline = fragment_ids is None or "timeline" in fragment_ids
+        if detail.is_unread and view == "conversation" and shows_timeline:
             await act_as(self.deps, request, mark_read.mark_all_read, id_)
         context = {
-            "viewer": detail.viewer,
+            "viewer": viewer,
             "detail": detail,
             "ticket": detail.ticket,
             "view": view,
-            "viewer_id": person.id,
-            "is_staff": is_staff(detail.viewer),
+            "viewer_id": viewer.person,
+            "is_staff": is_staff(viewer),
             "steps": PROGRESS_STATUSES,
             "choice_fields": list_choice_fields(FIELDS),
         }
@@ -102,29 +101,24 @@ class RequestDetailPages:
 
     async def post_message(self, request: Request) -> Response:
         """POST …/messages (id, text, kind, file…): write a reply or a note."""
-        person, access = require_person(request).id, self.deps.access
-        workspace = await self.deps.db.read(
-            read_request_workspace, access, person, _request_id(request)
-        )
-        received = await receive_files(request, self.deps.uploads, person, workspace)
+        id_ = _request_id(request)
+        viewer, workspace = await read_as(self.deps, request, read_request_workspace, id_)
+        received = await receive_files(request, self.deps.uploads, viewer.person, workspace)
         form = received.fields
         kind: post_message.MessageKind = "note" if form.get("kind") == "note" else "reply"
-        file_ids = [*form.getlist("file"), *(file.id for file in received.files)]
+        file_ids = [*form.getlist("file"), *(each.id for each in received.files)]
         message = MessageInput(form.get("id") or new_id(), form.get("text", ""), kind, file_ids)
-        async with discard_uploads_on_error(self.deps.uploads, person, received):
-            row = await act_as(
-                self.deps, request, post_message.post_message, _request_id(request), message
-            )
-        return respond_done(request, f"/requests/{_request_id(request)}", id=row.id, html=row.html)
+        async with discard_uploads_on_error(self.deps.uploads, viewer.person, received):
+            row = await act_as(self.deps, request, post_message.post_message, id_, message)
+        return respond_done(request, f"/requests/{id_}", id=row.id, html=row.html)
 
     async def message_form(self, request: Request) -> Response:
-        """GET …/messages/{message}: the form to edit or delete a message."""
-        viewer, ticket, message, allowed, files = await self.deps.db.read(
-            read_message,
-            self.deps.access,
-            require_person(request).id,
-            _request_id(request),
-            _message_id(request),
+        """GET …/messages/{message}: a form to change or delete one's own message.
+
+        Moderators may delete any message.
+        """
+        viewer, (ticket, message, allowed, files) = await read_as(
+            self.deps, request, read_message, _request_id(request), _message_id(request)
         )
         context = {
             "viewer": viewer,
@@ -136,7 +130,7 @@ class RequestDetailPages:
         return self.render(request, "request_message.html", context)
 
     async def edit_message(self, request: Request) -> Response:
-        """POST …/messages/{message} (text)."""
+        """POST …/messages/{message} (text): change one's own message."""
         form = await read_form(request)
         row = await act_as(
             self.deps,
@@ -161,33 +155,36 @@ class RequestDetailPages:
 
     async def remove_file(self, request: Request) -> Response:
         """POST …/files/{file}/delete."""
-        file = str(request.path_params["file"])
-        await act_as(self.deps, request, post_message.delete_file, _request_id(request), file)
-        await self.deps.uploads.delete_bytes(file)
+        file_id = str(request.path_params["file"])
+        await act_as(self.deps, request, post_message.delete_file, _request_id(request), file_id)
+        await self.deps.uploads.delete_bytes(file_id)
         return respond_done(request, f"/requests/{_request_id(request)}?view=files")
 
     async def mark_read(self, request: Request) -> Response:
-        """POST …/read: mark everything so far as read."""
+        """POST …/read: mark everything up to now as read by the viewer."""
         await act_as(self.deps, request, mark_read.mark_all_read, _request_id(request))
         return respond_done(request, f"/requests/{_request_id(request)}")
 
     async def apply_change(self, request: Request) -> Response:
-        """POST …: change the fields that the form names (request_fields.py), or `watch`."""
+        """POST …: change the fields that the form names (request_fields.py), or `watch`.
+
+        Fields that are missing from the form stay as they are.
+        """
         form = await read_form(request)
         days = self.deps.reopen_days
         await act_as(self.deps, request, apply_form, _request_id(request), form, days)
         return respond_done(request, f"/requests/{_request_id(request)}")
 
     async def delete(self, request: Request) -> Response:
-        """POST …/delete: delete the request; for moderators."""
+        """POST …/delete; for moderators."""
         await act_as(self.deps, request, update.delete_request, _request_id(request))
         return respond_done(request, "/admin")
 
     async def preview_markdown(self, request: Request) -> Response:
-        """POST /preview (text): render Markdown as the page will show it."""
+        """POST /preview (text): render Markdown to HTML."""
         form = await read_form(request)
         text = parse_text(form.get("text"))
-        # In a thread: a wide table takes a second, which would hold up every stream.
+        # In a thread: a wide table takes a second, which would stall every stream.
         html = await anyio.to_thread.run_sync(render_markdown, text)
         return Response(html, media_type="text/html")
 
@@ -200,6 +197,11 @@ def _message_id(request: Request) -> str:
     return str(request.path_params["message"])
 
 
+def read_request_workspace(tx: Connection, viewer: Viewer, ticket_id: str) -> Workspace:
+    """Return the workspace of a request. Raises NotFound unless the viewer may see it."""
+    return str(read_visible_ticket_row_by_id(tx, viewer, ticket_id).workspace)
+
+
 def list_choice_fields(
     fields: Mapping[str, RequestField],
 ) -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -209,14 +211,6 @@ def list_choice_fields(
         for name, field in fields.items()
         if field.choices is not None
     ]
-
-
-def read_request_workspace(
-    tx: Connection, access: Access, person: PersonId, ticket_id: str
-) -> Workspace:
-    """Return the workspace of a request. Raises NotFound if the viewer may not see it."""
-    row = read_visible_ticket_row_by_id(tx, access.read_viewer(tx, person), ticket_id)
-    return str(row.workspace)
 
 
 def apply_form(tx: Connection, actor: Actor, ticket_id: str, form: Form, reopen_days: int) -> None:
@@ -232,48 +226,42 @@ def apply_form(tx: Connection, actor: Actor, ticket_id: str, form: Form, reopen_
 
 
 def read_message(
-    tx: Connection, access: Access, person: PersonId, ticket_id: str, message_id: str
-) -> tuple[Viewer, Ticket, MessageRow, set[str], list[FileShape]]:
-    """Read a message for its form: which of `edit` and `delete` are allowed, and its files.
+    tx: Connection, viewer: Viewer, ticket_id: str, message_id: str
+) -> tuple[Ticket, MessageRow, set[str], list[FileShape]]:
+    """Return a message with its ticket, what the viewer may do to it, and its files.
 
-    Raises NotFound if neither is.
+    Raises NotFound unless the viewer may change or delete the message.
     """
-    viewer = access.read_viewer(tx, person)
     row = read_request_row(tx, viewer, ticket_id)
     message, allowed = post_message.read_editable_message(tx, Actor(viewer, now()), row, message_id)
     [ticket] = build_tickets([row], read_names(tx, [row.opener]), read_workspace_names(tx, [row]))
-    return viewer, ticket, message, allowed, attachments.list_message_files(tx, message.id)
+    return ticket, message, allowed, attachments.list_message_files(tx, message.id)
 
 
 def read_request_view(
-    tx: Connection, access: Access, person: PersonId, ticket_id: str, reopen_days: int
+    tx: Connection, viewer: Viewer, ticket_id: str, reopen_days: int
 ) -> RequestView:
-    """Read a request with its conversation, in six statements.
-
-    Raises NotFound if the viewer may not see it.
-    """
-    viewer = access.read_viewer(tx, person)
+    """Read a request with its conversation in six statements. Raises NotFound if not visible."""
     row = read_visible_ticket_row_with_read_time(tx, viewer, ticket_id)
-    is_viewer_staff = is_staff(viewer)
-    entries = messages.read_timeline_rows(tx, row.id, include_notes=is_viewer_staff)
-    files = attachments.list_ticket_files(tx, row.id, include_notes=is_viewer_staff)
+    include_notes = is_staff(viewer)
+    entries = messages.read_timeline_rows(tx, row.id, include_notes=include_notes)
+    files = attachments.list_ticket_files(tx, row.id, include_notes=include_notes)
     organization, categories = read_with_categories(tx, row.workspace.removeprefix("org:"))
     principals = [row.opener, row.assignee, *(entry.author for entry in entries)]
     people = read_request_people(tx, row.workspace, principals, row.id)
     names = people.resolve_names(tx, principals)
-    organizations = {organization.id: organization} if organization is not None else {}
+    organizations = {} if organization is None else {organization.id: organization}
     workspace_names = WorkspaceNames(organizations, {each.id: each.name for each in categories})
-    ticket = build_tickets([row], names, workspace_names)[0]
-    generations = {each.id: each.generation for each in organizations.values()}
+    [ticket] = build_tickets([row], names, workspace_names)
+    generations = {id_: each.generation for id_, each in organizations.items()}
     return RequestView(
-        viewer,
         ticket,
         organization,
         messages.build_lines(entries, names, files),
-        [file for of_message in files.values() for file in of_message],
+        [file for message_files in files.values() for file in message_files],
         _list_participants(people, ticket),
         people,
-        categories if is_viewer_staff else [],
+        categories if include_notes else [],
         " ".join(list_ticket_channels(ticket, generations)),
         (row.spoken_at or 0) > (row.read_at or 0),
         _allowed_actions(viewer, row, reopen_days),
@@ -281,8 +269,8 @@ def read_request_view(
 
 
 def _list_participants(people: RequestPeople, ticket: Ticket) -> list[tuple[PrincipalRef, str]]:
-    """Return the participants with their roles, and the assignee, who takes part as well."""
-    participants = sorted(people.participants, key=lambda participant: participant[1])
+    """Return the participants with their roles; the assignee first, unless they are one already."""
+    participants = sorted(people.participants, key=lambda each: each[1])
     assignee = ticket.now.assignee
     if assignee is None or any(person.id == assignee.id for person, _role in participants):
         return participants
@@ -291,14 +279,13 @@ def _list_participants(people: RequestPeople, ticket: Ticket) -> list[tuple[Prin
 
 def _allowed_actions(viewer: Viewer, row: TicketRow, reopen_days: int) -> dict[str, bool]:
     actor, workspace = Actor(viewer, now()), row.workspace
-    is_theirs = row.opener == viewer.person or can(viewer, Permission.CANCEL_ANY, workspace)
-    has_ended = row.status in ENDED_STATUSES
+    is_ended = row.status in ENDED_STATUSES
     return {
         "work": can(viewer, Permission.WORK, workspace),
         "note": can(viewer, Permission.NOTE),
         "delete": can(viewer, Permission.MODERATE, workspace),
-        "cancel": not has_ended and transition_refusal(actor, row, "canceled") is None,
-        "reopen": has_ended and transition_refusal(actor, row, "active", reopen_days) is None,
-        "retitle": is_theirs,
+        "cancel": not is_ended and transition_refusal(actor, row, "canceled") is None,
+        "reopen": is_ended and transition_refusal(actor, row, "active", reopen_days) is None,
+        "retitle": row.opener == viewer.person or can(viewer, Permission.CANCEL_ANY, workspace),
         "reply": True,
     }
