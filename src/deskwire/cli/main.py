@@ -85,12 +85,12 @@ def print_version(
         raise typer.Exit
 
 
-@app.command()
-def serve() -> None:
+@app.command("serve")
+def run_server() -> None:
     """Run the server until Ctrl-C or SIGTERM."""
-    from deskwire.server.serve import serve as run
+    from deskwire.server.serve import serve
 
-    run(read_settings())
+    serve(read_settings())
 
 
 @app.command()
@@ -226,13 +226,13 @@ def unlink_person(email: Email) -> None:
 
 
 @people.command("list")
-def list_people() -> None:
+def print_people() -> None:
     """List everyone with their staff role and identities."""
-    from deskwire.accounts.admin_actions import list_people as read_people
+    from deskwire.accounts.admin_actions import list_people
     from deskwire.workspaces.organizations.staff import read_staff_roles
 
     with open_for_reading(read_settings()) as db:
-        roles, accounts = db.read_sync(read_staff_roles), db.read_sync(read_people)
+        roles, accounts = db.read_sync(read_staff_roles), db.read_sync(list_people)
     for account in accounts:
         person, identities = account.person, ", ".join(account.principals) or "-"
         role = roles.get(person.id, "-")

@@ -68,7 +68,7 @@ WATCHED_TABLES: tuple[Table, ...] = (
 RowKey = tuple[str, ...]
 
 
-class ChangeRow:
+class ChangeColumns:
     """A row of `outside_changes` (a view for `kit.rows`)."""
 
     id: int
@@ -164,12 +164,12 @@ def parse_row_key(text: str) -> RowKey:
     return tuple(str(part) for part in json.loads(text))
 
 
-def _read_changes(tx: Connection, ids: Collection[int]) -> Iterator[ChangeRow]:
+def _read_changes(tx: Connection, ids: Collection[int]) -> Iterator[ChangeColumns]:
     """Yield each change. One query each, because SQLite fails on a row with undecodable text."""
     table = outside_changes
     for id_ in ids:
         try:
-            yield fetch_one(tx, select(table).where(table.c.id == id_), ChangeRow)
+            yield fetch_one(tx, select(table).where(table.c.id == id_), ChangeColumns)
         except OperationalError as error:
             if "decode" not in str(error.orig):
                 raise
@@ -181,7 +181,7 @@ def _read_changes(tx: Connection, ids: Collection[int]) -> Iterator[ChangeRow]:
             tx.execute(update(table).where(table.c.id == id_).values(unreadable))
 
 
-def _edited_rows_of(change: ChangeRow) -> Iterator[EditedRow]:
+def _edited_rows_of(change: ChangeColumns) -> Iterator[EditedRow]:
     """Yield the row of a change; two rows if the edit changed the primary key."""
     table, key = metadata.tables[change.table_name], parse_row_key(change.row_key)
     before = None if change.before is None else json.loads(change.before)

@@ -111,7 +111,7 @@ class LogRow:
     data: str
 
 
-class WorkspaceEntryRow:
+class WorkspaceEntryColumns:
     """The columns that `list_workspace_entries` reads of `log`."""
 
     position: int
@@ -307,7 +307,7 @@ def read_latest(tx: Connection, limit: int) -> list[Entry]:
 
 def list_workspace_entries(
     tx: Connection, workspace: Workspace | None, channels: frozenset[Channel], limit: int
-) -> list[WorkspaceEntryRow]:
+) -> list[WorkspaceEntryColumns]:
     """Return the newest entries on any of `channels`, newest first.
 
     `workspace` is None for all organizations. A viewer who hears less than a tenth of the events
@@ -320,7 +320,7 @@ def list_workspace_entries(
         .order_by(log.c.position.desc())
         .limit(limit * 10)  # rows
     )
-    rows = fetch_all(tx, query, WorkspaceEntryRow)
+    rows = fetch_all(tx, query, WorkspaceEntryColumns)
     visible = [row for row in rows if not channels.isdisjoint(json.loads(row.channels))]
     return visible[:limit]
 

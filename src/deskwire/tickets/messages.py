@@ -85,7 +85,7 @@ class MessageRow:
     revision: int
 
 
-class FactRow:
+class FactColumns:
     """The columns of a system line that make a fact."""
 
     type: str
@@ -174,7 +174,7 @@ def insert_message(tx: Connection, fields: MessageFields) -> AddedMessage:
 
 def read_facts(tx: Connection, ticket_id: str) -> list[Fact]:
     """Return the facts about a ticket, in order of arrival."""
-    rows = fetch_all(tx, _SELECT_FACTS, FactRow, {"of": ticket_id})
+    rows = fetch_all(tx, _SELECT_FACTS, FactColumns, {"of": ticket_id})
     return [Fact(row.type, row.at, row.author, json.loads(row.data)) for row in rows]
 
 

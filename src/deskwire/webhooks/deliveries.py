@@ -76,7 +76,7 @@ deliveries = Table(
 )
 
 
-class DeliverySummaryRow:
+class DeliverySummaryColumns:
     """A row of `deliveries` without its body (a view for `kit.rows`)."""
 
     id: int
@@ -91,7 +91,7 @@ class DeliverySummaryRow:
     attempts: int
 
 
-class DeliveryRow(DeliverySummaryRow):
+class DeliveryRow(DeliverySummaryColumns):
     """A row of `deliveries`."""
 
     body: bytes
@@ -331,7 +331,7 @@ def list_summaries(
         query = query.where(deliveries.c.source == source)
     if before:
         query = query.where(deliveries.c.id < before)
-    rows = fetch_all(tx, query, DeliverySummaryRow)
+    rows = fetch_all(tx, query, DeliverySummaryColumns)
     return [DeliverySummary(**_summary_fields(row)) for row in rows]
 
 
@@ -359,7 +359,7 @@ def _to_stored(row: DeliveryRow) -> StoredDelivery:
     return StoredDelivery(**_summary_fields(row), body=bytes(row.body))
 
 
-def _summary_fields(row: DeliverySummaryRow) -> dict[str, Any]:
+def _summary_fields(row: DeliverySummaryColumns) -> dict[str, Any]:
     return {
         "id": row.id,
         "source": row.source,
