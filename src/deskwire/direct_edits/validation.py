@@ -21,9 +21,7 @@ from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.organizations import VISIBILITIES
 from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, INTERNAL_ROLES
 
-MAX_TIMESTAMP = (
-    253_402_300_799_999  # ms; the end of the year 9999, the latest that can be displayed
-)
+MAX_TIMESTAMP = 253_402_300_799_999  # ms; the end of the year 9999, the latest we can display
 MAX_BIGINT = 2**63 - 1  # the largest BIGINT
 
 
