@@ -24,9 +24,7 @@ from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
-MAX_CONCURRENT_BODIES = (
-    64  # bodies read at once, of a MiB each: the memory that strangers can claim
-)
+MAX_CONCURRENT_BODIES = 64  # bodies read at once, a MiB each: what strangers can make us hold
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
 RETRY_AFTER = 5  # s; sent with a 503
 
