@@ -36,6 +36,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
 }
 
+# The same inside a package: its sub-packages, and those of its own modules that import one of
+# them. Any other module of the package is a foundation: every sub-package may import it, and it
+# imports none of them.
+SUB_MAY_IMPORT: dict[str, dict[str, set[str]]] = {
+    "web": {
+        "http": set(),
+        "rendering": {"http"},
+        "errors": {"http", "rendering"},
+        "auth": {"http", "rendering"},
+        "api": {"http", "rendering", "auth"},
+        "pages": {"http", "rendering", "auth"},
+        "routes": {"http", "rendering", "auth", "api", "pages"},
+    },
+    "tickets": {
+        "files": set(),
+        "queries": set(),
+        "actions": {"files"},
+        "data_export": {"files"},
+    },
+    "workspaces": {
+        "guilds": set(),
+        "organizations": set(),
+    },
+}
+
 ALLOWED_LATE_IMPORTS = {
     "cli.context": "as cli.main",
     "kit.open_store": "the client of S3 is optional",
@@ -66,6 +91,37 @@ def test_imports_follow_the_table() -> None:
                 f"{module.path}:{line} imports deskwire.{target}: {own} may not import {other}. "
                 "Move the code, or change MAY_IMPORT with a decision record"
             )
+
+
+def test_every_sub_package_has_a_row() -> None:
+    for package, rows in SUB_MAY_IMPORT.items():
+        for name in sub_packages_of(package) - rows.keys():
+            raise AssertionError(
+                f"src/deskwire/{package}/{name} has no row: add one to SUB_MAY_IMPORT in "
+                "tests/contracts/test_import_directions.py"
+            )
+        assert rows.keys() <= inner_edges(package).keys(), (
+            f"SUB_MAY_IMPORT: remove the rows of {package} that name no module or package"
+        )
+
+
+def test_imports_inside_a_package_follow_the_table() -> None:
+    for package, rows in SUB_MAY_IMPORT.items():
+        restricted = sub_packages_of(package)
+        for own, targets in inner_edges(package).items():
+            for other, where in targets.items():
+                assert other not in restricted or other in rows.get(own, set()), (
+                    f"{where}: {package}.{own} may not import {package}.{other}. Move the code, or "
+                    "change SUB_MAY_IMPORT"
+                )
+
+
+def test_sub_packages_import_each_other_in_one_direction() -> None:
+    for package in SUB_MAY_IMPORT:
+        edges = {own: set(targets) for own, targets in inner_edges(package).items()}
+        for name in sorted(edges):
+            path = find_cycle(name, edges)
+            assert path is None, f"these parts of {package} form a cycle: {' → '.join(path or [])}"
 
 
 def test_integrations_do_not_know_each_other() -> None:
@@ -106,6 +162,28 @@ def test_imports_stand_at_the_top() -> None:
 def package_of(name: str) -> str:
     """`events.bus.memory` → `events`; the package itself is `__init__`."""
     return name.partition(".")[0] or "__init__"
+
+
+def sub_packages_of(package: str) -> set[str]:
+    """The packages directly below a package, such as `api` in `web`."""
+    parts = [module.name.split(".") for module in list_modules()]
+    return {names[1] for names in parts if names[0] == package and len(names) > 2}
+
+
+def inner_edges(package: str) -> dict[str, dict[str, str]]:
+    """What each part of a package (a sub-package, or one of its modules) imports of the others,
+    with the file and line of one such import."""
+    edges: dict[str, dict[str, str]] = {}
+    for module in list_modules():
+        names = module.name.split(".")
+        if names[0] != package or len(names) < 2:
+            continue
+        targets = edges.setdefault(names[1], {})
+        for line, target in imports(module):
+            parts = target.split(".")
+            if parts[0] == package and len(parts) > 1 and parts[1] != names[1]:
+                targets.setdefault(parts[1], f"{module.path}:{line}")
+    return edges
 
 
 def imports(module: SourceModule, *, at_run_time: bool = False) -> Iterator[tuple[int, str]]:

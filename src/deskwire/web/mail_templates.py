@@ -2,7 +2,7 @@
 
 sent   SMTP_URL is set
 kept   SMTP_URL is not set, in development: /mail shows the mail to a browser on this machine
-off    SMTP_URL is not set, in production: no mail is queued, and pages say whom to ask instead
+off    SMTP_URL is not set, in production: no mail is queued, and pages say who to ask instead
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class AccountPages:
     # /sign-up
 
     async def sign_up_form(self, request: Request) -> Response:
-        """GET /sign-up: a form if sign-up is open, else a message saying whom to ask."""
+        """GET /sign-up: a form if sign-up is open, else a message saying who to ask."""
         target = safe_redirect_path(request.query_params.get("next"))
         if await self.browsers.find_signed_in(request) is not None:
             return RedirectResponse(target, 303)
