@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -69,6 +70,31 @@ def test_every_path_exists(page: str) -> None:
         assert found, f"{page} names {path}, which is not there"
         if rest and path.endswith(".py"):
             assert defines(found[0], rest), f"{page} names {rest}, which {path} does not define"
+
+
+def test_the_readme_says_why_for_every_dependency() -> None:
+    table = read_file("README.md").partition("## The parts, and why these")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)
+    explained = [normalized(name) for names, why in rows[1:] if why.strip() for name in names.split(",")]
+
+    assert sorted(explained) == sorted(declared_dependencies()), (
+        "the README's table “The parts, and why these” is not the dependencies of pyproject.toml"
+    )
+
+
+def declared_dependencies() -> Iterator[str]:
+    """Yield the normalized name of every dependency in pyproject.toml, optional ones too."""
+    project = tomllib.loads(read_file("pyproject.toml"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in (requirement for group in groups for requirement in group):
+        name = re.match(r"[\w.-]+", requirement)
+        assert name is not None, requirement
+        yield normalized(name[0])
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def test_former_names_lead_to_files_that_exist() -> None:
