@@ -27,7 +27,7 @@ from deskwire.kit.connect import connect_database
 from deskwire.kit.sqlite import SQLite, parse_sqlite_path
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tables import tickets
-from deskwire.workspaces.organizations.organizations import categories
+from deskwire.workspaces.organizations.categories import categories
 
 OLD_REVISION = "0002"  # the version whose tables the rows are written to
 

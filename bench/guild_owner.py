@@ -16,8 +16,9 @@ from deskwire.accounts import sessions
 from deskwire.events import channels
 from deskwire.events.bus.open_bus import number_on_commit
 from deskwire.server.admin_commands import execute_command
-from deskwire.server.services import open_database
-from deskwire.workspaces.organizations.organizations import organization_members, upsert_staff_row
+from deskwire.server.open_database import open_database
+from deskwire.workspaces.organizations.organizations import organization_members
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 
 OWNER_EMAIL = "owner@bench.test"
 COOKIE_NAME = "deskwire"  # its name where the public URL is not https

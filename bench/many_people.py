@@ -23,7 +23,7 @@ from deskwire.accounts.sessions import LIFETIME, sessions
 from deskwire.events.channels import guild
 from deskwire.kit.clock import now
 from deskwire.kit.ids import hash_secret, new_id, new_secret
-from deskwire.server.services import open_database
+from deskwire.server.open_database import open_database
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tables import participants, tickets
 from deskwire.workspaces.guilds.members import guild_members

@@ -14,7 +14,7 @@ from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
 from bench import processes
-from deskwire.server.services import migrate_database
+from deskwire.server.open_database import migrate_database
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

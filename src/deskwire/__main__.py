@@ -1,4 +1,4 @@
-"""`python -m deskwire`: the same as `deskwire`."""
+"""Run the command line with `python -m deskwire`."""
 
 from deskwire.cli.main import main
 

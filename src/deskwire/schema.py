@@ -1,4 +1,4 @@
-"""All tables in one place, and bringing a database up to them.
+"""Collect all tables, check a database's schema, migrate it and copy it.
 
 Importing this module imports every module that declares a table.
 """
@@ -26,9 +26,9 @@ from deskwire.tickets import messages, search_index, tables
 from deskwire.tickets.files import attachments
 from deskwire.tickets.queries import counts, daily_counts
 from deskwire.webhooks import deliveries
-from deskwire.workspaces import names
+from deskwire.workspaces import name_index, names
 from deskwire.workspaces.guilds import guilds, members, roles
-from deskwire.workspaces.organizations import invitations, organizations
+from deskwire.workspaces.organizations import categories, invitations, organizations
 
 __all__ = [
     "TABLE_MODULES",
@@ -45,6 +45,7 @@ TABLE_MODULES = (
     daily_counts,
     deliveries,
     attachments,
+    categories,
     guilds,
     identities,
     invitations,
@@ -53,6 +54,7 @@ TABLE_MODULES = (
     mail,
     members,
     messages,
+    name_index,
     names,
     change_log,
     organizations,
@@ -71,21 +73,24 @@ _MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 
 
 def read_revisions(tx: Connection) -> tuple[str | None, str]:
-    """The revision of the database (None: empty) and the one this code needs."""
+    """Return the revision of the database (None if empty) and the one this version needs.
+
+    Raises Conflict if the database is at several revisions.
+    """
     try:
         return MigrationContext.configure(tx).get_current_revision(), _read_newest_revision()
     except CommandError:
         raise Conflict(
-            "The database is at several revisions at once: a migration or a restore broke off. "
-            "Restore a backup."
+            "The database is at several revisions at once: a migration or a restore was "
+            "interrupted. Restore a backup."
         ) from None
 
 
 def migrate(db: Database) -> tuple[str | None, str]:
-    """Bring the database to the newest revision, after copying a file that holds data.
+    """Migrate the database to the newest revision, after copying an SQLite file that has data.
 
-    Returns the revisions before and after. Raises Conflict where the database is of a newer
-    Deskwire than this one, or of another program. Of two who try at once, one waits.
+    Returns the revisions before and after. Raises Conflict if the database belongs to a newer
+    Deskwire or to another program. If two processes migrate at once, one waits for the other.
     """
     if isinstance(db, SQLite):
         db.path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,35 +102,39 @@ def migrate(db: Database) -> tuple[str | None, str]:
 
 
 def check_schema(tx: Connection, name: str) -> None:
-    """Raises Conflict, with what to do, unless the database is just what this code needs."""
+    """Check that the database has the schema this version needs. Raises Conflict otherwise."""
     before, after = read_revisions(tx)
     _check_not_foreign(tx, before, name)
     if before != after:
         raise Conflict(
             f"The database {name} is at {before or 'nothing'}, this version needs {after}. "
-            "Stop every server of it, make a backup, and run `deskwire migrate`."
+            "Stop every server that uses it, make a backup, and run `deskwire migrate`."
         )
     missing = metadata.tables.keys() - set(inspect(tx).get_table_names())
     if missing or tx.execute(log.log_state.select()).first() is None:
         raise Conflict(
-            f"The database {name} is only half there (missing: "
-            f"{', '.join(sorted(missing)) or 'its epoch'}): a restore broke off. Restore it anew."
+            f"The database {name} is incomplete (missing: "
+            f"{', '.join(sorted(missing)) or 'its epoch'}): a restore was interrupted. "
+            "Restore it again."
         )
 
 
 def is_newer_revision(revision: str | None) -> bool:
-    """Whether a database at `revision` was written by a Deskwire that came after this one."""
+    """Whether `revision` is unknown to this version, so that a newer Deskwire wrote it."""
     return revision is not None and revision not in _list_revisions()
 
 
 def copy_database(db: SQLite, target: Path) -> None:
-    """Copy the database, also while it is served. The copy gets an epoch of its own, so that
-    browsers reload instead of skipping what happened after it was made. Where it cannot be
-    finished nothing is left of it; Invalid where it cannot be begun."""
+    """Copy the database to `target`, even while a server is using it.
+
+    The copy gets a new epoch, so that after a restore browsers reload instead of skipping what
+    happens from then on. If copying fails, `target` is deleted. Raises Invalid if it exists or
+    cannot be created.
+    """
     try:
         target.touch(mode=0o600, exist_ok=False)
     except OSError as error:
-        raise Invalid(f"{target} cannot be made: {error.strerror}.") from None
+        raise Invalid(f"{target} cannot be created: {error.strerror}.") from None
     try:
         db.backup_to(target)
         _begin_new_epoch(target)
@@ -133,7 +142,7 @@ def copy_database(db: SQLite, target: Path) -> None:
         _delete_files(target)  # half a copy is worse than none
         raise
     finally:
-        _delete_files(*(target.with_name(target.name + end) for end in ("-wal", "-shm")))
+        _delete_files(*(target.with_name(target.name + suffix) for suffix in ("-wal", "-shm")))
 
 
 def _begin_new_epoch(path: Path) -> None:
@@ -150,13 +159,13 @@ def _delete_files(*paths: Path) -> None:
 
 
 def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
-    if is_postgresql(tx):  # a migration may take longer than an action ever should
+    if is_postgresql(tx):  # a migration may take longer than an action
         tx.exec_driver_sql(
             "SELECT set_config('lock_timeout', '0', true), "
             "set_config('statement_timeout', '0', true)"
         )
     acquire_advisory_lock(tx, "schema")
-    before, after = read_revisions(tx)  # after the lock: another process may have done it meanwhile
+    before, after = read_revisions(tx)  # after the lock: another process may have migrated
     _check_not_foreign(tx, before, name)
     if before != after:
         _run_migrations(tx)
@@ -165,7 +174,7 @@ def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
 
 def _check_not_foreign(tx: Connection, before: str | None, name: str) -> None:
     if before is None and _has_tables(tx):
-        raise Conflict(f"{name} is another program's database; set DATABASE_URL to a new one.")
+        raise Conflict(f"{name} belongs to another program; set DATABASE_URL to an empty database.")
     if is_newer_revision(before):
         raise Conflict(
             f"The database was written by a newer Deskwire (revision {before}); "

@@ -1,8 +1,8 @@
-"""Every setting Deskwire reads, with its reason. Read by `app` and `cli` only.
+"""Define and load every setting. Only `server`, `cli` and `demo` read them.
 
-The environment beats `.env.local`, which beats `.env`, which beats the demo's own values, which
-beat the defaults here. `.env.example` and docs/settings.md are compared with this file by a test.
-All problems are reported at once, by name, never by value.
+The environment overrides `.env.local`, which overrides `.env`, then the demo's own values, then the
+defaults here. A test compares `.env.example` and docs/settings.md with this file. All problems are
+reported at once, by name and never by value.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from deskwire.kit.smtp_url import SmtpServer, parse_from_address, parse_smtp_url
 
 MIN_SECRET_LENGTH = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRES_URL_PREFIXES = ("postgresql://", "postgres://")
-GENERATE_HINT = "make one with: openssl rand -hex 32"
+GENERATE_HINT = "generate one with: openssl rand -hex 32"
 WEAK_SECRET_PROBLEM = (
-    f"shorter than {MIN_SECRET_LENGTH} characters or the placeholder; {GENERATE_HINT}"
+    f"shorter than {MIN_SECRET_LENGTH} characters, or the placeholder; {GENERATE_HINT}"
 )
 
 
 class InvalidSettings(Invalid):
-    """Settings that cannot be used; `problems` are sentences that name the setting."""
+    """The settings are invalid; `problems` are sentences that name the setting."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -36,7 +36,7 @@ class InvalidSettings(Invalid):
 
 
 class Settings(BaseSettings):
-    """One field per environment variable of the same name in capitals."""
+    """The settings: one field per environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
         env_file=(".env", ".env.local"), env_ignore_empty=True, extra="ignore", frozen=True
@@ -44,94 +44,94 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = Field(
         "development",
-        description="production refuses to start with settings that are not safe for it.",
+        description="development or production, which refuses to start with unsafe settings.",
     )
     host: str = Field("127.0.0.1", description="The address the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="The port the server listens on.")
     database_url: str = Field(
         "sqlite:///data/deskwire.db",
-        description="Where everything is kept: an SQLite file, or a PostgreSQL database.",
-        repr=False,  # it may hold a password
+        description="The database: an SQLite file or PostgreSQL.",
+        repr=False,  # may contain a password
     )
     files_url: str = Field(
         "data/files",
-        description="Where uploaded files are kept: a folder, or s3://BUCKET/PREFIX.",
+        description="Where uploaded files are stored: a folder, or s3://BUCKET/PREFIX.",
     )
     max_file_mb: int = Field(
-        50, ge=1, le=5000, description="Megabytes an uploaded file may have at most."
+        50, ge=1, le=5000, description="Maximum size of an uploaded file in megabytes."
     )
     public_url: str = Field(
         "",
-        description="The address people use, such as https://desk.example.org. Decides links, "
+        description="The address people use, such as https://desk.example.org. Determines links, "
         "Secure cookies and the accepted Origin. Required in production.",
     )
     trusted_proxies: str = Field(
-        "", description="Addresses, separated by commas, whose X-Forwarded-* headers are believed."
+        "", description="Addresses, separated by commas, whose X-Forwarded-* headers are trusted."
     )
     bot_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="The secret the bot signs with. The whole text is valid; where it holds "
-        "commas, so is each part of 32 characters or more.",
+        description="The secret the bot signs with. The whole text is valid, and if it contains "
+        "commas, each part of 32 characters or more.",
     )
     metrics_token: SecretStr = Field(
         SecretStr(""),
-        description="The bearer token that reads /metrics. Without one, programs on this machine "
-        "may in development, and nobody in production.",
+        description="The bearer token for /metrics. Without one, /metrics is open to this machine "
+        "in development, and closed in production.",
     )
     sign_up: Literal["open", "invited", "closed"] = Field(
-        "invited", description="Who may make an account in the browser."
+        "invited", description="Who may create an account in the browser."
     )
-    desk_language: str = Field(  # LANGUAGE itself is what a desktop sets for its programs
+    desk_language: str = Field(  # not LANGUAGE, which desktops set for their programs
         "en",
-        description="The language of every page, mail and toast: en, or one that has a catalogue.",
+        description="The language of all pages, mail and toasts: en, or one with a catalogue.",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
-        description="The server that takes mail: smtp://user:password@host:587, or smtps://… for "
-        "TLS from the start. Empty: mail is not sent.",
+        description="The mail server: smtp://user:password@host:587, or smtps://… for implicit "
+        "TLS. Empty: no mail is sent.",
     )
     mail_from: str = Field(
         "",
-        description="Who mail is from, such as Our desk <desk@example.org>. Required with "
+        description="The sender of mail, such as Our desk <desk@example.org>. Required with "
         "SMTP_URL.",
     )
     reopen_days: int = Field(
         14,
         ge=0,
         le=36_500,
-        description="Days a client may reopen a completed request; 0 means never.",
+        description="Days during which a client may reopen a completed request; 0 means never.",
     )
     max_behind: int = Field(
-        1000, ge=1, description="Entries a returning stream replays before it is told to reload."
+        1000,
+        ge=1,
+        description="Events replayed to a reconnecting stream; if it missed more, it reloads.",
     )
     streams_per_person: int = Field(
-        8, ge=1, description="Open streams per person; the oldest makes room for a new one."
+        8, ge=1, description="Open streams per person; opening another one closes the oldest."
     )
     log_days: int = Field(
         90,
         ge=0,
         le=36_500,
-        description="Days the log of events is kept; 0 keeps it for ever.",
+        description="Days the event log is kept; 0 keeps it forever.",
     )
     delivery_days: int = Field(
         30,
         ge=0,
         le=36_500,
-        description="Days a webhook is kept after it was settled; 0 keeps it for ever.",
+        description="Days a webhook is kept after it was settled; 0 keeps it forever.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the server writes to its log."
     )
-    sse_debug: bool = Field(
-        False, description="Write every received event to the browser's console."
-    )
+    sse_debug: bool = Field(False, description="Log every received event in the browser console.")
 
     @field_validator("bot_webhook_secret", "metrics_token")
     @classmethod
     def _validate_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         try:
             value.get_secret_value().encode()
-        except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
+        except UnicodeEncodeError:  # the environment may contain bytes that are not UTF-8
             raise ValueError(f"must be text in UTF-8; {GENERATE_HINT}") from None
         if _is_production(info) and _is_weak_secret(value):
             raise ValueError(WEAK_SECRET_PROBLEM)
@@ -147,13 +147,13 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://desk.example.org")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ValueError("must be an origin without a path")
-        return value.rstrip("/").lower()  # scheme and host are, and are compared as text
+        return value.rstrip("/").lower()  # scheme and host are; we compare text
 
     @field_validator("desk_language")
     @classmethod
     def _validate_language(cls, value: str) -> str:
         if value not in list_languages():
-            raise ValueError(f"has no catalogue; there is one of: {', '.join(list_languages())}")
+            raise ValueError(f"has no catalogue; choose one of: {', '.join(list_languages())}")
         return value
 
     @field_validator("smtp_url")
@@ -161,8 +161,8 @@ class Settings(BaseSettings):
     def _validate_smtp_url(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         if not value.get_secret_value():
             return value
-        if info.data.get("public_url") == "":  # or links would lead where a request says
-            raise ValueError("needs PUBLIC_URL, where links in mails lead")
+        if info.data.get("public_url") == "":  # or links would follow the Host header of a request
+            raise ValueError("needs PUBLIC_URL, for the links in mail")
         try:
             return _check_smtp_url(value)
         except Invalid as refusal:
@@ -183,7 +183,7 @@ class Settings(BaseSettings):
     @classmethod
     def _validate_database_url(cls, value: str) -> str:
         if value.startswith(POSTGRES_URL_PREFIXES):
-            return value  # read by its own driver, which says what is wrong with it
+            return value  # the driver parses it and reports errors
         if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
             raise ValueError(
                 "must look like sqlite:///path/to/file.db or postgresql://USER:PASSWORD@HOST/NAME"
@@ -212,38 +212,39 @@ class Settings(BaseSettings):
 
     @property
     def bot_secrets(self) -> list[str]:
-        """The secrets that are valid for the bot now; the first is the one to sign with.
+        """The secrets the bot may sign with; the first one is for signing.
 
-        A comma may be part of one secret as well as between two, so both readings are valid. A
-        short part is not: whoever guessed the beginning of a long secret would be the bot.
+        A comma may be part of one secret or separate two, so both readings are valid. A short part
+        is not: otherwise guessing the beginning of a long secret would be enough.
         """
         return _split_secrets(self.bot_webhook_secret)
 
     @property
     def has_short_secret_part(self) -> bool:
-        """Whether somebody may take a part of the bot's secret for a secret that is none."""
+        """Whether the bot's secret has a part between commas too short to be a secret itself."""
         parts = self.bot_webhook_secret.get_secret_value().split(",")
         return len(parts) > 1 and any(len(part.strip()) < MIN_SECRET_LENGTH for part in parts)
 
     @property
     def smtp_server(self) -> SmtpServer | None:
-        """The server that takes mail; None where mail is not sent."""
+        """The mail server; None if no mail is sent."""
         url = self.smtp_url.get_secret_value()
         return parse_smtp_url(url, self.mail_from) if url else None
 
     @property
     def proxy_addresses(self) -> list[str]:
+        """The addresses of TRUSTED_PROXIES."""
         return [each.strip() for each in self.trusted_proxies.split(",") if each.strip()]
 
     @property
     def local_url(self) -> str:
-        """Where the server is reached from this machine."""
+        """The URL of the server on this machine, from HOST and PORT."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def weak_secret_warnings(self) -> list[str]:
-        """What is refused in production and warned about elsewhere."""
+        """Warnings about weak secrets, which production refuses."""
         secrets = {
             "BOT_WEBHOOK_SECRET": self.bot_webhook_secret,
             "METRICS_TOKEN": self.metrics_token,
@@ -256,7 +257,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(demo_values: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of this process; `demo` values are the weakest. Raises Unusable."""
+    """Load the settings; `demo_values` override only the defaults. Raises InvalidSettings."""
     try:
         return Settings(**(demo_values or {}))
     except ValidationError as error:
@@ -266,7 +267,7 @@ def load_settings(demo_values: Mapping[str, Any] | None = None) -> Settings:
 
 
 def _is_production(info: ValidationInfo) -> bool:
-    """By the fields before this one, of which `environment` is the first."""
+    """Whether ENVIRONMENT is production. Fields are validated in order, and it is the first."""
     return info.data.get("environment") == "production"
 
 
@@ -276,16 +277,15 @@ def _check_smtp_url(url: SecretStr) -> SecretStr:
 
 
 def _is_weak_secret(secret: SecretStr) -> bool:
-    return any(
-        len(each) < MIN_SECRET_LENGTH for each in _split_secrets(secret)
-    )  # so is the placeholder
+    # The placeholder of .env.example is short, too.
+    return any(len(each) < MIN_SECRET_LENGTH for each in _split_secrets(secret))
 
 
 def _split_secrets(secret: SecretStr) -> list[str]:
     whole = secret.get_secret_value().strip()
     parts = [part.strip() for part in whole.split(",")]
-    long = [part for part in parts if len(part) >= MIN_SECRET_LENGTH]
-    return list(dict.fromkeys([*long, whole])) if whole else []
+    long_parts = [part for part in parts if len(part) >= MIN_SECRET_LENGTH]
+    return list(dict.fromkeys([*long_parts, whole])) if whole else []
 
 
 def _format_error(error: Mapping[str, Any]) -> str:

@@ -18,7 +18,15 @@ from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, members, organizations, settings
+from deskwire.workspaces.organizations import (
+    invitation_acceptance,
+    invitations,
+    members,
+    organizations,
+    settings,
+    staff,
+)
+from deskwire.workspaces.organizations.create import create_organization
 from tests.fixtures.bot_deliveries import NOON
 
 PROFILE = {"slug": "acme", "about": ""}
@@ -37,7 +45,7 @@ class PortalRecorder:
     def create_people(self, tx: Connection) -> None:
         self.clara = people.create(tx, name="Clara Client", email="clara@desk.test", at=NOON).id
         self.tim = people.create(tx, name="Tim Team", email="tim@desk.test", at=NOON).id
-        organizations.upsert_staff_row(tx, self.tim, "operations_manager", NOON)
+        staff.upsert_staff_row(tx, self.tim, "operations_manager", NOON)
         self.dan = people.create(tx, name="Dan Client", email="dan@desk.test", at=NOON).id
         self.ticket, self.message = new_id(), new_id()
 
@@ -94,14 +102,14 @@ class PortalRecorder:
         for act, who, arguments in (
             (post_message.edit_message, "clara", ("@message", "See there")),
             (post_message.delete_message, "clara", ("@message",)),
-            (update.assign, "tim", ("@tim",)),
-            (update.assign, "tim", (None,)),
+            (self.assign_to_tim, "tim", ()),
+            (update.update, "tim", ({"assignee": None},)),
             (update.add_watcher, "tim", ("@tim",)),
             (update.remove_watcher, "tim", ("@tim",)),
-            (update.set_priority, "tim", ("high",)),
-            (update.set_status, "tim", ("review",)),
-            (update.set_status, "tim", ("done",)),
-            (update.set_status, "clara", ("active",)),
+            (update.update, "tim", ({"priority": "high"},)),
+            (update.update, "tim", ({"status": "review"},)),
+            (update.update, "tim", ({"status": "done"},)),
+            (update.update, "clara", ({"status": "active"},)),
         ):
             yield partial(self.change_request, action=act, who=who, arguments=arguments)
         yield self.assign_to_colleague
@@ -110,13 +118,11 @@ class PortalRecorder:
         yield self.accept
         yield partial(
             self.change_organization,
-            action=members.update_membership_role,
+            action=members.change_member_role,
             given={"role": "manager"},
             who="dan",
         )
-        yield partial(
-            self.change_organization, action=members.delete_membership, given={}, who="dan"
-        )
+        yield partial(self.change_organization, action=members.remove_member, given={}, who="dan")
         yield self.invite
         yield self.revoke
         mode = {"visibility": "participants"}
@@ -124,16 +130,14 @@ class PortalRecorder:
         yield partial(
             self.change_organization,
             action=settings.mark_organization_deleted,
-            given={"typed_name": "Acme Ltd"},
+            given={"typed_name": "Acme Ltd", "outsider_channels": ()},
         )
 
     def create_organization(self, tx: Connection) -> None:
-        self.organization_id = settings.create_organization(
-            tx, self.actor_for(tx, self.clara), "Acme"
-        ).id
+        self.organization_id = create_organization(tx, self.actor_for(tx, self.clara), "Acme").id
 
     def change_organization(
-        self, tx: Connection, *, action: Callable[..., Any], given: dict[str, str], who: str = ""
+        self, tx: Connection, *, action: Callable[..., Any], given: dict[str, Any], who: str = ""
     ) -> None:
         person = [getattr(self, who)] if who else []
         action(tx, self.actor_for(tx, self.clara), self.organization_id, *person, **given)
@@ -143,7 +147,9 @@ class PortalRecorder:
         self.secret = invitations.invite(tx, deed, self.organization_id, "dan@desk.test", "member")
 
     def accept(self, tx: Connection) -> None:
-        invitations.accept(tx, self.actor_for(tx, self.dan), self.secret, sends_mail=False)
+        invitation_acceptance.accept(
+            tx, self.actor_for(tx, self.dan), self.secret, sends_mail=False
+        )
 
     def revoke(self, tx: Connection) -> None:
         deed = self.actor_for(tx, self.clara)
@@ -152,8 +158,11 @@ class PortalRecorder:
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id
-        organizations.upsert_staff_row(tx, uma, "support_analyst", NOON)
-        update.assign(tx, self.actor_for(tx, self.tim), self.ticket, uma)
+        staff.upsert_staff_row(tx, uma, "support_analyst", NOON)
+        update.update(tx, self.actor_for(tx, self.tim), self.ticket, {"assignee": uma})
+
+    def assign_to_tim(self, tx: Connection, actor: Actor, ticket: str) -> None:
+        update.update(tx, actor, ticket, {"assignee": self.tim})
 
     def change_request(
         self, tx: Connection, *, action, who: str, arguments: tuple[Any, ...]

@@ -17,7 +17,7 @@ from deskwire.accounts import people
 from deskwire.events import channels, log
 from deskwire.events.types.registry import PersonChanged
 from deskwire.tickets.tables import tickets
-from deskwire.workspaces.organizations.organizations import upsert_staff_row
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.cast import (
     ADA,
     ATTIC_GUILD,

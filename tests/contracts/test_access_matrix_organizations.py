@@ -15,8 +15,10 @@ from deskwire.events.types.registry import PersonChanged
 from deskwire.kit.ids import new_id
 from deskwire.tickets.actions import offboarding, post_message, update
 from deskwire.tickets.actions.post_message import MessageInput, MessageKind
-from deskwire.workspaces.organizations import settings
-from deskwire.workspaces.organizations.organizations import organization_members, upsert_staff_row
+from deskwire.workspaces.organizations import categories
+from deskwire.workspaces.organizations.create import create_organization
+from deskwire.workspaces.organizations.organizations import organization_members
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, UNA, Persona, create_desk
 from tests.fixtures.portal import PortalFixture, create_portal
 from tests.fixtures.site import SiteFixture, open_browser
@@ -87,11 +89,11 @@ class OrganizationAccessProbe:
         self.files: dict[str, str] = {}  # addresses by thing
 
     def happen(self) -> None:
-        wreck = self.quay.act_as(MO, settings.create_organization, "The Wreck")
+        wreck = self.quay.act_as(MO, create_organization, "The Wreck")
         self.quay.organization_ids["wreck"] = wreck.id
         for slug, thing, actor in (("quay", "the Quay", BO), ("loft", "the Loft", CY)):
             self.quay.act_as(
-                actor, settings.add_category, self.quay.organization_ids[slug], "Boats"
+                actor, categories.add_category, self.quay.organization_ids[slug], "Boats"
             )
             self.crowd.record_position(thing)
         for thing, actor, slug in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deskwire.web.http.errors import DETAIL_BY_STATUS, STATUS_BY_REFUSAL
+from deskwire.web.errors import DETAIL_BY_STATUS, STATUS_BY_REFUSAL
 from deskwire.web.http.problems import CODE_BY_STATUS, PROBLEMS
 from tests.contracts.source_files import read_file
 

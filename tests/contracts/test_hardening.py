@@ -24,9 +24,9 @@ from deskwire.integrations.discord.signature import WEBHOOK_PATH
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.clock import now
 from deskwire.server.app import Application
-from deskwire.server.control import DatabaseLock
+from deskwire.server.database_lock import DatabaseLock
+from deskwire.server.open_database import open_database
 from deskwire.server.serve import _create_uvicorn_config as server_config
-from deskwire.server.services import open_database
 from deskwire.settings import load_settings
 from deskwire.tickets.markdown import render_markdown
 from deskwire.webhooks import door as door_module
@@ -146,7 +146,7 @@ TESTED_ELSEWHERE = {
         "http/live/test_stream_endings.py::test_signing_out_ends_every_stream_of_the_session_and_no_other"
     ),
     "a cursor collected while still a member": (
-        "unit/test_hub.py::test_replay_asks_for_the_permissions_of_today"
+        "unit/test_hub.py::test_a_replay_is_filtered_by_current_permissions"
     ),
     "a cursor that was made up": (
         "http/live/test_replay.py"

@@ -9,9 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from deskwire.server.control import DatabaseLock
+from deskwire.server.database_lock import DatabaseLock
 from deskwire.server.metrics import DeskCollector
-from deskwire.server.services import OpenedDatabase, run_services
+from deskwire.server.open_database import OpenedDatabase
+from deskwire.server.services import run_services
 from deskwire.settings import load_settings
 from tests.contracts.source_files import read_file
 from tests.fixtures.databases import create_database, sqlite_file

@@ -19,7 +19,7 @@ from deskwire.kit.db import Database, acquire_advisory_lock
 from deskwire.kit.errors import Conflict
 from deskwire.kit.postgres import Postgres
 from deskwire.kit.sqlite import SQLite
-from deskwire.server.services import open_database
+from deskwire.server.open_database import open_database
 from tests.contracts.test_migrations import add_a_version, is_common
 from tests.fixtures.postgres import get_server
 
@@ -143,7 +143,7 @@ async def test_who_migrates_waits_for_a_migration_under_way(db: Postgres) -> Non
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        ("DELETE FROM alembic_version", "another program's database"),
+        ("DELETE FROM alembic_version", "belongs to another program"),
         ("UPDATE alembic_version SET version_num = '0001'", "deskwire migrate"),
         ("UPDATE alembic_version SET version_num = '9999'", "newer Deskwire"),
         ("INSERT INTO alembic_version VALUES ('0001x')", "several revisions"),
@@ -168,7 +168,7 @@ def test_serving_an_empty_database_says_how_to_begin(db: Postgres) -> None:
 def test_another_programs_database_is_left_alone(db: Postgres) -> None:
     db.write_sync(lambda tx: tx.exec_driver_sql("CREATE TABLE places (name TEXT)"))
 
-    with pytest.raises(Conflict, match="another program's database"):
+    with pytest.raises(Conflict, match="belongs to another program"):
         schema.migrate(db)
 
 

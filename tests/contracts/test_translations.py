@@ -31,7 +31,7 @@ from deskwire.kit.i18n_loader import (
     parse_catalogue,
     read_catalogue,
 )
-from deskwire.web.rendering.i18n import WIRE_WORDS
+from deskwire.web.i18n import WIRE_WORDS
 from tests.contracts.source_files import (
     REPOSITORY_ROOT,
     list_modules,

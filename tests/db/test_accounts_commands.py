@@ -49,7 +49,7 @@ def test_somebody_who_has_a_password_is_not_made_again(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "hash", 0)
 
-    with pytest.raises(Conflict, match="make a reset link instead"):
+    with pytest.raises(Conflict, match="create a reset link with"):
         db.write_sync(admin_actions.create_person, "ADA@desk.test")
 
 
@@ -84,7 +84,7 @@ def test_unlinking_in_the_shell_is_told_as_the_shells_doing(db: Database) -> Non
 
 
 def test_an_unknown_address_is_answered_with_where_to_look(db: Database) -> None:
-    with pytest.raises(NotFound, match=r"Nobody here has the address 'cy@desk\.test'"):
+    with pytest.raises(NotFound, match=r"No account has the address 'cy@desk\.test'"):
         db.write_sync(admin_actions.link_discord_by_email, "cy@desk.test", BO_AT_DISCORD)
 
 

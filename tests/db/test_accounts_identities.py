@@ -111,7 +111,7 @@ def test_what_is_no_snowflake_is_refused(db: Database, snowflake: str) -> None:
 def test_an_unknown_provider_is_refused_by_name(db: Database) -> None:
     bo = create_person(db, "Bo")
 
-    with pytest.raises(Invalid, match="'myspace' is not a provider here; known: discord"):
+    with pytest.raises(Invalid, match="'myspace' is not a known provider: discord"):
         db.write_sync(identities.link, bo.id, "myspace", BO_AT_DISCORD)
 
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from deskwire.accounts import identities, links, passwords, people, sessions
-from deskwire.accounts.people import Person, parse_theme, parse_time_zone
+from deskwire.accounts.people import Person
+from deskwire.accounts.preferences import parse_theme, parse_time_zone, set_preferences
 from deskwire.accounts.sessions import LIFETIME
 from deskwire.events.channels import PersonId
 from deskwire.kit import mail
@@ -136,8 +137,8 @@ def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> N
 def test_theme_and_time_zone_are_kept_and_told(db: Database) -> None:
     ada = create_person(db)
 
-    db.write_sync(people.set_appearance, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
-    changed = db.write_sync(people.set_appearance, ada.id, theme=None, time_zone=None, at=NOON)
+    db.write_sync(set_preferences, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
+    changed = db.write_sync(set_preferences, ada.id, theme=None, time_zone=None, at=NOON)
 
     assert (changed.theme, changed.time_zone, changed.revision) == (None, None, 3)
     assert [type_ for type_, *_ in read_events(db)] == ["person.changed"] * 2

@@ -14,7 +14,8 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.server import admin_commands
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations import invitations
+from deskwire.workspaces.organizations.create import create_organization
 from tests.fixtures.cast import ADA, BO, DeskFixture, create_desk
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.databases import create_database_url
@@ -61,7 +62,7 @@ def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixtu
     made = employ("support_analyst", "people.create", "new@desk.test")
     joined, again = employ("super_admin"), employ("super_admin")
     place = desk.db.write_sync(
-        settings.create_organization, Actor(desk.read_viewer(BO), now()), "The Quay"
+        create_organization, Actor(desk.read_viewer(BO), now()), "The Quay"
     ).id
     deed = Actor(desk.read_viewer(ADA), now())
     desk.db.write_sync(invitations.invite, deed, place, "friend@desk.test", "member")
@@ -101,7 +102,7 @@ def test_the_list_shows_who_is_employed_as_what(
     shell.run_ok("people", "create", "root@desk.test", "--role", "super_admin")
     shell.run_ok("people", "create", "bo@desk.test")
     said = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
-    assert "ask them whether they signed up" in said
+    assert "ask its owner whether they signed up" in said
 
     rows = shell.run_ok("people", "list").splitlines()
 

@@ -23,7 +23,8 @@ from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.files.attachments import files, list_ticket_files, read_visible_file
 from deskwire.tickets.files.cleanup import FileCleanup
 from deskwire.tickets.files.uploads import MAX_UNSENT, Uploads, require_upload_access
-from deskwire.workspaces.organizations.organizations import organization_members, upsert_staff_row
+from deskwire.workspaces.organizations.organizations import organization_members
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona
 from tests.fixtures.files import FilesFixture
 from tests.unit.test_thumbnails import bomb, drawn
@@ -300,7 +301,7 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 
     def remove(persona: Persona, file: str) -> None:
         stored_files.db.write_sync(
-            post_message.remove_file, stored_files.actor(persona), ticket, file
+            post_message.delete_file, stored_files.actor(persona), ticket, file
         )
 
     for actor, file, refusal in (
@@ -334,7 +335,7 @@ async def test_a_message_that_was_nothing_but_its_file_goes_with_it(
     written = MessageInput(new_id(), "", "reply", [file])
     stored_files.db.write_sync(post_message.post_message, stored_files.actor(BO), ticket, written)
 
-    stored_files.db.write_sync(post_message.remove_file, stored_files.actor(BO), ticket, file)
+    stored_files.db.write_sync(post_message.delete_file, stored_files.actor(BO), ticket, file)
 
     rows = stored_files.db.read_sync(messages.read_timeline_rows, ticket, include_notes=True)
     assert written.id not in {row.id for row in rows}

@@ -19,7 +19,7 @@ from deskwire.kit import mail
 from deskwire.kit.clock import DAY, HOUR, MINUTE
 from deskwire.kit.errors import NotFound
 from deskwire.kit.mail import Mail
-from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.mail_templates import MailTemplates
 from tests.fixtures.account_pages import (
     PUBLIC_URL,
     AccountPagesFixture,

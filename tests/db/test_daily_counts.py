@@ -35,10 +35,10 @@ def portal(tmp_path: Path) -> Iterator[PortalFixture]:
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
     house.now += DAY
-    built.act_as(ADA, update.assign, mast, house.person_id(ADA))
-    built.act_as(ADA, update.set_status, mast, "waiting")
+    built.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    built.act_as(ADA, update.update, mast, {"status": "waiting"})
     house.now += DAY
-    built.act_as(ADA, update.set_status, mast, "done")
+    built.act_as(ADA, update.update, mast, {"status": "done"})
     yield built
     house.db.close()
 
@@ -125,20 +125,20 @@ def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) ->
 
 
 def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(portal: PortalFixture) -> None:
-    def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str]]:
+    def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str | None]]:
         workspace = channels.organization(portal.organization_ids[slug]) if slug else None
         viewer = portal.desk.read_viewer(persona)
         rows = portal.desk.db.read_sync(list_waiting_requests, viewer, workspace)
         return [(row.why, row.subject) for row in rows]
 
     buoy = portal.create_request(BO, "A buoy")
-    portal.act_as(ADA, update.assign, buoy, portal.desk.person_id(ADA))
+    portal.act_as(ADA, update.update, buoy, {"assignee": portal.desk.person_id(ADA)})
     assert ("yours", "A buoy") in waiting(ADA)
     portal.post_message(ADA, buoy, "Which one?")
     assert waiting(ADA) == [("nobody's", "An invoice is missing")]
     assert waiting(BO) == []
 
-    portal.act_as(ADA, update.set_status, buoy, "waiting")
+    portal.act_as(ADA, update.update, buoy, {"status": "waiting"})
 
     assert waiting(BO) == [("yours", "A buoy")]
     assert waiting(UNA) == waiting(EVE) == waiting(CY, "loft") == waiting(BO, None) == []

@@ -81,7 +81,7 @@ def test_in_a_wrong_folder_nothing_is_begun(
 
 
 def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLine) -> None:
-    assert "Began a new database: desk.db" in command_line.run_ok(
+    assert "Created a new database: desk.db" in command_line.run_ok(
         "people", "create", "ada@desk.test"
     )
     assert "new database" not in command_line.run_ok("people", "create", "bo@desk.test")
@@ -131,7 +131,7 @@ def test_another_programs_database_is_not_migrated(folder: Path, command_line: C
         other.execute("CREATE TABLE places (url TEXT)")
         other.commit()
 
-    assert "another program's database" in command_line.run_refused("migrate")
+    assert "belongs to another program" in command_line.run_refused("migrate")
 
     with closing(sqlite3.connect(folder / "desk.db")) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
@@ -185,7 +185,7 @@ def test_the_doctor_warns_before_the_disk_is_full(
 
     said = command_line.run("doctor")
 
-    assert f"LOOK  100 MiB are free for the database in {folder}: make room" in said.out
+    assert f"LOOK  100 MiB are free for the database in {folder}: free up space" in said.out
     assert said.exit_code == 1
 
 

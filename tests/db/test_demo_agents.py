@@ -128,7 +128,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
 
 def test_what_the_team_has_taken_on_is_left_to_it(demo):
     asked = demo.file("clara", "This is for Tess")
-    demo.act("tess", lambda tx, deed: update.assign(tx, deed, asked, deed.person_id))
+    demo.act("tess", lambda tx, deed: update.update(tx, deed, asked, {"assignee": deed.person_id}))
     before = demo.file("carl", "Older than the demo's people")
     diary = read_plan(demo.path, demo.at + 1)
 

@@ -16,7 +16,7 @@ from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
 from deskwire.tickets.visibility import read_visible_ticket_row_by_id
-from deskwire.workspaces.organizations import invitations, members, settings
+from deskwire.workspaces.organizations import categories, invitations, members, settings
 from tests.fixtures.cast import BO, DEE, UNA, create_desk
 from tests.fixtures.portal import PortalFixture, create_portal
 
@@ -138,9 +138,9 @@ def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
     place, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
     portal.act_as(BO, settings.update_profile, place, name="The Mole", slug="mole", about="")
     portal.act_as(BO, settings.set_visibility, place, "participants")
-    portal.act_as(BO, settings.add_category, place, "Boats")
-    portal.act_as(BO, members.update_membership_role, place, una, "manager")
-    portal.act_as(BO, members.delete_membership, place, una)
-    portal.act_as(BO, settings.mark_organization_deleted, place, "The Mole")
+    portal.act_as(BO, categories.add_category, place, "Boats")
+    portal.act_as(BO, members.change_member_role, place, una, "manager")
+    portal.act_as(BO, members.remove_member, place, una)
+    portal.act_as(BO, settings.mark_organization_deleted, place, "The Mole", ())
 
     assert not portal.desk.db.read_sync(has_pending_changes)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from deskwire.accounts import links, people, sessions
+from deskwire.accounts.preferences import set_preferences
 from deskwire.direct_edits import watcher
 from deskwire.direct_edits.change_log import has_pending_changes, outside_changes
 from deskwire.direct_edits.processor import record_edits
@@ -18,9 +19,11 @@ from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
 from deskwire.tickets.actions import offboarding, update
-from deskwire.workspaces.names import find_by_name_prefix, rename_person
-from deskwire.workspaces.organizations import settings
-from deskwire.workspaces.organizations.organizations import read_categories
+from deskwire.workspaces.name_changes import rename_person
+from deskwire.workspaces.name_index import find_by_name_prefix
+from deskwire.workspaces.organizations import categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.create import create_organization
 from tests.fixtures.cast import ADA, BO, DEE, MO, UNA
 from tests.fixtures.live_guild import LiveGuildFixture, open_live_guild
 from tests.fixtures.staffed_portal import StaffedPortalFixture
@@ -82,7 +85,7 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
 ) -> None:
     db, ada = staffed_portal.desk.db, staffed_portal.desk.person_id(ADA)
     crane = staffed_portal.create_request(BO, "The crane")
-    staffed_portal.act_as(ADA, update.assign, crane, ada)
+    staffed_portal.act_as(ADA, update.update, crane, {"assignee": ada})
     db.write_sync(sessions.create, ada, user_agent="", client_ip=None, at=staffed_portal.desk.now)
 
     told = edit(staffed_portal, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)
@@ -156,7 +159,7 @@ def test_another_category_is_another_list_of_its_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     quay = staffed_portal.organization_ids["quay"]
-    staffed_portal.act_as(BO, settings.add_category, quay, "Cranes")
+    staffed_portal.act_as(BO, categories.add_category, quay, "Cranes")
     [category] = staffed_portal.desk.db.read_sync(read_categories, quay)
     here = {"category": category.id}
     insert = (
@@ -187,13 +190,13 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(
         sessions.create, una, user_agent="", client_ip=None, at=staffed_portal.desk.now
     )
     db.write_sync(sessions.extend, session.session.id, staffed_portal.desk.now + 1)
-    db.write_sync(people.set_appearance, una, theme="dark", time_zone="Europe/Oslo", at=1)
-    db.write_sync(people.set_avatar, una, "key", at=1)
+    db.write_sync(set_preferences, una, theme="dark", time_zone="Europe/Oslo", at=1)
+    db.write_sync(people.set_avatar_key, una, "key", at=1)
     db.write_sync(rename_person, una, "Una Ferry", 1)
-    staffed_portal.act_as(BO, settings.add_category, quay, "Cranes")
+    staffed_portal.act_as(BO, categories.add_category, quay, "Cranes")
     [category] = db.read_sync(read_categories, quay)
-    staffed_portal.act_as(BO, settings.toggle_category_archived, quay, category.id)
-    staffed_portal.act_as(BO, settings.create_organization, "Boats & Co")
+    staffed_portal.act_as(BO, categories.set_category_archived, quay, category.id, archived=True)
+    staffed_portal.act_as(BO, create_organization, "Boats & Co")
     staffed_portal.act_as(MO, offboarding.deactivate_person, una)
     db.write_sync(offboarding.delete_account, staffed_portal.desk.person_id(DEE), 1)
 

@@ -123,18 +123,18 @@ async def test_a_fact_deleted_by_hand_is_folded_no_more(live_guild: LiveGuildFix
 
 INVALID_EDITS = {
     "UPDATE tickets SET status = 'foo'": "status must be one of new, active",
-    "UPDATE tickets SET tags = 'no json'": "tags must be a JSON list of texts",
-    "UPDATE tickets SET tags = '{}'": "tags must be a JSON list of texts",
+    "UPDATE tickets SET tags = 'no json'": "tags must be a JSON list of strings",
+    "UPDATE tickets SET tags = '{}'": "tags must be a JSON list of strings",
     "UPDATE tickets SET opened_at = 999999999999999999": "opened_at must be from 0",
     "UPDATE tickets SET active_at = -1": "active_at must be from 0",
     "UPDATE tickets SET workspace = 'nowhere'": "workspace must be guild:ID",
-    "UPDATE roles SET bits = '[1'": "bits must be JSON like {}",
+    "UPDATE roles SET bits = '[1'": "bits must be a JSON object such as {}",
     "UPDATE roles SET permissions = -1": "permissions must be from 0 to",
     "UPDATE guild_members SET permissions = 9000000000": "permissions must be from 0 to",
     "UPDATE messages SET kind = 'shout'": "kind must be one of reply, note, system",
     "UPDATE messages SET data = 'no json'": "data must be a JSON object",
-    "UPDATE messages SET data = '{}' WHERE kind = 'system'": "data does not tell what its `type`",
-    "UPDATE messages SET type = 'ticket.closed' WHERE kind = 'system'": "type is no fact",
+    "UPDATE messages SET data = '{}' WHERE kind = 'system'": "data does not match its `type`",
+    "UPDATE messages SET type = 'ticket.closed' WHERE kind = 'system'": "type does not match",
     "UPDATE messages SET side = 'left'": "side must be one of customer, staff, bot",
     "UPDATE messages SET ticket = 'gone' WHERE kind = 'reply'": "there is no ticket 'gone'",
     "UPDATE tickets SET workspace = 'guild:1'": "there is no server 1 here",
@@ -145,7 +145,7 @@ INVALID_EDITS = {
     ),
     "INSERT INTO messages (id, ticket, kind, type, origin, author, at, data, html) SELECT 'm', id, "
     "'system', 'ticket.closed', '', '', 1, '{\"newStatus\": 5}', '' FROM tickets": (
-        "type is no fact"
+        "type does not match the fields"
     ),
 }
 

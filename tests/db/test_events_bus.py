@@ -210,7 +210,7 @@ async def test_a_bus_whose_connections_break_goes_on(
         )
 
         assert await listener.wait_for(2) == [1, 2]
-    assert any("the bus lost PostgreSQL" in each for each in caplog.messages)
+    assert any("the bus lost its connection to PostgreSQL" in each for each in caplog.messages)
 
 
 @postgres

@@ -8,6 +8,7 @@ import pytest
 
 from deskwire.events import channels
 from deskwire.tickets.actions import update
+from deskwire.tickets.field_changes import LabelChange
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import PAGE_SIZE, RequestResults, parse_request_filter
 from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Persona, create_desk
@@ -21,10 +22,10 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalFixture]:
     mast = built.create_request(BO, "The mast is dark", "It was zanzibar")
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
-    built.act_as(ADA, update.assign, mast, house.person_id(ADA))
-    built.act_as(ADA, update.set_priority, mast, "high")
-    built.act_as(ADA, update.update_labels, mast, add=['say "hi"', "100%"])
-    built.act_as(ADA, update.set_status, mast, "waiting")
+    built.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    built.act_as(ADA, update.update, mast, {"priority": "high"})
+    built.act_as(ADA, update.update, mast, {"labels": LabelChange(add=['say "hi"', "100%"])})
+    built.act_as(ADA, update.update, mast, {"status": "waiting"})
     built.post_message(ADA, mast, "Which one?")
     yield built
     house.db.close()

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, text
 
 from deskwire.events import channels
 from deskwire.events.access import Viewer
+from deskwire.kit.rows import fetch_one
 from deskwire.kit.text import split_words
 from deskwire.tickets import messages, search_index
 from deskwire.tickets.queries import counts
@@ -21,8 +22,8 @@ from deskwire.tickets.queries.list_tickets import (
     read_ticket_results,
 )
 from deskwire.tickets.search_index import MAX_TALK_LENGTH, reindex_replies, ticket_words
-from deskwire.tickets.tables import tickets
-from deskwire.workspaces.names import MAX_MATCHES, find_by_name_prefix, name_words
+from deskwire.tickets.tables import TicketRow, tickets
+from deskwire.workspaces.name_index import MAX_MATCHES, find_by_name_prefix, name_words
 from tests.fixtures.cast import (
     ADA,
     ATTIC_GUILD,
@@ -206,7 +207,7 @@ def test_whatever_is_written_is_found_by_the_beginning_of_each_word(
 
 
 def _say_instead(tx: Connection, written: str) -> None:
-    row = tx.execute(select(tickets).where(tickets.c.subject == "Paper")).one()
+    row = fetch_one(tx, select(tickets).where(tickets.c.subject == "Paper"), TicketRow)
     tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
     _insert_message(tx, row.id, "reply", written)
     search_index.index_reply(tx, row, written)

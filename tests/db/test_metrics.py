@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deskwire.server.control import DatabaseLock
+from deskwire.server.database_lock import DatabaseLock
 from deskwire.server.metrics import Metrics
-from deskwire.server.services import OpenedDatabase, run_services
+from deskwire.server.open_database import OpenedDatabase
+from deskwire.server.services import run_services
 from deskwire.settings import load_settings
 from tests.fixtures.databases import create_database, sqlite_file
 

@@ -17,7 +17,7 @@ from deskwire.kit.db import Database
 from deskwire.tickets.queries.counts import ticket_counts
 from deskwire.tickets.queries.list_tickets import parse_ticket_filter, read_ticket_results
 from deskwire.tickets.search_index import ticket_words
-from deskwire.workspaces.names import name_words
+from deskwire.workspaces.name_index import name_words
 from tests.fixtures.cast import ADA, BO, CY, HARBOUR_GUILD, DeskFixture, Persona, create_desk
 from tests.fixtures.database_kind import current_kind
 from tests.fixtures.postgres import get_server

@@ -17,15 +17,24 @@ from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.actions import update as actions_update
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.names import find_by_name_prefix, rename_person
-from deskwire.workspaces.organizations import invitations, settings, staff
+from deskwire.workspaces.name_changes import rename_person
+from deskwire.workspaces.name_index import find_by_name_prefix
+from deskwire.workspaces.organizations import (
+    categories,
+    create,
+    invitations,
+    members,
+    settings,
+    staff,
+)
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.organizations import (
     Organization,
     organization_members,
-    read_categories,
     read_organizations_by_id,
-    read_staff_roles,
 )
+from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Persona
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
@@ -78,8 +87,10 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
         staffed_portal.read_person(ADA).name,
     )
     staffed_portal.post_message(UNA, first, "Who has seen the mast?")
-    staffed_portal.act_as(MO, actions_update.assign, first, ada)
-    staffed_portal.act_as(MO, actions_update.assign, first, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(MO, actions_update.update, first, {"assignee": ada})
+    staffed_portal.act_as(
+        MO, actions_update.update, first, {"assignee": staffed_portal.desk.person_id(DEE)}
+    )
     staffed_portal.act_as(
         UNA,
         actions_update.remove_watcher,
@@ -89,7 +100,7 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
     staffed_portal.act_as(
         BO, actions_update.add_watcher, staffed_portal.create_request(BO, "The crane is stuck"), una
     )
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
 
     def told() -> str:
         here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
@@ -131,7 +142,7 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "admin")
     for role in ("admin", "member"):
         staffed_portal.act_as(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
     staffed_portal.act_as(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
@@ -143,9 +154,9 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
         return {each.email.partition("@")[0] for each in found}
 
     at_first = open_ones()
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
     as_manager = open_ones()
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "member")
     as_member = open_ones()
     staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
 
@@ -159,12 +170,12 @@ def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
     before = {
         each: Actor(staffed_portal.desk.read_viewer(each), staffed_portal.desk.now)
         for each in (UNA, DEE)
     }
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "member")
     staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
 
     for deed in before.values():
@@ -185,7 +196,7 @@ def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
 @pytest.mark.parametrize(
     "shrink",
     [
-        offboarding.change_member_role,
+        members.change_member_role,
         offboarding.remove_staff,
         offboarding.deactivate_person,
         offboarding.delete_account,
@@ -199,15 +210,15 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
         DEE if shrink is offboarding.remove_staff else UNA,
     )
     staffed_portal.act_as(
-        BO, offboarding.change_member_role, quay, staffed_portal.desk.person_id(UNA), "manager"
+        BO, members.change_member_role, quay, staffed_portal.desk.person_id(UNA), "manager"
     )
     person, at = staffed_portal.desk.person_id(actor), staffed_portal.desk.now
 
     def at_once(tx: Connection) -> None:
         tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
         match shrink:
-            case offboarding.change_member_role:
-                offboarding.change_member_role(
+            case members.change_member_role:
+                members.change_member_role(
                     tx, Actor(staffed_portal.desk.read_viewer(BO), at), quay, person, "member"
                 )
             case offboarding.delete_account:
@@ -234,13 +245,13 @@ def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(BO),
     )
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    staffed_portal.act_as(BO, members.change_member_role, quay, una, "admin")
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+        staffed_portal.act_as(BO, members.remove_member, quay, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+    staffed_portal.act_as(BO, members.remove_member, quay, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
@@ -255,7 +266,7 @@ def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
     def add(_nth: int) -> None:
         at_once.wait(10)
         with suppress(Conflict):
-            staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
+            staffed_portal.act_as(BO, categories.add_category, quay, "Masts")
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
@@ -270,12 +281,12 @@ def test_why_a_category_is_not_added_is_said(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quay = staffed_portal.organization_ids["quay"]
-    staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
-    monkeypatch.setattr(settings, "MAX_CATEGORIES", 1)
+    staffed_portal.act_as(BO, categories.add_category, quay, "Masts")
+    monkeypatch.setattr(categories, "MAX_CATEGORIES", 1)
 
     for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
         with pytest.raises(Conflict, match=said):
-            staffed_portal.act_as(BO, settings.add_category, quay, name)
+            staffed_portal.act_as(BO, categories.add_category, quay, name)
 
 
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
@@ -299,19 +310,17 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
             return sorted(threads.map(attempt, acts))
 
     named = both(
-        *(
-            partial(staffed_portal.act_as, each, settings.create_organization, "Pier")
-            for each in (BO, CY)
-        )
+        *(partial(staffed_portal.act_as, each, create_organization, "Pier") for each in (BO, CY))
     )
     moved = both(
         partial(staffed_portal.act_as, BO, settings.update_profile, quay, slug="mole"),
         partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
     )
-    # Who writes in the database by hand waits for no lock of ours.
-    monkeypatch.setattr(settings, "_require_slug_available", lambda *_: None)
+    # Direct edits of the database do not take the advisory lock.
+    for module in (settings, create):
+        monkeypatch.setattr(module, "require_slug_available", lambda *_: None)
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
-        staffed_portal.act_as(EVE, settings.create_organization, "Dock", "pier")
+        staffed_portal.act_as(EVE, create_organization, "Dock", "pier")
     with pytest.raises(Invalid, match="The address pier is taken"):
         staffed_portal.act_as(BO, settings.update_profile, quay, slug="pier")
 
@@ -327,7 +336,7 @@ def test_who_departs_gives_back_what_they_had_taken_on(
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
 
     staffed_portal.desk.db.write_sync(
         offboarding.delete_account, ada, staffed_portal.desk.now + 1000
@@ -374,7 +383,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         Connection.execute, insert(organization_members).values(**row, revision=1)
     )
 
-    staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(BO, members.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
         place: staffed_portal.desk.db.read_sync(invitations.list_open_invitations, place, at)
@@ -389,7 +398,7 @@ def test_a_role_that_is_taken_gives_requests_back(staffed_portal: StaffedPortalF
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
 
     staffed_portal.act_as(MO, offboarding.remove_staff, ada)
 

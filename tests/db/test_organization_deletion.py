@@ -23,12 +23,9 @@ from deskwire.tickets.queries import dashboard, list_requests
 from deskwire.tickets.queries.daily_counts import compute_daily_counts, to_epoch_day
 from deskwire.tickets.queries.list_requests import parse_request_filter
 from deskwire.tickets.tables import participants, tickets
-from deskwire.workspaces.organizations import settings
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    organization_members,
-    organizations,
-)
+from deskwire.workspaces.organizations import categories, settings
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
+from deskwire.workspaces.organizations.staff import ensure_internal_organization
 from tests.fixtures.accounts import read_events
 from tests.fixtures.cast import ADA, BO, CY, DEE, MO, UNA, Persona
 from tests.fixtures.staffed_portal import StaffedPortalFixture
@@ -79,7 +76,9 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
         staffed_portal.create_request(BO, "The mast is dark"),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, gone, staffed_portal.desk.person_id(ADA))
+    staffed_portal.act_as(
+        ADA, actions_update.update, gone, {"assignee": staffed_portal.desk.person_id(ADA)}
+    )
     before = what_the_team_sees(staffed_portal)
 
     staffed_portal.act_as(
@@ -96,7 +95,7 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
             post_message.MessageInput(new_id(), "Anybody?", "note"),
         )
     with pytest.raises(NotFound):
-        staffed_portal.act_as(ADA, actions_update.set_status, gone, "done")
+        staffed_portal.act_as(ADA, actions_update.update, gone, {"status": "done"})
 
 
 def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
@@ -195,7 +194,7 @@ def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
         staffed_portal.create_request(BO, "The mast is dark"),
         staffed_portal.desk.person_id(ADA),
     )
-    staffed_portal.act_as(ADA, actions_update.assign, ticket, ada)
+    staffed_portal.act_as(ADA, actions_update.update, ticket, {"assignee": ada})
     staffed_portal.act_as(
         BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
     )
@@ -224,7 +223,7 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
     with pytest.raises(Forbidden):
         staffed_portal.act_as(MO, settings.set_visibility, team, "participants")
     with pytest.raises(Forbidden):
-        staffed_portal.act_as(MO, settings.add_category, team, "Ours")
+        staffed_portal.act_as(MO, categories.add_category, team, "Ours")
     assert (
         staffed_portal.act_as(MO, settings.update_profile, team, name="The crew").name == "The crew"
     )

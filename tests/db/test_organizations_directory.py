@@ -10,7 +10,8 @@ from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Conflict, Forbidden, Invalid
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.queries.counts import count_open_requests_in
-from deskwire.workspaces.organizations import directory, settings
+from deskwire.workspaces.organizations import create, directory
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.directory import (
     DirectoryFilter,
     list_client_organizations,
@@ -76,7 +77,7 @@ def test_organizations_come_page_by_page_deleted_ones_too(
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
     for name in ("Pier", "Mole"):
-        staffed_portal.act_as(BO, settings.create_organization, name)
+        staffed_portal.act_as(BO, create_organization, name)
     staffed_portal.act_as(
         CY, offboarding.delete_organization, staffed_portal.organization_ids["loft"], "The Loft"
     )
@@ -101,7 +102,7 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
     for name in ("Pier", "Mole", "Mole"):
-        staffed_portal.act_as(CY, settings.create_organization, name)
+        staffed_portal.act_as(CY, create_organization, name)
     db = staffed_portal.desk.db
 
     def pages(persona: Persona) -> list[list[str]]:
@@ -126,18 +127,18 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
 def test_one_person_founds_so_many_organizations(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 2)
-    pier = staffed_portal.act_as(CY, settings.create_organization, "Pier")
+    monkeypatch.setattr(create, "MAX_ADMINISTERED_ORGANIZATIONS", 2)
+    pier = staffed_portal.act_as(CY, create_organization, "Pier")
 
     with pytest.raises(Conflict, match="admin of 2 organizations"):
-        staffed_portal.act_as(CY, settings.create_organization, "Mole")
+        staffed_portal.act_as(CY, create_organization, "Mole")
     staffed_portal.act_as(CY, offboarding.delete_organization, pier.id, "Pier")
     with pytest.raises(Conflict):
-        staffed_portal.act_as(CY, settings.create_organization, "Mole")
+        staffed_portal.act_as(CY, create_organization, "Mole")
     staffed_portal.desk.now += DAY
-    staffed_portal.act_as(CY, settings.create_organization, "Mole")
+    staffed_portal.act_as(CY, create_organization, "Mole")
     for name in ("Dock", "Slip", "Lock"):
-        staffed_portal.act_as(DEE, settings.create_organization, name)
+        staffed_portal.act_as(DEE, create_organization, name)
 
 
 def test_nobody_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:

@@ -30,7 +30,8 @@ from deskwire.tickets.tables import tickets
 from deskwire.webhooks.deliveries import deliveries, store_deliveries
 from deskwire.webhooks.source import Delivery
 from deskwire.webhooks.worker import Worker
-from deskwire.workspaces.organizations.organizations import organizations, upsert_staff_row
+from deskwire.workspaces.organizations.organizations import organizations
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 from tests.fixtures.bot_deliveries import NOON, SECRET, SignedEvent, accept_event
 from tests.fixtures.postgres import get_server
 

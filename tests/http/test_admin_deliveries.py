@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from deskwire.web.http.log_redaction import MAX_CHARACTERS, format_payload
 from deskwire.web.pages import admin_deliveries
+from deskwire.web.rendering.payload import MAX_CHARACTERS, format_payload
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.deliveries import DeliveryState
 from deskwire.webhooks.source import IncomingDelivery

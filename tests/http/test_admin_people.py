@@ -15,9 +15,9 @@ from deskwire.kit import mail
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Forbidden
 from deskwire.tickets.actions import update
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 from deskwire.workspaces.organizations import directory, invitations
-from deskwire.workspaces.organizations.organizations import read_staff_roles
+from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.accounts import PASSWORD, read_events
 from tests.fixtures.cast import ADA, BO, CAST, CY, DEE, EVE, MO, NOON, UNA, Persona
 from tests.fixtures.site import SiteFixture, open_browser
@@ -201,8 +201,10 @@ def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
         staffed_portal.create_request(BO, "Long done"),
     )
     for each in (ticket, ended):
-        staffed_portal.act_as(ADA, update.assign, each, staffed_portal.desk.person_id(ADA))
-    staffed_portal.act_as(ADA, update.set_status, ended, "done")
+        staffed_portal.act_as(
+            ADA, update.update, each, {"assignee": staffed_portal.desk.person_id(ADA)}
+        )
+    staffed_portal.act_as(ADA, update.update, ended, {"status": "done"})
     staffed_portal.act_as(
         BO, invitations.invite, staffed_portal.organization_ids["quay"], "new@desk.test", "member"
     )

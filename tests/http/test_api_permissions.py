@@ -11,7 +11,7 @@ import pytest
 
 from deskwire.kit.ids import new_id
 from deskwire.web.api.operations import Operation
-from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations import create
 from tests.fixtures.api import ApiFixture, create_api, fill_placeholders
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA
 from tests.fixtures.site import open_browser
@@ -176,7 +176,7 @@ def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None
 def test_who_has_founded_enough_is_told_so_by_page_and_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 1)
+    monkeypatch.setattr(create, "MAX_ADMINISTERED_ORGANIZATIONS", 1)
     api, named = create_api(tmp_path), {"name": "Another"}
 
     told = api.client(BO).post("/api/organizations", json=named)

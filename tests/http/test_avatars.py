@@ -73,7 +73,9 @@ def test_it_is_shown_wherever_initials_were(
     for path in (f"/requests/{ticket}", "/orgs/quay", "/orgs/quay/settings"):
         assert f'src="{picture}"' in open_browser(site, UNA).get(path).text, path
     upload(site, ADA, drawn(60, 60, "PNG"))
-    staffed_portal.act_as(ADA, update.assign, ticket, staffed_portal.desk.person_id(ADA))
+    staffed_portal.act_as(
+        ADA, update.update, ticket, {"assignee": staffed_portal.desk.person_id(ADA)}
+    )
     assert f'src="{picture_of(site, ADA)}"' in open_browser(site, UNA).get("/requests").text
     assert f'src="{picture}"' in open_browser(site, ADA).get(f"/requests/{ticket}").text
     assert picture not in open_browser(site, EVE).get("/settings").text

@@ -86,7 +86,7 @@ def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
     mark = server.log.end
     said = refused(server, "deliveries", "replay", number)
     server.log.wait_for_line("ticket.sneezed", after=mark)
-    assert f"delivery {number} is kept, but parked: unknown event type" in said
+    assert f"delivery {number} is parked: unknown event type" in said
 
 
 def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_was_sent_and_parked_is_no_success(server: Server) -> None:
     said = refused(server, "webhook", "send", "ticket.created", "--data", '{"subject": 5}')
 
     assert "200 Event ticket.created processed successfully" in said
-    assert "is kept, but parked: subject: " in said
+    assert "is parked: subject: " in said
 
 
 def test_what_is_no_discord_id_is_said_in_words(server: Server) -> None:
@@ -150,8 +150,8 @@ def test_a_permission_in_an_unknown_server_is_given_with_a_warning(server: Serve
     )
 
     assert done.returncode == 0
-    assert "may now: TICKET_VIEW_ALL" in done.stdout
-    assert "Is the id right?" in done.stderr
+    assert "now has: TICKET_VIEW_ALL" in done.stdout
+    assert "Is the ID right?" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_second_server_on_the_same_database_is_refused(server: Server) -> None
     )
 
     assert done.returncode == 1
-    assert "Another process is serving this database" in done.stderr
+    assert "Another process is using this database" in done.stderr
 
 
 def test_a_port_in_use_is_a_sentence(server: Server, tmp_path: Path) -> None:

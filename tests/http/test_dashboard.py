@@ -43,8 +43,8 @@ def dashboard(tmp_path: Path) -> Iterator[DashboardFixture]:
     mast = quay.create_request(BO, MAST)
     quay.create_request(CY, LOFTS, slug="loft")
     quay.post_message(ADA, mast, SECRET, "note")
-    quay.act_as(ADA, update.assign, mast, house.person_id(ADA))
-    quay.act_as(ADA, update.set_status, mast, "waiting")
+    quay.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    quay.act_as(ADA, update.update, mast, {"status": "waiting"})
     yield DashboardFixture(SiteFixture(house), quay, mast)
     house.db.close()
 

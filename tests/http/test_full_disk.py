@@ -95,10 +95,10 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Pat
                 assert "Traceback" not in attempt.text
                 ready = server.get("/readyz")
                 assert ready.status == 503
-                assert "the database takes nothing" in ready.text
+                assert "the database accepts no writes" in ready.text
                 code, findings = examine(server)
                 assert code == 1
-                assert "is not ready: the database takes nothing: disk I/O error" in findings
+                assert "is not ready: the database accepts no writes: disk I/O error" in findings
 
             again = server.post_event("ticket.message_sent", send_message(place, 2), id_="2")
             assert again.status == 200
@@ -120,7 +120,7 @@ def test_a_locked_database_is_waited_for_and_then_said_to_be(tmp_path: Path) -> 
             refused = server.post_event("ticket.message_sent", send_message(place, 1), id_="1")
             assert refused.status == 503
             assert server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).status == 200
-            assert "the database takes nothing: it is locked" in server.get("/readyz").text
+            assert "the database accepts no writes: it is locked" in server.get("/readyz").text
 
         assert (
             server.post_event("ticket.message_sent", send_message(place, 1), id_="1").status == 200

@@ -15,7 +15,7 @@ from starlette.routing import compile_path
 from starlette.testclient import TestClient
 
 from deskwire.kit.i18n import Catalogue, activate
-from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.mail_templates import MailTemplates
 from tests.fixtures.cast import CAST, Persona
 from tests.fixtures.full_site import PAGES, REFUSED_FORMS, TEXTS, FullSiteFixture
 from tests.fixtures.pseudo_language import read_pseudo_catalogue

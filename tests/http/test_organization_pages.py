@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from deskwire.accounts import people, sessions
-from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.web.http.fragments import FRAGMENT_HEADER
 from deskwire.workspaces.organizations import invitations
+from deskwire.workspaces.organizations.categories import add_category, read_categories
 from deskwire.workspaces.organizations.organizations import (
     organization_members,
     read_visible_by_slug,
@@ -53,6 +54,28 @@ def test_a_member_changes_nothing_of_an_organization(
     assert open_browser(request_page.site).post("/orgs/quay/settings", data=form).status_code == 303
 
 
+def test_archiving_a_category_twice_archives_it_and_restoring_it_twice_restores_it(
+    request_page: RequestPageFixture,
+) -> None:
+    quay = request_page.portal.organization_ids["quay"]
+    request_page.portal.act_as(BO, add_category, quay, "Cranes")
+    [category] = request_page.portal.desk.db.read_sync(read_categories, quay)
+    browser = open_browser(request_page.site, BO)
+
+    def is_archived_after(**form: str) -> bool:
+        data = {"act": "archive-category", "category": category.id, **form}
+        assert browser.post("/orgs/quay/settings", data=data).status_code == 303
+        [now] = request_page.portal.desk.db.read_sync(read_categories, quay)
+        return now.archived
+
+    assert is_archived_after(archived="yes")
+    assert is_archived_after(archived="yes")
+    assert not is_archived_after(archived="no")
+    assert not is_archived_after(archived="no")
+    assert is_archived_after()  # a page from before the field existed
+    assert is_archived_after()
+
+
 def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
     browser, quay = (
         open_browser(request_page.site, CY),
@@ -74,7 +97,7 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
 ) -> None:
     chosen: list[str] = []
     monkeypatch.setattr(
-        sessions, "set_active_organization", lambda _tx, _session, place: chosen.append(place)
+        sessions, "store_active_organization", lambda _tx, _session, place: chosen.append(place)
     )
     made = request_page.portal.act_as(
         CY, invitations.invite, request_page.portal.organization_ids["loft"], BO.email, "member"

@@ -50,20 +50,20 @@ def revoked(stream_server: StreamServerFixture, streams: list[socket.socket]) ->
     """Everything is taken away and given back while they listen."""
     stream_server.hub_fixture.channels_by_person["ada"] = set()
     stream_server.call_in_loop(
-        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+        lambda: stream_server.hub_fixture.publish("guild:1", access_changes=("user:ada",))
     )
     for each in streams:
         read_until(each, b"event: revoked")
     stream_server.hub_fixture.channels_by_person["ada"] = {"guild:1"}
     stream_server.call_in_loop(
-        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+        lambda: stream_server.hub_fixture.publish("guild:1", access_changes=("user:ada",))
     )
 
 
 def signed_out(stream_server: StreamServerFixture, streams: list[socket.socket]) -> None:
     session = stream_server.hub_fixture.sessions.pop("s")
     stream_server.call_in_loop(
-        lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+        lambda: stream_server.hub_fixture.publish("guild:1", access_changes=("user:ada",))
     )
     for each in streams:
         assert b"event: goodbye" in read_all(each)

@@ -11,12 +11,10 @@ import pytest
 from deskwire.kit.clock import DAY, now
 from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.actions import update
-from deskwire.web.rendering.render import FRAGMENT_HEADER
+from deskwire.tickets.field_changes import LabelChange
+from deskwire.web.http.fragments import FRAGMENT_HEADER
 from deskwire.workspaces.organizations.members import delete_membership_row
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    upsert_staff_row,
-)
+from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.accounts import dump_database
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, NOON, UNA, Persona
 from tests.fixtures.request_page import NOTE_TEXT, REQUEST_TITLE, RequestPageFixture
@@ -151,7 +149,7 @@ def test_a_completed_request_is_reopened_for_as_many_days_as_the_desk_says(
     request_page: RequestPageFixture,
 ) -> None:
     request_page.portal.desk.now = now() - 2 * DAY
-    request_page.portal.act_as(ADA, update.set_status, request_page.ticket, "done")
+    request_page.portal.act_as(ADA, update.update, request_page.ticket, {"status": "done"})
     strict, usual = SiteFixture(request_page.site.desk, reopen_days=1), request_page.site
     form = {"status": "active"}
 
@@ -166,7 +164,9 @@ def test_a_label_leads_to_the_requests_that_have_it(
     request_page: RequestPageFixture, label: str
 ) -> None:
     other = request_page.portal.create_request(BO, "Without it")
-    request_page.portal.act_as(ADA, update.update_labels, request_page.ticket, add=[label])
+    request_page.portal.act_as(
+        ADA, update.update, request_page.ticket, {"labels": LabelChange(add=[label])}
+    )
     browser = open_browser(request_page.site, ADA)
 
     page = browser.get("/admin?company=quay&status=new").text
@@ -318,7 +318,9 @@ def test_a_part_of_a_request_is_no_look_at_its_conversation(
 def test_a_label_leads_to_requests_of_the_same_organization(
     request_page: RequestPageFixture,
 ) -> None:
-    request_page.portal.act_as(ADA, update.update_labels, request_page.ticket, add=["winch"])
+    request_page.portal.act_as(
+        ADA, update.update, request_page.ticket, {"labels": LabelChange(add=["winch"])}
+    )
 
     page = open_browser(request_page.site, BO).get(request_page.path).text
 

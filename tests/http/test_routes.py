@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from deskwire.kit import errors
-from deskwire.web.http.errors import STATUS_BY_REFUSAL
+from deskwire.web.errors import STATUS_BY_REFUSAL
 from deskwire.web.routes import Policy, Url, enforce_policy
 from tests.fixtures.cast import ADA, HARBOUR_GUILD
 from tests.fixtures.site import SiteFixture, open_browser

@@ -15,9 +15,9 @@ from deskwire.accounts.people import Person
 from deskwire.accounts.sessions import NewSession
 from deskwire.kit import mail
 from deskwire.kit.clock import now
-from deskwire.web.auth.mail_templates import MailTemplates
+from deskwire.web.mail_templates import MailTemplates
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.create import create_organization
 from tests.fixtures.accounts import PASSWORD, create_hasher, read_events
 from tests.fixtures.cast import ADA, BO, NOON, Persona
 from tests.fixtures.site import SiteFixture, open_browser
@@ -190,7 +190,7 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
 
 async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: SiteFixture) -> None:
     deed = Actor(site.desk.read_viewer(BO), NOON)
-    site.desk.db.write_sync(settings.create_organization, deed, "The Pier")
+    site.desk.db.write_sync(create_organization, deed, "The Pier")
 
     answer = post(site, BO, "/settings/delete", name=BO.name)
 

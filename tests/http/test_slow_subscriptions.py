@@ -32,7 +32,7 @@ def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_p
                     quick.next_frame().data["data"]["number"] == number
                 )  # nobody waits for the slow
 
-            server.log.wait_for_line("a stream was let go: its reader is too slow", timeout=LET_GO)
+            server.log.wait_for_line("closed a stream whose reader is too slow", timeout=LET_GO)
             heard = [frame.data["data"]["number"] for frame in slow.read_rest()]
 
         assert heard == list(range(len(heard)))
@@ -79,7 +79,7 @@ def test_a_reader_who_has_stopped_is_cut_off_once_its_session_ends(guild: GuildF
 
         mark = guild.server.log.end
         guild.server.submit_form("/sign-out", cookie)
-        guild.server.log.wait_for_line("a stream was cut off", after=mark)
+        guild.server.log.wait_for_line("aborted a paused stream", after=mark)
 
         # What the kernel had taken may still come; the rest, and an orderly end, do not.
         assert len(stream.read_rest()) < FLOOD // LARGE

@@ -223,7 +223,7 @@ def test_a_goodbye_is_sent_before_the_connection_ends(stream_server: StreamServe
         read_until(connection, b"\n\n")
         stream_server.hub_fixture.sessions.clear()
         stream_server.call_in_loop(
-            lambda: stream_server.hub_fixture.publish("guild:1", touches=("user:ada",))
+            lambda: stream_server.hub_fixture.publish("guild:1", access_changes=("user:ada",))
         )
 
         assert b'event: goodbye\ndata: {"reason":"signed-out"}' in read_all(connection)
@@ -270,7 +270,7 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(
         fill_buffers(plain_stream_server)
         (seat,) = plain_stream_server.subscriptions
 
-        assert seat.paused
+        assert seat.is_paused
         outlet: Any = seat.writer
         transport = outlet.transport
         assert transport.get_write_buffer_size() <= WRITE_BUFFER_BYTES + 64 * 1024
@@ -377,7 +377,7 @@ def fill_buffers(stream_server: StreamServerFixture) -> None:
         stream_server.call_in_loop(
             lambda: [stream_server.hub_fixture.publish("guild:1") for _ in range(100)]
         )
-        if any(seat.paused for seat in stream_server.subscriptions):
+        if any(seat.is_paused for seat in stream_server.subscriptions):
             return
     raise AssertionError("nobody was ever full")
 

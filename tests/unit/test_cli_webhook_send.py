@@ -45,4 +45,4 @@ def test_an_address_nobody_can_look_up_is_refused(url: str, command_line: Comman
 def test_bytes_that_are_no_text_are_refused(option: str, command_line: CommandLine) -> None:
     said = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
 
-    assert "not text in UTF-8" in said
+    assert "not valid UTF-8 text" in said

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from deskwire.kit.errors import Upstream
-from deskwire.server import control
-from deskwire.server.control import ControlServer, DatabaseLock, send_command
+from deskwire.server import database_lock
+from deskwire.server.control import ControlServer, send_command
+from deskwire.server.database_lock import DatabaseLock
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
     left: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "desk.db"
-    monkeypatch.setattr(control, "LOCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(database_lock, "LOCK_TIMEOUT", 0.0)
     lock = DatabaseLock(database)
     lock.acquire(0)
     lock.path.write_bytes(left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,10 @@ from deskwire.demo.tickets import Action, RequestScript, parse_requests
 from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF_CHANNEL, Grant
 from deskwire.kit.clock import DAY, HOUR
-from deskwire.tickets.actions.update import transition_refusal
+from deskwire.tickets.field_changes import transition_refusal
 from deskwire.tickets.files.content_types import detect_type
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.permissions import (
     ROLE_LABELS,
@@ -64,7 +65,9 @@ def deed_of(who: str, at: int) -> Actor:
 def follow(matter: RequestScript) -> list[str]:
     """The statuses a request goes through; fails where somebody does what they may not."""
     workspace = f"org:{matter.company}"
-    row = SimpleNamespace(status="new", opener=matter.username, workspace=workspace, closed_at=None)
+    row: Any = SimpleNamespace(
+        status="new", opener=matter.username, workspace=workspace, closed_at=None
+    )
     at, statuses = NOON - matter.age, ["new"]
     for act in matter.actions:
         at += act.delay

@@ -54,7 +54,7 @@ async def test_a_password_it_refuses_is_said_and_not_repeated(port: int) -> None
     found = await look_at_mail(f"smtp://ada:{SECRET}@127.0.0.1:{port}")
 
     assert not found.is_ok
-    assert "refuses the user or password" in found.sentence
+    assert "rejects the user or password" in found.sentence
     assert SECRET not in found.sentence
 
 
@@ -87,4 +87,4 @@ def test_where_no_folder_can_be_is_said(tmp_path: Path, name: str) -> None:
     found = look_at_files(tmp_path / name)
 
     assert not found.is_ok
-    assert "cannot be written to" in found.sentence
+    assert "is not writable" in found.sentence

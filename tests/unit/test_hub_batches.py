@@ -1,4 +1,4 @@
-"""Very many seats: they are written to in slices, and nobody hears too much or too little by it."""
+"""Very many streams: they are written to in slices, and none hears too much or too little."""
 
 from __future__ import annotations
 
@@ -7,135 +7,135 @@ from tests.fixtures.hub import FakeWriter, HubFixture, running_hub
 
 
 def crowd(hub_fixture: HubFixture, size: int) -> list[FakeWriter]:
-    """People who all hold `guild:1`, with one stream each."""
+    """Open one stream each for people who all hold `guild:1`."""
     names = [f"p{number}" for number in range(size)]
     hub_fixture.channels_by_person = {name: {"guild:1", f"user:{name}"} for name in names}
     return [hub_fixture.open_stream(name, session=name) for name in names]
 
 
-async def test_a_slice_of_the_seats_is_written_to_per_turn_of_the_loop():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
-        await bench.wait_until_idle()
+async def test_one_slice_of_streams_is_written_to_per_turn_of_the_loop():
+    async with running_hub(HubFixture(slice_size=2)) as fixture:
+        writers = crowd(fixture, 5)
+        await fixture.wait_until_idle()
 
-        bench.publish("guild:1")
+        fixture.publish("guild:1")
 
-        assert sum(outlet.positions == [1] for outlet in seats) == 2
-        await bench.wait_until_idle()
-        assert all(outlet.positions == [1] for outlet in seats)
+        assert sum(writer.positions == [1] for writer in writers) == 2
+        await fixture.wait_until_idle()
+        assert all(writer.positions == [1] for writer in writers)
 
 
-async def test_what_comes_meanwhile_is_heard_after_it_in_one_write():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
-        await bench.wait_until_idle()
+async def test_events_published_meanwhile_are_heard_in_order():
+    async with running_hub(HubFixture(slice_size=2)) as fixture:
+        writers = crowd(fixture, 5)
+        await fixture.wait_until_idle()
 
         for _ in range(3):
-            bench.publish("guild:1")
-        await bench.wait_until_idle()
+            fixture.publish("guild:1")
+        await fixture.wait_until_idle()
 
-        assert [outlet.positions for outlet in seats] == [[1, 2, 3]] * 5
-
-
-async def test_who_loses_access_in_between_hears_nothing_later():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
-        await bench.wait_until_idle()
-
-        bench.publish("guild:1")
-        bench.channels_by_person["p0"] = bench.channels_by_person["p4"] = {"user:p0"}
-        bench.publish("guild:1", touches=("user:p0", "user:p4"))
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
-
-        assert [outlet.positions for outlet in seats[1:4]] == [[1, 2, 3]] * 3
-        assert 3 not in seats[0].positions + seats[4].positions
+        assert [writer.positions for writer in writers] == [[1, 2, 3]] * 5
 
 
-async def test_a_stream_that_joins_in_between_hears_it_once():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 4)
-        await bench.wait_until_idle()
+async def test_a_person_who_loses_access_between_slices_hears_nothing_later():
+    async with running_hub(HubFixture(slice_size=2)) as fixture:
+        writers = crowd(fixture, 5)
+        await fixture.wait_until_idle()
 
-        bench.publish("guild:1")
-        late = bench.open_stream("p0", after=0, session="p0")
-        await bench.wait_until_idle()
+        fixture.publish("guild:1")
+        fixture.channels_by_person["p0"] = fixture.channels_by_person["p4"] = {"user:p0"}
+        fixture.publish("guild:1", access_changes=("user:p0", "user:p4"))
+        fixture.publish("guild:1")
+        await fixture.wait_until_idle()
+
+        assert [writer.positions for writer in writers[1:4]] == [[1, 2, 3]] * 3
+        assert 3 not in writers[0].positions + writers[4].positions
+
+
+async def test_a_stream_that_joins_between_slices_hears_the_event_once():
+    async with running_hub(HubFixture(slice_size=1)) as fixture:
+        writers = crowd(fixture, 4)
+        await fixture.wait_until_idle()
+
+        fixture.publish("guild:1")
+        late = fixture.open_stream("p0", after=0, session="p0")
+        await fixture.wait_until_idle()
 
         assert late.positions == [1]
-        assert [outlet.positions for outlet in seats] == [[1]] * 4
+        assert [writer.positions for writer in writers] == [[1]] * 4
 
 
-async def test_a_tick_never_tells_of_a_place_the_stream_has_not_reached():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 4)
-        await bench.wait_until_idle()
-        heart: Heartbeat = bench.hub._heartbeat
+async def test_a_tick_never_names_a_position_the_stream_has_not_reached():
+    async with running_hub(HubFixture(slice_size=1)) as fixture:
+        writers = crowd(fixture, 4)
+        await fixture.wait_until_idle()
+        heartbeat: Heartbeat = fixture.hub._heartbeat
 
-        bench.publish("guild:1")
-        heart.send_tick([outlet.subscription for outlet in seats if outlet.subscription])
-        await bench.wait_until_idle()
+        fixture.publish("guild:1")
+        heartbeat.send_tick([writer.subscription for writer in writers if writer.subscription])
+        await fixture.wait_until_idle()
 
-        for outlet in seats:
-            assert outlet.positions == [1]
-            assert b"event: tick" not in outlet.data.partition(b'"timestamp":1}')[0]
-
-
-async def test_a_stream_that_ends_in_between_is_written_to_no_more():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 3)
-        await bench.wait_until_idle()
-
-        bench.publish("guild:1")
-        for outlet in seats:
-            assert outlet.subscription
-            bench.hub.unsubscribe(outlet.subscription)
-        await bench.wait_until_idle()
-
-        assert sum(len(outlet.positions) for outlet in seats) == 1
+        for writer in writers:
+            assert writer.positions == [1]
+            assert b"event: tick" not in writer.data.partition(b'"timestamp":1}')[0]
 
 
-async def test_who_comes_back_is_seated_without_asking_for_grants_again():
-    async with running_hub(HubFixture()) as bench:
-        crowd(bench, 3)
-        await bench.wait_until_idle()
-        bench.queried_people.clear()
+async def test_a_stream_that_ends_between_slices_is_not_written_to():
+    async with running_hub(HubFixture(slice_size=1)) as fixture:
+        writers = crowd(fixture, 3)
+        await fixture.wait_until_idle()
 
-        back = [bench.open_stream(f"p{n}", after=0, session=f"p{n}") for n in range(3)]
-        await bench.wait_until_idle()
+        fixture.publish("guild:1")
+        for writer in writers:
+            assert writer.subscription
+            fixture.hub.unsubscribe(writer.subscription)
+        await fixture.wait_until_idle()
 
-        assert bench.queried_people == []
+        assert sum(len(writer.positions) for writer in writers) == 1
+
+
+async def test_a_returning_stream_is_authorized_from_the_grant_cache():
+    async with running_hub(HubFixture()) as fixture:
+        crowd(fixture, 3)
+        await fixture.wait_until_idle()
+        fixture.queried_people.clear()
+
+        back = [fixture.open_stream(f"p{n}", after=0, session=f"p{n}") for n in range(3)]
+        await fixture.wait_until_idle()
+
+        assert fixture.queried_people == []
         assert [b.connected_frame["verdict"] for b in back] == ["resumed"] * 3
 
 
-async def test_whose_access_may_have_changed_is_asked_about_again():
-    async with running_hub(HubFixture()) as bench:
-        first, *_ = crowd(bench, 3)
-        await bench.wait_until_idle()
+async def test_a_person_whose_access_may_have_changed_is_queried_again():
+    async with running_hub(HubFixture()) as fixture:
+        first, *_ = crowd(fixture, 3)
+        await fixture.wait_until_idle()
         assert first.subscription
-        bench.hub.unsubscribe(first.subscription)
-        bench.queried_people.clear()
+        fixture.hub.unsubscribe(first.subscription)
+        fixture.queried_people.clear()
 
-        bench.publish("guild:1", touches=("user:p0",))
-        bench.channels_by_person["p0"] = set()
-        back = bench.open_stream("p0", after=0, session="p0")
-        await bench.wait_until_idle()
+        fixture.publish("guild:1", access_changes=("user:p0",))
+        fixture.channels_by_person["p0"] = set()
+        back = fixture.open_stream("p0", after=0, session="p0")
+        await fixture.wait_until_idle()
 
-        assert bench.queried_people == ["p0"]
+        assert fixture.queried_people == ["p0"]
         assert back.connected_frame["channels"] == []
 
 
-async def test_a_channel_that_changed_forgets_everyone_who_held_it():
-    async with running_hub(HubFixture()) as bench:
-        seats = crowd(bench, 3)
-        await bench.wait_until_idle()
-        for outlet in seats:
-            assert outlet.subscription
-            bench.hub.unsubscribe(outlet.subscription)
-        bench.queried_people.clear()
+async def test_a_changed_channel_evicts_its_holders_from_the_grant_cache():
+    async with running_hub(HubFixture()) as fixture:
+        writers = crowd(fixture, 3)
+        await fixture.wait_until_idle()
+        for writer in writers:
+            assert writer.subscription
+            fixture.hub.unsubscribe(writer.subscription)
+        fixture.queried_people.clear()
 
-        bench.publish("guild:1", touches=("guild:1",))
+        fixture.publish("guild:1", access_changes=("guild:1",))
         for number in range(3):
-            bench.open_stream(f"p{number}", session=f"p{number}")
-        await bench.wait_until_idle()
+            fixture.open_stream(f"p{number}", session=f"p{number}")
+        await fixture.wait_until_idle()
 
-        assert sorted(bench.queried_people) == ["p0", "p1", "p2"]
+        assert sorted(fixture.queried_people) == ["p0", "p1", "p2"]

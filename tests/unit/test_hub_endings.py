@@ -1,4 +1,4 @@
-"""The hub: how streams stall, break, expire and end, and that the others do not notice."""
+"""The hub: how streams stall, break, expire and end without affecting the others."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import pytest
 from tests.fixtures.hub import HubFixture, make_entry, running_hub, wait_until
 
 
-async def test_a_session_that_ended_ends_its_streams_and_no_others():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"user:ada"}}
-        here, there = bench.open_stream("ada", session="a"), bench.open_stream("ada", session="b")
-        await bench.wait_until_idle()
+async def test_a_revoked_session_ends_its_own_streams_only():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"user:ada"}}
+        ended, other = (fixture.open_stream("ada", session=session) for session in ("a", "b"))
+        await fixture.wait_until_idle()
 
-        del bench.sessions["a"]
-        bench.publish("user:ada", touches=("user:ada",))
-        await bench.wait_until_idle()
-        bench.publish("user:ada")
+        del fixture.sessions["a"]
+        fixture.publish("user:ada", access_changes=("user:ada",))
+        await fixture.wait_until_idle()
+        fixture.publish("user:ada")
 
-        assert here.ended
-        assert here.control_frame_names == ["goodbye"]
-        assert there.positions == [1, 2]
+        assert ended.ended
+        assert ended.control_frame_names == ["goodbye"]
+        assert other.positions == [1, 2]
 
 
-async def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why():
-    async with running_hub(HubFixture(streams_per_person=2)) as bench:
-        first, second, third = (bench.open_stream("ada") for _ in range(3))
-        await bench.wait_until_idle()
+async def test_a_persons_oldest_stream_is_closed_with_a_reason_when_there_are_too_many():
+    async with running_hub(HubFixture(streams_per_person=2)) as fixture:
+        first, second, third = (fixture.open_stream("ada") for _ in range(3))
+        await fixture.wait_until_idle()
 
         assert first.ended
         assert first.frames[-1] == ("goodbye", {"reason": "too-many-streams"})
@@ -36,45 +36,45 @@ async def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why():
         assert not third.ended
 
 
-async def test_a_full_stream_stands_still_and_goes_on_from_there():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        ada = bench.open_stream("ada", capacity=400)
-        await bench.wait_until_idle()
+async def test_a_paused_stream_continues_where_it_stopped():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        ada = fixture.open_stream("ada", capacity=400)
+        await fixture.wait_until_idle()
 
         for _ in range(50):
-            bench.publish("guild:1")
+            fixture.publish("guild:1")
         assert len(ada.positions) < 10
         for _ in range(50):
             ada.drain()
-            await bench.wait_until_idle()
+            await fixture.wait_until_idle()
 
         assert ada.positions == list(range(1, 51))
 
 
-async def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return():
-    async with running_hub(HubFixture(buffer_bytes=5000)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        ada = bench.open_stream("ada", capacity=400)
-        await bench.wait_until_idle()
+async def test_a_reader_too_slow_for_the_buffer_is_closed_and_sees_why_on_return():
+    async with running_hub(HubFixture(buffer_bytes=5000)) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        ada = fixture.open_stream("ada", capacity=400)
+        await fixture.wait_until_idle()
 
         for _ in range(100):
-            bench.publish("guild:1")
+            fixture.publish("guild:1")
         ada.drain()
-        await bench.wait_until_idle()
+        await fixture.wait_until_idle()
         last = ada.positions[-1]
-        back = bench.open_stream("ada", after=last)
-        await bench.wait_until_idle()
+        back = fixture.open_stream("ada", after=last)
+        await fixture.wait_until_idle()
 
         assert ada.aborted
         assert back.connected_frame["because"] == "slow"
         assert ada.positions + back.positions == list(range(1, 101))
 
 
-async def test_a_failed_question_is_asked_again_and_meanwhile_nothing_is_heard():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        answer = bench.hub._authorization_queue._authorize
+async def test_a_failed_query_is_retried_and_nothing_is_heard_meanwhile():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        answer = fixture.hub._authorization_queue._authorize
         failures = iter([True])
 
         async def fail_once(people, sessions):
@@ -82,54 +82,54 @@ async def test_a_failed_question_is_asked_again_and_meanwhile_nothing_is_heard()
                 raise OSError("database is gone")
             return await answer(people, sessions)
 
-        bench.hub._authorization_queue._authorize = fail_once
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
-        bench.publish("guild:1")
+        fixture.hub._authorization_queue._authorize = fail_once
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
+        fixture.publish("guild:1")
         assert ada.positions == []
 
         await wait_until(lambda: ada.positions == [1])
 
 
-async def test_draining_gives_every_stream_its_own_time_to_come_back():
-    async with running_hub(HubFixture()) as bench:
-        streams = [bench.open_stream(f"p{n}", session=f"s{n}") for n in range(20)]
-        await bench.wait_until_idle()
+async def test_draining_gives_every_stream_its_own_reconnect_delay():
+    async with running_hub(HubFixture()) as fixture:
+        streams = [fixture.open_stream(f"p{n}", session=f"s{n}") for n in range(20)]
+        await fixture.wait_until_idle()
 
-        bench.hub.drain()
+        fixture.hub.drain()
 
         waits = {stream.frames[-1][1]["retry"] for stream in streams}
         assert len(waits) == 20
         assert all(stream.ended for stream in streams)
 
 
-async def test_a_beat_moves_the_cursor_of_a_quiet_stream():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
-        bench.publish("guild:2")
+async def test_a_tick_moves_the_cursor_of_a_quiet_stream():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
+        fixture.publish("guild:2")
         assert ada.subscription is not None
 
-        bench.hub._heartbeat.send_tick([ada.subscription])
+        fixture.hub._heartbeat.send_tick([ada.subscription])
 
         assert ada.data.endswith(b"\n\n")
         assert b":heartbeat\n\nevent: tick\nid: 0123abcd-1\n" in ada.data
 
 
 async def test_nothing_is_left_of_a_stream_that_ended():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
         assert ada.subscription is not None
 
-        bench.hub.unsubscribe(ada.subscription)
+        fixture.hub.unsubscribe(ada.subscription)
 
-        assert bench.hub.subscriptions == []
-        assert bench.hub._fanout._by_channel == {}
-        assert bench.hub._by_person == {}
-        assert not any(bench.hub._heartbeat._buckets)
+        assert fixture.hub.subscriptions == []
+        assert fixture.hub._fanout._by_channel == {}
+        assert fixture.hub._by_person == {}
+        assert not any(fixture.hub._heartbeat._buckets)
 
 
 def broken(_frames: bytes) -> None:
@@ -137,104 +137,104 @@ def broken(_frames: bytes) -> None:
 
 
 async def test_one_broken_stream_does_not_silence_the_others(monkeypatch: pytest.MonkeyPatch):
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
-        ada, bo = bench.open_stream("ada"), bench.open_stream("bo", session="b")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
+        ada, bo = fixture.open_stream("ada"), fixture.open_stream("bo", session="b")
+        await fixture.wait_until_idle()
         monkeypatch.setattr(ada, "write", broken)
 
-        bench.publish("guild:1")
-        bench.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
+        fixture.publish("guild:1")
+        fixture.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
 
         assert ada.aborted
         assert bo.positions == [1, 2, 3]
 
 
-async def test_what_the_bus_lost_is_read_from_the_log():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+async def test_events_the_bus_lost_are_read_from_the_log():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
 
-        bench.log = [make_entry(position, "guild:1") for position in range(1, 6)]
-        bench.hub.publish(bench.log[3:4])
-        bench.hub.publish(bench.log[4:])
-        await bench.wait_until_idle()
-        bench.publish("guild:1")
+        fixture.log = [make_entry(position, "guild:1") for position in range(1, 6)]
+        fixture.hub.publish(fixture.log[3:4])
+        fixture.hub.publish(fixture.log[4:])
+        await fixture.wait_until_idle()
+        fixture.publish("guild:1")
 
         assert ada.positions == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_question_cut_off_is_asked_again_before_anything_is_heard():
-    bench = HubFixture()
-    bench.channels_by_person = {"dee": {"guild:1"}}
-    async with running_hub(bench):
-        dee = bench.open_stream("dee")
-        await bench.wait_until_idle()
-        bench.answer_gate = asyncio.Event()
-        bench.channels_by_person = {"dee": set()}
-        bench.publish("guild:1", touches=("user:dee",))
-        await bench.wait_until_idle()
+async def test_a_cancelled_query_is_repeated_before_anything_is_heard():
+    fixture = HubFixture()
+    fixture.channels_by_person = {"dee": {"guild:1"}}
+    async with running_hub(fixture):
+        dee = fixture.open_stream("dee")
+        await fixture.wait_until_idle()
+        fixture.answer_gate = asyncio.Event()
+        fixture.channels_by_person = {"dee": set()}
+        fixture.publish("guild:1", access_changes=("user:dee",))
+        await fixture.wait_until_idle()
     assert dee.subscription is not None
 
-    bench.answer_gate = None
-    bench.hub.resume(dee.subscription)
-    bench.publish("guild:1")
+    fixture.answer_gate = None
+    fixture.hub.resume(dee.subscription)
+    fixture.publish("guild:1")
     assert dee.positions == [1]
 
-    async with running_hub(bench):
-        await bench.wait_until_idle()
+    async with running_hub(fixture):
+        await fixture.wait_until_idle()
     assert dee.positions == [1]
     assert dee.control_frame_names == ["revoked"]
 
 
-async def test_a_stream_falls_silent_when_its_session_ends_by_itself():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        bench.sessions["s"] = 5_000
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+async def test_a_stream_ends_when_its_session_expires():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        fixture.sessions["s"] = 5_000
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
 
-        bench.clock = 5_000
-        del bench.sessions["s"]
-        bench.hub._heartbeat.expire_sessions()
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
+        fixture.clock = 5_000
+        del fixture.sessions["s"]
+        fixture.hub._heartbeat.expire_sessions()
+        fixture.publish("guild:1")
+        await fixture.wait_until_idle()
 
         assert ada.positions == []
         assert ada.frames[-1] == ("goodbye", {"reason": "signed-out"})
 
 
-async def test_a_prolonged_session_goes_on():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        bench.sessions["s"] = 5_000
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+async def test_a_stream_of_a_prolonged_session_continues():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        fixture.sessions["s"] = 5_000
+        ada = fixture.open_stream("ada")
+        await fixture.wait_until_idle()
 
-        bench.clock = 5_000
-        bench.sessions["s"] = 9_000
-        bench.hub._heartbeat.expire_sessions()
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
+        fixture.clock = 5_000
+        fixture.sessions["s"] = 9_000
+        fixture.hub._heartbeat.expire_sessions()
+        fixture.publish("guild:1")
+        await fixture.wait_until_idle()
 
         assert ada.positions == [1]
 
 
-async def test_another_tab_that_comes_back_is_not_told_it_was_slow():
-    async with running_hub(HubFixture(buffer_bytes=5000)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        slow, quick = bench.open_stream("ada", capacity=400), bench.open_stream("ada")
-        await bench.wait_until_idle()
+async def test_only_the_tab_that_was_slow_sees_so_on_return():
+    async with running_hub(HubFixture(buffer_bytes=5000)) as fixture:
+        fixture.channels_by_person = {"ada": {"guild:1"}}
+        slow, quick = fixture.open_stream("ada", capacity=400), fixture.open_stream("ada")
+        await fixture.wait_until_idle()
         for _ in range(100):
-            bench.publish("guild:1")
+            fixture.publish("guild:1")
         slow.drain()
-        await bench.wait_until_idle()
+        await fixture.wait_until_idle()
         assert slow.aborted
 
-        tab = bench.open_stream("ada", after=quick.positions[-1])
-        back = bench.open_stream("ada", after=slow.positions[-1])
-        await bench.wait_until_idle()
+        tab = fixture.open_stream("ada", after=quick.positions[-1])
+        back = fixture.open_stream("ada", after=slow.positions[-1])
+        await fixture.wait_until_idle()
 
         assert tab.connected_frame["because"] is None
         assert back.connected_frame["because"] == "slow"

@@ -1,43 +1,43 @@
-"""Notices: what no log keeps reaches who holds the channel, also who stands still just then."""
+"""Notices, which are not logged, reach every holder of the channel, also suspended streams."""
 
 from __future__ import annotations
 
 from tests.fixtures.hub import FakeWriter, HubFixture, running_hub
 
 
-def notices(outlet: FakeWriter) -> list[object]:
-    return [told["about"] for name, told in outlet.frames if name == "notice"]
+def notices(writer: FakeWriter) -> list[object]:
+    return [data["about"] for name, data in writer.frames if name == "notice"]
 
 
-async def test_a_notice_reaches_who_holds_its_channel_and_moves_nobodys_place():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
-        mo, bo = bench.open_stream("mo"), bench.open_stream("bo", session="t")
-        await bench.wait_until_idle()
+async def test_a_notice_reaches_the_holders_of_its_channel_and_moves_no_cursor():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
+        mo, bo = fixture.open_stream("mo"), fixture.open_stream("bo", session="t")
+        await fixture.wait_until_idle()
         before = len(mo.data)
 
-        bench.hub.send_notice("people", "deliveries")
+        fixture.hub.send_notice("people", "deliveries")
 
         assert (notices(mo), notices(bo)) == (["deliveries"], [])
         assert b"id:" not in mo.data[before:]
 
 
-async def test_who_stands_still_is_told_once_they_go_on_and_only_what_they_still_hold():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
+async def test_a_paused_stream_gets_the_notice_once_it_continues_if_it_still_holds_the_channel():
+    async with running_hub(HubFixture()) as fixture:
+        fixture.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
         mo, dee = (
-            bench.open_stream("mo", capacity=1),
-            bench.open_stream("dee", session="t", capacity=1),
+            fixture.open_stream("mo", capacity=1),
+            fixture.open_stream("dee", session="t", capacity=1),
         )
-        await bench.wait_until_idle()
+        await fixture.wait_until_idle()
 
         for _ in range(3):
-            bench.hub.send_notice("people", "deliveries")
-        bench.channels_by_person["dee"] = set()
-        bench.publish("user:dee", touches=("user:dee",))
-        await bench.wait_until_idle()
+            fixture.hub.send_notice("people", "deliveries")
+        fixture.channels_by_person["dee"] = set()
+        fixture.publish("user:dee", access_changes=("user:dee",))
+        await fixture.wait_until_idle()
         mo.drain()
         dee.drain()
-        await bench.wait_until_idle()
+        await fixture.wait_until_idle()
 
         assert (notices(mo), notices(dee)) == (["deliveries"], [])

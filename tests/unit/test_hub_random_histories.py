@@ -1,13 +1,13 @@
 """No random history of memberships, events, delays and reconnects leaks to or starves a viewer.
 
 The model: writers commit events and changes of access to a log; the hub learns of them later, in
-order; access is asked, read from what is committed at some moment, and answered at another;
-streams come, go, stall and come back with the cursor they have reached, in between everything.
+order; access is queried, reads what is committed at some moment, and answers at another; in
+between, streams open, close, stall and return with the cursor they have reached.
 
-Leak: an event heard after the channel was lost, with no grant since. A channel that was lost and
-given again before the answer counts as never lost (architecture, decision 13), so events in
-between may be heard. Starved: a channel held without interruption from an event to the end, and
-the event never heard.
+Leaked: an event heard after the channel was lost, without a grant since. A channel that was lost
+and regained before the answer counts as never lost (architecture, decision 13), so events in
+between may be heard. Starved: an event never heard although its channel was held without
+interruption from the event to the end.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ WEIGHTS = {
 
 
 class HubHistory:
-    """Everything of one history."""
+    """One random history, and what it should lead to."""
 
-    def __init__(self, seed: int, window: int) -> None:
+    def __init__(self, seed: int, buffer_bytes: int) -> None:
         self.random = random.Random(seed)
         self.log: list[Entry] = []
         self.dispatched = 0
@@ -48,14 +48,14 @@ class HubHistory:
         }
         self.changes: list[tuple[int, str, Channel, bool]] = [
             (0, person, channel, True) for person in PEOPLE for channel in CHANNELS
-        ]  # position, who, what, given
+        ]  # position, person, channel, whether it was given
         self.sessions = dict.fromkeys(PEOPLE, 0)
         self.ended: dict[str, int] = {}  # session → position of the entry that ended it
         self.gates: list[asyncio.Event] = []
         self.writers: list[tuple[str, str, int, FakeWriter]] = []  # person, session, joined at
         self.hub = Hub(
             EPOCH,
-            EventBuffer(window),
+            EventBuffer(buffer_bytes),
             self._authorise,
             self._read_after,
             max_behind=10_000,
@@ -88,8 +88,8 @@ class HubHistory:
     def step(self, name: str) -> None:
         getattr(self, f"_{name}")()
 
-    def _commit(self, *channels: Channel, touches: tuple[Channel, ...] = ()) -> None:
-        self.log.append(make_entry(len(self.log) + 1, *channels, touches=touches))
+    def _commit(self, *channels: Channel, access_changes: tuple[Channel, ...] = ()) -> None:
+        self.log.append(make_entry(len(self.log) + 1, *channels, access_changes=access_changes))
 
     def _say(self) -> None:
         self._commit(self.random.choice(CHANNELS))
@@ -101,15 +101,15 @@ class HubHistory:
         """One person gains or loses one channel."""
         person, channel = self.random.choice(PEOPLE), self.random.choice(CHANNELS)
         self._change(person, channel)
-        self._commit(channel, touches=(f"user:{person}",))
+        self._commit(channel, access_changes=(f"user:{person}",))
 
     def _flip_all(self) -> None:
-        """A role is deleted: everybody who holds the channel loses it."""
+        """A role is deleted: everyone who holds the channel loses it."""
         channel = self.random.choice(CHANNELS)
         for person in PEOPLE:
             if channel in self.channels_by_person[person]:
                 self._change(person, channel)
-        self._commit(channel, touches=(channel,))
+        self._commit(channel, access_changes=(channel,))
 
     def _change(self, person: str, channel: Channel) -> None:
         given = channel not in self.channels_by_person[person]
@@ -132,30 +132,30 @@ class HubHistory:
         if self.session(who) in self.ended:
             self.sessions[who] += 1
         session = self.session(who)
-        outlet = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
+        writer = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
         cursor = None if after is None else f"{EPOCH}-{after}"
-        head = self.hub.buffer.head  # of what was handed over, some may still wait
-        outlet.subscription = self.hub.subscribe(
-            Caller(who, session, FAR_FUTURE), "all", outlet, cursor
+        head = self.hub.buffer.head  # of what was published, some may still be queued
+        writer.subscription = self.hub.subscribe(
+            Caller(who, session, FAR_FUTURE), "all", writer, cursor
         )
-        self.writers.append((who, session, head if after is None else after, outlet))
+        self.writers.append((who, session, head if after is None else after, writer))
 
     def _leave(self) -> None:
-        if seats := self.hub.subscriptions:
-            self.hub.unsubscribe(self.random.choice(seats))
+        if subscriptions := self.hub.subscriptions:
+            self.hub.unsubscribe(self.random.choice(subscriptions))
 
     def _return(self) -> None:
         """A client comes back with the cursor of the last frame it received."""
         if gone := [
-            each for each in self.writers if each[3].subscription and each[3].subscription.closed
+            each for each in self.writers if each[3].subscription and each[3].subscription.is_closed
         ]:
-            person, _, joined, outlet = self.random.choice(gone)
-            self._join(max([joined, *outlet.positions]), person)
+            person, _, joined, writer = self.random.choice(gone)
+            self._join(max([joined, *writer.positions]), person)
 
     def _read(self) -> None:
-        for *_, outlet in self.writers:
+        for *_, writer in self.writers:
             if self.random.random() < 0.5:
-                outlet.drain()
+                writer.drain()
 
     def _answer(self) -> None:
         if self.gates:
@@ -164,100 +164,102 @@ class HubHistory:
     def _end_session(self) -> None:
         person = self.random.choice(PEOPLE)
         self.ended.setdefault(self.session(person), len(self.log) + 1)
-        self._commit(f"user:{person}", touches=(f"user:{person}",))
+        self._commit(f"user:{person}", access_changes=(f"user:{person}",))
 
 
-async def play(steps: int, seed: int, window: int) -> HubHistory:
-    world = HubHistory(seed, window)
-    task = asyncio.create_task(world.hub.run())
-    names = world.random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=steps)
+async def play(steps: int, seed: int, buffer_bytes: int) -> HubHistory:
+    history = HubHistory(seed, buffer_bytes)
+    task = asyncio.create_task(history.hub.run())
+    names = history.random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=steps)
     try:
         for name in ["join", "join", *names]:
-            world.step(name)
-            for _ in range(world.random.randint(0, 3)):
+            history.step(name)
+            for _ in range(history.random.randint(0, 3)):
                 await asyncio.sleep(0)
-        world.step("dispatch_all")
-        for _ in range(400):  # everything is answered and read in the end
-            world.step("answer")
-            for *_, outlet in world.writers:
-                outlet.drain()
+        history.step("dispatch_all")
+        for _ in range(400):  # in the end everything is answered and read
+            history.step("answer")
+            for *_, writer in history.writers:
+                writer.drain()
             await asyncio.sleep(0)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task  # a hub that broke fails the test
-    return world
+    return history
 
 
-def may_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
-    """Whether some channel of `said` was held at it, or was given to the person later."""
-    for channel in said.channels:
+def may_have_heard(history: HubHistory, person: str, entry: Entry) -> bool:
+    """Whether some channel of `entry` was held at it, or was given to the person later."""
+    for channel in entry.channels:
         held = False
-        for position, who, what, gave in world.changes:
-            if (who, what) == (person, channel) and (position <= said.position or gave):
+        for position, who, what, gave in history.changes:
+            if (who, what) == (person, channel) and (position <= entry.position or gave):
                 held = gave
         if held or any(
-            (who, what, gave) == (person, channel, True) and position > said.position
-            for position, who, what, gave in world.changes
+            (who, what, gave) == (person, channel, True) and position > entry.position
+            for position, who, what, gave in history.changes
         ):
             return True
         if any(  # the entry that takes it away may still be heard
-            (position, who, what) == (said.position, person, channel)
-            for position, who, what, _ in world.changes
+            (position, who, what) == (entry.position, person, channel)
+            for position, who, what, _ in history.changes
         ):
             return True
     return False
 
 
-def must_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
-    """Whether some channel of `said` was held before it and never lost since."""
-    for channel in said.channels:
-        mine = [c for c in world.changes if (c[1], c[2]) == (person, channel)]
-        before = [gave for position, _, _, gave in mine if position < said.position]
-        if before and before[-1] and not any(position >= said.position for position, *_ in mine):
+def must_have_heard(history: HubHistory, person: str, entry: Entry) -> bool:
+    """Whether some channel of `entry` was held before it and never lost since."""
+    for channel in entry.channels:
+        mine = [c for c in history.changes if (c[1], c[2]) == (person, channel)]
+        before = [gave for position, _, _, gave in mine if position < entry.position]
+        if before and before[-1] and not any(position >= entry.position for position, *_ in mine):
             return True
     return False
 
 
-def check(world: HubHistory) -> None:
-    for person, session, joined, outlet in world.writers:
-        heard = outlet.positions
+def check(history: HubHistory) -> None:
+    for person, session, joined, writer in history.writers:
+        heard = writer.positions
         assert heard == sorted(set(heard)), f"{person} heard {heard}: doubled or out of order"
         assert all(position > joined for position in heard), f"{person} heard again: {heard}"
         for position in heard:
-            said = world.log[position - 1]
-            assert may_have_heard(world, person, said), f"{person} was leaked {position}"
-            ended = world.ended.get(session)
+            entry = history.log[position - 1]
+            assert may_have_heard(history, person, entry), f"{person} was leaked {position}"
+            ended = history.ended.get(session)
             assert ended is None or position <= ended, f"{person} heard past the session's end"
-        seat = outlet.subscription
-        if seat is None or seat.closed:
+        subscription = writer.subscription
+        if subscription is None or subscription.is_closed:
             continue
-        assert seat.live, f"{person} is still waiting"
-        assert set(seat.channels) == world.channels_by_person[person]
-        assert seat.announced_channels == seat.channels
-        reloaded = int(str(outlet.connected_frame["position"]).partition("-")[2])  # after a reset
-        for said in world.log[max(joined, reloaded) :]:
-            if must_have_heard(world, person, said):
-                assert said.position in heard, f"{person} never heard {said.position}"
+        assert subscription.is_live, f"{person} is still waiting"
+        assert set(subscription.channels) == history.channels_by_person[person]
+        assert subscription.announced_channels == subscription.channels
+        reloaded = int(str(writer.connected_frame["position"]).partition("-")[2])  # after a reset
+        for entry in history.log[max(joined, reloaded) :]:
+            if must_have_heard(history, person, entry):
+                assert entry.position in heard, f"{person} never heard {entry.position}"
 
 
-def check_counts(world: HubHistory) -> None:
-    """What was counted is what came out, whatever stood still, was taken out or caught up."""
-    counts, outlets = world.hub.stats, [outlet for *_, outlet in world.writers]
-    heard = [position for outlet in outlets for position in outlet.positions]
-    size = sum(len(world.log[position - 1].frame) for position in heard)
+def check_counts(history: HubHistory) -> None:
+    """The counters agree with what was written, whatever paused, closed or was replayed."""
+    counts, writers = history.hub.stats, [writer for *_, writer in history.writers]
+    heard = [position for writer in writers for position in writer.positions]
+    size = sum(len(history.log[position - 1].frame) for position in heard)
     assert counts.sends + counts.replayed == len(heard)
     assert counts.sent_bytes + counts.replayed_bytes == size
-    assert sum(counts.events.values()) == world.hub.buffer.head
-    is_open = [seat for seat in world.hub.subscriptions if not seat.closed]
-    assert counts.opened.total() == len(outlets)
+    assert sum(counts.events.values()) == history.hub.buffer.head
+    is_open = [
+        subscription for subscription in history.hub.subscriptions if not subscription.is_closed
+    ]
+    assert counts.opened.total() == len(writers)
     assert counts.opened.total() - counts.closed.total() == len(is_open)
     assert counts.close_reasons.total() == counts.closed.total()
 
 
 @settings(max_examples=settings().max_examples * 20)
 @given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
-def test_no_history_leaks_or_starves(steps: int, seed: int, window: int) -> None:
-    world = asyncio.run(play(steps, seed, window))
-    check(world)
-    check_counts(world)
+def test_no_history_leaks_or_starves(steps: int, seed: int, buffer_bytes: int) -> None:
+    history = asyncio.run(play(steps, seed, buffer_bytes))
+    check(history)
+    check_counts(history)

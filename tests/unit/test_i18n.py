@@ -9,7 +9,7 @@ import pytest
 from jinja2 import DictLoader, Environment
 
 from deskwire.kit.i18n import Catalogue, activate, find_plural, format_date, format_number
-from deskwire.web.rendering.i18n import browser_catalogue, install_translations, translate_word
+from deskwire.web.i18n import browser_catalogue, install_translations, translate_word
 from deskwire.web.rendering.time_zones import DAY_FORMAT, day_name
 
 TEXTS = {

@@ -172,8 +172,8 @@ def test_a_setting_names_a_folder_or_a_bucket(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
 
-    assert repr(open_store("data/files")) == "Disk('data/files')"
-    assert repr(open_store("s3://desk/prefix")) == "Objects('s3://desk/prefix')"
+    assert repr(open_store("data/files")) == "DiskStore('data/files')"
+    assert repr(open_store("s3://desk/prefix")) == "BucketStore('s3://desk/prefix')"
 
 
 def test_a_bucket_that_cannot_be_used_is_said_in_a_sentence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deskwire.settings import InvalidSettings, load_settings
-from deskwire.web.auth.metrics_token import MetricsAccess, is_bearer_token, is_direct_loopback
+from deskwire.web.metrics_token import MetricsAccess, is_bearer_token, is_direct_loopback
 
 TOKEN = "0123456789abcdef" * 2
 DIRECT = ("host", "user-agent", "accept")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deskwire.web.http.errors import STATUS_BY_REFUSAL, TITLE_BY_STATUS
+from deskwire.web.errors import STATUS_BY_REFUSAL, TITLE_BY_STATUS
 from deskwire.web.rendering.render import EMPTY_STATE, block_name, initials_or_empty, utc_text
 from deskwire.workspaces.names import initials
 

@@ -44,7 +44,7 @@ def test_a_host_that_is_not_this_machine_is_not_a_port_in_use(host: str) -> None
     said = refusal(host, 8000)
 
     assert "HOST must be an address of this machine" in said
-    assert "Stop what uses it" not in said
+    assert "Stop the program" not in said
 
 
 def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:

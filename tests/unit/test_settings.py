@@ -173,7 +173,7 @@ def test_mail_needs_a_sender_and_an_address_for_its_links(monkeypatch: pytest.Mo
         load_settings()
 
     assert [line for line in refused.value.problems if "hunter2" in line] == []
-    assert "SMTP_URL: needs PUBLIC_URL, where links in mails lead" in refused.value.problems
+    assert "SMTP_URL: needs PUBLIC_URL, for the links in mail" in refused.value.problems
     monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
     with pytest.raises(InvalidSettings, match="MAIL_FROM: required with SMTP_URL"):
         load_settings()
@@ -211,7 +211,7 @@ def test_a_language_without_a_catalogue_is_refused_with_those_there_are(
     monkeypatch.setenv("DESK_LANGUAGE", "tlh")
 
     with pytest.raises(
-        InvalidSettings, match="DESK_LANGUAGE: has no catalogue; there is one of: de, en"
+        InvalidSettings, match="DESK_LANGUAGE: has no catalogue; choose one of: de, en"
     ):
         load_settings()
 

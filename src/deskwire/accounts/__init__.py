@@ -1,5 +1,5 @@
-"""Who somebody is: people, their identities and passwords, their sessions.
+"""People and how they sign in: identities, passwords, sessions, one-time links, rate limits.
 
-Read in this order: people, identities, passwords, sessions, throttle, links, mailing,
-actions, shell.
+Read in this order: people, preferences, identities, passwords, sessions, rate_limit, links,
+mail_links, authentication, admin_actions.
 """

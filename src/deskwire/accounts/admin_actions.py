@@ -1,6 +1,6 @@
-"""What the shell can do to accounts; each takes a transaction, and refuses in sentences.
+"""Create and manage accounts from the command line; each function takes a transaction.
 
-The links given out here are secrets: print them, never log them.
+The one-time links returned here are secrets: print them, never log them.
 """
 
 from __future__ import annotations
@@ -10,77 +10,81 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from deskwire.accounts import identities, links, passwords, people
-from deskwire.accounts.people import Person
+from deskwire.accounts.people import Person, PersonRow
 from deskwire.kit.errors import Conflict, NotFound
+from deskwire.kit.rows import fetch_all
 
 SHELL_ACTOR = "shell"
 
 
 @dataclass(frozen=True, slots=True)
 class PersonWithIdentities:
-    """A person with who they are elsewhere."""
+    """A person and their identities at other providers, as principals."""
 
     person: Person
     principals: tuple[str, ...]
 
 
 def create_person(tx: Connection, email: str, name: str | None = None) -> tuple[Person, str]:
-    """Add a person, and a link (its secret) with which they set name and password.
+    """Create a person, and return the secret of a link for setting their name and password.
 
-    Again for somebody who never used theirs gives a new link; Conflict if they have a password.
+    Called again for a person without a password, it issues a new link. Raises Conflict if the
+    person has a password.
     """
     address = people.parse_email(email)
     person = people.find_by_email(tx, address)
     if person is None:
-        shown = people.parse_name(name or address.partition("@")[0])
-        person = people.create(tx, name=shown, email=address)
+        parsed_name = people.parse_name(name or address.partition("@")[0])
+        person = people.create(tx, name=parsed_name, email=address)
     elif passwords.read_hash(tx, person.id) is not None:
         raise Conflict(
             f"{address} already belongs to {person.name}, who has a password. "
-            "If it is forgotten, make a reset link instead; "
-            "`deskwire people employ` gives them a role."
+            "If they forgot it, create a reset link with `deskwire people reset-password`; "
+            "`deskwire people employ` gives them a role in the team."
         )
     return person, links.issue(tx, person.id, "sign-in")
 
 
 def issue_reset_link(tx: Connection, email: str) -> tuple[Person, str]:
-    """A link (its secret) with which a person sets a new password; the old one holds until then."""
+    """Return the secret of a link for setting a new password; the old one works until then."""
     person = require_person_by_email(tx, email)
     return person, links.issue(tx, person.id, "reset")
 
 
 def list_people(tx: Connection) -> list[PersonWithIdentities]:
-    """Everybody, by when they came, with their identities."""
-    held: dict[str, list[str]] = {}
-    known = select(identities.identities.c.person, identities.identities.c.principal)
-    for person_id, principal in tx.execute(known.order_by(identities.identities.c.principal)):
-        held.setdefault(person_id, []).append(principal)
-    here = people.people.c.deleted_at.is_(None)
-    rows = tx.execute(select(people.people).where(here).order_by(people.people.c.id))
-    everybody = [Person(*row) for row in rows]
-    return [PersonWithIdentities(person, tuple(held.get(person.id, ()))) for person in everybody]
+    """List all people with their identities, in the order they were created."""
+    principals: dict[str, list[str]] = {}
+    query = select(identities.identities.c.person, identities.identities.c.principal)
+    for person_id, principal in tx.execute(query.order_by(identities.identities.c.principal)):
+        principals.setdefault(person_id, []).append(principal)
+    existing = people.people.c.deleted_at.is_(None)
+    query_people = select(people.people).where(existing).order_by(people.people.c.id)
+    return [
+        PersonWithIdentities(people.person_from_row(row), tuple(principals.get(row.id, ())))
+        for row in fetch_all(tx, query_people, PersonRow)
+    ]
 
 
 def link_discord_by_email(tx: Connection, email: str, snowflake: str) -> Person:
-    """Say that a Discord user is this person; what they may see there is theirs at once."""
+    """Link a Discord user to a person, who sees at once what that user may see there."""
     person = require_person_by_email(tx, email)
     identities.link(tx, person.id, "discord", snowflake.strip(), actor_id=SHELL_ACTOR)
     return person
 
 
 def unlink_discord_by_email(tx: Connection, email: str) -> Person:
-    """Forget who a person is at Discord, and all it let them see."""
+    """Unlink a person's Discord user, and with it all access it gave."""
     person = require_person_by_email(tx, email)
     identities.unlink(tx, person.id, "discord", actor_id=SHELL_ACTOR)
     return person
 
 
 def require_person_by_email(tx: Connection, email: str) -> Person:
-    """Whoever has this address; NotFound with what to do where nobody has."""
+    """Return the person with this address. Raises NotFound, with what to do, if there is none."""
     person = people.find_by_email(tx, people.normalize_email(email))
     if person is None:
         raise NotFound(
-            f"Nobody here has the address {email!r}. `deskwire people list` shows everybody, "
-            "`deskwire people create` adds somebody."
+            f"No account has the address {email!r}. `deskwire people list` lists all accounts, "
+            "`deskwire people create` creates one."
         )
     return person

@@ -1,7 +1,8 @@
-"""Actions at the door: every way into the house, each one transaction.
+"""Sign in, sign up, sign out and reset passwords; each function is one transaction.
 
-Hashing takes 40 ms and has no place in a transaction, so signing in is two of them: `knock` counts
-the attempt and says what to compare with, `admit` opens if that still stands.
+Hashing a password takes 40 ms, too long for a transaction, so signing in takes two:
+`begin_sign_in` counts the attempt and returns the hash to compare with, and `complete_sign_in`
+creates the session if that hash is still the current one.
 """
 
 from __future__ import annotations
@@ -23,15 +24,12 @@ from deskwire.kit.i18n import N_, gettext
 
 RESET_PURPOSES: tuple[Purpose, ...] = ("reset",)
 DEACTIVATED_MESSAGE = N_("This account is deactivated. Ask whoever runs this desk.")
-PASSWORD_LINK_PURPOSES: tuple[Purpose, ...] = (
-    "sign-in",
-    "reset",
-)  # both let their holder set a password
+PASSWORD_LINK_PURPOSES: tuple[Purpose, ...] = ("sign-in", "reset")  # both allow a new password
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """The browser at the door: where it came from, and the session it already has, if any."""
+    """The browser that makes a request, and the token of its current session, if any."""
 
     client_ip: str | None
     user_agent: str
@@ -40,7 +38,7 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """A counted attempt: who it may be, and the hash their password is compared with."""
+    """A counted attempt to sign in, with the hash that the password is compared with."""
 
     attempt_id: int
     email: str
@@ -51,17 +49,18 @@ class SignInAttempt:
 def begin_sign_in(
     tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> SignInAttempt:
-    """Count an attempt to sign in with `email`. TooMany if there were too many.
+    """Count an attempt to sign in with `email`. Raises RateLimited after too many.
 
-    Known, unknown and without a password: the same statements for all, so the same time.
+    Known addresses, unknown ones and people without a password run the same statements, so that
+    the time taken does not reveal which addresses have accounts.
     """
-    attempt = rate_limit.count_sign_in(tx, email, client_ip, at, limits)
+    attempt_id = rate_limit.count_sign_in(tx, email, client_ip, at, limits)
     row = tx.execute(
         select(people.people.c.id, passwords.passwords.c.hash)
         .outerjoin(passwords.passwords)
         .where(people.people.c.email == email)
     ).one_or_none()
-    return SignInAttempt(attempt, email, *(row or (None, None)))
+    return SignInAttempt(attempt_id, email, *(row or (None, None)))
 
 
 def complete_sign_in(
@@ -71,9 +70,10 @@ def complete_sign_in(
     at: Millis,
     upgraded_hash: str | None = None,
 ) -> NewSession | None:
-    """Sign in whoever knocked, their password having matched; the browser's old session ends.
+    """Create a session for an attempt whose password matched; the browser's old session ends.
 
-    None if the password was changed meanwhile: then what matched is the old one.
+    Returns None if the password was changed in the meantime: what matched is the old one.
+    `upgraded_hash` is the same password hashed at today's cost.
     """
     person_id = confirm_attempt(tx, attempt)
     if person_id is None:
@@ -93,9 +93,9 @@ def sign_up(
     at: Millis,
     compose_mail: ComposeLinkMail | None = None,
 ) -> NewSession:
-    """Make an account and sign in. Conflict if the address is taken.
+    """Create an account and sign in. Raises Conflict if the address is taken.
 
-    `compose` writes the mail with which they prove the address; None: no mail is sent.
+    `compose_mail` writes the mail that verifies the address; None sends no mail.
     """
     person = people.create(tx, name=name, email=email, at=at)
     people.record_created(tx, person, at)
@@ -108,9 +108,10 @@ def sign_up(
 def redeem_activation_link(
     tx: Connection, token: str, name: str, password_hash: str, browser: Browser, at: Millis
 ) -> NewSession:
-    """Use up a link: its holder has the address, a name and a password now, and is signed in.
+    """Redeem a link: verify the address, set the name and password, and sign in.
 
-    Every other session of the person ends. NotFound if the link cannot be used any more.
+    All other sessions of the person end. Raises NotFound if the link is not usable any more.
+    The search index of names is not updated: call `name_changes.activate_account` instead.
     """
     person_id = links.redeem(tx, token, PASSWORD_LINK_PURPOSES, at).person
     people.update_person_row(tx, person_id, name=name, email_verified_at=at, at=at)
@@ -118,7 +119,10 @@ def redeem_activation_link(
 
 
 def find_person_by_activation_link(tx: Connection, token: str, at: Millis) -> Person:
-    """Whom a link is for; it stays unused. NotFound if it cannot be used any more."""
+    """Find the person an unused link is for, without redeeming it.
+
+    Raises NotFound if the link is not usable any more.
+    """
     person = people.find(tx, links.find_usable(tx, token, PASSWORD_LINK_PURPOSES, at).person)
     assert person is not None  # the foreign key says so
     return person
@@ -127,9 +131,10 @@ def find_person_by_activation_link(tx: Connection, token: str, at: Millis) -> Pe
 def change_password(
     tx: Connection, attempt: SignInAttempt, password_hash: str, browser: Browser, at: Millis
 ) -> NewSession | None:
-    """Give whoever knocked a new password, the current one having matched.
+    """Set a new password for an attempt whose current password matched.
 
-    All their sessions end and a new one begins. None if somebody was faster.
+    All sessions of the person end and a new one begins. Returns None if the password was changed
+    in the meantime.
     """
     person_id = confirm_attempt(tx, attempt)
     if person_id is None:
@@ -139,7 +144,7 @@ def change_password(
 
 
 def find_person_by_reset_link(tx: Connection, token: str, at: Millis) -> Person:
-    """Who may set a new password by a link that was mailed; it stays unused."""
+    """Find the person a mailed reset link is for, without redeeming it. Raises NotFound."""
     person = people.find(tx, links.find_usable(tx, token, RESET_PURPOSES, at).person)
     assert person is not None  # the foreign key says so
     return person
@@ -148,9 +153,9 @@ def find_person_by_reset_link(tx: Connection, token: str, at: Millis) -> Person:
 def reset_password(
     tx: Connection, token: str, password_hash: str, browser: Browser, at: Millis
 ) -> NewSession:
-    """Use up a link that was mailed: its holder has the address, and a new password.
+    """Redeem a mailed reset link: verify the address, set the password, and sign in.
 
-    Every other session of the person ends. NotFound if the link cannot be used any more.
+    All other sessions of the person end. Raises NotFound if the link is not usable any more.
     """
     person_id = links.redeem(tx, token, RESET_PURPOSES, at).person
     people.update_person_row(tx, person_id, email_verified_at=at, at=at)
@@ -158,22 +163,19 @@ def reset_password(
 
 
 def sign_out(tx: Connection, token: str, at: Millis) -> bool:
-    """End the session of this secret. False if there is none."""
+    """Revoke the session with this token. Returns False if there is none."""
     session = sessions.find_by_token(tx, token, at)
     return session is not None and sessions.revoke(tx, session.id, at=at)
 
 
 def confirm_attempt(tx: Connection, attempt: SignInAttempt) -> PersonId | None:
-    """Who knocked, their password having matched; None if it was changed meanwhile."""
+    """Return the person if the hash that matched is still the current one, else None."""
     if attempt.person_id is None or attempt.password_hash is None:
         return None
-    # The password may have been changed while the old one was being checked. Held, or a session
-    # begun with the old one could outlive a change that ends all it sees.
-    return (
-        attempt.person_id
-        if passwords.read_hash_for_update(tx, attempt.person_id) == attempt.password_hash
-        else None
-    )
+    # The password may have been changed while the old one was being checked. The row lock keeps a
+    # concurrent change waiting; without it, that change could miss the session created here.
+    current_hash = passwords.read_hash_for_update(tx, attempt.person_id)
+    return attempt.person_id if current_hash == attempt.password_hash else None
 
 
 def _replace_password(
@@ -181,14 +183,15 @@ def _replace_password(
 ) -> NewSession:
     passwords.store_hash(tx, person_id, password_hash, at)
     sessions.revoke_all(tx, person_id, at=at)
-    links.revoke(tx, person_id, PASSWORD_LINK_PURPOSES)  # or whoever read one could undo this
+    # A stolen link could otherwise undo the change.
+    links.revoke(tx, person_id, PASSWORD_LINK_PURPOSES)
     return _start_session(tx, person_id, browser, at)
 
 
 def _start_session(tx: Connection, person_id: PersonId, browser: Browser, at: Millis) -> NewSession:
-    # Held, or a session could begin beside the end of all of them.
-    held = select(people.people.c.deactivated_at).where(people.people.c.id == person_id)
-    if tx.execute(held.with_for_update()).scalar_one() is not None:
+    # The row lock: a concurrent deactivation could otherwise miss the session created here.
+    query = select(people.people.c.deactivated_at).where(people.people.c.id == person_id)
+    if tx.execute(query.with_for_update()).scalar_one() is not None:
         raise Forbidden(gettext(DEACTIVATED_MESSAGE))
     if browser.session_token is not None:
         sign_out(tx, browser.session_token, at)

@@ -1,8 +1,9 @@
-"""Identities: who a person is elsewhere (`discord:900000000000000002`)."""
+"""Link people to their accounts at other providers (`discord:900000000000000002`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +25,7 @@ from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.kit.i18n import gettext
 
-# A snowflake is a 64-bit number; those given out since 2015 have 17 digits or more.
+# A snowflake is a 64-bit number; those issued since 2015 have 17 digits or more.
 # https://discord.com/developers/docs/reference#snowflakes
 SUBJECT_PATTERNS = {"discord": re.compile(r"[0-9]{17,20}")}
 
@@ -34,10 +35,20 @@ identities = Table(
     Column("principal", Text, primary_key=True),  # PROVIDER:SUBJECT
     Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     Column("provider", Text, nullable=False),
-    Column("subject", Text, nullable=False),  # their id there
+    Column("subject", Text, nullable=False),  # the person's id at the provider
     Column("created_at", BigInteger, nullable=False),  # ms
     UniqueConstraint("person", "provider"),
 )
+
+
+class IdentityRow:
+    """A row of `identities`."""
+
+    principal: str
+    person: str
+    provider: str
+    subject: str
+    created_at: int
 
 
 def link(
@@ -49,15 +60,16 @@ def link(
     actor_id: str | None = None,
     at: Millis | None = None,
 ) -> None:
-    """Say that `subject` at `provider` is this person; again is harmless.
+    """Link `subject` at `provider` to a person; linking the same one again changes nothing.
 
-    Conflict if that account is somebody else's, or the person has another one there. Whoever lets
-    people link by themselves must first have proof of both: a session here, a sign-in there.
+    Raises Conflict if that account is linked to another person, or the person has another account
+    at the provider. The caller has to make sure that the person owns both: a page on which people
+    link accounts themselves needs a session here, and a sign-in at the provider.
     """
     principal = parse_principal(provider, subject)
     acquire_advisory_lock(tx, f"identity {principal}", f"identities of {person_id}")
-    held = read_subject(tx, person_id, provider)
-    if held == subject:
+    current = read_subject(tx, person_id, provider)
+    if current == subject:
         return
     if find_person_id(tx, principal) is not None:
         raise Conflict(
@@ -68,21 +80,26 @@ def link(
                 subject=subject,
             )
         )
-    if held is not None:
+    if current is not None:
         raise Conflict(
             gettext(
                 "This person is already linked to the %(provider)s account %(held)s. Unlink that "
                 "one first, then link %(subject)s.",
                 provider=provider.capitalize(),
-                held=held,
+                held=current,
                 subject=subject,
             )
         )
-    moment = now() if at is None else at
+    linked_at = now() if at is None else at
     row = {"principal": principal, "person": person_id, "provider": provider, "subject": subject}
-    tx.execute(insert(identities).values(**row, created_at=moment))
+    tx.execute(insert(identities).values(**row, created_at=linked_at))
     people.update_person_row(
-        tx, person_id, linked_provider=provider, access_changed=True, actor_id=actor_id, at=moment
+        tx,
+        person_id,
+        linked_provider=provider,
+        access_changed=True,
+        actor_id=actor_id,
+        at=linked_at,
     )
 
 
@@ -94,9 +111,9 @@ def unlink(
     actor_id: str | None = None,
     at: Millis | None = None,
 ) -> None:
-    """Forget who a person is at `provider`. NotFound if nothing is linked."""
-    mine = (identities.c.person == person_id) & (identities.c.provider == provider)
-    if tx.execute(delete(identities).where(mine)).rowcount == 0:
+    """Remove a person's identity at `provider`. Raises NotFound if there is none."""
+    where = (identities.c.person == person_id) & (identities.c.provider == provider)
+    if tx.execute(delete(identities).where(where)).rowcount == 0:
         raise NotFound(
             gettext(
                 "No %(provider)s account is linked to this person; there is nothing to undo.",
@@ -109,29 +126,46 @@ def unlink(
 
 
 def read_principals(tx: Connection, person_id: PersonId) -> list[str]:
-    """Every identity of a person, as principals."""
-    mine = select(identities.c.principal).where(identities.c.person == person_id)
-    return list(tx.execute(mine.order_by(identities.c.principal)).scalars())
+    """Return all identities of a person as principals, sorted."""
+    query = select(identities.c.principal).where(identities.c.person == person_id)
+    return list(tx.execute(query.order_by(identities.c.principal)).scalars())
 
 
 def find_person_id(tx: Connection, principal: str) -> PersonId | None:
-    """The id of the person a principal belongs to."""
-    found = select(identities.c.person).where(identities.c.principal == principal)
-    return tx.execute(found).scalar_one_or_none()
+    """Find the id of the person linked to a principal."""
+    query = select(identities.c.person).where(identities.c.principal == principal)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def read_person_ids(tx: Connection, principals: Collection[str]) -> dict[str, PersonId]:
+    """Return the person id of each linked principal; unlinked ones are absent."""
+    rows = tx.execute(
+        select(identities.c.principal, identities.c.person).where(
+            identities.c.principal.in_(principals)
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def resolve_person_ids(tx: Connection, principals: Iterable[str]) -> set[PersonId]:
+    """Return the person ids among `principals`, and those of people linked to the others."""
+    unresolved = set(principals)
+    person_ids = {principal for principal in unresolved if ":" not in principal}
+    return person_ids | {*read_person_ids(tx, unresolved - person_ids).values()}
 
 
 def read_subject(tx: Connection, person_id: PersonId, provider: str) -> str | None:
-    """Who a person is at `provider`."""
-    mine = (identities.c.person == person_id) & (identities.c.provider == provider)
-    return tx.execute(select(identities.c.subject).where(mine)).scalar_one_or_none()
+    """Return a person's id at `provider`."""
+    where = (identities.c.person == person_id) & (identities.c.provider == provider)
+    return tx.execute(select(identities.c.subject).where(where)).scalar_one_or_none()
 
 
 def parse_principal(provider: str, subject: str) -> str:
-    """`discord`, `900000000000000002` → `discord:900000000000000002`; Invalid if it cannot be."""
-    form = SUBJECT_PATTERNS.get(provider)
-    if form is None:
-        raise Invalid(f"{provider!r} is not a provider here; known: {', '.join(SUBJECT_PATTERNS)}.")
-    if not form.fullmatch(subject):
+    """`discord`, `900000000000000002` → `discord:900000000000000002`. Raises Invalid."""
+    pattern = SUBJECT_PATTERNS.get(provider)
+    if pattern is None:
+        raise Invalid(f"{provider!r} is not a known provider: {', '.join(SUBJECT_PATTERNS)}.")
+    if not pattern.fullmatch(subject):
         raise Invalid(
             gettext(
                 "%(subject)s is not a Discord user id. Copy the number of 17 to 20 digits "

@@ -1,10 +1,13 @@
-"""One-time links: whoever holds one proves that they were given it, once, for a while."""
+"""Issue and redeem one-time links that expire.
+
+The secret is in the link only; the row stores its digest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -12,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     ForeignKey,
-    Row,
     Table,
     Text,
     and_,
@@ -26,9 +28,10 @@ from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import hash_secret, new_secret
+from deskwire.kit.rows import fetch_first
 
-LIFETIME = HOUR  # long enough to walk to the person, short enough to be forgotten in a scrollback
-VERIFY_LIFETIME = DAY  # ms; it only proves an address, and mail may be read tomorrow
+LIFETIME = HOUR  # ms; long enough to hand it over, short enough to be harmless in a scrollback
+VERIFY_LIFETIME = DAY  # ms; it only verifies an address, and mail may be read tomorrow
 
 Purpose = Literal["sign-in", "reset", "verify"]
 
@@ -43,9 +46,19 @@ links = Table(
 )
 
 
+class LinkRow:
+    """A row of `links`."""
+
+    token_hash: str
+    purpose: str
+    person: str
+    expires_at: int
+    used_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that can still be used."""
+    """A link that is still usable."""
 
     purpose: Purpose
     person: PersonId
@@ -53,44 +66,46 @@ class Link:
 
 
 def issue(tx: Connection, person_id: PersonId, purpose: Purpose, at: Millis | None = None) -> str:
-    """A new link's secret. Unused older ones for the same purpose end with it."""
-    moment = now() if at is None else at
-    acquire_advisory_lock(tx, f"links of {person_id}")  # or two issued at once would both stay
-    same = (links.c.person == person_id) & (links.c.purpose == purpose)
-    tx.execute(links.delete().where(same, links.c.used_at.is_(None)))
+    """Issue a link and return its secret. It replaces unused ones for the same purpose."""
+    issued_at = now() if at is None else at
+    acquire_advisory_lock(tx, f"links of {person_id}")  # of two issued at once, one must remain
+    replaced = (links.c.person == person_id) & (links.c.purpose == purpose)
+    tx.execute(links.delete().where(replaced, links.c.used_at.is_(None)))
     token = new_secret()
     row = {"token_hash": hash_secret(token), "purpose": purpose, "person": person_id}
-    tx.execute(insert(links).values(**row, expires_at=moment + lifetime_of(purpose)))
+    tx.execute(insert(links).values(**row, expires_at=issued_at + lifetime_of(purpose)))
     return token
 
 
 def lifetime_of(purpose: Purpose) -> Millis:
-    """How long a link can be used."""
+    """Return how long a link for this purpose is usable, in ms."""
     return VERIFY_LIFETIME if purpose == "verify" else LIFETIME
 
 
 def revoke(tx: Connection, person_id: PersonId, purposes: Collection[Purpose]) -> None:
-    """Nobody can use these links of a person any more."""
-    mine = (links.c.person == person_id) & links.c.purpose.in_(purposes)
-    tx.execute(links.delete().where(mine, links.c.used_at.is_(None)))
+    """Delete a person's unused links for these purposes."""
+    where = (links.c.person == person_id) & links.c.purpose.in_(purposes)
+    tx.execute(links.delete().where(where, links.c.used_at.is_(None)))
 
 
 def find_usable(
     tx: Connection, token: str, purposes: Collection[Purpose], at: Millis | None = None
 ) -> Link:
-    """The link a secret belongs to, left unused. NotFound if it cannot be used any more."""
-    shown = select(links.c.purpose, links.c.person, links.c.expires_at)
-    return _require_link(tx.execute(shown.where(_is_usable(token, purposes, at))).one_or_none())
+    """Find a link by its secret, without redeeming it. Raises NotFound if it is not usable."""
+    query = select(links).where(_is_usable(token, purposes, at))
+    return _require_link(fetch_first(tx, query, LinkRow))
 
 
 def redeem(
     tx: Connection, token: str, purposes: Collection[Purpose], at: Millis | None = None
 ) -> Link:
-    """Use a link up. NotFound if it cannot be used any more: of two who try, one succeeds."""
-    # One statement, so that on no database two can find it unused before either has used it.
-    used = links.update().where(_is_usable(token, purposes, at)).values(used_at=at or now())
-    shown = used.returning(links.c.purpose, links.c.person, links.c.expires_at)
-    return _require_link(tx.execute(shown).one_or_none())
+    """Mark a link used, and return it. Raises NotFound if it is not usable any more.
+
+    One statement checks and marks it, so that of two concurrent calls only one succeeds, on every
+    database.
+    """
+    statement = links.update().where(_is_usable(token, purposes, at)).values(used_at=at or now())
+    return _require_link(fetch_first(tx, statement.returning(*links.c), LinkRow))
 
 
 def _is_usable(token: str, purposes: Collection[Purpose], at: Millis | None) -> ColumnElement[bool]:
@@ -102,7 +117,7 @@ def _is_usable(token: str, purposes: Collection[Purpose], at: Millis | None) -> 
     )
 
 
-def _require_link(row: Row[*tuple[Any, ...]] | None) -> Link:
+def _require_link(row: LinkRow | None) -> Link:
     if row is None:
         raise NotFound(
             gettext(
@@ -110,4 +125,4 @@ def _require_link(row: Row[*tuple[Any, ...]] | None) -> Link:
                 "desk for a new one."
             )
         )
-    return Link(*row)
+    return Link(cast("Purpose", row.purpose), row.person, row.expires_at)

@@ -1,6 +1,6 @@
-"""Links by mail: to prove an address, and to set a password that was forgotten.
+"""Mail one-time links: to verify an address, and to reset a password.
 
-The texts are the pages' business: they hand in a function that makes a letter of a link's secret.
+The text comes from the caller, a page: `ComposeLinkMail` writes the mail from the link's secret.
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ from deskwire.kit.i18n import gettext
 from deskwire.kit.mail import MailContent
 
 VERIFY_PURPOSES: tuple[Purpose, ...] = ("verify",)
-ComposeLinkMail = Callable[[Person, str], MailContent]  # to whom, and the link's secret
+ComposeLinkMail = Callable[[Person, str], MailContent]  # the recipient, the link's secret
 
 
 def send_link(
     tx: Connection, person: Person, purpose: Purpose, compose_mail: ComposeLinkMail, at: Millis
 ) -> None:
-    """Mail somebody a new link. Unused older ones for the same purpose end with it."""
+    """Mail a person a new link. It replaces unused ones for the same purpose."""
     assert person.email is not None
-    letter = compose_mail(person, links.issue(tx, person.id, purpose, at))
-    mail.queue(tx, person.email, letter.subject, letter.text, letter.html, at)
+    content = compose_mail(person, links.issue(tx, person.id, purpose, at))
+    mail.queue(tx, person.email, content.subject, content.text, content.html, at)
 
 
 def request_password_reset(
     tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> PersonId | None:
-    """Count that somebody forgot the password of `email`, and say whose it is.
+    """Count a request for a reset link, and return the id of the person with this address.
 
-    Known and unknown: the same statements. What differs, `send_reset`, is done after the answer.
+    Raises RateLimited after too many. Known and unknown addresses run the same statements, so that
+    the response time reveals nothing; `send_reset_link`, which only runs for known ones, is called
+    after the response.
     """
     rate_limit.count_mail(tx, email, client_ip, at, limits)
     person = people.find_by_email(tx, email)
@@ -48,7 +50,7 @@ def request_password_reset(
 def send_reset_link(
     tx: Connection, person_id: PersonId, compose_mail: ComposeLinkMail, at: Millis
 ) -> None:
-    """Mail the link, if there is still somebody to have it."""
+    """Mail a reset link, unless the account was deleted or deactivated in the meantime."""
     person = people.find(tx, person_id)
     if person is not None and person.email is not None and person.deactivated_at is None:
         send_link(tx, person, "reset", compose_mail, at)
@@ -62,7 +64,10 @@ def send_verification_link(
     at: Millis,
     limits: RateLimits = RATE_LIMITS,
 ) -> None:
-    """Mail the link again. TooMany if it was asked for too often."""
+    """Mail a verification link again. Raises RateLimited if requested too often.
+
+    Raises Conflict if there is no address, or it is verified already.
+    """
     person = people.find(tx, person_id)
     if person is None or person.email is None:
         raise Conflict(gettext("Your account has no e-mail address that could be proven."))
@@ -73,13 +78,13 @@ def send_verification_link(
 
 
 def find_person_by_verification_link(tx: Connection, token: str, at: Millis) -> Person:
-    """Whose address a link proves; it stays unused. NotFound if it cannot be used any more."""
+    """Find the person whose address a link verifies, without redeeming it. Raises NotFound."""
     person = people.find(tx, links.find_usable(tx, token, VERIFY_PURPOSES, at).person)
     assert person is not None  # the foreign key says so
     return person
 
 
 def verify_email(tx: Connection, token: str, at: Millis) -> None:
-    """Use up a link: its holder has the address. NotFound if it cannot be used any more."""
+    """Redeem a link and mark the address verified. Raises NotFound if it is not usable."""
     person_id = links.redeem(tx, token, VERIFY_PURPOSES, at).person
     people.update_person_row(tx, person_id, email_verified_at=at, at=at)

@@ -1,4 +1,4 @@
-"""Passwords: what is acceptable, and how they are kept (argon2id, never on the event loop)."""
+"""Check, hash and store passwords (argon2id, in threads, never on the event loop)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from deskwire.kit.db import metadata
 from deskwire.kit.errors import Invalid, RateLimited
 from deskwire.kit.i18n import gettext
 
-MIN_LENGTH = 10  # characters; below it guessing is too cheap even through the throttle
-MAX_LENGTH = 128  # characters; room for any passphrase, no room for a megabyte to hash
+MIN_LENGTH = 10  # characters; shorter ones can be guessed despite the rate limit
+MAX_LENGTH = 128  # characters; enough for any passphrase, too little to hash a megabyte
 HASH_THREADS = 2  # each holds 19 MiB while it hashes
-MAX_QUEUED = 30  # calls; at 40 ms each in two threads the last one waits 0.6 s
+MAX_QUEUED = 30  # calls; at 40 ms each in two threads, the last one waits 0.6 s
 
 passwords = Table(
     "passwords",
     metadata,
     Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
-    Column("hash", Text, nullable=False),  # PHC string, its parameters inside
+    Column("hash", Text, nullable=False),  # PHC string, which includes the parameters
     Column("changed_at", BigInteger, nullable=False),  # ms
 )
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class HashCost:
-    """What one guess costs. OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane."""
+    """The cost of one hash. OWASP Password Storage Cheat Sheet: 19 MiB, 2 iterations, 1 lane."""
 
     memory_kib: int = 19_456
     iterations: int = 2
@@ -50,7 +50,10 @@ OWASP_COST = HashCost()
 
 
 def parse_password(text: str, email: str | None) -> str:
-    """A password worth keeping: 10 to 128 characters, and not the address it belongs to."""
+    """Return the normalized password. Raises Invalid.
+
+    It needs 10 to 128 characters, and must not be the account's e-mail address.
+    """
     password = _normalize(text)
     sentence = None
     if len(password) < MIN_LENGTH:
@@ -67,36 +70,32 @@ def parse_password(text: str, email: str | None) -> str:
 
 
 def read_hash(tx: Connection, person_id: PersonId) -> str | None:
-    """The stored hash of a person's password; None if they have none."""
-    mine = select(passwords.c.hash).where(passwords.c.person == person_id)
-    return tx.execute(mine).scalar_one_or_none()
+    """Return the hash of a person's password, or None if they have no password."""
+    query = select(passwords.c.hash).where(passwords.c.person == person_id)
+    return tx.execute(query).scalar_one_or_none()
 
 
 def read_hash_for_update(tx: Connection, person_id: PersonId) -> str | None:
-    """`read_hash`; nobody changes the password until this transaction ends."""
-    mine = select(passwords.c.hash).where(passwords.c.person == person_id)
-    return tx.execute(mine.with_for_update()).scalar_one_or_none()
+    """`read_hash` with a row lock: the password cannot change until the transaction ends."""
+    query = select(passwords.c.hash).where(passwords.c.person == person_id)
+    return tx.execute(query.with_for_update()).scalar_one_or_none()
 
 
 def store_hash(tx: Connection, person_id: PersonId, password_hash: str, at: Millis) -> None:
-    """Give a person this password, instead of the one they may have had."""
-    mine = passwords.c.person == person_id
-    if (
-        tx.execute(
-            passwords.update().where(mine).values(hash=password_hash, changed_at=at)
-        ).rowcount
-        == 0
-    ):
+    """Set or replace a person's password."""
+    statement = passwords.update().where(passwords.c.person == person_id)
+    updated = tx.execute(statement.values(hash=password_hash, changed_at=at))
+    if updated.rowcount == 0:
         tx.execute(insert(passwords).values(person=person_id, hash=password_hash, changed_at=at))
 
 
 def upgrade_hash(tx: Connection, person_id: PersonId, password_hash: str) -> None:
-    """Keep the same password at today's cost."""
+    """Store the same password, hashed again at today's cost."""
     tx.execute(passwords.update().where(passwords.c.person == person_id).values(hash=password_hash))
 
 
 class Hasher:
-    """Makes and checks hashes in two threads of its own; refuses when too many wait."""
+    """Hash and verify passwords in its own threads, with a bounded queue."""
 
     def __init__(
         self,
@@ -108,26 +107,29 @@ class Hasher:
         self._argon2 = PasswordHasher(cost.iterations, cost.memory_kib, cost.parallelism)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
         self._slots = threading.BoundedSemaphore(threads + max_queued)
-        # Checked when there is nobody to check, so that the answer takes as long.
+        # Verified for unknown accounts, so that the response takes as long as for known ones.
         self._dummy_hash = self._argon2.hash(secrets.token_urlsafe(32))
 
     async def hash(self, password: str) -> str:
-        """`password` as it is stored. TooMany when the threads have enough to do."""
+        """Return the hash to store. Raises RateLimited if the queue is full."""
         return await self._run_in_thread(lambda: self._argon2.hash(_normalize(password)))
 
     async def verify(self, stored_hash: str | None, password: str) -> bool:
-        """Whether `password` made the hash `stored`; for None no, after as long a time."""
+        """Whether `password` matches `stored_hash`; for None, False after the same time.
+
+        Raises RateLimited if the queue is full.
+        """
         matches = await self._run_in_thread(
             lambda: self._matches(stored_hash or self._dummy_hash, password)
         )
         return matches and stored_hash is not None
 
     def needs_rehash(self, stored_hash: str) -> bool:
-        """Whether `stored` was made at another cost than today's."""
+        """Whether the hash was made at a cost other than today's."""
         return self._argon2.check_needs_rehash(stored_hash)
 
     def close(self) -> None:
-        """Wait for what runs."""
+        """Wait for running and queued calls, then stop the threads."""
         self._threads.shutdown(wait=True)
 
     def _matches(self, stored_hash: str, password: str) -> bool:
@@ -142,7 +144,7 @@ class Hasher:
                 gettext("Many people are signing in at this moment. Try again in a little."), 2
             )
         done = self._threads.submit(work)
-        done.add_done_callback(self._release_slot)  # also when the waiting request was cancelled
+        done.add_done_callback(self._release_slot)  # also if the request is cancelled
         return await asyncio.wrap_future(done)
 
     def _release_slot(self, _done: Future[T]) -> None:
@@ -150,7 +152,7 @@ class Hasher:
 
 
 def _normalize(text: str) -> str:
-    # The same keys give different bytes on different systems (NIST SP 800-63B, 3.1.1.2).
+    # The same keystrokes give different bytes on different systems (NIST SP 800-63B, 3.1.1.2).
     return unicodedata.normalize("NFKC", text)
 
 

@@ -1,4 +1,4 @@
-"""Purging: what is over and proves nothing any more is deleted."""
+"""Delete expired sessions, links and recorded sign-in failures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from deskwire.kit.clock import Millis
 
 
 def delete_expired(tx: Connection, at: Millis, limits: RateLimits = RATE_LIMITS) -> int:
-    """Delete expired sessions, expired links and failures outside the window; how many rows.
+    """Delete expired sessions, expired links and failures older than the window.
 
-    An expired session makes no event: nothing hears by it any more, its streams ended with it.
+    Returns the number of deleted rows. An expired session needs no event: it grants no access any
+    more, and its streams ended when it expired.
     """
-    over = (
+    statements = (
         delete(sessions).where(sessions.c.expires_at <= at),
         delete(links).where(links.c.expires_at <= at),
         delete(failures).where(failures.c.at <= at - limits.window),
     )
-    return sum(tx.execute(statement).rowcount for statement in over)
+    return sum(tx.execute(statement).rowcount for statement in statements)

@@ -1,8 +1,7 @@
-"""The throttle: how often somebody may be wrong at the door, per address and per source, and what
-else is counted like it.
+"""Limit the rate of sign-ins, sign-ups, mails and data exports, per address and per network.
 
-An attempt is counted before its password is looked at and taken back if it was right; counting
-afterwards would let a hundred attempts at once pass before the first failure is written.
+An attempt to sign in is counted before its password is checked, and discarded if it was right.
+Counting afterwards would let a hundred concurrent attempts pass before the first failure is stored.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ from deskwire.kit.errors import RateLimited
 from deskwire.kit.i18n import gettext, ngettext
 from deskwire.kit.ids import hash_secret
 
-SIGN_UP_PREFIX = "sign-up "  # before a source that signs up; no address begins like it
-MAIL_PREFIX = "mail "  # before a source that has mail sent, and before whom it is sent to
-DATA_EXPORT_PREFIX = "data "  # before who downloads theirs
-MAX_DATA_EXPORTS = 5  # of one's data within an hour; each reads and sends all that one ever sent
-MAX_SOURCE_LENGTH = 64  # an address is shorter; what a broken proxy sends may not be
-IPV6_PREFIX_BITS = 64  # of an IPv6 address: one customer has the rest to choose from
+SIGN_UP_PREFIX = "sign-up "  # prefix of a source that signs up; no IP address begins with it
+MAIL_PREFIX = "mail "  # prefix of a source that requests mail, and of its recipient
+DATA_EXPORT_PREFIX = "data "  # prefix of a person who exports their data
+MAX_DATA_EXPORTS = 5  # per person and hour; each one reads and sends everything they ever wrote
+MAX_SOURCE_LENGTH = 64  # characters; an IP address is shorter, what a broken proxy sends may not be
+IPV6_PREFIX_BITS = 64  # one customer is given all addresses of a /64
 
 failures = Table(
     "sign_in_failures",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    # A digest, because what is typed into the wrong field may be a password.
+    # A digest, because people type passwords into the wrong field.
     Column("email_hash", Text),
     Column("source", Text, nullable=False),
     Column("at", BigInteger, nullable=False),  # ms
@@ -53,12 +52,12 @@ failures = Table(
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How many failures are borne within a window, and as many sign-ups of a source."""
+    """The number of failures, sign-ups and mails allowed within a window."""
 
-    per_email: int = 5  # a person who mistypes needs three
-    per_network: int = 30  # an office behind one address
-    per_mailbox: int = 3  # mails; the first one may be in the folder for junk
-    window: Millis = 15 * MINUTE
+    per_email: int = 5  # failures; a person who mistypes needs three
+    per_network: int = 30  # failures, or sign-ups; a whole office may share one address
+    per_mailbox: int = 3  # mails; the first one may be in the junk folder
+    window: Millis = 15 * MINUTE  # ms
 
 
 RATE_LIMITS = RateLimits()
@@ -67,15 +66,14 @@ RATE_LIMITS = RateLimits()
 def count_sign_in(
     tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> int:
-    """Count an attempt to sign in as a failure until `forgive` or `withdraw`; gives its id.
+    """Count an attempt to sign in as a failure, and return its id.
 
-    `email`: as `normal_email` gives it, known here or not. TooMany, and nothing counted, while a
-    window is full.
+    It counts until `clear_failures` or `discard_attempt`. `email` is as `normalize_email` returns
+    it, with an account or without. Raises RateLimited, and counts nothing, while a window is full.
     """
     source, key = network_of(client_ip), hash_secret(email)
-    acquire_advisory_lock(
-        tx, f"failures of {source}", f"failures for {key}"
-    )  # or two would count past each other
+    # Two concurrent attempts must not both take the last one allowed.
+    acquire_advisory_lock(tx, f"failures of {source}", f"failures for {key}")
     waits = (
         _time_until_allowed(tx, failures.c.source == source, limits.per_network, at, limits.window),
         _time_until_allowed(tx, failures.c.email_hash == key, limits.per_email, at, limits.window),
@@ -87,8 +85,10 @@ def count_sign_in(
 def count_sign_up(
     tx: Connection, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> None:
-    """Count an attempt to sign up, whatever comes of it, beside those to sign in: an office that
-    makes thirty accounts must not lock itself out. TooMany while the window is full.
+    """Count an attempt to sign up, successful or not. Raises RateLimited while the window is full.
+
+    Sign-ups are counted apart from sign-ins: an office that creates thirty accounts must not lock
+    itself out.
     """
     source = f"{SIGN_UP_PREFIX}{network_of(client_ip)}"
     acquire_advisory_lock(tx, f"failures of {source}")
@@ -102,8 +102,10 @@ def count_sign_up(
 def count_mail(
     tx: Connection, email: str, client_ip: str | None, at: Millis, limits: RateLimits = RATE_LIMITS
 ) -> None:
-    """Count that somebody has a mail sent to `email`, known here or not, beside attempts to sign
-    in: nobody's mailbox is to be filled from here. TooMany while a window is full.
+    """Count a mail requested for `email`, whether it has an account or not.
+
+    Raises RateLimited while a window is full, so that no one's mailbox can be flooded from here.
+    Mails are counted apart from sign-ins.
     """
     source, key = f"{MAIL_PREFIX}{network_of(client_ip)}", hash_secret(f"{MAIL_PREFIX}{email}")
     acquire_advisory_lock(tx, f"failures of {source}", f"failures for {key}")
@@ -118,7 +120,7 @@ def count_mail(
 
 
 def count_data_export(tx: Connection, person_id: PersonId, at: Millis) -> None:
-    """Count that somebody downloads their data. TooMany after `DOWNLOADS` within an hour."""
+    """Count a data export. Raises RateLimited after `MAX_DATA_EXPORTS` within an hour."""
     source = f"{DATA_EXPORT_PREFIX}{person_id}"
     acquire_advisory_lock(tx, f"failures of {source}")
     wait = _time_until_allowed(tx, failures.c.source == source, MAX_DATA_EXPORTS, at, HOUR)
@@ -127,19 +129,19 @@ def count_data_export(tx: Connection, person_id: PersonId, at: Millis) -> None:
 
 
 def clear_failures(tx: Connection, attempt_id: int, email: str) -> None:
-    """The attempt succeeded: the address starts anew, what the source did otherwise stays."""
+    """Forget an address's failures after a success; other failures of its network still count."""
     discard_attempt(tx, attempt_id)
-    same = failures.c.email_hash == hash_secret(email)
-    tx.execute(failures.update().where(same).values(email_hash=None))
+    where = failures.c.email_hash == hash_secret(email)
+    tx.execute(failures.update().where(where).values(email_hash=None))
 
 
 def discard_attempt(tx: Connection, attempt_id: int) -> None:
-    """The attempt was never judged: it does not count."""
+    """Do not count an attempt: its password was right, or was never checked."""
     tx.execute(delete(failures).where(failures.c.id == attempt_id))
 
 
 def network_of(client_ip: str | None) -> str:
-    """Whom an IP address stands for: IPv4 itself, IPv6 its /64, anything else as it is."""
+    """Return the network an IP address is counted as: IPv4 itself, IPv6 its /64, else the text."""
     try:
         ip = ip_address(client_ip or "")
     except ValueError:
@@ -154,7 +156,7 @@ def network_of(client_ip: str | None) -> str:
 def _time_until_allowed(
     tx: Connection, condition: ColumnElement[bool], limit: int, at: Millis, window: Millis
 ) -> Millis:
-    # Full as long as the limit-th newest failure is in the window.
+    # The window is full as long as the limit-th newest failure is inside it.
     recent = select(failures.c.at).where(condition, failures.c.at > at - window)
     oldest = tx.execute(recent.order_by(failures.c.at.desc()).limit(1).offset(limit - 1)).scalar()
     return 0 if oldest is None else oldest + window - at

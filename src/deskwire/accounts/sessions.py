@@ -1,4 +1,7 @@
-"""Sessions: a browser that is signed in. The cookie holds a secret, the row only its digest."""
+"""Create, extend and revoke sessions: browsers that are signed in.
+
+The cookie holds the secret token; the row stores only its digest.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +34,9 @@ from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
 
-LIFETIME = 7 * DAY  # since it was last used
-EXTEND_AFTER = HOUR  # a write per hour of use, instead of one per request
-MAX_USER_AGENT_LENGTH = 200  # enough to recognise a browser by
+LIFETIME = 7 * DAY  # ms since the last use
+EXTEND_AFTER = HOUR  # ms; one write per hour of use, instead of one per request
+MAX_USER_AGENT_LENGTH = 200  # characters; enough to recognize a browser
 
 sessions = Table(
     "sessions",
@@ -46,7 +49,7 @@ sessions = Table(
     Column("seen_at", BigInteger, nullable=False),  # ms; up to an hour behind
     Column("user_agent", Text, nullable=False),
     Column("address", Text),
-    Column("organization", Text),  # the active one; None: not chosen yet
+    Column("organization", Text),  # the active organization; None: not chosen yet
     Index("ix_sessions_person", "person"),
     Index("ix_sessions_expires_at", "expires_at"),
 )
@@ -56,7 +59,7 @@ _PUBLIC_COLUMNS = [column for column in sessions.c if column is not sessions.c.t
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as everybody may see it: its secret is not in here."""
+    """A session without its secret."""
 
     id: str
     person: PersonId
@@ -70,7 +73,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session just begun, and the only time its secret is at hand."""
+    """A session just created, with its secret token, which is not stored."""
 
     session: Session
     token: str = field(repr=False)
@@ -79,7 +82,7 @@ class NewSession:
 def create(
     tx: Connection, person_id: PersonId, *, user_agent: str, client_ip: str | None, at: Millis
 ) -> NewSession:
-    """Sign a person in on one browser, under a secret nobody has seen before."""
+    """Create a session for a person in one browser, with a new secret token."""
     token = new_secret()
     agent = user_agent[:MAX_USER_AGENT_LENGTH]
     session = Session(new_id(at), person_id, at, at + LIFETIME, at, agent, client_ip)
@@ -100,19 +103,19 @@ def create(
 
 
 def find_by_token(tx: Connection, token: str, at: Millis | None = None) -> Session | None:
-    """The living session a cookie's secret opens."""
+    """Find the unexpired session with this token."""
     return find_by_tokens(tx, [token], at).get(token)
 
 
 def find_by_tokens(
     tx: Connection, tokens: Collection[str], at: Millis | None = None
 ) -> dict[str, Session]:
-    """`find` for many at once, by token."""
+    """Find unexpired sessions, by token; unknown and expired ones are absent."""
     by_hash = {hash_secret(token): token for token in tokens}
-    living = sessions.c.expires_at > (now() if at is None else at)
+    unexpired = sessions.c.expires_at > (now() if at is None else at)
     rows = tx.execute(
         select(sessions.c.token_hash, *_PUBLIC_COLUMNS).where(
-            sessions.c.token_hash.in_(pad_in_list(by_hash)), living
+            sessions.c.token_hash.in_(pad_in_list(by_hash)), unexpired
         )
     )
     return {by_hash[row[0]]: Session(*row[1:]) for row in rows}
@@ -121,16 +124,16 @@ def find_by_tokens(
 def find_with_person(
     tx: Connection, token: str, at: Millis | None = None
 ) -> tuple[Person, Session, tuple[str, ...]] | None:
-    """`find`, with whose session it is and who they are elsewhere (principals)."""
+    """Find an unexpired session, its person and their identities (as principals)."""
     rows = tx.execute(
         _SESSION_WITH_PERSON, {"hash": hash_secret(token), "now": now() if at is None else at}
     )
-    found = [tuple(row) for row in rows]
-    if not found:
+    joined = [tuple(row) for row in rows]  # one row per identity, or one without any
+    if not joined:
         return None
-    session, end = Session(*found[0][: len(_PUBLIC_COLUMNS)]), len(_PUBLIC_COLUMNS) + len(people.c)
-    principals = tuple(row[end] for row in found if row[end] is not None)
-    return Person(*found[0][len(_PUBLIC_COLUMNS) : end]), session, principals
+    start, end = len(_PUBLIC_COLUMNS), len(_PUBLIC_COLUMNS) + len(people.c)
+    principals = tuple(row[end] for row in joined if row[end] is not None)
+    return Person(*joined[0][start:end]), Session(*joined[0][:start]), principals
 
 
 _SESSION_WITH_PERSON = (
@@ -146,93 +149,93 @@ _SESSION_WITH_PERSON = (
 
 
 def is_extension_due(session: Session, at: Millis) -> bool:
-    """Whether using the session now should be written down by `extend`."""
+    """Whether a use of the session now should be stored with `extend`."""
     return at - session.seen_at >= EXTEND_AFTER
 
 
 def extend(tx: Connection, session_id: str, at: Millis) -> bool:
-    """The session was used: it lives seven days from now. False if it has ended meanwhile."""
-    living = (sessions.c.id == session_id) & (sessions.c.expires_at > at)
-    # The person first, as who deactivates them does: two who wait for each other end in a deadlock.
-    whose = select(sessions.c.person).where(living).scalar_subquery()
-    _update_seen_at(tx, people.c.id == whose, at)
-    used = sessions.update().where(living).values(expires_at=at + LIFETIME, seen_at=at)
-    return tx.execute(used).rowcount == 1
+    """Store a use: the session expires 7 days from now. Returns False if it has ended."""
+    unexpired = (sessions.c.id == session_id) & (sessions.c.expires_at > at)
+    # The person's row first, then the session's, as deactivation does: another order can deadlock.
+    owner = select(sessions.c.person).where(unexpired).scalar_subquery()
+    _update_seen_at(tx, people.c.id == owner, at)
+    extended = sessions.update().where(unexpired).values(expires_at=at + LIFETIME, seen_at=at)
+    return tx.execute(extended).rowcount == 1
 
 
 def _update_seen_at(tx: Connection, condition: ColumnElement[bool], at: Millis) -> None:
-    # With the revision, or it would be taken for an edit by hand.
-    seen = people.update().where(condition)
-    tx.execute(seen.values(seen_at=at, revision=people.c.revision + 1))
+    # With the revision: an update that leaves it alone is taken for a direct edit of the database.
+    tx.execute(people.update().where(condition).values(seen_at=at, revision=people.c.revision + 1))
 
 
-def set_active_organization(tx: Connection, session_id: str, organization_id: str) -> None:
-    """Make an organization the active one of a session."""
-    chosen = sessions.update().where(sessions.c.id == session_id)
-    tx.execute(chosen.values(organization=organization_id))
+def store_active_organization(tx: Connection, session_id: str, organization_id: str) -> None:
+    """Set the active organization of a session."""
+    statement = sessions.update().where(sessions.c.id == session_id)
+    tx.execute(statement.values(organization=organization_id))
 
 
 def revoke(
     tx: Connection, session_id: str, *, actor_id: str | None = None, at: Millis | None = None
 ) -> bool:
-    """End one session, and its streams with it. False if there is none.
+    """End a session and its streams. Returns False if there is none.
 
-    `actor`: who ended it, as events name them; None means the person.
+    `actor_id` is the actor named in the event; None means the person themselves.
     """
-    ended = delete(sessions).where(sessions.c.id == session_id).returning(sessions.c.person)
-    person_id = tx.execute(ended).scalar_one_or_none()
+    statement = delete(sessions).where(sessions.c.id == session_id).returning(sessions.c.person)
+    person_id = tx.execute(statement).scalar_one_or_none()
     if person_id is None:
         return False
-    own = channels.user(person_id)
-    fact = SessionRevoked(actor=actor_id or person_id, session=session_id)
-    log.append(tx, fact, channels=[own], access_changes=[own], at=at)
+    own_channel = channels.user(person_id)
+    event = SessionRevoked(actor=actor_id or person_id, session=session_id)
+    log.append(tx, event, channels=[own_channel], access_changes=[own_channel], at=at)
     return True
 
 
 def revoke_all(
     tx: Connection, person_id: PersonId, *, actor_id: str | None = None, at: Millis | None = None
 ) -> int:
-    """End every session of a person; how many there were."""
-    mine = list(tx.execute(select(sessions.c.id).where(sessions.c.person == person_id)).scalars())
-    for session_id in mine:
+    """End all sessions of a person. Returns their number."""
+    query = select(sessions.c.id).where(sessions.c.person == person_id)
+    session_ids = list(tx.execute(query).scalars())
+    for session_id in session_ids:
         revoke(tx, session_id, actor_id=actor_id, at=at)
-    return len(mine)
+    return len(session_ids)
 
 
 def list_sessions(tx: Connection, person_id: PersonId, at: Millis | None = None) -> list[Session]:
-    """The browsers a person is signed in with, the one used last first."""
-    living = sessions.c.expires_at > (now() if at is None else at)
-    mine = select(*_PUBLIC_COLUMNS).where(sessions.c.person == person_id, living)
-    rows = tx.execute(mine.order_by(sessions.c.seen_at.desc(), sessions.c.id.desc()))
+    """List a person's unexpired sessions, the most recently used first."""
+    unexpired = sessions.c.expires_at > (now() if at is None else at)
+    query = select(*_PUBLIC_COLUMNS).where(sessions.c.person == person_id, unexpired)
+    rows = tx.execute(query.order_by(sessions.c.seen_at.desc(), sessions.c.id.desc()))
     return [Session(*row) for row in rows]
 
 
 def revoke_own(
     tx: Connection, person_id: PersonId, session_id: str, *, at: Millis | None = None
 ) -> None:
-    """End one of a person's sessions. NotFound if it is not there, or somebody else's."""
-    chosen = (sessions.c.id == session_id) & (sessions.c.person == person_id)
-    if tx.execute(select(sessions.c.id).where(chosen)).first() is None:
+    """End one of a person's own sessions. Raises NotFound if they have no such session."""
+    where = (sessions.c.id == session_id) & (sessions.c.person == person_id)
+    if tx.execute(select(sessions.c.id).where(where)).first() is None:
         raise NotFound(gettext("That browser is signed out already."))
     revoke(tx, session_id, at=at)
 
 
 def revoke_others(
-    tx: Connection, person_id: PersonId, kept_id: str, *, at: Millis | None = None
+    tx: Connection, person_id: PersonId, current_id: str, *, at: Millis | None = None
 ) -> int:
-    """End every session of a person but one; how many there were."""
-    others = [each.id for each in list_sessions(tx, person_id, at) if each.id != kept_id]
-    return sum(revoke(tx, session_id, at=at) for session_id in others)
+    """End all sessions of a person except one. Returns the number of ended ones."""
+    ids = [session.id for session in list_sessions(tx, person_id, at)]
+    return sum(revoke(tx, session_id, at=at) for session_id in ids if session_id != current_id)
 
 
 def read_expiry_times(
     tx: Connection, session_ids: Collection[str], at: Millis | None = None
 ) -> dict[str, Millis]:
-    """Until when each of these sessions lives; ended and expired ones are absent."""
-    living = sessions.c.expires_at > (now() if at is None else at)
+    """Return when these sessions expire, by id; ended and expired ones are absent."""
+    unexpired = sessions.c.expires_at > (now() if at is None else at)
     rows = tx.execute(
         select(sessions.c.id, sessions.c.expires_at).where(
-            sessions.c.id.in_(pad_in_list(session_ids)), living
+            sessions.c.id.in_(pad_in_list(session_ids)), unexpired
         )
     )
     return {row.id: row.expires_at for row in rows}

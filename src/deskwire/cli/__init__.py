@@ -1,1 +1,1 @@
-"""The command line: `deskwire` and its subcommands."""
+"""Provide the command `deskwire` and its subcommands."""

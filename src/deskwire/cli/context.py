@@ -1,4 +1,4 @@
-"""How the shell's commands reach the settings and the database, beside whoever serves it."""
+"""Give commands access to the settings and the database, also while a server is using it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> Settings:
-    """The settings of this process."""
+    """Load the settings. Raises InvalidSettings."""
     from deskwire.settings import load_settings
 
     return load_settings()
@@ -22,8 +22,8 @@ def read_settings() -> Settings:
 def open_for_reading(
     settings: Settings, *, require_current_schema: bool = True
 ) -> Iterator[Database]:
-    """The database, to be read; `ready`: only at the schema this version needs."""
-    from deskwire.server.services import connect_for_reading
+    """Open the database for reading. Raises as `connect_for_reading` does."""
+    from deskwire.server.open_database import connect_for_reading
 
     db = connect_for_reading(settings.database_url, require_current_schema=require_current_schema)
     try:
@@ -35,27 +35,46 @@ def open_for_reading(
 def run_command(
     settings: Settings, command: str, arguments: dict[str, Any], *, create_if_missing: bool = False
 ) -> Any:  # noqa: ANN401 - JSON
-    """Run a command in the serving process, or here if nobody serves or all may write.
+    """Run an admin command in the serving process, or here if there is none or with PostgreSQL.
 
-    `may_begin`: where there is no SQLite file yet one is made and told of, instead of taking
-    this for the wrong folder.
+    With `create_if_missing`, creates a missing SQLite file and reports it; without, a missing file
+    is taken for a mistake in DATABASE_URL or the working directory.
     """
     from deskwire.kit.sqlite import URL_PREFIX, parse_sqlite_path
     from deskwire.server.services import run_admin_command
 
     url = settings.database_url
     is_new = url.startswith(URL_PREFIX) and not parse_sqlite_path(url).exists()
-    made = run_admin_command(url, command, arguments, create_if_missing=create_if_missing)
+    result = run_admin_command(url, command, arguments, create_if_missing=create_if_missing)
     if is_new:
-        print(f"Began a new database: {parse_sqlite_path(url)}")
-    return made
+        print(f"Created a new database: {parse_sqlite_path(url)}")
+    return result
 
 
 def is_served_locally(settings: Settings) -> bool:
-    """Whether a server on this machine may be serving the database of these settings."""
+    """Whether a server may be using the database of these settings."""
     from deskwire.kit.sqlite import URL_PREFIX
-    from deskwire.server.control import read_server_url
+    from deskwire.server.database_lock import read_server_url
 
     return not settings.database_url.startswith(URL_PREFIX) or bool(
         read_server_url(settings.database_url)
     )
+
+
+def find_base_url(settings: Settings) -> str:
+    """Return PUBLIC_URL, else the URL of the running server, else the one from HOST and PORT."""
+    from deskwire.server.database_lock import read_server_url
+
+    return settings.public_url or read_server_url(settings.database_url) or settings.local_url
+
+
+def print_escaped(line: str) -> None:
+    """Print a line with text from other people, escaping what could control the terminal."""
+    from deskwire.kit.text import escape_control_characters
+
+    print(escape_control_characters(line))
+
+
+def format_welcome_link(settings: Settings, result: dict[str, Any]) -> str:
+    """Return the URL where a person sets a password, from the result of an admin command."""
+    return f"{find_base_url(settings)}/welcome/{result['token']}"

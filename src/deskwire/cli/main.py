@@ -1,6 +1,8 @@
-"""The shell: `deskwire …`. Says what it did, or in one sentence why not (exit code 1; 2: mistyped).
+"""Define the commands of `deskwire` and their options.
 
-Heavy parts are imported by the commands that need them: `deskwire --version` must be quick.
+Each prints what it did, or one sentence on why it failed. The exit code is 1 if a command fails and
+2 if the command line is wrong. Commands import heavy modules themselves: `deskwire --version` must
+be quick.
 """
 
 from __future__ import annotations
@@ -13,42 +15,63 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deskwire import __version__
-from deskwire.cli.context import is_served_locally, open_for_reading, read_settings, run_command
+from deskwire.cli.context import (
+    find_base_url,
+    format_welcome_link,
+    is_served_locally,
+    open_for_reading,
+    print_escaped,
+    read_settings,
+    run_command,
+)
 from deskwire.cli.errors import report_errors
+from deskwire.kit.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from deskwire.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-people = typer.Typer(no_args_is_help=True, help="Who may sign in, and who they are at Discord.")
-guilds = typer.Typer(no_args_is_help=True, help="Single permissions in a Discord server.")
-webhook = typer.Typer(no_args_is_help=True, help="Post events as the bot does.")
-deliveries = typer.Typer(no_args_is_help=True, help="What senders posted, and what became of it.")
-events = typer.Typer(no_args_is_help=True, help="The log of everything that happened.")
-for group, name in (
-    (people, "people"),
-    (guilds, "guilds"),
-    (webhook, "webhook"),
-    (deliveries, "deliveries"),
-    (events, "events"),
-):
-    app.add_typer(group, name=name)
+people = typer.Typer(no_args_is_help=True, help="Manage people, roles and Discord links.")
+guilds = typer.Typer(no_args_is_help=True, help="Manage permissions in Discord servers.")
+webhook = typer.Typer(no_args_is_help=True, help="Send webhooks as the bot does.")
+deliveries = typer.Typer(no_args_is_help=True, help="Inspect and replay received webhooks.")
+events = typer.Typer(no_args_is_help=True, help="Read the event log.")
+app.add_typer(people, name="people")
+app.add_typer(guilds, name="guilds")
+app.add_typer(webhook, name="webhook")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(events, name="events")
 
-TAIL_LENGTH = 20  # events; what is shown of the log without following it
-MAX_ID = 2**63 - 1  # the largest number a database column holds
+TAIL_LENGTH = 20  # events that `events tail --no-follow` prints
+TAIL_BATCH_SIZE = 500  # events per query
+TAIL_INTERVAL = 0.2  # s between queries of `events tail`
+MAX_ID = 2**63 - 1  # the largest value of a database's integer column
 
-Email = Annotated[str, typer.Argument(help="their e-mail address")]
-ROLE_HELP = "super_admin, operations_manager or support_analyst"
-Snowflake = Annotated[str, typer.Option("--discord", help="their Discord id, 17 to 20 digits")]
+
+def _check_range(value: int | None) -> int | None:
+    # Not `min` and `max`, which would print 2**63 into the help.
+    if value is not None and not 0 <= value <= MAX_ID:
+        raise typer.BadParameter(f"{value} must be from 0 to {MAX_ID}.")
+    return value
+
+
+Email = Annotated[str, typer.Argument(help="E-mail address of the person.")]
+ROLE_HELP = "Staff role: super_admin, operations_manager or support_analyst."
+Snowflake = Annotated[
+    str, typer.Option("--discord", metavar="ID", help="Discord user ID, 17 to 20 digits.")
+]
+DeliveryId = Annotated[
+    int, typer.Argument(metavar="ID", callback=_check_range, help="ID of the delivery.")
+]
 
 
 def main() -> None:
-    """The entry point."""
-    if sys.argv[1:] == ["--version"]:  # Typer would first load what understands arguments: 0.1 s
+    """Run the command line and exit."""
+    if sys.argv[1:] == ["--version"]:  # importing what parses arguments takes Typer 0.1 s
         print(f"deskwire {__version__}")
         return
     with report_errors():
-        code = app(standalone_mode=False)  # or Typer would draw a box around what it refuses
+        code = app(standalone_mode=False)  # or Typer would draw a box around errors
         raise SystemExit(code if isinstance(code, int) else 0)
 
 
@@ -64,7 +87,7 @@ def print_version(
 
 @app.command()
 def serve() -> None:
-    """Serve until Ctrl-C or SIGTERM, with the settings of the environment."""
+    """Run the server until Ctrl-C or SIGTERM."""
     from deskwire.server.serve import serve as run
 
     run(read_settings())
@@ -72,9 +95,11 @@ def serve() -> None:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="where the demo keeps its data")] = Path(".demo"),
+    folder: Annotated[
+        Path, typer.Option(metavar="PATH", help="Folder for the demo's data.")
+    ] = Path(".demo"),
 ) -> None:
-    """Serve a desk full of believable data, kept busy by simulated people and a simulated bot."""
+    """Run a demo with sample data and simulated people."""
     from deskwire.demo.run import run_demo
 
     run_demo(folder)
@@ -82,27 +107,30 @@ def demo(
 
 @app.command()
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="Only say; exit 1 if behind.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check; exit with 1 if a migration is needed.")
+    ] = False,
 ) -> None:
-    """Bring the database to the schema this version needs (with SQLite `serve` does it, too)."""
+    """Migrate the database (for SQLite, `serve` does this, too)."""
     from deskwire.schema import read_revisions
-    from deskwire.server.services import migrate_database
+    from deskwire.server.open_database import migrate_database
 
     settings = read_settings()
     if check:
         with open_for_reading(settings, require_current_schema=False) as db:
             before, after = db.read_sync(read_revisions)
-        print(f"database at {before or 'nothing'}, this version needs {after}")
+        print(f"The database is at {before or 'nothing'}; this version needs {after}.")
         raise typer.Exit(0 if before == after else 1)
     opened = migrate_database(settings.database_url)
-    print(f"database at {opened.db.read_sync(read_revisions)[0]}: {opened.db.name}")
+    print(f"{opened.db.name} is at {opened.db.read_sync(read_revisions)[0]}.")
     opened.close()
 
 
 @app.command()
-def backup(target: Annotated[Path, typer.Argument(help="a file that does not exist yet")]) -> None:
-    """Copy the database, also while it is being served."""
-    from deskwire.kit.errors import Conflict
+def backup(
+    target: Annotated[Path, typer.Argument(help="File to create; it must not exist yet.")],
+) -> None:
+    """Copy an SQLite database, even while the server is running."""
     from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_database
 
@@ -110,26 +138,28 @@ def backup(target: Annotated[Path, typer.Argument(help="a file that does not exi
         raise Conflict(f"{target} exists already; choose another name.")
     with open_for_reading(read_settings()) as db:
         if not isinstance(db, SQLite):
-            raise Conflict("PostgreSQL has pg_dump for this. After a restore: `deskwire restored`.")
+            raise Conflict(
+                "This database is PostgreSQL: use pg_dump, and `deskwire restored` after a restore."
+            )
         copy_database(db, target)
     print(f"{target}: {target.stat().st_size:,} bytes")
 
 
 @app.command()
 def restored() -> None:
-    """Say that the database was put back from a copy, so that every open page loads anew."""
+    """Make open pages reload after a dump was restored."""
     from deskwire.events.log import begin_epoch
-    from deskwire.server.services import open_database
+    from deskwire.server.open_database import open_database
 
     opened = open_database(read_settings().database_url)
     epoch = opened.db.write_sync(begin_epoch)
     opened.close()
-    print(f"the log goes on as epoch {epoch}; start every server of this database anew")
+    print(f"The log continues in epoch {epoch}; restart every server that uses this database.")
 
 
 @app.command()
 def doctor() -> None:
-    """Look at settings, database and server, and say what needs attention (exit 1 if anything)."""
+    """Check settings, database and server; exit with 1 on a problem."""
     from deskwire.cli.doctor import run_checks
 
     findings = run_checks(read_settings())
@@ -139,104 +169,113 @@ def doctor() -> None:
 
 
 @app.command()
-def sql(statement: Annotated[str, typer.Argument(help='e.g. "SELECT * FROM guilds"')]) -> None:
-    """Run one statement on an SQLite database, also while it is served; edits show at once."""
+def sql(
+    statement: Annotated[str, typer.Argument(help='For example "SELECT * FROM guilds".')],
+) -> None:
+    """Run one SQL statement on an SQLite database."""
     from deskwire.server.admin_sql import format_result
 
     for line in format_result(run_command(read_settings(), "sql", {"statement": statement})):
-        _print_escaped(line)
+        print_escaped(line)
 
 
 @people.command("create")
 def create_person(
     email: Email,
-    name: Annotated[str, typer.Option(help="what they are called")] = "",
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
     role: Annotated[str, typer.Option(help=ROLE_HELP)] = "",
 ) -> None:
-    """Add a person and print a link (1 h, once) with which they choose their password."""
+    """Add a person and print a link to set a password (1 h, once)."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = read_settings()
-    made = run_command(settings, "people.create", arguments, create_if_missing=True)
-    link = _format_welcome_link(settings, made)
-    print(f"{made['email']} can choose a password within an hour:\n{link}")
+    result = run_command(settings, "people.create", arguments, create_if_missing=True)
+    print(f"{result['email']} can set a password within one hour:")
+    print(format_welcome_link(settings, result))
 
 
 @people.command("employ")
 def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLE_HELP)]) -> None:
-    """Give somebody who has an account a role in the team, or another one."""
-    made = run_command(read_settings(), "people.employ", {"email": email, "role": role})
-    print(f"{made['name']} is {role} now")
-    if not made["proven"]:
-        print("Nobody has proven that this address is theirs: ask them whether they signed up.")
+    """Give a person with an account a staff role, or change it."""
+    result = run_command(read_settings(), "people.employ", {"email": email, "role": role})
+    print(f"{result['name']} is now {role}.")
+    if not result["proven"]:
+        print("This e-mail address is not verified: ask its owner whether they signed up.")
 
 
 @people.command("reset-password")
 def reset_password(email: Email) -> None:
-    """Print a link (1 h, once) with which a person sets a new password."""
+    """Print a link to set a new password (1 h, once)."""
     settings = read_settings()
-    made = run_command(settings, "people.reset-password", {"email": email})
-    print(f"{made['email']} can choose a new password within an hour:")
-    print(_format_welcome_link(settings, made))
+    result = run_command(settings, "people.reset-password", {"email": email})
+    print(f"{result['email']} can set a new password within one hour:")
+    print(format_welcome_link(settings, result))
 
 
 @people.command("link")
 def link_person(email: Email, discord: Snowflake) -> None:
-    """Say that a Discord user is this person; their open pages follow at once."""
-    made = run_command(read_settings(), "people.link", {"email": email, "discord": discord})
-    print(f"{made['name']} is Discord user {discord}")
+    """Link a person to a Discord user."""
+    result = run_command(read_settings(), "people.link", {"email": email, "discord": discord})
+    print(f"{result['name']} is now linked to Discord user {discord}.")
 
 
 @people.command("unlink")
 def unlink_person(email: Email) -> None:
-    """Forget who a person is at Discord, and all it let them see."""
-    made = run_command(read_settings(), "people.unlink", {"email": email})
-    print(f"{made['name']} is no Discord user any more")
+    """Remove a person's Discord link and the access it gave."""
+    result = run_command(read_settings(), "people.unlink", {"email": email})
+    print(f"{result['name']} is no longer linked to a Discord user.")
 
 
 @people.command("list")
 def list_people() -> None:
-    """Everybody, with their role in the team and their identities."""
-    from deskwire.accounts.admin_actions import list_people as listed
-    from deskwire.workspaces.organizations.organizations import read_staff_roles
+    """List everyone with their staff role and identities."""
+    from deskwire.accounts.admin_actions import list_people as read_people
+    from deskwire.workspaces.organizations.staff import read_staff_roles
 
     with open_for_reading(read_settings()) as db:
-        roles, everybody = db.read_sync(read_staff_roles), db.read_sync(listed)
-    for each in everybody:
-        person, identities = each.person, ", ".join(each.principals) or "-"
+        roles, accounts = db.read_sync(read_staff_roles), db.read_sync(read_people)
+    for account in accounts:
+        person, identities = account.person, ", ".join(account.principals) or "-"
         role = roles.get(person.id, "-")
-        _print_escaped(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
+        print_escaped(f"{person.email or '-':32}  {person.name:24}  {role:18}  {identities}")
 
 
 @guilds.command("permit")
 def set_permissions(
-    guild: Annotated[str, typer.Argument(help="the server's Discord id")],
+    guild: Annotated[str, typer.Argument(help="Discord ID of the server.")],
     discord: Snowflake,
     permission: Annotated[
-        list[str] | None, typer.Option(help="e.g. TICKET_VIEW_ALL; none takes all away")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="For example TICKET_VIEW_ALL; repeat for more, omit to remove all."
+        ),
     ] = None,
 ) -> None:
-    """Give a Discord user exactly these individual permissions in a server."""
+    """Set a Discord user's individual permissions in a server."""
     arguments = {"guild": guild, "discord": discord, "permissions": permission or []}
-    made = run_command(read_settings(), "guilds.permit", arguments)
-    print(f"{discord} may now: {', '.join(made['permissions']) or 'nothing'}")
-    if not made["known"]:
-        print(f"No server {guild} has told of itself yet. Is the id right?", file=sys.stderr)
+    result = run_command(read_settings(), "guilds.permit", arguments)
+    print(f"{discord} now has: {', '.join(result['permissions']) or 'no permissions'}")
+    if not result["known"]:
+        print(f"The bot has not reported server {guild} yet. Is the ID right?", file=sys.stderr)
 
 
 @webhook.command("send")
 def send_webhook(
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="e.g. ticket.created")],
-    guild: Annotated[str, typer.Option(help="the server's Discord id")] = "",
-    owner: Annotated[str, typer.Option(help="the server owner's Discord id")] = "",
-    user: Annotated[str, typer.Option(help="the Discord id of who writes, joins, leaves")] = "",
-    ticket: Annotated[int, typer.Option(help="the ticket's id and number")] = 0,
-    role: Annotated[str, typer.Option(help="the team role's Discord id")] = "",
-    role_name: Annotated[str, typer.Option(help="e.g. 'Tickets Support'")] = "",
-    data: Annotated[str, typer.Option(help="JSON whose fields replace the sample's")] = "{}",
-    url: Annotated[str, typer.Option(help="where Deskwire is")] = "",
-    secret: Annotated[str, typer.Option(help="instead of BOT_WEBHOOK_SECRET")] = "",
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="For example ticket.created.")],
+    guild: Annotated[str, typer.Option(metavar="ID", help="Discord ID of the server.")] = "",
+    owner: Annotated[str, typer.Option(metavar="ID", help="Discord ID of its owner.")] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="Discord ID of the user who acts.")] = "",
+    ticket: Annotated[int, typer.Option(metavar="N", help="ID and number of the ticket.")] = 0,
+    role: Annotated[str, typer.Option(metavar="ID", help="Discord ID of the team role.")] = "",
+    role_name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the role, such as 'Tickets Support'.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option(metavar="JSON", help="JSON object that overrides fields of the sample.")
+    ] = "{}",
+    url: Annotated[str, typer.Option(help="URL of another Deskwire server.")] = "",
+    secret: Annotated[str, typer.Option(help="Secret to use instead of BOT_WEBHOOK_SECRET.")] = "",
 ) -> None:
-    """Post one event as the bot does; exit code 1 on any answer but 2xx."""
+    """Send one event as the bot does; exit with 1 on any response but 2xx."""
     from deskwire.integrations.discord.samples import build_sample_data
     from deskwire.integrations.discord.sender import send_event
     from deskwire.kit.ids import new_secret
@@ -244,64 +283,61 @@ def send_webhook(
     from deskwire.webhooks.deliveries import find_by_envelope_id
 
     settings = read_settings()
-    base = url or _find_base_url(settings)
-    keys = [secret] if secret else settings.bot_secrets
-    if not keys:
-        raise _create_invalid(
-            "There is no secret to sign with: set BOT_WEBHOOK_SECRET or give --secret."
-        )
-    scene: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
-    scene |= {"number": ticket, "role": role, "role_name": role_name}
-    told = {name: value for name, value in scene.items() if value}
-    data_ = {**build_sample_data(type_, **told), **parse_json_object("--data", data)}
-    id_ = new_secret()  # only to find it again
-    answer = send_event(base, keys[0], type_, data_, id_=id_)
-    _print_escaped(f"{answer.status} {answer.message}")
-    if not answer.is_accepted:
+    base = url or find_base_url(settings)
+    secrets = [secret] if secret else settings.bot_secrets
+    if not secrets:
+        raise Invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET, or use --secret.")
+    options: dict[str, Any] = {"guild": guild, "owner": owner, "user": user, "ticket": ticket}
+    options |= {"number": ticket, "role": role, "role_name": role_name}
+    given = {name: value for name, value in options.items() if value}
+    data_ = {**build_sample_data(type_, **given), **parse_json_object("--data", data)}
+    id_ = new_secret()  # identifies the delivery afterwards
+    response = send_event(base, secrets[0], type_, data_, id_=id_)
+    print_escaped(f"{response.status} {response.message}")
+    if not response.is_accepted:
         raise typer.Exit(1)
-    if not url and is_served_locally(settings):  # else it went to a database elsewhere
+    if not url and is_served_locally(settings):  # else it is in another database
         _print_outcome(settings, lambda tx: find_by_envelope_id(tx, "bot", f'"{id_}"'), quiet=True)
 
 
 @deliveries.command("list")
 def list_deliveries(
     state: Annotated[
-        str, typer.Option(help="pending, done, parked, repeat, refused or dismissed")
+        str,
+        typer.Option(help="Only pending, done, parked, repeat, refused or dismissed deliveries."),
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to list.")] = 30,
 ) -> None:
-    """The newest deliveries, newest first."""
+    """List deliveries, newest first."""
     from deskwire.cli.deliveries import format_table
     from deskwire.webhooks.deliveries import DELIVERY_STATES, list_stored
 
     if state and state not in DELIVERY_STATES:
-        raise _create_invalid(
-            f"There is no state {state!r}; choose one of {', '.join(DELIVERY_STATES)}."
-        )
+        raise Invalid(f"There is no state {state!r}; choose one of {', '.join(DELIVERY_STATES)}.")
     chosen = next((known for known in DELIVERY_STATES if known == state), None)
     with open_for_reading(read_settings()) as db:
         newest = db.read_sync(list_stored, limit, chosen)
     for line in format_table(newest):
-        _print_escaped(line)
+        print_escaped(line)
 
 
 @deliveries.command("show")
-def show_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
-    """One delivery: what arrived, what became of it, and the events it brought about."""
+def show_delivery(id_: DeliveryId) -> None:
+    """Show a delivery: its body, its state and the events it caused."""
     from deskwire.cli.deliveries import format_delivery
     from deskwire.events.log import list_caused_events
     from deskwire.webhooks.deliveries import read_delivery
 
     with open_for_reading(read_settings()) as db:
-        kept = db.read_sync(read_delivery, id_)
+        delivery = db.read_sync(read_delivery, id_)
         caused = db.read_sync(list_caused_events, f"delivery:{id_}")
-    for line in format_delivery(kept, caused):
-        _print_escaped(line)
+    for line in format_delivery(delivery, caused):
+        print_escaped(line)
 
 
 @deliveries.command("replay")
-def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
-    """Have a parked delivery understood once more; exit code 1 if it is parked again."""
+def replay_delivery(id_: DeliveryId) -> None:
+    """Process a parked delivery again; exit with 1 if it is parked again."""
     from deskwire.webhooks.deliveries import read_delivery
 
     settings = read_settings()
@@ -310,8 +346,8 @@ def replay_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=
 
 
 @deliveries.command("dismiss")
-def dismiss_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max=MAX_ID)]) -> None:
-    """Let a parked delivery be: it is kept, and `doctor` speaks of it no more."""
+def dismiss_delivery(id_: DeliveryId) -> None:
+    """Dismiss a parked delivery; it stays stored, but `doctor` ignores it."""
     run_command(read_settings(), "deliveries.dismiss", {"id": id_})
     print(f"delivery {id_} is dismissed")
 
@@ -320,71 +356,45 @@ def dismiss_delivery(id_: Annotated[int, typer.Argument(metavar="ID", min=1, max
 def tail_events(
     after: Annotated[
         int | None,
-        typer.Option(min=0, max=MAX_ID, help="start after this position; 0: from the beginning"),
+        typer.Option(metavar="N", callback=_check_range, help="Start after position N; 0 for all."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow/--no-follow", "-f", help="without: the last 20, then end")
+        bool, typer.Option("--follow/--no-follow", "-f", help="Wait for more, or print and exit.")
     ] = True,
 ) -> None:
-    """Print events as they are written to the log (until Ctrl-C)."""
+    """Print events as they are added to the log, until Ctrl-C."""
     import time
 
-    from deskwire.cli.deliveries import format_local_time
+    from deskwire.cli.deliveries import format_event
     from deskwire.events.log import read_after, read_head
 
     with suppress(KeyboardInterrupt), open_for_reading(read_settings()) as db:
         head = db.read_sync(read_head)
         position = after if after is not None else head if follow else max(0, head - TAIL_LENGTH)
         while True:
-            entries = db.read_sync(read_after, position, 500)
+            entries = db.read_sync(read_after, position, TAIL_BATCH_SIZE)
             for entry in entries:
                 position = entry.position
-                at, data = format_local_time(entry.at), _extract_event_data(entry.frame)
-                _print_escaped(f"{position:>8}  {at}  {entry.type}  {data}")
+                print_escaped(format_event(entry))
             if not entries and not follow:
                 return
             if not entries:
                 sys.stdout.flush()
-                time.sleep(0.2)
-
-
-def _format_welcome_link(settings: Settings, result: dict[str, Any]) -> str:
-    return f"{_find_base_url(settings)}/welcome/{result['token']}"
-
-
-def _find_base_url(settings: Settings) -> str:
-    """The address people use, or where the running server says it listens, or where it would."""
-    from deskwire.server.control import read_server_url
-
-    return settings.public_url or read_server_url(settings.database_url) or settings.local_url
+                time.sleep(TAIL_INTERVAL)
 
 
 def _print_outcome(settings: Settings, find: Any, *, quiet: bool = False) -> None:  # noqa: ANN401
-    """Wait for what becomes of a delivery and say it; exit code 1 if it is not understood."""
+    """Wait for the outcome of a delivery and print it; exit with 1 if it is parked.
+
+    With `quiet`, prints nothing if it was processed.
+    """
     from deskwire.cli.deliveries import format_outcome, wait_for_outcome
 
     with open_for_reading(settings) as db:
-        kept = wait_for_outcome(db, find)
-    if kept is None or (quiet and kept.state in ("done", "repeat")):
+        delivery = wait_for_outcome(db, find)
+    if delivery is None or (quiet and delivery.state in ("done", "repeat")):
         return
-    _print_escaped(format_outcome(kept))
-    if kept.state == "parked":
-        print(f"`deskwire deliveries show {kept.id}` shows all of it.")
+    print_escaped(format_outcome(delivery))
+    if delivery.state == "parked":
+        print(f"Show all of it: `deskwire deliveries show {delivery.id}`")
         raise typer.Exit(1)
-
-
-def _create_invalid(sentence: str) -> Exception:
-    from deskwire.kit.errors import Invalid
-
-    return Invalid(sentence)
-
-
-def _print_escaped(line: str) -> None:
-    """Print a line that holds what others wrote: it must not speak to the terminal."""
-    from deskwire.kit.text import escape_control_characters
-
-    print(escape_control_characters(line))
-
-
-def _extract_event_data(frame: bytes) -> str:
-    return frame.decode().partition("\ndata: ")[2].strip()

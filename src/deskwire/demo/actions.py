@@ -16,9 +16,10 @@ from deskwire.server.services import ACCESS
 from deskwire.tickets.actions import create, post_message, update
 from deskwire.tickets.actions.create import RequestInput
 from deskwire.tickets.actions.post_message import MessageInput
-from deskwire.tickets.statuses import STATUSES
+from deskwire.tickets.field_changes import LabelChange
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import list_own_organizations, read_categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.organizations import list_own_organizations
 
 EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*TEAM, *CLIENTS)}
 
@@ -31,7 +32,7 @@ def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
     return Actor(ACCESS.read_viewer(tx, person.id), at)
 
 
-def create_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
+def submit_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
     """File a request in the company of whoever does, however that is called by now; in no category
     where somebody has renamed or removed its own."""
     own = list_own_organizations(tx, actor.viewer)
@@ -55,7 +56,7 @@ def perform_action(
 
 
 def _claim_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
-    update.assign(tx, actor, ticket, actor.person_id)
+    update.update(tx, actor, ticket, {"assignee": actor.person_id})
 
 
 def _post_reply(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
@@ -67,11 +68,15 @@ def _post_note(tx: Connection, actor: Actor, ticket: str, text: str) -> None:
 
 
 def _add_label(tx: Connection, actor: Actor, ticket: str, label: str) -> None:
-    update.update_labels(tx, actor, ticket, add=[label])
+    update.update(tx, actor, ticket, {"labels": LabelChange(add=[label])})
 
 
 def _set_status(tx: Connection, actor: Actor, ticket: str, status: str) -> None:
-    update.set_status(tx, actor, ticket, next(each for each in STATUSES if each == status))
+    update.update(tx, actor, ticket, {"status": status})
+
+
+def _set_priority(tx: Connection, actor: Actor, ticket: str, priority: str) -> None:
+    update.update(tx, actor, ticket, {"priority": priority})
 
 
 def _delete_request(tx: Connection, actor: Actor, ticket: str, _: str) -> None:
@@ -83,7 +88,7 @@ _ACTION_BY_VERB: Mapping[Verb, Callable[[Connection, Actor, str, str], object]] 
     "reply": _post_reply,
     "note": _post_note,
     "label": _add_label,
-    "priority": update.set_priority,
+    "priority": _set_priority,
     "status": _set_status,
     "remove": _delete_request,
 }

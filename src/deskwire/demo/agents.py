@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, or_, select
 
 from deskwire.accounts.people import people
-from deskwire.demo.actions import EMAIL_BY_USERNAME, actor_for, create_request, perform_action
+from deskwire.demo.actions import EMAIL_BY_USERNAME, actor_for, perform_action, submit_request
 from deskwire.demo.cast import VISITOR_USERNAMES
 from deskwire.demo.planner import DELETE_ACTION, Move, Plan, Planner, parse_plan
 from deskwire.demo.tickets import Action
@@ -90,7 +90,7 @@ def apply_move(tx: Connection, move: Move, at: Millis) -> None:
     elif isinstance(what, Action):
         perform_action(tx, actor_for(tx, what.username, at), move.ticket, what)
     else:
-        create_request(tx, actor_for(tx, what.username, at), move.ticket, what)
+        submit_request(tx, actor_for(tx, what.username, at), move.ticket, what)
 
 
 def request_exists(tx: Connection, ticket: str) -> bool:

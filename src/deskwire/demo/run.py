@@ -21,8 +21,8 @@ from deskwire.demo.seed import seed_demo
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
+from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.serve import bind_socket, serve_socket
-from deskwire.server.services import OpenedDatabase, open_database
 from deskwire.settings import Settings, load_settings
 from deskwire.web.http.log_redaction import redact_paths
 

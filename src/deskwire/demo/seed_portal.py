@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from deskwire.accounts import passwords, people
-from deskwire.demo.actions import actor_for, create_request, perform_action
+from deskwire.demo.actions import actor_for, perform_action, submit_request
 from deskwire.demo.attachments import ATTACHMENTS
 from deskwire.demo.cast import CLIENTS, TEAM, VISITOR_USERNAMES, PortalLogin
 from deskwire.demo.portal_history import PORTAL_HISTORY
@@ -21,11 +21,12 @@ from deskwire.demo.tickets import Action, RequestScript
 from deskwire.events.log import log
 from deskwire.kit.clock import DAY, HOUR, Millis
 from deskwire.kit.ids import new_id
-from deskwire.tickets.actions import post_message
+from deskwire.tickets.actions import mark_read
 from deskwire.tickets.files.uploads import Uploads, insert_file_row, yield_once
-from deskwire.workspaces.organizations import settings
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.members import add_member
-from deskwire.workspaces.organizations.organizations import read_visible_by_id, upsert_staff_row
+from deskwire.workspaces.organizations.organizations import read_visible_by_id
+from deskwire.workspaces.organizations.staff import upsert_staff_row
 
 HISTORY_LENGTH = 60 * DAY
 UNREAD_PERIOD = 2 * DAY  # for so long visitors have not looked into what is new
@@ -85,9 +86,7 @@ class PortalSeeder:
         if not client.company:
             upsert_staff_row(tx, person.id, client.role, at)
         elif client.company not in self.organization_ids:
-            made = settings.create_organization(
-                tx, actor_for(tx, client.username, at), client.company
-            )
+            made = create_organization(tx, actor_for(tx, client.username, at), client.company)
             self.organization_ids[client.company] = made.id
         else:
             first = next(each for each in CLIENTS if each.company == client.company)
@@ -101,12 +100,12 @@ class PortalSeeder:
         _backdate_log(self.tx, before, at)
 
     def _create_request(self, ticket: str, request: RequestScript, at: Millis) -> None:
-        create_request(self.tx, actor_for(self.tx, request.username, at), ticket, request)
+        submit_request(self.tx, actor_for(self.tx, request.username, at), ticket, request)
 
     def _mark_read(self, ticket: str, request: RequestScript, at: Millis) -> None:
         for each in (*TEAM, *CLIENTS):
             if each.username in VISITOR_USERNAMES and each.company in ("", request.company):
-                post_message.mark_read(self.tx, actor_for(self.tx, each.username, at), ticket, at)
+                mark_read.mark_read(self.tx, actor_for(self.tx, each.username, at), ticket, at)
 
     def _perform_action(
         self, ticket: str, request: RequestScript, action: Action, at: Millis

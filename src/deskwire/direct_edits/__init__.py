@@ -1,6 +1,6 @@
-"""Edits by hand: what somebody changes in the database with SQL is noticed, and told like the rest.
+"""Notice rows that are edited directly in the database with SQL, and publish them as events.
 
-Our own actions raise a row's `revision`. A trigger notes whoever leaves it alone (`triggers`), the
-note is read (`notes`), what cannot be is put back (`sane`), and the domain tells of the rest in its
-own events, by the actor `sql` (`working`). `watch` finds out that there is a note.
+Deskwire's own actions raise a row's `revision`. A trigger records every change that does not
+(`triggers`, `change_log`); invalid values are replaced (`validation`), and the domains record the
+rest as their own events, with the actor `sql` (`processor`). `watcher` notices new changes.
 """

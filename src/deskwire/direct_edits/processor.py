@@ -1,7 +1,7 @@
-"""Working edits by hand off: what cannot be is put back, of the rest the domains tell.
+"""Process direct edits: replace invalid values, and have the domains record the rest as events.
 
-One row after the other, each in a savepoint: whatever one of them breaks is undone alone, said in
-the log, and kept for `deskwire doctor`. None is tried twice.
+Rows are processed one by one, each in a savepoint: one that fails is rolled back alone, logged, and
+recorded for `deskwire doctor`. None is tried twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deskwire.direct_edits.change_log import (
@@ -25,6 +25,7 @@ from deskwire.direct_edits.change_log import (
 from deskwire.direct_edits.validation import InvalidColumn, find_invalid_columns
 from deskwire.kit.db import acquire_advisory_lock, savepoint
 from deskwire.kit.errors import Refusal
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets.actions import direct_edits as tickets
 from deskwire.tickets.actions import direct_edits_people as people
 from deskwire.workspaces.guilds import direct_edits as workspaces
@@ -32,7 +33,7 @@ from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.organizations import direct_edits as organizations
 from deskwire.workspaces.origin import DirectEdit
 
-BATCH_SIZE = 100  # notes in one transaction; webhooks wait for the same writer
+BATCH_SIZE = 100  # changes per transaction; webhooks wait for the same writer
 
 RecordEdit = Callable[[Connection, DirectEdit], None]
 
@@ -52,10 +53,20 @@ RECORDERS: Mapping[str, RecordEdit] = {
 logger = logging.getLogger(__name__)
 
 
-def record_edits(tx: Connection) -> bool:
-    """Tell of the oldest edits by hand; whether there were any.
+class WatchedRow:
+    """A row of any watched table (a view for `kit.rows`)."""
 
-    One at a time over all processes, and none beside a delivery: each sees what came before.
+    revision: int
+
+    def _asdict(self) -> dict[str, Any]:
+        raise NotImplementedError  # SQLAlchemy's rows have it
+
+
+def record_edits(tx: Connection) -> bool:
+    """Process the oldest direct edits; return whether there were any.
+
+    The worker's advisory lock keeps other processes and deliveries out, so that each edit sees the
+    effects of what came before it.
     """
     if not has_pending_changes(tx):
         return False
@@ -65,13 +76,13 @@ def record_edits(tx: Connection) -> bool:
     ]:
         delete_changes(tx, edited)
         if problem is not None:
-            logger.warning("an edit by hand: %s", problem)
+            logger.warning("direct edit: %s", problem)
             record_problem(tx, edited, problem)
     return True
 
 
 def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:
-    """Tell of one edit; what an operator must know of it, if anything."""
+    """Process one row; return a problem for the operator, if there is one."""
     try:
         with savepoint(tx):
             return _record_edit(tx, edited)
@@ -79,44 +90,46 @@ def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:
         return f"{edited.label}: {refusal}"
     except OperationalError as error:
         if "decode" not in str(error.orig):
-            raise  # the database refuses altogether: the note waits
+            raise  # the database itself fails: the change waits
         return f"{edited.label}: {UNREADABLE_TEXT}"
     except Exception as error:
-        logger.exception("an edit by hand broke: %s", edited.label)
+        logger.exception("processing a direct edit failed: %s", edited.label)
         cause = error.orig if isinstance(error, DBAPIError) else error
         return (
-            f"{edited.label}: nobody could be told of it ({type(cause).__name__}; see the log); "
-            "correct the row, or take the edit back"
+            f"{edited.label}: the edit could not be published ({type(cause).__name__}; see the "
+            "log); correct the row, or undo the edit"
         )
 
 
 def _record_edit(tx: Connection, edited: EditedRow) -> str | None:
-    row, found = _read_row(tx, edited), list[InvalidColumn]()
+    row, invalid = _read_row(tx, edited), list[InvalidColumn]()
     if row is not None:
-        found = list(find_invalid_columns(edited.table, row._asdict(), edited.before))
-        row = _update_row(tx, edited, row, {fault.column: fault.replacement for fault in found})
+        invalid = list(find_invalid_columns(edited.table, row._asdict(), edited.before))
+        row = _update_row(tx, edited, row, {each.column: each.replacement for each in invalid})
     before = None if edited.before is None else _previous_row(edited)
-    if found or _is_changed(before, row):
+    if invalid or _is_changed(before, row):
         RECORDERS[edited.table.name](tx, DirectEdit(before, row, edited.at, edited.cause))
-    return _describe_problem(tx, edited, row, found)
+    return _describe_problem(tx, edited, row, invalid)
 
 
-def _read_row(tx: Connection, edited: EditedRow) -> Row[Any] | None:
-    return tx.execute(
-        select(edited.table).where(_matches_key(edited)).with_for_update()
-    ).one_or_none()
+def _read_row(tx: Connection, edited: EditedRow) -> WatchedRow | None:
+    query = select(edited.table).where(_matches_key(edited)).with_for_update()
+    return fetch_first(tx, query, WatchedRow)
 
 
 def _update_row(
-    tx: Connection, edited: EditedRow, row: Row[Any], values: Mapping[str, Any]
-) -> Row[Any]:
-    """The row with `values`, at a revision above every one that screens may know of it."""
+    tx: Connection, edited: EditedRow, row: WatchedRow, values: Mapping[str, Any]
+) -> WatchedRow:
+    """Update the row to `values` and to a revision above all that open pages may know."""
     known = 0 if edited.before is None else int(edited.before["revision"])
     revision = max(row.revision, known) + 1
-    raised = (
-        update(edited.table).where(_matches_key(edited)).values({**values, "revision": revision})
+    statement = (
+        update(edited.table)
+        .where(_matches_key(edited))
+        .values({**values, "revision": revision})
+        .returning(edited.table)
     )
-    return tx.execute(raised.returning(edited.table)).one()
+    return fetch_one(tx, statement, WatchedRow)
 
 
 def _matches_key(edited: EditedRow) -> Any:  # noqa: ANN401 - SQLAlchemy's condition
@@ -125,17 +138,16 @@ def _matches_key(edited: EditedRow) -> Any:  # noqa: ANN401 - SQLAlchemy's condi
 
 
 def _previous_row(edited: EditedRow) -> SimpleNamespace:
-    """The row as it was; what could not have been is as in a new row."""
+    """Return the row before the edit, with defaults in place of invalid values."""
     before = dict(edited.before or {})
     before |= {
-        fault.column: fault.replacement
-        for fault in find_invalid_columns(edited.table, before, None)
+        each.column: each.replacement for each in find_invalid_columns(edited.table, before, None)
     }
     return SimpleNamespace(**before)
 
 
-def _is_changed(before: SimpleNamespace | None, after: Row[Any] | None) -> bool:
-    """Whether anything but the revision is another."""
+def _is_changed(before: SimpleNamespace | None, after: WatchedRow | None) -> bool:
+    """Whether anything but the revision differs."""
     if before is None or after is None:
         return (before is None) != (after is None)
     return any(
@@ -146,30 +158,30 @@ def _is_changed(before: SimpleNamespace | None, after: Row[Any] | None) -> bool:
 
 
 def _describe_problem(
-    tx: Connection, edited: EditedRow, row: Row[Any] | None, invalid: list[InvalidColumn]
+    tx: Connection, edited: EditedRow, row: WatchedRow | None, invalid: list[InvalidColumn]
 ) -> str | None:
-    """What an operator must know of a row that was edited."""
-    wrong = [
-        f"{each.column} {each.problem}; it is {_describe_replacement(each)}" for each in invalid
-    ]
+    """Return what an operator must know about an edited row, if anything."""
+    problems = [f"{each.column} {each.problem}; {_describe_replacement(each)}" for each in invalid]
     if (
         row is not None
-        and (place := _guild_id_of(row))
-        and guilds.read_guild_unfiltered(tx, place) is None
+        and (guild_id := _guild_id_of(row))
+        and guilds.read_guild_unfiltered(tx, guild_id) is None
     ):
-        wrong.append(f"there is no server {place} here, so nobody sees it")
-    if not wrong:
+        problems.append(f"there is no server {guild_id} here, so no one can see it")
+    if not problems:
         return None
-    return f"{edited.label}: {', '.join(wrong)}. Write a value that can be, or delete the row"
+    return f"{edited.label}: {', '.join(problems)}. Write a valid value, or delete the row"
 
 
 def _describe_replacement(invalid: InvalidColumn) -> str:
-    """What took the place of a value, for a line of the log: never somebody's address."""
-    return "as it was" if invalid.column == "email" else f"{invalid.replacement!r} instead"
+    """Describe the replacement for the log, which must never contain an email address."""
+    if invalid.column == "email":
+        return "it was replaced"
+    return f"it was replaced with {invalid.replacement!r}"
 
 
-def _guild_id_of(row: Row[Any]) -> str | None:
-    """The server a row belongs to, where it says so."""
-    told = row._asdict()
-    kind, _, id_ = str(told.get("workspace", "")).partition(":")
-    return told.get("guild") or (id_ if kind == "guild" else None)
+def _guild_id_of(row: WatchedRow) -> str | None:
+    """Return the id of the server a row belongs to, if it names one."""
+    columns = row._asdict()
+    kind, _, id_ = str(columns.get("workspace", "")).partition(":")
+    return columns.get("guild") or (id_ if kind == "guild" else None)

@@ -1,6 +1,7 @@
-"""The triggers that note edits by hand, for a database made from the tables (tests, mostly).
+"""Create the triggers that record direct edits, in a database created from the table definitions.
 
-A migrated database has them from the migrations; a contract test compares the two.
+These are mostly tests. A migrated database has the triggers from its migrations; a contract test
+compares the two.
 """
 
 from __future__ import annotations
@@ -70,9 +71,9 @@ $$""",
 
 
 def trigger_statements(table: Table, *, shared: bool) -> Iterator[str]:
-    """What makes the triggers of one table, on PostgreSQL (`shared`) or SQLite."""
+    """Yield the statements that create one table's triggers, on PostgreSQL (`shared`) or SQLite."""
     key = [column.name for column in table.primary_key]
-    words = {
+    parameters = {
         "table": table.name,
         "note": _INSERT_CHANGE,
         "now": _POSTGRES_NOW if shared else _SQLITE_NOW,
@@ -84,11 +85,11 @@ def trigger_statements(table: Table, *, shared: bool) -> Iterator[str]:
         "was": ", ".join(f"'{name}', was.{name}" for name in table.columns.keys()),  # noqa: SIM118
     }
     for statement in _POSTGRES if shared else _SQLITE:
-        yield statement.format(**words)
+        yield statement.format(**parameters)
 
 
 def create_triggers(_metadata: MetaData, tx: Connection, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own
-    """Make every trigger, after the tables."""
+    """Create every trigger; called after the tables were created."""
     for table in WATCHED_TABLES:
         for statement in trigger_statements(table, shared=is_postgresql(tx)):
             tx.exec_driver_sql(statement)

@@ -1,4 +1,4 @@
-"""What a value somebody wrote by hand must be, and what takes its place where it cannot be."""
+"""Validate values that were written directly in the database, and choose their replacements."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from typing import Any, get_args
 
 from sqlalchemy import Boolean, Column, Integer, Table
 
-from deskwire.accounts.people import parse_email, parse_name, parse_theme, parse_time_zone
+from deskwire.accounts.people import parse_email, parse_name
+from deskwire.accounts.preferences import parse_theme, parse_time_zone
 from deskwire.events.types.registry import AuthorKind, LineKind
 from deskwire.kit.errors import Invalid
-from deskwire.tickets.messages import describe_event
-from deskwire.tickets.state import Fact, TicketState, fold_facts, parse_tags
+from deskwire.tickets.state import Fact, TicketState, fold_facts
 from deskwire.tickets.statuses import STATUSES
+from deskwire.tickets.timeline_text import describe_event
+from deskwire.tickets.validation import parse_tags
 from deskwire.workspaces.guilds.permissions import ALL_PERMISSIONS, DiscordPermission
 from deskwire.workspaces.organizations import settings
 from deskwire.workspaces.organizations.organizations import VISIBILITIES
 from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, INTERNAL_ROLES
 
-MAX_TIMESTAMP = 253_402_300_799_999  # ms; the end of the year 9999, the last that can be shown
-MAX_BIGINT = 2**63 - 1  # what a BIGINT holds
+MAX_TIMESTAMP = (
+    253_402_300_799_999  # ms; the end of the year 9999, the latest that can be displayed
+)
+MAX_BIGINT = 2**63 - 1  # the largest BIGINT
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """What a column holds, beyond its type."""
+    """What a column must hold, beyond its type."""
 
     is_valid: Callable[[Any], bool]
-    requirement: str  # what it must be
+    requirement: str  # completes "COLUMN …"
     default: Any
 
 
@@ -39,12 +43,12 @@ def _is_workspace(value: str) -> bool:
 
 
 def _is_role_bits(value: str) -> bool:
-    found = _parse_json(value)
-    return isinstance(found, dict) and all(
+    bits = _parse_json(value)
+    return isinstance(bits, dict) and all(
         name in DiscordPermission.__members__
         and isinstance(each, list)
         and [type(part) for part in each] in ([int, bool], [int, int])
-        for name, each in found.items()
+        for name, each in bits.items()
     )
 
 
@@ -62,15 +66,15 @@ def _one_of(choices: tuple[str, ...], default: str | None) -> ColumnRule:
 
 
 def _is_parsed_unchanged(parse: Callable[[str], object]) -> Callable[[Any], bool]:
-    """Whether a value is as an action would have kept it."""
+    """Return a check that a value is the one an action would have stored."""
 
-    def holds(value: Any) -> bool:  # noqa: ANN401 - whatever somebody wrote
+    def is_valid(value: Any) -> bool:  # noqa: ANN401 - anything may have been written
         try:
             return bool(parse(value) == value)
         except Invalid:
             return False
 
-    return holds
+    return is_valid
 
 
 _PERMISSIONS_RULE = ColumnRule(
@@ -79,27 +83,29 @@ _PERMISSIONS_RULE = ColumnRule(
 _RULES: dict[tuple[str, str], ColumnRule] = {
     ("tickets", "status"): _one_of(STATUSES, "new"),
     ("tickets", "tags"): ColumnRule(
-        lambda value: parse_tags(value) is not None, "must be a JSON list of texts", "[]"
+        lambda value: parse_tags(value) is not None, "must be a JSON list of strings", "[]"
     ),
     ("tickets", "workspace"): ColumnRule(_is_workspace, "must be guild:ID", "guild:unknown"),
-    ("roles", "bits"): ColumnRule(_is_role_bits, "must be JSON like {}", "{}"),
+    ("roles", "bits"): ColumnRule(_is_role_bits, "must be a JSON object such as {}", "{}"),
     ("roles", "permissions"): _PERMISSIONS_RULE,
     ("guild_members", "permissions"): _PERMISSIONS_RULE,
     ("people", "name"): ColumnRule(
-        _is_parsed_unchanged(parse_name), "must be 1 to 80 ordinary characters on a line", "?"
+        _is_parsed_unchanged(parse_name), "must be 1 to 80 printable characters on one line", "?"
     ),
     ("people", "email"): ColumnRule(
-        _is_parsed_unchanged(parse_email), "must be an address in lower case, without spaces", None
+        _is_parsed_unchanged(parse_email),
+        "must be an email address in lower case, without spaces",
+        None,
     ),
     ("people", "theme"): ColumnRule(
         _is_parsed_unchanged(parse_theme), "must be light or dark", None
     ),
     ("people", "time_zone"): ColumnRule(
-        _is_parsed_unchanged(parse_time_zone), "must be a zone like Europe/Oslo", None
+        _is_parsed_unchanged(parse_time_zone), "must be a time zone such as Europe/Oslo", None
     ),
     ("categories", "name"): ColumnRule(
         _is_parsed_unchanged(settings.parse_organization_name),
-        "must be 2 to 80 ordinary characters on a line",
+        "must be 2 to 80 printable characters on one line",
         "??",
     ),
     ("organizations", "visibility"): _one_of(VISIBILITIES, "members"),
@@ -114,7 +120,7 @@ _RULES: dict[tuple[str, str], ColumnRule] = {
 
 @dataclass(frozen=True, slots=True)
 class InvalidColumn:
-    """A value that cannot be, and what takes its place."""
+    """A column with an invalid value, and the replacement."""
 
     column: str
     problem: str
@@ -124,17 +130,18 @@ class InvalidColumn:
 def find_invalid_columns(
     table: Table, row: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> Iterator[InvalidColumn]:
-    """What cannot be in `row`; it goes back to what it was `before`, or to what a new row has."""
-    found = False
+    """Yield each invalid column with a replacement: the previous value if valid, else a default."""
+    has_invalid = False
     for column in table.columns:
-        says = _find_problem(table, column, row[column.name])
-        if says is not None:
-            found = True
-            yield InvalidColumn(column.name, says, _replacement_for(table, column, before))
-    if not found and table.name == "messages" and not _is_renderable(row):
-        kept = before if before is not None and _is_valid_message(table, before) else _EMPTY_FACT
-        yield InvalidColumn("type", "is no fact that its `data` tells", kept["type"])
-        yield InvalidColumn("data", "does not tell what its `type` says", kept["data"])
+        problem = _find_problem(table, column, row[column.name])
+        if problem is not None:
+            has_invalid = True
+            yield InvalidColumn(column.name, problem, _replacement_for(table, column, before))
+    if not has_invalid and table.name == "messages" and not _is_renderable(row):
+        is_before_valid = before is not None and _is_valid_message(table, before)
+        valid = before if before is not None and is_before_valid else _EMPTY_FACT
+        yield InvalidColumn("type", "does not match the fields in `data`", valid["type"])
+        yield InvalidColumn("data", "does not match its `type`", valid["data"])
 
 
 _EMPTY_FACT = {"type": "ticket.edited", "data": "{}"}
@@ -147,7 +154,7 @@ def _is_valid_message(table: Table, row: Mapping[str, Any]) -> bool:
 
 
 def _is_renderable(row: Mapping[str, Any]) -> bool:
-    """Whether a message can be shown and, where it is a fact, folded."""
+    """Whether a message can be rendered and, if it is a fact, folded into a ticket's state."""
     data = json.loads(row["data"])
     if row["kind"] != "system":
         return isinstance(data.get("messageLength", 0), int)
@@ -159,10 +166,10 @@ def _is_renderable(row: Mapping[str, Any]) -> bool:
 
 
 def _is_valid_state(state: TicketState) -> bool:
-    words = (state.subject, state.opener, state.assignee, state.priority)
+    texts = (state.subject, state.opener, state.assignee, state.priority)
     times = (state.opened_at, state.closed_at, state.deleted_at)
     return (
-        all(word is None or isinstance(word, str) for word in (*words, *state.tags))
+        all(text is None or isinstance(text, str) for text in (*texts, *state.tags))
         and all(at is None or (type(at) is int and 0 <= at <= MAX_TIMESTAMP) for at in times)
         and state.status in STATUSES
     )
@@ -178,7 +185,7 @@ def _replacement_for(table: Table, column: Column[Any], before: Mapping[str, Any
 
 
 def _find_problem(table: Table, column: Column[Any], value: Any) -> str | None:  # noqa: ANN401
-    """What is wrong with a value, to be read after its column's name; None: nothing."""
+    """Return what is wrong with a value, as text to follow the column's name, or None."""
     if value is None:
         return None if column.nullable else "must not be NULL"
     if isinstance(column.type, Integer):

@@ -1,7 +1,7 @@
-"""Watching for edits by hand, for the life of the process.
+"""Watch for direct edits for the life of the process.
 
-PostgreSQL announces that there is a note. SQLite announces nothing: a connection of its own sees
-that another one has committed, mostly ours, and one short statement says whether there is a note.
+PostgreSQL announces a recorded change. SQLite announces nothing: a dedicated connection sees that
+another one has committed (mostly our own), and one short query says whether a change was recorded.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from deskwire.direct_edits.processor import record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 
-SQLITE_POLL_INTERVAL = 0.5  # s between two looks at an SQLite file: 40 us of one processor
-POSTGRES_POLL_INTERVAL = 5.0  # s; looked at again even if PostgreSQL announced nothing
-RETRY_DELAY = 5.0  # s until the next try where the database refused
+SQLITE_POLL_INTERVAL = 0.5  # s between polls of an SQLite file; each takes 40 µs of CPU time
+POSTGRES_POLL_INTERVAL = 5.0  # s; also polls, in case an announcement was lost
+RETRY_DELAY = 5.0  # s until the next try after the database failed
 
 logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Tells of edits by hand; `ring` says that there is one."""
+    """Run for the life of the process; `wake` says that there was a direct edit."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -32,18 +32,18 @@ class Watcher:
         self._data_version = 0
 
     def wake(self) -> None:
-        """Somebody has changed something by hand."""
+        """Look for direct edits now."""
         self._wake_event.set()
 
     async def run(self) -> None:
-        """Watch until cancelled; what was changed while nobody watched comes first."""
+        """Watch until cancelled, beginning with edits made while no process was running."""
         while True:
             try:
                 while await self._db.read(has_pending_changes):
                     await self._db.write(record_edits)
                 await self._wait()
             except OperationalError as error:
-                logger.error("edits by hand wait, the database refused: %s", error.orig)  # noqa: TRY400
+                logger.error("the database failed; direct edits wait: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(RETRY_DELAY)
 
     async def _wait(self) -> None:

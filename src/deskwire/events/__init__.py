@@ -1,5 +1,4 @@
-"""What can happen, who may hear it, and how it reaches them.
+"""Define events, who may hear them, and the log that keeps them.
 
-Read in this order: channels, catalogue, log, frames, window, seat, audience, questions, heart,
-hub, access, stream.
+Read in this order: channels, types, log, sequencer, bus, frames, access.
 """

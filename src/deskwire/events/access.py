@@ -1,7 +1,7 @@
-"""Access: who may hear what. The one place that asks, for pages and streams alike.
+"""Decide who may hear what, for pages and streams alike.
 
-Domains contribute selects of grants (person, channel, workspace, why); they are read together,
-in one statement, for as many people as are asked about.
+Domains contribute selects of grants (person, channel, workspace, reason). They are read together,
+in one statement, for any number of people.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from deskwire.events.channels import Channel, Grant, PersonId, user
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database, pad_in_list
 
-PeopleParameter = BindParameter[Any]  # stands for the ids of those who are asked about
+PeopleParameter = BindParameter[Any]  # bound to the ids of the people to read
 GrantSource = Callable[[PeopleParameter], Sequence[Select[Any]]]
 ReadSessions = Callable[[Connection, Collection[str]], dict[str, Millis]]
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody who looks, with everything they may hear at this moment."""
+    """A person, with everything they may hear at the moment it was read."""
 
     person: PersonId
     grants: tuple[Grant, ...]
@@ -35,44 +35,45 @@ class Viewer:
 
 
 class Access:
-    """Reads grants from the sources the domains offer."""
+    """Reads grants from the sources of the domains."""
 
     def __init__(self, sources: Sequence[GrantSource], read_sessions: ReadSessions) -> None:
-        wanted: PeopleParameter = bindparam("people", expanding=True)
-        # Built once: to build nine selects takes longer than to run them.
-        self._grants = union_all(*(each for source in sources for each in source(wanted)))
+        people: PeopleParameter = bindparam("people", expanding=True)
+        # Built once: building nine selects takes longer than running them.
+        self._grants = union_all(*(select for source in sources for select in source(people)))
         self._read_sessions = read_sessions
 
     def read_grants(
         self, tx: Connection, people: Collection[PersonId]
     ) -> dict[PersonId, list[Grant]]:
-        """Every grant of `people`, in one statement. Who may not hear their own channel (they are
-        deactivated) hears nothing, whatever else would let them."""
-        found: dict[PersonId, list[Grant]] = {person: [] for person in people}
-        if not found:
-            return found
+        """Return every grant of `people`, in one statement.
+
+        A person who may not hear their own channel (they are deactivated) has no grants at all.
+        """
+        grants: dict[PersonId, list[Grant]] = {person: [] for person in people}
+        if not grants:
+            return grants
         for row in tx.execute(self._grants, {"people": pad_in_list(people)}):
-            person, channel, workspace, why = tuple(row)
-            found[person].append(Grant(intern(channel), workspace, why))
+            person, channel, workspace, reason = tuple(row)
+            grants[person].append(Grant(intern(channel), workspace, reason))
         return {
-            person: held if _holds_own_channel(person, held) else []
-            for person, held in found.items()
+            person: own if _holds_own_channel(person, own) else [] for person, own in grants.items()
         }
 
     def read_viewer(self, tx: Connection, person: PersonId) -> Viewer:
-        """`person` as pages and searches see them."""
+        """Return `person` as the viewer of a page or a search."""
         return Viewer(person, tuple(self.read_grants(tx, [person])[person]))
 
     def read_authorization(
         self, tx: Connection, people: Collection[PersonId], sessions: Collection[str]
     ) -> Authorization:
-        """What the hub asks: grants and living sessions, from one snapshot."""
+        """Return the people's grants and the live sessions, from one snapshot."""
         return Authorization(self.read_grants(tx, people), self._read_sessions(tx, sessions))
 
     async def authorize(
         self, db: Database, people: Collection[PersonId], sessions: Collection[str]
     ) -> Authorization:
-        """`read_answer` over `db`."""
+        """Run `read_authorization` in a read transaction of `db`."""
         return await db.read(self.read_authorization, list(people), list(sessions))
 
 
@@ -83,7 +84,7 @@ def _holds_own_channel(person: PersonId, grants: Sequence[Grant]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What access says: the grants of each person, and until when each session lives."""
+    """The grants of each person, and the expiry of each live session."""
 
     grants: Mapping[PersonId, Collection[Grant]]
     sessions: Mapping[str, Millis]

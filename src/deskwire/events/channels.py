@@ -1,15 +1,16 @@
-"""Channels: who an event is for. A channel is as fine as the finest right (decision 0007).
+"""Name channels: who an event is for. Each is as narrow as a permission can be (decision 0007).
 
     user:PERSON            one person
     guild:ID               owner, any active role, any individual permission
     tickets:guild:ID       owner, or TICKET_VIEW_ALL
     ticket:TICKET          opener, participants, watchers of one ticket
     org:ID                 members of an organization
-    org:ID:G               who sees all of an organization's requests, in generation G of its mode
+    org:ID:G               those who see all of an organization's requests, in generation G of its
+                           visibility
     staff                  members of the internal organization
-    people                 those of them who may see everybody who has an account
+    people                 those of them who may see every account
 
-Names are interned: ten thousand seats in ten channels share ten strings.
+Names are interned: ten thousand streams on ten channels share ten strings.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ def all_requests(organization_id: str, generation: int) -> Channel:
 
 
 def person_of_channel(channel: Channel) -> PersonId | None:
-    """Whose channel it is, where it belongs to one person: its audience is known by its name."""
+    """Return the person a `user:` channel belongs to, or None for any other channel."""
     kind, _, person = channel.partition(":")
     return person if kind == "user" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A channel a viewer may hear, the workspace it belongs to (None: the person), and why."""
+    """A channel a viewer may hear, its workspace (None: a personal channel), and the reason."""
 
     channel: Channel
     workspace: Workspace | None
@@ -66,5 +67,5 @@ class Grant:
 
 
 def is_organization(workspace: Workspace) -> bool:
-    """Whether tickets there are requests: the workspace is an organization."""
+    """Whether the workspace is an organization, whose tickets are called requests."""
     return workspace.startswith("org:")

@@ -1,7 +1,7 @@
-"""A cursor: the place in the log a reader has reached, as text that is opaque to clients.
+"""Format and parse cursors: the position a reader of the log has reached, opaque to clients.
 
-`EPOCH-POSITION`. The epoch is the log's birth certificate: a restored backup gets a new one, so
-that a cursor from the lost future is recognised instead of skipping what was written since.
+A cursor reads `EPOCH-POSITION`. The epoch identifies the log: a restored backup gets a new one, so
+that a cursor from the lost part is recognised, instead of skipping what was written since.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _PATTERN = re.compile(r"^([0-9a-f]{8})-(0|[1-9][0-9]{0,17})$")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in one log."""
+    """A position in one log."""
 
     epoch: str
     position: int
@@ -24,6 +24,6 @@ class Cursor:
 
 
 def parse_cursor(text: str) -> Cursor | None:
-    """The cursor in `text`, or None where there is none (never an error: the stream resets)."""
+    """Return the cursor in `text`, or None. Never raises: the stream is then reset."""
     match = _PATTERN.fullmatch(text.strip())
     return Cursor(match[1], int(match[2])) if match else None

@@ -1,9 +1,9 @@
-"""The log: every event that happened, in the order it became visible, for good.
+"""Append events to the log and read them, in the order in which they became visible.
 
-Actions `append` in the transaction that changes their rows. Positions are dense and visible in
-order: SQLite's one writer numbers them, and a rolled-back transaction gives its numbers back. On
-PostgreSQL events wait in the `outbox` until `sequencer` has numbered them after the commit.
-An action never uses its position; who renders reads the position first and the rows after.
+Actions `append` in the transaction that changes their rows. Positions have no gaps and become
+visible in order: SQLite's single writer numbers them, and a rolled-back transaction returns its
+numbers. On PostgreSQL, events wait in the `outbox` until `sequencer` has numbered them after the
+commit. An action never uses its position; a page reads the position first and its rows afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
-    Row,
+    Select,
     Table,
     Text,
     and_,
@@ -44,20 +44,21 @@ from deskwire.events.redaction import WORKSPACE_REDACTED_PREFIX, RedactionRule, 
 from deskwire.events.types.registry import Event
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import BigId, execute_raw_sql, is_postgresql, metadata, on_commit
+from deskwire.kit.rows import fetch_all
 
-MAX_CLOCK_SKEW = 60_000  # ms two clocks of one desk may differ
+MAX_CLOCK_SKEW = 60_000  # ms by which the clocks of one installation may differ
 
 
 def _event_columns() -> list[Column[Any]]:
-    """The columns of an event, whether it has a position yet or not."""
+    """Return the columns that the log and the outbox share."""
     return [
         Column("type", Text, nullable=False),
         Column("at", BigInteger, nullable=False),  # ms; when it was appended
         Column("workspace", Text),
         Column("actor", Text, nullable=False),
-        Column("cause", Text),  # what brought it about, e.g. "delivery:ID"
+        Column("cause", Text),  # what led to it, e.g. "delivery:ID"
         Column("channels", Text, nullable=False),  # JSON list
-        Column("touches", Text, nullable=False),  # JSON list: channels whose audience may change
+        Column("touches", Text, nullable=False),  # JSON list: channels whose listeners may change
         Column("data", Text, nullable=False),  # JSON object on one line
     ]
 
@@ -75,7 +76,7 @@ log = Table(
         sqlite_where=text("workspace LIKE 'org:%'"),
         postgresql_where=text("workspace LIKE 'org:%'"),
     ),
-    sqlite_autoincrement=True,  # or trimming the log would hand out positions twice
+    sqlite_autoincrement=True,  # or positions are used again after trimming
 )
 
 outbox = Table(  # always empty on SQLite
@@ -96,9 +97,33 @@ log_state = Table(
 )
 
 
+class LogRow:
+    """A row of `log` (a view for `kit.rows`)."""
+
+    position: int
+    type: str
+    at: Millis
+    workspace: Workspace | None
+    actor: str
+    cause: str | None
+    channels: str
+    touches: str
+    data: str
+
+
+class WorkspaceEntryRow:
+    """The columns that `list_workspace_entries` reads of `log`."""
+
+    position: int
+    type: str
+    data: str
+    at: Millis
+    channels: str
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event in the log, with its frame of bytes made once for all who hear it."""
+    """One event in the log, with its frame encoded once for all streams."""
 
     position: int
     type: str
@@ -110,7 +135,7 @@ class Entry:
 
 
 class OutboxPending:
-    """Noted for the bus where events wait in the outbox: there is something to number."""
+    """Signals the bus, on commit, that the outbox holds events to number."""
 
 
 OUTBOX_PENDING = OutboxPending()
@@ -118,7 +143,7 @@ OUTBOX_PENDING = OutboxPending()
 
 @dataclass(frozen=True, slots=True)
 class CausedEvent:
-    """An event that something brought about; without a position while it waits in the outbox."""
+    """An event with a known cause; without a position while it waits in the outbox."""
 
     type: str
     channels: tuple[Channel, ...]
@@ -127,7 +152,7 @@ class CausedEvent:
 
 @dataclass(frozen=True, slots=True)
 class AppendedRow:
-    """A row just written, noted for the bus; its frame is made after the commit."""
+    """A row just written, passed to the bus on commit; its frame is encoded then."""
 
     position: int
     type: str
@@ -138,7 +163,7 @@ class AppendedRow:
     data: str
 
     def to_entry(self, epoch: str) -> Entry:
-        """This row as every reader of the log sees it."""
+        """Return the entry for this row."""
         frame = event_frame(Cursor(epoch, self.position), self.type, self.data, self.at)
         return Entry(
             self.position,
@@ -162,22 +187,22 @@ def append(
 ) -> None:
     """Add `event` to the log inside the transaction `tx`.
 
-    `channels`: who it is for. `touches`: channels whose listeners may gain or lose access by it
-    (a person's own channel where the person is known); their streams fall silent at this entry
-    until `access` has been asked again.
+    `channels` says who it is for. `access_changes` names channels whose listeners may gain or lose
+    access by it (a person's own channel where the person is known): their streams are suspended at
+    this entry until `access` has been asked again. `cause` is what led to it. `at` defaults to now.
     """
-    audience = tuple(intern(name) for name in dict.fromkeys(channels))
-    touched = tuple(intern(name) for name in dict.fromkeys(access_changes))
-    moment = now() if at is None else at
+    unique_channels = tuple(intern(name) for name in dict.fromkeys(channels))
+    unique_changes = tuple(intern(name) for name in dict.fromkeys(access_changes))
+    time = now() if at is None else at
     data = event.model_dump_json(by_alias=True, exclude_unset=True)
     row = {
         "type": event.type,
-        "at": moment,
+        "at": time,
         "workspace": event.workspace,
         "actor": event.actor,
         "cause": cause,
-        "channels": json.dumps(audience),
-        "touches": json.dumps(touched),
+        "channels": json.dumps(unique_channels),
+        "touches": json.dumps(unique_changes),
         "data": data,
     }
     if is_postgresql(tx):
@@ -186,11 +211,14 @@ def append(
         return
     position = execute_raw_sql(tx, _INSERT_LOG, tuple(row.values())).lastrowid
     on_commit(
-        tx, AppendedRow(position, event.type, audience, touched, event.workspace, moment, data)
+        tx,
+        AppendedRow(
+            position, event.type, unique_channels, unique_changes, event.workspace, time, data
+        ),
     )
 
 
-# Not built by SQLAlchemy, which costs twice what the database itself takes for it.
+# Written out: building it with SQLAlchemy costs twice what the database takes to run it.
 _INSERT_LOG = (
     "INSERT INTO log (type, at, workspace, actor, cause, channels, touches, data) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -199,12 +227,12 @@ _INSERT_OUTBOX = insert(outbox).inline()
 
 
 def read_epoch(tx: Connection) -> str:
-    """This log's epoch (8 hex digits)."""
+    """Return the log's epoch (8 hex digits)."""
     return str(tx.execute(select(log_state.c.epoch)).scalar_one())
 
 
 def begin_epoch(tx: Connection) -> str:
-    """Give the log a new epoch: at its birth, and when it is restored from a copy."""
+    """Give the log a new epoch: when it is created, and when it was restored from a backup."""
     epoch = secrets.token_hex(4)
     if tx.execute(log_state.update().values(epoch=epoch)).rowcount == 0:
         tx.execute(insert(log_state).values(id=1, epoch=epoch, floor=0))
@@ -219,97 +247,100 @@ def redact_entries(
     since: Millis,
     rule: RedactionRule = redact_message,
 ) -> None:
-    """Take what entries tell of a message, or by another `rule`, out of the log; they keep their
-    positions.
+    """Redact a message, or another target by another `rule`, in the log; positions are kept.
 
-    `workspace`: None for all. `since`: when it was written, the earliest anything can have told of
-    it. The windows of all processes do the same when they hear of it (`events/redaction.py`).
+    `workspace` is None for all workspaces. `since` is when the target was created: no older entry
+    can mention it. The buffers of all processes do the same when they receive the event that says
+    so (`events/redaction.py`).
     """
-    # This way round an event that is numbered meanwhile is found, there or here.
+    # In this order, an event that is numbered meanwhile is found in one of the two.
     for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
-        chosen = select(key, table.c.data).where(
+        query = select(key, table.c.data).where(
             table.c.at >= since - MAX_CLOCK_SKEW, table.c.data.contains(target_id, autoescape=True)
         )
         if workspace is not None:
-            chosen = chosen.where(table.c.workspace == workspace)
-        rows = tx.execute(chosen).all()
-        for place, data in rows:
-            if (kept := rule(data, target_id)) is not None:
-                tx.execute(table.update().where(key == place).values(data=kept))
+            query = query.where(table.c.workspace == workspace)
+        rows = tx.execute(query).all()
+        for row_key, data in rows:
+            if (redacted := rule(data, target_id)) is not None:
+                tx.execute(table.update().where(key == row_key).values(data=redacted))
 
 
 def redact_workspace(tx: Connection, workspace: Workspace) -> None:
-    """Send nobody any more what was told of a workspace's tickets, and forget it; the entries keep
-    their positions. As with `redact`, the windows follow."""
+    """Remove the channels and the data of all events of a workspace's tickets; positions are kept.
+
+    As with `redact_entries`, the buffers of all processes follow.
+    """
     for table in (outbox, log):
-        theirs = table.c.type.startswith(WORKSPACE_REDACTED_PREFIX, autoescape=True)
-        here = and_(table.c.workspace == workspace, theirs)
-        tx.execute(update(table).where(here).values(channels="[]", data='{"redacted":true}'))
+        is_ticket_event = table.c.type.startswith(WORKSPACE_REDACTED_PREFIX, autoescape=True)
+        condition = and_(table.c.workspace == workspace, is_ticket_event)
+        tx.execute(update(table).where(condition).values(channels="[]", data='{"redacted":true}'))
 
 
 def check_writable(tx: Connection) -> None:
-    """Write something and take it back: it fails where nothing can be written.
+    """Insert a row and delete it again. Raises OperationalError if the database is not writable.
 
-    An update that changes nothing would not do; SQLite writes no page for it.
+    An update that changes nothing would not suffice: SQLite writes no page for it.
     """
     tx.execute(insert(log_state).values(id=0, epoch="", floor=0))
     tx.execute(log_state.delete().where(log_state.c.id == 0))
 
 
 def read_head(tx: Connection) -> int:
-    """The position of the newest entry, 0 in an empty log."""
+    """Return the position of the newest entry; 0 in an empty log."""
     newest = tx.execute(select(func.max(log.c.position))).scalar_one()
     return int(newest or tx.execute(select(log_state.c.floor)).scalar_one())
 
 
 def read_after(tx: Connection, position: int, limit: int) -> list[Entry]:
-    """Up to `limit` entries after `position`, oldest first."""
-    rows = tx.execute(
-        select(log).where(log.c.position > position).order_by(log.c.position).limit(limit)
-    )
-    return _parse_entries_here(tx, rows)
+    """Return up to `limit` entries after `position`, oldest first."""
+    query = select(log).where(log.c.position > position).order_by(log.c.position).limit(limit)
+    return _read_entries(tx, query)
 
 
 def read_latest(tx: Connection, limit: int) -> list[Entry]:
-    """The newest `limit` entries, oldest first."""
+    """Return the newest `limit` entries, oldest first."""
     newest = select(log.c.position).order_by(log.c.position.desc()).limit(limit).subquery()
     first = select(func.min(newest.c.position)).scalar_subquery()
-    rows = tx.execute(select(log).where(log.c.position >= first).order_by(log.c.position))
-    return _parse_entries_here(tx, rows)
+    return _read_entries(tx, select(log).where(log.c.position >= first).order_by(log.c.position))
 
 
 def list_workspace_entries(
     tx: Connection, workspace: Workspace | None, channels: frozenset[Channel], limit: int
-) -> list[Any]:
-    """The newest entries (position, type, data, at) of a workspace, or of all organizations
-    (None), on channels in `heard`."""
-    rows = tx.execute(
+) -> list[WorkspaceEntryRow]:
+    """Return the newest entries on any of `channels`, newest first.
+
+    `workspace` is None for all organizations. A viewer who hears less than a tenth of the events
+    gets a shorter list than `limit`.
+    """
+    query = (
         select(log.c.position, log.c.type, log.c.data, log.c.at, log.c.channels)
         .where(_IS_ORGANIZATION if workspace is None else log.c.workspace == workspace)
-        .where(log.c.channels != "[]")  # a deleted organization's would leave room for nothing else
+        .where(log.c.channels != "[]")  # or the entries of deleted organizations fill the limit
         .order_by(log.c.position.desc())
-        .limit(limit * 10)  # rows; a viewer who hears less than a tenth sees a shorter list
+        .limit(limit * 10)  # rows
     )
+    rows = fetch_all(tx, query, WorkspaceEntryRow)
     visible = [row for row in rows if not channels.isdisjoint(json.loads(row.channels))]
     return visible[:limit]
 
 
-# Written out, not bound: only so the index over their entries alone is seen to fit.
+# A literal, not a bound parameter: otherwise the partial index is not used.
 _IS_ORGANIZATION: ColumnElement[bool] = log.c.workspace.like(literal_column("'org:%'"))
 
 
 def list_caused_events(tx: Connection, cause: str) -> list[CausedEvent]:
-    """The events that `cause` brought about, also those that have no position yet."""
+    """Return the events that `cause` led to, including those without a position yet."""
     rows = tx.execute(_EVENTS_OF_CAUSE, {"by": cause})
     return [CausedEvent(row.type, tuple(json.loads(row.channels)), row.position) for row in rows]
 
 
 def has_caused_events(tx: Connection, cause: str) -> bool:
-    """Whether `cause` has brought about anything yet."""
+    """Whether `cause` has led to any event."""
     return tx.execute(_EVENTS_OF_CAUSE, {"by": cause}).first() is not None
 
 
-# One statement, so that an event on its way from one to the other is seen in exactly one.
+# One statement, so that an event moving from the outbox to the log is seen in exactly one.
 _EVENTS_OF_CAUSE = union_all(
     select(log.c.position, log.c.type, log.c.channels).where(log.c.cause == bindparam("by")),
     select(null(), outbox.c.type, outbox.c.channels).where(outbox.c.cause == bindparam("by")),
@@ -317,17 +348,17 @@ _EVENTS_OF_CAUSE = union_all(
 
 
 def count_outbox(tx: Connection) -> int:
-    """How many events have no position yet."""
+    """Return the number of events without a position."""
     return int(tx.execute(select(func.count()).select_from(outbox)).scalar_one())
 
 
 def read_buffer(tx: Connection, limit: int) -> tuple[list[Entry], int]:
-    """The newest `limit` entries and the head, of one moment."""
+    """Return the newest `limit` entries and the head, from one snapshot."""
     return read_latest(tx, limit), read_head(tx)
 
 
-def parse_entries(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
-    """Rows of the log as entries, in the order they come."""
+def parse_entries(epoch: str, rows: Iterable[LogRow]) -> list[Entry]:
+    """Return rows of the log as entries, in the given order."""
     return [
         AppendedRow(
             row.position,
@@ -342,5 +373,5 @@ def parse_entries(epoch: str, rows: Iterable[Row[Any]]) -> list[Entry]:
     ]
 
 
-def _parse_entries_here(tx: Connection, rows: Iterable[Row[Any]]) -> list[Entry]:
-    return parse_entries(read_epoch(tx), rows)
+def _read_entries(tx: Connection, query: Select[Any]) -> list[Entry]:
+    return parse_entries(read_epoch(tx), fetch_all(tx, query, LogRow))

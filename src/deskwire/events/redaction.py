@@ -1,7 +1,8 @@
-"""Redaction: an entry that held what was edited or deleted keeps its place and loses the text, and
-one that names whoever deleted their account names a former member.
+"""Redact entries of the log when a message, file, account or organization is edited or deleted.
 
-What a whole organization held loses its channels too: nobody is left whom it may be sent to.
+An entry keeps its position and loses the text; one that names the owner of a deleted account names
+a former member instead. The entries of a deleted organization lose their channels too, so that
+they are sent to no one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from typing import Any, NamedTuple
 
 from deskwire.kit.i18n import N_, gettext
 
-RedactionRule = Callable[
-    [str, str], str | None
-]  # (data, id) → data without it; None: it tells nothing
-FORMER_MEMBER = N_("Former member")  # who has left for good
-# The fields that hold an id, and those beside them that hold its name.
+RedactionRule = Callable[[str, str], str | None]  # (data, id) → redacted data; None: unchanged
+FORMER_MEMBER = N_("Former member")  # stands for the owner of a deleted account
+# The fields that hold a person's id, with the field beside each that holds the name.
 NAME_FIELDS = {
     "id": "name",
     "person": "name",
@@ -28,67 +27,66 @@ NAME_FIELDS = {
 
 
 def redact_message(data: str, message_id: str) -> str | None:
-    """The data of an entry without what it tells of a message; None where it tells nothing of it.
+    """Return an entry's data without the content of a message, or None if it has none.
 
-    Its line, the text and the names of its files go; that there was a message stays, as
-    `"redacted": true`.
+    The line, the text and the names of the message's files are removed; `"redacted": true` remains.
     """
     if message_id not in data:
         return None
-    told = json.loads(data)
-    line, file = told.get("line"), told.get("file")
-    is_its_file = isinstance(file, dict) and told.get("message") == message_id
-    is_of_it = told.get("messageId") == message_id or (line or {}).get("id") == message_id
-    if not (is_of_it or is_its_file) or told.get("redacted"):
+    fields = json.loads(data)
+    line, file = fields.get("line"), fields.get("file")
+    is_its_file = isinstance(file, dict) and fields.get("message") == message_id
+    is_of_it = fields.get("messageId") == message_id or (line or {}).get("id") == message_id
+    if not (is_of_it or is_its_file) or fields.get("redacted"):
         return None
     if is_its_file:
-        told["file"] = {**file, "name": ""}
+        fields["file"] = {**file, "name": ""}
     for field in ("line", "content", "mentions"):
-        told.pop(field, None)
-    told["redacted"] = True
-    return _to_json(told)
+        fields.pop(field, None)
+    fields["redacted"] = True
+    return _to_json(fields)
 
 
 def redact_file(data: str, file_id: str) -> str | None:
-    """The data of an entry without what it tells of a file; None where it tells nothing of it.
+    """Return an entry's data without a file, or None if it does not mention the file.
 
-    The message it came with stays, without it.
+    The message that the file was sent with remains.
     """
     if file_id not in data:
         return None
-    told = json.loads(data)
-    line, added = told.get("line") or {}, told.get("file")
-    sent = line.get("files") or []
-    kept = [each for each in sent if each["id"] != file_id]
+    fields = json.loads(data)
+    line, added = fields.get("line") or {}, fields.get("file")
+    files = line.get("files") or []
+    remaining = [file for file in files if file["id"] != file_id]
     is_added = isinstance(added, dict) and added.get("id") == file_id and added["name"] != ""
-    if not is_added and len(kept) == len(sent):
+    if not is_added and len(remaining) == len(files):
         return None
     if is_added:
-        told["file"] = {**added, "name": ""}
-    if len(kept) < len(sent):
-        told["line"] = {**line, "files": kept}
-    return _to_json(told)
+        fields["file"] = {**added, "name": ""}
+    if len(remaining) < len(files):
+        fields["line"] = {**line, "files": remaining}
+    return _to_json(fields)
 
 
 def anonymize_person(data: str, person_id: str) -> str | None:
-    """The data of an entry that calls somebody a former member; None where it does so already.
+    """Return an entry's data that names a person as a former member, or None if none names them.
 
-    What people wrote stays as they wrote it.
+    Text written by people is not changed.
     """
     if person_id not in data:
         return None
-    told, former = json.loads(data), gettext(FORMER_MEMBER)
-    names = {name for name in _rename_person(told, person_id, former) if name != former}
-    line = told.get("line") or {}
+    fields, former = json.loads(data), gettext(FORMER_MEMBER)
+    names = {name for name in _rename_person(fields, person_id, former) if name != former}
+    line = fields.get("line") or {}
     if line.get("kind") == "system":
         for name in filter(None, names):
-            whole = rf"(?<!\w){re.escape(escape(name))}(?!\w)"
-            line["html"] = re.sub(whole, lambda _: escape(former), line["html"])
-    return _to_json(told) if names else None
+            pattern = rf"(?<!\w){re.escape(escape(name))}(?!\w)"
+            line["html"] = re.sub(pattern, lambda _: escape(former), line["html"])
+    return _to_json(fields) if names else None
 
 
 def _rename_person(node: object, person: str, name: str) -> Iterator[str]:
-    """Give somebody another name wherever `part` names them; the names they had there."""
+    """Replace a person's name wherever `node` has it; yield the names that were replaced."""
     if isinstance(node, list):
         for each in node:
             yield from _rename_person(each, person, name)
@@ -99,15 +97,15 @@ def _rename_person(node: object, person: str, name: str) -> Iterator[str]:
 
 
 def _rename_person_in(node: dict[str, Any], person: str, name: str) -> Iterator[str]:
-    for id_, named in NAME_FIELDS.items():
-        if node.get(id_) == person and isinstance(node.get(named), str):
-            yield node[named]
-            node[named] = name
+    for id_field, name_field in NAME_FIELDS.items():
+        if node.get(id_field) == person and isinstance(node.get(name_field), str):
+            yield node[name_field]
+            node[name_field] = name
             node.pop("picture", None)
 
 
 class Redaction(NamedTuple):
-    """What an event asks for where it has a field: that names what goes; how it is taken out."""
+    """How an event redacts older entries: its field with the target's id, and the rule."""
 
     field: str
     rule: RedactionRule
@@ -121,10 +119,8 @@ REDACTIONS: Mapping[str, Redaction] = {
 }
 
 
-WORKSPACE_REDACTING_TYPES = frozenset(
-    {"organization.deleted"}
-)  # types that ask for more than that: of the
-WORKSPACE_REDACTED_PREFIX = "ticket."  # entries of a deleted workspace that are never sent
+WORKSPACE_REDACTING_TYPES = frozenset({"organization.deleted"})  # redact a whole workspace:
+WORKSPACE_REDACTED_PREFIX = "ticket."  # its events of these types are never sent again
 
 
 def _to_json(value: object) -> str:

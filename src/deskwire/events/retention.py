@@ -1,6 +1,6 @@
-"""Trimming: the oldest entries of the log go, from its beginning on, so that it never has a hole.
+"""Trim the oldest entries of the log, from its beginning, so that it never has a gap.
 
-Their positions are never given again, also where the whole log has gone: `floor` remembers them.
+Their positions are never used again, even if the whole log was trimmed: `floor` records them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from deskwire.kit.clock import Millis
 
 
 def trim_log(tx: Connection, before: Millis, limit: int) -> int:
-    """Delete up to `at_most` of the oldest entries that were appended before a moment; how many.
+    """Delete up to `limit` of the oldest entries, if appended before a time; return their number.
 
-    One that is younger ends it, whatever lies behind it: a clock that once stood
-    wrong may keep entries for too long, and never deletes one too early.
+    The first younger entry ends the trimming, whatever follows it: a clock that was wrong for a
+    while may keep entries for too long, but never deletes one too early.
     """
     oldest = select(log.c.position, log.c.at).order_by(log.c.position).limit(limit)
     old = list(takewhile(lambda entry: entry.at < before, tx.execute(oldest)))
@@ -30,5 +30,5 @@ def trim_log(tx: Connection, before: Millis, limit: int) -> int:
 
 
 def read_floor(tx: Connection) -> int:
-    """Entries at or before it were trimmed."""
+    """Return the position at or before which entries were trimmed."""
     return int(tx.execute(select(log_state.c.floor)).scalar_one())

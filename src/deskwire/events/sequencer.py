@@ -1,45 +1,48 @@
-"""The sequencer gives events that wait in the outbox their positions in the log (decision 0021).
+"""Give the events in the outbox their positions in the log (decision 0021).
 
-Whoever has committed numbers whatever is committed, one process at a time. There is no leader: if
-a process dies before it has numbered, the next one does it. Readers only ever see a prefix of the
-log, because a position is visible before the lock that guards the next one is let go.
+After its own commit, a process numbers all committed events, one process at a time. There is no
+leader: if a process dies before numbering, the next one does it. Readers only ever see a prefix of
+the log, because a position is visible before the lock that guards the next one is released.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import Connection, text
 
-from deskwire.events.log import Entry, parse_entries, read_epoch, read_head
+from deskwire.events.log import Entry, LogRow, parse_entries, read_epoch, read_head
 from deskwire.kit.db import acquire_advisory_lock
 
-HEAD_TOPIC = "deskwire_log"  # where PostgreSQL announces the head
-BATCH_SIZE = 1000  # events in one transaction; its rows are held in memory
+HEAD_TOPIC = "deskwire_log"  # channel on which PostgreSQL announces the head
+BATCH_SIZE = 1000  # events per transaction; its rows are held in memory
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedBatch:
-    """What one call has put into the log, in order, and where the log ends now."""
+    """The entries that one call appended to the log, in order, and the log's new head."""
 
     entries: list[Entry]
     head: int
 
 
 def number_outbox(tx: Connection) -> NumberedBatch:
-    """Move up to AT_ONCE committed events from the outbox to the log, and announce the head.
+    """Move up to BATCH_SIZE committed events from the outbox to the log, and announce the head.
 
-    `tx` must be READ COMMITTED and of its own: under one snapshot the second statement would not
-    see what others numbered while the first one waited, and would give a position twice.
+    `tx` must be READ COMMITTED and used for nothing else: in a single snapshot the second statement
+    would not see what others numbered while the first one waited, and would use a position twice.
     """
     acquire_advisory_lock(tx, "log")
-    rows = tx.execute(_MOVE_TO_LOG, {"at_once": BATCH_SIZE, "channel": HEAD_TOPIC}).all()
+    moved = tx.execute(_MOVE_TO_LOG, {"at_once": BATCH_SIZE, "channel": HEAD_TOPIC}).all()
+    rows = cast("Sequence[LogRow]", moved)
     if not rows:
         return NumberedBatch([], read_head(tx))
     return NumberedBatch(parse_entries(read_epoch(tx), rows), rows[-1].position)
 
 
-# Ids are given in the order of row locks, so events of one object keep their order.
+# Ids are assigned in the order of row locks, so events of one object keep their order.
 _MOVE_TO_LOG = text("""
 WITH moved AS (
     DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT :at_once) RETURNING *
@@ -51,8 +54,8 @@ WITH moved AS (
            type, at, workspace, actor, cause, channels, touches, data
     FROM moved, head
     RETURNING *
-), told AS (
+), announced AS (
     SELECT pg_notify(:channel, max(position)::text) FROM numbered HAVING count(*) > 0
 )
-SELECT numbered.* FROM numbered, told ORDER BY position
+SELECT numbered.* FROM numbered, announced ORDER BY position
 """)

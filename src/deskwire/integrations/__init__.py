@@ -1,1 +1,1 @@
-"""Other systems, each in a folder that is complete: signature, payloads, translation, client."""
+"""Connect other systems; each has a complete folder: signature, payloads, translation, sender."""

@@ -1,1 +1,1 @@
-"""Tools that know nothing of support desks: errors, clock, ids, database, logging."""
+"""Provide general tools that know nothing about support desks, from clock to database."""

@@ -1,4 +1,4 @@
-"""Together: what is asked for at the same moment by many becomes one question."""
+"""Batch concurrent lookups into one query (the DataLoader pattern)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
-MAX_BATCH_SIZE = 500  # keys in one question; as many parameters as any database takes
+MAX_BATCH_SIZE = 500  # keys per query; within the parameter limit of every supported database
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class BatchLoader(Generic[K, V]):
-    """Asks at once when nobody is asking; those who come meanwhile make up the next question."""
+    """Load values by key with `load_batch`, one batch at a time.
+
+    If no batch is running, a lookup starts one right away. Keys requested while a batch runs form
+    the next batch.
+    """
 
     def __init__(self, load_batch: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
         self._load_batch = load_batch
@@ -21,13 +25,17 @@ class BatchLoader(Generic[K, V]):
         self._task: asyncio.Task[None] | None = None
 
     async def load(self, key: K) -> V | None:
-        """The answer for `key`, None where there is none; raises what the question raised."""
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+        """Return the value for `key`, or None if there is none.
+
+        Raises what `load_batch` raised.
+        """
+        future = self._waiting.get(key)
+        if future is None:
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._task is None:
             self._task = asyncio.create_task(self._load_waiting())
-        return await asyncio.shield(answer)  # who goes away must not take it from the others
+        # Other callers share the future: cancelling one of them must not cancel it.
+        return await asyncio.shield(future)
 
     async def _load_waiting(self) -> None:
         try:
@@ -41,11 +49,11 @@ class BatchLoader(Generic[K, V]):
 
     async def _load_and_resolve(self, batch: Mapping[K, asyncio.Future[V | None]]) -> None:
         try:
-            found = await self._load_batch(batch.keys())
+            values = await self._load_batch(batch.keys())
         except Exception as error:
-            for answer in batch.values():
-                answer.set_exception(error)
-                answer.exception()  # looked at: those who asked may all have gone
+            for future in batch.values():
+                future.set_exception(error)
+                future.exception()  # mark as retrieved: every caller may have been cancelled
         else:
-            for key, answer in batch.items():
-                answer.set_result(found.get(key))
+            for key, future in batch.items():
+                future.set_result(values.get(key))

@@ -1,4 +1,4 @@
-"""The time, as everything here keeps it: whole milliseconds since 1970, UTC."""
+"""Read and format the time, which is stored everywhere as whole milliseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DAY: Millis = 24 * HOUR
 
 
 def now() -> Millis:
-    """The wall clock, in milliseconds since 1970 UTC."""
+    """Return the wall-clock time in milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 
 def format_iso(at: Millis) -> str:
-    """`at` as ISO 8601 in UTC with milliseconds, e.g. `2026-11-22T10:00:00.000Z`."""
+    """Format `at` as ISO 8601 in UTC with milliseconds, e.g. `2026-11-22T10:00:00.000Z`."""
     seconds, millis = divmod(at, 1000)
     return f"{_format_iso_second(seconds)}.{millis:03}Z"
 
 
-@lru_cache(4)  # every line of a busy log and every answer of the door asks for the same second
+@lru_cache(4)  # seconds; log lines and webhook responses of the same second share one entry
 def _format_iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")

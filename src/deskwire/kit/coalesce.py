@@ -1,4 +1,4 @@
-"""A pace: what is asked for very often is done at once, and after that only every so often."""
+"""Coalesce frequent calls into one right away and at most one per interval after that."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class Coalescer:
-    """Does `act` at once, then again whenever `gap` s are over in which it was asked for.
+    """Run `callback` at most once per `interval` seconds, on the leading and the trailing edge.
 
-    `later`: how something is done after so many seconds; the loop's own by default.
+    `call_later(seconds, function)` schedules the trailing call; by default the event loop's own.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Coalescer:
         self._is_pending = False
 
     def schedule(self) -> None:
-        """Have it done. Called on the event loop; the last one to ask is never left out."""
+        """Request a call. Must be called on the event loop; the last request is never dropped."""
         if self._is_waiting:
             self._is_pending = True
             return

@@ -1,4 +1,4 @@
-"""Which engine a database's URL names: SQLite, or PostgreSQL with a driver that is optional."""
+"""Connect to SQLite or PostgreSQL, whose driver is optional, depending on the URL."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ INSTALL_COMMAND = "pip install 'deskwire[postgres]'"
 
 
 def connect_database(url: str) -> Database:
-    """The database `url` names; nothing is read or written yet. Raises Invalid with a sentence."""
+    """Return the database at `url`. Nothing is connected, read or written yet.
+
+    Raises Invalid if the URL is malformed or the PostgreSQL driver is not installed.
+    """
     if url.startswith(URL_PREFIX):
         return SQLite(url)
     try:
         from deskwire.kit.postgres import Postgres
     except ImportError:
         raise Invalid(
-            f"DATABASE_URL names PostgreSQL, whose driver is not installed: {INSTALL_COMMAND}"
+            f"DATABASE_URL is a PostgreSQL URL, but the driver is not installed: {INSTALL_COMMAND}"
         ) from None
     return Postgres(url)

@@ -1,12 +1,13 @@
-"""The database: transactions of plain functions, in threads, and what is handed on after a commit.
+"""Run transactions as plain functions in threads, and pass on their signals after the commit.
 
-Work is a plain function over a `Connection`, run off the event loop: a whole transaction costs
-one hop, not one per statement (decision 0002). What a transaction `note`s is handed to the
-subscriber after its commit, and is forgotten if it rolls back. `sqlite` and `postgres` are the
-two engines; `databases` chooses by the URL.
+A transaction is a plain function over a `Connection` that runs off the event loop, so that it
+costs one hop to a thread and not one per statement (decision 0002). The commit listener receives
+the signals that a transaction registered with `on_commit`; a rollback drops them. `sqlite` and
+`postgres` are the two engines; `connect` chooses by the URL.
 
-Statements on an event's road are built once, at import, with named parameters: building one and
-finding it in SQLAlchemy's cache costs four times what running it does (docs/performance.md).
+Statements on the path of every event are built once, at import, with named parameters: building
+one and finding it in SQLAlchemy's cache costs four times as much as running it
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from sqlalchemy import (
 
 from deskwire.kit.timing import TimedThreadPool
 
-READER_THREADS = 4  # threads; reads are short, more only fight for the interpreter
-POOL_TIMEOUT = 30  # s; work that cannot start in this time is an error, not a hang
+READER_THREADS = 4  # threads; reads are short, and more threads only compete for the GIL
+POOL_TIMEOUT = 30  # s; work that gets no connection in this time fails instead of hanging
 
 metadata = MetaData(
     naming_convention={
@@ -52,109 +53,115 @@ CommitListener = Callable[[Sequence[Any]], None]
 
 
 def on_commit(tx: Connection, signal: object) -> None:
-    """Hand `thing` to the database's subscriber once this transaction has committed."""
-    tx.info.setdefault("noted", []).append(signal)
+    """Pass `signal` to the database's commit listener once this transaction has committed."""
+    tx.info.setdefault(_SIGNALS_KEY, []).append(signal)
+
+
+_SIGNALS_KEY = "on_commit"  # in `Connection.info`
 
 
 @contextmanager
 def savepoint(tx: Connection) -> Iterator[None]:
-    """A part of a transaction; if it raises, it alone is undone, with what it noted."""
-    noted = tx.info.setdefault("noted", [])
-    before = len(noted)
-    driver: Any = tx.connection.driver_connection  # both drivers have `execute`; it is quicker
-    driver.execute("SAVEPOINT part")
+    """Run the block in a savepoint.
+
+    On an exception, roll back to it, drop the signals registered inside, and re-raise.
+    """
+    signals = tx.info.setdefault(_SIGNALS_KEY, [])
+    count_before = len(signals)
+    driver: Any = tx.connection.driver_connection  # both drivers have `execute`, which is faster
+    driver.execute("SAVEPOINT deskwire")
     try:
         yield
     except BaseException:
-        del noted[before:]  # or readers would hear of what never happened
+        del signals[count_before:]  # or listeners would receive what never happened
         if not _is_rolled_back(driver):
-            driver.execute("ROLLBACK TO SAVEPOINT part")
+            driver.execute("ROLLBACK TO SAVEPOINT deskwire")
         raise
     finally:
         if not _is_rolled_back(driver):
-            driver.execute("RELEASE SAVEPOINT part")
+            driver.execute("RELEASE SAVEPOINT deskwire")
 
 
 def _is_rolled_back(driver: object) -> bool:
-    """Whether the error has ended the transaction already, savepoints and all.
+    """Whether the error has already rolled back the whole transaction, savepoints included.
 
-    SQLite does that where the disk is full. To be told then that there is no such savepoint would
-    hide the cause, and what is written next would be in no transaction at all.
+    SQLite does so when the disk is full. Its complaint about a missing savepoint would then hide
+    the cause, and later statements would run in autocommit.
     """
     return not getattr(driver, "in_transaction", True)
 
 
 def is_postgresql(tx: Connection) -> bool:
-    """Whether others write to this database at the same time: PostgreSQL, not SQLite."""
+    """Whether the engine is PostgreSQL, where other connections write at the same time."""
     return tx.dialect.name == "postgresql"
 
 
 @dataclass(frozen=True, slots=True)
 class WakeSignal:
-    """A bell that a transaction rang, as SQLite's subscriber is handed it."""
+    """A wake-up for a topic, as the commit listener of an SQLite database receives it."""
 
     topic: str
 
 
 def wake(tx: Connection, topic: str) -> None:
-    """Have every serving process told, once this transaction has committed, that `bell` rang."""
+    """Wake the subscribers of `topic` in every serving process once this transaction commits."""
     if is_postgresql(tx):
-        tx.execute(_NOTIFY, {"bell": topic})  # twice in one transaction is once
+        tx.execute(_NOTIFY, {"topic": topic})  # PostgreSQL merges repeats within a transaction
     else:
         on_commit(tx, WakeSignal(topic))
 
 
-_NOTIFY = text("SELECT pg_notify(:bell, '')")
+_NOTIFY = text("SELECT pg_notify(:topic, '')")
 
 
 def acquire_advisory_lock(tx: Connection, *names: str) -> None:
-    """Until this transaction ends, nobody else gets past a `lock` of one of these names.
+    """Lock `names`, in the order given, until this transaction ends.
 
-    For what no row stands for yet: one that is made if it is missing, or a count that must not
-    be passed. SQLite's one writer needs none. Several are taken in the order given.
+    For what no row stands for yet: get-or-create, or a count with an upper limit. SQLite has a
+    single writer and needs no locks.
     """
     if is_postgresql(tx):
         for name in names:
             tx.execute(_ADVISORY_LOCK, {"name": name})
 
 
-# A statement of its own: one that went on to read would see what was there before it waited.
+# A separate statement: one that also read would use a snapshot from before it got the lock.
 _ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 def execute_raw_sql(tx: Connection, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
-    """Run a statement straight in the driver; every `?` in it stands for a value."""
+    """Run a statement directly in the driver; each `?` is a placeholder for one of `values`."""
     return tx.exec_driver_sql(
         statement.replace("?", "%s") if is_postgresql(tx) else statement, values
     )
 
 
 def register_ddl(dialect: str, statements: Sequence[str]) -> None:
-    """Triggers and indexes of one engine that no `Table` can say: made after all tables."""
+    """Register DDL of one dialect that `Table` cannot express; it runs after all CREATE TABLEs."""
 
-    def make(_: MetaData, tx: Connection, **__: object) -> None:
+    def execute_ddl(_: MetaData, tx: Connection, **__: object) -> None:
         if tx.dialect.name == dialect:
             for statement in statements:
                 tx.exec_driver_sql(statement)
 
-    event.listen(metadata, "after_create", make)
+    event.listen(metadata, "after_create", execute_ddl)
 
 
 def pad_in_list(values: Iterable[T]) -> list[T]:
-    """`values` for an IN, the last one repeated until there are 1, 2, 4, 8 … of them.
+    """Pad `values` for an IN list to the next power of two by repeating the last one.
 
-    Each length is a statement of its own, which every connection keeps prepared: asked for 1 to 64
-    people at a time, those were megabytes.
+    Every length is a separate statement that each connection keeps prepared: for 1 to 64 people
+    at a time, they took megabytes.
     """
-    found = list(values)
-    return found + found[-1:] * ((1 << (len(found) - 1).bit_length()) - len(found))
+    padded = list(values)
+    return padded + padded[-1:] * ((1 << (len(padded) - 1).bit_length()) - len(padded))
 
 
 class Database:
-    """What the rest knows of a database. `write` and `read` run work in its threads."""
+    """A database whose `write` and `read` run transactions in its own threads."""
 
     def __init__(self, name: str, writer: Engine, reader: Engine, *, writers: int) -> None:
-        self.name = name  # for people: never holds a password
+        self.name = name  # for logs and messages; never contains a password
         self._writer, self._reader = writer, reader
         self._write_threads = TimedThreadPool(writers, name="db-writer")
         self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader")
@@ -162,26 +169,27 @@ class Database:
 
     @property
     def thread_pools(self) -> dict[str, TimedThreadPool]:
-        """Those that write and those that read, for whoever asks how long that takes."""
+        """The thread pools by kind, `write` and `read`, for metrics."""
         return {"write": self._write_threads, "read": self._read_threads}
 
     def set_commit_listener(self, listener: CommitListener) -> None:
-        """Call `subscriber` in the writer's thread with what each committed transaction noted."""
+        """Call `listener` in the writer thread with the signals of each committed transaction."""
         self._commit_listener = listener
 
     async def write(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(tx, …)` in a transaction of its own; committed when this returns."""
+        """Run `function(tx, …)` in a transaction and return its result once it has committed."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._write_threads, lambda: self.write_sync(function, *args, **kwargs)
         )
 
     async def write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
-        """Run one statement in a transaction of its own, straight in the driver; committed when
-        this returns. Every `?` stands for a value. Half the price of `write`, for where very many
-        arrive (docs/performance.md).
+        """Run one statement in its own transaction, directly in the driver, and commit it.
+
+        Each `?` is a placeholder for one of `values`. Costs half as much as `write`, for statements
+        that run very often (docs/performance.md). Passes no signals to the commit listener.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._write_threads, self._write_raw_sql, statement, values)
@@ -189,7 +197,7 @@ class Database:
     async def read(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run `work(tx, …)` over one consistent snapshot; it cannot write."""
+        """Run `function(tx, …)` over one consistent snapshot, read-only, and return its result."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._read_threads, lambda: self.read_sync(function, *args, **kwargs)
@@ -198,29 +206,29 @@ class Database:
     def write_sync(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """`write` in the calling thread (the shell's commands, and the writers' own threads)."""
+        """Run `write` in the calling thread (for the command line, and for the writer threads)."""
         with self._writer.connect() as tx:
-            tx.info.pop("noted", None)
+            tx.info.pop(_SIGNALS_KEY, None)
             with tx.begin():
                 result = function(tx, *args, **kwargs)
-            noted = tx.info.pop("noted", [])
-            if noted and self._commit_listener is not None:
-                self._commit_listener(noted)
+            signals = tx.info.pop(_SIGNALS_KEY, [])
+            if signals and self._commit_listener is not None:
+                self._commit_listener(signals)
         return result
 
     def read_sync(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """`read` in the calling thread."""
+        """Run `read` in the calling thread."""
         with self._reader.connect() as tx, tx.begin():
             return function(tx, *args, **kwargs)
 
     def close(self) -> None:
-        """Wait for what runs, then let go of every connection."""
+        """Wait for running transactions, then close every connection."""
         self._write_threads.shutdown(wait=True)
         self._read_threads.shutdown(wait=True)
         self._reader.dispose()
-        self._writer.dispose()  # last: the last connection to an SQLite file checkpoints its WAL
+        self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         raise NotImplementedError

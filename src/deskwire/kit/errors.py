@@ -1,28 +1,28 @@
-"""What can go wrong, as kinds a caller can act on.
+"""Define the errors a caller can act on.
 
     Refusal
-    ├── Invalid        the input cannot be accepted as it is
-    ├── Unauthenticated  nobody is signed in
-    ├── Forbidden      known, but not allowed
-    ├── NotFound       does not exist, or not for you (the two are never told apart)
-    ├── Conflict       contradicts what is already there
-    ├── TooMany        allowed later
-    ├── TooLarge       more bytes than are taken
-    └── Upstream       another system failed
+    ├── Invalid          the input cannot be accepted as it is
+    ├── Unauthenticated  no one is signed in
+    ├── Forbidden        signed in, but not allowed
+    ├── NotFound         does not exist, or is hidden from this viewer (indistinguishable)
+    ├── Conflict         contradicts the current state
+    ├── RateLimited      allowed again later
+    ├── TooLarge         more bytes than accepted
+    └── Upstream         another system failed
 
-The message is shown to the person who caused it: what was refused, the value, what to do.
-HTTP statuses are mapped in one place, `web/http/errors.py`.
+The person who caused the error sees its message: what was refused, the value, what to do.
+`web/errors.py` maps each kind to its HTTP status.
 """
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """A request that is answered with a sentence instead of a result."""
+    """A request was refused, for a reason that the message explains."""
 
 
 class Invalid(Refusal):
-    """The input cannot be accepted. `fields` maps a field's name to its sentence."""
+    """The input cannot be accepted. `fields` maps the names of invalid fields to messages."""
 
     def __init__(self, message: str, fields: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Invalid(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """Nobody is signed in."""
+    """No one is signed in."""
 
 
 class Forbidden(Refusal):
@@ -38,15 +38,15 @@ class Forbidden(Refusal):
 
 
 class NotFound(Refusal):
-    """Does not exist, or is not this viewer's to see."""
+    """Does not exist, or this viewer may not see it."""
 
 
 class Conflict(Refusal):
-    """Contradicts what is already there."""
+    """Contradicts the current state."""
 
 
 class RateLimited(Refusal):
-    """Allowed again in `retry_after` seconds."""
+    """Too many attempts; allowed again in `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -54,11 +54,11 @@ class RateLimited(Refusal):
 
 
 class TooLarge(Refusal):
-    """More bytes than are taken."""
+    """More bytes than accepted."""
 
 
 class Upstream(Refusal):
-    """Another system failed; `permanent` says that trying again will not help."""
+    """Another system failed. If `permanent`, trying again will not help."""
 
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(message)

@@ -1,10 +1,10 @@
-"""What people read, in the one language of this desk: English is written, and looked up when shown.
+"""Translate user-visible texts into the language of this desk. The source language is English.
 
-    gettext("Gone since %(day)s.", day=day)       a sentence; `%(day)s` stands for a value
-    ngettext("%(num)s file", "%(num)s files", 3)  by number, which is `num`
-    N_("Submitted")                               marks a text of a table, for `gettext` later
+    gettext("Closed on %(day)s.", day=day)        a text; `%(day)s` is a placeholder
+    ngettext("%(num)s file", "%(num)s files", 3)  a plural; `num` is the number
+    N_("Submitted")                               marks a text that `gettext` translates later
 
-Not looked up: what is law (statuses, types of events, codes), what the log says, and the shell.
+Statuses, event types, problem codes, log messages and the command line are not translated.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ CATALOGUE_PATH = "LC_MESSAGES/deskwire.po"
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The texts of one language, by the English ones; what it lacks is said in English."""
+    """The translations into one language; a text without a translation is shown in English."""
 
     language: str = ENGLISH
-    translations: Mapping[str, Sequence[str]] = field(
-        default_factory=dict
-    )  # all forms, the first alone
-    plural_form: Callable[[int], int] = lambda number: int(number != 1)  # which form a number takes
-    frontend_texts: frozenset[str] = frozenset()  # of the texts, those that scripts show
+    # English text (of a plural: its singular) → the translation's forms
+    translations: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    plural_form: Callable[[int], int] = lambda number: int(number != 1)  # number → index of a form
+    frontend_texts: frozenset[str] = frozenset()  # English texts that the front end shows
     months: Sequence[str] = tuple(calendar.month_name[1:])
     short_months: Sequence[str] = tuple(calendar.month_abbr[1:])
-    weekdays: Sequence[str] = tuple(calendar.day_name)  # from Monday on
+    weekdays: Sequence[str] = tuple(calendar.day_name)  # Monday first
     thousands_separator: str = ","  # between groups of digits
 
     @property
     def language_tag(self) -> str:
-        """As HTML names the language."""
+        """Return the language as a BCP 47 tag, for HTML's `lang`."""
         return self.language.replace("_", "-")
 
 
@@ -46,69 +45,69 @@ _active = Catalogue()
 
 
 def activate(catalogue: Catalogue) -> None:
-    """From now on this process says everything in this language."""
+    """Make `catalogue` the language of this process."""
     global _active
     _active = catalogue
     _format_date.cache_clear()
 
 
 def get_active() -> Catalogue:
-    """What this process speaks."""
+    """Return the catalogue of this process."""
     return _active
 
 
 def list_languages() -> list[str]:
-    """Those that a desk can speak."""
+    """Return the languages a desk can use, sorted: English and every one with a catalogue."""
     return sorted(
         {ENGLISH, *(each.parts[-3] for each in LOCALES_FOLDER.glob(f"*/{CATALOGUE_PATH}"))}
     )
 
 
 def catalogue_path(language: str) -> Path:
-    """The catalogue of a language."""
+    """Return the path of the .po file of `language`."""
     return LOCALES_FOLDER / language / CATALOGUE_PATH
 
 
 def gettext(text: str, /, **values: object) -> str:
-    """A text of one's own with its values, as this desk says it."""
+    """Translate `text` and fill in its placeholders."""
     return find_text(text) % values
 
 
 def ngettext(one: str, many: str, number: int, /, **values: object) -> str:
-    """The same by number."""
+    """Translate the singular `one` or the plural `many`, and fill in its placeholders."""
     return find_plural(one, many, number) % {"num": number, **values}
 
 
-def N_(text: str) -> str:  # noqa: N802 - what tools for catalogues look for
-    """The text as it is; `gettext` is asked where it is shown."""
+def N_(text: str) -> str:  # noqa: N802 - the name that message extractors look for
+    """Mark `text` for extraction and return it unchanged; `gettext` translates it where shown."""
     return text
 
 
 def find_text(text: str) -> str:
-    """A text before its values are put in."""
-    found = _active.translations.get(text)
-    return found[0] if found else text
+    """Translate `text` without filling in its placeholders."""
+    forms = _active.translations.get(text)
+    return forms[0] if forms else text
 
 
 def find_plural(one: str, many: str, number: int) -> str:
-    """The same by number."""
-    found = _active.translations.get(one)
-    if not found:
+    """Translate the singular or the plural without filling in its placeholders."""
+    forms = _active.translations.get(one)
+    if not forms:
         return one if number == 1 else many
-    return found[min(_active.plural_form(number), len(found) - 1)]
+    return forms[min(_active.plural_form(number), len(forms) - 1)]
 
 
 def format_date(day: date) -> str:
-    """`27 Nov 2026`."""
+    """Format a date as `27 Nov 2026`, in the language of this desk."""
     return _format_date(day.year, day.month, day.day)
 
 
-@lru_cache(400)  # days; most rows of a list are of a few
+@lru_cache(400)  # days; most rows of a list share a few
 def _format_date(year: int, month: int, day: int) -> str:
     name = _active.short_months[month - 1]
     return gettext("%(day)s %(month)s %(year)s", day=day, month=name, year=year)
 
 
 def format_number(number: int) -> str:
-    """`20,000`."""
+    """Format a number as `20,000`, with the separator of this desk's language."""
     return f"{number:,}".replace(",", _active.thousands_separator)

@@ -1,4 +1,4 @@
-"""Identifiers and secrets: ids sort by the time they were made, secrets cannot be guessed."""
+"""Generate ids that sort by creation time, and secrets that cannot be guessed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def is_id(text: str) -> bool:
 
 
 def new_secret() -> str:
-    """256 random bits, safe in a cookie and a URL (43 characters)."""
+    """Return 256 random bits as 43 characters that are safe in a cookie and a URL."""
     return secrets.token_urlsafe(32)
 
 
 def hash_secret(secret: str) -> str:
-    """What is stored of a secret: its SHA-256 in hex. Enough for secrets of full entropy only."""
+    """Return the SHA-256 of a secret in hex, as it is stored. For secrets of full entropy only."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The log of the process: one line per thing, for people on a terminal, as JSON elsewhere."""
+"""Configure logging with readable lines on a terminal and one JSON object per line elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RedactText = Callable[[str], str]
 
 
 def configure_logging(level: str, redact: RedactText) -> None:
-    """Send everything, uvicorn's lines included, to standard error; `redact` sees every line."""
+    """Send all log records, uvicorn's included, to standard error, each text through `redact`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         _create_console_formatter(redact) if sys.stderr.isatty() else _JsonFormatter(redact)
@@ -23,17 +23,17 @@ def configure_logging(level: str, redact: RedactText) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("alembic").setLevel("WARNING")  # it narrates every step
+    logging.getLogger("alembic").setLevel("WARNING")  # it logs every step at INFO
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object per line.
+    """Format a record as one line of JSON.
 
-    Written out here because structlog's chain of processors takes twice as long, and every
-    webhook brings two lines (docs/performance.md).
+    structlog's chain of processors takes twice as long, and every webhook logs two lines
+    (docs/performance.md).
     """
 
     def __init__(self, redact: RedactText) -> None:

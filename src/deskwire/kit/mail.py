@@ -1,4 +1,4 @@
-"""Mail that is to be sent: rows written in the transaction of their cause, sent afterwards."""
+"""Queue outgoing mail in the transaction that causes it, and record the attempts to send it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from sqlalchemy import (
 from deskwire.kit.clock import DAY, HOUR, MINUTE, Millis
 from deskwire.kit.db import BigId, acquire_advisory_lock, metadata, on_commit
 
-RETRY_DELAYS = (MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR)  # after each try; then it is given up
-MAX_QUEUE_AGE = DAY  # ms; what waited longer for somebody to set SMTP_URL surprises its reader
-RETENTION = 30 * DAY  # ms a row is kept, to answer “was it sent?”
-NEVER = 2**62  # ms; `due_at` of what is settled, so that looking for what is due passes it by
-MAX_SHOWN = 50  # mails on the page of what would have been sent
+RETRY_DELAYS = (MINUTE, 5 * MINUTE, 30 * MINUTE, 2 * HOUR)  # ms; then the mail is given up
+MAX_QUEUE_AGE = DAY  # ms; older mail, queued before SMTP_URL was set, would surprise its reader
+RETENTION = 30 * DAY  # ms; rows answer “was it sent?”
+NEVER = 2**62  # ms; `due_at` of finished mail, which keeps it out of the query for due mail
+MAX_SHOWN = 50  # mails on the development page `/mail`
 
 mails = Table(
     "mails",
@@ -39,10 +39,10 @@ mails = Table(
     Column("html", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),  # ms
     Column("tries", Integer, nullable=False),
-    Column("due_at", BigInteger, nullable=False),  # ms; not tried before
+    Column("due_at", BigInteger, nullable=False),  # ms; no attempt before this time
     Column("sent_at", BigInteger),  # ms
     Column("failed_at", BigInteger),  # ms; given up
-    Column("problem", Text),  # of the last try
+    Column("problem", Text),  # of the last attempt
     Index("ix_mails_due_at", "due_at"),
     sqlite_autoincrement=True,
 )
@@ -50,7 +50,7 @@ mails = Table(
 
 @dataclass(frozen=True, slots=True)
 class MailContent:
-    """What a mail says. It may hold a one-time link, which is a secret."""
+    """The content of a mail. It may contain a one-time link, which is a secret."""
 
     subject: str
     text: str = field(repr=False)
@@ -59,7 +59,7 @@ class MailContent:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail on its way, or as it is shown where none is sent."""
+    """A queued mail; `tries` counts the attempts to send it."""
 
     id: int
     recipient: str
@@ -69,69 +69,73 @@ class Mail:
 
 
 class MailQueued:
-    """Noted for the postman: there is something to send."""
+    """The signal that wakes the mail sender after a commit."""
 
 
 MAIL_QUEUED = MailQueued()
 
 
 def queue(tx: Connection, recipient: str, subject: str, text: str, html: str, at: Millis) -> None:
-    """Have a mail sent once this transaction has committed."""
+    """Queue a mail, to be sent once this transaction has committed."""
     row = {"recipient": recipient, "subject": " ".join(subject.split()), "text": text}
     tx.execute(insert(mails).values(**row, html=html, created_at=at, tries=0, due_at=at))
     on_commit(tx, MAIL_QUEUED)
 
 
 def claim_due(tx: Connection, at: Millis) -> Mail | None:
-    """The mail that is due longest, which nobody else gets meanwhile; None where none is due.
+    """Claim the mail that has been due longest and return it; None if none is due.
 
-    Claiming it counts as a try and puts it off until the next one. So a process that dies while
-    it sends leaves it to the others, and of two processes one has it.
+    Claiming counts as an attempt and postpones the mail to the next one. So only one of several
+    processes gets it, and if that process dies while sending, another one tries again. Marks mail
+    that is too old or out of attempts as failed.
     """
-    acquire_advisory_lock(tx, "postman")
+    acquire_advisory_lock(tx, "postman")  # the same in every version that may run beside this one
     due = (mails.c.due_at <= at) & mails.c.sent_at.is_(None) & mails.c.failed_at.is_(None)
-    found = select(mails).where(due).order_by(mails.c.due_at, mails.c.id).limit(1)
-    while (row := tx.execute(found).one_or_none()) is not None:
+    query = select(mails).where(due).order_by(mails.c.due_at, mails.c.id).limit(1)
+    while (row := tx.execute(query).one_or_none()) is not None:
         if row.tries < len(RETRY_DELAYS) + 1 and row.created_at > at - MAX_QUEUE_AGE:
-            put_off = {"tries": row.tries + 1, "due_at": at + _retry_delay(row.tries + 1)}
-            tx.execute(update(mails).where(mails.c.id == row.id).values(put_off))
+            postponed = {"tries": row.tries + 1, "due_at": at + _retry_delay(row.tries + 1)}
+            tx.execute(update(mails).where(mails.c.id == row.id).values(postponed))
             return _mail_from_row(row, row.tries + 1)
-        mark_failed(tx, row.id, row.problem or "It waited too long.", at)
+        mark_failed(tx, row.id, row.problem or "It was queued for too long.", at)
     return None
 
 
 def record_attempt(tx: Connection, mail: Mail, problem: str | None, at: Millis) -> Millis | None:
-    """Note how a try went: None is well. Gives the pause until the next one, if there is one."""
+    """Record the result of an attempt; `problem` is None if the server accepted the mail.
+
+    Returns the delay until the next attempt in ms, or None if there is none.
+    """
     if problem is None:
         _finish_mail(tx, mail.id, sent_at=at, problem=None)
         return None
     if mail.tries > len(RETRY_DELAYS):
         mark_failed(tx, mail.id, problem, at)
         return None
-    pause = _retry_delay(mail.tries)
-    waits = update(mails).where(mails.c.id == mail.id)
-    tx.execute(waits.values(due_at=at + pause, problem=problem))
-    return pause
+    delay = _retry_delay(mail.tries)
+    query = update(mails).where(mails.c.id == mail.id)
+    tx.execute(query.values(due_at=at + delay, problem=problem))
+    return delay
 
 
 def mark_failed(tx: Connection, mail_id: int, problem: str, at: Millis) -> None:
-    """Never try this one again."""
+    """Give a mail up."""
     _finish_mail(tx, mail_id, failed_at=at, problem=problem)
 
 
 def read_newest(tx: Connection) -> list[Mail]:
-    """The newest mails, for where none is sent."""
+    """Return the newest mails, newest first, at most MAX_SHOWN."""
     rows = tx.execute(select(mails).order_by(mails.c.id.desc()).limit(MAX_SHOWN))
     return [_mail_from_row(row, row.tries) for row in rows]
 
 
 def delete_by_recipient(tx: Connection, recipient: str) -> None:
-    """Delete every mail to an address, sent or not."""
+    """Delete all mail to an address, sent or not."""
     tx.execute(delete(mails).where(mails.c.recipient == recipient))
 
 
 def delete_expired(tx: Connection, at: Millis) -> int:
-    """Delete what is over; how many rows."""
+    """Delete mail older than RETENTION; return the number of rows."""
     return tx.execute(delete(mails).where(mails.c.created_at <= at - RETENTION)).rowcount
 
 
@@ -140,11 +144,11 @@ def _retry_delay(tries: int) -> Millis:
 
 
 def _finish_mail(tx: Connection, mail_id: int, **values: int | str | None) -> None:
-    # Emptied: a link that was sent, and not used, must not be found in a copy of the database.
-    settled = update(mails).where(mails.c.id == mail_id)
-    tx.execute(settled.values(text="", html="", due_at=NEVER, **values))
+    # Clear the text: an unused one-time link must not survive in a copy of the database.
+    query = update(mails).where(mails.c.id == mail_id)
+    tx.execute(query.values(text="", html="", due_at=NEVER, **values))
 
 
 def _mail_from_row(row: Row[Any], tries: int) -> Mail:
-    letter = MailContent(row.subject, row.text, row.html)
-    return Mail(row.id, row.recipient, letter, row.created_at, tries)
+    content = MailContent(row.subject, row.text, row.html)
+    return Mail(row.id, row.recipient, content, row.created_at, tries)

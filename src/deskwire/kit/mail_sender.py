@@ -1,4 +1,4 @@
-"""The postman: sends what is queued, one mail at a time, and tries again where that failed."""
+"""Send queued mail over SMTP, one mail at a time, with retries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from deskwire.kit.db import Database
 from deskwire.kit.mail import Mail, MailQueued
 from deskwire.kit.smtp_url import SmtpServer
 
-SEND_TIMEOUT = 30.0  # s per mail, from connect to accepted; shorter than the first retry delay
-POLL_INTERVAL = 15.0  # s; finds due retries and mail that other processes queued
-RETRY_DELAY = 5.0  # s until the next try where the database refused
+SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than the first retry delay
+POLL_INTERVAL = 15.0  # s; picks up due retries and mail that other processes queued
+RETRY_DELAY = 5.0  # s to wait after a database error
 
 logger = logging.getLogger(__name__)
 
 
 class MailSender:
-    """Runs for the life of the process; `committed` tells it that something may be queued."""
+    """Send mail for the life of the process; `on_committed` wakes it when mail was queued."""
 
     def __init__(self, db: Database, smtp_server: SmtpServer, clock: Clock = now) -> None:
         self._db = db
@@ -38,32 +38,32 @@ class MailSender:
         self._wake_up = asyncio.Event()
 
     def on_committed(self, signals: Sequence[Any]) -> None:
-        """Called in a writer's thread, after its commit."""
-        if any(isinstance(thing, MailQueued) for thing in signals) and not self._loop.is_closed():
+        """Wake the sender if mail was queued. Called in the writer thread, after its commit."""
+        if any(isinstance(signal, MailQueued) for signal in signals) and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake_up.set)
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send mail until cancelled."""
         while True:
             try:
                 while await self.send_next():
                     pass
             except OperationalError as error:
-                logger.error("mail waits, the database refused: %s", error.orig)  # noqa: TRY400
+                logger.error("sending mail is paused for a database error: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(RETRY_DELAY)
                 continue
             await self._wait_for_mail()
 
     async def send_next(self) -> bool:
-        """Send the mail that is due; False where none is."""
-        due = await self._db.write(mail.claim_due, self._clock())
-        if due is None:
+        """Send the mail that has been due longest; return False if none is due."""
+        due_mail = await self._db.write(mail.claim_due, self._clock())
+        if due_mail is None:
             return False
-        problem = await self._attempt_send(due)
-        pause = await self._db.write(mail.record_attempt, due, problem, self._clock())
-        if problem is not None:  # neither to whom nor what: links in it are secrets
-            again = f"tried again in {pause // MINUTE} min" if pause else "given up"
-            logger.warning("mail %d was not sent, %s: %s", due.id, again, problem)
+        problem = await self._attempt_send(due_mail)
+        delay = await self._db.write(mail.record_attempt, due_mail, problem, self._clock())
+        if problem is not None:  # logs neither recipient nor content: links in it are secrets
+            outcome = f"next attempt in {delay // MINUTE} min" if delay else "given up"
+            logger.warning("mail %d was not sent, %s: %s", due_mail.id, outcome, problem)
         return True
 
     async def _wait_for_mail(self) -> None:
@@ -75,7 +75,7 @@ class MailSender:
         self._wake_up.clear()
 
     async def _attempt_send(self, due_mail: Mail) -> str | None:
-        """None if the server took it, else why not."""
+        """Return None if the server accepted the mail, else the reason why not."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._send(build_message(due_mail, self._smtp_server.from_address))
@@ -84,29 +84,29 @@ class MailSender:
         except aiosmtplib.SMTPRecipientsRefused as error:
             return f"the mail server refused the recipient ({error.recipients[0].code})"
         except aiosmtplib.SMTPResponseException as error:
-            return f"the mail server said no ({type(error).__name__}, {error.code})"
+            return f"the mail server rejected the mail ({type(error).__name__}, {error.code})"
         except (aiosmtplib.SMTPException, OSError) as error:
             return f"the mail server cannot be used ({type(error).__name__})"
-        except (ValueError, UnicodeError) as error:  # a header that cannot be written
-            return f"the mail cannot be written ({type(error).__name__})"
+        except (ValueError, UnicodeError) as error:  # a header that cannot be encoded
+            return f"the mail cannot be encoded ({type(error).__name__})"
         return None
 
     async def _send(self, message: EmailMessage) -> None:
-        relay = self._smtp_server
+        server = self._smtp_server
         await aiosmtplib.send(
             message,
-            hostname=relay.host,
-            port=relay.port,
-            username=relay.user,
-            password=relay.password,
-            use_tls=relay.implicit_tls,
-            start_tls=relay.start_tls,
+            hostname=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_tls=server.implicit_tls,
+            start_tls=server.start_tls,
             timeout=SEND_TIMEOUT,
         )
 
 
 def build_message(due_mail: Mail, from_address: str) -> EmailMessage:
-    """A mail as it goes over the wire. The same one has the same id when it is tried again."""
+    """Build the message to send. Every attempt for a mail has the same Message-ID."""
     message = EmailMessage(policy=SMTP)
     message["From"] = from_address
     message["To"] = due_mail.recipient
@@ -114,7 +114,7 @@ def build_message(due_mail: Mail, from_address: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.fromtimestamp(due_mail.created_at // 1000, UTC))
     domain = parseaddr(from_address)[1].rpartition("@")[2]
     message["Message-ID"] = f"<deskwire.{due_mail.id}.{due_mail.created_at}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses out-of-office replies
     message.set_content(due_mail.content.text)
     message.add_alternative(due_mail.content.html, subtype="html")
     return message

@@ -1,8 +1,8 @@
-"""A store in a bucket that speaks S3, over obstore; loaded only where FILES_URL names one.
+"""Store files in an S3 bucket, through obstore; imported only if FILES_URL names a bucket.
 
-What is put is gathered in a file without a name first, so that a broken-off upload never reaches
-the bucket, and nothing of it is left even where the process is killed. The client is asked in
-threads: its own event loop may outlive Python's, and then ends the whole process with an abort.
+An upload is buffered in an unnamed temporary file first, so that an interrupted one never reaches
+the bucket and leaves nothing behind even if the process is killed. The client is called in
+threads: its own event loop may outlive Python's, and then aborts the whole process.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Invalid
 from deskwire.kit.store import BATCH_SIZE, CHUNK_SIZE, NoSuchKey, check_key, is_key
 
-PART_SIZE = 8 * 1024 * 1024  # bytes of one part of a large upload; S3 wants 5 MiB or more
-MAX_CONCURRENT_PARTS = 2  # parts on their way at the same time: each is in memory
+PART_SIZE = 8 * 1024 * 1024  # bytes per part of a large upload; S3 requires at least 5 MiB
+MAX_CONCURRENT_PARTS = 2  # parts in flight at a time; each is held in memory
 
 T = TypeVar("T")
 
 
 class BucketStore:
-    """A store of objects."""
+    """A store in an S3 bucket."""
 
     def __init__(self, store: ObjectStore, name: str) -> None:
         self._store, self._name = store, name
 
     def __repr__(self) -> str:
-        return f"Objects({self._name!r})"  # never the credentials
+        return f"BucketStore({self._name!r})"  # never the credentials
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         check_key(key)
@@ -56,10 +56,10 @@ class BucketStore:
             return _iterate_in_thread(())
         get = partial(obstore.get, self._store, key, options={"range": (start, end)})
         try:
-            found = await run_sync(get)
+            result = await run_sync(get)
         except FileNotFoundError:
             raise NoSuchKey(key) from None
-        return _stream_chunks(found)
+        return _stream_chunks(result)
 
     async def size(self, key: str) -> int:
         try:
@@ -71,13 +71,13 @@ class BucketStore:
         try:
             await run_sync(obstore.delete, self._store, check_key(key))
         except FileNotFoundError:
-            return  # S3 says nothing, others do
+            return  # S3 itself reports no error for a missing key, other implementations do
 
     async def list_keys_before(self, cutoff: Millis) -> AsyncIterator[Sequence[str]]:
         before = datetime.fromtimestamp(cutoff / 1000, UTC)
-        async for found in _iterate_in_thread(obstore.list(self._store, chunk_size=BATCH_SIZE)):
-            old = [each["path"] for each in found if each["last_modified"] < before]
-            yield [key for key in old if is_key(key)]
+        async for objects in _iterate_in_thread(obstore.list(self._store, chunk_size=BATCH_SIZE)):
+            paths = [each["path"] for each in objects if each["last_modified"] < before]
+            yield [path for path in paths if is_key(path)]
 
 
 async def _stream_chunks(result: obstore.GetResult) -> AsyncIterator[bytes]:
@@ -86,18 +86,21 @@ async def _stream_chunks(result: obstore.GetResult) -> AsyncIterator[bytes]:
 
 
 async def _iterate_in_thread(items: Iterable[T]) -> AsyncIterator[T]:
-    """What a slow iterator gives, each asked for in a thread."""
+    """Iterate over a blocking iterable, fetching each item in a thread."""
     iterator = iter(items)
-    while (thing := await run_sync(next, iterator, None)) is not None:
-        yield thing
+    while (item := await run_sync(next, iterator, None)) is not None:
+        yield item
 
 
 def open_bucket(url: str) -> BucketStore:
-    """The store `s3://BUCKET/PREFIX` names. The client itself reads AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL."""
+    """Return the store at `s3://BUCKET/PREFIX`.
+
+    The client itself reads AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and
+    AWS_ENDPOINT_URL. Raises Invalid if it cannot be configured.
+    """
     parts = urlsplit(url)
     try:
         return BucketStore(S3Store(parts.netloc, prefix=parts.path.strip("/") or None), url)
     except BaseError as error:
-        first = str(error).partition("\n")[0]
-        raise Invalid(f"FILES_URL: {url} cannot be used: {first}. Set AWS_*.") from None
+        reason = str(error).partition("\n")[0]
+        raise Invalid(f"FILES_URL: {url} cannot be used: {reason}. Set AWS_*.") from None

@@ -1,4 +1,4 @@
-"""Which store FILES_URL names: a folder, or a bucket with a client that is optional."""
+"""Open the file store in a folder or an S3 bucket, whose client is optional."""
 
 from __future__ import annotations
 
@@ -17,31 +17,35 @@ INSTALL_COMMAND = "pip install 'deskwire[s3]'"
 
 
 def open_store(url: str) -> Store:
-    """The store `url` names; nothing is read or written yet. Raises Invalid with a sentence."""
+    """Return the store at `url`. Nothing is read or written yet.
+
+    Raises Invalid if the URL is malformed or the S3 client is not installed.
+    """
     if not url.startswith(S3_URL_PREFIX):
         return DiskStore(Path(url))
     try:
         from deskwire.kit.object_store import open_bucket
     except ImportError:
         raise Invalid(
-            f"FILES_URL names an S3 bucket, whose client is not installed: {INSTALL_COMMAND}"
+            f"FILES_URL names an S3 bucket, but the client is not installed: {INSTALL_COMMAND}"
         ) from None
     return open_bucket(url)
 
 
 def check_writable(url: str, timeout: float) -> None:
-    """Raises whatever keeps the store `url` names from keeping something; nothing is left there.
+    """Check that the store at `url` accepts a file, within `timeout` s, leaving nothing behind.
 
-    A folder that is missing is not made: whoever asks may be another user than who serves.
+    Raises the error that prevents it. Does not create a missing folder: the caller may not be the
+    user that the server runs as.
     """
     if url.startswith(S3_URL_PREFIX):
         asyncio.run(_write_and_delete(open_store(url), timeout))
         return
     folder = Path(url).absolute()
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"{there} cannot be written to")
-    if there == folder:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"{existing} is not writable")
+    if existing == folder:
         with TemporaryFile(dir=folder):
             return
 

@@ -1,4 +1,4 @@
-"""Keys: the place in a list after which its next page begins, as a time and an id."""
+"""Format and parse page keys, the time and id of the row after which the next page begins."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ PageKey = tuple[Millis, str]
 
 
 def format_page_key(at: Millis, id_: str) -> str:
-    """The key of a row, as a URL says it."""
+    """Format the key of a row for a URL."""
     return f"{at}.{id_}"
 
 
 def parse_page_key(text: str) -> PageKey | None:
-    """A key that `key_of` may have made; None for anything else."""
+    """Parse a key in the form `format_page_key` writes; None for any other text."""
     at, _, id_ = text.partition(".")
     is_time = at.isascii() and at.isdigit() and len(at) < 16
     return (int(at), id_) if is_time and is_id(id_) else None

@@ -1,4 +1,4 @@
-"""SQLite, the embedded default: one file, one writer whose transactions follow each other."""
+"""Open an SQLite file, the embedded default, whose one writer serializes transactions."""
 
 from __future__ import annotations
 
@@ -13,30 +13,28 @@ from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_en
 from deskwire.kit.db import POOL_TIMEOUT, READER_THREADS, Database
 
 URL_PREFIX = "sqlite:///"
-CACHED_STATEMENTS = 256  # kept prepared by a connection; an INSERT of n rows is one for each n
-BUSY_TIMEOUT_MS = 5_000  # ms to wait for another process (backup, sqlite3 shell)
+CACHED_STATEMENTS = 256  # prepared statements per connection; an INSERT of n rows is one for each n
+BUSY_TIMEOUT_MS = 5_000  # ms to wait for another process (a backup, the sqlite3 shell)
 
 
 class SQLite(Database):
     """An embedded SQLite file.
 
-    Only one process may hold it for writing (`deskwire serve` takes a lock file), because two
-    connections writing or checkpointing at once can corrupt a WAL before SQLite 3.51.3.
+    Only one process may open it for writing (`deskwire serve` takes a lock file): before SQLite
+    3.51.3, two connections that write or checkpoint at once can corrupt the WAL.
     """
 
     def __init__(self, path_or_url: str | Path) -> None:
         path = path_or_url if isinstance(path_or_url, Path) else parse_sqlite_path(path_or_url)
-        self.path = path.absolute()  # SQLite reads `file:…` and `:memory:` as something else
-        reader, writer = (
-            _create_engine(self.path, writer=False),
-            _create_engine(self.path, writer=True),
-        )
+        self.path = path.absolute()  # absolute, or SQLite would interpret `file:…` and `:memory:`
+        reader = _create_engine(self.path, writer=False)
+        writer = _create_engine(self.path, writer=True)
         super().__init__(str(path), writer, reader, writers=1)
         self._unpooled_connection: sqlite3.Connection | None = None
         self._version_connection: sqlite3.Connection | None = None
 
     async def read_data_version(self) -> int:
-        """A number that is another one once any connection has committed since the last call."""
+        """Return a number that changes whenever another connection has committed."""
         return await asyncio.get_running_loop().run_in_executor(
             self._read_threads, self._read_data_version
         )
@@ -47,7 +45,7 @@ class SQLite(Database):
             self._version_connection.close()
 
     def backup_to(self, target: Path) -> None:
-        """Copy the database to `target`, consistent, while others use it."""
+        """Copy the database to `target` as one consistent snapshot, even while it is in use."""
         with (
             closing(sqlite3.connect(self.path)) as source,
             closing(sqlite3.connect(target.absolute())) as copy,
@@ -55,29 +53,29 @@ class SQLite(Database):
             source.backup(copy)
 
     def _read_data_version(self) -> int:
-        # Always the same connection: the number means something to it alone.
+        # Always on the same connection: the number is comparable only within it.
         if self._version_connection is None:
             self._version_connection = sqlite3.connect(self.path, check_same_thread=False)
             self._version_connection.execute("PRAGMA query_only=ON")
         return int(self._version_connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
-        # The one connection of the one writing thread, past the pool: asking it costs 40 us.
+        # The single writer thread keeps its connection: a checkout from the pool costs 40 µs.
         connection, self._unpooled_connection = self._unpooled_connection, None
         if connection is None:
             with closing(self._writer.raw_connection()) as pooled:
                 connection = _driver_connection(pooled)
         connection.execute(statement, values)
-        self._unpooled_connection = connection  # after an error the pool is asked again
+        self._unpooled_connection = connection  # after an error, ask the pool again
 
 
 def parse_sqlite_path(url: str) -> Path:
-    """The file a URL names."""
+    """Return the path in an SQLite URL."""
     return Path(url.removeprefix(URL_PREFIX))
 
 
 def create_private_file(path: Path) -> None:
-    """Make the file, if there is none, for its owner only: it will hold hashes and messages."""
+    """Create a missing file, readable by its owner only: it will hold hashes and messages."""
     if not path.exists():
         path.touch(mode=0o600)
 
@@ -87,7 +85,7 @@ def _create_engine(path: Path, *, writer: bool) -> Engine:
         URL.create("sqlite", database=str(path)),
         pool_size=1 if writer else READER_THREADS,
         max_overflow=0,
-        hide_parameters=True,  # or an error's text would hold password and token hashes
+        hide_parameters=True,  # or error messages would contain password and token hashes
         pool_timeout=POOL_TIMEOUT,
         connect_args={
             "timeout": BUSY_TIMEOUT_MS / 1000,
@@ -98,13 +96,13 @@ def _create_engine(path: Path, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN comes too late for a snapshot
+        connection.isolation_level = None  # the driver would BEGIN too late for a snapshot
         for pragma in _PRAGMAS["writer" if writer else "reader"]:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(tx: Connection) -> None:
-        # Not through SQLAlchemy: its way is a third of what an empty transaction costs.
+        # Bypasses SQLAlchemy, which would take a third of the cost of an empty transaction.
         _driver_connection(tx.connection).execute("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
@@ -117,14 +115,14 @@ def _driver_connection(connection: PoolProxiedConnection) -> sqlite3.Connection:
 _PRAGMAS = {
     "writer": (
         "journal_mode=WAL",
-        "synchronous=FULL",  # a yes to a sender must survive a power cut
+        "synchronous=FULL",  # what a sender got a 2xx for must survive a power cut
         "foreign_keys=ON",
-        "journal_size_limit=67108864",  # bytes; a long read must not leave a huge WAL behind
+        "journal_size_limit=67108864",  # bytes; or a long read would leave a huge WAL behind
         "temp_store=MEMORY",
     ),
     "reader": (
         "query_only=ON",
         "temp_store=MEMORY",
-        "cache_size=-512",  # KiB; four readers of 2 MB would hold what the system's own cache has
+        "cache_size=-512",  # KiB; 2 MB per reader would only duplicate the page cache
     ),
 }

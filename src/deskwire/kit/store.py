@@ -1,10 +1,10 @@
-"""A store of bytes under keys: what it promises, and the one that is a folder on a disk.
+"""Define the interface of file stores, and implement the one that is a folder on disk.
 
-A key is an id (UUIDv7), or an id and a word: `ID.thumb`. A folder keeps it below the id's end:
+A key is an id (UUIDv7), or an id and a suffix: `ID.thumb`. The folder is laid out as
 
     data/files/
-      incoming/            what is on its way; a broken-off upload is removed at once
-      7f/ID, 7f/ID.thumb   256 folders, by the last two digits
+      incoming/            uploads in progress; an interrupted one is removed at once
+      7f/ID, 7f/ID.thumb   256 folders, by the last two digits of the id
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import anyio.to_thread
 from deskwire.kit.clock import Millis
 from deskwire.kit.ids import is_id
 
-CHUNK_SIZE = 256 * 1024  # bytes read at once; a hop to a thread costs less than reading them
-BATCH_SIZE = 200  # keys told at once, who are then looked for in one statement
+CHUNK_SIZE = 256 * 1024  # bytes per read; reading them takes longer than the hop to a thread
+BATCH_SIZE = 200  # keys per batch; the caller looks a batch up in one statement
 KEY_SUFFIX = re.compile(r"[a-z]{1,16}", re.ASCII)
 
 P = ParamSpec("P")
@@ -31,55 +31,64 @@ T = TypeVar("T")
 
 
 class NoSuchKey(Exception):
-    """The store has nothing under this key."""
+    """The store has no file under this key."""
 
 
 class Store(Protocol):
-    """Keeps bytes. Nobody ever sees half of what is put."""
+    """A store of files by key. A file appears whole or not at all."""
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """Keep all of `chunks` under `key`; how many bytes. If they break off, nothing is kept."""
+        """Store `chunks` under `key` and return the size in bytes.
+
+        If `chunks` raises, nothing is stored.
+        """
         ...
 
     async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to before `end`. Raises Missing here, not while reading."""
+        """Return the bytes from `start` up to but not including `end`, in chunks.
+
+        Raises NoSuchKey right away, not while reading.
+        """
         ...
 
     async def size(self, key: str) -> int:
-        """How many bytes there are. Raises Missing."""
+        """Return the size in bytes. Raises NoSuchKey."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Forget what is there, if anything is."""
+        """Delete the file under `key`, if there is one."""
         ...
 
     def list_keys_before(self, cutoff: Millis) -> AsyncIterator[Sequence[str]]:
-        """Every key last put before a moment, some at a time; what broke off before is removed."""
+        """Yield the keys last stored before `cutoff`, at most BATCH_SIZE at a time.
+
+        Removes uploads that were interrupted before it.
+        """
         ...
 
 
 class DiskStore:
-    """A store in a folder; made when something is put there. Its files are its owner's alone."""
+    """A store in a folder, created by the first upload. Only its owner can read the files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __repr__(self) -> str:
-        return f"Disk({str(self._folder)!r})"
+        return f"DiskStore({str(self._folder)!r})"
 
     async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        target, taken = self._path(key), 0
+        target, size = self._path(key), 0
         file = await _in_thread(self._create_temporary_file)
-        part = Path(file.name)
+        temporary = Path(file.name)
         try:
             async for chunk in chunks:
                 await _in_thread(file.write, chunk)
-                taken += len(chunk)
-            await _in_thread(_sync_and_rename, file, part, target)
+                size += len(chunk)
+            await _in_thread(_sync_and_rename, file, temporary, target)
         except BaseException:
-            _discard(file, part)  # here, not in a thread: who is cancelled waits for nothing more
+            _discard(file, temporary)  # not in a thread: a cancelled task cannot await it
             raise
-        return taken
+        return size
 
     async def open(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(key)
@@ -103,8 +112,8 @@ class DiskStore:
         for path in await _in_thread(_list_older_files, self._folder / "incoming", cutoff):
             await _in_thread(path.unlink, missing_ok=True)
         for number in range(256):
-            found = await _in_thread(_list_older_files, self._folder / f"{number:02x}", cutoff)
-            keys = [path.name for path in found if is_key(path.name)]
+            paths = await _in_thread(_list_older_files, self._folder / f"{number:02x}", cutoff)
+            keys = [path.name for path in paths if is_key(path.name)]
             for first in range(0, len(keys), BATCH_SIZE):
                 yield keys[first : first + BATCH_SIZE]
 
@@ -115,20 +124,20 @@ class DiskStore:
     def _create_temporary_file(self) -> IO[bytes]:
         incoming = self._folder / "incoming"
         incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The module makes it with mode 0600, under a name nobody can guess.
+        # tempfile creates it with mode 0600 and an unguessable name.
         return tempfile.NamedTemporaryFile(dir=incoming, delete=False)
 
 
 def is_key(text: str) -> bool:
-    """Whether `text` is an id, or an id, a dot and a word."""
-    id_, dot, word = text.partition(".")
-    return is_id(id_) and (not dot or KEY_SUFFIX.fullmatch(word) is not None)
+    """Whether `text` is a key: an id, or an id, a dot and a suffix."""
+    id_, dot, suffix = text.partition(".")
+    return is_id(id_) and (not dot or KEY_SUFFIX.fullmatch(suffix) is not None)
 
 
 def check_key(key: str) -> str:
-    """The key. Raises ValueError if it is none: no key ever leads out of the store."""
+    """Return `key`. Raises ValueError if it is not a key: no path may lead out of the store."""
     if not is_key(key):
-        raise ValueError(f"not a key of a store: {key!r}")
+        raise ValueError(f"not a key of a file store: {key!r}")
     return key
 
 
@@ -137,7 +146,7 @@ async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
 
 def _sync_and_rename(file: IO[bytes], temporary: Path, target: Path) -> None:
-    """Onto the disk, then under its name: after a power cut it is whole, or not there."""
+    """Sync the file to disk, then rename it: after a power cut it is complete or absent."""
     file.flush()
     os.fsync(file.fileno())
     file.close()
@@ -183,5 +192,5 @@ def _iterate_older_files(folder: Path, cutoff: Millis) -> Iterator[Path]:
             try:
                 if entry.is_file() and entry.stat().st_mtime * 1000 < cutoff:
                     yield Path(entry.path)
-            except FileNotFoundError:  # gone meanwhile
+            except FileNotFoundError:  # deleted in the meantime
                 continue

@@ -1,4 +1,4 @@
-"""JSON as it can be kept and passed on: RFC 8259, without what parsers beyond it accept."""
+"""Parse JSON strictly by RFC 8259, so that every parsed value can be stored and passed on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from pydantic_core import from_json
 
 from deskwire.kit.errors import Invalid
 
-# Only such a number may be one no double holds, which the fast parser would call infinite.
+# Only such a number can overflow a double; the fast parser would return infinity for it.
 _MAY_OVERFLOW = re.compile(rb"\d(?:[eE]\+?\d{3}|\d{300})")
 
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
-    """The value of `text` (UTF-8). Invalid for NaN, a number no double holds, half a character,
-    and what is nested more than some two hundred levels deep.
+    """Parse `text` (bytes as UTF-8).
+
+    Raises Invalid for malformed JSON, NaN, a number that overflows a double, a lone surrogate, and
+    nesting of more than about two hundred levels.
     """
     try:
         value = from_json(text, allow_inf_nan=False)
@@ -30,13 +32,16 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
 
 def _parse_finite(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):  # 1e999: there is no JSON to keep it in
-        raise ValueError(f"{digits[:20]} is too large a number")
+    if math.isinf(number):  # 1e999: JSON has no infinity
+        raise ValueError(f"the number {digits[:20]} is too large")
     return number
 
 
 def parse_json_object(name: str, text: str) -> dict[str, Any]:
-    """`text` as a JSON object; Invalid with a sentence that begins with `name` otherwise."""
+    """Parse `text` as a JSON object.
+
+    Raises Invalid, with a message that begins with `name`, if it is not one.
+    """
     try:
         value = parse_json(text)
     except Invalid as reason:

@@ -1,4 +1,4 @@
-"""Durations in buckets, and threads that say how long their work waited and took."""
+"""Measure durations with histograms, thread pools that time their work, and event loop lag."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ BUCKET_BOUNDS = (
     2.5,
     5.0,
 )  # s
-LAG_INTERVAL = 0.5  # s between two looks at the loop; 30 of them between two scrapes of 15 s
+LAG_INTERVAL = 0.5  # s between measurements; 30 of them per scrape interval of 15 s
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class DurationHistogram:
-    """How often something took how long. `add` may be called from any thread."""
+    """A histogram of durations. `observe` may be called from any thread."""
 
     __slots__ = ("_counts", "_lock", "_total")
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(BUCKET_BOUNDS) + 1)  # the last: longer than every bound
+        self._counts = [0] * (len(BUCKET_BOUNDS) + 1)  # the last: above every bound
         self._total = 0.0
-        self._lock = Lock()  # four threads read the database
+        self._lock = Lock()  # the reader threads share one histogram
 
     def observe(self, seconds: float) -> None:
-        """One more."""
-        place = bisect_left(BUCKET_BOUNDS, seconds)  # a duration equal to a bound is within it
+        """Add a duration."""
+        bucket = bisect_left(BUCKET_BOUNDS, seconds)  # bounds are inclusive
         with self._lock:
-            self._counts[place] += 1
+            self._counts[bucket] += 1
             self._total += seconds
 
     def read(self) -> tuple[list[int], float]:
-        """How many there were in each bucket (not in those before it too), and their sum in s."""
+        """Return the count of each bucket (not cumulative) and the sum of all durations in s."""
         with self._lock:
             return list(self._counts), self._total
 
 
 class TimedThreadPool(ThreadPoolExecutor):
-    """A pool of threads; `waits` says how long work stood in its queue, `works` how long it ran."""
+    """A thread pool that measures how long work waits in its queue and how long it runs."""
 
     def __init__(self, max_workers: int, *, name: str) -> None:
         super().__init__(max_workers, thread_name_prefix=name)
@@ -63,15 +63,15 @@ class TimedThreadPool(ThreadPoolExecutor):
         self.run_times = DurationHistogram()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        asked = perf_counter()
+        submitted_at = perf_counter()
 
         def run() -> T:
-            begun = perf_counter()
-            self.wait_times.observe(begun - asked)
+            started_at = perf_counter()
+            self.wait_times.observe(started_at - submitted_at)
             try:
                 return fn(*args, **kwargs)
             finally:
-                self.run_times.observe(perf_counter() - begun)
+                self.run_times.observe(perf_counter() - started_at)
 
         return super().submit(run)
 
@@ -82,8 +82,8 @@ async def measure_loop_lag(
     clock: Callable[[], float] = perf_counter,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Note, until cancelled, how much later than due the event loop comes to what is due."""
+    """Measure until cancelled how late the event loop wakes a sleeping task."""
     while True:
-        due = clock() + LAG_INTERVAL
+        due_at = clock() + LAG_INTERVAL
         await sleep(LAG_INTERVAL)
-        histogram.observe(max(0.0, clock() - due))
+        histogram.observe(max(0.0, clock() - due_at))

@@ -1,4 +1,4 @@
-"""Reach into uvicorn's HTTP protocol: one-write responses, and no access log line for a request."""
+"""Reach into uvicorn to send a response in one write and to suppress its access log line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from uvicorn.protocols.http.httptools_impl import (
 
 EXTENSION_KEY = "deskwire.takeover"  # key in the scope's extensions
 
-
 Header = tuple[bytes, bytes]
 
-
-# What a request brings along so that its connection can be taken: the transport, and its own cycle
-# (`protocol.cycle` may be a pipelined one's), held weakly: a strong one would leave a ring for the
-# collector with every request. A plain tuple, because every request makes one.
+# What a request carries so that its connection can be taken over: the transport and the request's
+# own cycle (`protocol.cycle` may belong to a pipelined one). The cycle is referenced weakly: a
+# strong reference would leave a reference cycle for the garbage collector with every request. A
+# plain tuple, because every request creates one.
 TakeoverOffer = tuple[asyncio.Transport, "weakref.ref[RequestResponseCycle]"]
 
 
 def skip_access_log(request: Scope) -> None:
-    """No line for this request; whoever asks for it tells what became of it in a better way."""
+    """Suppress the access log line of a request, for callers that log a better one."""
     if (offer := read_offer(request)) and (cycle := offer[1]()):
         cycle.access_log = False
 
@@ -33,11 +32,11 @@ def skip_access_log(request: Scope) -> None:
 def send_short_response(
     request: Scope, status: int, headers: Sequence[Header], body: bytes
 ) -> bool:
-    """Send a whole answer in one write, and no line to the access log; False where it cannot be.
+    """Send a whole response in one write, without an access log line; False if impossible.
 
-    ASGI's `send` takes head and body apart, and uvicorn sends each as it comes: for a short answer
-    the second packet is a quarter of all a request costs, and a second wake-up for who reads it.
-    The request's body has to be read.
+    ASGI sends headers and body separately, and uvicorn writes each right away: for a short response
+    the second packet is a quarter of the cost of the request, and wakes the client twice. The body
+    of the request must have been read.
     """
     offer = read_offer(request)
     cycle = offer[1]() if offer else None
@@ -52,6 +51,6 @@ def send_short_response(
 
 
 def read_offer(request: Scope) -> TakeoverOffer | None:
-    """The offer of a request, where the server makes one."""
+    """Return the takeover offer of a request, or None if its server makes none."""
     extensions = request.get("extensions")
     return extensions.get(EXTENSION_KEY) if extensions else None

@@ -1,4 +1,4 @@
-"""Archives: a ZIP that is made while it is sent; no more of it is in memory than a chunk."""
+"""Stream a ZIP archive while it is written; only a chunk of it is in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from anyio.to_thread import run_sync
 
 
 class ZipWriter:
-    """A ZIP (APPNOTE 6.3) whose bytes are handed out as it grows: first what `add` gives, for each
-    file, then what `end` does."""
+    """A ZIP (APPNOTE 6.3) as a stream: send what `add_file` yields for each file, then `finish`."""
 
     def __init__(self) -> None:
         self._buffer = _WriteBuffer()
@@ -26,8 +25,11 @@ class ZipWriter:
         *,
         compress: bool,
     ) -> AsyncGenerator[bytes, None]:
-        """A file of `size` bytes. `packs`: it is made smaller, in a thread, a chunk at a time; what
-        people upload mostly is small already."""
+        """Add a file of `size` bytes and yield the archive's bytes so far.
+
+        With `compress` it is deflated, a chunk at a time, in a thread; most uploads are in
+        compressed formats already.
+        """
         entry = ZipInfo(
             path,
             (
@@ -40,8 +42,8 @@ class ZipWriter:
             ),
         )
         entry.compress_type = ZIP_DEFLATED if compress else ZIP_STORED
-        entry.file_size = size  # by it the format is chosen that files of over 2 GiB need
-        entry.external_attr = 0o600 << 16  # a file its owner may read, as Unix says it
+        entry.file_size = size  # zipfile uses it to choose ZIP64, which files over 2 GiB need
+        entry.external_attr = 0o600 << 16  # Unix mode: readable and writable by its owner
         with self._zip.open(entry, "w") as file:
             async for chunk in chunks:
                 if compress:
@@ -51,13 +53,13 @@ class ZipWriter:
                 yield self._buffer.take_bytes()
 
     def finish(self) -> bytes:
-        """What is left to be sent: the list of all that was added."""
+        """Close the archive and return its last bytes, the central directory."""
         self._zip.close()
         return self._buffer.take_bytes()
 
 
 class _WriteBuffer:
-    """Where the ZIP is written to. It cannot be sought in, so sizes come behind each file."""
+    """The output of `ZipFile`. It is not seekable, so each file's size follows its data."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -67,12 +69,12 @@ class _WriteBuffer:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing, as part of the interface `ZipFile` expects."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing, as part of the interface `ZipFile` expects."""
 
     def take_bytes(self) -> bytes:
-        """What was written since the last time."""
-        taken, self._bytes = bytes(self._bytes), bytearray()
-        return taken
+        """Return the bytes written since the last call."""
+        written, self._bytes = bytes(self._bytes), bytearray()
+        return written

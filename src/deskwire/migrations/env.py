@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the versions over the connection it is given."""
+"""Run the migrations over the connection that `schema` passes; Alembic's entry point."""
 
 from __future__ import annotations
 

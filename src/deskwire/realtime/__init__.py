@@ -1,4 +1,4 @@
-"""Open streams: who is subscribed, what each may hear, and how events reach them.
+"""Serve open event streams: who is subscribed, what each stream may hear, how events reach it.
 
-Read hub, subscription, fanout, buffer, replay, authorization, endpoint.
+Read in this order: hub, subscription, publisher, fanout, buffer, replay, authorization, endpoint.
 """

@@ -1,8 +1,8 @@
-"""Questions: for whom access is to be asked, and asking it in batches.
+"""Ask access for people in batches, again whenever their access may have changed.
 
-A person who is asked about once more while the answer is on its way is asked about again: the
-answer that comes first was read too early and counts for nothing. Whose grants are known already
-(`realtime/grant_cache.py`) is asked about only as to the session.
+If access changes while a query is in flight, its result is discarded and the query repeated: it may
+have been read too early. For people in the grant cache (`realtime/grant_cache.py`) only the
+sessions are read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deskwire.realtime.grant_cache import GrantCache, build_channel_sets
 from deskwire.realtime.subscription import ChannelSets
 
 BATCH_SIZE = 500  # people per query
-TIMEOUT = 10.0  # s; then it is asked again
+TIMEOUT = 10.0  # s for a query; it is then repeated
 MAX_RETRY_DELAY = 30.0  # s between tries while the database fails
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ ApplyAuthorization = Callable[[PersonId, ChannelSets, Mapping[str, Millis]], Non
 
 
 class AuthorizationQueue:
-    """Who is being asked about. `apply` gets each answer that still counts."""
+    """The people who wait for an answer of access. `apply` gets each answer that is still valid."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class AuthorizationQueue:
     ) -> None:
         self._authorize = authorize
         self._grant_cache = grant_cache
-        self._sessions_of = list_session_ids
+        self._list_session_ids = list_session_ids
         self._apply = apply
         self._queued: dict[PersonId, None] = {}  # to be asked about, or asked about again
         self._in_flight: frozenset[PersonId] = frozenset()
@@ -50,29 +50,29 @@ class AuthorizationQueue:
 
     @property
     def in_flight(self) -> frozenset[PersonId]:
-        """Whose answer is on its way."""
+        """The people whose query is running."""
         return self._in_flight
 
     @property
     def pending(self) -> Collection[PersonId]:
-        """For whom we wait for an answer."""
+        """The people who are queued or whose query is running."""
         return self._queued.keys() | self._in_flight
 
     def enqueue(self, person: PersonId) -> None:
-        """Ask about a person; an answer already on its way will not count."""
+        """Ask about a person; the result of a query in flight is then discarded."""
         self._queued[person] = None
         self._wake_event.set()
 
     def remove(self, person: PersonId) -> None:
-        """Nobody listens as this person any more."""
+        """Take a person without open streams out of the queue."""
         self._queued.pop(person, None)
 
     def is_pending(self, person: PersonId) -> bool:
-        """Whether we wait for an answer about a person."""
+        """Whether an answer about a person is outstanding."""
         return person in self._queued or person in self._in_flight
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Authorize the queued people until cancelled."""
         failures = 0
         while True:
             await self._wake_event.wait()
@@ -85,28 +85,28 @@ class AuthorizationQueue:
                 await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
 
     async def _authorize_batch(self) -> bool:
-        """Ask about some who wait, and apply what counts; False where it failed."""
+        """Ask about a batch of people and apply the valid answers; False if the query failed."""
         batch = self._in_flight = frozenset(islice(self._queued, BATCH_SIZE))
         for person in batch:
             del self._queued[person]
-        sessions = {session for person in batch for session in self._sessions_of(person)}
-        before = self._grant_cache.version
-        known = {person: held for person in batch if (held := self._grant_cache.get(person))}
+        sessions = {session for person in batch for session in self._list_session_ids(person)}
+        version_before = self._grant_cache.version
+        cached = {person: sets for person in batch if (sets := self._grant_cache.get(person))}
         try:
-            question = self._authorize(batch - known.keys(), sessions)
-            answer = await asyncio.wait_for(question, TIMEOUT)
+            query = self._authorize(batch - cached.keys(), sessions)
+            answer = await asyncio.wait_for(query, TIMEOUT)
             self._in_flight = frozenset()
-            for person in batch - self._queued.keys():  # else it was raised again meanwhile
-                held = known.get(person) or build_channel_sets(answer.grants.get(person, ()))
-                if self._grant_cache.version == before:
-                    self._grant_cache.put(person, held)
-                self._apply(person, held, answer.sessions)
+            for person in batch - self._queued.keys():  # who was queued again waits for that answer
+                sets = cached.get(person) or build_channel_sets(answer.grants.get(person, ()))
+                if self._grant_cache.version == version_before:
+                    self._grant_cache.put(person, sets)
+                self._apply(person, sets, answer.sessions)
         except Exception:
-            logger.exception("asking for access failed; the streams wait in silence")
+            logger.exception("authorizing streams failed; they hear nothing until a retry succeeds")
             self._requeue(batch)
             return False
         except BaseException:
-            self._requeue(batch)  # a question cut off is a question without an answer
+            self._requeue(batch)  # a cancelled query has no answer
             raise
         return True
 

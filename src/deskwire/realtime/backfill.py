@@ -1,4 +1,4 @@
-"""The backlog: what a returning stream missed that the window no longer holds, from the log."""
+"""Read from the log what a returning stream missed and the buffer no longer holds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from deskwire.events.log import Entry
 from deskwire.realtime.buffer import EventBuffer
 
 MAX_BEHIND = 1000  # visible entries; further behind, reloading the page is cheaper than replaying
-MAX_SCAN = 50_000  # entries read from the log for one return; bounds the work, not the right
+MAX_SCAN = 50_000  # entries read from the log per return; bounds the work for quiet viewers
 PAGE_SIZE = 1000  # entries read from the log at once
 
 ReadAfter = Callable[[int, int], Awaitable[list[Entry]]]
 
 
 class TooFarBehind(Exception):
-    """Trimmed away, too much to read, or too much to replay: the stream reloads instead."""
+    """The entries were trimmed, or are too many to read or to replay: the page reloads instead."""
 
 
 async def read_backfill(
@@ -26,26 +26,27 @@ async def read_backfill(
     channels: frozenset[Channel],
     max_behind: int,
 ) -> tuple[list[Entry], int]:
-    """What `channels` may hear between `position` and the window, and the position reached.
+    """Return the entries for `channels` between `position` and the buffer, and the end position.
 
-    Never reads past the window's floor: what lies beyond is dispatched. Raises TooFar.
+    Never reads past the buffer's floor: later entries come from the buffer. Raises
+    TooFarBehind.
     """
-    reached, scanned, found = position, 0, list[Entry]()
-    while reached < buffer.floor:
-        page = await read_after(reached, min(PAGE_SIZE, buffer.floor - reached))
-        if not page or page[0].position != reached + 1 or scanned > MAX_SCAN:
+    end, scanned, visible = position, 0, list[Entry]()
+    while end < buffer.floor:
+        page = await read_after(end, min(PAGE_SIZE, buffer.floor - end))
+        if not page or page[0].position != end + 1 or scanned > MAX_SCAN:
             raise TooFarBehind
-        scanned, reached = scanned + len(page), page[-1].position
-        found += [entry for entry in page if not channels.isdisjoint(entry.channels)]
-        if len(found) > max_behind:
+        scanned, end = scanned + len(page), page[-1].position
+        visible += [entry for entry in page if not channels.isdisjoint(entry.channels)]
+        if len(visible) > max_behind:
             raise TooFarBehind
-    return found, reached
+    return visible, end
 
 
 def has_more_visible_than(
     limit: int, channels: frozenset[Channel], *sources: Iterable[Entry]
 ) -> bool:
-    """Whether the sources hold more than `limit` entries for `channels`."""
+    """Whether the sources together hold more than `limit` entries for `channels`."""
     visible = 0
     for source in sources:
         for entry in source:

@@ -1,7 +1,7 @@
-"""The window: the newest entries of the log, kept in memory with their frames.
+"""Keep the newest entries of the log in memory, with their frames.
 
-A seat is a cursor into it, so catching up, joining and pausing need no list of their own and a
-reconnect costs no SQL.
+A subscription is a cursor into this buffer, so that replaying, joining and pausing need no list of
+their own and a reconnect costs no SQL.
 """
 
 from __future__ import annotations
@@ -20,35 +20,37 @@ from deskwire.events.redaction import (
 )
 
 BUFFER_BYTES = 32 * 1024 * 1024  # bytes of frames; at 1 KB an event some 30,000 events
-ENTRY_OVERHEAD = 400  # bytes; what an entry costs beside its frame (measured with tracemalloc)
+ENTRY_OVERHEAD = 400  # bytes; what an entry costs besides its frame (measured with tracemalloc)
 
 
 class EventBuffer:
-    """A dense run of entries: `floor` < position ≤ `head`."""
+    """A run of entries without gaps: `floor` < position ≤ `head`."""
 
     def __init__(self, limit: int = BUFFER_BYTES) -> None:
-        self.floor = 0  # entries at or before it are not here
+        self.floor = 0  # entries at or before it are not in the buffer
         self.head = 0
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
-        self._first_index = 0  # index of the oldest entry still held
+        self._first_index = 0  # index of the oldest entry that was not dropped
 
     def load(self, entries: list[Entry], head: int) -> None:
-        """Begin with what the log holds; `head` counts where it holds nothing any more."""
+        """Start with the newest `entries` of the log; `head` is used where the log is empty."""
         self._entries, self._first_index, self._size = [], 0, 0
         self.floor = self.head = entries[0].position - 1 if entries else head
         for entry in entries:
             self.append(entry)
 
     def append(self, entry: Entry) -> None:
-        """Add the next entry; the oldest leave when the limit is passed. What it says is edited or
-        deleted goes from those before it."""
+        """Add the next entry, and drop the oldest ones while the buffer exceeds its limit.
+
+        If the entry says that something was edited or deleted, older frames lose its text.
+        """
         if entry.position != self.head + 1:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
-        asked = REDACTIONS.get(entry.type)
-        if asked and (id_ := read_event_field(entry.frame, asked.field)):
-            self._redact(id_, asked.rule)
+        redaction = REDACTIONS.get(entry.type)
+        if redaction and (id_ := read_event_field(entry.frame, redaction.field)):
+            self._redact(id_, redaction.rule)
         if entry.type in WORKSPACE_REDACTING_TYPES:
             self._redact_workspace(entry.workspace)
         self._entries.append(entry)
@@ -58,7 +60,7 @@ class EventBuffer:
             self._drop_oldest()
 
     def _redact(self, target_id: str, rule: RedactionRule) -> None:
-        """Take what entries tell of something out of the frames: a resume must not tell it."""
+        """Apply `rule` to the frames that mention `target_id`: no replay may send its text."""
         needle = target_id.encode()
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
@@ -67,7 +69,7 @@ class EventBuffer:
                 self._entries[index] = replace(entry, frame=frame)
 
     def _redact_workspace(self, workspace: Workspace | None) -> None:
-        """Send nobody what was told of a workspace's tickets, as `log.silence` does."""
+        """Remove channels and frames of a workspace's tickets, as `log.redact_workspace` does."""
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
             if entry.workspace == workspace and entry.type.startswith(WORKSPACE_REDACTED_PREFIX):
@@ -75,12 +77,12 @@ class EventBuffer:
                 self._entries[index] = replace(entry, channels=(), frame=b"")
 
     def trim(self, floor: int) -> None:
-        """Forget what the log has forgotten: entries at or before its `floor`."""
+        """Drop entries at or before `floor`, which were trimmed from the log."""
         while self.floor < min(floor, self.head):
             self._drop_oldest()
 
     def entries_after(self, position: int) -> Iterator[Entry]:
-        """The entries after `position`, which must not lie below the floor."""
+        """Yield the entries after `position`, which must not be below the floor."""
         for index in range(self._first_index + position - self.floor, len(self._entries)):
             yield self._entries[index]
 

@@ -1,7 +1,7 @@
-"""A stream: `text/event-stream` for one caller, from the hub to the way out.
+"""Serve `text/event-stream` to one caller: from the request to the hub's writer.
 
 Where the server offers its connection, the stream takes it over (`uvicorn_takeover.py`); elsewhere
-it is an ASGI response like any other. Same frames; neither holds a database session.
+it is an ordinary ASGI response. Both write the same frames, and neither holds a database session.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Caller, StreamScope, Subscription, Transport, Writer
 from deskwire.realtime.uvicorn_takeover import CLOSE_TIMEOUT, take_over_connection
 
-MAX_BUFFERED_BYTES = 64 * 1024  # bytes taken but not sent; then the seat stands still
+MAX_BUFFERED_BYTES = 64 * 1024  # bytes accepted but not sent; beyond it the stream is paused
 
 STREAM_HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold frames back
+    (b"x-accel-buffering", b"no"),  # or nginx buffers the frames
     (b"connection", b"close"),
 )
 
@@ -34,7 +34,7 @@ Identify = Callable[[Request], Awaitable[Caller | None]]
 class StreamEndpoint:
     """The endpoint of a scope: `/api/events` (all), `/api/guilds/events`, `/api/requests/events`.
 
-    `identify` may refuse by raising, before anything is sent.
+    `identify` may refuse the request by raising, before anything is sent.
     """
 
     def __init__(self, scope: StreamScope, hub: Callable[[], Hub], identify: Identify) -> None:
@@ -58,17 +58,17 @@ class StreamEndpoint:
         if hub.is_draining:
             await _respond(send, 503, b"Restarting", (b"retry-after", b"1"))
             return
-        join = partial(
+        subscribe = partial(
             hub.subscribe, caller, self._scope, last_event_id=_read_last_event_id(request)
         )
         if offer := read_offer(request):
-            await take_over_connection(offer, send, _response_start(), hub, join)
+            await take_over_connection(offer, send, _response_start(), hub, subscribe)
         else:
-            await AsgiWriter(hub, send).run(receive, join)
+            await AsgiWriter(hub, send).run(receive, subscribe)
 
 
 class AsgiWriter:
-    """The way out over ASGI `send`, which waits while the connection is full."""
+    """Write a stream through ASGI `send`, which waits while the connection is full."""
 
     def __init__(self, hub: Hub, send: Send) -> None:
         self._subscription: Subscription | None = None
@@ -78,21 +78,21 @@ class AsgiWriter:
         self._size = 0
         self._has_data = asyncio.Event()
         self._ended = False
-        self._aborted = asyncio.Event()  # it shall not wait for its reader any longer
+        self._aborted = asyncio.Event()  # do not wait for the client any longer
 
     @property
     def transport(self) -> Transport:
         return self
 
     def write(self, data: bytes) -> None:
-        """Take `data`, and stand still once too much waits."""
+        """Accept `data`, and pause the stream once too much of it is unsent."""
         self._parts.append(data)
         self._size += len(data)
         self._has_data.set()
         if (
             self._size >= MAX_BUFFERED_BYTES
             and self._subscription is not None
-            and not self._subscription.paused
+            and not self._subscription.is_paused
         ):
             self._hub.pause(self._subscription)
 
@@ -105,7 +105,7 @@ class AsgiWriter:
         self._aborted.set()
 
     async def run(self, receive: Receive, subscribe: Callable[[Writer], Subscription]) -> None:
-        """Take a seat and send until the stream is ended, aborted, or the client has gone."""
+        """Subscribe, and send until the stream is ended or aborted, or the client disconnects."""
         self._subscription = subscribe(self)
         endings = (self._forward(), _wait_for_disconnect(receive), self._aborted.wait())
         tasks = [asyncio.create_task(ending) for ending in endings]
@@ -129,8 +129,8 @@ class AsgiWriter:
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
                 if (
                     self._subscription is not None
-                    and self._subscription.paused
-                    and not self._subscription.closed
+                    and self._subscription.is_paused
+                    and not self._subscription.is_closed
                 ):
                     self._hub.resume(self._subscription)
             if self._ended:
@@ -148,7 +148,7 @@ def _response_start() -> Message:
 
 
 def _read_last_event_id(request: Request) -> str | None:
-    # The header wins: a native reconnect repeats the URL with its old `after`.
+    # The header wins: an EventSource reconnects to the same URL, with its old `after`.
     for name, value in request["headers"]:
         if name == b"last-event-id":
             return str(value.decode("latin-1"))

@@ -1,9 +1,11 @@
-"""What access said last, kept until the log says that it may have changed.
+"""Cache the channels of people until the log says that their access may have changed.
 
-Ten thousand streams that come back at once are seated without asking for anybody's grants again.
-The tuples kept here are the ones the seats hold.
-An entry that touches a person, or a channel they hold, makes them forgotten; so what is here is
-never older than what has been dispatched. (A gain is told to the person's own channel.)
+Ten thousand streams that reconnect at once are authorized without reading any grants again. The
+tuples in the cache are the ones the subscriptions hold.
+
+An entry that changes the access of a person, or of a channel they hold, removes them from the
+cache, so that the cache is never older than what has been published. (A gain of access is
+announced on the person's own channel.)
 """
 
 from __future__ import annotations
@@ -13,18 +15,17 @@ from collections.abc import Collection
 from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of_channel
 from deskwire.realtime.subscription import ChannelSets, StreamScope, is_in_scope
 
-MAX_PEOPLE = 20_000  # remembered; more than one process has streams for
+MAX_PEOPLE = 20_000  # people; more than one process has streams for
 
 
 class GrantCache:
     """The channels people hold, by person."""
 
     def __init__(self, limit: int = MAX_PEOPLE) -> None:
-        self.version = 0  # how often access has changed; an older answer must not be kept
+        self.version = 0  # counts changes of access; an answer from before one is not cached
         self._limit = limit
-        self._channel_sets: dict[
-            PersonId, ChannelSets
-        ] = {}  # oldest first; an OrderedDict takes twice as much
+        # Oldest first; an OrderedDict takes twice as much memory.
+        self._channel_sets: dict[PersonId, ChannelSets] = {}
 
     def get(self, person: PersonId) -> ChannelSets | None:
         return self._channel_sets.get(person)
@@ -39,20 +40,23 @@ class GrantCache:
         self._channel_sets.pop(person, None)
 
     def invalidate_channels(self, channels: Collection[Channel]) -> None:
-        """Forget everyone whose access an entry may have changed."""
+        """Remove everyone whose access an entry that names these channels may have changed."""
         self.version += 1
         shared = {channel for channel in channels if person_of_channel(channel) is None}
         for person in filter(None, map(person_of_channel, channels)):
             self.invalidate(person)
         if shared:
-            for person in [
-                p for p, h in self._channel_sets.items() if not shared.isdisjoint(h.all)
-            ]:
+            holders = [
+                person
+                for person, sets in self._channel_sets.items()
+                if not shared.isdisjoint(sets.all)
+            ]
+            for person in holders:
                 self.invalidate(person)
 
 
 def build_channel_sets(grants: Collection[Grant]) -> ChannelSets:
-    """What somebody with these grants holds."""
+    """Return the channels that `grants` allow on each kind of stream."""
     everything = tuple(sorted({grant.channel for grant in grants}))
     return ChannelSets(
         everything,
@@ -64,5 +68,5 @@ def build_channel_sets(grants: Collection[Grant]) -> ChannelSets:
 def _channels_in_scope(
     scope: StreamScope, grants: Collection[Grant], everything: Channels
 ) -> Channels:
-    found = {each.channel for each in grants if is_in_scope(scope, each.channel, each.workspace)}
-    return everything if len(found) == len(everything) else tuple(sorted(found))
+    channels = {each.channel for each in grants if is_in_scope(scope, each.channel, each.workspace)}
+    return everything if len(channels) == len(everything) else tuple(sorted(channels))

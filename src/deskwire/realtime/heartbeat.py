@@ -1,7 +1,7 @@
-"""The heart: one timer for every stream. Each second it visits 1/27 of the seats.
+"""Keep streams alive: one timer that sends a tick to 1/27 of the subscriptions each second.
 
-A beat is a comment, which keeps proxies from cutting a quiet connection, and a named `tick` with
-the head's cursor, which the page's own code can see: an EventSource never shows comments.
+A tick is a comment, which keeps proxies from cutting an idle connection, followed by a named `tick`
+frame with the head's cursor for the page's own code: an EventSource never exposes comments.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from deskwire.events.frames import HEARTBEAT, control_frame
 from deskwire.kit.clock import Clock, Millis
 from deskwire.realtime.subscription import Subscription
 
-INTERVAL = 27  # s between two ticks of a seat; under the 30 s after which proxies cut idle streams
-SLICE_SIZE = 1_000  # seats per turn of the loop while a beat is written
+INTERVAL = 27  # s between two ticks of a stream; proxies cut idle ones after 30 s
+SLICE_SIZE = 1_000  # subscriptions per loop turn while ticks are written
 NEVER: Millis = 2**63 - 1
 
 
 class Heartbeat:
-    """`visit` gets the seats that are due and their frame; `expire` every seat whose session ended.
+    """The ticks and the session expiry of all subscriptions.
 
-    A session that was prolonged meanwhile is noted again by `expect`.
+    `send_tick_frame` gets the subscriptions that are due and their frame; `expire` gets every
+    subscription whose session has ended. A session that was prolonged meanwhile is scheduled
+    again with `schedule_expiry`.
     """
 
     def __init__(
@@ -45,39 +47,39 @@ class Heartbeat:
         self._buckets[self._added % INTERVAL][subscription] = None
 
     def remove(self, subscription: Subscription) -> None:
-        for seats in self._buckets:
-            seats.pop(subscription, None)
+        for bucket in self._buckets:
+            bucket.pop(subscription, None)
 
     def schedule_expiry(self, expires_at: Millis) -> None:
-        """Some session ends then."""
+        """Check the sessions at `expires_at`, or earlier."""
         self._next_expiry = min(self._next_expiry, expires_at)
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Send ticks until cancelled."""
         turn = 0
         while True:
             await asyncio.sleep(1)
             turn = (turn + 1) % INTERVAL
             self.expire_sessions()
-            seats = list(self._buckets[turn])
-            for first in range(0, len(seats), SLICE_SIZE):
-                self.send_tick(seats[first : first + SLICE_SIZE])
+            due = list(self._buckets[turn])
+            for first in range(0, len(due), SLICE_SIZE):
+                self.send_tick(due[first : first + SLICE_SIZE])
                 await asyncio.sleep(0)
 
     def send_tick(self, subscriptions: Sequence[Subscription]) -> None:
-        """One tick for these seats."""
-        moment, here = self._clock(), self._cursor()
-        tick = control_frame("tick", here, position=str(here), time=moment)
+        """Send one tick to these subscriptions."""
+        time, cursor = self._clock(), self._cursor()
+        tick = control_frame("tick", cursor, position=str(cursor), time=time)
         self._send_tick_frame(subscriptions, HEARTBEAT + tick)
 
     def expire_sessions(self) -> None:
-        """Name the seats whose sessions are over by the clock; a stream never outlives its own."""
-        moment = self._clock()
-        if moment < self._next_expiry:
+        """Expire the subscriptions whose sessions have ended: no stream outlives its session."""
+        time = self._clock()
+        if time < self._next_expiry:
             return
-        everyone = [seat for seats in self._buckets for seat in seats]
-        ends = [seat.caller.expires_at for seat in everyone]
-        self._next_expiry = min((end for end in ends if end > moment), default=NEVER)
-        for seat in everyone:
-            if seat.caller.expires_at <= moment:
-                self._expire(seat)
+        subscriptions = [each for bucket in self._buckets for each in bucket]
+        ends = [each.caller.expires_at for each in subscriptions]
+        self._next_expiry = min((end for end in ends if end > time), default=NEVER)
+        for subscription in subscriptions:
+            if subscription.caller.expires_at <= time:
+                self._expire(subscription)

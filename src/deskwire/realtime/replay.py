@@ -1,28 +1,59 @@
-"""Catching up: what a seat that is behind is told next. Pure: nothing here writes to a stream."""
+"""Decide what a subscription that is behind is sent next. Pure: nothing here writes to a stream."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from deskwire.events.cursor import Cursor
+from deskwire.events.cursor import Cursor, parse_cursor
 from deskwire.events.frames import connected_frame, control_frame, reset_frame
 from deskwire.events.log import Entry
 from deskwire.realtime.backfill import has_more_visible_than
 from deskwire.realtime.buffer import EventBuffer
-from deskwire.realtime.subscription import Subscription
+from deskwire.realtime.subscription import (
+    ResumeOutcome,
+    ResumeReason,
+    Subscription,
+    SubscriptionState,
+)
 
-SLICE_BYTES = 32 * 1024  # one write of a seat that catches up; what the kernel takes at once
-SLICE_ENTRIES = 2_000  # entries looked at per slice, so that a quiet viewer holds no one up
+SLICE_BYTES = 32 * 1024  # bytes per write during a replay; what the kernel accepts at once
+SLICE_ENTRIES = 2_000  # entries examined per slice, so that a quiet viewer delays no one
+
+
+class StartPosition(NamedTuple):
+    """Where a stream begins."""
+
+    outcome: ResumeOutcome
+    position: int
+    reason: ResumeReason | None
+
+
+def choose_start(last_event_id: str | None, head: Cursor) -> StartPosition:
+    """Choose where a stream begins; `last_event_id` is what the client sent, if anything."""
+    if last_event_id is None:
+        return StartPosition("live", head.position, None)
+    cursor = parse_cursor(last_event_id)
+    if cursor is None:
+        return StartPosition("reset", head.position, "unreadable")
+    if cursor.epoch != head.epoch:
+        return StartPosition("reset", head.position, "epoch")
+    if cursor.position > head.position:
+        return StartPosition("reset", head.position, "future")
+    return StartPosition("resumed", cursor.position, None)
 
 
 def is_evicted(subscription: Subscription, buffer: EventBuffer) -> bool:
-    """Whether what the seat has to hear next is in memory no more."""
+    """Whether the next entry of the subscription is no longer in memory."""
     return max(subscription.position, subscription.backfill_end) < buffer.floor
 
 
 def should_reload(subscription: Subscription, buffer: EventBuffer, max_behind: int) -> bool:
-    """Whether reloading costs somebody who comes back less than all there is to hear."""
-    if not subscription.resuming or subscription.announced_channels is not None:
+    """Whether reloading the page is cheaper for a returning client than replaying its entries."""
+    if (
+        subscription.state is not SubscriptionState.RESUMING
+        or subscription.announced_channels is not None
+    ):
         return False
     newer = buffer.entries_after(max(subscription.position, subscription.backfill_end))
     return has_more_visible_than(
@@ -31,49 +62,48 @@ def should_reload(subscription: Subscription, buffer: EventBuffer, max_behind: i
 
 
 def take_next_slice(subscription: Subscription, buffer: EventBuffer) -> bytes:
-    """The next frames the seat may hear; moves its position past what was looked at."""
-    parts, size, held = list[bytes](), 0, frozenset(subscription.channels)
-    in_backlog = subscription.backfill_end > subscription.position
+    """Return the next frames the subscription may hear; move its position past those examined."""
+    parts, size, channels = list[bytes](), 0, frozenset(subscription.channels)
+    in_backfill = subscription.backfill_end > subscription.position
     source: Iterable[Entry] = (
-        subscription.backfill if in_backlog else buffer.entries_after(subscription.position)
+        subscription.backfill if in_backfill else buffer.entries_after(subscription.position)
     )
-    for looked, entry in enumerate(source, 1):
+    for examined, entry in enumerate(source, 1):
         subscription.position = entry.position
-        if not held.isdisjoint(entry.channels):
+        if not channels.isdisjoint(entry.channels):
             parts.append(entry.frame)
             size += len(entry.frame)
-        if size >= SLICE_BYTES or looked >= SLICE_ENTRIES:
+        if size >= SLICE_BYTES or examined >= SLICE_ENTRIES:
             break
-    if in_backlog:
+    if in_backfill:
         subscription.backfill = [
             e for e in subscription.backfill if e.position > subscription.position
         ]
-        if (
-            not subscription.backfill
-        ):  # it was filtered when it was read: the rest is not for this seat
+        if not subscription.backfill:  # what it could not hear was left out when it was read
             subscription.position = subscription.backfill_end
     return b"".join(parts)
 
 
 def connected_frames(subscription: Subscription, epoch: str) -> bytes:
-    """How the resume went, and all the seat holds."""
-    here = Cursor(epoch, subscription.position)
-    verdict = subscription.outcome or "live"
+    """Return the first frame, and a `reset` frame after it where the stream could not resume."""
+    cursor = Cursor(epoch, subscription.position)
+    outcome = subscription.outcome or "live"
     first = connected_frame(
-        here,
-        outcome=verdict,
+        cursor,
+        outcome=outcome,
         subscription_id=subscription.id,
         reason=subscription.reason,
         channels=subscription.channels,
     )
-    return first + reset_frame(here, subscription.reason) if verdict == "reset" else first
+    return first + reset_frame(cursor, subscription.reason) if outcome == "reset" else first
 
 
 def access_change_frames(subscription: Subscription) -> bytes:
-    """What was lost and gained since the client was last told."""
-    told, held, frames = set(subscription.announced_channels or ()), set(subscription.channels), b""
-    if lost := told - held:
+    """Return the frames that tell the client which channels it has lost and gained."""
+    announced, held = set(subscription.announced_channels or ()), set(subscription.channels)
+    frames = b""
+    if lost := announced - held:
         frames += control_frame("revoked", channels=sorted(lost))
-    if gained := held - told:
+    if gained := held - announced:
         frames += control_frame("granted", channels=sorted(gained))
     return frames

@@ -1,4 +1,4 @@
-"""Whose last stream was let go for being slow, so that it can be told when it comes back."""
+"""Remember whose stream was closed for being slow, so that they see why when they return."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ MAX_SESSIONS = 10_000  # sessions
 
 
 class SlowSubscriptions:
-    """Sessions, and where their stream stood."""
+    """Sessions, with the position their closed stream had reached."""
 
     def __init__(self) -> None:
         self._positions: OrderedDict[str, int] = OrderedDict()
 
     def record(self, session: str, position: int) -> None:
-        """A stream of this session was let go."""
+        """Remember that a stream of this session was closed at `position`."""
         self._positions[session] = position
         if len(self._positions) > MAX_SESSIONS:
             self._positions.popitem(last=False)
 
     def pop_if_returned(self, session: str, position: int) -> bool:
-        """Whether this is that stream. Another tab's of the session stood further on."""
+        """Whether a stream that resumes at `position` is the one that was closed; forget it then.
+
+        The stream of another tab of that session has a later position.
+        """
         if position > self._positions.get(session, -1):
             return False
         del self._positions[session]

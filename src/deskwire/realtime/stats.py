@@ -1,6 +1,6 @@
-"""Counts: what one hub has done since it began, as plain numbers that whoever wants them reads.
+"""Count what a hub has done since it started, as plain numbers for the metrics to read.
 
-Counting costs nothing for each send (decision 0018): a slice of the seats is counted at once.
+Counting costs nothing per send (decision 0018): a slice of the subscriptions is counted at once.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ FRAME_END = b"\n\n"  # of a frame, and nowhere within an event's (WHATWG HTML, 9
 
 @dataclass(slots=True)
 class HubStats:
-    """All of it grows only. Written and read on the event loop."""
+    """Counters that only grow. Written and read on the event loop."""
 
     events: Counter[str] = field(default_factory=Counter)  # by type
-    sends: int = 0  # frames of events × seats they were written to as they happened
+    sends: int = 0  # frames of events × live streams they were written to
     sent_bytes: int = 0
-    replayed: int = 0  # frames of events that a seat read from the window or the log
+    replayed: int = 0  # frames of events replayed from the buffer or the log
     replayed_bytes: int = 0
-    fanout_durations: DurationHistogram = field(default_factory=DurationHistogram)  # per run
+    fanout_durations: DurationHistogram = field(default_factory=DurationHistogram)  # per batch
     opened: Counter[StreamScope] = field(default_factory=Counter)
     closed: Counter[StreamScope] = field(default_factory=Counter)
     close_reasons: Counter[CloseReason] = field(default_factory=Counter)
     starts: Counter[tuple[ResumeOutcome, ResumeReason | None]] = field(default_factory=Counter)
-    resets: Counter[ResumeReason] = field(default_factory=Counter)  # of streams that were connected
+    resets: Counter[ResumeReason] = field(default_factory=Counter)  # of connected streams
 
     def count_sent(self, frame_count: int, size: int) -> None:
-        """Seats are written this many frames, of `size` bytes together."""
+        """Count frames written to live streams; `size` is the sum of their bytes."""
         self.sends += frame_count
         self.sent_bytes += size
 
     def count_replayed(self, frames: bytes) -> None:
-        """A seat that was behind was written a slice."""
+        """Count a slice of a replay."""
         self.replayed += frames.count(FRAME_END)
         self.replayed_bytes += len(frames)
 
     def count_start(self, subscription: Subscription) -> None:
-        """A stream is told what it holds; the first time, also how its resume went."""
+        """Count the outcome of a stream's start, when its first frame is written."""
         if subscription.announced_channels is None:
             self.starts[subscription.outcome or "live", subscription.reason] += 1
 
     def count_closed(self, scope: StreamScope, reason: CloseReason) -> None:
-        """A stream is over."""
+        """Count a stream that has ended."""
         self.closed[scope] += 1
         self.close_reasons[reason] += 1

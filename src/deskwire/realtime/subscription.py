@@ -1,13 +1,15 @@
-"""A seat: one open stream, as the hub sees it.
+"""Hold the state of one open stream, and say what may follow what in its life.
 
-Live, it is written what its channels say as it happens. Otherwise (joining, asking for access,
-catching up, paused) nothing is written and `position` stands, so the seat goes on from there.
+A live subscription is written the events of its channels as they happen. In every other state
+nothing is written as it happens and `position` stands still, so that the stream continues from
+there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, NamedTuple, Protocol, assert_never
 
 from deskwire.events.channels import STAFF_CHANNEL, Channel, Channels, PersonId, Workspace
@@ -27,29 +29,32 @@ class Transport(Protocol):
 
 
 class Writer(Protocol):
-    """The way out of a seat: bytes go in, and never wait."""
+    """The sending side of a stream. It accepts bytes and never waits."""
 
     @property
     def transport(self) -> Transport:
-        """What `write` writes to in the end, the same for good: a fan-out goes there directly."""
+        """The object that `write` ends up writing to, constant for the writer's life.
+
+        A fan-out writes to it directly.
+        """
 
     def write(self, data: bytes) -> None:
-        """Take `data`; calls the seat's `pause` when too much has not left yet."""
+        """Accept `data`; call `Hub.pause` when too much of it has not been sent yet."""
 
     def end(self) -> None:
-        """Send what was taken, then close."""
+        """Send what was accepted, then close."""
 
     def abort(self) -> None:
-        """Close now."""
+        """Close now, and drop what was not sent."""
 
 
 class Draining(Exception):
-    """This process is going down and takes no more streams."""
+    """The process is shutting down and accepts no more streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose stream it is, and on which session's account."""
+    """The person a stream belongs to, and the session it was opened with."""
 
     person: PersonId
     session: str
@@ -57,7 +62,7 @@ class Caller:
 
 
 class ChannelSets(NamedTuple):
-    """What a person may hear on each kind of stream; one tuple where they are the same."""
+    """The channels a person may hear on each kind of stream; one tuple where they are equal."""
 
     all: Channels
     guilds: Channels
@@ -76,19 +81,63 @@ class ChannelSets(NamedTuple):
 
 
 def is_in_scope(scope: StreamScope, channel: Channel, workspace: Workspace | None) -> bool:
-    """Whether a channel, of `workspace` or (None) of a person, belongs on a stream of `scope`."""
+    """Whether a channel belongs on a stream of `scope`; `workspace` is None for a person's own."""
     if scope == "all":
         return True
-    if channel == STAFF_CHANNEL:  # by it the team hears requests
+    if channel == STAFF_CHANNEL:  # the team hears requests on it
         return scope == "requests"
     return workspace is None or workspace.startswith("guild:" if scope == "guilds" else "org:")
 
 
-NO_PENDING_NOTICES: Mapping[Channel, bytes] = {}  # one for all of them
+class SubscriptionState(Enum):
+    """Where a subscription is in its life (decision 0036).
+
+    Independent of it, `is_paused` says that the writer is full. A paused subscription is never
+    LIVE.
+    """
+
+    SUSPENDED = "waits for access, or replays from the buffer"
+    RESUMING = "returned with a cursor and has not reached the head; may read the log"
+    LOADING = "its backfill is being read from the log"
+    LIVE = "is written to by the fan-out"
+    CLOSED = "has ended"
+
+    __hash__ = object.__hash__  # Enum's own is Python code that hashes the name
+
+
+TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] = {
+    # Only `Hub.subscribe` moves a subscription to RESUMING; it starts as SUSPENDED.
+    SubscriptionState.SUSPENDED: frozenset(
+        {SubscriptionState.RESUMING, SubscriptionState.LIVE, SubscriptionState.CLOSED}
+    ),
+    SubscriptionState.RESUMING: frozenset(
+        {
+            SubscriptionState.SUSPENDED,  # it was reset
+            SubscriptionState.LOADING,
+            SubscriptionState.LIVE,
+            SubscriptionState.CLOSED,
+        }
+    ),
+    SubscriptionState.LOADING: frozenset(
+        {
+            SubscriptionState.SUSPENDED,  # it was reset
+            SubscriptionState.RESUMING,
+            SubscriptionState.CLOSED,
+        }
+    ),
+    SubscriptionState.LIVE: frozenset({SubscriptionState.SUSPENDED, SubscriptionState.CLOSED}),
+    SubscriptionState.CLOSED: frozenset(),
+}
+
+# Looking a member up in its class costs a call on Python 3.11.
+LIVE, CLOSED = SubscriptionState.LIVE, SubscriptionState.CLOSED
+CANNOT_REPLAY = (SubscriptionState.CLOSED, SubscriptionState.LOADING)
+
+NO_PENDING_NOTICES: Mapping[Channel, bytes] = {}  # shared by all subscriptions that have none
 
 
 class Subscription:
-    """One open stream. The hub owns every field; nothing here decides anything."""
+    """One open stream. Every field belongs to the hub; nothing here decides anything."""
 
     __slots__ = (
         "announced_channels",
@@ -96,17 +145,14 @@ class Subscription:
         "backfill_end",
         "caller",
         "channels",
-        "closed",
         "id",
-        "live",
-        "loading",
+        "is_paused",
         "outcome",
-        "paused",
         "pending_notices",
         "position",
         "reason",
-        "resuming",
         "scope",
+        "state",
         "writer",
     )
 
@@ -115,18 +161,34 @@ class Subscription:
         self.caller = caller
         self.scope: StreamScope = scope
         self.writer = writer
-        self.position = 0  # while not live: the newest entry dealt with
+        self.state: SubscriptionState = (
+            SubscriptionState.SUSPENDED
+        )  # written by `Hub._enter_state` only
+        self.is_paused = False  # the writer is full
+        self.position = 0  # while not LIVE: the newest entry dealt with
         self.channels: Channels = ()  # held now
-        self.announced_channels: Channels | None = None  # held as far as the client knows
-        self.backfill: Sequence[Entry] = ()  # older than the window, read from the log
-        self.backfill_end = 0  # how far the log was read for it
-        self.outcome: ResumeOutcome | None = None  # None until access has answered
+        self.announced_channels: Channels | None = None  # None until the stream is connected
+        self.backfill: Sequence[Entry] = ()  # entries older than the buffer, read from the log
+        self.backfill_end = 0  # position up to which the log was read for `backfill`
+        self.outcome: ResumeOutcome | None = None
         self.reason: ResumeReason | None = None
-        self.live = False
-        self.pending_notices: Mapping[Channel, bytes] = (
-            NO_PENDING_NOTICES  # notices it is told once it is live
+        self.pending_notices: Mapping[Channel, bytes] = NO_PENDING_NOTICES  # sent once LIVE
+
+    @property
+    def is_live(self) -> bool:
+        return self.state is LIVE
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state is CLOSED
+
+
+def check_transition(subscription: Subscription, state: SubscriptionState) -> None:
+    """Raise RuntimeError unless `subscription` may enter `state` from the one it is in."""
+    may_enter = state in TRANSITIONS[subscription.state]
+    if not may_enter or (subscription.is_paused and state is LIVE):
+        paused = " while it is paused" if subscription.is_paused else ""
+        raise RuntimeError(
+            f"subscription {subscription.id} cannot go from {subscription.state.name} to "
+            f"{state.name}{paused}"
         )
-        self.paused = False
-        self.resuming = False  # came back with a cursor and has not reached the head yet
-        self.loading = False  # its backlog is being read
-        self.closed = False

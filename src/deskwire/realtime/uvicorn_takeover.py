@@ -1,12 +1,13 @@
-"""Takeover: after its head, a stream's socket leaves ASGI and belongs to a seat (decision 0016).
+"""Detach a stream's socket from uvicorn once the response headers are sent (decision 0016).
 
-uvicorn answers a request with a task, a cycle, a parser and two events, and keeps them all as long
-as the answer lasts. A stream needs none of them: the hub writes straight to the transport.
+uvicorn serves a request with a task, a cycle, a parser and two events, and keeps them all as long
+as the response lasts. A stream needs none of them: the hub writes directly to the transport.
 
-    request → uvicorn's protocol → app → `take` sends the head → set_protocol(TakenOutlet)
+    request → uvicorn's protocol → app → take_over_connection sends the headers
+            → set_protocol(TransportWriter)
 
-What this relies on inside uvicorn stands in `take` and `reply`; a test fails when the pinned
-version changes any of it.
+`take_over_connection` and `kit/uvicorn_internals.py` are all that relies on uvicorn's internals; a
+test fails when the pinned version changes any of them.
 """
 
 from __future__ import annotations
@@ -19,26 +20,24 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.types import Message, Send
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.kit.uvicorn_internals import EXTENSION_KEY, TakeoverOffer
 from deskwire.realtime.hub import Hub
 from deskwire.realtime.subscription import Draining, Subscription, Writer
 
-SEND_BUFFER_BYTES = 32 * 1024  # in the kernel; autotuned it grows to 1.5 MB for a stopped reader
-WRITE_BUFFER_BYTES = 16 * 1024  # our part of what is not sent yet; then the seat stands still
-CLOSE_TIMEOUT = 0.8  # s for a reader to take its goodbye; a drain shall not last a second
+SEND_BUFFER_BYTES = 32 * 1024  # in the kernel; autotuning grows it to 1.5 MB for a stalled reader
+WRITE_BUFFER_BYTES = 16 * 1024  # bytes not handed to the kernel; beyond it the stream is paused
+CLOSE_TIMEOUT = 0.8  # s for the client to read its goodbye; a drain must take less than a second
 TCP_USER_TIMEOUT_MS = 90_000  # ms without an acknowledgement before the peer counts as gone
 
 
 class ConnectionTakenOver(Exception):
-    """Told to uvicorn's protocol: the connection is not lost, but not its own any more."""
+    """Given to uvicorn's protocol: the connection is not lost, but no longer uvicorn's."""
 
 
 class TakeoverProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which offers each request its connection. `Config(http=…)` takes it."""
+    """uvicorn's HTTP protocol, offering each request its connection; for `Config(http=…)`."""
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -49,7 +48,7 @@ class TakeoverProtocol(HttpToolsProtocol):
 
 
 class TransportWriter(asyncio.Protocol):
-    """The way out over a transport of its own. Nothing a client still says is read."""
+    """Write a stream directly to its transport. Anything the client still sends is ignored."""
 
     __slots__ = ("_hub", "_is_full", "_subscription", "transport")
 
@@ -57,10 +56,10 @@ class TransportWriter(asyncio.Protocol):
         self.transport = transport
         self._hub = hub
         self._subscription: Subscription | None = None
-        self._is_full = False  # before there was a seat: an answer before this one still waits
+        self._is_full = False  # possible before `attach`: an earlier response may still wait
 
     def attach(self, subscription: Subscription) -> None:
-        """Be the way out of `seat` from now on."""
+        """Become the writer of `subscription`."""
         self._subscription = subscription
         if self._is_full:
             self._hub.pause(subscription)
@@ -70,16 +69,14 @@ class TransportWriter(asyncio.Protocol):
 
     def end(self) -> None:
         if self.transport.is_closing():
-            return  # asyncio's TLS breaks when it is closed twice
-        waits = self.transport.get_write_buffer_size() > 0
-        self.transport.close()  # sends what waits, and may wait for its reader for ever
-        if waits:
+            return  # closing twice breaks asyncio's TLS
+        has_unsent = self.transport.get_write_buffer_size() > 0
+        self.transport.close()  # sends the rest first, and may wait for the client for ever
+        if has_unsent:
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.transport.abort)
 
     def abort(self) -> None:
         self.transport.abort()
-
-    # What the transport says
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -88,14 +85,14 @@ class TransportWriter(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        if self._subscription is not None and not self._subscription.closed:
+        if self._subscription is not None and not self._subscription.is_closed:
             self._hub.resume(self._subscription)
 
     def data_received(self, data: bytes) -> None:
-        """A request that was pipelined, a body: answered by nothing."""
+        """Ignore a pipelined request or a body."""
 
     def eof_received(self) -> None:
-        """Half closed is gone: a closed tab must not hold its seat until the next write."""
+        """Close on half-close: a closed tab must not keep its stream until the next write."""
         self._unsubscribe()
         self.transport.abort()
 
@@ -105,7 +102,7 @@ class TransportWriter(asyncio.Protocol):
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
             self._hub.unsubscribe(self._subscription)
-            self._subscription = None  # or the two would be a ring for the collector
+            self._subscription = None  # or the two are a reference cycle
 
 
 async def take_over_connection(
@@ -115,10 +112,10 @@ async def take_over_connection(
     hub: Hub,
     subscribe: Callable[[Writer], Subscription],
 ) -> None:
-    """Send `head` the ordinary way, then take the connection and a seat.
+    """Send `response_start` through ASGI, then take over the connection and subscribe.
 
-    The body has no length and no chunks; it ends with the connection (RFC 9112, 6.3), which
-    HTTP/1.0 understands as well.
+    The body has neither a length nor chunks; it ends with the connection (RFC 9112, 6.3), which
+    HTTP/1.0 clients understand as well.
     """
     transport, cycle = offer[0], offer[1]()
     if cycle is None:
@@ -126,29 +123,27 @@ async def take_over_connection(
     cycle.chunked_encoding = False
     cycle.keep_alive = False
     await send(response_start)
-    cycle.disconnected = True  # so the request's task may end with its answer unfinished
+    cycle.disconnected = True  # so that the request's task may end before its response does
     if transport.is_closing():
         return
     protocol = cast(TakeoverProtocol, transport.get_protocol())
-    outlet = TransportWriter(hub, transport)
-    transport.set_protocol(outlet)
+    writer = TransportWriter(hub, transport)
+    transport.set_protocol(writer)
     connections = cast(set[Any], protocol.connections)
     connections.add(_ShutdownHook(hub, connections))
-    protocol.connection_lost(
-        ConnectionTakenOver()
-    )  # frees what the request held and does not close
+    protocol.connection_lost(ConnectionTakenOver())  # frees the request, closes nothing
     transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
     _set_socket_limits(transport.get_extra_info("socket"))
     _discard_pipelined(protocol)
-    transport.resume_reading()  # a pipelined request had paused it: its end would not be seen
+    transport.resume_reading()  # a pipelined request pauses it: EOF would not be seen
     try:
-        outlet.attach(subscribe(outlet))
+        writer.attach(subscribe(writer))
     except Draining:
-        outlet.end()
+        writer.end()
 
 
 def _discard_pipelined(protocol: HttpToolsProtocol) -> None:
-    """Requests behind the stream will not be answered; each would be a ring for the collector."""
+    """Drop requests pipelined behind the stream; each would be a reference cycle."""
     for cycle, _ in protocol.pipeline:
         cycle.on_response = _do_nothing
     protocol.pipeline.clear()
@@ -160,10 +155,10 @@ def _do_nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _ShutdownHook:
-    """Stands in uvicorn's set of connections for all the taken ones; there is one for each hub.
+    """Represent all taken-over connections of a hub in uvicorn's set of connections.
 
-    uvicorn tells every connection of a shutdown before it waits for the last of them to end. (From
-    Python 3.12 on asyncio's own server waits for the taken ones too: without this, for ever.)
+    On shutdown, uvicorn calls every connection before it waits for the last of them to end. (From
+    Python 3.12 on, asyncio's own server waits for the taken-over ones too: without this, for ever.)
     """
 
     hub: Hub

@@ -1,1 +1,1 @@
-"""One serving process: the application, its background services, and what operators see of it."""
+"""Run a serving process with the application, its services, metrics and admin commands."""

@@ -1,7 +1,7 @@
-"""What the shell can change: commands by name, each one transaction over plain arguments.
+"""Define the admin commands of the command line; each is one transaction over JSON arguments.
 
-The serving process runs them for the shell (`control`); without one the shell runs them itself.
-Arguments and results are JSON.
+The serving process runs them for the command line (`control`), which runs them itself if there is
+no server. Results are JSON, too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Command = Callable[[Connection, Arguments], Any]
 
 
 def execute_command(tx: Connection, name: str, arguments: Arguments) -> Any:  # noqa: ANN401 - JSON
-    """Run the command `name`; raises NotFound where there is none."""
+    """Run the command `name`. Raises NotFound if there is none, and what the command raises."""
     if name not in COMMANDS:
-        raise NotFound(f"The server knows no command {name!r}; is it older than this shell?")
+        raise NotFound(f"The server has no command {name!r}; is it older than this `deskwire`?")
     return COMMANDS[name](tx, arguments)
 
 
 def is_read_only_command(name: str, arguments: Arguments) -> bool:
-    """Whether the command changes nothing, so that no webhook has to wait for it."""
+    """Whether the command only reads, so that it need not block webhooks as a writer."""
     return name == "sql" and admin_sql.is_read_only(arguments["statement"])
 
 
@@ -89,10 +89,10 @@ def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):
         raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
-    known = guilds.read_guild_unfiltered(tx, guild)
+    known = guilds.read_guild_unfiltered(tx, guild)  # before the change, which adds a row for it
     members.set_member_permissions(tx, Origin("shell", now()), guild, principal, permissions)
-    is_told_of = known is not None and known.owner is not None
-    return {"permissions": arguments["permissions"], "known": is_told_of}
+    is_known = known is not None and known.owner is not None
+    return {"permissions": arguments["permissions"], "known": is_known}
 
 
 def _run_sql(tx: Connection, arguments: Arguments) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""One statement of SQL from the shell, over SQLite: what it may read and change, and how much.
+"""Run one SQL statement for `deskwire sql` on SQLite, with limits on what it may read and change.
 
-It runs in the one process that may write to the file, as every command does. What it changes is
-noticed as any edit by hand is, in the same transaction.
+Like every admin command, it runs in the process that may write to the file. Its changes are
+recorded as direct edits, in the same transaction.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from deskwire.direct_edits.processor import record_edits
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.errors import Invalid
 
-MAX_ROWS = 500  # shown; whoever wants more counts, or adds a condition
-MAX_VALUE_LENGTH = 1_000  # characters of a value
+MAX_ROWS = 500  # rows shown; for more, count them or add a condition
+MAX_VALUE_LENGTH = 1_000  # characters shown of a value
 READ_TIMEOUT = 5.0  # s
-WRITE_TIMEOUT = 2.0  # s, for which webhooks wait
-PROGRESS_STEPS = 10_000  # of SQLite's machine between two looks at the clock: under a millisecond
+WRITE_TIMEOUT = 2.0  # s; webhooks wait for the writer meanwhile
+PROGRESS_STEPS = 10_000  # SQLite VM instructions between checks of the deadline: below 1 ms
 
 READ_KEYWORDS = ("SELECT", "VALUES", "WITH", "EXPLAIN")
 WRITE_KEYWORDS = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 EDITABLE_TABLES = frozenset(table.name for table in WATCHED_TABLES)
-CHANGE_LOG_TABLE = "outside_changes"  # of which one may be deleted: that lets it be
+CHANGE_LOG_TABLE = "outside_changes"  # deleting a row dismisses a rejected direct edit
 SECRET_COLUMNS = {
     "passwords": {"hash"},
     "sessions": {"token_hash"},
@@ -38,68 +38,65 @@ SECRET_COLUMNS = {
     "sign_in_failures": {"email_hash"},
 }
 
-POSTGRES_HINT = (
-    "psql, or whatever you like: PostgreSQL takes edits from anywhere, and they show at once"
-)
+POSTGRES_HINT = "psql or any other client: changes from anywhere show up at once"
 
 
 def is_read_only(statement: str) -> bool:
-    """Whether a statement only reads, by its first word. Invalid if it is none we run."""
-    first = _first_keyword(statement)
-    if first not in READ_KEYWORDS + WRITE_KEYWORDS:
+    """Whether a statement only reads, by its first keyword. Raises Invalid for any other kind."""
+    keyword = _first_keyword(statement)
+    if keyword not in READ_KEYWORDS + WRITE_KEYWORDS:
         raise Invalid(
             f"A statement must begin with one of {', '.join(READ_KEYWORDS + WRITE_KEYWORDS)}, "
-            f"not with {first or statement[:20]!r}."
+            f"not with {keyword or statement[:20]!r}."
         )
-    return first in READ_KEYWORDS
+    return keyword in READ_KEYWORDS
 
 
 def _first_keyword(statement: str) -> str:
-    """In upper case, past comments; empty where it begins with something else."""
+    """Return the first word after comments, in upper case; empty if there is none."""
     bare = re.sub(r"\A(\s+|--[^\n]*\n|/\*.*?\*/)*", "", statement, flags=re.DOTALL)
     word = re.match(r"[A-Za-z]*", bare)
     return word[0].upper() if word is not None else ""
 
 
 def run_statement(tx: Connection, statement: str) -> dict[str, Any]:
-    """Run it: {"columns", "rows", "is_whole"} of what it reads, or how many rows are {"changed"}.
+    """Run a statement; return {"columns", "rows", "is_whole"}, or the number of rows {"changed"}.
 
-    Raises Invalid with a sentence where it cannot be, or must not be.
+    `is_whole` is False if there were more than MAX_ROWS. Raises Invalid if SQLite rejects the
+    statement, if it is not allowed, or if it takes too long.
     """
     if is_postgresql(tx):
         raise Invalid(f"With PostgreSQL use {POSTGRES_HINT}.")
     driver = cast(sqlite3.Connection, tx.connection.driver_connection)
-    reads = is_read_only(statement)
-    with _restrict(driver, _Authorizer(reads), READ_TIMEOUT if reads else WRITE_TIMEOUT):
-        driver.execute(
-            _prepend_explain(statement)
-        ).close()  # asks about all of it, triggers included
-        driver.set_authorizer(None)  # or what the index of words does by itself were asked about
+    read_only = is_read_only(statement)
+    with _restrict(driver, _Authorizer(read_only), READ_TIMEOUT if read_only else WRITE_TIMEOUT):
+        driver.execute(_prepend_explain(statement)).close()  # authorizes all of it, and triggers
+        driver.set_authorizer(None)  # or it would refuse the internal writes of the search index
         cursor = driver.execute(statement)
-        found = cursor.fetchmany(MAX_ROWS + 1)
+        fetched = cursor.fetchmany(MAX_ROWS + 1)
         changed = cursor.rowcount
         columns = [str(each[0]) for each in cursor.description or ()]
         cursor.close()
-    if not reads:
+    if not read_only:
         record_edits(tx)
     if columns:
-        rows = [[_format_value(value) for value in row] for row in found[:MAX_ROWS]]
-        return {"columns": columns, "rows": rows, "is_whole": len(found) <= MAX_ROWS}
+        rows = [[_format_value(value) for value in row] for row in fetched[:MAX_ROWS]]
+        return {"columns": columns, "rows": rows, "is_whole": len(fetched) <= MAX_ROWS}
     return {"changed": max(changed, 0)}
 
 
 def _prepend_explain(statement: str) -> str:
-    """What prepares the statement and runs nothing of it."""
+    """Return a statement that prepares `statement` without running it."""
     return statement if _first_keyword(statement) == "EXPLAIN" else f"EXPLAIN {statement}"
 
 
 def format_result(result: dict[str, Any]) -> Iterator[str]:
-    """What `run` gave, for people: a table, or how many rows were changed."""
+    """Format the result of `run_statement`: lines of a table, or the number of changed rows."""
     if "changed" in result:
         yield f"{result['changed']} row{'' if result['changed'] == 1 else 's'} changed"
         return
     table = [result["columns"], *result["rows"]]
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for number, row in enumerate(table):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
@@ -111,7 +108,7 @@ def format_result(result: dict[str, Any]) -> Iterator[str]:
 
 @dataclass
 class _Authorizer:
-    """Asked by SQLite, while it prepares a statement, whether that may do each thing it does."""
+    """SQLite's authorizer: decides on each action while a statement is being prepared."""
 
     read_only: bool
     refusal: str = field(default="", init=False)
@@ -124,10 +121,9 @@ class _Authorizer:
         _db: str | None,
         trigger: str | None,
     ) -> int:
-        is_ours = (
-            trigger is not None and action in _CHANGE_ACTIONS
-        )  # a trigger's; others cannot be made here
-        refusal = "" if is_ours else self._find_refusal(action, first or "", second or "")
+        # Only our own triggers exist, since statements here cannot create any.
+        is_by_trigger = trigger is not None and action in _CHANGE_ACTIONS
+        refusal = "" if is_by_trigger else self._find_refusal(action, first or "", second or "")
         self.refusal = self.refusal or refusal
         return sqlite3.SQLITE_DENY if refusal else sqlite3.SQLITE_OK
 
@@ -135,18 +131,19 @@ class _Authorizer:
         if action in _HARMLESS_ACTIONS:
             return ""
         if action == sqlite3.SQLITE_READ:
-            is_secret = column in SECRET_COLUMNS.get(table, ())
-            return f"{table}.{column} is a secret; name the other columns." if is_secret else ""
+            if column in SECRET_COLUMNS.get(table, ()):
+                return f"{table}.{column} is a secret; select the other columns by name."
+            return ""
         if action not in _CHANGE_ACTIONS:
-            return "It may read and change rows, and do nothing else."
+            return "A statement may only read and change rows."
         if self.read_only:
-            return f"It changes {table}: begin it with one of {', '.join(WRITE_KEYWORDS)}."
+            return f"It changes {table}, so it must begin with one of {', '.join(WRITE_KEYWORDS)}."
         if table in EDITABLE_TABLES or (
             table == CHANGE_LOG_TABLE and action == sqlite3.SQLITE_DELETE
         ):
             return ""
         known = ", ".join(sorted(EDITABLE_TABLES))
-        return f"{table} is kept by Deskwire alone. What can be changed: {known}."
+        return f"Only Deskwire itself may change {table}; these can be changed: {known}."
 
 
 _HARMLESS_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -157,7 +154,10 @@ _CHANGE_ACTIONS = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_
 def _restrict(
     driver: sqlite3.Connection, authorizer: _Authorizer, timeout: float
 ) -> Iterator[None]:
-    """What SQLite is asked to do meanwhile is looked at, and has so many seconds."""
+    """Authorize and time-limit what the connection does in the block.
+
+    Raises Invalid if SQLite rejects a statement, `authorizer` refuses it, or after `timeout` s.
+    """
     deadline = time.monotonic() + timeout
     driver.set_authorizer(authorizer)
     driver.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
@@ -165,12 +165,12 @@ def _restrict(
         yield
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise Invalid(authorizer.refusal or f"SQLite refuses it: {error}.") from None
+            raise Invalid(authorizer.refusal or f"SQLite rejects it: {error}.") from None
         raise Invalid(
-            f"It took longer than {timeout:.0f} s and was stopped; nothing changed."
+            f"It took longer than {timeout:.0f} s and was stopped; nothing was changed."
         ) from None
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        raise Invalid(authorizer.refusal or f"SQLite refuses it: {error}") from None
+        raise Invalid(authorizer.refusal or f"SQLite rejects it: {error}") from None
     finally:
         driver.set_progress_handler(None, 0)
         driver.set_authorizer(None)

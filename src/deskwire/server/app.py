@@ -1,6 +1,6 @@
-"""The only wiring: settings in, one ASGI application out.
+"""Wire the whole application from the settings into one ASGI application.
 
-request → Door (signed webhooks) → guards (headers, origin, size) → cookies → pages and API
+request → Door (signed webhooks) → middleware (headers, origin, size) → cookies → pages and API
 """
 
 from __future__ import annotations
@@ -20,37 +20,31 @@ from deskwire.kit.open_store import open_store
 from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
 from deskwire.server.metrics import Metrics
-from deskwire.server.services import (
-    ACCESS,
-    NO_SERVICES,
-    OpenedDatabase,
-    ServiceFunctions,
-    Services,
-    run_services,
-)
+from deskwire.server.open_database import OpenedDatabase
+from deskwire.server.services import ACCESS, NO_SERVICES, ServiceFunctions, Services, run_services
 from deskwire.settings import Settings
 from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.api.stream_access import require_request_access
-from deskwire.web.auth.mail_templates import MailTemplates
-from deskwire.web.auth.metrics_token import MetricsAccess
 from deskwire.web.auth.sessions import BrowserSessions, RenewCookies
 from deskwire.web.auth.sign_in import AccountPages
 from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.dependencies import Dependencies
-from deskwire.web.http.errors import exception_handlers
+from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
+from deskwire.web.mail_templates import MailTemplates
+from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
 from deskwire.web.routes import build_routes, upload_matcher, url_table
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.door import Door, Intake
 
-MEGABYTE = 1_000_000  # bytes, as browsers and telephones count them
-FILES_PER_FORM = 4  # of the largest size; a page without scripts sends them all with its text
+MEGABYTE = 1_000_000  # bytes, as browsers and phones count them
+FILES_PER_FORM = 4  # files of the largest size; without JavaScript one form sends them all
 
 
 class Application:
-    """One process of Deskwire: call it as ASGI; `hub` is there once it has started."""
+    """The application of one process: serve `asgi`; `hub` exists once that has started."""
 
     def __init__(
         self,
@@ -67,10 +61,11 @@ class Application:
 
     @property
     def hub(self) -> Hub:
+        """The hub. Raises RuntimeError if the application has not started."""
         return self._running.hub
 
     def drain(self) -> None:
-        """End every stream, and sum up the door; the process is going down."""
+        """End every stream and log the door's response counts, before the process shuts down."""
         self.asgi.log_responses()
         if self._services is not None:
             self._services.hub.drain()
@@ -94,7 +89,8 @@ class Application:
 
     def _build_asgi(self) -> Door:
         settings, db = self.settings, self._opened.db
-        activate(read_catalogue(settings.desk_language))  # before any template is compiled
+        # Before any template is compiled: templates are compiled in the active language.
+        activate(read_catalogue(settings.desk_language))
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
         hasher = Hasher()
@@ -110,7 +106,7 @@ class Application:
             hasher.close()
 
         uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
-        site = Dependencies(
+        dependencies = Dependencies(
             db=db,
             access=ACCESS,
             hub=lambda: self.hub,
@@ -125,41 +121,43 @@ class Application:
             mail_templates=_build_mail_templates(settings),
             reopen_days=settings.reopen_days,
         )
-        renderer = Renderer(site)
-        login = AccountPages(
+        renderer = Renderer(dependencies)
+        account_pages = AccountPages(
             db,
             browsers,
             hasher,
             renderer.render,
             settings.sign_up,
-            mail_templates=site.mail_templates,
+            mail_templates=dependencies.mail_templates,
         )
         health = HealthPages(self._find_problems, self._read_metrics)
-        parts = (site, renderer, login, self._build_streams(browsers), health)
+        parts = (dependencies, renderer, account_pages, self._build_streams(browsers), health)
         app = Starlette(
             lifespan=lifespan,
             routes=build_routes(*parts),
-            exception_handlers=dict(exception_handlers(site, renderer.render)),
+            exception_handlers=dict(exception_handlers(dependencies, renderer.render)),
         )
-        app.router.redirect_slashes = False  # `/guilds/` does not exist, and says so plainly
-        app.state.site = site
-        room = UploadLimit(
+        app.router.redirect_slashes = False  # `/guilds/` is answered with 404
+        app.state.site = dependencies
+        upload_limit = UploadLimit(
             upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
         )
-        guarded = add_middleware(RenewCookies(app, browsers), settings.public_url or None, room)
-        return Door(guarded, sources, self._get_intake)
+        protected = add_middleware(
+            RenewCookies(app, browsers), settings.public_url or None, upload_limit
+        )
+        return Door(protected, sources, self._get_intake)
 
     def _build_streams(self, browsers: BrowserSessions) -> dict[str, ASGIApp]:
-        of_requests = require_request_access(self._opened.db, ACCESS, browsers.identify)
+        identify_for_requests = require_request_access(self._opened.db, ACCESS, browsers.identify)
         return {
             "all": StreamEndpoint("all", lambda: self.hub, browsers.identify),
             "guilds": StreamEndpoint("guilds", lambda: self.hub, browsers.identify),
-            "requests": StreamEndpoint("requests", lambda: self.hub, of_requests),
+            "requests": StreamEndpoint("requests", lambda: self.hub, identify_for_requests),
         }
 
 
 def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
-    """What pages may do with deliveries; `ring` wakes whoever works them out."""
+    """Build the pages' access to deliveries; `wake_worker` wakes the worker after a replay."""
     return DeliveryStore(
         states=deliveries.DELIVERY_STATES,
         find_newest=deliveries.list_summaries,

@@ -1,4 +1,4 @@
-"""Where the database is: what can be one, said before anything is written beside it."""
+"""Check the path of the SQLite file before anything is written to it or beside it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.sqlite import create_private_file
 
-SQLITE_MAGIC = b"SQLite format 3\0"  # how every such file begins
+SQLITE_MAGIC = b"SQLite format 3\0"  # the first bytes of every SQLite file
 
 
 def check_database_exists(path: Path) -> None:
-    """Raises Invalid where no database can be read, NotFound where none was begun."""
+    """Check that there is a database at `path`.
+
+    Raises Invalid if the path cannot be an SQLite file, NotFound if there is none or it is empty.
+    """
     _check_is_sqlite_file(path)
     if not path.exists() or path.stat().st_size == 0:
         raise NotFound(
@@ -22,7 +25,10 @@ def check_database_exists(path: Path) -> None:
 
 
 def prepare_database_path(path: Path) -> None:
-    """Raises Invalid where no database can be; makes the folder and an empty file where none is."""
+    """Create the folder and an empty file at `path`, if missing.
+
+    Raises Invalid if the path cannot be an SQLite file, or is not writable.
+    """
     _check_is_sqlite_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,21 +36,21 @@ def prepare_database_path(path: Path) -> None:
     except OSError as error:
         raise Invalid(f"DATABASE_URL: {path} cannot be used: {error.strerror}.") from None
     if not os.access(path, os.R_OK | os.W_OK):
-        raise Invalid(f"DATABASE_URL: {path} may not be written by this user.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):  # SQLite and the lock write beside it
-        raise Invalid(f"DATABASE_URL: {path.parent} may not be written by this user.")
+        raise Invalid(f"DATABASE_URL: this user may not write to {path}.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):  # for the WAL and the lock file
+        raise Invalid(f"DATABASE_URL: this user may not write to {path.parent}.")
 
 
 def _check_is_sqlite_file(path: Path) -> None:
     if path.is_dir():
-        raise Invalid(f"DATABASE_URL: {path} is a folder; name a file in it.")
+        raise Invalid(f"DATABASE_URL: {path} is a folder; give the path of a file in it.")
     if path.exists() and not path.is_file():
         raise Invalid(f"DATABASE_URL: {path} is not a file.")
     if path.exists() and path.stat().st_size:
         try:
             with path.open("rb") as file:
-                begins = file.read(len(SQLITE_MAGIC))
+                magic = file.read(len(SQLITE_MAGIC))
         except OSError as error:
             raise Invalid(f"DATABASE_URL: {path} cannot be read: {error.strerror}.") from None
-        if begins != SQLITE_MAGIC:
+        if magic != SQLITE_MAGIC:
             raise Invalid(f"DATABASE_URL: {path} is not an SQLite database.")

@@ -1,8 +1,9 @@
-"""Heads: a connection that does not finish asking is closed; uvicorn itself would wait for ever.
+"""Close connections that do not send their request headers in time (slowloris).
 
-Requests pay nothing for it. Each look goes over the connections (streams are not among them any
-more) and notes which of them wait for the head of a request, and after which answer: one that still
-waits after the same answer some looks later has had its time.
+uvicorn has no such timeout. Requests pay nothing for this one: a periodic check goes over the
+connections (streams have been taken over and are no longer among them) and records which ones wait
+for request headers, and after which response. One that still waits after the same response when
+the timeout has passed is closed.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from weakref import WeakKeyDictionary, ref
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEADER_TIMEOUT = 10.0  # s; a proxy sends headers in one packet, a phone on a train within 1 s
-CHECK_TICKS = 20  # of uvicorn's clock, which ticks ten times a second
+CHECK_TICKS = 20  # uvicorn ticks between checks; it ticks ten times a second
 TIMEOUT_RESPONSE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
-PreviousCycle = (
-    ref[RequestResponseCycle] | None
-)  # the answer before; weak, or it would outlive its request
+# The cycle of the previous response, weakly referenced, or it would outlive its request.
+PreviousCycle = ref[RequestResponseCycle] | None
 
 
 class HeaderTimeout:
-    """Looks at `connections`, uvicorn's own set, whenever `look` is called."""
+    """Check `connections`, uvicorn's own set, on every call of `close_expired`.
+
+    `timeout` and `clock` are in seconds.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class HeaderTimeout:
         self._waiting = WeakKeyDictionary()
 
     def close_expired(self) -> None:
-        """Close whoever has waited for too long with the rest of a head."""
+        """Close the connections whose request headers are overdue."""
         now, before = self._clock(), self._waiting
         self._waiting = WeakKeyDictionary()
         for connection in list(self._connections):
@@ -56,8 +59,10 @@ class HeaderTimeout:
 
 
 def _is_waiting_for_headers(connection: object) -> bool:
-    """Whether the next thing to come is a head. uvicorn closes by itself what was asked nothing
-    since the last answer; its timer ends with the first byte, be it half a head or an empty line.
+    """Whether the connection has sent part of its request headers, or nothing at all yet.
+
+    uvicorn itself closes idle keep-alive connections; but its timer ends with the first byte, even
+    if that is half a header or an empty line.
     """
     return (
         isinstance(connection, HttpToolsProtocol)
@@ -68,9 +73,9 @@ def _is_waiting_for_headers(connection: object) -> bool:
 
 
 def _close_connection(connection: HttpToolsProtocol) -> None:
-    has_begun = connection.scope is not None and (
+    has_started_request = connection.scope is not None and (
         connection.cycle is None or connection.scope is not connection.cycle.scope
     )
-    if has_begun:  # a browser that only connected ahead would take it for the answer to come
+    if has_started_request:  # a preconnected browser would take a 408 for its next response
         connection.transport.write(TIMEOUT_RESPONSE)
     connection.transport.close()

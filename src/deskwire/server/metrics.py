@@ -1,7 +1,7 @@
-"""Metrics: the process's own figures in the Prometheus text format, read when they are asked for.
+"""Render the metrics of this process in the Prometheus text format.
 
 Nothing is counted here. Each part keeps plain numbers (`realtime/stats.py`, the door, the worker,
-the database's threads), and a scrape reads them. docs/metrics.md is compared with this by a test.
+the database's threads), and a scrape reads them. A test compares docs/metrics.md with this module.
 Names: https://prometheus.io/docs/practices/naming/
 """
 
@@ -32,41 +32,41 @@ from deskwire.realtime.stats import HubStats
 from deskwire.server.services import Services
 from deskwire.webhooks.deliveries import DeliveryState, count_pending
 
-DATABASE_TIMEOUT = 2.0  # s; a scraper gives up after 10, and wants the other metrics anyway
+DATABASE_TIMEOUT = 2.0  # s; a scrape times out after 10 s and wants the other metrics anyway
 
 K = TypeVar("K", bound=str)
 V = TypeVar("V")
-Samples = Iterable[tuple[Sequence[str | None], V]]  # the values of the labels, and the figure
-ResponseCounts = Mapping[tuple[str, int], int]  # of the door: (source, status)
+Samples = Iterable[tuple[Sequence[str | None], V]]  # (label values, figure)
+ResponseCounts = Mapping[tuple[str, int], int]  # (source, HTTP status) → responses of the door
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseMetrics:
-    """What only the database knows."""
+    """The metrics that come from the database."""
 
-    log_position: int  # of the log
-    pending_deliveries: int  # deliveries not understood yet
+    log_position: int
+    pending_deliveries: int
 
 
 class Metrics:
-    """`read` is what /metrics answers."""
+    """The metrics of a process; `render` returns the body of a response to /metrics."""
 
     def __init__(
         self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
     ) -> None:
         self._services = services
         self._collector = DeskCollector(services, read_response_counts, version)
-        self._registry = CollectorRegistry(auto_describe=True)  # refuses a name given twice
+        self._registry = CollectorRegistry(auto_describe=True)  # also refuses duplicate names
         self._registry.register(self._collector)
         self._process_registry = CollectorRegistry()
         ProcessCollector(registry=self._process_registry)
 
     async def render(self) -> bytes:
-        """Our own figures, read in one turn of the loop, and those of the process.
+        """Render our own metrics, read in one turn of the event loop, and those of the process.
 
-        The latter come from /proc, which lists every open file: in a thread, away from the loop.
+        The latter are read in a thread, because /proc lists every open file.
         """
         self._collector.database_metrics = await self._query_database()
         return generate_latest(self._registry) + await asyncio.to_thread(
@@ -78,12 +78,12 @@ class Metrics:
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 return await self._services.db.read(_read_database_metrics)
         except Exception:
-            logger.exception("the database did not answer a scrape")
+            logger.exception("metrics could not be read from the database")
             return None
 
 
 class DeskCollector(Collector):
-    """Our own figures."""
+    """Collect our own metrics."""
 
     def __init__(
         self, services: Services, read_response_counts: Callable[[], ResponseCounts], version: str
@@ -91,7 +91,7 @@ class DeskCollector(Collector):
         self._services = services
         self._response_counts = read_response_counts
         self._version = version
-        self.database_metrics: DatabaseMetrics | None = None  # None: the database did not answer
+        self.database_metrics: DatabaseMetrics | None = None  # None: could not be read
 
     def collect(self) -> Iterator[Metric]:
         services = self._services
@@ -103,7 +103,7 @@ class DeskCollector(Collector):
         )
         yield from _collect_process(services)
         build = {"version": self._version, "python": platform.python_version()}
-        yield InfoMetricFamily("deskwire_build", "Which Deskwire this is.", build)
+        yield InfoMetricFamily("deskwire_build", "Version of Deskwire and Python.", build)
 
 
 def _read_database_metrics(tx: Connection) -> DatabaseMetrics:
@@ -117,23 +117,23 @@ def _collect_streams(counts: HubStats, waiting: int) -> Iterator[Metric]:
         "deskwire_streams_open", "Streams open now.", ["scope"], _labelled(open_now)
     )
     yield _create_gauge(
-        "deskwire_streams_waiting", "Streams that wait for access.", [], _unlabelled(waiting)
+        "deskwire_streams_waiting", "Streams waiting for authorization.", [], _unlabelled(waiting)
     )
     yield _create_counter(
         "deskwire_streams_opened_total", "Streams opened.", ["scope"], _labelled(counts.opened)
     )
     yield _create_counter(
         "deskwire_streams_ended_total",
-        "Streams that are over.",
+        "Streams ended.",
         ["reason"],
         _labelled(counts.close_reasons),
     )
     yield _create_counter(
-        "deskwire_streams_connected_total", "First frames.", ["verdict", "because"], starts
+        "deskwire_streams_connected_total", "Connected frames sent.", ["verdict", "because"], starts
     )
     yield _create_counter(
         "deskwire_streams_reset_total",
-        "Open streams told to reload.",
+        "Resets sent to open streams.",
         ["because"],
         _labelled(counts.resets),
     )
@@ -142,21 +142,21 @@ def _collect_streams(counts: HubStats, waiting: int) -> Iterator[Metric]:
 def _collect_events(counts: HubStats) -> Iterator[Metric]:
     sends = {"live": counts.sends, "caught-up": counts.replayed}
     sizes = {"live": counts.sent_bytes, "caught-up": counts.replayed_bytes}
-    spread = "From the first to the last write of a run of events."
+    fan_out_help = "From the first to the last write of a batch of events."
     yield _create_counter(
         "deskwire_events_total",
-        "Events dispatched to the streams.",
+        "Events published to the streams.",
         ["type"],
         _labelled(counts.events),
     )
     yield _create_counter(
-        "deskwire_sends_total", "Events written, once for each stream.", ["way"], _labelled(sends)
+        "deskwire_sends_total", "Events written, once per stream.", ["way"], _labelled(sends)
     )
     yield _create_counter(
         "deskwire_sent_bytes_total", "Bytes of these events.", ["way"], _labelled(sizes)
     )
     yield _create_histogram(
-        "deskwire_fan_out_seconds", spread, [], _unlabelled(counts.fanout_durations)
+        "deskwire_fan_out_seconds", fan_out_help, [], _unlabelled(counts.fanout_durations)
     )
 
 
@@ -165,15 +165,15 @@ def _collect_positions(
 ) -> Iterator[Metric]:
     head = _unlabelled(database_metrics.log_position) if database_metrics else []
     lag = _unlabelled(max(0, database_metrics.log_position - published)) if database_metrics else []
-    yield _create_gauge("deskwire_log_position", "The newest position of the log.", [], head)
+    yield _create_gauge("deskwire_log_position", "The latest position in the log.", [], head)
     yield _create_gauge(
         "deskwire_dispatched_position",
-        "The newest position dispatched.",
+        "The latest position published to the streams.",
         [],
         _unlabelled(published),
     )
     yield _create_gauge(
-        "deskwire_log_lag", "Events of the log that are not dispatched yet.", [], lag
+        "deskwire_log_lag", "Events in the log that are not published yet.", [], lag
     )
 
 
@@ -185,44 +185,45 @@ def _collect_webhooks(
     by_status = [((source, str(status)), n) for (source, status), n in response_counts.items()]
     pending = _unlabelled(database_metrics.pending_deliveries) if database_metrics else []
     yield _create_counter(
-        "deskwire_webhooks_total", "Answers of the door.", ["source", "status"], by_status
+        "deskwire_webhooks_total", "Responses to webhooks.", ["source", "status"], by_status
     )
     yield _create_counter(
         "deskwire_deliveries_total",
-        "Deliveries worked off.",
+        "Deliveries processed.",
         ["source", "outcome"],
         outcomes.items(),
     )
     yield _create_gauge(
-        "deskwire_deliveries_pending", "Deliveries kept and not worked off yet.", [], pending
+        "deskwire_deliveries_pending", "Deliveries stored and not processed yet.", [], pending
     )
 
 
 def _collect_process(services: Services) -> Iterator[Metric]:
     threads = services.db.thread_pools.items()
-    works = [((kind,), pool.run_times) for kind, pool in threads]
-    waits = [((kind,), pool.wait_times) for kind, pool in threads]
-    late = "How late the event loop comes to what is due."
+    run_times = [((kind,), pool.run_times) for kind, pool in threads]
+    wait_times = [((kind,), pool.wait_times) for kind, pool in threads]
+    lag_help = "How late the event loop wakes a sleeping task."
     broken = len(services.broken_services)
     yield _create_histogram(
-        "deskwire_database_seconds", "Transactions, begin to end.", ["kind"], works
+        "deskwire_database_seconds", "Duration of transactions.", ["kind"], run_times
     )
     yield _create_histogram(
-        "deskwire_database_wait_seconds", "Their wait for a thread.", ["kind"], waits
+        "deskwire_database_wait_seconds", "Their wait for a thread.", ["kind"], wait_times
     )
-    yield _create_histogram("deskwire_loop_lag_seconds", late, [], _unlabelled(services.loop_lag))
+    lag = _unlabelled(services.loop_lag)
+    yield _create_histogram("deskwire_loop_lag_seconds", lag_help, [], lag)
     yield _create_gauge(
-        "deskwire_services_broken", "Services being started again.", [], _unlabelled(broken)
+        "deskwire_services_broken", "Services being restarted.", [], _unlabelled(broken)
     )
 
 
 def _unlabelled(value: V) -> Samples[V]:
-    """A figure without labels."""
+    """Return one figure without labels."""
     return [((), value)]
 
 
 def _labelled(counted: Mapping[K, V]) -> Samples[V]:
-    """Figures by one label."""
+    """Return figures by one label."""
     return [((label,), figure) for label, figure in counted.items()]
 
 
@@ -259,5 +260,5 @@ def _format_labels(labels: Sequence[str | None]) -> list[str]:
 
 
 def _accumulate_buckets(counts: Iterable[int]) -> list[tuple[str, float]]:
-    """Each bucket with those before it, as the format wants them."""
+    """Return cumulative buckets, as the format requires: each includes those before it."""
     return list(zip([*map(str, BUCKET_BOUNDS), "+Inf"], accumulate(counts), strict=True))

@@ -1,4 +1,4 @@
-"""Retention: what is over is deleted, a few rows at a time, so that nobody has to wait for it."""
+"""Delete expired rows, in batches small enough that no writer has to wait long."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from deskwire.realtime.buffer import EventBuffer
 from deskwire.webhooks.deliveries import delete_settled
 
 SWEEP_INTERVAL = 3600  # s between two sweeps
-RETRY_DELAY = 60  # s until the next try where the database refused
-BATCH_SIZE = 200  # rows in one transaction: 2 to 4 ms, for which a delivery may have to wait
+RETRY_DELAY = 60  # s to wait after a database error
+BATCH_SIZE = 200  # rows per transaction: 2 to 4 ms, for which a delivery may have to wait
 
-DeleteBatch = Callable[[Connection, Millis, int], int]  # (tx, older than this, at most) → how many
+DeleteBatch = Callable[[Connection, Millis, int], int]  # (tx, older than, at most) → deleted rows
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionDays:
-    """For how many days things are kept; 0: for ever."""
+    """For how many days log entries and deliveries are kept; 0 keeps them forever."""
 
     log: int
     deliveries: int
 
 
 class Retention:
-    """Runs for the life of the process: sweeps at once, then every hour."""
+    """Delete expired rows at start and then every hour, for the life of the process."""
 
     def __init__(
         self, db: Database, buffer: EventBuffer, days: RetentionDays, clock: Clock = now
@@ -52,28 +52,28 @@ class Retention:
             try:
                 await self.sweep()
             except OperationalError as error:
-                logger.error(  # noqa: TRY400 - its trace says no more
-                    "nothing could be deleted, tried again in %d s: %s", RETRY_DELAY, error.orig
+                logger.error(  # noqa: TRY400 - the traceback adds nothing
+                    "deleting expired rows failed, retrying in %d s: %s", RETRY_DELAY, error.orig
                 )
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 await asyncio.sleep(SWEEP_INTERVAL)
 
     async def sweep(self) -> None:
-        """Delete what is over now."""
+        """Delete everything that has expired."""
         await self._db.write(delete_expired, self._clock())
         await self._db.write(mail.delete_expired, self._clock())
-        await self._delete_in_batches("entries of the log", trim_log, self._days.log)
-        self._buffer.trim(await self._db.read(read_floor))  # others may have trimmed it too
+        await self._delete_in_batches("log entries", trim_log, self._days.log)
+        self._buffer.trim(await self._db.read(read_floor))  # or by another process
         await self._delete_in_batches("settled deliveries", delete_settled, self._days.deliveries)
 
     async def _delete_in_batches(self, label: str, delete_batch: DeleteBatch, days: int) -> None:
-        """Part by part: whatever else is to be written comes between."""
+        # One transaction per batch, so that other writes get their turn in between.
         if not days:
             return
-        before, total = self._clock() - days * DAY, 0
-        while gone := await self._db.write(delete_batch, before, BATCH_SIZE):
-            total += gone
+        cutoff, total = self._clock() - days * DAY, 0
+        while deleted := await self._db.write(delete_batch, cutoff, BATCH_SIZE):
+            total += deleted
         if total:
             plural = "" if days == 1 else "s"
-            logger.info("%s older than %d day%s were deleted: %d", label, days, plural, total)
+            logger.info("deleted %d %s older than %d day%s", total, label, days, plural)

@@ -1,4 +1,4 @@
-"""Serving: one process, one listening socket, an end within two seconds."""
+"""Serve the application in one process on one socket, and shut down within two seconds."""
 
 from __future__ import annotations
 
@@ -20,29 +20,30 @@ from deskwire.kit.logging import configure_logging
 from deskwire.realtime.uvicorn_takeover import TakeoverProtocol
 from deskwire.server.app import Application
 from deskwire.server.header_timeout import CHECK_TICKS, HeaderTimeout
-from deskwire.server.services import NO_SERVICES, OpenedDatabase, ServiceFunctions, open_database
+from deskwire.server.open_database import OpenedDatabase, open_database
+from deskwire.server.services import NO_SERVICES, ServiceFunctions
 from deskwire.settings import Settings
 from deskwire.web.http.log_redaction import redact_paths
 
-LISTEN_BACKLOG = 4096  # connections; a restart brings every stream back at once
+LISTEN_BACKLOG = 4096  # connections; after a restart every stream reconnects at once
 MAX_PORT = 65535  # ports are 16 bits
-SHUTDOWN_TIMEOUT = 1  # s for requests under way at shutdown; streams are ended at its start
+SHUTDOWN_TIMEOUT = 1  # s for requests in flight; streams are ended when shutdown begins
 
 HTTP_PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
-M_ARENA_MAX = -8  # <malloc.h>
-GC_THRESHOLD = 20_000  # allocations between collections; Python's 700 suit short scripts
+M_ARENA_MAX = -8  # parameter of mallopt, from <malloc.h>
+GC_THRESHOLD = 20_000  # allocations between collections; the default of 700 suits short scripts
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises a Refusal with a sentence if it cannot start."""
+    """Serve until SIGINT or SIGTERM. Raises a Refusal if the server cannot start."""
     configure_logging(settings.log_level, redact_paths)
     raise_file_limit()
     _use_single_malloc_arena()
-    for weakness in settings.weak_secret_warnings:
-        logger.warning(weakness)
+    for warning in settings.weak_secret_warnings:
+        logger.warning(warning)
     listening = bind_socket(settings.host, settings.port)
     try:
         serve_socket(listening, settings, open_database(settings.database_url))
@@ -57,9 +58,9 @@ def serve_socket(
     on_started: Callable[[], None] = lambda: None,
     extra_services: ServiceFunctions = NO_SERVICES,
 ) -> None:
-    """Serve an opened database on a bound socket; closes the database at the end.
+    """Serve an opened database on a bound socket; close the database at the end.
 
-    `announce` is called once, when requests are answered; `beside`: what else runs meanwhile.
+    Calls `on_started` once the server accepts requests, and runs `extra_services` until the end.
     """
     application = Application(settings, opened, extra_services)
     server = _Server(_create_uvicorn_config(settings, application), application, on_started)
@@ -70,21 +71,21 @@ def serve_socket(
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files and sockets as the machine allows it.
+    """Raise the limit of open files to the hard limit.
 
-    A stream is an open socket; most shells start programs with a limit of 1,024.
+    Every stream is an open socket, and most shells start programs with a soft limit of 1,024.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError) as error:  # macOS refuses what it calls unlimited
-        logger.warning("the limit of open files stays as it is: %s", error)
+    except (ValueError, OSError) as error:  # macOS refuses its own “unlimited”
+        logger.warning("the limit of open files could not be raised: %s", error)
 
 
 def _use_single_malloc_arena() -> None:
-    """Have all threads share glibc's heap; with one for each, ten thousand streams take 2 MB more.
+    """Have all threads share one glibc malloc arena, which saves 2 MB at ten thousand streams.
 
-    Other C libraries have no such thing, and nothing to be told.
+    Other C libraries have no arenas; there this does nothing.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
@@ -107,7 +108,7 @@ def _create_uvicorn_config(settings: Settings, application: Application) -> uvic
 
 
 class _Server(uvicorn.Server):
-    """Ends the streams before it waits for connections; otherwise it would wait for ever."""
+    """Serve with uvicorn, but end the streams at shutdown, or it would wait for them forever."""
 
     def __init__(
         self, config: uvicorn.Config, application: Application, on_started: Callable[[], None]
@@ -119,12 +120,12 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # uvicorn raises the signal again at the end, which would skip every `finally` above us.
-        before = {each: signal.signal(each, self.handle_exit) for each in STOP_SIGNALS}
+        # uvicorn re-raises the signal at the end, which would skip every `finally` of our callers.
+        previous = {each: signal.signal(each, self.handle_exit) for each in STOP_SIGNALS}
         try:
             yield
         finally:
-            for each, handler in before.items():
+            for each, handler in previous.items():
                 signal.signal(each, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -146,22 +147,22 @@ class _Server(uvicorn.Server):
 
 
 def _tune_garbage_collector() -> None:
-    """A tenth of what a webhook costs was looking for garbage among what lives for ever."""
+    """Keep long-lived objects out of garbage collection, a tenth of the cost of a webhook."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises Conflict with what to do if it cannot be."""
+    """Return a socket bound to the address. Raises Conflict, with what to do, if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name too long to be asked for
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that is too long
         listening.close()
-        reason = getattr(error, "strerror", None) or "this is no name"
+        reason = getattr(error, "strerror", None) or "not a valid host name"
         raise Conflict(
             f"Cannot listen on {host}:{port}: {reason}. {_suggest_fix(error, port)}"
         ) from None
@@ -172,11 +173,11 @@ def _suggest_fix(error: Exception, port: int) -> str:
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
             other = port + 1 if port < MAX_PORT else port - 1
-            return f"Stop what uses it, or choose another port: PORT={other}"
+            return f"Stop the program that uses it, or choose another port: PORT={other}"
         case errno.EACCES:
-            return "Ports below 1024 are not for everybody; choose a higher one: PORT=8000"
+            return "Ports below 1024 need special privileges; choose a higher one: PORT=8000"
         case _:
             return (
-                "HOST must be an address of this machine: 127.0.0.1 is reached from here only, "
-                "0.0.0.0 from everywhere."
+                "HOST must be an address of this machine: 127.0.0.1 for local access only, "
+                "0.0.0.0 for access from everywhere."
             )

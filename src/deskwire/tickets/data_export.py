@@ -32,7 +32,7 @@ from deskwire.tickets.files.attachments import files, select_visible_files
 from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import tickets
 from deskwire.tickets.visibility import visible_to
-from deskwire.workspaces.organizations.account_deletion import list_memberships
+from deskwire.workspaces.organizations.members import list_memberships
 from deskwire.workspaces.organizations.permissions import Permission, can
 
 SLICE_SIZE = 64 * 1024  # bytes of data.json deflated at a time: a few ms of a thread

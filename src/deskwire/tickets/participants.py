@@ -1,4 +1,4 @@
-"""The circle of an organization's requests: its members, and the team."""
+"""Read the people around a request: the organization's members, the staff, the participants."""
 
 from __future__ import annotations
 
@@ -6,26 +6,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, null, or_, select, union_all
+from sqlalchemy import Connection, Select, and_, null, or_, select, union_all
 
 from deskwire.accounts.people import people
 from deskwire.events.channels import PersonId, Workspace
 from deskwire.events.types.registry import PrincipalRef
+from deskwire.kit.rows import fetch_all
 from deskwire.tickets.tables import participants
 from deskwire.workspaces.names import named_person, placeholder_name, read_names
 from deskwire.workspaces.organizations.organizations import organization_members, organizations
 
 
+class PersonOfRequestRow:
+    """A person of a request: a member (`internal` is False), staff (True), or neither (None).
+
+    `role` is set in the rows of participants.
+    """
+
+    id: PersonId
+    name: str | None
+    avatar: str | None
+    internal: bool | None
+    role: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RequestPeople:
-    """Who may be mentioned in a request and watch it, by id, each by name."""
+    """The people who may be mentioned in a request and watch it, by their id."""
 
     members: Mapping[PersonId, PrincipalRef]
     staff: Mapping[PersonId, PrincipalRef]
-    others: Mapping[PersonId, PrincipalRef] = field(default_factory=dict)  # asked for by their ids
-    participants: Sequence[
-        tuple[PrincipalRef, str]
-    ] = ()  # in the ticket asked for, each with their role
+    others: Mapping[PersonId, PrincipalRef] = field(default_factory=dict)  # `extra_people`
+    participants: Sequence[tuple[PrincipalRef, str]] = ()  # of the ticket, with their roles
 
     @property
     def members_and_staff(self) -> dict[PersonId, PrincipalRef]:
@@ -34,7 +46,7 @@ class RequestPeople:
     def resolve_names(
         self, tx: Connection, principals: Iterable[str | None]
     ) -> dict[str, PrincipalRef]:
-        """Everybody in `principals` by name; who is no person here takes a statement more."""
+        """Return the names of `principals`; those not read before take one more statement."""
         known = {**self.others, **self.members_and_staff}
         wanted = {principal for principal in principals if principal}
         return {p: known[p] for p in wanted & known.keys()} | read_names(tx, wanted - known.keys())
@@ -46,33 +58,41 @@ def read_request_people(
     extra_people: Iterable[str | None] = (),
     ticket_id: str = "",
 ) -> RequestPeople:
-    """The members of an organization and of the team, the persons in `also`, and who takes part
-    in a ticket: one statement."""
+    """Read, in one statement, the members of an organization and the staff.
+
+    The same statement reads `extra_people` and, if `ticket_id` is given, the ticket's participants.
+    """
     wanted = [principal for principal in extra_people if principal]
-    asked = [_select_members_and_staff(workspace.removeprefix("org:"))]
+    queries = [_select_members_and_staff(workspace.removeprefix("org:"))]
     if wanted:
         others = select(people.c.id, people.c.name, people.c.avatar, null(), null())
-        asked.append(others.where(people.c.id.in_(wanted)))
+        queries.append(others.where(people.c.id.in_(wanted)))
     if ticket_id:
-        asked.append(_select_participants(ticket_id))
-    found: dict[bool | None, dict[PersonId, PrincipalRef]] = {False: {}, True: {}, None: {}}
-    taking_part = []
-    for id_, name, avatar, internal, role in sorted(
-        tx.execute(union_all(*asked)), key=_sort_key_by_name
-    ):
-        who = named_person(id_, name or placeholder_name(id_), avatar)
-        found[internal][id_] = who
-        if role is not None:
-            taking_part.append((who, role))
-    return RequestPeople(found[False], found[True], found[None], taking_part)
+        queries.append(_select_participants(ticket_id))
+    by_group: dict[bool | None, dict[PersonId, PrincipalRef]] = {False: {}, True: {}, None: {}}
+    participating = []
+    rows = fetch_all(tx, union_all(*queries), PersonOfRequestRow)
+    for row in sorted(rows, key=lambda row: (row.name or "", row.id)):
+        person = named_person(row.id, row.name or placeholder_name(row.id), row.avatar)
+        by_group[row.internal][row.id] = person
+        if row.role is not None:
+            participating.append((person, row.role))
+    return RequestPeople(by_group[False], by_group[True], by_group[None], participating)
 
 
 def _select_members_and_staff(organization_id: str) -> Select[Any]:
     member = organization_members
-    theirs = organizations.c.id == member.c.organization
-    joined = member.join(organizations, theirs).join(people, people.c.id == member.c.person)
+    joined = member.join(organizations, organizations.c.id == member.c.organization).join(
+        people, people.c.id == member.c.person
+    )
     return (
-        select(people.c.id, people.c.name, people.c.avatar, organizations.c.internal, null())
+        select(
+            people.c.id,
+            people.c.name,
+            people.c.avatar,
+            organizations.c.internal,
+            null().label("role"),
+        )
         .select_from(joined)
         .where(
             and_(people.c.deleted_at.is_(None), organizations.c.deleted_at.is_(None)),
@@ -89,7 +109,3 @@ def _select_participants(ticket_id: str) -> Select[Any]:
         .outerjoin_from(participants, people, people.c.id == part.principal)
         .where(part.ticket == ticket_id)
     )
-
-
-def _sort_key_by_name(row: Row[Any]) -> tuple[str, str]:
-    return row.name or "", row.id

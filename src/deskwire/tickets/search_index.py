@@ -18,7 +18,6 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
-    Row,
     Select,
     Table,
     Text,
@@ -32,6 +31,7 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.db import BigId, is_postgresql, metadata, register_ddl
 from deskwire.kit.text import split_words
 from deskwire.tickets.messages import messages
+from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
 MAX_TALK_LENGTH = 100_000  # characters of different words of one ticket; a tsvector holds 1 MiB
@@ -103,7 +103,7 @@ register_ddl("sqlite", _SQLITE_DDL)
 register_ddl("postgresql", _POSTGRESQL_DDL)
 
 
-def index_ticket(tx: Connection, row: Row[Any]) -> None:
+def index_ticket(tx: Connection, row: TicketRow) -> None:
     """What a row of `tickets` says is found from now on, and nothing it said before."""
     marks = [NUMBER_PREFIX + str(row.number), _encode_token(WORKSPACE_PREFIX, row.workspace)]
     marks += [_encode_token(PRINCIPAL_PREFIX, each) for each in (row.opener, row.assignee) if each]
@@ -118,7 +118,7 @@ _UPSERT_HEAD = text(
 )
 
 
-def index_reply(tx: Connection, row: Row[Any], reply_text: str | None) -> None:
+def index_reply(tx: Connection, row: TicketRow, reply_text: str | None) -> None:
     """A public reply that was just added to the ticket of a row is found, too."""
     kept = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
     if kept is None or not kept.head:

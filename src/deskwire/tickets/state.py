@@ -1,26 +1,35 @@
-"""What senders told about a ticket, folded into its state: pure, and the same for every order.
+"""Fold the facts about a ticket into its state.
 
-Facts are sorted by the sender's signed time, then by arrival; the state is what they say together.
-A late fact takes the place it would have had. A deleted ticket stays deleted.
+Pure, and the same result for every order of arrival: facts are sorted by the sender's signed time,
+then by arrival, so a late fact counts as if it had come in time. A deleted ticket stays deleted.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from deskwire.kit.clock import Millis
-from deskwire.tickets.statuses import STATUSES, Status, WireStatus, apply_wire_status
+from deskwire.tickets.request_fields import fields_by_column
+from deskwire.tickets.statuses import (
+    ENDED_STATUSES,
+    STATUSES,
+    Status,
+    WireStatus,
+    apply_wire_status,
+)
+from deskwire.tickets.tables import TicketRow
+from deskwire.tickets.validation import parse_tags
 from deskwire.workspaces.origin import Principal, discord_principal
 
-DIRECT_EDIT_TYPE = "ticket.edited"  # the type of a fact that somebody wrote into the row by hand
+DIRECT_EDIT_TYPE = "ticket.edited"  # the type of a fact that was read from an edited row
+_UNLISTED_COLUMNS = ("opener", "closed_at", "deleted_at")  # folded too, but no fields to fill in
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened to a ticket: an event's type, when, by whom, and its fields."""
+    """One thing that happened to a ticket: type of the event, time, actor and fields."""
 
     type: str
     at: Millis
@@ -30,7 +39,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class TicketState:
-    """A ticket as its facts tell it."""
+    """A ticket as its facts describe it.
+
+    The attributes are what senders report. `request_values` holds the columns of the fields that
+    only requests have (`category`, for one).
+    """
 
     subject: str | None = None
     opener: Principal | None = None
@@ -42,19 +55,30 @@ class TicketState:
     opened_at: Millis | None = None
     closed_at: Millis | None = None
     deleted_at: Millis | None = None
-    category: str | None = None
+    request_values: Mapping[str, Any] = field(default_factory=dict)
+
+
+_STATE_COLUMNS = frozenset(each.name for each in fields(TicketState)) - {
+    "claimed",
+    "request_values",
+}
 
 
 def fold_facts(facts: Iterable[Fact]) -> TicketState:
-    """The state after all `facts`, given in order of arrival."""
+    """Return the state after all `facts`, which come in order of arrival."""
     state = TicketState()
     for fact in sorted(facts, key=lambda fact: fact.at):  # stable: then by arrival
         state = _apply_fact(state, fact)
     return state
 
 
+def list_request_only_columns() -> list[str]:
+    """Return the columns of request fields that no sender reports."""
+    return [column for column in fields_by_column() if column not in _STATE_COLUMNS]
+
+
 def _apply_fact(state: TicketState, fact: Fact) -> TicketState:
-    if (values := fact.data.get("set")) is not None:  # told here, in our own words
+    if (values := fact.data.get("set")) is not None:  # recorded in the portal, with exact values
         return _apply_values(state, values)
     match fact.type:
         case "ticket.created":
@@ -78,75 +102,69 @@ def _apply_created(state: TicketState, fact: Fact) -> TicketState:
 
 def _apply_changes(state: TicketState, changes: Mapping[str, Any]) -> TicketState:
     subject, priority, tags = (changes.get(name) or {} for name in ("subject", "priority", "tags"))
-    kept = state.tags - set(tags.get("removed") or ())
+    remaining = state.tags - set(tags.get("removed") or ())
     return replace(
         state,
         subject=subject.get("new") or state.subject,
         priority=priority.get("new", state.priority),
-        tags=kept | set(tags.get("added") or ()),
+        tags=remaining | set(tags.get("added") or ()),
     )
 
 
 def _apply_wire_status(state: TicketState, fact: Fact) -> TicketState:
-    word: WireStatus = fact.data["newStatus"]
+    wire_status: WireStatus = fact.data["newStatus"]
     status, assignee = apply_wire_status(
-        word,
+        wire_status,
         status=state.status,
         assignee=state.assignee,
         was_claimed=state.claimed,
         actor=fact.actor,
     )
-    ends = status in ("done", "canceled")
     return replace(
         state,
         status=status,
         assignee=assignee,
-        claimed=state.claimed or word == "CLAIMED",
-        closed_at=fact.at if ends else None,
+        claimed=state.claimed or wire_status == "CLAIMED",
+        closed_at=fact.at if status in ENDED_STATUSES else None,
     )
 
 
 def _apply_values(state: TicketState, values: Mapping[str, Any]) -> TicketState:
-    known = {name: values[name] for name in (*_EDITABLE_FIELDS, "opened_at") if name in values}
+    known = {name: values[name] for name in _STATE_COLUMNS if name in values}
     if "tags" in known:
         known["tags"] = frozenset(known["tags"])
     claimed = state.claimed or known.get("assignee") is not None
-    return replace(state, **known, claimed=claimed)
+    added = {name: values[name] for name in list_request_only_columns() if name in values}
+    request_values = {**state.request_values, **added}
+    return replace(state, **known, claimed=claimed, request_values=request_values)
 
 
 def find_direct_edits(
-    row: Any,  # noqa: ANN401 - a row, or what is remembered of it
-    state: TicketState,
-    *,
-    include_opened_at: bool = False,
+    row: TicketRow, state: TicketState, *, include_opened_at: bool = False
 ) -> dict[str, Any]:
-    """What the row of a ticket says otherwise than its facts; what cannot be is left out.
+    """Return the columns of a ticket's row that differ from its facts, with the row's values.
 
-    `opened`: also when it was opened, where no fact has told it.
+    Invalid values are left out. `opened_at` counts if a fact has set it, or with
+    `include_opened_at`.
     """
-    found = {name: getattr(row, name) for name in _EDITABLE_FIELDS if name != "tags"}
+    edited = {
+        name: getattr(row, name)
+        for name in (*fields_by_column(), *_UNLISTED_COLUMNS)
+        if name != "tags"
+    }
     tags = parse_tags(row.tags)
-    found["tags"] = sorted(state.tags) if tags is None else tags
+    edited["tags"] = sorted(state.tags) if tags is None else tags
     if include_opened_at or state.opened_at is not None:
-        found["opened_at"] = row.opened_at
+        edited["opened_at"] = row.opened_at
     if row.status not in STATUSES:
-        del found["status"]
-    before = {**asdict(state), "tags": sorted(state.tags)}
-    return {name: value for name, value in found.items() if value != before[name]}
+        del edited["status"]
+    return {name: value for name, value in edited.items() if value != _value_of(state, name)}
 
 
-_EDITABLE_FIELDS = (
-    *("subject", "opener", "status", "assignee", "priority", "tags"),
-    *("closed_at", "deleted_at", "category"),
-)
-
-
-def parse_tags(text: object) -> list[str] | None:
-    """The tags in a column's JSON, sorted; None where it holds something else."""
-    try:
-        found = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        return None
-    return sorted(set(found))
+def _value_of(state: TicketState, column: str) -> object:
+    """Return what the facts say a column of the row is to hold."""
+    if column == "tags":
+        return sorted(state.tags)
+    if column in _STATE_COLUMNS:
+        return getattr(state, column)
+    return state.request_values.get(column)

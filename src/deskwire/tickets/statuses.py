@@ -1,6 +1,6 @@
-"""The statuses of a ticket: the stored words, what screens show, what senders say.
+"""Define the statuses of a ticket: stored values, labels, and the values that senders use.
 
-new → active → review → done        waiting: on the requester        canceled
+new → active → review → done        waiting: for the requester       canceled
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from deskwire.events.types.registry import StatusName
-from deskwire.kit.i18n import N_
+from deskwire.kit.errors import Invalid
+from deskwire.kit.i18n import N_, gettext
 
 Status = StatusName
 WireStatus = Literal["OPEN", "CLAIMED", "PENDING", "CLOSED"]
@@ -27,8 +28,19 @@ STATUS_LABELS: dict[Status, str] = {
 ENDED_STATUSES: frozenset[Status] = frozenset({"done", "canceled"})
 
 
+def parse_status(text: str) -> Status:
+    """Return the status that a form or a caller names. Raises Invalid for any other word."""
+    status = next((status for status in STATUSES if status == text), None)
+    if status is None:
+        raise Invalid(
+            gettext("There is no status %(word)s.", word=repr(text[:40])),
+            {"status": gettext("Choose one of the list")},
+        )
+    return status
+
+
 def to_wire_status(status: Status, *, is_assigned: bool) -> WireStatus:
-    """What the bot calls this status."""
+    """Return the bot's value for a status."""
     match status:
         case "new":
             return "OPEN"
@@ -43,7 +55,10 @@ def to_wire_status(status: Status, *, is_assigned: bool) -> WireStatus:
 def apply_wire_status(
     wire_status: WireStatus, *, status: Status, assignee: str | None, was_claimed: bool, actor: str
 ) -> tuple[Status, str | None]:
-    """The status and assignee after a sender's word; `claimed`: ever taken on before."""
+    """Return the status and assignee after a sender's status.
+
+    `was_claimed`: whether the ticket has ever been claimed. `actor`: the assignee of `CLAIMED`.
+    """
     match wire_status:
         case "CLAIMED":
             return ("active" if status == "new" or status in ENDED_STATUSES else status), actor

@@ -1,4 +1,7 @@
-"""Tickets: one conversation to be solved, in the workspace that alone decides who may see it."""
+"""Define the tables of tickets, their readers and their participants.
+
+A ticket is one conversation to be solved. Its workspace alone decides who may see it.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from sqlalchemy import (
     text,
 )
 
+from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
-from deskwire.tickets.statuses import ENDED_STATUSES
+from deskwire.tickets.statuses import ENDED_STATUSES, Status
 
 _OPEN_REQUEST_SQL = (
     "deleted_at IS NULL AND workspace LIKE 'org:%' AND status NOT IN ('canceled', 'done')"
@@ -28,9 +32,9 @@ tickets = Table(
     metadata,
     Column("id", Text, primary_key=True),  # UUIDv7
     Column("workspace", Text, nullable=False),
-    Column("number", Integer, nullable=False),  # the sender's where it is free
+    Column("number", Integer, nullable=False),  # the sender's number if it is free
     Column("sender_id", BigInteger),  # the sender's own id
-    Column("subject", Text),  # None until an event tells it
+    Column("subject", Text),  # None until an event carries it
     Column("status", Text, nullable=False),
     Column("opener", Text),  # principal
     Column("assignee", Text),  # principal
@@ -38,16 +42,16 @@ tickets = Table(
     Column("tags", Text, nullable=False),  # JSON list, sorted
     Column("messages", Integer, nullable=False),  # public replies
     Column("opened_at", BigInteger, nullable=False),  # ms
-    Column("active_at", BigInteger, nullable=False),  # ms; newest thing that happened to it
+    Column("active_at", BigInteger, nullable=False),  # ms; the newest change or message
     Column("closed_at", BigInteger),  # ms
     Column("deleted_at", BigInteger),  # ms
-    Column("category", Text),  # of the workspace's `categories`
+    Column("category", Text),  # id in the organization's `categories`
     Column("spoken_at", BigInteger),  # ms; newest public reply
-    Column("spoken_by", Text),  # principal; who wrote it
+    Column("spoken_by", Text),  # principal; the author of that reply
     Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("workspace", "number"),
     UniqueConstraint("workspace", "sender_id"),
-    # Every tab in every order reads its page from an index, and no more of it than is shown.
+    # Each tab in each sort order reads its page from an index, and only the rows it shows.
     *(
         Index(
             "_".join(("ix_tickets", *columns)),
@@ -66,7 +70,7 @@ tickets = Table(
             ("workspace", "category", "active_at", "id"),
         )
     ),
-    # The team's list of all companies' requests.
+    # The staff's list of the requests of all organizations.
     *(
         Index(
             "_".join(("ix_tickets_requests", *columns)),
@@ -81,7 +85,7 @@ tickets = Table(
             ("assignee", "active_at", "id"),
         )
     ),
-    # How many open ones each assignee has, without a look at the rows: SQLite asks for every
+    # Count the open requests of each assignee from the index alone. For that, SQLite needs every
     # column that the statement names, `deleted_at` too.
     Index(
         "ix_tickets_open",
@@ -91,19 +95,43 @@ tickets = Table(
     ),
 )
 
-# Written out, not bound: only so an index over them alone is seen to fit.
+
+class TicketRow:
+    """A row of `tickets` (kit/rows.py)."""
+
+    id: str
+    workspace: str
+    number: int
+    sender_id: int | None
+    subject: str | None
+    status: Status
+    opener: str | None
+    assignee: str | None
+    priority: str | None
+    tags: str
+    messages: int
+    opened_at: Millis
+    active_at: Millis
+    closed_at: Millis | None
+    deleted_at: Millis | None
+    category: str | None
+    spoken_at: Millis | None
+    spoken_by: str | None
+    revision: int
+
+
+# Literals, not bound parameters: the planner matches a partial index against literals only.
 IS_REQUEST: ColumnElement[bool] = tickets.c.workspace.like(literal_column("'org:%'"))
 IS_OPEN: ColumnElement[bool] = tickets.c.status.not_in(
     [literal_column(f"'{status}'") for status in sorted(ENDED_STATUSES)]
 )
 
-# How far somebody has read a ticket.
 reads = Table(
     "reads",
     metadata,
     Column("ticket", Text, primary_key=True),
     Column("person", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
-    Column("at", BigInteger, nullable=False),  # ms; replies up to here
+    Column("at", BigInteger, nullable=False),  # ms; replies up to this time are read
     Index("ix_reads_person", "person"),
 )
 
@@ -117,7 +145,15 @@ participants = Table(
 )
 
 
-# Counted per organization: a number of the whole desk would tell each client how busy others are.
+class ParticipantRow:
+    """A row of `participants` (kit/rows.py)."""
+
+    ticket: str
+    principal: str
+    role: str
+
+
+# Counted per organization: one counter for all would reveal to a client how busy the others are.
 request_numbers = Table(
     "request_numbers",
     metadata,

@@ -1,4 +1,4 @@
-"""Build the ticket that pages and the API show, with the names of everyone in it."""
+"""Build the ticket that pages, events and the API show, with the names of its people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    select,
-)
+from sqlalchemy import Connection, select
 
 from deskwire.events import channels
 from deskwire.events.access import Viewer
@@ -20,9 +16,11 @@ from deskwire.events.channels import STAFF_CHANNEL, Channel, Workspace, is_organ
 from deskwire.events.types.registry import NamedRef, PrincipalRef, TicketSnapshot
 from deskwire.kit.clock import Millis
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.statuses import STATUS_LABELS, Status
-from deskwire.tickets.tables import tickets
-from deskwire.tickets.visibility import participated_by, read_visible_ticket_row
+from deskwire.kit.rows import fetch_all
+from deskwire.tickets.request_fields import read_plain_values
+from deskwire.tickets.statuses import STATUS_LABELS
+from deskwire.tickets.tables import TicketRow, tickets
+from deskwire.tickets.visibility import participated_by
 from deskwire.tickets.workspace_names import (
     NO_WORKSPACE_NAMES,
     WorkspaceNames,
@@ -31,12 +29,12 @@ from deskwire.tickets.workspace_names import (
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import Principal
 
-MAX_OWN_TICKETS = 50  # rows; who takes part in more has a reason to be given a role
+MAX_OWN_TICKETS = 50  # rows; a person who takes part in more should be given a role
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket with the names a screen needs."""
+    """A ticket with the names that a page needs."""
 
     id: str
     workspace: Workspace
@@ -45,20 +43,16 @@ class Ticket:
     now: TicketSnapshot
 
 
-def read_visible_ticket(
-    tx: Connection, viewer: Viewer, workspace: Workspace, number: int
-) -> Ticket:
-    """One ticket the viewer may open; NotFound otherwise, whether it exists or not."""
-    return load_tickets(tx, [read_visible_ticket_row(tx, viewer, workspace, number)])[0]
-
-
 def list_own_tickets(
     tx: Connection, viewer: Viewer, *, excluded_workspaces: Collection[Workspace]
 ) -> list[Ticket]:
-    """The newest tickets of servers the viewer takes part in, outside the workspaces `but_in`."""
+    """Return the newest tickets of Discord servers that the viewer takes part in.
+
+    Tickets in `excluded_workspaces` are left out; at most MAX_OWN_TICKETS are returned.
+    """
     if not any(channel.startswith("ticket:") for channel in viewer.channels):
         return []
-    rows = tx.execute(
+    query = (
         select(tickets)
         .where(
             participated_by(viewer, excluded_workspaces=excluded_workspaces),
@@ -66,22 +60,22 @@ def list_own_tickets(
         )
         .order_by(tickets.c.active_at.desc(), tickets.c.id.desc())
         .limit(MAX_OWN_TICKETS)
-    ).all()
-    return load_tickets(tx, rows)
+    )
+    return load_tickets(tx, fetch_all(tx, query, TicketRow))
 
 
-def load_tickets(tx: Connection, rows: Collection[Row[Any]]) -> list[Ticket]:
-    """Rows of `tickets` as tickets; the names of all of them are read together."""
+def load_tickets(tx: Connection, rows: Collection[TicketRow]) -> list[Ticket]:
+    """Build tickets from rows; the names of all of them are read together."""
     names = read_names(tx, [p for row in rows for p in (row.opener, row.assignee)])
     return build_tickets(rows, names, read_workspace_names(tx, rows))
 
 
 def build_tickets(
-    rows: Collection[Row[Any]],
+    rows: Collection[TicketRow],
     names: Mapping[Principal, PrincipalRef],
     workspace_names: WorkspaceNames = NO_WORKSPACE_NAMES,
 ) -> list[Ticket]:
-    """Rows of `tickets` as tickets, with names read before."""
+    """Build tickets from rows and from names that were read before."""
     return [
         Ticket(
             row.id,
@@ -95,18 +89,17 @@ def build_tickets(
 
 
 def _build_ticket_now(
-    row: Row[Any], names: Mapping[Principal, PrincipalRef], workspace_names: WorkspaceNames
+    row: TicketRow, names: Mapping[Principal, PrincipalRef], workspace_names: WorkspaceNames
 ) -> TicketSnapshot:
-    status: Status = row.status
     return TicketSnapshot(
         id=row.id,
         number=row.number,
         subject=row.subject or gettext("Ticket #%(number)s", number=row.number),
-        status=status,
-        status_label=gettext(STATUS_LABELS[status]),
-        opener=names.get(row.opener),
-        assignee=names.get(row.assignee),
-        priority=row.priority,
+        status=row.status,
+        status_label=gettext(STATUS_LABELS[row.status]),
+        opener=names.get(row.opener or ""),
+        assignee=names.get(row.assignee or ""),
+        **read_plain_values(row, TicketSnapshot),
         tags=json.loads(row.tags),
         messages=row.messages,
         opened_at=row.opened_at,
@@ -116,37 +109,39 @@ def _build_ticket_now(
     )
 
 
-def _build_request_fields(row: Row[Any], workspace_names: WorkspaceNames) -> dict[str, Any]:
+def _build_request_fields(row: TicketRow, workspace_names: WorkspaceNames) -> dict[str, Any]:
     if not is_organization(row.workspace):
         return {}
-    more: dict[str, Any] = {"reference": format_reference(row.opened_at, row.number)}
-    if (place := workspace_names.organizations.get(row.workspace.removeprefix("org:"))) is not None:
-        more["place"] = NamedRef(id=place.id, name=place.name)
-    if row.category in workspace_names.categories:
-        more["category"] = NamedRef(id=row.category, name=workspace_names.categories[row.category])
+    fields: dict[str, Any] = {"reference": format_reference(row.opened_at, row.number)}
+    organization = workspace_names.organizations.get(row.workspace.removeprefix("org:"))
+    if organization is not None:
+        fields["place"] = NamedRef(id=organization.id, name=organization.name)
+    if row.category is not None and row.category in workspace_names.categories:
+        name = workspace_names.categories[row.category]
+        fields["category"] = NamedRef(id=row.category, name=name)
     if row.closed_at is not None:
-        more["closed_at"] = row.closed_at
-    return more
+        fields["closed_at"] = row.closed_at
+    return fields
 
 
 def format_reference(opened_at: Millis, number: int) -> str:
-    """How people name a request: `2026-R-000001`, by the year it was filed in (UTC)."""
+    """Format a request's reference, `2026-R-000001`, with the year it was filed in (UTC)."""
     year = datetime.fromtimestamp(opened_at / 1000, UTC).year
     return f"{year}-R-{number:06d}"
 
 
 def build_ticket_path(workspace: Workspace, number: int, ticket_id: str) -> str:
-    """Where a ticket is shown."""
+    """Return the path of a ticket's page."""
     if is_organization(workspace):
         return f"/requests/{ticket_id}"
     return f"/{workspace.replace(':', 's/', 1)}/tickets/{number}"
 
 
 def list_ticket_channels(ticket: Ticket, generations: Mapping[str, int]) -> list[Channel]:
-    """The channels that show a ticket, as a page marks it; generations by organization."""
-    own = channels.ticket(ticket.id)
+    """Return the channels whose subscribers may see a ticket; `generations` by organization id."""
+    ticket_channel = channels.ticket(ticket.id)
     if not is_organization(ticket.workspace):
-        return [channels.tickets(ticket.workspace), own]
+        return [channels.tickets(ticket.workspace), ticket_channel]
     id_ = ticket.workspace.removeprefix("org:")
-    whole = [channels.all_requests(id_, generations[id_])] if id_ in generations else []
-    return [STAFF_CHANNEL, *whole, own]
+    everyone = [channels.all_requests(id_, generations[id_])] if id_ in generations else []
+    return [STAFF_CHANNEL, *everyone, ticket_channel]

@@ -1,21 +1,16 @@
-"""What people did to a ticket here, as sentences to be read after their name. Pure."""
+"""Phrase what happened to a ticket, to be read after the name of the person who did it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from deskwire.kit.i18n import N_, gettext, ngettext
-from deskwire.tickets.statuses import STATUS_LABELS
+from deskwire.tickets import field_text
+from deskwire.tickets.request_fields import FIELDS, describe_changes, describe_edited_columns
+from deskwire.tickets.statuses import STATUS_LABELS, apply_wire_status
 
-Priority = Literal["low", "normal", "high", "urgent"]
-PRIORITY_LABELS: Mapping[Priority, str] = {
-    "low": N_("Low"),
-    "normal": N_("Normal"),
-    "high": N_("High"),
-    "urgent": N_("Urgent"),
-}
-# What happened, by the type of its event; of a server's ticket, and of a request.
+# By the type of the event: of a server's ticket, and of a request.
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "ticket.created": (N_("opened the ticket"), N_("opened the request")),
     "ticket.claimed": (N_("claimed the ticket"), N_("claimed the request")),
@@ -35,63 +30,85 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 UPDATED_SENTENCES = (N_("updated the ticket"), N_("updated the request"))
 
 
-def describe_portal_event(type_: str, data: Mapping[str, Any]) -> str:
-    """What a fact with `set` says; `shown` holds the names of what ids in it stand for."""
-    values, shown = data["set"], data.get("shown") or {}
+def describe_event(type_: str, data: dict[str, Any]) -> str:
+    """Phrase an event from its own fields. Raises KeyError or TypeError if they do not fit."""
+    if "set" in data:
+        return _describe_portal_event(type_, data)
+    match type_:
+        case "ticket.created":
+            return gettext("opened the ticket")
+        case "ticket.updated":
+            return _describe_sender_changes(data.get("changes") or {})
+        case "ticket.claimed":
+            return _append_reason(gettext("claimed the ticket"), data)
+        case "ticket.closed":
+            return _append_reason(gettext("closed the ticket"), data)
+        case "ticket.deleted":
+            return _append_reason(gettext("deleted the ticket"), data)
+        case "ticket.edited":
+            return _describe_direct_edit(data.get("edit") or {})
+        case "ticket.status_changed":
+            status, _ = apply_wire_status(
+                data["newStatus"], status="active", assignee=None, was_claimed=True, actor=""
+            )
+            return _append_reason(field_text.describe_status(status), data)
+        case _:
+            return type_.partition(".")[2].replace("_", " ")
+
+
+def describe_withheld_text(data: Mapping[str, Any]) -> str:
+    """Phrase a message whose text the sender does not pass on."""
+    length = data.get("messageLength", 0)
+    if data.get("hasAttachments"):
+        return ngettext(
+            "wrote %(num)s character with attachments in Discord",
+            "wrote %(num)s characters with attachments in Discord",
+            length,
+        )
+    return ngettext(
+        "wrote %(num)s character in Discord", "wrote %(num)s characters in Discord", length
+    )
+
+
+def _describe_portal_event(type_: str, data: Mapping[str, Any]) -> str:
+    """Phrase a fact of the portal: `set` has the values, `shown` the names behind its ids."""
+    values, names = data["set"], data.get("shown") or {}
     is_request = data.get("noun") == "request"
     if type_ not in SENTENCES:
-        return _describe_changes(values, shown) or gettext(UPDATED_SENTENCES[is_request])
-    assignee = shown.get("assignee") or gettext("somebody")
+        return describe_changes(values, names) or gettext(UPDATED_SENTENCES[is_request])
+    assignee = names.get("assignee") or gettext("somebody")
     status = gettext(STATUS_LABELS[values["status"]]) if "status" in values else ""
     return gettext(SENTENCES[type_][is_request], assignee=assignee, status=status)
 
 
-def quote_names(names: Iterable[str]) -> str:
-    """`“pump”, “night”`."""
-    return ", ".join(gettext("“%(name)s”", name=name) for name in names)
+def _describe_sender_changes(changes: Mapping[str, Any]) -> str:
+    parts = [
+        field_text.describe_plain_field(name, changes[name].get("new"))
+        for name in field_text.FIELD_SENTENCES
+        if changes.get(name)
+    ]
+    tags = changes.get("tags") or {}
+    parts += field_text.describe_tags(tags.get("added"), tags.get("removed"))
+    return ", ".join(parts) or gettext("updated the ticket")
 
 
-def find_priority_label(priority: str | None) -> str | None:
-    """What screens call a priority; None for a word that is none of ours."""
-    return next((label for word, label in PRIORITY_LABELS.items() if word == priority), None)
-
-
-def _describe_changes(values: Mapping[str, Any], shown: Mapping[str, Any]) -> str:
-    parts = []
-    if "subject" in values:
-        parts.append(gettext("changed the title to “%(title)s”", title=values["subject"]))
-    if "category" in values:
-        name = shown.get("category")
+def _describe_direct_edit(edit: Mapping[str, Any]) -> str:
+    """Phrase the columns that a direct edit set: status, fields, people, tags, and the rest."""
+    framed = ("status", "assignee", "tags")
+    others = [field.column for field in FIELDS.values() if field.column not in framed]
+    parts = describe_edited_columns(edit, ["status", *others, "assignee"])
+    if "opener" in edit:
+        parts.append(gettext("changed who opened the ticket"))
+    parts += describe_edited_columns(edit, ["tags"])
+    if "deleted_at" in edit:
+        is_deleted = bool(edit["deleted_at"])
         parts.append(
-            gettext("set the category to %(category)s", category=name)
-            if name
-            else gettext("cleared the category")
+            gettext("deleted the ticket") if is_deleted else gettext("brought the ticket back")
         )
-    if "priority" in values:
-        parts.append(_describe_priority(values["priority"]))
-    if names := shown.get("labels_added"):
-        parts.append(
-            ngettext(
-                "added the label %(labels)s",
-                "added the labels %(labels)s",
-                len(names),
-                labels=quote_names(names),
-            )
-        )
-    if names := shown.get("labels_removed"):
-        parts.append(
-            ngettext(
-                "removed the label %(labels)s",
-                "removed the labels %(labels)s",
-                len(names),
-                labels=quote_names(names),
-            )
-        )
-    return ", ".join(parts)
+    return ", ".join(parts) or gettext("edited the ticket")
 
 
-def _describe_priority(word: Priority | None) -> str:
-    if not word:
-        return gettext("cleared the priority")
-    label = find_priority_label(word)
-    return gettext("set the priority to %(priority)s", priority=gettext(label) if label else word)
+def _append_reason(sentence: str, data: Mapping[str, Any]) -> str:
+    if not data.get("reason"):
+        return sentence
+    return gettext("%(what)s: %(reason)s", what=sentence, reason=data["reason"])

@@ -1,18 +1,20 @@
-"""What people write into a request: parsed once, with a sentence for what cannot be."""
+"""Parse what people write into a request. Raises Invalid, with a sentence per field."""
 
 from __future__ import annotations
+
+import json
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import format_number, gettext
 from deskwire.kit.text import is_blank, is_control_character
 
-MAX_SUBJECT_LENGTH = 100  # Discord's own limit for a ticket's subject
-MAX_TEXT_LENGTH = 20_000  # ten pages; longer ones are files
-MAX_LABEL_LENGTH = 40  # a label is a word or two
+MAX_SUBJECT_LENGTH = 100  # characters; Discord's own limit for a ticket's subject
+MAX_TEXT_LENGTH = 20_000  # characters, about ten pages; longer texts belong in a file
+MAX_LABEL_LENGTH = 40  # characters; a label is a word or two
 
 
 def parse_subject(text: str) -> str:
-    """A title on one line, 1 to 100 characters."""
+    """Return a title as one line of 1 to 100 characters."""
     refusal = gettext(
         "Write a title of 1 to %(most)s ordinary characters.", most=MAX_SUBJECT_LENGTH
     )
@@ -20,28 +22,28 @@ def parse_subject(text: str) -> str:
 
 
 def parse_label(text: str) -> str:
-    """A label on one line, 1 to 40 characters."""
+    """Return a label as one line of 1 to 40 characters."""
     refusal = gettext("Write a label of 1 to %(most)s ordinary characters.", most=MAX_LABEL_LENGTH)
     return _parse_line(text, "label", refusal, MAX_LABEL_LENGTH)
 
 
 def parse_text(text: str, field: str = "text") -> str:
-    """What somebody writes, with its line ends as `\\n`; not nothing, and not endless."""
-    tidy = strip_unstorable(text).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
-    if is_blank(tidy):
+    """Return a text with `\\n` as line ends. It may be neither blank nor over MAX_TEXT_LENGTH."""
+    normalized = strip_unstorable(text).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    if is_blank(normalized):
         raise Invalid(gettext("Write something first."), {field: gettext("Write something first.")})
-    if len(tidy) > MAX_TEXT_LENGTH:
+    if len(normalized) > MAX_TEXT_LENGTH:
         sentence = gettext(
             "That is %(count)s characters; %(most)s fit. Attach it as a file.",
-            count=format_number(len(tidy)),
+            count=format_number(len(normalized)),
             most=format_number(MAX_TEXT_LENGTH),
         )
         raise Invalid(sentence, {field: sentence})
-    return tidy
+    return normalized
 
 
 def strip_unstorable(text: str) -> str:
-    """Without what no database takes: NUL, and half characters."""
+    """Remove NUL and lone surrogates, which no database stores."""
     return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
@@ -50,3 +52,14 @@ def _parse_line(text: str, field: str, error_text: str, max_length: int) -> str:
     if is_blank(line) or len(line) > max_length or any(map(is_control_character, line)):
         raise Invalid(error_text, {field: error_text})
     return line
+
+
+def parse_tags(text: object) -> list[str] | None:
+    """Return the tags in a column's JSON, sorted, or None if it is no JSON list of texts."""
+    try:
+        tags = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        return None
+    return sorted(set(tags))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     Text,
     and_,
@@ -27,7 +26,8 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.tables import IS_REQUEST, participants, reads, tickets
+from deskwire.kit.rows import fetch_first
+from deskwire.tickets.tables import IS_REQUEST, TicketRow, participants, reads, tickets
 from deskwire.workspaces.organizations.organizations import (
     is_deleted_workspace,
     is_deleted_workspace_uncorrelated,
@@ -35,36 +35,46 @@ from deskwire.workspaces.organizations.organizations import (
     read_organizations_by_id,
 )
 
+TicketRowT = TypeVar("TicketRowT", bound=TicketRow)
+
+
+class TicketRowWithReadTime(TicketRow):
+    """A row of `tickets` with the time at which the viewer last read it."""
+
+    read_at: Millis | None
+
 
 def select_ticket_grants(persons: PeopleParameter) -> list[Select[Any]]:
-    """`ticket:ID` for everybody who takes part in it.
+    """Select the grant of `ticket:ID` for each person who takes part in a ticket.
 
-    In Discord somebody takes part as who they are there. In the portal a person does: as a member
-    of the organization, for as long as they are one, or added although they are none. Of an
-    organization that was deleted nobody keeps anything.
+    In Discord, people take part by their identity there. In the portal, they take part as a person:
+    for as long as they are a member of the organization, or `added` without being one. A deleted
+    organization leaves no grants.
     """
     channel = literal("ticket:", Text) + tickets.c.id
-    taking_part = participants.join(tickets, tickets.c.id == participants.c.ticket)
-    elsewhere = taking_part.join(identities, identities.c.principal == participants.c.principal)
+    participations = participants.join(tickets, tickets.c.id == participants.c.ticket)
+    by_identity = participations.join(
+        identities, identities.c.principal == participants.c.principal
+    )
     member = organization_members
     membership = and_(
         member.c.person == participants.c.principal,
         literal("org:", Text) + member.c.organization == tickets.c.workspace,
     )
-    is_there = and_(tickets.c.deleted_at.is_(None), not_(is_deleted_workspace(tickets.c.workspace)))
-    may_stay = or_(participants.c.role == "added", member.c.person.is_not(None))
+    exists = and_(tickets.c.deleted_at.is_(None), not_(is_deleted_workspace(tickets.c.workspace)))
+    is_admitted = or_(participants.c.role == "added", member.c.person.is_not(None))
     return [
         select(identities.c.person, channel, tickets.c.workspace, participants.c.role)
-        .select_from(elsewhere)
-        .where(identities.c.person.in_(persons), is_there),
+        .select_from(by_identity)
+        .where(identities.c.person.in_(persons), exists),
         select(participants.c.principal, channel, tickets.c.workspace, participants.c.role)
-        .select_from(taking_part.outerjoin(member, membership))
-        .where(participants.c.principal.in_(persons), is_there, may_stay),
+        .select_from(participations.outerjoin(member, membership))
+        .where(participants.c.principal.in_(persons), exists, is_admitted),
     ]
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """The tickets the viewer may list, search and open: all of a workspace, or their own."""
+    """Return the condition of the tickets the viewer may list, search and open."""
     return tickets.c.deleted_at.is_(None) & or_(
         tickets.c.workspace.in_(fully_visible_workspaces(viewer)),
         _is_participant(viewer),
@@ -75,7 +85,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 def participated_by(
     viewer: Viewer, *, excluded_workspaces: Collection[Workspace]
 ) -> ColumnElement[bool]:
-    """Of what is `visible_to` the viewer, the tickets they take part in, outside of `but_in`."""
+    """Return the condition of the visible tickets that the viewer takes part in."""
     return and_(
         tickets.c.deleted_at.is_(None),
         _is_participant(viewer),
@@ -84,14 +94,16 @@ def participated_by(
 
 
 def fully_visible_workspaces(viewer: Viewer) -> list[Workspace]:
-    """The workspaces of which the viewer may see every ticket; of the team, beside all clients'."""
+    """Return the workspaces of which the viewer may see every ticket.
+
+    Staff see every request in addition; that has a condition of its own.
+    """
     return [
         workspace for c in sorted(viewer.channels) if (workspace := _fully_visible_workspace(c))
     ]
 
 
 def _fully_visible_workspace(channel: Channel) -> Workspace | None:
-    """The workspace of which this channel shows every ticket."""
     match channel.split(":"):
         case ["tickets", kind, id_]:
             return f"{kind}:{id_}"
@@ -101,7 +113,7 @@ def _fully_visible_workspace(channel: Channel) -> Workspace | None:
 
 
 def can_see_all_tickets(viewer: Viewer, workspace: Workspace) -> bool:
-    """Whether the viewer may see every ticket of a workspace."""
+    """Return whether the viewer may see every ticket of a workspace."""
     if STAFF_CHANNEL in viewer.channels and is_organization(workspace):
         return True
     return workspace in fully_visible_workspaces(viewer)
@@ -110,24 +122,26 @@ def can_see_all_tickets(viewer: Viewer, workspace: Workspace) -> bool:
 def visible_in(
     tx: Connection, viewer: Viewer, workspace: Workspace, ticket_ids: Select[Any] | None = None
 ) -> ColumnElement[bool]:
-    """`visible_to`, of one workspace; of those whose ids `among` selects, where it is given."""
-    narrower: list[ColumnElement[bool]] = (
+    """Return the condition of `visible_to` within one workspace, and within `ticket_ids`."""
+    conditions: list[ColumnElement[bool]] = (
         [] if ticket_ids is None else [tickets.c.id.in_(ticket_ids)]
     )
     if not can_see_all_tickets(viewer, workspace):
-        narrower.append(_is_participant(viewer))
-    place: ColumnElement[str] = tickets.c.workspace
-    if narrower and not is_postgresql(tx):
-        place = place + ""  # SQLite takes any workspace for small: it would walk it, not the ids
+        conditions.append(_is_participant(viewer))
+    workspace_column: ColumnElement[str] = tickets.c.workspace
+    if conditions and not is_postgresql(tx):
+        # SQLite expects a workspace to be small and would scan it instead of the ids: the
+        # expression keeps it from using that index.
+        workspace_column = workspace_column + ""
     if STAFF_CHANNEL in viewer.channels and is_organization(workspace):
-        narrower.append(not_(is_deleted_workspace(literal(workspace))))
-    return and_(tickets.c.deleted_at.is_(None), place == workspace, *narrower)
+        conditions.append(not_(is_deleted_workspace(literal(workspace))))
+    return and_(tickets.c.deleted_at.is_(None), workspace_column == workspace, *conditions)
 
 
 def _is_participant(viewer: Viewer) -> ColumnElement[bool]:
-    held = viewer.channels
-    own = [c.removeprefix("ticket:") for c in held if c.startswith("ticket:")]
-    return tickets.c.id.in_(own)
+    prefix = "ticket:"
+    ids = [c.removeprefix(prefix) for c in viewer.channels if c.startswith(prefix)]
+    return tickets.c.id.in_(ids)
 
 
 def _is_staff_request(viewer: Viewer) -> ColumnElement[bool]:
@@ -139,13 +153,16 @@ def _is_staff_request(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def all_requests() -> ColumnElement[bool]:
-    """The requests of all organizations, for the team's lists and numbers: those that are there."""
-    is_there = not_(is_deleted_workspace_uncorrelated(tickets.c.workspace))
-    return and_(tickets.c.deleted_at.is_(None), IS_REQUEST, is_there)
+    """Return the condition of the requests of all organizations, for staff's lists and counts."""
+    exists = not_(is_deleted_workspace_uncorrelated(tickets.c.workspace))
+    return and_(tickets.c.deleted_at.is_(None), IS_REQUEST, exists)
 
 
 def can_see_any_ticket(viewer: Viewer, workspace: Workspace) -> bool:
-    """Whether the viewer may see any ticket there; else an empty list would not be the truth."""
+    """Return whether the viewer may see any ticket of a workspace.
+
+    If not, they get a refusal, since an empty list would say that there are no tickets.
+    """
     if can_see_all_tickets(viewer, workspace):
         return True
     return any(
@@ -157,48 +174,67 @@ def can_see_any_ticket(viewer: Viewer, workspace: Workspace) -> bool:
 
 def read_visible_ticket_row(
     tx: Connection, viewer: Viewer, workspace: Workspace, number: int
-) -> Row[Any]:
-    """The row of `read_visible`, for who reads the names of a whole page at once."""
-    row = tx.execute(
-        select(tickets).where(
-            visible_to(viewer), tickets.c.workspace == workspace, tickets.c.number == number
-        )
-    ).one_or_none()
+) -> TicketRow:
+    """Return the row of a ticket the viewer may open, by its number.
+
+    Raises NotFound otherwise, whether the ticket exists or not.
+    """
+    query = select(tickets).where(
+        visible_to(viewer), tickets.c.workspace == workspace, tickets.c.number == number
+    )
+    row = fetch_first(tx, query, TicketRow)
     if row is None:
         raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
     return row
 
 
 def read_visible_ticket_row_by_id(
-    tx: Connection,
-    viewer: Viewer,
-    ticket_id: str,
-    *,
-    for_update: bool = False,
-    extra_columns: Sequence[ColumnElement[Any]] = (),
-) -> Row[Any]:
-    """The row of a ticket the viewer may open, by its id, with the columns `also`; `hold`: until
-    the transaction ends."""
-    chosen = select(tickets, *extra_columns).where(visible_to(viewer), tickets.c.id == ticket_id)
-    row = tx.execute(chosen.with_for_update() if for_update else chosen).one_or_none()
+    tx: Connection, viewer: Viewer, ticket_id: str, *, for_update: bool = False
+) -> TicketRow:
+    """Return the row of a ticket the viewer may open, by its id; with `for_update`, lock it.
+
+    Raises NotFound otherwise, whether the ticket exists or not.
+    """
+    query = select(tickets).where(visible_to(viewer), tickets.c.id == ticket_id)
+    row = fetch_first(tx, query.with_for_update() if for_update else query, TicketRow)
+    return _require_found(row)
+
+
+def read_visible_ticket_row_with_read_time(
+    tx: Connection, viewer: Viewer, ticket_id: str
+) -> TicketRowWithReadTime:
+    """Return the row of a ticket the viewer may open, with `read_at`. Raises NotFound."""
+    query = select(tickets, last_read_at(viewer)).where(
+        visible_to(viewer), tickets.c.id == ticket_id
+    )
+    return _require_found(fetch_first(tx, query, TicketRowWithReadTime))
+
+
+def _require_found(row: TicketRowT | None) -> TicketRowT:
     if row is None:
         raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 
 def last_read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
-    """When the viewer last read a ticket; None: never."""
+    """Return the column `read_at`: when the viewer last read a ticket (ms), NULL if never."""
     mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
     return select(reads.c.at).where(mine).scalar_subquery().label("read_at")
 
 
 def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
-    """Who hears of a ticket: those who see all of its workspace, and those who take part."""
+    """Return the channels of a ticket's events.
+
+    They reach the people who see all of its workspace and those who take part in it. A deleted
+    organization has none.
+    """
     if not is_organization(workspace):
         return [channels.tickets(workspace), channels.ticket(ticket_id)]
-    id_ = workspace.removeprefix("org:")
-    found = read_organizations_by_id(tx, [id_]).get(id_)
-    if found is not None and found.is_deleted:
-        return []  # nobody has it any more
-    whole = [channels.all_requests(id_, found.generation)] if found is not None else []
-    return [STAFF_CHANNEL, *whole, channels.ticket(ticket_id)]
+    organization_id = workspace.removeprefix("org:")
+    organization = read_organizations_by_id(tx, [organization_id]).get(organization_id)
+    if organization is None:
+        return [STAFF_CHANNEL, channels.ticket(ticket_id)]
+    if organization.is_deleted:
+        return []
+    everyone = channels.all_requests(organization_id, organization.generation)
+    return [STAFF_CHANNEL, everyone, channels.ticket(ticket_id)]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection
 
 from deskwire.events.channels import is_organization
-from deskwire.workspaces.organizations.organizations import (
-    Organization,
-    read_category_names,
-    read_organizations_by_id,
-)
+from deskwire.tickets.tables import TicketRow
+from deskwire.workspaces.organizations.categories import read_category_names
+from deskwire.workspaces.organizations.organizations import Organization, read_organizations_by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +24,13 @@ class WorkspaceNames:
 NO_WORKSPACE_NAMES = WorkspaceNames()
 
 
-def read_workspace_names(tx: Connection, rows: Iterable[Any]) -> WorkspaceNames:
+def read_workspace_names(tx: Connection, rows: Iterable[TicketRow]) -> WorkspaceNames:
     """What `named` needs of organizations: at most two statements, none for servers' tickets."""
     return read_missing_workspace_names(tx, rows, None)
 
 
 def read_missing_workspace_names(
-    tx: Connection, rows: Iterable[Any], known_names: WorkspaceNames | None
+    tx: Connection, rows: Iterable[TicketRow], known_names: WorkspaceNames | None
 ) -> WorkspaceNames:
     """`read_places`, where some are known already: what is not among them is read."""
     places = known_names or NO_WORKSPACE_NAMES

@@ -1,21 +1,70 @@
-"""Reading and acting as whoever asks, with all they may see and do at that moment."""
+"""Know who makes a request, and read or act with the permissions they have at that moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 
 from deskwire.accounts import sessions
+from deskwire.accounts.people import Person
+from deskwire.accounts.sessions import Session
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
-from deskwire.web.dependencies import Dependencies, request_context, require_person
+from deskwire.kit.errors import Forbidden, Unauthenticated
+from deskwire.kit.i18n import gettext
+from deskwire.web.dependencies import Dependencies, SignedIn
 from deskwire.workspaces.actor import Actor
+from deskwire.workspaces.organizations.organizations import Organization
+from deskwire.workspaces.organizations.permissions import is_staff
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who makes a request, and the cursor of the log before any row was read for it."""
+
+    signed_in: SignedIn | None = None
+    cursor: str | None = None
+
+    @property
+    def person(self) -> Person | None:
+        return self.signed_in.person if self.signed_in is not None else None
+
+    @property
+    def session(self) -> Session | None:
+        return self.signed_in.session if self.signed_in is not None else None
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """The principals under which events name this person as the actor."""
+        if self.signed_in is None:
+            return ()
+        return (self.signed_in.person.id, *self.signed_in.principals)
+
+
+def set_request_context(request: Request, signed_in: SignedIn | None, cursor: str | None) -> None:
+    """Store who makes the request; called once, before the page runs."""
+    request.state.context = RequestContext(signed_in, cursor)
+
+
+def request_context(request: Request) -> RequestContext:
+    """Return the stored context; an empty one (signed out) where none was stored."""
+    context = getattr(request.state, "context", None)
+    return context if isinstance(context, RequestContext) else RequestContext()
+
+
+def require_person(request: Request) -> Person:
+    """Return the signed-in person. Raises Unauthenticated if no one is signed in."""
+    person = request_context(request).person
+    if person is None:
+        raise Unauthenticated(gettext("Sign in to see this page."))
+    return person
 
 
 async def read_as(
@@ -25,11 +74,15 @@ async def read_as(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> tuple[Viewer, T]:
-    """Who asks, and what they are shown."""
-    access, person = deps.access, require_person(request).id
+    """Run a query as the signed-in person; return the viewer it ran as, and its result.
+
+    The viewer is read in the same transaction, so a grant revoked before it is not used. Raises
+    Unauthenticated if no one is signed in, and whatever `query` raises.
+    """
+    access, person_id = deps.access, require_person(request).id
 
     def run(tx: Connection) -> tuple[Viewer, T]:
-        viewer = access.read_viewer(tx, person)
+        viewer = access.read_viewer(tx, person_id)
         return viewer, query(tx, viewer, *args, **kwargs)
 
     return await deps.db.read(run)
@@ -42,19 +95,47 @@ async def act_as(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Have who asks do something, with all they may do at this moment."""
-    access, person = deps.access, require_person(request).id
+    """Run an action as the signed-in person, with the permissions they have in its transaction.
+
+    Raises Unauthenticated if no one is signed in, and whatever `action` raises.
+    """
+    access, person_id = deps.access, require_person(request).id
 
     def run(tx: Connection) -> T:
-        return action(tx, Actor(access.read_viewer(tx, person), now()), *args, **kwargs)
+        return action(tx, Actor(access.read_viewer(tx, person_id), now()), *args, **kwargs)
 
     return await deps.db.write(run)
+
+
+def active_organization_id(request: Request) -> str | None:
+    """Return the id of the session's active organization; None if it has not chosen one."""
+    session = request_context(request).session
+    return session.organization if session is not None else None
 
 
 async def set_active_organization(
     deps: Dependencies, request: Request, organization_id: str
 ) -> None:
-    """Make an organization the active one of this session, whose person has come to it."""
+    """Make an organization the active one of this session; do nothing if it already is."""
     session = request_context(request).session
     if session is not None and session.organization != organization_id:
-        await deps.db.write(sessions.set_active_organization, session.id, organization_id)
+        await deps.db.write(sessions.store_active_organization, session.id, organization_id)
+
+
+def choose_organization(
+    organizations: Collection[Organization], id_or_slug: str | None
+) -> Organization | None:
+    """Pick the organization with this id or slug, else the first one; None if there are none."""
+    matches = (each for each in organizations if id_or_slug in (each.id, each.slug))
+    return next(matches, next(iter(organizations), None))
+
+
+def require_staff(viewer: Viewer) -> None:
+    """Raise Forbidden unless the viewer is a member of the staff."""
+    if not is_staff(viewer):
+        raise Forbidden(gettext("This page is for the team."))
+
+
+def has_guilds(viewer: Viewer) -> bool:
+    """Return whether the viewer may open a Discord server, or takes part in a ticket of one."""
+    return any((grant.workspace or "").startswith("guild:") for grant in viewer.grants)

@@ -1,4 +1,7 @@
-"""Deliveries as pages need them. What keeps them (`webhooks`) is below us; `app` hands it in."""
+"""Declare what the pages need from webhook deliveries.
+
+`webhooks` stores them, and `web` may not import it: `server.app` passes an implementation in.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from deskwire.kit.clock import Millis
 
 
 class DeliverySummary(Protocol):
-    """A delivery in a list. Times in ms."""
+    """A delivery in a list. Times are in milliseconds."""
 
     @property
     def id(self) -> int: ...
@@ -35,14 +38,17 @@ class DeliverySummary(Protocol):
 
 
 class DeliveryDetail(DeliverySummary, Protocol):
-    """One delivery, with the bytes as they arrived."""
+    """One delivery, with its body as it arrived."""
 
     @property
     def body(self) -> bytes: ...
 
 
 class FindDeliveries(Protocol):
-    """The newest deliveries, newest first; nothing: of any state or source, from the newest on."""
+    """Find the newest deliveries, newest first.
+
+    An empty `state` or `source` matches any; `before` is an exclusive id, 0 for no bound.
+    """
 
     def __call__(
         self, tx: Connection, limit: int, *, state: str, source: str, before: int
@@ -51,12 +57,12 @@ class FindDeliveries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStore:
-    """What pages may do with deliveries. `ring` wakes whoever works them out."""
+    """What the pages may do with deliveries."""
 
     states: Sequence[str]
     find_newest: FindDeliveries
     read_sources: Callable[[Connection], Iterable[str]]
-    read_one: Callable[[Connection, int], DeliveryDetail]  # NotFound where there is none
-    replay: Callable[[Connection, int], None]  # Conflict where there is nothing to replay
+    read_one: Callable[[Connection, int], DeliveryDetail]  # raises NotFound
+    replay: Callable[[Connection, int], None]  # Conflict if there is nothing to replay
     dismiss: Callable[[Connection, int, Millis], None]
     wake_worker: Callable[[], None]

@@ -1,14 +1,14 @@
-"""Every URL there is, and who may ask for it. What is not on this page does not exist.
+"""List every URL with its policy: who may request it. A URL that is not in this table is a 404.
 
-    public       anybody; who they are is not asked
-    anyone       anybody; a page that greets whoever is signed in
-    signed-in    people who are signed in; others are sent to sign in, programs get 401
-    session      as signed-in, asked by the stream itself (it holds nothing else of the request)
-    signature    senders of webhooks, proven by the door in front of this application
-    operator     whoever runs the desk, proven by METRICS_TOKEN (web/auth/metrics_token.py)
-    development  who sits at this machine, where no mail is sent (web/auth/mail_templates.py)
+    public       everyone; the session is not read
+    anyone       everyone; the page knows whether someone is signed in
+    signed-in    signed-in people; others are redirected to sign in, programs get 401
+    session      as signed-in, checked by the stream endpoint itself
+    signature    senders of webhooks; `webhooks.door` checks it in front of this application
+    operator     clients with METRICS_TOKEN (web/metrics_token.py)
+    development  browsers on this machine, on a desk that sends no mail (web/mail_templates.py)
 
-"signed-in" says who may ask; what they see is decided by `access` and the domains' `visible_to`.
+A policy says who may ask; what they see is decided by `access` and the domains' `visible_to`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 from deskwire.kit.errors import Unauthenticated
 from deskwire.kit.i18n import gettext
-from deskwire.web.api import me as api_oneself
+from deskwire.web.api import me as api_me
 from deskwire.web.api import messages as api_messages
 from deskwire.web.api import organizations as api_organizations
 from deskwire.web.api import requests as api_requests
@@ -33,7 +33,8 @@ from deskwire.web.api.operations import Operation
 from deskwire.web.api.reference import ApiReference
 from deskwire.web.auth.recovery import RecoveryPages
 from deskwire.web.auth.sign_in import AccountPages
-from deskwire.web.dependencies import Dependencies, set_request_context
+from deskwire.web.context import request_context, set_request_context
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.assets import Assets
 from deskwire.web.pages.admin_deliveries import DeliveriesAdminPages
 from deskwire.web.pages.admin_organizations import OrganizationsAdminPages
@@ -50,6 +51,7 @@ from deskwire.web.pages.organization_switcher import OrganizationSwitcherPages
 from deskwire.web.pages.organizations import OrganizationPages
 from deskwire.web.pages.request_detail import RequestDetailPages
 from deskwire.web.pages.request_list import RequestListPages
+from deskwire.web.pages.request_new import RequestNewPages
 from deskwire.web.pages.settings import SettingsPages
 from deskwire.web.pages.tickets import TicketPages
 from deskwire.web.rendering.render import Renderer
@@ -60,7 +62,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """One address: what answers each method, or the ASGI application that answers all."""
+    """A URL with an endpoint for each method, or an ASGI application for all methods."""
 
     path: str
     policy: Policy
@@ -69,14 +71,14 @@ class Url:
     put: Endpoint | None = None
     patch: Endpoint | None = None
     delete: Endpoint | None = None
-    app: ASGIApp | None = None  # None beside no endpoint: answered before this application
-    files: Literal["none", "parts", "any"] = "none"  # in forms with parts, or in any body
+    app: ASGIApp | None = None  # None without endpoints: handled in front of this application
+    files: Literal["none", "parts", "any"] = "none"  # accepted in multipart forms, or any body
     methods: Mapping[str, Endpoint] = field(init=False)
 
     def __post_init__(self) -> None:
-        given = {"GET": self.get, "POST": self.post, "PUT": self.put}
-        given |= {"PATCH": self.patch, "DELETE": self.delete}
-        object.__setattr__(self, "methods", {m: e for m, e in given.items() if e is not None})
+        endpoints = {"GET": self.get, "POST": self.post, "PUT": self.put}
+        endpoints |= {"PATCH": self.patch, "DELETE": self.delete}
+        object.__setattr__(self, "methods", {m: e for m, e in endpoints.items() if e is not None})
 
 
 def url_table(
@@ -86,17 +88,12 @@ def url_table(
     streams: Mapping[str, ASGIApp],
     health: HealthPages,
 ) -> tuple[Url, ...]:
-    """The table."""
-    people = LandingPages(deps, renderer.render)
+    """Build the table."""
     guilds = GuildPages(deps, renderer.render)
     tickets = TicketPages(deps, renderer.render)
-    oneself, recovery = (
-        SettingsPages(deps, account_pages),
-        RecoveryPages(account_pages, deps.mail_templates),
-    )
     files = FilePages(deps)
     return (
-        Url("/", "anyone", people.index),
+        Url("/", "anyone", LandingPages(deps, renderer.render).index),
         Url("/dashboard", "signed-in", DashboardPages(deps, renderer.render).index),
         Url("/guilds", "signed-in", guilds.index),
         Url("/guilds/{guild}", "signed-in", guilds.overview),
@@ -107,26 +104,7 @@ def url_table(
         Url("/files", "signed-in", post=files.upload, files="any"),
         Url("/files/{file}", "signed-in", files.download),
         Url("/files/{file}/thumbnail", "signed-in", files.thumbnail),
-        Url("/settings", "signed-in", oneself.index),
-        Url("/settings/name", "signed-in", post=oneself.change_name),
-        Url("/settings/display", "signed-in", post=oneself.change_display),
-        Url("/settings/verification", "signed-in", post=oneself.send_verification),
-        Url("/settings/browsers", "signed-in", post=oneself.end_sessions),
-        Url("/settings/data", "signed-in", oneself.download_data),
-        Url("/settings/delete", "signed-in", oneself.delete_account_form, oneself.delete_account),
-        Url(
-            "/settings/password",
-            "signed-in",
-            account_pages.change_password_form,
-            account_pages.change_password,
-        ),
-        Url("/sign-in", "public", account_pages.sign_in_form, account_pages.sign_in),
-        Url("/sign-up", "public", account_pages.sign_up_form, account_pages.sign_up),
-        Url("/sign-out", "public", post=account_pages.sign_out),
-        Url("/welcome/{token}", "public", account_pages.welcome_form, account_pages.welcome),
-        Url("/forgot-password", "public", recovery.forgot_password_form, recovery.request_reset),
-        Url("/reset/{token}", "public", recovery.reset_password_form, recovery.reset_password),
-        Url("/verify/{token}", "public", recovery.verify_email_form, recovery.verify_email),
+        *_account_rows(deps, account_pages),
         Url("/mail", "development", MailboxPages(deps, renderer.render).index),
         *_api_rows(deps, renderer, streams),
         Url("/api/webhooks/bot/events", "signature"),
@@ -138,14 +116,15 @@ def url_table(
 
 
 def _portal_rows(deps: Dependencies, renderer: Renderer) -> tuple[Url, ...]:
-    """Requests and organizations."""
+    """Build the rows of requests and organizations."""
     requests = RequestListPages(deps, renderer.render)
+    new_request = RequestNewPages(deps, renderer.render)
     one = RequestDetailPages(deps, renderer.render)
     orgs = OrganizationPages(deps, renderer.render)
-    switching = OrganizationSwitcherPages(deps, renderer.render)
+    switcher = OrganizationSwitcherPages(deps, renderer.render)
     return (
         Url("/requests", "signed-in", requests.index),
-        Url("/requests/new", "signed-in", requests.new, requests.create, files="parts"),
+        Url("/requests/new", "signed-in", new_request.new, new_request.create, files="parts"),
         Url("/requests/{request}", "signed-in", one.show, one.apply_change),
         Url("/requests/{request}/messages", "signed-in", post=one.post_message, files="parts"),
         Url(
@@ -160,7 +139,7 @@ def _portal_rows(deps: Dependencies, renderer: Renderer) -> tuple[Url, ...]:
         Url("/requests/{request}/delete", "signed-in", post=one.delete),
         Url("/admin", "signed-in", requests.admin_index),
         Url("/preview", "signed-in", post=one.preview_markdown),
-        Url("/organizations", "signed-in", switching.index, switching.choose),
+        Url("/organizations", "signed-in", switcher.index, switcher.choose),
         Url("/create-organization", "signed-in", orgs.new, orgs.create),
         Url("/orgs/{slug}", "signed-in", orgs.overview),
         Url("/orgs/{slug}/settings", "signed-in", orgs.settings, orgs.apply_change),
@@ -170,7 +149,7 @@ def _portal_rows(deps: Dependencies, renderer: Renderer) -> tuple[Url, ...]:
 def _admin_rows(
     deps: Dependencies, renderer: Renderer, account_pages: AccountPages
 ) -> tuple[Url, ...]:
-    """The administration, how people come in, and their pictures."""
+    """Build the rows of the administration, invitations and avatars."""
     people = PeopleAdminPages(deps, renderer.render)
     organizations = OrganizationsAdminPages(deps, renderer.render)
     deliveries = DeliveriesAdminPages(deps, renderer.render)
@@ -188,78 +167,164 @@ def _admin_rows(
     )
 
 
+def _account_rows(deps: Dependencies, account_pages: AccountPages) -> tuple[Url, ...]:
+    """Build the rows of settings, sign-in, sign-up and mailed links."""
+    settings = SettingsPages(deps, account_pages)
+    recovery = RecoveryPages(account_pages, deps.mail_templates)
+    return (
+        Url("/settings", "signed-in", settings.index),
+        Url("/settings/name", "signed-in", post=settings.change_name),
+        Url("/settings/display", "signed-in", post=settings.change_display),
+        Url("/settings/verification", "signed-in", post=settings.send_verification),
+        Url("/settings/browsers", "signed-in", post=settings.end_sessions),
+        Url("/settings/data", "signed-in", settings.download_data),
+        Url("/settings/delete", "signed-in", settings.delete_account_form, settings.delete_account),
+        Url(
+            "/settings/password",
+            "signed-in",
+            account_pages.change_password_form,
+            account_pages.change_password,
+        ),
+        Url("/sign-in", "public", account_pages.sign_in_form, account_pages.sign_in),
+        Url("/sign-up", "public", account_pages.sign_up_form, account_pages.sign_up),
+        Url("/sign-out", "public", post=account_pages.sign_out),
+        Url("/welcome/{token}", "public", account_pages.welcome_form, account_pages.welcome),
+        Url("/forgot-password", "public", recovery.forgot_password_form, recovery.request_reset),
+        Url("/reset/{token}", "public", recovery.reset_password_form, recovery.reset_password),
+        Url("/verify/{token}", "public", recovery.verify_email_form, recovery.verify_email),
+    )
+
+
 def _api_rows(
     deps: Dependencies, renderer: Renderer, streams: Mapping[str, ASGIApp]
 ) -> tuple[Url, ...]:
-    """What programs ask; the more exact address before the one that would match as well."""
-    do, one = partial(Operation, deps), "/api/requests/{request}"
-    described = (
-        Url("/api/me", "signed-in", do(api_oneself.show)),
-        Url("/api/me/verification", "signed-in", post=do(api_oneself.prove)),
-        Url("/api/requests", "signed-in", do(api_requests.list_own), do(api_requests.file, 201)),
-        Url("/api/requests/all", "signed-in", do(api_requests.list_all)),
-        Url("/api/requests/events", "session", app=streams["requests"]),
-        Url(
-            one,
-            "signed-in",
-            do(api_requests.show),
-            patch=do(api_requests.change),
-            delete=do(api_requests.delete),
-        ),
-        Url(
-            f"{one}/messages",
-            "signed-in",
-            do(api_messages.list_messages),
-            do(api_messages.write, 201),
-        ),
-        Url(
-            f"{one}/messages/{{message}}",
-            "signed-in",
-            patch=do(api_messages.edit),
-            delete=do(api_messages.erase),
-        ),
-        Url(
-            f"{one}/files",
-            "signed-in",
-            do(api_messages.list_files),
-            do(api_messages.send_file, 201, takes_file=True),
-            files="any",
-        ),
-        Url(f"{one}/files/{{file}}", "signed-in", delete=do(api_messages.remove_file)),
-        Url(
-            f"{one}/watch", "signed-in", put=do(api_requests.watch), delete=do(api_requests.unwatch)
-        ),
-        Url(f"{one}/read", "signed-in", post=do(api_requests.read)),
-        *_organization_rows(do, "/api/organizations"),
-        *_organization_rows(do, "/api/companies"),
+    """Build the rows of the API; the second argument of `op` is the id in the OpenAPI document."""
+    op = partial(Operation, deps)
+    documented = (
+        Url("/api/me", "signed-in", op(api_me.show_me, "me_show")),
+        Url("/api/me/verification", "signed-in", post=op(api_me.send_verification, "me_prove")),
+        *_api_request_rows(op, streams),
+        *_api_organization_rows(op, "organizations"),
+        *_api_organization_rows(op, "companies"),
         Url("/api/events", "session", app=streams["all"]),
         Url("/api/guilds/events", "session", app=streams["guilds"]),
     )
-    reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in described])
+    reference = ApiReference(deps, renderer.render, [(url.path, url.methods) for url in documented])
     return (
-        *described,
+        *documented,
         Url("/api/openapi.json", "public", reference.show_json),
         Url("/api/docs", "anyone", reference.show_page),
     )
 
 
-def _organization_rows(do: Callable[..., Operation], path: str) -> tuple[Url, ...]:
-    """Organizations, below either of their two names."""
-    one, them = f"{path}/{{slug}}", api_organizations
+def _api_request_rows(
+    op: Callable[..., Operation], streams: Mapping[str, ASGIApp]
+) -> tuple[Url, ...]:
+    """Build the API's rows of requests.
+
+    `all` and `events` stand before `{request}`, which would match them too.
+    """
+    requests, messages, one = api_requests, api_messages, "/api/requests/{request}"
     return (
-        Url(path, "signed-in", do(them.list_organizations), do(them.found, 201)),
-        Url(one, "signed-in", do(them.show), patch=do(them.change)),
-        Url(f"{one}/members", "signed-in", do(them.list_members)),
+        Url(
+            "/api/requests",
+            "signed-in",
+            op(requests.list_organization_requests, "requests_list_own"),
+            op(requests.create_request, "requests_file", 201),
+        ),
+        Url(
+            "/api/requests/all",
+            "signed-in",
+            op(requests.list_all_requests, "requests_list_all"),
+        ),
+        Url("/api/requests/events", "session", app=streams["requests"]),
+        Url(
+            one,
+            "signed-in",
+            op(requests.show_request, "requests_show"),
+            patch=op(requests.update_request, "requests_change"),
+            delete=op(requests.delete_request, "requests_delete"),
+        ),
+        Url(
+            f"{one}/messages",
+            "signed-in",
+            op(messages.list_messages, "messages_list_messages"),
+            op(messages.post_message, "messages_write", 201),
+        ),
+        Url(
+            f"{one}/messages/{{message}}",
+            "signed-in",
+            patch=op(messages.edit_message, "messages_edit"),
+            delete=op(messages.delete_message, "messages_erase"),
+        ),
+        Url(
+            f"{one}/files",
+            "signed-in",
+            op(messages.list_files, "messages_list_files"),
+            op(messages.post_file, "messages_send_file", 201, takes_file=True),
+            files="any",
+        ),
+        Url(
+            f"{one}/files/{{file}}",
+            "signed-in",
+            delete=op(messages.delete_file, "messages_remove_file"),
+        ),
+        Url(
+            f"{one}/watch",
+            "signed-in",
+            put=op(requests.add_watcher, "requests_watch"),
+            delete=op(requests.remove_watcher, "requests_unwatch"),
+        ),
+        Url(f"{one}/read", "signed-in", post=op(requests.mark_request_read, "requests_read")),
+    )
+
+
+def _api_organization_rows(op: Callable[..., Operation], resource: str) -> tuple[Url, ...]:
+    """Build the API's rows of organizations under one of their two names."""
+    path, one = f"/api/{resource}", f"/api/{resource}/{{slug}}"
+    orgs = api_organizations
+    return (
+        Url(
+            path,
+            "signed-in",
+            op(orgs.list_organizations, f"{resource}_list_organizations"),
+            op(orgs.create_organization, f"{resource}_found", 201),
+        ),
+        Url(
+            one,
+            "signed-in",
+            op(orgs.show_organization, f"{resource}_show"),
+            patch=op(orgs.update_organization, f"{resource}_change"),
+        ),
+        Url(f"{one}/members", "signed-in", op(orgs.list_members, f"{resource}_list_members")),
         Url(
             f"{one}/members/{{person}}",
             "signed-in",
-            patch=do(them.change_member),
-            delete=do(them.remove_member),
+            patch=op(orgs.change_member_role, f"{resource}_change_member"),
+            delete=op(orgs.remove_member, f"{resource}_remove_member"),
         ),
-        Url(f"{one}/invitations", "signed-in", do(them.list_invitations), do(them.invite, 201)),
-        Url(f"{one}/invitations/{{invitation}}", "signed-in", delete=do(them.revoke)),
-        Url(f"{one}/categories", "signed-in", do(them.list_categories), do(them.add_category, 201)),
-        Url(f"{one}/categories/{{category}}", "signed-in", patch=do(them.change_category)),
+        Url(
+            f"{one}/invitations",
+            "signed-in",
+            op(orgs.list_invitations, f"{resource}_list_invitations"),
+            op(orgs.create_invitation, f"{resource}_invite", 201),
+        ),
+        Url(
+            f"{one}/invitations/{{invitation}}",
+            "signed-in",
+            delete=op(orgs.revoke_invitation, f"{resource}_revoke"),
+        ),
+        Url(
+            f"{one}/categories",
+            "signed-in",
+            op(orgs.list_categories, f"{resource}_list_categories"),
+            op(orgs.add_category, f"{resource}_add_category", 201),
+        ),
+        Url(
+            f"{one}/categories/{{category}}",
+            "signed-in",
+            patch=op(orgs.update_category, f"{resource}_change_category"),
+        ),
     )
 
 
@@ -270,20 +335,22 @@ def build_routes(
     streams: Mapping[str, ASGIApp],
     health: HealthPages,
 ) -> list[BaseRoute]:
-    """The table as routes that keep its policies."""
-    table = url_table(deps, renderer, account_pages, streams, health)
-    return [route for url in table for route in _build_url_routes(deps, url)]
+    """Build Starlette's routes from the table; each enforces its policy."""
+    urls = url_table(deps, renderer, account_pages, streams, health)
+    return [route for url in urls for route in _build_url_routes(deps, url)]
 
 
 def upload_matcher(urls: Sequence[Url]) -> Callable[[str, bool], bool]:
-    """Whether a body may hold files, by the path it is posted to and whether it is a form with
-    parts; what `guards.RoomForFiles` asks."""
-    known = [(compile_path(url.path)[0], url.files) for url in urls if url.files != "none"]
+    """Return the predicate `takes_files` of `UploadLimit`.
 
-    def ask(path: str, is_form: bool) -> bool:
-        return any(regex.match(path) and (is_form or how == "any") for regex, how in known)
+    It gets the path of a request and whether its body is multipart.
+    """
+    rules = [(compile_path(url.path)[0], url.files) for url in urls if url.files != "none"]
 
-    return ask
+    def takes_files(path: str, is_multipart: bool) -> bool:
+        return any(regex.match(path) and (is_multipart or files == "any") for regex, files in rules)
+
+    return takes_files
 
 
 def _build_url_routes(deps: Dependencies, url: Url) -> Sequence[BaseRoute]:
@@ -297,9 +364,12 @@ def _build_url_routes(deps: Dependencies, url: Url) -> Sequence[BaseRoute]:
 
 
 def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
-    """The endpoints of `url` behind its policy. The cursor is read here, before any row."""
+    """Wrap the endpoints of a URL so that its policy is checked before they run.
 
-    async def answer(request: Request) -> Response:
+    The cursor is read here, before any row: a page never misses an event after its state.
+    """
+
+    async def respond(request: Request) -> Response:
         match url.policy:
             case "anyone" | "signed-in":
                 set_request_context(
@@ -315,9 +385,9 @@ def enforce_policy(deps: Dependencies, url: Url) -> Endpoint:
                 pass
             case _:
                 assert_never(url.policy)
-        if url.policy == "signed-in" and request.state.visit.signed_in is None:
+        if url.policy == "signed-in" and request_context(request).signed_in is None:
             raise Unauthenticated(gettext("Sign in to see this page."))
         method = "GET" if request.method == "HEAD" else request.method
         return await url.methods[method](request)
 
-    return answer
+    return respond

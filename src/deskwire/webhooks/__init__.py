@@ -1,1 +1,1 @@
-"""Webhooks that come in: checked, kept, answered, and only then understood."""
+"""Receive webhooks: verify them, store them, answer, and only then process them."""

@@ -1,10 +1,10 @@
-"""Deliveries: every webhook that was let in, as it arrived and what became of it.
+"""Store every accepted webhook as it arrived, with what became of it.
 
 pending → done
-        → parked   not understood yet, with reasons; can be replayed
-            → dismissed   an operator has seen it, and lets it be; can still be replayed
-        → repeat   the same event under the same id once more; nothing to do
-refused            proven, but no message; kept for the operator
+        → parked   cannot be applied, with reasons; can be replayed
+            → dismissed   an operator decided to leave it; can still be replayed
+        → repeat   the same event under the same id again; nothing to do
+refused            signed correctly, but no event; stored for the operator
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +24,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
     Table,
     Text,
     UniqueConstraint,
@@ -39,10 +38,11 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import BigId, execute_raw_sql, metadata, wake
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext
+from deskwire.kit.rows import fetch_all, fetch_first
 from deskwire.webhooks.source import IncomingDelivery
 
-DELIVERIES_TOPIC = "deskwire_deliveries"  # rung when one of them is another than it was
-BATCH_SIZE = 500  # deliveries in one statement; SQLite takes 32,766 values, ten for each
+DELIVERIES_TOPIC = "deskwire_deliveries"  # woken when a delivery changes its state
+BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each takes ten
 
 DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -51,7 +51,7 @@ SETTLED_STATES: tuple[DeliveryState, ...] = (
     "repeat",
     "refused",
     "dismissed",
-)  # nothing is to be done
+)  # nothing is left to be done
 
 deliveries = Table(
     "deliveries",
@@ -68,7 +68,7 @@ deliveries = Table(
     Column("reasons", Text, nullable=False),  # JSON list of sentences
     Column("handled_at", BigInteger),  # ms
     Column("attempts", Integer, nullable=False),
-    # The time first: rows then join the index at its end, not at a random page of it.
+    # The time comes first, so that new rows go to the end of the index, not to random pages.
     UniqueConstraint("source", "signed_at", "digest"),
     Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
     Index("ix_deliveries_state_id", "state", "id"),
@@ -76,9 +76,36 @@ deliveries = Table(
 )
 
 
+class DeliverySummaryRow:
+    """A row of `deliveries` without its body (a view for `kit.rows`)."""
+
+    id: int
+    source: str
+    type: str | None
+    envelope_id: str | None
+    state: DeliveryState
+    reasons: str
+    signed_at: Millis
+    received_at: Millis
+    handled_at: Millis | None
+    attempts: int
+
+
+class DeliveryRow(DeliverySummaryRow):
+    """A row of `deliveries`."""
+
+    body: bytes
+
+
+class PendingDeliveryRow(DeliveryRow):
+    """A pending row, with the id of another delivery under the same id of the sender, if any."""
+
+    earlier: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class DeliverySummary:
-    """A delivery as a list tells of it."""
+    """A delivery in a list."""
 
     id: int
     source: str
@@ -93,22 +120,22 @@ class DeliverySummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery(DeliverySummary):
-    """A delivery as the operator sees it."""
+    """A delivery with its raw body."""
 
     body: bytes
 
 
 def store_deliveries(tx: Connection, incoming: Sequence[IncomingDelivery]) -> None:
-    """Keep what arrived; the same signed bytes again are left out."""
+    """Store deliveries; signed bytes that were stored before are skipped."""
     for first in range(0, len(incoming), BATCH_SIZE):
         execute_raw_sql(tx, *build_insert(incoming[first : first + BATCH_SIZE]))
 
 
 def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, ...]]:
-    """The statement that keeps up to AT_ONCE deliveries, with its values.
+    """Return the statement that stores up to BATCH_SIZE deliveries, and its values.
 
-    One statement for all of them: the driver lets go of the interpreter at each, and has to win
-    it back from a busy event loop.
+    It is one statement for all of them because the driver releases the GIL at each statement, and
+    has to win it back from a busy event loop.
     """
     return _insert_sql(len(incoming)), tuple(chain.from_iterable(map(_insert_values, incoming)))
 
@@ -161,12 +188,10 @@ _PENDING = (
 )
 
 
-def read_pending(tx: Connection, limit: int) -> Sequence[Row[Any]]:
-    """The oldest deliveries nothing was done about yet.
-
-    `earlier`: the id of the first other delivery under the same id of the sender's, if any.
-    """
-    return tx.execute(_PENDING, {"at_most": limit}).all()
+def read_pending(tx: Connection, limit: int) -> Sequence[PendingDeliveryRow]:
+    """Return the oldest pending deliveries."""
+    rows = tx.execute(_PENDING, {"at_most": limit}).all()
+    return cast("Sequence[PendingDeliveryRow]", rows)
 
 
 _RECORD_OUTCOME = (
@@ -179,15 +204,21 @@ _RECORD_OUTCOME = (
 def record_outcome(
     tx: Connection, delivery_id: int, state: DeliveryState, reasons: Sequence[str], at: Millis
 ) -> None:
-    """Say what became of a delivery."""
-    told = json.dumps(list(reasons), ensure_ascii=False)
-    tx.execute(
-        _RECORD_OUTCOME, {"settled": delivery_id, "state": state, "reasons": told, "handled_at": at}
-    )
+    """Record the state a delivery has reached, and count the attempt."""
+    values = {
+        "settled": delivery_id,
+        "state": state,
+        "reasons": json.dumps(list(reasons), ensure_ascii=False),
+        "handled_at": at,
+    }
+    tx.execute(_RECORD_OUTCOME, values)
 
 
 def replay(tx: Connection, delivery_id: int) -> None:
-    """Have a parked delivery understood once more, with the code of today."""
+    """Queue a parked or dismissed delivery for the worker again.
+
+    Raises NotFound if there is no such delivery, and Conflict if it is in another state.
+    """
     state = read_delivery(tx, delivery_id).state
     if state not in ("parked", "dismissed"):
         raise Conflict(
@@ -202,7 +233,10 @@ def replay(tx: Connection, delivery_id: int) -> None:
 
 
 def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
-    """Note that somebody has seen a parked delivery, and that nothing is to be done about it."""
+    """Record that an operator decided to leave a parked delivery.
+
+    Raises NotFound if there is no such delivery, and Conflict if it is not parked.
+    """
     state = read_delivery(tx, delivery_id).state
     if state != "parked":
         raise Conflict(
@@ -212,27 +246,27 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
                 state=state,
             )
         )
-    seen = {"state": "dismissed", "handled_at": at}
-    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(seen))
+    values = {"state": "dismissed", "handled_at": at}
+    tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))
     wake(tx, DELIVERIES_TOPIC)
 
 
 def delete_settled(tx: Connection, before: Millis, limit: int) -> int:
-    """Delete up to `at_most` deliveries that were settled before a moment; how many.
+    """Delete up to `limit` deliveries that were settled before a time; return their number.
 
-    A parked one stays, however old: nobody has looked at it yet.
+    A parked one stays, however old: no operator has decided about it yet.
     """
     for source in list_sources(tx):
-        chosen = tx.execute(_EXPIRED, {"of": source, "before": before, "at_most": limit}).scalars()
-        if over := list(chosen):
-            tx.execute(delete(deliveries).where(deliveries.c.id.in_(over)))
+        ids = tx.execute(_EXPIRED, {"of": source, "before": before, "at_most": limit}).scalars()
+        if expired := list(ids):
+            tx.execute(delete(deliveries).where(deliveries.c.id.in_(expired)))
             wake(tx, DELIVERIES_TOPIC)
-            return len(over)
+            return len(expired)
     return 0
 
 
 def list_sources(tx: Connection) -> Iterator[str]:
-    """Whoever sent what is kept; one step in an index for each."""
+    """Yield the sources of the stored deliveries; each costs one lookup in an index."""
     name: str | None = ""
     while (name := tx.execute(_NEXT_SOURCE, {"last": name}).scalar()) is not None:
         yield name
@@ -241,7 +275,7 @@ def list_sources(tx: Connection) -> Iterator[str]:
 _NEXT_SOURCE = select(func.min(deliveries.c.source)).where(
     deliveries.c.source > bindparam("last", type_=Text)
 )
-# By the time of signing, because that has an index: only what is old is looked at.
+# Ordered by signing time, which is indexed, so that only old rows are read.
 _EXPIRED = (
     select(deliveries.c.id)
     .where(
@@ -256,8 +290,8 @@ _EXPIRED = (
 
 
 def read_delivery(tx: Connection, delivery_id: int) -> StoredDelivery:
-    """One delivery with its body."""
-    row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    """Return one delivery with its body. Raises NotFound."""
+    row = fetch_first(tx, select(deliveries).where(deliveries.c.id == delivery_id), DeliveryRow)
     if row is None:
         raise NotFound(
             f"There is no delivery {delivery_id}; `deskwire deliveries list` names them."
@@ -266,40 +300,38 @@ def read_delivery(tx: Connection, delivery_id: int) -> StoredDelivery:
 
 
 def find_by_envelope_id(tx: Connection, source: str, envelope_id: str) -> StoredDelivery | None:
-    """The newest delivery under an id of the sender's, as JSON tells it."""
+    """Return the newest delivery under a sender's own id (in its JSON form), or None."""
     mine = (deliveries.c.source == source) & (deliveries.c.envelope_id == envelope_id)
     newest = select(deliveries).where(mine).order_by(deliveries.c.id.desc()).limit(1)
-    row = tx.execute(newest).one_or_none()
+    row = fetch_first(tx, newest, DeliveryRow)
     return None if row is None else _to_stored(row)
 
 
 def list_stored(
     tx: Connection, limit: int, state: DeliveryState | None = None
 ) -> list[StoredDelivery]:
-    """The newest deliveries, newest first."""
-    chosen = select(deliveries)
+    """Return the newest deliveries, newest first."""
+    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
     if state is not None:
-        chosen = chosen.where(deliveries.c.state == state)
-    return [
-        _to_stored(row) for row in tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))
-    ]
+        query = query.where(deliveries.c.state == state)
+    return [_to_stored(row) for row in fetch_all(tx, query, DeliveryRow)]
 
 
 def list_summaries(
     tx: Connection, limit: int, *, state: str = "", source: str = "", before: int = 0
 ) -> list[DeliverySummary]:
-    """The newest deliveries without their bodies, newest first; nothing: of any state or source.
+    """Return the newest deliveries without their bodies, newest first.
 
-    `before`: only those with a lower id; 0: from the newest on.
+    An empty `state` or `source` matches any. `before` limits the list to lower ids; 0 does not.
     """
-    chosen = select(*_SUMMARY_COLUMNS)
+    query = select(*_SUMMARY_COLUMNS).order_by(deliveries.c.id.desc()).limit(limit)
     if state:
-        chosen = chosen.where(deliveries.c.state == state)
+        query = query.where(deliveries.c.state == state)
     if source:
-        chosen = chosen.where(deliveries.c.source == source)
+        query = query.where(deliveries.c.source == source)
     if before:
-        chosen = chosen.where(deliveries.c.id < before)
-    rows = tx.execute(chosen.order_by(deliveries.c.id.desc()).limit(limit))
+        query = query.where(deliveries.c.id < before)
+    rows = fetch_all(tx, query, DeliverySummaryRow)
     return [DeliverySummary(**_summary_fields(row)) for row in rows]
 
 
@@ -307,27 +339,27 @@ _SUMMARY_COLUMNS = [column for column in deliveries.c if column is not deliverie
 
 
 def count_by_state(tx: Connection) -> dict[str, int]:
-    """How many deliveries there are in each state."""
+    """Return the number of deliveries in each state."""
     rows = tx.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
     return {row[0]: row[1] for row in rows}
 
 
 def count_pending(tx: Connection) -> int:
-    """How many deliveries wait to be understood."""
-    waiting = select(func.count()).where(deliveries.c.state == "pending")
-    return int(tx.execute(waiting).scalar_one())
+    """Return the number of deliveries the worker has not processed yet."""
+    query = select(func.count()).where(deliveries.c.state == "pending")
+    return int(tx.execute(query).scalar_one())
 
 
 def hash_event(event: object) -> str:
-    """What an event says, whatever order its fields came in."""
+    """Hash an event independently of the order of its fields."""
     return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
 
 
-def _to_stored(row: Row[Any]) -> StoredDelivery:
+def _to_stored(row: DeliveryRow) -> StoredDelivery:
     return StoredDelivery(**_summary_fields(row), body=bytes(row.body))
 
 
-def _summary_fields(row: Row[Any]) -> dict[str, Any]:
+def _summary_fields(row: DeliverySummaryRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "source": row.source,

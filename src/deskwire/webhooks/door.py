@@ -1,7 +1,7 @@
-"""The door: checks the raw bytes of a webhook, keeps the delivery, and only then says yes.
+"""Verify the raw bytes of a webhook, store the delivery, and only then answer 200.
 
-A plain ASGI function in front of the app: a route behind the framework's router costs two thirds
-of the throughput (decision 0001). Deliveries that arrive together share a transaction.
+The door is an ASGI function in front of the app: a route behind the framework's router costs two
+thirds of the throughput (decision 0001). Deliveries that arrive together share a transaction.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
 from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
-MAX_DISCARDED = 16 * MAX_BODY  # bytes of a body too large that are read for politeness
-MAX_CONCURRENT_BODIES = 64  # bodies read at once; a MiB each is what strangers may make us hold
-BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles is cut off
-RETRY_AFTER = 5  # s; told with a 503
+MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
+MAX_CONCURRENT_BODIES = (
+    64  # bodies read at once, of a MiB each: the memory that strangers can claim
+)
+BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
+RETRY_AFTER = 5  # s; sent with a 503
 
 logger = logging.getLogger(__name__)
 
 
 class Door:
-    """Answers the sources' paths and hands everything else to `inner`."""
+    """Answer requests to the sources' paths, and pass everything else to `inner`."""
 
     def __init__(
         self,
@@ -46,8 +48,8 @@ class Door:
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
-        self._bodies_in_progress = 0  # bodies under way
-        self._time_limit = Deadline(body_timeout)
+        self._bodies_in_progress = 0
+        self._deadline = Deadline(body_timeout)
         self.responses: Counter[tuple[str, int]] = Counter()  # (source, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,23 +64,23 @@ class Door:
         await _respond(scope, send, status, message, format_iso(self._clock()))
 
     def log_responses(self) -> None:
-        """Say what was answered since the start, refusals above all: nothing else keeps those."""
-        for (source, status), times in sorted(self.responses.items()):
-            logger.info("webhooks from %s: %d answered %d", source, times, status)
+        """Log the number of responses since the start; no other record of refusals exists."""
+        for (source, status), count in sorted(self.responses.items()):
+            logger.info("webhooks from %s: %d answered %d", source, count, status)
 
     async def _accept(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
         if scope["method"] != "POST":
             return 405, "Method not allowed: send a POST"
         if not source.is_configured():
             return 503, "Webhook secret is not configured"
-        claim = source.parse_signature_headers(scope["headers"])
-        if isinstance(claim, Rejection):
-            return claim.status, claim.message
+        signature = source.parse_signature_headers(scope["headers"])
+        if isinstance(signature, Rejection):
+            return signature.status, signature.message
         if self._bodies_in_progress >= MAX_CONCURRENT_BODIES:
             return 503, "Too many bodies are being read; send it again"
         self._bodies_in_progress += 1
         try:
-            with self._time_limit:
+            with self._deadline:
                 body = await _read_body(receive)
         except TimeoutError:
             return 408, "The body did not arrive in time"
@@ -86,48 +88,48 @@ class Door:
             self._bodies_in_progress -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
-        checked = source.verify(claim, body, self._clock())
-        if isinstance(checked, Rejection):
-            return checked.status, checked.message
+        delivery = source.verify(signature, body, self._clock())
+        if isinstance(delivery, Rejection):
+            return delivery.status, delivery.message
         try:
-            await self._intake().store(checked)
+            await self._intake().store(delivery)
         except Exception:
-            logger.exception("a delivery could not be kept")
-            return 503, "The delivery could not be kept; send it again"
-        if checked.problem is not None:
-            return 400, checked.problem
-        return 200, f"Event {checked.type} processed successfully"
+            logger.exception("a delivery could not be stored")
+            return 503, "The delivery could not be stored; send it again"
+        if delivery.problem is not None:
+            return 400, delivery.problem
+        return 200, f"Event {delivery.type} processed successfully"
 
 
 class Intake:
-    """Keeps deliveries; those that come while one batch is written make up the next."""
+    """Store deliveries in batches; those that arrive during one batch form the next."""
 
     def __init__(self, db: Database, *on_stored: Callable[[], None]) -> None:
         self._db = db
-        self._on_stored = on_stored  # called after each batch, on the loop
-        self.last_write_failed = False  # the last batch could not be kept
+        self._on_stored = on_stored  # called after each batch, on the event loop
+        self.last_write_failed = False
         self._queue: list[tuple[IncomingDelivery, asyncio.Future[None]]] = []
         self._store_task: asyncio.Task[None] | None = None
 
     async def store(self, incoming: IncomingDelivery) -> None:
-        """Returns once the delivery is committed; raises if it could not be."""
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((incoming, kept))
+        """Return once the delivery is committed. Raises the database's error if it is not."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((incoming, stored))
         if self._store_task is None:
             self._store_task = asyncio.create_task(self._store_batches())
-        await kept
+        await stored
 
     async def _store_batches(self) -> None:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_SIZE], self._queue[BATCH_SIZE:]
-                failure = await self._store_batch([arrived for arrived, _ in batch])
+                failure = await self._store_batch([incoming for incoming, _ in batch])
                 self.last_write_failed = failure is not None
-                for _, kept in batch:
-                    if not kept.done():  # the sender may have gone
-                        _resolve(kept, failure)
-                for ring in self._on_stored:
-                    ring()
+                for _, stored in batch:
+                    if not stored.done():  # it is, when the sender has disconnected
+                        _resolve(stored, failure)
+                for callback in self._on_stored:
+                    callback()
         finally:
             self._store_task = None
 
@@ -147,7 +149,7 @@ def _resolve(future: asyncio.Future[None], failure: Exception | None) -> None:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None where it is too large."""
+    """Return the whole body, or None if it is larger than MAX_BODY."""
     parts, size = list[bytes](), 0
     while True:
         message = await receive()
@@ -158,15 +160,15 @@ async def _read_body(receive: Receive) -> bytes | None:
         if size <= MAX_BODY:
             parts.append(part)
         else:
-            parts.clear()  # what follows is read and dropped, or the sender would miss our answer
+            parts.clear()  # the rest is read and dropped, or the sender would miss our answer
         if not message.get("more_body", False) or size > MAX_DISCARDED:
             return b"".join(parts) if size <= MAX_BODY else None
 
 
 @lru_cache(64)
 def _body_start(status: int, message: str) -> bytes:
-    told = json.dumps({"success": status == 200, "message": message})
-    return told.removesuffix("}").encode() + b","
+    fields = json.dumps({"success": status == 200, "message": message})
+    return fields.removesuffix("}").encode() + b","
 
 
 async def _respond(scope: Scope, send: Send, status: int, message: str, timestamp: str) -> None:
@@ -183,7 +185,7 @@ async def _respond(scope: Scope, send: Send, status: int, message: str, timestam
     if status == 503:
         headers.append((b"retry-after", str(RETRY_AFTER).encode()))
     if status in (408, 413):
-        headers.append((b"connection", b"close"))  # what is left of the body is not read
-    skip_access_log(scope)  # it is counted, and told in a better way
+        headers.append((b"connection", b"close"))  # the rest of the body is not read
+    skip_access_log(scope)  # `responses` counts it, and refusals have a log line of their own
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

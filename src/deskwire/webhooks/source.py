@@ -1,7 +1,7 @@
-"""A source: a sender of webhooks, and what is particular about it.
+"""Define a source: what the door and the worker need to know of a sender of webhooks.
 
-Each integration offers one. The door asks it to check the raw bytes; the worker asks it what a
-delivery means. Both may be asked again years later, for a replay.
+Each integration has one. It verifies the raw bytes for the door, and applies a delivery for the
+worker. Both may happen again years later, for a replay.
 """
 
 from __future__ import annotations
@@ -15,25 +15,23 @@ from sqlalchemy import Connection
 from deskwire.kit.clock import Millis
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
-SignatureHeaders = tuple[
-    bytes, ...
-]  # what a request says in its headers to prove where it comes from
+SignatureHeaders = tuple[bytes, ...]  # the header values that prove a request's origin
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Not let in: the status and the sentence the sender gets. Nothing is kept."""
+    """The status and the message for a sender whose request is refused. Nothing is stored."""
 
     status: int
     message: str
 
 
 class IncomingDelivery(NamedTuple):
-    """A delivery whose bytes are proven. `problem`: it says nothing that can be understood."""
+    """A delivery whose signature is valid. `problem` says why its body is no event."""
 
     source: str
-    digest: str  # of what was signed; the same bytes are the same delivery
-    envelope_id: str | None  # the sender's own id of the event, constant over its retries
+    digest: str  # of the signed bytes; the same bytes are the same delivery
+    envelope_id: str | None  # the sender's own id of the event, the same in every retry
     type: str | None
     signed_at: Millis
     received_at: Millis
@@ -43,7 +41,7 @@ class IncomingDelivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A kept delivery, as the worker hands it to its source."""
+    """A stored delivery, as the worker passes it to its source."""
 
     id: int
     signed_at: Millis
@@ -51,12 +49,12 @@ class Delivery:
 
     @property
     def cause(self) -> str:
-        """How entries of the log name it."""
+        """The `cause` of the log entries it leads to."""
         return f"delivery:{self.id}"
 
 
 class UnprocessableDelivery(Exception):
-    """A delivery that cannot be applied; `reasons` are sentences for the operator."""
+    """The delivery cannot be applied; `reasons` are sentences for the operator."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__("; ".join(reasons))
@@ -64,7 +62,7 @@ class UnprocessableDelivery(Exception):
 
 
 class Source(Protocol):
-    """What the door and the worker need to know of a sender."""
+    """A sender of webhooks."""
 
     name: str
     path: str
@@ -73,25 +71,28 @@ class Source(Protocol):
         """Whether a secret is configured."""
 
     def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
-        """What can be refused before a body is read: a stranger costs no memory. Never raises."""
+        """Refuse what can be refused before the body is read, so that a stranger costs no memory.
+
+        Never raises.
+        """
 
     def verify(
         self, signature_headers: SignatureHeaders, body: bytes, now: Millis
     ) -> IncomingDelivery | Rejection:
-        """Prove the bytes and read the envelope. Never raises."""
+        """Check the signature and read the envelope. Never raises."""
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """Do what the delivery means, through the domains' actions. Raises Unfit."""
+        """Apply the delivery through the domains' actions. Raises UnprocessableDelivery."""
 
 
 def verify_request(
     source: Source, headers: Headers, body: bytes, now: Millis
 ) -> IncomingDelivery | Rejection:
-    """Both steps, for whoever has the whole of a request at hand."""
-    claim = source.parse_signature_headers(headers)
-    return claim if isinstance(claim, Rejection) else source.verify(claim, body, now)
+    """Check the headers and the body of a request that was read completely."""
+    signature = source.parse_signature_headers(headers)
+    return signature if isinstance(signature, Rejection) else source.verify(signature, body, now)
 
 
 def header_values(headers: Headers, name: bytes) -> list[bytes]:
-    """Every value of a header."""
+    """Return every value of a header."""
     return [value for each, value in headers if each == name]

@@ -1,1 +1,1 @@
-"""Where work belongs: guilds (Discord servers), their roles and members, and who may do what."""
+"""Workspaces: Discord servers (guilds) and organizations, and who may do what in them."""

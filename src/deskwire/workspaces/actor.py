@@ -1,4 +1,4 @@
-"""Who does something in the portal, with all they may do, and when."""
+"""Describe who acts in the portal, with which permissions, and when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deskwire.workspaces.origin import Origin
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One deed: by whom, and at which moment (ms)."""
+    """The viewer who acts, and the time of the action (ms)."""
 
     viewer: Viewer
     at: Millis
@@ -23,5 +23,5 @@ class Actor:
         return self.viewer.person
 
     def origin(self, **wire_fields: Any) -> Origin:  # noqa: ANN401 - JSON
-        """Where the events come from, with the fields of their own."""
+        """Return the origin of the events of this action, with their own fields."""
         return Origin(self.person_id, self.at, None, wire_fields)

@@ -1,4 +1,4 @@
-"""Where a change comes from: who did it, when, and what brought it here."""
+"""Describe where a change comes from: its actor, its time and its cause."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any
 from deskwire.kit.clock import Millis
 
 Principal = str  # a person's id, or "discord:ID"
-DIRECT_EDIT_ACTOR: Principal = "sql"  # whoever changes the database past Deskwire
+DIRECT_EDIT_ACTOR: Principal = "sql"  # someone who edits the database past Deskwire
 
 
 def discord_principal(snowflake: str) -> Principal:
-    """The principal of a Discord user, linked to a person or not."""
+    """Return the principal of a Discord user, linked to a person or not."""
     return f"discord:{snowflake}"
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`at` orders changes of one object (ms; the sender's signed time). `wire` holds the sender's
-    own fields, which the event passes on untouched."""
+    """The origin of a change.
+
+    `at` orders the changes of one object (ms; the sender's signed time). `wire_fields` are the
+    sender's own fields, which the event passes on unchanged.
+    """
 
     actor: Principal
     at: Millis
@@ -30,10 +33,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class DirectEdit:
-    """What somebody did to one row by hand, as its domain is told: the row before and now.
+    """A direct edit of one row: its columns before and after, as attributes.
 
-    Both have the columns as attributes; None: it was not there, or is there no more. Before `now`
-    is handed over every value in it was looked at, and its revision is above the one before.
+    `before` is None for an inserted row, `after` for a deleted one. Every value in `after` has been
+    validated, and its revision is above the one in `before`.
     """
 
     before: Any
@@ -42,12 +45,12 @@ class DirectEdit:
     cause: str
 
     def origin(self, **wire_fields: Any) -> Origin:  # noqa: ANN401 - JSON
-        """Where the event comes from, with the fields of its own; what is None is left out."""
-        told = {name: value for name, value in wire_fields.items() if value is not None}
-        return Origin(DIRECT_EDIT_ACTOR, self.at, self.cause, told)
+        """Return the origin of the edit's event; fields that are None are left out."""
+        fields = {name: value for name, value in wire_fields.items() if value is not None}
+        return Origin(DIRECT_EDIT_ACTOR, self.at, self.cause, fields)
 
     def is_changed(self, *columns: str) -> bool:
-        """Whether one of these columns is not what it was."""
+        """Whether the row is new, or one of these columns has changed."""
         return self.before is None or any(
             getattr(self.before, name) != getattr(self.after, name) for name in columns
         )

@@ -1,7 +1,7 @@
-"""The bus tells every process that the log grew. It may lose messages; the log may not.
+"""Deliver committed entries of the log to every process. A bus may lose messages; the log may not.
 
-A bus hands entries to its listener in log order, each once; an engine that can lose one fills
-the gap from the log first.
+A bus passes entries to its listener in log order, each once; an implementation that can lose
+entries first fills the gap from the log.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Listener = Callable[[Sequence[Entry]], None]
 
 
 class Bus(Protocol):
-    """How committed entries reach the hub of every process."""
+    """Carries committed entries to the hub of every process."""
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` on the event loop with entries in log order."""
 
     def on_committed(self, committed_items: Sequence[Any]) -> None:
-        """What a transaction of this process noted, after its commit; in any thread."""
+        """Accept the signals of a transaction of this process after its commit, in any thread."""
 
     async def run(self) -> None:
-        """Do what the engine needs done meanwhile, until cancelled."""
+        """Do the background work of the implementation until cancelled."""

@@ -1,4 +1,4 @@
-"""The bus within one process: what the writer committed is handed to the loop, in order."""
+"""Deliver entries within one process, from the database's writer thread to the event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from deskwire.kit.db import WakeSignal
 
 
 class MemoryBus:
-    """Subscribe `committed` to the database; entries reach the listener in commit order."""
+    """The bus of SQLite; `on_committed` is to be the database's commit listener.
+
+    Entries reach the listener in commit order.
+    """
 
     def __init__(self, epoch: str, wake_callbacks: Mapping[str, Callable[[], None]]) -> None:
         self._epoch = epoch
@@ -27,25 +30,22 @@ class MemoryBus:
     def on_committed(self, committed_items: Sequence[Any]) -> None:
         """Called in the writer's thread, after each commit and before the next."""
         entries = [
-            thing.to_entry(self._epoch)
-            for thing in committed_items
-            if isinstance(thing, AppendedRow)
+            item.to_entry(self._epoch) for item in committed_items if isinstance(item, AppendedRow)
         ]
         if self._loop.is_closed():
             return
         if entries:
             self._loop.call_soon_threadsafe(self._collect, entries)
-        for bell in {
-            thing.topic for thing in committed_items if isinstance(thing, WakeSignal)
-        } & self._wake_callbacks.keys():
-            self._loop.call_soon_threadsafe(self._wake_callbacks[bell])
+        topics = {item.topic for item in committed_items if isinstance(item, WakeSignal)}
+        for topic in topics & self._wake_callbacks.keys():
+            self._loop.call_soon_threadsafe(self._wake_callbacks[topic])
 
     async def run(self) -> None:
-        """Nothing needs to be done: entries come by themselves."""
+        """Wait until cancelled: this bus needs no background work."""
         await asyncio.Event().wait()
 
     def _collect(self, entries: list[Entry]) -> None:
-        # Commits that land in one turn of the loop leave as one burst (one write per seat).
+        # Commits of one turn of the loop are emitted together: one write per stream.
         if not self._pending:
             self._loop.call_soon(self._emit)
         self._pending += entries

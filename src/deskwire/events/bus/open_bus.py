@@ -1,4 +1,4 @@
-"""Which bus a database has: within the process for SQLite, through the server for PostgreSQL."""
+"""Open the bus of a database: within the process on SQLite, through the server on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def open_bus(
     head: int,
     wake_callbacks: Mapping[str, Callable[[], None]] = NO_WAKE_CALLBACKS,
 ) -> Bus:
-    """The bus of a serving process whose hub has everything up to `head`.
+    """Return the bus of a serving process whose hub has every entry up to `head`.
 
-    `bells`: whom to call when a transaction has rung one of them, here or elsewhere.
+    `wake_callbacks` are called by topic when a transaction of any process has woken that topic.
     """
     if isinstance(db, SQLite):
         return MemoryBus(epoch, wake_callbacks)
@@ -38,16 +38,16 @@ def open_bus(
 
 
 def number_on_commit(db: Database) -> Database:
-    """Let a process without a bus, such as the shell, number what it commits by itself."""
+    """Make a process without a bus, such as the CLI, number the events it commits."""
     if isinstance(db, SQLite):
         return db
-    shared = _postgres(db)
+    postgres = _postgres(db)
 
-    def committed(_noted: Sequence[Any]) -> None:
-        with suppress(SQLAlchemyError):  # it is committed; a serving process numbers it in a second
-            shared.write_dedicated_sync(number_outbox)
+    def number(_committed_items: Sequence[Any]) -> None:
+        with suppress(SQLAlchemyError):  # it is committed; a serving process numbers it within 1 s
+            postgres.write_dedicated_sync(number_outbox)
 
-    db.set_commit_listener(committed)
+    db.set_commit_listener(number)
     return db
 
 

@@ -1,8 +1,8 @@
-"""The bus among processes on one PostgreSQL: who numbers announces the head, all others read on.
+"""Deliver entries among processes on one PostgreSQL: NOTIFY announces the head, others read on.
 
-What this process numbers reaches its listener at once. Of what others number only the head is
-announced; the entries are read from the log. A lost announcement costs a second, because the head
-is looked at that often anyway, and with it whatever a process that died has left to number.
+Entries that this process numbers reach its listener at once. Of entries numbered elsewhere only the
+head is announced, and they are read from the log. A lost announcement costs a second: the outbox is
+polled that often anyway, which also numbers what a process that died has left behind.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from deskwire.kit.errors import Upstream
 if TYPE_CHECKING:  # its driver is optional
     from deskwire.kit.postgres import Postgres
 
-POLL_INTERVAL = 1.0  # s; numbered again even if no bell rang
-RETRY_DELAY = 0.5  # s before a connection that broke is opened again
+POLL_INTERVAL = 1.0  # s; also polls, in case a wake-up was lost
+RETRY_DELAY = 0.5  # s before a broken connection is opened again
 
 logger = logging.getLogger(__name__)
 
 
 class PostgresBus:
-    """Subscribe `committed` to the database and keep `run` running."""
+    """The bus of PostgreSQL; `on_committed` is to be the database's commit listener."""
 
     def __init__(
         self, db: Postgres, head: int, wake_callbacks: Mapping[str, Callable[[], None]]
     ) -> None:
         self._db = db
-        self._wake_callbacks = wake_callbacks  # what else is announced, and who is to be told
+        self._wake_callbacks = wake_callbacks  # by topic
         self._loop = asyncio.get_running_loop()
         self._listener: Listener | None = None
-        self._emitted_head = head  # the newest entry that was handed over
-        self._known_head = head  # the newest one there is, as far as we have heard
+        self._emitted_head = head  # position of the newest entry passed to the listener
+        self._known_head = head  # position of the newest entry known to exist
         self._wake_event = asyncio.Event()
         self._is_behind = asyncio.Event()
 
@@ -49,19 +49,19 @@ class PostgresBus:
     def on_committed(self, committed_items: Sequence[Any]) -> None:
         """Called in a writer's thread, after its commit."""
         if (
-            any(isinstance(thing, OutboxPending) for thing in committed_items)
+            any(isinstance(item, OutboxPending) for item in committed_items)
             and not self._loop.is_closed()
         ):
             self._loop.call_soon_threadsafe(self._wake_event.set)
 
     async def run(self) -> None:
-        """Number, hear and read until cancelled."""
+        """Number events, receive announcements and read entries until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for step in (self._number_outbox, self._receive_wakeups, self._read_missing):
                 tasks.create_task(_retry_forever(step))
 
     async def _number_outbox(self) -> None:
-        self._wake_event.clear()  # before: what is committed from here on rings again
+        self._wake_event.clear()  # first: any later commit sets it again
         numbered = await self._db.write_dedicated(number_outbox)
         self._emit(numbered.entries)
         self._advance_known_head(numbered.head)
@@ -69,8 +69,8 @@ class PostgresBus:
             await _wait_for(self._wake_event, POLL_INTERVAL)
 
     async def _receive_wakeups(self) -> None:
-        async for told in self._db.listen(HEAD_TOPIC, *self._wake_callbacks):
-            match told:
+        async for notification in self._db.listen(HEAD_TOPIC, *self._wake_callbacks):
+            match notification:
                 case (channel, head) if channel == HEAD_TOPIC:
                     self._advance_known_head(int(head))
                 case (channel, _):
@@ -89,10 +89,10 @@ class PostgresBus:
             self._is_behind.set()
 
     def _emit(self, entries: Sequence[Entry]) -> None:
-        """Give the listener what follows the newest it has; the same may come by two ways."""
+        """Pass the listener the entries it does not have yet; the same may arrive twice."""
         fresh = [entry for entry in entries if entry.position > self._emitted_head]
         if not fresh or fresh[0].position != self._emitted_head + 1:
-            return  # others numbered what lies between: it is announced, and read from the log
+            return  # entries between were numbered elsewhere: they are read from the log
         self._emitted_head = fresh[-1].position
         if self._listener is not None:
             self._listener(fresh)
@@ -103,7 +103,7 @@ async def _retry_forever(step: Callable[[], Awaitable[None]]) -> None:
         try:
             await step()
         except (SQLAlchemyError, Upstream) as error:
-            logger.warning("the bus lost PostgreSQL and tries again: %s", error)
+            logger.warning("the bus lost its connection to PostgreSQL; retrying: %s", error)
             await asyncio.sleep(RETRY_DELAY)
 
 

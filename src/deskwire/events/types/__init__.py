@@ -1,1 +1,1 @@
-"""Every type of event, in one registry, and the files generated from it."""
+"""Define every type of event, and generate the files derived from them."""

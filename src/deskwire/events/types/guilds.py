@@ -1,4 +1,4 @@
-"""What can happen to a Discord server and its team."""
+"""Define the events of a Discord server and its team."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deskwire.events.types.shapes import Event, GuildSnapshot
 class GuildEvent(Event):
     audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
-    revision: int = Field(description="of the guild's row")
+    revision: int = Field(description="revision of the guild's row")
     now: GuildSnapshot
 
 
@@ -27,7 +27,7 @@ class GuildJoined(GuildEvent):
 
 
 class GuildLeft(GuildEvent):
-    """The bot was removed from a Discord server. Everything is kept, read-only."""
+    """The bot was removed from a Discord server. Its data stays readable and no longer changes."""
 
     type: ClassVar[str] = "guild.left"
 
@@ -43,14 +43,14 @@ class GuildSetupComplete(GuildEvent):
 
 
 class GuildUpdated(GuildEvent):
-    """Something else about a Discord server changed, by hand in the database."""
+    """Other details of a Discord server were changed directly in the database."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.updated"
 
 
 class GuildDeleted(GuildEvent):
-    """A Discord server was deleted here, by hand in the database; it is gone from every list."""
+    """A Discord server was deleted directly in the database, and disappears from every list."""
 
     type: ClassVar[str] = "guild.deleted"
 
@@ -62,23 +62,23 @@ class TeamRoleEvent(Event):
     role_name: str
     action: Literal["created", "updated", "deleted"]
     changes: dict[str, object] | None = None
-    revision: int = Field(description="of the role's row")
+    revision: int = Field(description="revision of the role's row")
 
 
 class TeamRoleCreated(TeamRoleEvent):
-    """A team role appeared in a Discord server."""
+    """A team role was created in a Discord server."""
 
     type: ClassVar[str] = "team.role_created"
 
 
 class TeamRoleUpdated(TeamRoleEvent):
-    """A team role's name or permissions changed."""
+    """The name or permissions of a team role changed."""
 
     type: ClassVar[str] = "team.role_updated"
 
 
 class TeamRoleDeleted(TeamRoleEvent):
-    """A team role was deleted; it grants nothing from this event on."""
+    """A team role was deleted. From this event on it grants nothing."""
 
     type: ClassVar[str] = "team.role_deleted"
 
@@ -91,23 +91,23 @@ class TeamMemberEvent(Event):
     role_id: str
     role_name: str
     action: Literal["assigned", "unassigned"]
-    revision: int = Field(description="of the membership's row")
+    revision: int = Field(description="revision of the membership's row")
 
 
 class TeamMemberAssigned(TeamMemberEvent):
-    """Somebody was given a team role."""
+    """A team role was assigned to a person."""
 
     type: ClassVar[str] = "team.member_assigned"
 
 
 class TeamMemberUnassigned(TeamMemberEvent):
-    """A team role was taken from somebody."""
+    """A team role was taken from a person."""
 
     type: ClassVar[str] = "team.member_unassigned"
 
 
 class MemberLeft(Event):
-    """A Discord user left the server, and with it every role there."""
+    """A Discord user left the server and lost every role there."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "member.left"
@@ -116,4 +116,4 @@ class MemberLeft(Event):
     username: str
     had_open_tickets: bool
     was_team_member: bool
-    revision: int = Field(description="of the Discord member's row")
+    revision: int = Field(description="revision of the Discord member's row")

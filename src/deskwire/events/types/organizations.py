@@ -1,4 +1,4 @@
-"""What can happen to organizations, to their members, and to people."""
+"""Define the events of organizations, their members and invitations, and of people."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ MEMBER_AUDIENCE = ("user:ID", "org:ID", "staff")
 
 class OrganizationEvent(Event):
     audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
-    organization: str = Field(description="its id")
+    organization: str = Field(description="id of the organization")
     name: str
     slug: str
-    revision: int = Field(description="of the organization's row")
+    revision: int = Field(description="revision of the organization's row")
 
 
 class OrganizationCreated(OrganizationEvent):
-    """An organization came to be."""
+    """An organization was created."""
 
     audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "organization.created"
 
 
 class OrganizationRenamed(OrganizationEvent):
-    """An organization has another name, or another address."""
+    """The name or the slug of an organization changed."""
 
     type: ClassVar[str] = "organization.renamed"
     old_name: str
@@ -36,39 +36,40 @@ class OrganizationRenamed(OrganizationEvent):
 
 
 class OrganizationUpdated(OrganizationEvent):
-    """Something else about an organization changed: what it says of itself, its categories."""
+    """Other details of an organization changed: its description or its categories."""
 
     type: ClassVar[str] = "organization.updated"
 
 
 class OrganizationVisibilityChanged(OrganizationEvent):
-    """Who sees an organization's requests changed. What was told before is out of reach."""
+    """Who sees all of an organization's requests changed. People who lost access cannot replay
+    earlier events."""
 
     type: ClassVar[str] = "organization.visibility_changed"
     visibility: str = Field(description="`members` or `participants`")
 
 
 class OrganizationDeleted(OrganizationEvent):
-    """An organization was deleted, and with it every right in it."""
+    """An organization was deleted, and with it all access to it."""
 
     audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
     type: ClassVar[str] = "organization.deleted"
 
 
 class MemberJoined(Event):
-    """Somebody became a member of an organization."""
+    """A person became a member of an organization."""
 
     audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "member.joined"
     member: PrincipalRef
     role: str
     place: NamedRef = Field(description="the organization")
-    revision: int = Field(description="of the member's row")
+    revision: int = Field(description="revision of the member's row")
 
 
 class MemberRoleChanged(Event):
-    """What one person may do in a workspace changed: a role in an organization, or an individual
-    permission in a Discord server."""
+    """The permissions of a member changed: their role in an organization, or their individual
+    permissions in a Discord server."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID", "org:ID", "staff")
     type: ClassVar[str] = "member.role_changed"
@@ -76,11 +77,11 @@ class MemberRoleChanged(Event):
     permissions: list[str] = Field(description="in a Discord server; empty in an organization")
     role: str | None = Field(default=None, description="in an organization")
     place: NamedRef | None = Field(default=None, description="the organization")
-    revision: int = Field(description="of the member's row")
+    revision: int = Field(description="revision of the member's row")
 
 
 class MemberRemoved(Event):
-    """Somebody is no member of an organization any more: they left, or were removed."""
+    """A person left an organization or was removed from it."""
 
     audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
     type: ClassVar[str] = "member.removed"
@@ -90,48 +91,53 @@ class MemberRemoved(Event):
 
 class InvitationEvent(Event):
     audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
-    invitation: str = Field(description="its id")
+    invitation: str = Field(description="id of the invitation")
     email: str = Field(description="masked, as `b…@example.org`")
     role: str
 
 
 class InvitationCreated(InvitationEvent):
-    """Somebody was invited into an organization."""
+    """A person was invited to an organization."""
 
     type: ClassVar[str] = "invitation.created"
 
 
 class InvitationAccepted(InvitationEvent):
-    """Somebody who was invited has accepted; `member.joined` tells who."""
+    """An invitation was accepted. The `member.joined` event names the new member."""
 
     type: ClassVar[str] = "invitation.accepted"
 
 
 class InvitationRevoked(InvitationEvent):
-    """An invitation was taken back."""
+    """An invitation was revoked."""
 
     type: ClassVar[str] = "invitation.revoked"
 
 
 class PersonChanged(Event):
-    """A person's name, picture or identities changed (a Discord account was linked, say), or that
-    they may sign in."""
+    """A person's name, picture or linked identities changed, or their account was deactivated,
+    reactivated or deleted."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID", "people")
     type: ClassVar[str] = "person.changed"
     person: str
     name: str
-    linked: str | None = Field(default=None, description="where an identity was gained: `discord`")
-    unlinked: str | None = Field(default=None, description="where an identity was lost")
+    linked: str | None = Field(
+        default=None, description="provider of an identity that was linked: `discord`"
+    )
+    unlinked: str | None = Field(
+        default=None, description="provider of an identity that was unlinked"
+    )
     erased: str | None = Field(
         default=None,
-        description="their id once more, if the account was deleted: no older event names them now",
+        description="the person's id, if the account was deleted; older events no longer name them",
     )
-    revision: int = Field(description="of the person's row")
+    revision: int = Field(description="revision of the person's row")
 
 
 class SessionRevoked(Event):
-    """A session ended: by sign-out, by a new password, or from afar. Its streams end with it."""
+    """A session ended: by signing out, by a new password, or from another device. Its streams are
+    closed."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "session.revoked"

@@ -1,11 +1,11 @@
-"""Everything that can happen: the one list of events.
+"""List every type of event, once.
 
-Each class is a fact in the past tense; its docstring is its public documentation. The TypeScript
-types, the JSON Schema and docs/events.md are generated from this file (`make generate`); toasts,
-reducers and senders are compared with it by tests. Names on the wire are camelCase.
+Each class is a fact in the past tense, and its docstring is its public documentation. The
+TypeScript types, the JSON Schema and docs/events.md are generated from this list (`make generate`);
+tests compare toasts, reducers and senders with it. Names on the wire are camelCase.
 
-The bot's sixteen keep their wire fields untouched (`ticketId` and `ticketNumber` are the sender's
-own, fields we do not know are passed on); what Deskwire adds stands beside them.
+The sixteen events of the bot keep their wire fields unchanged (`ticketId` and `ticketNumber` are
+the sender's own; unknown fields are passed on). The fields Deskwire adds stand beside them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts events are made of, and what every event has: names on the wire are camelCase."""
+"""Define the parts that events consist of, and their base class. Wire names are camelCase."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ class Shape(BaseModel):
 
 
 class PrincipalRef(Shape):
-    """Somebody, as a screen names them."""
+    """A person or a Discord user, as shown on screen."""
 
     id: str = Field(description="a person's id, or `discord:ID`")
     name: str
-    picture: str | None = Field(default=None, description="where a picture of them is")
+    picture: str | None = Field(default=None, description="URL of a picture")
 
 
 class NamedRef(Shape):
-    """Something with a name: an organization, a category."""
+    """A named object: an organization or a category."""
 
     id: str
     name: str
 
 
 class FileShape(Shape):
-    """A file of a ticket, as a screen shows it."""
+    """A file of a ticket, as shown on screen."""
 
     id: str
     name: str
-    type: str = Field(description="media type, by its content")
+    type: str = Field(description="media type, detected from the content")
     size: int = Field(description="bytes")
-    size_text: str = Field(description="for people, as `1.4 MB`")
-    href: str = Field(description="where it is downloaded")
-    preview: str | None = Field(default=None, description="where a small picture of it is")
+    size_text: str = Field(description="the size as text, e.g. `1.4 MB`")
+    href: str = Field(description="URL of the download")
+    preview: str | None = Field(default=None, description="URL of a thumbnail")
 
 
 class TicketSnapshot(Shape):
-    """A ticket's state after the event: all a row or a header shows."""
+    """The state of a ticket after the event: everything its row and its header show."""
 
     id: str
     number: int
@@ -61,11 +61,13 @@ class TicketSnapshot(Shape):
     tags: list[str] = []
     messages: int = Field(description="public replies so far")
     opened_at: int = Field(description="ms")
-    active_at: int = Field(description="ms; the newest thing that happened to it")
+    active_at: int = Field(description="ms; time of the latest activity")
     href: str
-    reference: str | None = Field(default=None, description="of a request, as `2026-R-000001`")
+    reference: str | None = Field(
+        default=None, description="reference of a request, e.g. `2026-R-000001`"
+    )
     category: NamedRef | None = None
-    place: NamedRef | None = Field(default=None, description="the organization a request is of")
+    place: NamedRef | None = Field(default=None, description="the organization of a request")
     closed_at: int | None = Field(default=None, description="ms; when it was completed or canceled")
 
 
@@ -78,13 +80,15 @@ class Line(Shape):
     author: PrincipalRef | None = None
     html: str = Field(description="sanitised; safe to insert")
     at: int = Field(description="ms")
-    edited_at: int | None = Field(default=None, description="ms; when its author changed it")
-    href: str | None = Field(default=None, description="where its author changes or deletes it")
-    files: list[FileShape] | None = Field(default=None, description="sent with it")
+    edited_at: int | None = Field(default=None, description="ms; time of the author's latest edit")
+    href: str | None = Field(
+        default=None, description="URL at which its author edits or deletes it"
+    )
+    files: list[FileShape] | None = Field(default=None, description="files sent with it")
 
 
 class GuildSnapshot(Shape):
-    """A guild's state after the event: all a row shows."""
+    """The state of a Discord server after the event: everything its row shows."""
 
     id: str
     name: str
@@ -95,13 +99,13 @@ class GuildSnapshot(Shape):
 
 
 class Event(BaseModel):
-    """What every stored event has beside its own fields."""
+    """The fields of every stored event."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="allow"
     )
     type: ClassVar[str]
-    audience: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent to
+    audience: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent on
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
     actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")

@@ -1,4 +1,4 @@
-"""What can happen to a ticket, in a Discord server or in the portal."""
+"""Define the events of a ticket, in a Discord server or in the portal."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from deskwire.events.types.shapes import (
     TicketSnapshot,
 )
 
-# A guild's ticket: who sees all of them, and who takes part. A request: who sees all of its
-# organization's, who takes part, and the team.
+# A guild's ticket is heard by those who see all of the guild's tickets, and by its participants. A
+# request is heard by those who see all of its organization's, by its participants, and by the team.
 TICKET_AUDIENCE = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
 REQUEST_AUDIENCE = ("ticket:ID", "org:ID:G", "staff")
 
@@ -24,15 +24,17 @@ REQUEST_AUDIENCE = ("ticket:ID", "org:ID:G", "staff")
 class TicketEvent(Event):
     audience: ClassVar[tuple[str, ...]] = TICKET_AUDIENCE
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
-    ticket_id: int | None = Field(default=None, description="the sender's own id")
-    ticket_number: int | None = Field(default=None, description="the sender's own number")
-    ticket: str = Field(description="our id")
-    revision: int = Field(description="of the ticket's row")
+    ticket_id: int | None = Field(default=None, description="id of the ticket at the sender")
+    ticket_number: int | None = Field(
+        default=None, description="number of the ticket at the sender"
+    )
+    ticket: str = Field(description="id of the ticket")
+    revision: int = Field(description="revision of the ticket's row")
     now: TicketSnapshot
-    line: Line | None = Field(default=None, description="what the timeline gains")
+    line: Line | None = Field(default=None, description="the entry added to the timeline")
     held: list[str] | None = Field(
         default=None,
-        description="the channels that show it, where they do not follow from `workspace`",
+        description="the channels that show the ticket, if they do not follow from `workspace`",
     )
 
 
@@ -56,7 +58,7 @@ class OldNew(BaseModel):
 
 
 class AddedRemoved(BaseModel):
-    """What a set gained and lost."""
+    """The values a set gained and lost."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     added: list[str] = []
@@ -64,7 +66,7 @@ class AddedRemoved(BaseModel):
 
 
 class TicketChanges(BaseModel):
-    """What `ticket.updated` changed."""
+    """The fields that `ticket.updated` changed."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     subject: OldNew | None = None
@@ -73,7 +75,7 @@ class TicketChanges(BaseModel):
 
 
 class TicketUpdated(TicketEvent):
-    """A ticket's subject, priority or tags changed."""
+    """The subject, priority or tags of a ticket changed."""
 
     type: ClassVar[str] = "ticket.updated"
     changes: TicketChanges
@@ -81,7 +83,7 @@ class TicketUpdated(TicketEvent):
 
 
 class TicketDeleted(TicketEvent):
-    """A ticket was deleted; it is gone from every list and page."""
+    """A ticket was deleted, and disappears from every list and page."""
 
     type: ClassVar[str] = "ticket.deleted"
     deleted_by: str
@@ -89,7 +91,7 @@ class TicketDeleted(TicketEvent):
 
 
 class TicketMessageSent(TicketEvent):
-    """Somebody wrote in a ticket. `content` is there if the sender sent the text."""
+    """A message was posted in a ticket. `content` is present if the sender included the text."""
 
     type: ClassVar[str] = "ticket.message_sent"
     message_id: str
@@ -99,38 +101,38 @@ class TicketMessageSent(TicketEvent):
     has_attachments: bool
     message_length: int
     content: str | None = None
-    mentions: list[str] | None = Field(default=None, description="ids of the people it mentions")
+    mentions: list[str] | None = Field(default=None, description="ids of the people mentioned")
 
 
 class TicketMessageEdited(TicketEvent):
-    """A message was changed; `line` is what it shows now."""
+    """A message was edited. `line` is its new version."""
 
     type: ClassVar[str] = "ticket.message_edited"
-    message: str = Field(description="our id")
+    message: str = Field(description="id of the message")
 
 
 class TicketMessageDeleted(TicketEvent):
-    """A message is gone from the timeline."""
+    """A message was deleted, and disappears from the timeline."""
 
     type: ClassVar[str] = "ticket.message_deleted"
-    message: str = Field(description="our id")
+    message: str = Field(description="id of the message")
 
 
 class TicketStatusEvent(TicketEvent):
-    old_status: str = Field(description="the sender's word")
-    new_status: str = Field(description="the sender's word")
+    old_status: str = Field(description="the status in the sender's terms")
+    new_status: str = Field(description="the status in the sender's terms")
     actor_id: str
     reason: str | None = None
 
 
 class TicketStatusChanged(TicketStatusEvent):
-    """A ticket's status changed."""
+    """The status of a ticket changed."""
 
     type: ClassVar[str] = "ticket.status_changed"
 
 
 class TicketClaimed(TicketStatusEvent):
-    """Somebody of the team took the ticket on."""
+    """A member of the team claimed a ticket."""
 
     type: ClassVar[str] = "ticket.claimed"
 
@@ -142,7 +144,7 @@ class TicketClosed(TicketStatusEvent):
 
 
 class TicketReopened(TicketStatusEvent):
-    """A ticket that had ended goes on."""
+    """A completed or canceled request was reopened."""
 
     audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.reopened"
@@ -151,17 +153,17 @@ class TicketReopened(TicketStatusEvent):
 class TicketAssignmentEvent(TicketEvent):
     audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     actor_id: str
-    before: PrincipalRef | None = Field(default=None, description="who had it")
+    before: PrincipalRef | None = Field(default=None, description="the previous assignee")
 
 
 class TicketAssigned(TicketAssignmentEvent):
-    """Somebody gave the ticket to another one of the team, as `now` tells."""
+    """A request was assigned to another member of the team, who is named in `now`."""
 
     type: ClassVar[str] = "ticket.assigned"
 
 
 class TicketUnclaimed(TicketAssignmentEvent):
-    """Nobody has the ticket any more."""
+    """A request became unassigned."""
 
     type: ClassVar[str] = "ticket.unclaimed"
 
@@ -173,38 +175,38 @@ class TicketParticipantEvent(TicketEvent):
 
 
 class TicketParticipantAdded(TicketParticipantEvent):
-    """Somebody takes part in a ticket from now on, or watches it."""
+    """A person was added to a request as a participant or watcher."""
 
     type: ClassVar[str] = "ticket.participant_added"
 
 
 class TicketParticipantRemoved(TicketParticipantEvent):
-    """Somebody takes no part in a ticket any more."""
+    """A person is no longer a participant or watcher of a request."""
 
     type: ClassVar[str] = "ticket.participant_removed"
 
 
 class TicketFileAdded(TicketEvent):
-    """A file was added to a ticket, or came with a message."""
+    """A file was added to a request, on its own or with a message."""
 
     audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.file_added"
     file: FileShape
-    message: str | None = Field(default=None, description="our id of the message it came with")
+    message: str | None = Field(default=None, description="id of the message it was sent with")
 
 
 class TicketFileRemoved(TicketEvent):
-    """A file of a ticket was deleted."""
+    """A file of a request was deleted."""
 
     audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
     type: ClassVar[str] = "ticket.file_removed"
-    file: str = Field(description="its id")
+    file: str = Field(description="id of the file")
 
 
 class TicketRead(Event):
-    """Somebody has read a ticket up to a moment; their other screens follow."""
+    """A person has read a ticket up to a time. Their other devices mark it as read too."""
 
     audience: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "ticket.read"
-    ticket: str = Field(description="our id")
-    at: int = Field(description="ms; replies up to here are read")
+    ticket: str = Field(description="id of the ticket")
+    at: int = Field(description="ms; replies up to this time are read")

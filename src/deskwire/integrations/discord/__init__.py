@@ -1,1 +1,1 @@
-"""Discord, through its bot: what the bot posts, what it means, and a sender of the same format."""
+"""Receive the events of the Discord bot, and send events in the same format."""

@@ -1,6 +1,6 @@
-"""What the bot may say: the `data` of each of its sixteen events (wire formats, section 2).
+"""Define the `data` of each of the bot's sixteen events (wire formats, section 2).
 
-Fields we do not know are kept. Data that does not fit is not applied but parked, with reasons.
+Unknown fields are kept. Data that is invalid is not applied: its delivery is parked, with reasons.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A believable `data` for each of the bot's sixteen events (wire formats, section 2).
+"""Make realistic `data` for each of the bot's sixteen events (wire formats, section 2).
 
-For `deskwire webhook send`, the docs and the tests. What is not named is made up, always the same;
-only the id of a message follows the time, because the same message twice is one message.
+For `deskwire webhook send`, the docs and the tests. Values that the caller does not give are
+constant; only a message's id depends on the time, because a repeated id is the same message.
 """
 
 from __future__ import annotations
@@ -66,64 +66,64 @@ def build_sample_data(
     content: str = "The code never arrives. I tried **three times** now.",
     at: Millis | None = None,
 ) -> dict[str, Any]:
-    """The `data` of one event of `type_`. Invalid where the bot has no such event.
+    """Return the `data` of one event. Raises Invalid if the bot has no event of `type_`.
 
-    `owner` acts for the team and owns the guild; `user` writes, and joins and leaves the team.
+    `owner` owns the guild and acts for the team; `user` writes, and joins and leaves the team. `at`
+    defaults to now.
     """
-    moment = now() if at is None else at
-    scene = _SampleValues(
+    values = _SampleValues(
         guild, guild_name, owner, user, username, role, role_name,
-        ticket, number, subject, content, moment,
+        ticket, number, subject, content, now() if at is None else at,
     )  # fmt: skip
-    kind, _, what = type_.partition(".")
+    kind, _, action = type_.partition(".")
     if type_ not in EVENT_TYPES:
         raise Invalid(f"The bot has no event {type_!r}. It has: {', '.join(EVENT_TYPES)}.")
     if kind == "ticket":
-        return _ticket_data(what, scene)
-    return _guild_data(what, scene) if kind == "guild" else _team_data(what, scene)
+        return _ticket_data(action, values)
+    return _guild_data(action, values) if kind == "guild" else _team_data(action, values)
 
 
 def make_snowflake(at: Millis, step: int = 0) -> str:
-    """An id as Discord makes them: it sorts by time. `step` tells apart those of one moment."""
+    """Return a Discord id, which sorts by time; `step` distinguishes ids of the same ms."""
     return str((at - DISCORD_EPOCH << 22) + step)
 
 
 def _guild_data(action: str, values: _SampleValues) -> dict[str, Any]:
-    here = {"guildId": values.guild}
+    guild = {"guildId": values.guild}
     match action:
         case "joined":
-            named = {"guildName": values.guild_name, "ownerId": values.owner}
-            return here | named | {"memberCount": 1284}
+            owned = {"guildName": values.guild_name, "ownerId": values.owner}
+            return guild | owned | {"memberCount": 1284}
         case "setup_complete":
-            return here | {
+            return guild | {
                 "supportCategoryId": "1046200000000000010",
                 "transcriptsChannelId": "1046200000000000011",
                 "logChannelId": "1046200000000000012",
                 "defaultRoleId": values.role,
             }
         case _:
-            return here
+            return guild
 
 
 def _ticket_data(action: str, values: _SampleValues) -> dict[str, Any]:
-    here = {"guildId": values.guild, "ticketId": values.ticket, "ticketNumber": values.number}
+    ticket = {"guildId": values.guild, "ticketId": values.ticket, "ticketNumber": values.number}
     match action:
         case "created":
             opener = {"openerId": values.user, "openerUsername": values.username}
-            return here | {"subject": values.subject} | opener
+            return ticket | {"subject": values.subject} | opener
         case "updated":
             changes = {
                 "subject": {"old": values.subject, "new": f"{values.subject} (solved?)"},
                 "priority": {"old": "normal", "new": "high"},
                 "tags": {"added": ["login"], "removed": []},
             }
-            return here | {"changes": changes, "actorId": values.owner}
+            return ticket | {"changes": changes, "actorId": values.owner}
         case "deleted":
-            return here | {"deletedBy": values.owner, "reason": "Opened twice"}
+            return ticket | {"deletedBy": values.owner, "reason": "Opened twice"}
         case "message_sent":
-            return here | _message_data(values)
+            return ticket | _message_data(values)
         case _:
-            return here | _status_change_data(action, values)
+            return ticket | _status_change_data(action, values)
 
 
 def _message_data(values: _SampleValues) -> dict[str, Any]:
@@ -144,21 +144,21 @@ def _status_change_data(action: str, values: _SampleValues) -> dict[str, Any]:
         "closed": ("CLAIMED", "CLOSED"),
         "status_changed": ("CLAIMED", "PENDING"),
     }[action]
-    moved: dict[str, Any] = {"oldStatus": old, "newStatus": new, "actorId": values.owner}
-    return moved | {"reason": "Solved"} if action == "closed" else moved
+    change: dict[str, Any] = {"oldStatus": old, "newStatus": new, "actorId": values.owner}
+    return change | {"reason": "Solved"} if action == "closed" else change
 
 
 def _team_data(action: str, values: _SampleValues) -> dict[str, Any]:
-    here = {"guildId": values.guild}
-    who = {"userId": values.user, "username": values.username}
+    guild = {"guildId": values.guild}
+    user = {"userId": values.user, "username": values.username}
     role = {"roleId": values.role, "roleName": values.role_name}
     match action:
         case "left":
-            return here | who | {"hadOpenTickets": True, "wasTeamMember": False}
+            return guild | user | {"hadOpenTickets": True, "wasTeamMember": False}
         case "member_assigned" | "member_unassigned":
-            return here | who | role | {"action": action.removeprefix("member_")}
+            return guild | user | role | {"action": action.removeprefix("member_")}
         case "role_updated":
             changes = {"permissions": {"added": ["TICKET_CLOSE_ANY"], "removed": []}}
-            return here | role | {"action": "updated", "changes": changes}
+            return guild | role | {"action": "updated", "changes": changes}
         case _:
-            return here | role | {"action": action.removeprefix("role_")}
+            return guild | role | {"action": action.removeprefix("role_")}

@@ -1,7 +1,7 @@
-"""The bot's side of the hop: an event put into its envelope, signed, and posted.
+"""Sign an event and post it as the bot does (wire formats, section 1).
 
-Wire formats, section 1. For the shell, the demo and the tests; a bot written for the sketch sends
-the same bytes. The secret appears in no repr, error or URL.
+For the CLI, the demo and the tests; a real bot sends the same bytes. The secret appears in no repr,
+error or URL.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from deskwire.kit.errors import Invalid, Upstream
 if TYPE_CHECKING:
     from httpx2 import HTTPError, Response
 
-TIMEOUT = 10.0  # s for each of connecting, writing, reading; the door answers in milliseconds
-MAX_MESSAGE_LENGTH = 300  # characters of a response that the door did not write
+TIMEOUT = 10.0  # s each for connecting, writing and reading; the door answers in milliseconds
+MAX_MESSAGE_LENGTH = 300  # characters shown of a response that is not the door's
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What came back: the HTTP status and the sentence beside it."""
+    """The response: its HTTP status and message."""
 
     status: int
     message: str
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the event was taken; a sender of the sketch reads nothing else."""
+        """Whether the event was accepted; the bot reads nothing else."""
         return 200 <= self.status < 300
 
 
 def build_envelope(
     type_: str, data: Mapping[str, Any], at: Millis, id_: str | None = None
 ) -> bytes:
-    """The body of one event. `id_`: the same over all tries, so that a second one does nothing."""
+    """Return the body of one event; the same `id_` in every retry makes it idempotent."""
     event = {"event": {"type": type_, "data": data}, "timestamp": format_iso(at)}
-    whole = event if id_ is None else {"id": id_, **event}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    envelope = event if id_ is None else {"id": id_, **event}
+    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def build_headers(secret: str, timestamp: Millis, body: bytes) -> dict[str, str]:
-    """What goes with `body`: the time it is signed at, and the signature over both."""
+    """Return the headers for `body`: the time of signing, and the signature over both."""
     return {
         "content-type": "application/json",
         "x-webhook-timestamp": str(timestamp),
@@ -63,50 +63,59 @@ def send_event(
     id_: str | None = None,
     clock: Clock = now,
 ) -> SendResult:
-    """Post one event to the Deskwire at `url` (its address, such as http://127.0.0.1:8000); once.
+    """Post one event to the server at `url` (such as http://127.0.0.1:8000), without retries.
 
-    Whatever it answers is returned. Invalid: it cannot be sent like this. Upstream: no answer.
+    Any response is returned. Raises Invalid if the event cannot be sent as given, and Upstream if
+    there is no response.
     """
     if not secret:
-        raise Invalid("There is no secret to sign with: set BOT_WEBHOOK_SECRET to the server's.")
+        raise Invalid(
+            "There is no secret to sign with: set BOT_WEBHOOK_SECRET to the server's value."
+        )
     at = clock()
     try:
         body = build_envelope(type_, data, at, id_)
-        head = build_headers(secret, at, body)
+        headers = build_headers(secret, at, body)
     except UnicodeError:
-        raise Invalid("The secret, or what is to be sent, is not text in UTF-8.") from None
+        raise Invalid("The secret or the event is not valid UTF-8 text.") from None
     except (ValueError, RecursionError) as error:
-        raise Invalid(f"This cannot be written as JSON: {error}.") from None
-    return _post(_parse_address(url), head, body)
+        raise Invalid(f"The event cannot be encoded as JSON: {error}.") from None
+    return _post(_parse_address(url), headers, body)
 
 
 def _post(address: SplitResult, request_headers: Mapping[str, str], body: bytes) -> SendResult:
-    import httpx2  # 0.2 s; every command of the shell imports this module
+    import httpx2  # takes 0.2 s; every CLI command imports this module
 
-    shown = f"{address.scheme}://{address.netloc}"
-    target = shown + (address.path.rstrip("/") or WEBHOOK_PATH)
-    # A proxy of the environment is for the world outside, never for a server on this machine.
-    outside = address.hostname not in ("127.0.0.1", "::1", "localhost")
+    origin = f"{address.scheme}://{address.netloc}"
+    target = origin + (address.path.rstrip("/") or WEBHOOK_PATH)
+    # The environment's proxy is never used for a server on this machine.
+    is_remote = address.hostname not in ("127.0.0.1", "::1", "localhost")
     try:
-        answer = httpx2.post(
-            target, content=body, headers=dict(request_headers), timeout=TIMEOUT, trust_env=outside
+        response = httpx2.post(
+            target,
+            content=body,
+            headers=dict(request_headers),
+            timeout=TIMEOUT,
+            trust_env=is_remote,
         )
-    except (httpx2.InvalidURL, UnicodeError):  # a name no resolver can be asked for
+    except (httpx2.InvalidURL, UnicodeError):  # a host name that cannot be resolved
         raise _invalid_address(target) from None
     except httpx2.HTTPError as error:
-        raise Upstream(_unreachable_message(shown, error), permanent=False) from None
-    return SendResult(answer.status_code, _response_message(answer))
+        raise Upstream(_unreachable_message(origin, error), permanent=False) from None
+    return SendResult(response.status_code, _response_message(response))
 
 
 def _parse_address(url: str) -> SplitResult:
-    if "@" in url:  # not shown: what stands before it may be a password
-        raise Invalid("An address takes no user or password. Write it like http://127.0.0.1:8000.")
+    if "@" in url:  # not repeated: the part before it may hold a password
+        raise Invalid(
+            "The address must not contain a user or password. Write it like http://127.0.0.1:8000."
+        )
     try:
         parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that stays open
-        usable = False
-    if not usable or parts.query or parts.fragment:
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is not a number, an unclosed bracket
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment:
         raise _invalid_address(url)
     return parts
 
@@ -119,16 +128,16 @@ def _unreachable_message(address: str, error: HTTPError) -> str:
     import httpx2
 
     if isinstance(error, httpx2.ConnectError):
-        what = f"Nothing answers at {address} ({error})."
+        problem = f"Nothing answers at {address} ({error})."
     elif isinstance(error, httpx2.TimeoutException):
-        what = f"{address} did not answer within {TIMEOUT:.0f} s."
+        problem = f"{address} did not answer within {TIMEOUT:.0f} s."
     else:
-        what = f"The connection to {address} broke ({type(error).__name__})."
-    return f"{what} Start the server with `deskwire serve`, or say where it is: --url, or PORT."
+        problem = f"The connection to {address} broke ({type(error).__name__})."
+    return f"{problem} Start the server with `deskwire serve`, or give its address: --url, or PORT."
 
 
 def _response_message(response: Response) -> str:
-    """The door's sentence, or the beginning of whatever answered in its place."""
+    """Return the door's message, or the beginning of a response that is not the door's."""
     try:
         return str(response.json()["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,6 +1,7 @@
-"""Where the bot posts and how it signs: HMAC-SHA256 over `{timestamp}.{raw body}`, lower-case hex.
+"""Sign the bot's webhooks and check signatures (wire formats, section 1).
 
-Wire formats, section 1. Pure: secrets and the time come in as arguments.
+A signature is the HMAC-SHA256 of `{timestamp}.{raw body}` in lower-case hex. Pure: secrets and the
+time are arguments.
 """
 
 from __future__ import annotations
@@ -12,26 +13,26 @@ from functools import lru_cache
 from deskwire.kit.clock import MINUTE, Millis
 
 WEBHOOK_PATH = "/api/webhooks/bot/events"
-MAX_AGE = 5 * MINUTE  # either way: a message from the future is as suspicious as an old one
+MAX_AGE = 5 * MINUTE  # in both directions: a time in the future is as suspicious as an old one
 
 TIMESTAMP_DIGITS = 13  # milliseconds; from 2001 to 2286
 
 
 def sign(secret: str, timestamp: Millis, body: bytes) -> str:
-    """The value of `x-webhook-signature` for `body` sent at `timestamp`."""
+    """Return the value of `x-webhook-signature` for `body` sent at `timestamp`."""
     return _signature(secret, str(timestamp).encode(), body)
 
 
 def is_signature_valid(
     secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes, now: Millis
 ) -> bool:
-    """Whether one of `secrets` signed `body`, and not more than MAX_AGE from `now`."""
+    """Whether `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`."""
     if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
         return False
     matches = False
-    for secret in secrets:  # every one, so that the time taken does not tell which one matched
-        made = _signature(secret, timestamp, body).encode()
-        matches |= hmac.compare_digest(made, signature)
+    for secret in secrets:  # all of them, so that the duration does not reveal which one matched
+        expected = _signature(secret, timestamp, body).encode()
+        matches |= hmac.compare_digest(expected, signature)
     return matches and abs(now - int(timestamp)) <= MAX_AGE
 
 
@@ -41,6 +42,6 @@ def _signature(secret: str, timestamp: bytes, body: bytes) -> str:
     return "sha256=" + mac.hexdigest()
 
 
-@lru_cache(8)  # of the few secrets there are; half of an HMAC's price is taking in its key
+@lru_cache(8)  # one per secret; setting the key is half the cost of an HMAC
 def _hmac_for(secret: str) -> hmac.HMAC:
     return hmac.new(secret.encode(), digestmod="sha256")

@@ -1,4 +1,4 @@
-"""The bot as a source of webhooks: `POST /api/webhooks/bot/events` (wire formats, section 1)."""
+"""Accept the bot's webhooks: `POST /api/webhooks/bot/events` (wire formats, section 1)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from deskwire.webhooks.source import (
 
 TIMESTAMP_HEADER = b"x-webhook-timestamp"
 SIGNATURE_HEADER = b"x-webhook-signature"
-UNVERIFIABLE: SignatureHeaders = (b"", b"")  # signs nothing: a request that is signed twice
-MAX_ID_LENGTH = 200  # characters of a sender's own id, or of a type, that are kept as they are
+UNVERIFIABLE: SignatureHeaders = (b"", b"")  # matches no body; for a request with two signatures
+MAX_ID_LENGTH = 200  # characters of a sender's own id, or of a type, that are stored unchanged
 
 
 class BotSource:
-    """Several secrets may be valid at once, so that one can be replaced without a gap."""
+    """The bot. Several secrets may be valid at once, so that one can be rotated without a gap."""
 
     name = "bot"
     path = WEBHOOK_PATH
@@ -42,7 +42,7 @@ class BotSource:
         return bool(self._secrets)
 
     def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
-        """The time and the signature; refused is who does not even claim to have signed."""
+        """Return the timestamp and the signature, or a rejection if either is missing."""
         timestamps, signatures = (
             header_values(headers, TIMESTAMP_HEADER),
             header_values(headers, SIGNATURE_HEADER),
@@ -56,7 +56,7 @@ class BotSource:
     def verify(
         self, signature_headers: SignatureHeaders, body: bytes, now: Millis
     ) -> IncomingDelivery | Rejection:
-        """Prove the bytes, then read the envelope; the order and the texts are the wire's."""
+        """Check the signature, then read the envelope, in the order of the wire format."""
         timestamp, signature = signature_headers
         if not body:
             return Rejection(401, "Empty request body")
@@ -65,7 +65,7 @@ class BotSource:
         return _parse_delivery(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """What the delivery means."""
+        """Apply the delivery. Raises UnprocessableDelivery."""
         translate.apply_delivery(tx, delivery)
 
 
@@ -85,9 +85,9 @@ def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDeliv
 
 
 def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
-    """The envelope and None, or what is wrong with it in the wire's own words."""
+    """Return the envelope and None, or its problem in the texts of the wire format."""
     try:
-        # What only a strict reader minds (a number no double holds) is parked, with its reason.
+        # What only a strict parser refuses (a number no double holds) is parked with a reason.
         payload = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return {}, "Invalid JSON payload"
@@ -104,9 +104,9 @@ def parse_envelope(body: bytes) -> tuple[dict[str, Any], str | None]:
 
 
 def _is_present(value: object) -> bool:
-    """Whether the sketch would have seen it: `{}` and `[]` are there, 0 and "" are not.
+    """Whether the wire format counts a field as present: `{}` and `[]` are, 0 and "" are not.
 
-    Of the wrong kind is not missing: such a delivery is kept, and parked with its reasons.
+    A value of the wrong type is present: such a delivery is stored, and parked with reasons.
     """
     return bool(value) or isinstance(value, dict | list)
 
@@ -116,10 +116,12 @@ def _format_type(type_: object) -> str:
 
 
 def _parse_envelope_id(envelope: Mapping[str, Any]) -> str | None:
-    """The sender's own id, as JSON tells it (1 is not "1"); long ones by their digest."""
+    """Return the sender's own id as JSON (1 is not "1"), long ones as a digest, or None."""
     own = envelope.get("id")
     if own is None or own == "":
         return None
-    # An encoder that sorts is made anew each time, and costs more than all its work.
-    told = quoted(own) if isinstance(own, str) else json.dumps(own, sort_keys=True)
-    return told if len(told) <= MAX_ID_LENGTH else hashlib.sha256(told.encode()).hexdigest()
+    # For a string: json.dumps creates a sorting encoder per call, which costs more than its work.
+    encoded = quoted(own) if isinstance(own, str) else json.dumps(own, sort_keys=True)
+    if len(encoded) <= MAX_ID_LENGTH:
+        return encoded
+    return hashlib.sha256(encoded.encode()).hexdigest()

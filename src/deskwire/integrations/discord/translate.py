@@ -1,4 +1,4 @@
-"""What a bot's event means: which action of which domain it becomes."""
+"""Translate the bot's events into actions of the domains."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from deskwire.kit.clock import Millis
 from deskwire.tickets.actions import ingest
 from deskwire.webhooks.source import Delivery, UnprocessableDelivery
 from deskwire.workspaces.guilds import guilds, members, roles
-from deskwire.workspaces.names import record_discord_name
+from deskwire.workspaces.name_changes import record_discord_name
 from deskwire.workspaces.origin import Origin, discord_principal
 
-MAX_DEPTH = 64  # of objects and lists in an event; the serialiser gives up at some 250
+MAX_DEPTH = 64  # levels of objects and lists in an event; the serialiser fails at some 250
 
 
 def apply_delivery(tx: Connection, delivery: Delivery) -> None:
-    """Do what the delivery says. Raises Unfit where it is not understood."""
+    """Apply a delivery. Raises UnprocessableDelivery if its event is unknown or invalid."""
     event = delivery.body["event"]
     type_, wire = event["type"], event["data"]
     payload = parse_payload(type_, wire)
@@ -49,7 +49,7 @@ def apply_delivery(tx: Connection, delivery: Delivery) -> None:
 
 
 def parse_payload(type_: str, data: Mapping[str, Any]) -> Payload:
-    """The event's data, checked. Raises Unfit with a sentence for each thing that is wrong."""
+    """Validate an event's data. Raises UnprocessableDelivery with a sentence for each problem."""
     if not isinstance(type_, str) or type_ not in PAYLOADS:
         raise UnprocessableDelivery(f"unknown event type {type_!r}")
     if not isinstance(data, dict):
@@ -65,9 +65,9 @@ def parse_payload(type_: str, data: Mapping[str, Any]) -> Payload:
 
 
 def _is_nested_deeper_than(value: object, max_depth: int) -> bool:
-    """Whether objects and lists lie in each other deeper than so many levels."""
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return max_depth == 0 or any(_is_nested_deeper_than(each, max_depth - 1) for each in held)
+    """Whether objects and lists are nested deeper than `max_depth` levels."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max_depth == 0 or any(_is_nested_deeper_than(each, max_depth - 1) for each in items)
 
 
 def _record_guild(tx: Connection, origin: Origin, payload: Payload) -> None:
@@ -157,5 +157,5 @@ def _learn_names(tx: Connection, payload: Payload, at: Millis) -> None:
 
 
 def _format_error(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "data"
-    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
+    field = ".".join(str(part) for part in error["loc"]) or "data"
+    return f"{field}: {str(error['msg']).removeprefix('Value error, ')}"

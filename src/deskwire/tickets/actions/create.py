@@ -1,37 +1,41 @@
-"""Filing a request: its number, its first fact, its description, in one transaction."""
+"""Create a request: its number, its first fact and its description, in one transaction."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from deskwire.events.channels import PersonId
 from deskwire.kit.db import acquire_advisory_lock
 from deskwire.kit.errors import Conflict, Invalid, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.actions.record import record_request_fact
 from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.search_index import index_ticket
-from deskwire.tickets.tables import tickets
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
+from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_subject, parse_text
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
-from deskwire.workspaces.organizations.organizations import Organization, read_categories
+from deskwire.workspaces.organizations.categories import read_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import Permission, require
 
 
 @dataclass(frozen=True, slots=True)
 class RequestInput:
-    """A request as somebody has typed it. `id`: chosen by their screen; twice sent, once filed."""
+    """A new request, unchecked.
+
+    The client chooses the id, so that a request that is sent twice is created once.
+    """
 
     id: str
     subject: str
@@ -39,23 +43,25 @@ class RequestInput:
     category: str | None = None
     priority: str | None = None
     file_ids: Sequence[str] = ()
-    requester: PersonId | None = None  # None: who files it
+    requester: PersonId | None = None  # None: the actor
 
 
 def create_request(
     tx: Connection, actor: Actor, organization: Organization, request_input: RequestInput
-) -> Row[Any]:
-    """File a request in an organization the viewer may see; the ticket's row.
+) -> TicketRow:
+    """Create a request in an organization the viewer may see. Return the ticket's row.
 
-    The same id again by the same person gives what was filed before.
+    The same id by the same person returns the request that exists. Raises Conflict for an id that
+    is taken, Invalid for values that cannot be, Forbidden without the permission to file (for
+    others), and NotFound for the internal organization.
     """
     if organization.internal:
         raise NotFound(gettext("There is no such organization, or it is not shared with you."))
-    if (known := _find_existing_request(tx, actor, organization, request_input.id)) is not None:
-        return known
+    if (existing := _find_existing_request(tx, actor, organization, request_input.id)) is not None:
+        return existing
     require(actor.viewer, Permission.FILE, organization.workspace)
     requester = _resolve_requester(tx, actor, organization, request_input)
-    subject, described = _parse_input(request_input)
+    subject, description = _parse_input(request_input)
     category = _parse_category(tx, organization, request_input.category)
     row = _insert_ticket(tx, actor, organization, request_input.id, requester)
     values = {
@@ -78,7 +84,7 @@ def create_request(
         tx,
         actor,
         row,
-        MessageInput(new_id(), described, file_ids=request_input.file_ids),
+        MessageInput(new_id(), description, file_ids=request_input.file_ids),
         is_description=True,
     )
     return row
@@ -86,22 +92,20 @@ def create_request(
 
 def _find_existing_request(
     tx: Connection, actor: Actor, organization: Organization, request_id: str
-) -> Row[Any] | None:
+) -> TicketRow | None:
     if not is_id(request_id):
         raise Invalid(
             gettext("A request's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
         )
-    acquire_advisory_lock(
-        tx, f"request {request_id}"
-    )  # or of two who send it at once, one would break
-    known = tx.execute(select(tickets).where(tickets.c.id == request_id)).one_or_none()
-    if known is None:
+    acquire_advisory_lock(tx, f"request {request_id}")  # two at once: the second sees the first
+    existing = fetch_first(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
+    if existing is None:
         return None
-    filed = messages.find_newest_of_type(tx, request_id, "ticket.created")
-    is_theirs = filed is not None and filed.author == actor.person_id
-    if known.workspace != organization.workspace or not is_theirs:
+    created = messages.find_newest_of_type(tx, request_id, "ticket.created")
+    is_theirs = created is not None and created.author == actor.person_id
+    if existing.workspace != organization.workspace or not is_theirs:
         raise Conflict(gettext("This id is another request's. Send it again with a new one."))
-    return known
+    return existing
 
 
 def _resolve_requester(
@@ -118,20 +122,20 @@ def _resolve_requester(
 
 def _parse_input(request_input: RequestInput) -> tuple[str, str]:
     problems: dict[str, str] = {}
-    subject = described = ""
+    subject = description = ""
     try:
         subject = parse_subject(request_input.subject)
     except Invalid as refusal:
         problems |= refusal.fields
     try:
-        described = parse_text(request_input.text)
+        description = parse_text(request_input.text)
     except Invalid as refusal:
         problems |= refusal.fields
     if request_input.priority and request_input.priority not in PRIORITY_LABELS:
         problems["priority"] = gettext("One of %(words)s.", words=", ".join(PRIORITY_LABELS))
     if problems:
         raise Invalid(" ".join(problems.values()), problems)
-    return subject, described
+    return subject, description
 
 
 def _parse_category(
@@ -139,8 +143,8 @@ def _parse_category(
 ) -> str | None:
     if not category_id:
         return None
-    known = read_categories(tx, organization.id)
-    if not any(each.id == category_id and not each.archived for each in known):
+    categories = read_categories(tx, organization.id)
+    if not any(each.id == category_id and not each.archived for each in categories):
         raise Invalid(
             gettext("Choose a category of the list."),
             {"category": gettext("Choose one of the list.")},
@@ -150,9 +154,9 @@ def _parse_category(
 
 def _insert_ticket(
     tx: Connection, actor: Actor, organization: Organization, request_id: str, requester: PersonId
-) -> Row[Any]:
+) -> TicketRow:
     number = tx.execute(_NEXT_NUMBER, {"organization": organization.id}).scalar_one()
-    row = {
+    values = {
         "id": request_id,
         "workspace": organization.workspace,
         "number": number,
@@ -163,10 +167,10 @@ def _insert_ticket(
         "active_at": actor.at,
         "revision": 1,
     }
-    tx.execute(insert(tickets).values(row))
-    made = tx.execute(select(tickets).where(tickets.c.id == request_id)).one()
-    index_ticket(tx, made)
-    return made
+    tx.execute(insert(tickets).values(values))
+    inserted = fetch_one(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
+    index_ticket(tx, inserted)
+    return inserted
 
 
 _NEXT_NUMBER = text(

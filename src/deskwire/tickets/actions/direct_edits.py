@@ -1,7 +1,7 @@
-"""What somebody changed of a ticket or a message by hand, told in the events of tickets.
+"""Record direct database edits of tickets and messages as events.
 
-A changed ticket becomes a fact of its own, so that facts told before cannot undo it. A message's
-HTML is made anew from its text, whatever is in the column.
+An edited ticket becomes a fact of its own, so that older facts cannot undo it. The HTML of an
+edited message is rendered again from its text, whatever its column holds.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from deskwire.kit.errors import NotFound
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages, search_index
 from deskwire.tickets.actions.record import (
     read_participant_channels,
@@ -21,83 +22,95 @@ from deskwire.tickets.actions.record import (
     update_opener_participant,
     write_ticket_state,
 )
-from deskwire.tickets.messages import AddedMessage
+from deskwire.tickets.messages import AddedMessage, MessageRow
+from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
 from deskwire.tickets.statuses import ENDED_STATUSES, to_wire_status
-from deskwire.tickets.tables import tickets
+from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.visibility import read_ticket_channels
-from deskwire.workspaces.names import index_names, read_names
+from deskwire.workspaces.name_index import index_names
+from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
 
+# Of a message; an edit of any other column shows nowhere.
 VISIBLE_COLUMNS = ("kind", "side", "author", "at", "html", "text", "type", "data")
 
 
 def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
-    """A ticket's row was written, changed or deleted."""
-    before, now = edit.before, edit.after
-    if now is None:
+    """Record that a ticket's row was inserted, changed or deleted."""
+    before: TicketRow | None = edit.before
+    after: TicketRow | None = edit.after
+    if after is None:
         _record_ticket_removal(
-            tx, edit, before, read_participant_channels(tx, before.id, before.opener)
+            tx,
+            edit,
+            edit.before,
+            read_participant_channels(tx, edit.before.id, edit.before.opener),
         )
         return
-    facts = messages.read_facts(tx, now.id)
-    changes = find_direct_edits(now, fold_facts(facts), include_opened_at=before is None)
-    # What an action found first it has kept, but not told: its line is told here, with the edit.
-    line: AddedMessage | Row[Any] | None = messages.find_newest_of_type(
-        tx, now.id, DIRECT_EDIT_TYPE
+    facts = messages.read_facts(tx, after.id)
+    changes = find_direct_edits(after, fold_facts(facts), include_opened_at=before is None)
+    # An action that met the edit first has stored its line without an event: this event has it.
+    line: AddedMessage | MessageRow | None = messages.find_newest_of_type(
+        tx, after.id, DIRECT_EDIT_TYPE
     )
     if changes:
-        line = record_direct_edit(tx, now.id, changes, edit.at)
-    state = TicketState(opener=now.opener, deleted_at=now.deleted_at)
-    touched = update_opener_participant(tx, now.id, before, state)
-    row = _recompute_derived_columns(tx, now, edit.at if changes else 0)
+        line = record_direct_edit(tx, after.id, changes, edit.at)
+    state = TicketState(opener=after.opener, deleted_at=after.deleted_at)
+    access_changes = update_opener_participant(tx, after.id, before, state)
+    row = _recompute_derived_columns(tx, after, edit.at if changes else 0)
     if edit.is_changed("workspace"):
-        touched = [*touched, *read_participant_channels(tx, now.id)]
-        if _is_visible(before):
-            _record_ticket_removal(tx, edit, before, touched)
+        access_changes = [*access_changes, *read_participant_channels(tx, after.id)]
+        if before is not None and _is_visible(before):
+            _record_ticket_removal(tx, edit, before, access_changes)
         before = None
-    if _is_visible(before) and not _is_visible(row):
-        _record_ticket_removal(tx, edit, row, touched)
-    elif _is_visible(row):
+    if _is_visible(row):
         type_, wire = _classify_ticket_change(edit, before, row)
         origin = edit.origin(**_build_sender_fields(row), **wire)
-        record_ticket_event(tx, origin, type_, row, line, touched)
+        record_ticket_event(tx, origin, type_, row, line, access_changes)
+    elif _is_visible(before):
+        _record_ticket_removal(tx, edit, row, access_changes)
 
 
 def record_message_edit(tx: Connection, edit: DirectEdit) -> None:
-    """A message's row was written, changed or deleted; NotFound where it is in no ticket."""
-    before, now = edit.before, edit.after
-    is_elsewhere = now is None or (before is not None and before.ticket != now.ticket)
-    if before is not None and is_elsewhere:
+    """Record that a message's row was inserted, changed or deleted.
+
+    Raises NotFound if its `ticket` does not exist.
+    """
+    before: MessageRow | None = edit.before
+    after: MessageRow | None = edit.after
+    has_left = after is None or (before is not None and before.ticket != after.ticket)
+    if before is not None and has_left:
         _record_message_change(tx, edit, before.ticket, before, None)
-    if now is not None:
-        row = tx.execute(
-            update(messages.messages)
-            .where(messages.messages.c.id == now.id)
-            .values(
-                html=messages.render_message_html(now), revision=messages.messages.c.revision + 1
-            )
-            .returning(messages.messages)
-        ).one()
-        if not _record_message_change(tx, edit, row.ticket, None if is_elsewhere else before, row):
-            raise NotFound(f"there is no ticket {row.ticket!r}; correct `ticket`, or delete it")
+    if after is None:
+        return
+    table = messages.messages
+    query = (
+        update(table)
+        .where(table.c.id == after.id)
+        .values(html=messages.render_message_html(after), revision=table.c.revision + 1)
+        .returning(table)
+    )
+    row = fetch_one(tx, query, MessageRow)
+    if not _record_message_change(tx, edit, row.ticket, None if has_left else before, row):
+        raise NotFound(f"there is no ticket {row.ticket!r}; correct `ticket`, or delete it")
 
 
 def _record_message_change(
     tx: Connection,
     edit: DirectEdit,
     ticket_id: str,
-    before: Any,  # noqa: ANN401 - rows of any table
-    after: Any,  # noqa: ANN401 - rows of any table
+    before: MessageRow | None,
+    after: MessageRow | None,
 ) -> bool:
-    """What became of a message in one ticket; False where there is none."""
-    held = select(tickets).where(tickets.c.id == ticket_id).with_for_update()
-    was = tx.execute(held).one_or_none()
-    if was is None:
+    """Record what became of a message in one ticket. Return False if there is no such ticket."""
+    query = select(tickets).where(tickets.c.id == ticket_id).with_for_update()
+    ticket = fetch_first(tx, query, TicketRow)
+    if ticket is None:
         return False
-    if any(each is not None and each.kind == "system" for each in (before, after)):
-        was = _rebuild_ticket_state(tx, edit, was)
-    row = _recompute_derived_columns(tx, was, after.at if after is not None else 0)
+    if any(message is not None and message.kind == "system" for message in (before, after)):
+        ticket = _rebuild_ticket_state(tx, edit, ticket)
+    row = _recompute_derived_columns(tx, ticket, after.at if after is not None else 0)
     type_, wire = _classify_message_change(tx, before, after)
     if type_ is not None:
         line = after if _is_public_message(after) else None
@@ -106,21 +119,16 @@ def _record_message_change(
 
 
 def _classify_message_change(
-    tx: Connection,
-    before: Any,  # noqa: ANN401 - rows of any table
-    after: Any,  # noqa: ANN401 - rows of any table
+    tx: Connection, before: MessageRow | None, after: MessageRow | None
 ) -> tuple[str | None, dict[str, Any]]:
-    """The event that says what became of a message, and its fields; None: nobody saw it."""
-    match _is_public_message(before), _is_public_message(after):
-        case (False, False):
+    """Return the event for a changed message and its fields; None if the change shows nowhere."""
+    if after is None or not _is_public_message(after):
+        if before is None or not _is_public_message(before):
             return None, {}
-        case (True, False):
-            return "ticket.message_deleted", {"message": before.id}
-        case (True, True):
-            is_other = any(
-                getattr(before, name) != getattr(after, name) for name in VISIBLE_COLUMNS
-            )
-            return ("ticket.message_edited" if is_other else None), {"message": after.id}
+        return "ticket.message_deleted", {"message": before.id}
+    if before is not None and _is_public_message(before):
+        is_changed = any(getattr(before, name) != getattr(after, name) for name in VISIBLE_COLUMNS)
+        return ("ticket.message_edited" if is_changed else None), {"message": after.id}
     if after.kind == "system":
         return "ticket.updated", {"changes": {}, "actorId": DIRECT_EDIT_ACTOR}
     return "ticket.message_sent", {
@@ -134,30 +142,27 @@ def _classify_message_change(
     }
 
 
-def _is_public_message(row: Any) -> bool:  # noqa: ANN401 - a row, or what is remembered of it
-    """Whether everybody who sees the ticket sees the message."""
+def _is_public_message(row: MessageRow | None) -> bool:
     return row is not None and row.kind != "note"
 
 
-def _rebuild_ticket_state(tx: Connection, edit: DirectEdit, row: Row[Any]) -> Row[Any]:
-    """The ticket as its facts tell it, now that one of them is another."""
+def _rebuild_ticket_state(tx: Connection, edit: DirectEdit, row: TicketRow) -> TicketRow:
+    """Fold a ticket's state again after one of its facts was edited. Return the new row."""
     state = fold_facts(messages.read_facts(tx, row.id))
-    touched = update_opener_participant(tx, row.id, row, state)
+    access_changes = update_opener_participant(tx, row.id, row, state)
     changed = write_ticket_state(tx, row, state, row.active_at)
-    if touched or (row.deleted_at is None) != (state.deleted_at is None):
-        before = SimpleNamespace(**row._mapping)
-        type_, wire = _classify_ticket_change(edit, before, changed)
-        record_ticket_event(
-            tx, edit.origin(**_build_sender_fields(changed), **wire), type_, changed, None, touched
-        )
+    if access_changes or (row.deleted_at is None) != (state.deleted_at is None):
+        type_, wire = _classify_ticket_change(edit, row, changed)
+        origin = edit.origin(**_build_sender_fields(changed), **wire)
+        record_ticket_event(tx, origin, type_, changed, None, access_changes)
     return changed
 
 
-def _recompute_derived_columns(tx: Connection, row: Row[Any], at: int) -> Row[Any]:
-    """Work out anew what follows from the rest of a ticket; its row, at a higher revision."""
+def _recompute_derived_columns(tx: Connection, row: TicketRow, at: int) -> TicketRow:
+    """Recompute reply count, activity and search index of a ticket. Return the new row."""
     table = messages.messages
     replies = select(func.count()).where(table.c.ticket == row.id, table.c.kind == "reply")
-    changed = tx.execute(
+    query = (
         update(tickets)
         .where(tickets.c.id == row.id)
         .values(
@@ -166,7 +171,8 @@ def _recompute_derived_columns(tx: Connection, row: Row[Any], at: int) -> Row[An
             revision=tickets.c.revision + 1,
         )
         .returning(tickets)
-    ).one()
+    )
+    changed = fetch_one(tx, query, TicketRow)
     search_index.index_ticket(tx, changed)
     search_index.reindex_replies(tx, changed.id)
     index_names(tx, changed.workspace, {changed.opener, changed.assignee})
@@ -174,81 +180,72 @@ def _recompute_derived_columns(tx: Connection, row: Row[Any], at: int) -> Row[An
 
 
 def _classify_ticket_change(
-    edit: DirectEdit,
-    before: Any,  # noqa: ANN401 - a row, or what is remembered of it
-    after: Row[Any],
+    edit: DirectEdit, before: TicketRow | None, after: TicketRow
 ) -> tuple[str, dict[str, Any]]:
-    """The event that tells most of what changed, and its fields."""
-    if not _is_visible(before) and _is_visible(after):
+    """Return the one event that says most about a changed ticket, and its fields."""
+    if not _is_visible(after):
+        return "ticket.deleted", {"deletedBy": DIRECT_EDIT_ACTOR}
+    if before is None or not _is_visible(before):
         return "ticket.created", {
             "subject": after.subject or "",
             "openerId": _format_wire_id(after.opener),
             "openerUsername": _format_wire_id(after.opener),
         }
-    if not _is_visible(after):
-        return "ticket.deleted", {"deletedBy": DIRECT_EDIT_ACTOR}
-    moved = {
+    status_fields = {
         "oldStatus": to_wire_status(before.status, is_assigned=before.assignee is not None),
         "newStatus": to_wire_status(after.status, is_assigned=after.assignee is not None),
         "actorId": DIRECT_EDIT_ACTOR,
     }
     if after.status != before.status:
-        return (
-            "ticket.closed" if after.status in ENDED_STATUSES else "ticket.status_changed"
-        ), moved
+        has_ended = after.status in ENDED_STATUSES
+        return "ticket.closed" if has_ended else "ticket.status_changed", status_fields
     if after.assignee is not None and after.assignee != before.assignee:
-        return "ticket.claimed", moved
-    return "ticket.updated", {
-        "changes": _diff_ticket_fields(before, after),
-        "actorId": DIRECT_EDIT_ACTOR,
-    }
+        return "ticket.claimed", status_fields
+    changes = _diff_ticket_fields(before, after)
+    return "ticket.updated", {"changes": changes, "actorId": DIRECT_EDIT_ACTOR}
 
 
-def _diff_ticket_fields(before: Any, after: Row[Any]) -> dict[str, Any]:  # noqa: ANN401
-    found: dict[str, Any] = {}
-    for name in ("subject", "priority"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            found[name] = {"old": old, "new": new}
-    had, has = set(json.loads(before.tags)), set(json.loads(after.tags))
-    if had != has:
-        found["tags"] = {"added": sorted(has - had), "removed": sorted(had - has)}
-    return found
+def _diff_ticket_fields(before: TicketRow, after: TicketRow) -> dict[str, Any]:
+    """Return the `changes` of `ticket.updated`. Ids are left out: it would need names."""
+    changes: dict[str, Any] = {}
+    for field in FIELDS.values():
+        old, new = getattr(before, field.column), getattr(after, field.column)
+        if old == new or not field.has_update_event or field.holds == "id":
+            continue
+        if field.holds == "value":
+            changes[field.column] = {"old": old, "new": new}
+        elif (had := set(json.loads(old))) != (has := set(json.loads(new))):
+            changes[field.column] = {"added": sorted(has - had), "removed": sorted(had - has)}
+    return changes
 
 
 def _record_ticket_removal(
-    tx: Connection,
-    edit: DirectEdit,
-    row: Any,  # noqa: ANN401 - a row, or what is remembered of it
-    access_changes: list[str],
+    tx: Connection, edit: DirectEdit, row: TicketRow, access_changes: list[str]
 ) -> None:
-    """Say that a ticket is not where `row` has it any more, to those who saw it there."""
-    gone = (
-        SimpleNamespace(**{**vars(row), "revision": row.revision + 1})
-        if edit.after is None
-        else row
-    )
-    origin = edit.origin(**_build_sender_fields(row), deletedBy=DIRECT_EDIT_ACTOR)
+    """Append `ticket.deleted` for the people who saw a ticket in the workspace of `row`."""
+    removed: Any = row
+    if edit.after is None:  # nothing in the database has raised the revision
+        removed = SimpleNamespace(**{**vars(row), "revision": row.revision + 1})
     record_ticket_event(
         tx,
-        origin,
+        edit.origin(**_build_sender_fields(row), deletedBy=DIRECT_EDIT_ACTOR),
         "ticket.deleted",
-        gone,
+        removed,
         None,
         access_changes,
         event_channels=read_ticket_channels(tx, row.workspace, row.id),
     )
 
 
-def _is_visible(row: Any) -> bool:  # noqa: ANN401 - a row, or what is remembered of it
+def _is_visible(row: TicketRow | None) -> bool:
     return row is not None and row.deleted_at is None
 
 
-def _build_sender_fields(row: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """The sender's own names for a ticket."""
-    kind, _, id_ = row.workspace.partition(":")
-    guild = id_ if kind == "guild" else None
-    return {"guildId": guild, "ticketId": row.sender_id, "ticketNumber": row.number}
+def _build_sender_fields(row: TicketRow) -> dict[str, Any]:
+    """Return the ids that the sender uses for a ticket."""
+    kind, _, workspace_id = row.workspace.partition(":")
+    guild_id = workspace_id if kind == "guild" else None
+    return {"guildId": guild_id, "ticketId": row.sender_id, "ticketNumber": row.number}
 
 
 def _format_wire_id(principal: Principal | None) -> str:

@@ -15,7 +15,8 @@ from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
 from deskwire.tickets.actions.offboarding import unassign_open_requests
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.names import read_names, update_name_index
+from deskwire.workspaces.name_index import update_name_index
+from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.staff import revoke_sign_in
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from deskwire.events import channels
 from deskwire.events.channels import Workspace
@@ -13,10 +12,11 @@ from deskwire.events.types.registry import AuthorKind
 from deskwire.kit.clock import Millis, now
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.ids import new_id
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages
 from deskwire.tickets.actions.record import (
-    _UPDATE_TICKET,
-    record_direct_edit,
+    UPDATE_TICKET,
+    read_facts_with_edits,
     record_ticket_event,
     update_opener_participant,
     update_search_index,
@@ -24,41 +24,34 @@ from deskwire.tickets.actions.record import (
 )
 from deskwire.tickets.messages import MessageFields
 from deskwire.tickets.search_index import index_reply, index_ticket
-from deskwire.tickets.state import DIRECT_EDIT_TYPE, Fact, find_direct_edits, fold_facts
-from deskwire.tickets.tables import tickets
+from deskwire.tickets.state import Fact, fold_facts
+from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.workspaces.guilds import guilds
-from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, Origin
+from deskwire.workspaces.origin import Origin
 
 
 def ingest_fact(
     tx: Connection, origin: Origin, type_: str, guild_id: str, sender_id: int, number: int
 ) -> None:
-    """Something happened to a guild's ticket, as `origin.wire` tells; in any order, any time."""
+    """Record an event of a guild's ticket from the sender's own fields (`origin.wire_fields`).
+
+    Events may arrive in any order, at any time.
+    """
     row = _get_or_create_ticket(tx, origin.at, guild_id, sender_id, number)
-    facts = messages.read_facts(tx, row.id)
-    # Who changed the row by hand meanwhile holds no lock of ours: the note may still be on its way.
-    if edit := find_direct_edits(row, fold_facts(facts)):
-        facts.append(
-            Fact(
-                DIRECT_EDIT_TYPE,
-                record_direct_edit(tx, row.id, edit, now()).at,
-                DIRECT_EDIT_ACTOR,
-                {"edit": edit},
-            )
-        )
+    facts = read_facts_with_edits(tx, row, now())
     draft = MessageFields(
         row.id, "system", type_, origin.actor, origin.at, dict(origin.wire_fields)
     )
     line = messages.insert_message(tx, draft)
     state = fold_facts([*facts, Fact(type_, origin.at, origin.actor, origin.wire_fields)])
-    touched = update_opener_participant(tx, row.id, row, state)
+    access_changes = update_opener_participant(tx, row.id, row, state)
     changed = write_ticket_state(tx, row, state, origin.at)
     update_search_index(tx, row, changed)
     if type_ == "ticket.deleted" and changed.deleted_at is None:
-        # It was brought back by hand since: its pages gain a line, and go on.
+        # A direct edit has restored it since: its pages gain a line and stay.
         wire = {**origin.wire_fields, "changes": {}, "actorId": origin.wire_fields["deletedBy"]}
         type_, origin = "ticket.updated", replace(origin, wire_fields=wire)
-    record_ticket_event(tx, origin, type_, changed, line, touched)
+    record_ticket_event(tx, origin, type_, changed, line, access_changes)
 
 
 def ingest_message(
@@ -72,7 +65,7 @@ def ingest_message(
     side: AuthorKind,
     text: str | None,
 ) -> None:
-    """Somebody wrote in a guild's ticket; the same message again changes nothing."""
+    """Record a message in a guild's ticket; the same message again changes nothing."""
     row = _get_or_create_ticket(tx, origin.at, guild_id, sender_id, number)
     if messages.has_sender_message(tx, row.id, message_id):
         return
@@ -89,32 +82,28 @@ def ingest_message(
     )
     line = messages.insert_message(tx, draft)
     index_reply(tx, row, text)
-    values = {"of": row.id, "active_at": max(row.active_at, origin.at)}
+    values = {"ticket_id": row.id, "active_at": max(row.active_at, origin.at)}
     if origin.at >= (row.spoken_at or 0):
         values |= {"spoken_at": origin.at, "spoken_by": origin.actor}
-    if row.opener is None:  # nothing has told yet when it was opened
+    if row.opener is None:  # its creation has not been reported yet
         values["opened_at"] = min(row.opened_at, origin.at)
-    record_ticket_event(
-        tx, origin, "ticket.message_sent", tx.execute(_INCREMENT_MESSAGES, values).one(), line
-    )
+    changed = fetch_one(tx, _INCREMENT_MESSAGES, TicketRow, values)
+    record_ticket_event(tx, origin, "ticket.message_sent", changed, line)
 
 
-_INCREMENT_MESSAGES = _UPDATE_TICKET.values(messages=tickets.c.messages + 1)
+_INCREMENT_MESSAGES = UPDATE_TICKET.values(messages=tickets.c.messages + 1)
 
 
 def _get_or_create_ticket(
     tx: Connection, at: Millis, guild_id: str, sender_id: int, number: int
-) -> Row[Any]:
-    """The ticket's row, made from the little we know if this is the first we hear of it.
-
-    Until the transaction ends nobody else changes anything of this ticket.
-    """
+) -> TicketRow:
+    """Lock the ticket's row until the transaction ends; create it if the ticket is unknown."""
     workspace = channels.guild(guild_id)
     if (row := _find_ticket_for_update(tx, workspace, sender_id)) is not None:
         return row
     guilds.ensure_guild(tx, guild_id, at)
     if is_postgresql(tx) and (row := _find_ticket_for_update(tx, workspace, sender_id)) is not None:
-        return row  # made while we waited for the guild
+        return row  # created while we waited for the guild
     tx.execute(
         insert(tickets).values(
             id=new_id(),
@@ -129,21 +118,25 @@ def _get_or_create_ticket(
             revision=1,
         )
     )
-    row = tx.execute(_SELECT_BY_SENDER_ID, {"here": workspace, "senders": sender_id}).one()
+    row = fetch_one(tx, _SELECT_BY_SENDER_ID, TicketRow, _sender_key(workspace, sender_id))
     index_ticket(tx, row)
     return row
 
 
 def _find_ticket_for_update(
     tx: Connection, workspace: Workspace, sender_id: int
-) -> Row[Any] | None:
-    return tx.execute(
-        _SELECT_BY_SENDER_ID_FOR_UPDATE, {"here": workspace, "senders": sender_id}
-    ).one_or_none()
+) -> TicketRow | None:
+    parameters = _sender_key(workspace, sender_id)
+    return fetch_first(tx, _SELECT_BY_SENDER_ID_FOR_UPDATE, TicketRow, parameters)
+
+
+def _sender_key(workspace: Workspace, sender_id: int) -> dict[str, object]:
+    return {"ticket_workspace": workspace, "ticket_sender_id": sender_id}
 
 
 _SELECT_BY_SENDER_ID = select(tickets).where(
-    tickets.c.workspace == bindparam("here"), tickets.c.sender_id == bindparam("senders")
+    tickets.c.workspace == bindparam("ticket_workspace"),
+    tickets.c.sender_id == bindparam("ticket_sender_id"),
 )
 
 
@@ -152,8 +145,10 @@ _SELECT_BY_SENDER_ID_FOR_UPDATE = _SELECT_BY_SENDER_ID.with_for_update()
 
 
 def _choose_number(tx: Connection, workspace: Workspace, number: int) -> int:
-    """The sender's number, so that both sides say the same, or the next one if it is taken."""
-    here = tickets.c.workspace == workspace
-    if tx.execute(select(tickets.c.id).where(here, tickets.c.number == number)).first() is None:
+    """Return the sender's number, so that both sides show the same, or the next if it is taken."""
+    is_in_workspace = tickets.c.workspace == workspace
+    taken = select(tickets.c.id).where(is_in_workspace, tickets.c.number == number)
+    if tx.execute(taken).first() is None:
         return number
-    return int(tx.execute(select(func.max(tickets.c.number)).where(here)).scalar_one()) + 1
+    highest = select(func.max(tickets.c.number)).where(is_in_workspace)
+    return int(tx.execute(highest).scalar_one()) + 1

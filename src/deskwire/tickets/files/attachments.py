@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
-    Row,
     Select,
     Table,
     Text,
@@ -37,6 +36,7 @@ from deskwire.kit.db import metadata, pad_in_list
 from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id
+from deskwire.kit.rows import fetch_all, fetch_first
 from deskwire.tickets.tables import tickets
 from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.organizations.organizations import organizations
@@ -65,6 +65,25 @@ files = Table(
     Index("ix_files_message", "message"),
     Index("ix_files_created_at", "created_at"),
 )
+
+
+class FileRow:
+    """A row of `files` (kit/rows.py)."""
+
+    id: str
+    workspace: str
+    ticket: str | None
+    message: str | None
+    note: bool
+    uploader: PersonId
+    name: str
+    type: str
+    size: int
+    sha256: str
+    width: int | None
+    height: int | None
+    thumbnail: bool
+    created_at: Millis
 
 
 def attach_files(
@@ -102,7 +121,7 @@ def attach_files(
 def list_message_files(tx: Connection, message_id: str) -> list[FileShape]:
     """The files that came with a message, in the order they were uploaded."""
     chosen = select(files).where(files.c.message == message_id).order_by(files.c.id)
-    return [build_attachment(row) for row in tx.execute(chosen)]
+    return [build_attachment(row) for row in fetch_all(tx, chosen, FileRow)]
 
 
 def list_ticket_files(
@@ -113,15 +132,15 @@ def list_ticket_files(
     if not include_notes:
         chosen = chosen.where(~files.c.note)
     found: dict[str, list[FileShape]] = {}
-    for row in tx.execute(chosen.order_by(files.c.id)):
-        found.setdefault(row.message, []).append(build_attachment(row))
+    for row in fetch_all(tx, chosen.order_by(files.c.id), FileRow):
+        found.setdefault(row.message or "", []).append(build_attachment(row))
     return found
 
 
-def read_visible_file(tx: Connection, viewer: Viewer, file_id: str) -> Row[Any]:
+def read_visible_file(tx: Connection, viewer: Viewer, file_id: str) -> FileRow:
     """One file the viewer may have; NotFound otherwise, whether it exists or not."""
     chosen = select_visible_files(viewer).where(files.c.id == file_id)
-    row = tx.execute(chosen).one_or_none() if is_id(file_id) else None
+    row = fetch_first(tx, chosen, FileRow) if is_id(file_id) else None
     if row is None:
         raise NotFound(gettext("There is no such file, or it is not shared with you."))
     return row
@@ -142,13 +161,13 @@ def list_unsent_files(tx: Connection, person: PersonId, file_ids: Sequence[str])
     """Those of `ids` that somebody has uploaded and not sent yet."""
     wanted = files.c.id.in_(file_ids[:MAX_FILES_PER_MESSAGE])
     mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
-    return [build_attachment(row) for row in tx.execute(mine.order_by(files.c.id))]
+    return [build_attachment(row) for row in fetch_all(tx, mine.order_by(files.c.id), FileRow)]
 
 
-def find_sent_file(tx: Connection, ticket_id: str, file_id: str) -> Row[Any] | None:
+def find_sent_file(tx: Connection, ticket_id: str, file_id: str) -> FileRow | None:
     """A file that came with a message of a ticket."""
     is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)
-    return tx.execute(select(files).where(is_it, files.c.message.is_not(None))).one_or_none()
+    return fetch_first(tx, select(files).where(is_it, files.c.message.is_not(None)), FileRow)
 
 
 def delete_file_row(tx: Connection, file_id: str) -> None:
@@ -197,7 +216,7 @@ def has_any_file(tx: Connection) -> bool:
     return any(tx.execute(each).first() is not None for each in known)
 
 
-def build_attachment(row: Row[Any]) -> FileShape:
+def build_attachment(row: FileRow) -> FileShape:
     """A row of `files` as a screen shows it."""
     href = f"/files/{row.id}"
     more = {"preview": f"{href}/thumbnail"} if row.thumbnail else {}

@@ -28,7 +28,7 @@ async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[b
     key = new_id()
     await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, chunks)))
     try:
-        before = (await uploads.db.write(people.set_avatar, person, key, at=now()))[1]
+        before = (await uploads.db.write(people.set_avatar_key, person, key, at=now()))[1]
     except BaseException:
         await uploads.store.delete(key)
         raise
@@ -38,7 +38,7 @@ async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[b
 async def remove_avatar(uploads: Uploads, person: PersonId) -> None:
     """From now on somebody has initials."""
     await _delete_stored_avatar(
-        uploads, (await uploads.db.write(people.set_avatar, person, None, at=now()))[1]
+        uploads, (await uploads.db.write(people.set_avatar_key, person, None, at=now()))[1]
     )
 
 

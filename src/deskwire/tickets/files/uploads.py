@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from deskwire.events.access import Access, Viewer
 from deskwire.events.channels import PersonId, Workspace
@@ -17,8 +17,9 @@ from deskwire.kit.db import Database, acquire_advisory_lock
 from deskwire.kit.errors import NotFound, RateLimited
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id, new_id
+from deskwire.kit.rows import fetch_one
 from deskwire.kit.store import Store
-from deskwire.tickets.files.attachments import build_attachment, files
+from deskwire.tickets.files.attachments import FileRow, build_attachment, files
 from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector, sanitize_filename
 from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker
 from deskwire.workspaces.organizations.organizations import read_visible_by_id
@@ -130,13 +131,13 @@ def check_unsent_limit(tx: Connection, person: PersonId) -> None:
         raise RateLimited(sentence, RETRY_AFTER)
 
 
-def insert_file_row(tx: Connection, values: dict[str, Any]) -> Row[Any]:
+def insert_file_row(tx: Connection, values: dict[str, Any]) -> FileRow:
     """Write the row of a file all of whose bytes are in the store."""
     acquire_advisory_lock(
         tx, f"uploads:{values['uploader']}"
     )  # or many at once would all find room
     check_unsent_limit(tx, values["uploader"])
-    return tx.execute(insert(files).values(values).returning(files)).one()
+    return fetch_one(tx, insert(files).values(values).returning(files), FileRow)
 
 
 def delete_unsent_file_row(tx: Connection, person: PersonId, file_id: str) -> bool:

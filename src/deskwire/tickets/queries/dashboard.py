@@ -12,7 +12,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     false,
@@ -28,11 +27,12 @@ from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import DAY
 from deskwire.kit.db import is_postgresql
+from deskwire.kit.rows import fetch_all
 from deskwire.tickets.messages import messages
 from deskwire.tickets.queries.counts import is_counted_request, ticket_counts
 from deskwire.tickets.queries.daily_counts import EpochDay, compute_daily_changes, request_days
 from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES, Status
-from deskwire.tickets.tables import IS_OPEN, IS_REQUEST, tickets
+from deskwire.tickets.tables import IS_OPEN, IS_REQUEST, TicketRow, tickets
 from deskwire.tickets.visibility import (
     all_requests,
     can_see_all_tickets,
@@ -49,6 +49,12 @@ MAX_PER_REASON = 6  # requests of each kind; who has more waiting goes on to the
 OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED_STATUSES)
 
 
+class WaitingRow(TicketRow):
+    """A row of `tickets` with the reason why it waits."""
+
+    why: WaitingReason
+
+
 @dataclass(slots=True)
 class DashboardCounts:
     """How many requests there are by status, how many open ones each assignee has, and what
@@ -61,7 +67,7 @@ class DashboardCounts:
 
 def list_waiting_requests(
     tx: Connection, viewer: Viewer, workspace: Workspace | None
-) -> Sequence[Row[Any]]:
+) -> Sequence[WaitingRow]:
     """Rows of `tickets`, with `why` they wait, those that wait longest first; of each why one more
     than is shown, where there are more.
 
@@ -71,7 +77,7 @@ def list_waiting_requests(
     here = _build_scope_condition(tx, viewer, workspace)
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
-        return tx.execute(_select_longest_waiting("yours", and_(here, asked))).all()
+        return fetch_all(tx, _select_longest_waiting("yours", and_(here, asked)), WaitingRow)
     on_us = and_(IS_OPEN, tickets.c.status != "waiting")
     unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
     theirs = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
@@ -84,8 +90,8 @@ def list_waiting_requests(
         _select_longest_waiting("yours", and_(here, theirs)),
         _select_longest_waiting("nobody's", and_(here, free)),
     ]
-    rows = tx.execute(union_all(*(select(part.subquery()) for part in parts))).all()
-    return sorted(rows, key=lambda row: (row.active_at, row.id))
+    query = union_all(*(select(part.subquery()) for part in parts))
+    return sorted(fetch_all(tx, query, WaitingRow), key=lambda row: (row.active_at, row.id))
 
 
 def read_dashboard_counts(

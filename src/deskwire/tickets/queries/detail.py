@@ -9,8 +9,9 @@ from sqlalchemy import Connection, select
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.events.types.registry import Line, PrincipalRef
+from deskwire.kit.rows import fetch_all
 from deskwire.tickets import messages
-from deskwire.tickets.tables import participants
+from deskwire.tickets.tables import ParticipantRow, participants
 from deskwire.tickets.ticket import Ticket, build_tickets
 from deskwire.tickets.visibility import read_visible_ticket_row
 from deskwire.workspaces.names import read_names
@@ -31,11 +32,12 @@ def read_ticket_detail(
     """A ticket the viewer may open; NotFound otherwise, whether it exists or not."""
     row = read_visible_ticket_row(tx, viewer, workspace, number)
     entries = messages.read_timeline_rows(tx, row.id)
-    taking_part = tx.execute(
-        select(participants.c.principal, participants.c.role)
+    query = (
+        select(participants)
         .where(participants.c.ticket == row.id)
         .order_by(participants.c.role != "opener", participants.c.principal)
-    ).all()
+    )
+    taking_part = fetch_all(tx, query, ParticipantRow)
     shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
     names = read_names(tx, [*shown, *(each.principal for each in taking_part)])
     return TicketDetail(

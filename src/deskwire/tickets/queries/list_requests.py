@@ -14,7 +14,6 @@ from typing import Any, Literal, get_args
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     case,
@@ -31,8 +30,10 @@ from deskwire.events.channels import Workspace
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.pagination import format_page_key, parse_page_key
+from deskwire.kit.rows import fetch_all, fetch_first
 from deskwire.kit.text import split_words
 from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.queries.counts import (
     count_all_requests,
     count_by_status,
@@ -42,9 +43,8 @@ from deskwire.tickets.queries.counts import (
 from deskwire.tickets.queries.list_tickets import MAX_QUERY_LENGTH, MAX_QUERY_WORDS
 from deskwire.tickets.search_index import select_matching_ticket_ids
 from deskwire.tickets.statuses import ENDED_STATUSES, STATUSES, Status
-from deskwire.tickets.tables import IS_REQUEST, tickets
+from deskwire.tickets.tables import IS_REQUEST, TicketRow, tickets
 from deskwire.tickets.ticket import Ticket, build_tickets
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.tickets.validation import strip_unstorable
 from deskwire.tickets.visibility import all_requests, last_read_at, visible_in, visible_to
 from deskwire.tickets.workspace_names import (
@@ -52,7 +52,7 @@ from deskwire.tickets.workspace_names import (
     read_missing_workspace_names,
     read_workspace_names,
 )
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 from deskwire.workspaces.organizations.permissions import is_staff
 
 Sort = Literal["active", "newest", "oldest"]
@@ -62,6 +62,12 @@ Unassigned = Literal["nobody"]
 UNASSIGNED: Unassigned = "nobody"  # instead of an assignee's id
 PAGE_SIZE = 50  # rows; more than two screens are searched, not scrolled
 FILTER_FIELDS = ("category", "requester", "assignee", "priority", "label")
+
+
+class RequestRow(TicketRow):
+    """A row of `tickets` with `unread`: 1 if the viewer has not read its newest reply."""
+
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +210,12 @@ def read_request(
     return ListedRequest(ticket, bool(row.unread)), circle
 
 
-def read_request_row(tx: Connection, viewer: Viewer, ticket_id: str) -> Row[Any]:
+def read_request_row(tx: Connection, viewer: Viewer, ticket_id: str) -> RequestRow:
     """The row of a request the viewer may see, with `unread`; NotFound otherwise."""
     chosen = _select_with_unread(viewer).where(
         visible_to(viewer), tickets.c.id == ticket_id, IS_REQUEST
     )
-    row = tx.execute(chosen).one_or_none()
+    row = fetch_first(tx, chosen, RequestRow)
     if row is None:
         raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
@@ -295,7 +301,7 @@ def _quote_json_string(label: str) -> str:
 
 def _read_result_rows(
     tx: Connection, viewer: Viewer, condition: ColumnElement[bool], request_filter: RequestFilter
-) -> list[Row[Any]]:
+) -> list[RequestRow]:
     at = tickets.c.active_at if request_filter.sort == "active" else tickets.c.opened_at
     chosen = (
         condition
@@ -309,7 +315,7 @@ def _read_result_rows(
     keys = (at, tickets.c.id)
     order = [key.asc() if request_filter.sort == "oldest" else key.desc() for key in keys]
     asked = _select_with_unread(viewer).where(chosen).order_by(*order).limit(PAGE_SIZE + 1)
-    return [*tx.execute(asked)]
+    return [*fetch_all(tx, asked, RequestRow)]
 
 
 def _select_with_unread(viewer: Viewer) -> Select[Any]:
@@ -326,5 +332,5 @@ def _select_matches(tx: Connection, workspace: Workspace | None, query: str) -> 
     return select_matching_ticket_ids(tx, workspace, called)
 
 
-def _build_page_key(row: Row[Any], sort: Sort) -> str:
+def _build_page_key(row: RequestRow, sort: Sort) -> str:
     return format_page_key(row.active_at if sort == "active" else row.opened_at, row.id)

@@ -15,15 +15,16 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, select
 
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
+from deskwire.kit.rows import fetch_all
 from deskwire.kit.text import split_words
 from deskwire.tickets.queries.counts import count_by_status, count_matching_by_status
 from deskwire.tickets.search_index import select_matching_ticket_ids
 from deskwire.tickets.statuses import STATUSES, Status
-from deskwire.tickets.tables import tickets
+from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.ticket import Ticket, load_tickets
 from deskwire.tickets.validation import strip_unstorable
 from deskwire.tickets.visibility import visible_in
-from deskwire.workspaces.names import find_by_name_prefix
+from deskwire.workspaces.name_index import find_by_name_prefix
 
 Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -100,13 +101,14 @@ def read_ticket_results(
     )
     pages = max(1, -(-matching // PAGE_SIZE))
     page = min(ticket_filter.page, pages)
-    rows = tx.execute(
+    query = (
         select(tickets)
         .where(chosen)
         .order_by(*_ORDER[ticket_filter.sort])
         .limit(PAGE_SIZE)
         .offset((page - 1) * PAGE_SIZE)
-    ).all()
+    )
+    rows = fetch_all(tx, query, TicketRow)
     return TicketResults(load_tickets(tx, rows), counts, page, pages)
 
 

@@ -1,10 +1,11 @@
-"""Oneself over the API."""
+"""Serve /api/me: the signed-in person and their organizations."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
 from deskwire.accounts.mail_links import send_verification_link
+from deskwire.accounts.people import Person
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import NotFound
@@ -12,30 +13,29 @@ from deskwire.web.api.operations import Call
 from deskwire.web.api.organization_lookup import list_own_client_organizations
 from deskwire.web.api.organization_shapes import Me
 from deskwire.web.api.organizations import permission_names, to_organization_now
-from deskwire.web.dependencies import Account, require_person
-from deskwire.web.pages.request_list import choose_organization
+from deskwire.web.context import choose_organization, require_person
 from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, roles_in
 
 
-async def show(call: Call) -> Me:
-    """Show who is signed in."""
+async def show_me(call: Call) -> Me:
+    """Get the signed-in person."""
     return await call.read(_read_me, require_person(call.request), call.active_organization_id)
 
 
-async def prove(call: Call) -> None:
-    """Mail the link again that proves your address.
+async def send_verification(call: Call) -> None:
+    """Mail the verification link again.
 
-    Until it is opened you cannot accept invitations; all else is as it will be.
+    You cannot accept invitations until you open the link that verifies your e-mail address.
+    Everything else works before.
     """
-    request, letters = call.request, call.deps.mail_templates
-    if not letters.is_enabled:
+    mails = call.deps.mail_templates
+    if not mails.is_enabled:
         raise NotFound("This desk sends no mail.")
-    address = request.client.host if request.client else None
-    compose = letters.verification_mail(request)
-    await call.deps.db.write(send_verification_link, call.person_id, compose, address, now())
+    compose = mails.verification_mail(call.request)
+    await call.deps.db.write(send_verification_link, call.person_id, compose, call.client_ip, now())
 
 
-def _read_me(tx: Connection, viewer: Viewer, person: Account, active_id: str | None) -> Me:
+def _read_me(tx: Connection, viewer: Viewer, person: Person, active_id: str | None) -> Me:
     own, roles = list_own_client_organizations(tx, viewer), roles_in(viewer, None)
     active = choose_organization(own, active_id)
     return Me(

@@ -1,6 +1,6 @@
-"""The document of the API (OpenAPI 3.1), made of its operations and their shapes.
+"""Generate the OpenAPI 3.1 document from the operations and their models.
 
-What it says of an address is read from the function that answers there. Nothing is said twice.
+Summaries and descriptions are the docstrings of the functions and models.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from deskwire.web.api.shapes import ProblemNow
 from deskwire.web.http.problems import PROBLEM_MEDIA_TYPE, PROBLEMS
 
 Json = dict[str, Any]
-Endpoints = Mapping[str, object]  # by method
-SchemaRefs = Mapping[Any, Json]  # how a model is referred to
+Endpoints = Mapping[str, object]  # by HTTP method
+SchemaRefs = Mapping[Any, Json]  # the `$ref` of each model
 SCHEMAS = "#/components/schemas/"
 API_DESCRIPTION = (
-    "Everything is asked with the session of a signed-in browser. A request that changes something "
-    "says where it comes from: `Origin` is this desk's address."
+    "Requests are authenticated by the session cookie of a signed-in browser. A request that "
+    "changes something must also have an `Origin` header with the address of this desk."
 )
 STREAM_SUMMARIES = {
-    "/api/events": "Hear everything you may hear.",
-    "/api/guilds/events": "Hear what happens in your servers.",
-    "/api/requests/events": "Hear what happens in your organizations.",
+    "/api/events": "Stream all events you may see.",
+    "/api/guilds/events": "Stream the events of your Discord servers.",
+    "/api/requests/events": "Stream the events of your organizations.",
 }
 COMMON_STATUSES = (401, 403, 404, 422)
 BODY_STATUSES = (400, 413, 415)
@@ -43,15 +43,15 @@ TAG_BY_RESOURCE = {
 def build_document(
     endpoints_by_path: Iterable[tuple[str, Endpoints]], version: str, server: str, cookie_name: str
 ) -> Json:
-    """The document of the addresses in `table`. `cookie`: the name of the session's."""
+    """Build the document of these endpoints; `server` is the public URL, or empty."""
     rows = [*endpoints_by_path]
-    names, schemas = _collect_schemas(each for _, methods in rows for each in methods.values())
+    refs, schemas = _collect_schemas(each for _, methods in rows for each in methods.values())
     return {
         "openapi": "3.1.0",
         "info": {"title": "Deskwire", "version": version, "description": API_DESCRIPTION},
         "servers": [{"url": server or "/"}],
         "security": [{"session": []}],
-        "paths": {path: _path_item(path, methods, names) for path, methods in rows},
+        "paths": {path: _path_item(path, methods, refs) for path, methods in rows},
         "components": {
             "schemas": schemas,
             "responses": {
@@ -63,70 +63,67 @@ def build_document(
 
 
 def _collect_schemas(endpoints: Iterable[object]) -> tuple[SchemaRefs, Json]:
-    """Every shape that is used: how it is referred to, and all their schemas by name."""
-    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemNow, "validation"): None}
+    """Return the `$ref` of every model in use, and all their schemas by name."""
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(ProblemNow, "validation"): None}
     for each in endpoints:
         if isinstance(each, Operation):
             if each.body_model is not None:
-                wanted[each.body_model, "validation"] = None
+                models[each.body_model, "validation"] = None
             if each.response_model is not None:
-                wanted[each.response_model, "serialization"] = None
-    found, whole = models_json_schema(list(wanted), ref_template=SCHEMAS + "{model}")
-    shown = {model.__name__ for model, mode in wanted if mode == "serialization"}
-    for name, schema in whole["$defs"].items():
-        if name in shown or name in ("Attached", "Named", "Who"):
-            schema.pop("additionalProperties", None)  # answers may gain fields
-    return {model: ref for (model, _), ref in found.items()}, whole["$defs"]
+                models[each.response_model, "serialization"] = None
+    refs, document = models_json_schema(list(models), ref_template=SCHEMAS + "{model}")
+    response_names = {model.__name__ for model, mode in models if mode == "serialization"}
+    for name, schema in document["$defs"].items():
+        if name in response_names or name in ("Attached", "Named", "Who"):
+            schema.pop("additionalProperties", None)  # responses may gain fields
+    return {model: ref for (model, _), ref in refs.items()}, document["$defs"]
 
 
 def _path_item(path: str, methods: Endpoints, refs: SchemaRefs) -> Json:
     if path in STREAM_SUMMARIES:
         return {"get": _stream_path(path)}
-    found: Json = {"parameters": _path_parameters(path)} if "{" in path else {}
+    item: Json = {"parameters": _path_parameters(path)} if "{" in path else {}
     for method, endpoint in methods.items():
         if isinstance(endpoint, Operation):
-            found[method.lower()] = _operation(path, method, endpoint, refs)
-    return found
+            item[method.lower()] = _operation(path, method, endpoint, refs)
+    return item
 
 
 def _operation(path: str, method: str, operation: Operation, refs: SchemaRefs) -> Json:
-    title, _, more = (getdoc(operation.function) or "").partition("\n\n")
-    place = path.split("/")[2]
-    module = operation.function.__module__.rpartition(".")[2]
-    group = place if place == "companies" else module
-    said: Json = {
-        "operationId": f"{group}_{operation.function.__name__}",
-        "tags": [TAG_BY_RESOURCE.get(place, "Oneself")],
-        "summary": title.rstrip("."),
+    summary, _, description = (getdoc(operation.function) or "").partition("\n\n")
+    item: Json = {
+        "operationId": operation.operation_id,
+        "tags": [TAG_BY_RESOURCE.get(path.split("/")[2], "Oneself")],
+        "summary": summary.rstrip("."),
         "responses": _responses(method, operation, refs),
     }
-    if more:
-        said["description"] = more.replace("\n", " ")
+    if description:
+        item["description"] = description.replace("\n", " ")
     if operation.query_model is not None:
-        said["parameters"] = _query_parameters(operation.query_model)
+        item["parameters"] = _query_parameters(operation.query_model)
     if operation.body_model is not None:
-        said["requestBody"] = {
+        item["requestBody"] = {
             "required": True,
             "content": {JSON_MEDIA_TYPE: {"schema": refs[operation.body_model]}},
         }
     if operation.takes_file:
-        said["requestBody"] = _FILE_BODY
-        said.setdefault("parameters", []).append(_FILE_NAME_HEADER)
-    return said
+        item["requestBody"] = _FILE_BODY
+        item.setdefault("parameters", []).append(_FILE_NAME_HEADER)
+    return item
 
 
 def _responses(method: str, operation: Operation, refs: SchemaRefs) -> Json:
-    done: Json = {"description": "Done."}
+    success: Json = {"description": "Success."}
     if operation.response_model is not None:
-        done["content"] = {JSON_MEDIA_TYPE: {"schema": refs[operation.response_model]}}
+        success["content"] = {JSON_MEDIA_TYPE: {"schema": refs[operation.response_model]}}
     statuses = {
         *COMMON_STATUSES,
         *(BODY_STATUSES if operation.body_model or operation.takes_file else ()),
     }
     if method != "GET":
         statuses.add(409)
-    refused = {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(statuses)}
-    return {str(operation.status): done, **refused, "default": _DEFAULT_RESPONSE}
+    problems = {str(s): {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(statuses)}
+    return {str(operation.status): success, **problems, "default": _DEFAULT_RESPONSE}
 
 
 def _problem_statuses() -> set[int]:
@@ -134,8 +131,8 @@ def _problem_statuses() -> set[int]:
 
 
 def _problem_response(status: int) -> Json:
-    told = [f"`{code}`: {each.title}" for code, each in PROBLEMS.items() if each.status == status]
-    return {"description": " ".join(told), "content": _PROBLEM_CONTENT}
+    titles = [f"`{code}`: {each.title}" for code, each in PROBLEMS.items() if each.status == status]
+    return {"description": " ".join(titles), "content": _PROBLEM_CONTENT}
 
 
 def _path_parameters(path: str) -> list[Json]:
@@ -145,29 +142,31 @@ def _path_parameters(path: str) -> list[Json]:
             "in": "path",
             "required": True,
             "schema": {"type": "string"} if name == "slug" else ID_SCHEMA,
-            **({"description": "its slug or id"} if name == "slug" else {}),
+            **({"description": "Slug or id of the organization."} if name == "slug" else {}),
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
 
 
 def _query_parameters(model: type[BaseModel]) -> list[Json]:
-    found = []
+    parameters = []
     for name, schema in model.model_json_schema()["properties"].items():
-        told = {"description": schema.pop("description")} if "description" in schema else {}
-        found.append({"name": name, "in": "query", **told, "schema": _without_null(schema)})
-    return found
+        description = {"description": schema.pop("description")} if "description" in schema else {}
+        parameters.append(
+            {"name": name, "in": "query", **description, "schema": _without_null(schema)}
+        )
+    return parameters
 
 
 def _without_null(schema: Json) -> Json:
-    """In an address nothing is null; it is left out."""
-    kept = {key: value for key, value in schema.items() if key not in ("title", "default")}
-    kinds = [each for each in kept.pop("anyOf", []) if each != {"type": "null"}]
-    return {**kept, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
+    """Remove null from a parameter's types: a query omits the parameter instead."""
+    rest = {key: value for key, value in schema.items() if key not in ("title", "default")}
+    types = [each for each in rest.pop("anyOf", []) if each != {"type": "null"}]
+    return {**rest, **(types[0] if len(types) == 1 else {"anyOf": types} if types else {})}
 
 
 def _stream_path(path: str) -> Json:
-    said = {
+    item = {
         "operationId": "stream_" + "_".join(path.split("/")[2:-1] or ["all"]),
         "tags": ["Streams"],
         "summary": STREAM_SUMMARIES[path].rstrip("."),
@@ -176,16 +175,16 @@ def _stream_path(path: str) -> Json:
             {
                 "name": "after",
                 "in": "query",
-                "description": "the cursor to go on from; `Last-Event-ID` wins",
+                "description": "Cursor to continue from; `Last-Event-ID` takes precedence.",
                 "schema": {"type": "string"},
             }
         ],
     }
     frames = {
-        "description": "Frames.",
+        "description": "The stream.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
-    return {**said, "responses": {"200": frames, "default": _DEFAULT_RESPONSE}}
+    return {**item, "responses": {"200": frames, "default": _DEFAULT_RESPONSE}}
 
 
 _PROBLEM_CONTENT: Json = {
@@ -205,6 +204,6 @@ _FILE_BODY: Json = {
 _FILE_NAME_HEADER: Json = {
     "name": "x-file-name",
     "in": "header",
-    "description": "what the file is called, percent-encoded; where the body is its bytes",
+    "description": "Percent-encoded name of the file, if the body is its bytes.",
     "schema": {"type": "string"},
 }

@@ -1,10 +1,12 @@
-"""Operations: what the API's addresses do. Each is a function that says by its annotations what it
-takes and gives; the document of the API is made of the same annotations.
+"""Turn annotated functions into endpoints of the API.
 
-    async def file(call: Call, query: OfOrganization, given: NewRequest) -> RequestInFull:
+    async def create_request(
+        call: Call, query: OrganizationQuery, body: NewRequest
+    ) -> RequestInFull:
 
-A `Query` is read from the address, a `Given` from the body, what comes back is the answer (None:
-204). The first line of its docstring is its title.
+The annotations say what an operation accepts and returns, and the OpenAPI document is generated
+from them: `query` is parsed from the query of the URL, `body` from JSON, and the result becomes the
+response (None: 204). The docstring is the operation's documentation, its first line the summary.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection
@@ -25,20 +28,25 @@ from deskwire.kit.errors import Invalid, NotFound
 from deskwire.kit.ids import is_id
 from deskwire.kit.strict_json import parse_json
 from deskwire.web.api.shapes import QueryParams, RequestBody
-from deskwire.web.context import act_as, read_as
-from deskwire.web.dependencies import Dependencies, request_context, require_person
+from deskwire.web.context import (
+    act_as,
+    active_organization_id,
+    read_as,
+    request_context,
+    require_person,
+)
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.problems import json_pointer
 from deskwire.web.http.uploads import stream_body
-from deskwire.web.pages.request_list import active_organization_id
 from deskwire.workspaces.actor import Actor
 
 JSON_MEDIA_TYPE = "application/json"
-MAX_ERRORS = 20  # told at once; a body of a megabyte could have a hundred thousand
-MAX_ERRORS_IN_DETAIL = 3  # of them in the sentence
+MAX_ERRORS = 20  # errors in one response; a body of a megabyte could have a hundred thousand
+MAX_ERRORS_IN_DETAIL = 3  # errors that `detail` repeats
 ERROR_MESSAGES = {
-    "missing": "Say this.",
-    "extra_forbidden": "There is no such field here.",
-    "model_type": "Send an object.",
+    "missing": "This field is required.",
+    "extra_forbidden": "This field is unknown.",
+    "model_type": "This must be an object.",
 }
 
 P = ParamSpec("P")
@@ -48,7 +56,7 @@ OperationFunction = Callable[..., Awaitable[BaseModel | None]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation; `headers` go out with its answer."""
+    """One call of an operation; `headers` are those of its response."""
 
     request: Request
     deps: Dependencies
@@ -59,21 +67,25 @@ class Call:
         return require_person(self.request).id
 
     @property
+    def client_ip(self) -> str | None:
+        return self.request.client.host if self.request.client else None
+
+    @property
     def active_organization_id(self) -> str | None:
-        """The id of the organization this session is in, as far as it has chosen one."""
+        """The id of the session's active organization; None if it has not chosen one."""
         return active_organization_id(self.request)
 
     @property
     def cursor(self) -> str:
-        """The place of the log before anything was read."""
+        """The cursor of the log before anything was read."""
         return request_context(self.request).cursor or ""
 
     def path_id(self, name: str) -> str:
-        """An id in the path. NotFound for what can be none."""
-        found = str(self.request.path_params[name])
-        if not is_id(found):
+        """Return an id in the path. Raises NotFound if it is not a valid id."""
+        id_ = str(self.request.path_params[name])
+        if not is_id(id_):
             raise NotFound("There is nothing at this address, or it is not shared with you.")
-        return found
+        return id_
 
     async def read(
         self,
@@ -81,7 +93,7 @@ class Call:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Read with all the viewer may see at this moment."""
+        """Run a query as the signed-in person."""
         return (await read_as(self.deps, self.request, query, *args, **kwargs))[1]
 
     async def write(
@@ -90,52 +102,76 @@ class Call:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run an action with all the viewer may do at this moment."""
+        """Run an action as the signed-in person, in its own transaction."""
         return await act_as(self.deps, self.request, action, *args, **kwargs)
 
 
 class Operation:
-    """An endpoint of the API. `status`: of an answer with a body. `takes_file`: any body is read
-    by `act` itself, as a file."""
+    """An endpoint of the API.
+
+    `operation_id` is what generated clients call the operation; it never changes. `status` is that
+    of a response with a body. With `takes_file` the function reads the body itself, as a file.
+    """
 
     def __init__(
         self,
         deps: Dependencies,
         function: OperationFunction,
+        operation_id: str,
         status: int = 200,
         *,
         takes_file: bool = False,
     ) -> None:
         hints = get_type_hints(function)
         self.function, self.deps = function, deps
-        self.takes_file = takes_file
+        self.operation_id, self.takes_file = operation_id, takes_file
         self.query_model: type[QueryParams] | None = hints.get("query")
         self.body_model: type[RequestBody] | None = hints.get("body")
-        shown = hints["return"]
-        self.response_model: type[BaseModel] | None = None if shown is type(None) else shown
+        result = hints["return"]
+        self.response_model: type[BaseModel] | None = None if result is type(None) else result
         self.status = status if self.response_model is not None else 204
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one request. Raises Invalid, or what `act` raises."""
-        parts: dict[str, BaseModel] = {}
-        asked = parse_query(self.query_model or QueryParams, request)
+        """Respond to a request. Raises Invalid, and whatever the function raises."""
+        arguments: dict[str, BaseModel] = {}
+        query = parse_query(self.query_model or QueryParams, request)
         if self.query_model is not None:
-            parts["query"] = asked
+            arguments["query"] = query
         if self.body_model is not None:
-            parts["body"] = await read_body(self.body_model, request)
+            arguments["body"] = await read_body(self.body_model, request)
         call = Call(request, self.deps)
-        shown = await self.function(call, **parts)
-        if shown is None:
+        result = await self.function(call, **arguments)
+        if result is None:
             return Response(status_code=204, headers=call.headers)
-        return JSONResponse(shown.model_dump(mode="json", by_alias=True), self.status, call.headers)
+        content = result.model_dump(mode="json", by_alias=True)
+        return JSONResponse(content, self.status, call.headers)
+
+
+def add_next_link(call: Call, next_key: str | None) -> None:
+    """Add a Link header to the next page, if there is one (RFC 8288)."""
+    if next_key is not None:
+        fields = {**dict(call.request.query_params), "after": next_key}
+        call.headers["link"] = f'<{call.request.url.path}?{urlencode(fields)}>; rel="next"'
+
+
+def invalid_after_error() -> Invalid:
+    """Return the error for a parameter `after` that is not a page key."""
+    message = "Use the `next` of the previous page as `after`."
+    return Invalid(message, {"?after": "This is not a page key."})
+
+
+def empty_patch_error() -> Invalid:
+    """Return the error for a PATCH whose body changes nothing."""
+    return Invalid("The body is empty. Send the fields to change.", {"#": "Send at least one."})
 
 
 def parse_query(model: type[QueryParams], request: Request) -> QueryParams:
-    """The parameters of an address. Invalid for one that is unknown, unfit, or there twice."""
+    """Parse the query of the URL. Raises Invalid for unknown, invalid or repeated parameters."""
     fields: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in fields:
-            raise Invalid("Say it once.", {f"?{name[:60]}": "Say it once."})
+            message = "This parameter may appear only once."
+            raise Invalid(message, {f"?{name[:60]}": message})
         fields[name] = value
     try:
         return model.model_validate(fields)
@@ -144,15 +180,18 @@ def parse_query(model: type[QueryParams], request: Request) -> QueryParams:
 
 
 async def read_body(model: type[RequestBody], request: Request) -> RequestBody:
-    """The body. Raises what becomes 415 where it is not called JSON, 400 where it is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != JSON_MEDIA_TYPE:
-        raise HTTPException(415, f"Send this as {JSON_MEDIA_TYPE}.")
+    """Parse the JSON body. Raises Invalid, or HTTPException with 415 (not declared as JSON) or 400.
+
+    Requiring the media type keeps HTML forms of other sites out: they cannot send it (CSRF).
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != JSON_MEDIA_TYPE:
+        raise HTTPException(415, f"Send the body as {JSON_MEDIA_TYPE}.")
     body = b"".join([chunk async for chunk in stream_body(request)])
     try:
         value = parse_json(body)
-    except Invalid as reason:
-        raise HTTPException(400, f"The body is not JSON: {reason}") from None
+    except Invalid as refusal:
+        raise HTTPException(400, f"The body is not JSON: {refusal}") from None
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -160,10 +199,10 @@ async def read_body(model: type[RequestBody], request: Request) -> RequestBody:
 
 
 def _validation_refusal(error: ValidationError, field_name: Callable[..., str]) -> Invalid:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = {field_name(*each["loc"])[:200]: _error_message(each) for each in found[:MAX_ERRORS]}
-    told = [f"{place.lstrip('#/?') or 'body'}: {said}" for place, said in fields.items()]
-    return Invalid(" ".join(told[:MAX_ERRORS_IN_DETAIL]), fields)
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = {field_name(*each["loc"])[:200]: _error_message(each) for each in errors[:MAX_ERRORS]}
+    messages = [f"{name.lstrip('#/?') or 'body'}: {message}" for name, message in fields.items()]
+    return Invalid(" ".join(messages[:MAX_ERRORS_IN_DETAIL]), fields)
 
 
 def _error_message(error: Mapping[str, Any]) -> str:

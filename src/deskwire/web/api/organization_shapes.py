@@ -1,4 +1,4 @@
-"""Organizations and oneself as the API takes and gives them."""
+"""Define the API's models of organizations and of the signed-in person."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from deskwire.workspaces.organizations.permissions import ClientRole, InternalRo
 
 
 class NewOrganization(RequestBody):
-    """An organization to be founded."""
+    """An organization to create."""
 
-    name: str = Field(description="2 to 80 characters")
-    slug: str = Field(default="", description="of its address; without it made of the name")
+    name: str = Field(description="2 to 80 characters.")
+    slug: str = Field(default="", description="Its name in URLs; default: made from the name.")
 
 
 class OrganizationChange(PatchBody):
-    """What is to be different about an organization. All of it happens, or nothing."""
+    """Changes to an organization; either all of them are made or none."""
 
     name: str = ""
     slug: str = ""
-    about: str | None = Field(default=None, description="a sentence or two")
+    about: str | None = Field(default=None, description="A sentence or two.")
     visibility: Visibility = Field(
-        default="members", description="who sees requests: all members, or who takes part in them"
+        default="members", description="Who sees requests: all members, or only participants."
     )
 
 
@@ -44,19 +44,19 @@ class OrganizationNow(ResponseBody):
     visibility: Visibility
     created_at: Timestamp
     revision: int
-    href: str = Field(description="its page")
-    role: ClientRole | None = Field(description="your own role in it; null: none")
-    rights: list[str] = Field(description="what you may do in it")
+    href: str = Field(description="URL of its page.")
+    role: ClientRole | None = Field(description="Your role in it; null if you are not a member.")
+    rights: list[str] = Field(description="Your permissions in it.")
 
 
 class OrganizationPage(PageResponse):
-    """Organizations, by name."""
+    """A page of organizations, by name."""
 
     items: list[OrganizationNow]
 
 
 class MemberNow(ResponseBody):
-    """Somebody in an organization."""
+    """A member of an organization."""
 
     id: str
     name: str
@@ -72,20 +72,20 @@ class MemberList(ListResponse):
 
 
 class NewRole(RequestBody):
-    """Another role."""
+    """The new role of a member."""
 
     role: ClientRole
 
 
 class NewInvitation(RequestBody):
-    """Whom to invite."""
+    """An invitation to create."""
 
     email: str
     role: ClientRole
 
 
 class InvitationNow(ResponseBody):
-    """An invitation that can still be accepted."""
+    """An open invitation."""
 
     id: str
     email: str
@@ -94,31 +94,33 @@ class InvitationNow(ResponseBody):
 
 
 class InvitationMade(InvitationNow):
-    """An invitation just made."""
+    """A new invitation with its link."""
 
-    link: str = Field(description="for whoever is invited; told this once")
+    link: str = Field(description="The link for the invited person; shown only once.")
 
 
 class InvitationList(ListResponse):
-    """Open invitations, the newest first."""
+    """Open invitations, newest first."""
 
     items: list[InvitationNow]
 
 
 class NewCategory(RequestBody):
-    """A category to be added."""
+    """A category to add."""
 
-    name: str = Field(description="2 to 80 characters")
+    name: str = Field(description="2 to 80 characters.")
 
 
 class CategoryChange(RequestBody):
-    """What is to be different about a category."""
+    """A change to a category."""
 
-    archived: bool = Field(description="old requests keep it, new ones cannot have it")
+    archived: bool = Field(
+        description="Whether it is archived: requests keep it, but new ones cannot use it."
+    )
 
 
 class CategoryNow(ResponseBody):
-    """What a request may be about."""
+    """A category of an organization's requests."""
 
     id: str
     name: str
@@ -126,21 +128,21 @@ class CategoryNow(ResponseBody):
 
 
 class CategoryList(ListResponse):
-    """Categories in their order, archived ones last."""
+    """The categories in their order, archived ones last."""
 
     items: list[CategoryNow]
 
 
 class Me(ResponseBody):
-    """Who is signed in."""
+    """The signed-in person."""
 
     id: str
     name: str
     email: str | None
-    email_verified: bool = Field(description="whether the link that was mailed there was opened")
+    email_verified: bool = Field(description="Whether you opened the verification link.")
     time_zone: str | None
     theme: str | None
-    role: InternalRole | None = Field(description="in the team; null: not of the team")
-    rights: list[str] = Field(description="what that role allows everywhere")
-    active: str | None = Field(description="the id of the active organization")
-    organizations: list[OrganizationNow] = Field(description="those you are a member of")
+    role: InternalRole | None = Field(description="Your role as staff; null if you are not staff.")
+    rights: list[str] = Field(description="The permissions of that role, which apply everywhere.")
+    active: str | None = Field(description="Id of the active organization.")
+    organizations: list[OrganizationNow] = Field(description="Those you are a member of.")

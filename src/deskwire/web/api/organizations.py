@@ -1,4 +1,4 @@
-"""Organizations over the API: what they are, members, invitations, categories."""
+"""Serve organizations over the API, with their members, invitations and categories."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from sqlalchemy import Connection
 from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid, NotFound
-from deskwire.tickets.actions import offboarding
-from deskwire.web.api.operations import Call
+from deskwire.web.api.operations import (
+    Call,
+    add_next_link,
+    empty_patch_error,
+    invalid_after_error,
+)
 from deskwire.web.api.organization_lookup import read_organization_by_ref
 from deskwire.web.api.organization_shapes import (
     CategoryChange,
@@ -27,14 +31,20 @@ from deskwire.web.api.organization_shapes import (
     OrganizationNow,
     OrganizationPage,
 )
-from deskwire.web.api.requests import INVALID_AFTER, add_next_link
 from deskwire.web.api.shapes import PageQuery
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations import (
+    categories,
+    create,
+    invitations,
+    members,
+    settings,
+)
+from deskwire.workspaces.organizations.categories import Category, read_categories
 from deskwire.workspaces.organizations.directory import list_client_organizations
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail, Invitation
 from deskwire.workspaces.organizations.members import OrganizationMember, read_members
-from deskwire.workspaces.organizations.organizations import Category, Organization, read_categories
+from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     Permission,
@@ -47,33 +57,33 @@ from deskwire.workspaces.organizations.permissions import (
 async def list_organizations(call: Call, query: PageQuery) -> OrganizationPage:
     """List organizations.
 
-    Those you are a member of; for the team, every client's.
+    The organizations you are a member of; for staff, all client organizations.
     """
-    items, after = await call.read(_list_visible, query.after)
-    add_next_link(call, after)
-    return OrganizationPage(items=items, next=after, cursor=call.cursor)
+    items, next_key = await call.read(_list_visible, query.after)
+    add_next_link(call, next_key)
+    return OrganizationPage(items=items, next=next_key, cursor=call.cursor)
 
 
-async def found(call: Call, body: NewOrganization) -> OrganizationNow:
-    """Found an organization.
+async def create_organization(call: Call, body: NewOrganization) -> OrganizationNow:
+    """Create an organization.
 
-    Whoever does becomes its admin. Who is admin of 20, with those deleted since yesterday, founds
-    no other, but for who may create any number.
+    You become its admin. You may be the admin of at most 20 organizations, including those you
+    deleted within the last day, unless your role in the staff lifts this limit.
     """
-    id_ = (await call.write(settings.create_organization, body.name, body.slug)).id
+    id_ = (await call.write(create.create_organization, body.name, body.slug)).id
     call.headers["location"] = f"/api/organizations/{id_}"
     return await call.read(_read_organization, id_)
 
 
-async def show(call: Call) -> OrganizationNow:
-    """Show an organization."""
+async def show_organization(call: Call) -> OrganizationNow:
+    """Get an organization."""
     return await call.read(_read_organization, organization_in_path(call))
 
 
-async def change(call: Call, body: OrganizationChange) -> OrganizationNow:
-    """Change an organization.
+async def update_organization(call: Call, body: OrganizationChange) -> OrganizationNow:
+    """Update an organization.
 
-    Its name, its address, what it says of itself, and who sees requests.
+    Its name, slug and description, and who sees its requests.
     """
     id_ = await call.write(_apply_change, organization_in_path(call), body)
     return await call.read(_read_organization, id_)
@@ -86,47 +96,44 @@ async def list_members(call: Call) -> MemberList:
     )
 
 
-async def change_member(call: Call, body: NewRole) -> MemberNow:
-    """Give a member another role."""
+async def change_member_role(call: Call, body: NewRole) -> MemberNow:
+    """Change the role of a member."""
     return await call.write(
         _change_role, organization_in_path(call), call.path_id("person"), body.role
     )
 
 
 async def remove_member(call: Call) -> None:
-    """Remove a member, or leave.
+    """Remove a member, or leave the organization.
 
-    Their requests stay.
+    The person's requests remain.
     """
     await call.write(_remove_member, organization_in_path(call), call.path_id("person"))
 
 
 async def list_invitations(call: Call) -> InvitationList:
-    """List the open invitations into an organization."""
+    """List the open invitations to an organization."""
     items = await call.read(_read_invitations, organization_in_path(call))
     return InvitationList(items=items, cursor=call.cursor)
 
 
-async def invite(call: Call, body: NewInvitation) -> InvitationMade:
-    """Invite somebody.
+async def create_invitation(call: Call, body: NewInvitation) -> InvitationMade:
+    """Invite a person.
 
-    They are sent a link by mail, where the desk sends mail. The answer holds another one for
-    them. It is told this once, and works for seven days.
+    If the desk sends mail, the person gets a link by mail. The response holds another link to
+    pass on: it is shown only once, and is valid for seven days.
     """
-    letters, client = call.deps.mail_templates, call.request.client
-    compose = letters.invitation_mail(call.request) if letters.is_enabled else None
-    source = client.host if client else None
-    secret, made = await call.write(
-        _create_invitation, organization_in_path(call), body, compose, source
+    mails = call.deps.mail_templates
+    compose = mails.invitation_mail(call.request) if mails.is_enabled else None
+    token, invitation = await call.write(
+        _create_invitation, organization_in_path(call), body, compose, call.client_ip
     )
-    url = call.request.url
-    origin = call.deps.public_url or f"{url.scheme}://{url.netloc}"
-    shown = _to_invitation_now(made)
-    return InvitationMade(**dict(shown), link=f"{origin}/invitations/{secret}")
+    link = f"{call.deps.link_origin(call.request)}/invitations/{token}"
+    return InvitationMade(**dict(_to_invitation_now(invitation)), link=link)
 
 
-async def revoke(call: Call) -> None:
-    """Take an invitation back."""
+async def revoke_invitation(call: Call) -> None:
+    """Revoke an invitation."""
     await call.write(_revoke_invitation, organization_in_path(call), call.path_id("invitation"))
 
 
@@ -138,23 +145,23 @@ async def list_categories(call: Call) -> CategoryList:
 
 
 async def add_category(call: Call, body: NewCategory) -> CategoryNow:
-    """Add a category."""
+    """Add a category to an organization."""
     return await call.write(_add_category, organization_in_path(call), body.name)
 
 
-async def change_category(call: Call, body: CategoryChange) -> CategoryNow:
-    """Archive a category, or take it back into use."""
+async def update_category(call: Call, body: CategoryChange) -> CategoryNow:
+    """Archive or restore a category."""
     slug, id_ = organization_in_path(call), call.path_id("category")
-    return await call.write(_change_category, slug, id_, body.archived)
+    return await call.write(_update_category, slug, id_, body.archived)
 
 
 def organization_in_path(call: Call) -> str:
-    """The organization in the path, by its slug or id."""
+    """Return the slug or id of the organization in the path."""
     return str(call.request.path_params["slug"])
 
 
 def to_organization_now(viewer: Viewer, organization: Organization) -> OrganizationNow:
-    """An organization, with what the viewer may do there."""
+    """Convert an organization to its shape, with the viewer's role and permissions."""
     roles = roles_in(viewer, organization.workspace)
     return OrganizationNow(
         id=organization.id,
@@ -171,19 +178,19 @@ def to_organization_now(viewer: Viewer, organization: Organization) -> Organizat
 
 
 def permission_names(viewer: Viewer, workspace: str | None) -> list[str]:
-    """The names of what the viewer may do in a workspace, or (None) as one of the team."""
-    held = permissions_in(viewer, workspace)
-    return [right.name.lower() for right in Permission if right in held]
+    """Return the names of the viewer's permissions in a workspace; None for those of staff."""
+    permissions = permissions_in(viewer, workspace)
+    return [permission.name.lower() for permission in Permission if permission in permissions]
 
 
 def _list_visible(
     tx: Connection, viewer: Viewer, after: str
 ) -> tuple[list[OrganizationNow], str | None]:
     try:
-        places, following = list_client_organizations(tx, viewer, after)
+        organizations, next_key = list_client_organizations(tx, viewer, after)
     except Invalid:
-        raise Invalid(INVALID_AFTER, {"?after": "No such place."}) from None
-    return [to_organization_now(viewer, each) for each in places], following
+        raise invalid_after_error() from None
+    return [to_organization_now(viewer, each) for each in organizations], next_key
 
 
 def _read_organization(tx: Connection, viewer: Viewer, organization_ref: str) -> OrganizationNow:
@@ -193,18 +200,16 @@ def _read_organization(tx: Connection, viewer: Viewer, organization_ref: str) ->
 def _apply_change(
     tx: Connection, actor: Actor, organization_ref: str, body: OrganizationChange
 ) -> str:
-    place, said = (
-        read_organization_by_ref(tx, actor.viewer, organization_ref),
-        body.model_fields_set,
-    )
-    if not said:
-        raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
-    if profile := said & {"name", "slug", "about"}:
-        fields = {name: getattr(body, name) or "" for name in profile}  # None says nothing
-        settings.update_profile(tx, actor, place.id, **fields)
-    if "visibility" in said:
-        settings.set_visibility(tx, actor, place.id, body.visibility)
-    return place.id
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    fields = body.model_fields_set
+    if not fields:
+        raise empty_patch_error()
+    if profile := fields & {"name", "slug", "about"}:
+        values = {name: getattr(body, name) or "" for name in profile}  # null clears `about`
+        settings.update_profile(tx, actor, organization.id, **values)
+    if "visibility" in fields:
+        settings.set_visibility(tx, actor, organization.id, body.visibility)
+    return organization.id
 
 
 def _read_members(tx: Connection, viewer: Viewer, organization_ref: str) -> list[MemberNow]:
@@ -215,32 +220,34 @@ def _read_members(tx: Connection, viewer: Viewer, organization_ref: str) -> list
 
 
 def _change_role(
-    tx: Connection, actor: Actor, organization_ref: str, person: str, role: str
+    tx: Connection, actor: Actor, organization_ref: str, person_id: str, role: str
 ) -> MemberNow:
-    place = read_organization_by_ref(tx, actor.viewer, organization_ref)
-    offboarding.change_member_role(tx, actor, place.id, person, role)
-    return next(_to_member_now(e) for e in read_members(tx, place.id) if e.person.id == person)
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    members.change_member_role(tx, actor, organization.id, person_id, role)
+    found = read_members(tx, organization.id)
+    return next(_to_member_now(each) for each in found if each.person.id == person_id)
 
 
-def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person: str) -> None:
-    offboarding.remove_member(
-        tx, actor, read_organization_by_ref(tx, actor.viewer, organization_ref).id, person
-    )
+def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person_id: str) -> None:
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    members.remove_member(tx, actor, organization.id, person_id)
 
 
 def _to_member_now(member: OrganizationMember) -> MemberNow:
-    who = member.person
     return MemberNow(
-        id=who.id, name=who.name, email=member.email, role=member.role, joined_at=member.joined_at
+        id=member.person.id,
+        name=member.person.name,
+        email=member.email,
+        role=member.role,
+        joined_at=member.joined_at,
     )
 
 
 def _read_invitations(tx: Connection, viewer: Viewer, organization_ref: str) -> list[InvitationNow]:
-    place = read_organization_by_ref(tx, viewer, organization_ref)
-    require(viewer, Permission.INVITE, place.workspace)
-    return [
-        _to_invitation_now(each) for each in invitations.list_open_invitations(tx, place.id, now())
-    ]
+    organization = read_organization_by_ref(tx, viewer, organization_ref)
+    require(viewer, Permission.INVITE, organization.workspace)
+    open_invitations = invitations.list_open_invitations(tx, organization.id, now())
+    return [_to_invitation_now(each) for each in open_invitations]
 
 
 def _create_invitation(
@@ -249,50 +256,54 @@ def _create_invitation(
     organization_ref: str,
     body: NewInvitation,
     compose: ComposeInvitationMail | None,
-    source: str | None,
+    client_ip: str | None,
 ) -> tuple[str, Invitation]:
-    place = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     email, role = body.email, body.role
-    secret = invitations.invite(tx, actor, place.id, email, role, compose, source)
-    return secret, invitations.find_by_token(tx, secret, actor.at)[1]
+    token = invitations.invite(tx, actor, organization.id, email, role, compose, client_ip)
+    return token, invitations.find_by_token(tx, token, actor.at)[1]
 
 
 def _revoke_invitation(
-    tx: Connection, actor: Actor, organization_ref: str, invitation: str
+    tx: Connection, actor: Actor, organization_ref: str, invitation_id: str
 ) -> None:
-    invitations.revoke(
-        tx, actor, read_organization_by_ref(tx, actor.viewer, organization_ref).id, invitation
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    invitations.revoke(tx, actor, organization.id, invitation_id)
+
+
+def _to_invitation_now(invitation: Invitation) -> InvitationNow:
+    return InvitationNow(
+        id=invitation.id,
+        email=invitation.email,
+        role=invitation.role,
+        expires_at=invitation.expires_at,
     )
 
 
-def _to_invitation_now(each: Invitation) -> InvitationNow:
-    return InvitationNow(id=each.id, email=each.email, role=each.role, expires_at=each.expires_at)
-
-
 def _read_categories(tx: Connection, viewer: Viewer, organization_ref: str) -> list[CategoryNow]:
-    place = read_organization_by_ref(tx, viewer, organization_ref)
-    return [_to_category_now(each) for each in read_categories(tx, place.id)]
+    organization = read_organization_by_ref(tx, viewer, organization_ref)
+    return [_to_category_now(each) for each in read_categories(tx, organization.id)]
 
 
 def _add_category(tx: Connection, actor: Actor, organization_ref: str, name: str) -> CategoryNow:
-    place = read_organization_by_ref(tx, actor.viewer, organization_ref)
-    before = {each.id for each in read_categories(tx, place.id)}
-    settings.add_category(tx, actor, place.id, name)
-    return next(_to_category_now(e) for e in read_categories(tx, place.id) if e.id not in before)
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    old_ids = {each.id for each in read_categories(tx, organization.id)}
+    categories.add_category(tx, actor, organization.id, name)
+    found = read_categories(tx, organization.id)
+    return next(_to_category_now(each) for each in found if each.id not in old_ids)
 
 
-def _change_category(
+def _update_category(
     tx: Connection, actor: Actor, organization_ref: str, id_: str, archived: bool
 ) -> CategoryNow:
-    place = read_organization_by_ref(tx, actor.viewer, organization_ref)
-    require(actor.viewer, Permission.CATEGORIES, place.workspace)
-    known = {each.id: each for each in read_categories(tx, place.id)}
-    if id_ not in known:
+    organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
+    require(actor.viewer, Permission.CATEGORIES, organization.workspace)
+    category = {each.id: each for each in read_categories(tx, organization.id)}.get(id_)
+    if category is None:
         raise NotFound("There is no such category.")
-    if known[id_].archived != archived:
-        settings.toggle_category_archived(tx, actor, place.id, id_)
-    return CategoryNow(id=id_, name=known[id_].name, archived=archived)
+    categories.set_category_archived(tx, actor, organization.id, id_, archived=archived)
+    return CategoryNow(id=id_, name=category.name, archived=archived)
 
 
-def _to_category_now(each: Category) -> CategoryNow:
-    return CategoryNow(id=each.id, name=each.name, archived=each.archived)
+def _to_category_now(category: Category) -> CategoryNow:
+    return CategoryNow(id=category.id, name=category.name, archived=category.archived)

@@ -1,4 +1,4 @@
-"""The document of the API as JSON, and as a page of ours."""
+"""Serve the API document as JSON, and as a reference page."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a shape, or a parameter of an address."""
+    """A field of a schema, or a parameter of an operation."""
 
     name: str
     type: str
-    qualifier: str  # `optional`, or where a parameter stands
+    qualifier: str  # `optional`, or where a parameter is: `in the path`
     description: str
 
 
 @dataclass(frozen=True, slots=True)
 class OperationView:
-    """One operation, as the page shows it."""
+    """An operation as the page shows it."""
 
     id: str
     method: str
@@ -39,26 +39,26 @@ class OperationView:
     title: str
     description: str
     parameters: list[Field]
-    body_type: str  # the name of a shape, or a media type; nothing where there is no body
+    body_type: str  # the name of a schema, or a media type; empty if there is no body
     status: str
     response_type: str
 
 
 class ApiReference:
-    """`/api/openapi.json` and `/api/docs`, of the addresses in `table`."""
+    """`/api/openapi.json` and `/api/docs`."""
 
     def __init__(
         self, deps: Dependencies, render: Render, endpoints_by_path: Sequence[tuple[str, Endpoints]]
     ) -> None:
         self._deps = deps
         self._render = render
-        self._table = endpoints_by_path
+        self._endpoints_by_path = endpoints_by_path
 
     @cached_property
     def document(self) -> Json:
         url = self._deps.public_url
         cookie = cookie_name(secure=url.startswith("https://"))
-        return build_document(self._table, self._deps.version, url, cookie)
+        return build_document(self._endpoints_by_path, self._deps.version, url, cookie)
 
     async def show_json(self, _request: Request) -> Response:
         """GET /api/openapi.json."""
@@ -76,18 +76,18 @@ class ApiReference:
 
 
 def group_operations(document: Json) -> dict[str, list[OperationView]]:
-    """The operations of a document by their tag."""
-    found: dict[str, list[OperationView]] = {}
+    """Group the operations of a document by their tag."""
+    groups: dict[str, list[OperationView]] = {}
     for path, item in document["paths"].items():
         for method in HTTP_METHODS:
             if method in item:
-                shown = _to_operation_view(path, method, item[method], item.get("parameters", []))
-                found.setdefault(item[method]["tags"][0], []).append(shown)
-    return found
+                view = _to_operation_view(path, method, item[method], item.get("parameters", []))
+                groups.setdefault(item[method]["tags"][0], []).append(view)
+    return groups
 
 
 def describe_schemas(document: Json) -> dict[str, tuple[str, list[Field]]]:
-    """The shapes of a document: what each is, and its fields."""
+    """Return the description and the fields of each schema, by its name."""
     schemas = document["components"]["schemas"]
     return {
         name: (_description(schema), [*_schema_fields(schema)])
@@ -96,7 +96,7 @@ def describe_schemas(document: Json) -> dict[str, tuple[str, list[Field]]]:
 
 
 def describe_type(schema: Json) -> str:
-    """What a value is, in words: `string`, `list of Named`, `integer or null`."""
+    """Describe the type of a schema, such as `string`, `list of Named` or `integer or null`."""
     if "$ref" in schema:
         return str(schema["$ref"]).removeprefix(SCHEMAS)
     if "anyOf" in schema:
@@ -117,7 +117,7 @@ def describe_type(schema: Json) -> str:
 def _to_operation_view(
     path: str, method: str, operation: Json, parameters: list[Json]
 ) -> OperationView:
-    status, done = next(iter(operation["responses"].items()))
+    status, success = next(iter(operation["responses"].items()))
     body = operation.get("requestBody", {}).get("content", {})
     return OperationView(
         operation["operationId"],
@@ -128,28 +128,28 @@ def _to_operation_view(
         [*_parameter_fields([*parameters, *operation.get("parameters", [])])],
         _content_type(body),
         status,
-        _content_type(done.get("content", {})),
+        _content_type(success.get("content", {})),
     )
 
 
 def _parameter_fields(parameters: Iterable[Json]) -> Iterator[Field]:
     for each in parameters:
-        place = "" if each["in"] == "query" else f"in the {each['in']}"
-        yield Field(each["name"], describe_type(each["schema"]), place, _description(each))
+        qualifier = "" if each["in"] == "query" else f"in the {each['in']}"
+        yield Field(each["name"], describe_type(each["schema"]), qualifier, _description(each))
 
 
 def _schema_fields(schema: Json) -> Iterator[Field]:
     for name, each in schema.get("properties", {}).items():
-        mark = "" if name in schema.get("required", ()) else "optional"
-        yield Field(name, describe_type(each), mark, _description(each))
+        qualifier = "" if name in schema.get("required", ()) else "optional"
+        yield Field(name, describe_type(each), qualifier, _description(each))
 
 
 def _content_type(content: dict[str, Any]) -> str:
-    kinds = [
-        describe_type(each["schema"]) if "$ref" in each["schema"] else kind
-        for kind, each in content.items()
+    types = [
+        describe_type(each["schema"]) if "$ref" in each["schema"] else media_type
+        for media_type, each in content.items()
     ]
-    return " or ".join(kinds)
+    return " or ".join(types)
 
 
 def _description(schema: Json) -> str:

@@ -1,10 +1,11 @@
-"""Requests, messages and files as the API takes and gives them."""
+"""Define the API's models of requests, messages and files."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, create_model
 
 from deskwire.events.types.registry import (
     AuthorKind,
@@ -15,11 +16,11 @@ from deskwire.events.types.registry import (
     StatusName,
 )
 from deskwire.tickets.actions.post_message import MessageKind
-from deskwire.tickets.actions.update import MAX_LABELS
 from deskwire.tickets.files.attachments import MAX_FILES_PER_MESSAGE
+from deskwire.tickets.priorities import Priority
 from deskwire.tickets.queries.list_requests import Sort, Unassigned
 from deskwire.tickets.queries.list_tickets import MAX_QUERY_LENGTH
-from deskwire.tickets.timeline_text import Priority
+from deskwire.tickets.request_fields import FIELDS, RequestField
 from deskwire.web.api.shapes import (
     Id,
     ListResponse,
@@ -37,89 +38,104 @@ SearchText = Annotated[str, StringConstraints(max_length=MAX_QUERY_LENGTH)]
 
 
 class OrganizationQuery(QueryParams):
-    """Which organization is meant."""
+    """Selects an organization."""
 
     organization: Slug | None = Field(
-        default=None, description="its slug or id; without it the active one"
+        default=None, description="Slug or id of an organization; default: the active one."
     )
 
 
 class RequestQuery(PageQuery, OrganizationQuery):
-    """Which requests, in which order."""
+    """Filters and sorts requests."""
 
     status: StatusName | None = None
-    q: SearchText = Field(default="", description="words in title, replies and names")
+    q: SearchText = Field(default="", description="Words in the subject, replies and names.")
     category: Id | None = None
     requester: Id | None = None
-    assignee: Id | Unassigned | None = Field(default=None, description="a person's id, or `nobody`")
+    assignee: Id | Unassigned | None = Field(
+        default=None, description="A person's id, or `nobody` for unassigned requests."
+    )
     priority: Priority | None = None
     label: SearchText = ""
-    unread: bool = Field(default=False, description="only those with replies one has not read")
-    waiting: bool = Field(default=False, description="only those that wait for oneself")
+    unread: bool = Field(default=False, description="Only requests with replies you have not read.")
+    waiting: bool = Field(default=False, description="Only requests that wait for you.")
     sort: Sort = "active"
 
 
 class NewRequest(RequestBody):
-    """A request to be filed."""
+    """A request to create."""
 
-    id: Id | None = Field(default=None, description="chosen by you: sent twice, it is filed once")
-    subject: str = Field(description="1 to 100 characters on one line")
-    text: str = Field(description="what it is about, in Markdown")
+    id: Id | None = Field(
+        default=None,
+        description="A UUIDv7 that you choose, so that sending it twice creates one request.",
+    )
+    subject: str = Field(description="1 to 100 characters on one line.")
+    text: str = Field(description="The first message, in Markdown.")
     category: Id | None = None
     priority: Priority | None = None
     files: list[Id] = Field(
-        default=[], max_length=MAX_FILES_PER_MESSAGE, description="uploaded to `/files`"
+        default=[],
+        max_length=MAX_FILES_PER_MESSAGE,
+        description="Ids of files that you uploaded to `/files`.",
     )
-    requester: Id | None = Field(default=None, description="whose it is to be; for the team")
-
-
-class RequestChange(PatchBody):
-    """What is to be different about a request. All of it happens, or nothing."""
-
-    subject: str = ""
-    status: StatusName = "new"
-    assignee: Id | None = Field(default=None, description="null: nobody")
-    category: Id | None = Field(default=None, description="null: none")
-    priority: Priority | None = Field(default=None, description="null: none")
-    labels: list[str] = Field(
-        default=[], max_length=MAX_LABELS, description="all it is to have; others are taken off"
+    requester: Id | None = Field(
+        default=None, description="The person to create it for; for staff. Default: you."
     )
+
+
+def build_request_change(fields: Mapping[str, RequestField]) -> type[PatchBody]:
+    """Make the body of a change from the table of fields."""
+    definitions: dict[str, Any] = {name: field.body for name, field in fields.items()}
+    shape: type[PatchBody] = create_model(
+        "RequestChange",
+        __base__=PatchBody,
+        __module__=__name__,
+        __doc__="What is to be different about a request. All of it happens, or nothing.",
+        **definitions,
+    )
+    return shape
+
+
+if TYPE_CHECKING:
+    RequestChange = PatchBody
+else:
+    RequestChange = build_request_change(FIELDS)
 
 
 class RequestNow(ResponseBody):
-    """A request as lists show it."""
+    """A request."""
 
     id: str
-    reference: str = Field(description="as people name it: `2026-R-000001`")
-    number: int = Field(description="counted per organization")
+    reference: str = Field(description="What people call it, such as `2026-R-000001`.")
+    number: int = Field(description="Counted per organization.")
     organization: NamedRef
     subject: str
     status: StatusName
-    status_label: str = Field(description="what screens call the status")
+    status_label: str = Field(description="The status as pages show it.")
     requester: PrincipalRef | None
     assignee: PrincipalRef | None
     category: NamedRef | None
     priority: str | None
     labels: list[str]
-    messages: int = Field(description="replies so far")
-    unread: bool = Field(description="whether there are replies you have not read")
+    messages: int = Field(description="Number of replies.")
+    unread: bool = Field(description="Whether there are replies you have not read.")
     opened_at: Timestamp
-    active_at: Timestamp = Field(description="the newest thing that happened to it")
-    closed_at: Timestamp | None = Field(description="when it was completed or canceled")
-    revision: int = Field(description="rises with every change; events have it too")
-    href: str = Field(description="its page")
+    active_at: Timestamp = Field(description="Time of the latest activity.")
+    closed_at: Timestamp | None = Field(description="When it was completed or canceled.")
+    revision: int = Field(description="Increases with every change; events have it too.")
+    href: str = Field(description="URL of its page.")
 
 
 class Participant(ResponseBody):
-    """Somebody who takes part in a request."""
+    """A participant in a request."""
 
     id: str
     name: str
-    role: str = Field(description="opener, added, watcher")
+    role: str = Field(description="`opener`, `added` or `watcher`.")
 
 
 class RequestInFull(RequestNow):
-    """A request and who takes part in it."""
+    """A request with its participants."""
 
     participants: list[Participant]
 
@@ -128,36 +144,43 @@ class RequestPage(PageResponse):
     """A page of requests."""
 
     items: list[RequestNow]
-    counts: dict[StatusName, int] = Field(description="what the filters find, by status")
+    counts: dict[StatusName, int] = Field(
+        description="Number of requests that match the filters, by status."
+    )
 
 
 class NewMessage(RequestBody):
-    """A message to be written."""
+    """A message to post."""
 
-    id: Id | None = Field(default=None, description="chosen by you: sent twice, it is there once")
-    text: str = Field(default="", description="Markdown; may be empty where files come with it")
-    kind: MessageKind = Field(default="reply", description="a note is for the team alone")
+    id: Id | None = Field(
+        default=None,
+        description="A UUIDv7 that you choose, so that sending it twice posts one message.",
+    )
+    text: str = Field(default="", description="Markdown; may be empty if there are files.")
+    kind: MessageKind = Field(default="reply", description="Only staff post and see notes.")
     files: list[Id] = Field(
-        default=[], max_length=MAX_FILES_PER_MESSAGE, description="uploaded to `/files`"
+        default=[],
+        max_length=MAX_FILES_PER_MESSAGE,
+        description="Ids of files that you uploaded to `/files`.",
     )
 
 
 class NewText(RequestBody):
-    """What a message is to say."""
+    """The new text of a message."""
 
-    text: str = Field(description="Markdown")
+    text: str = Field(description="Markdown.")
 
 
 class MessageNow(ResponseBody):
-    """One entry of a request's timeline."""
+    """A message of a request: a reply, a note, or a system line."""
 
     id: str
     kind: LineKind
-    side: AuthorKind | None = Field(description="of whom it comes")
-    origin: str = Field(description="where it was written: `portal`")
+    side: AuthorKind | None = Field(description="Which side the author is on.")
+    origin: str = Field(description="Where it was written, such as `portal`.")
     author: PrincipalRef | None
-    text: str | None = Field(description="Markdown; null where something happened (`system`)")
-    html: str = Field(description="the same, sanitised")
+    text: str | None = Field(description="Markdown; null for a system line.")
+    html: str = Field(description="The text as sanitized HTML.")
     files: list[FileShape]
     at: Timestamp
     edited_at: Timestamp | None
@@ -165,24 +188,25 @@ class MessageNow(ResponseBody):
 
 
 class MessagePage(PageResponse):
-    """A page of messages, the oldest first."""
+    """A page of messages, oldest first."""
 
     items: list[MessageNow]
 
 
 class SendQuery(QueryParams):
-    """How a file is sent."""
+    """Describes the message of a file."""
 
     message: Id | None = Field(
-        default=None, description="the id its message is to have: sent twice, it is there once"
+        default=None,
+        description="A UUIDv7 for its message, so that sending it twice posts one message.",
     )
-    kind: MessageKind = Field(default="reply", description="a note is for the team alone")
+    kind: MessageKind = Field(default="reply", description="Only staff post and see notes.")
 
 
 class FileNow(FileShape):
     """A file of a request."""
 
-    message: str = Field(description="the message it came with")
+    message: str = Field(description="Id of the message it belongs to.")
 
 
 class FileList(ListResponse):
@@ -192,6 +216,6 @@ class FileList(ListResponse):
 
 
 class WatchQuery(QueryParams):
-    """Who watches."""
+    """Selects a watcher."""
 
-    person: Id | None = Field(default=None, description="without it oneself")
+    person: Id | None = Field(default=None, description="A person's id; default: you.")

@@ -1,17 +1,15 @@
-"""Requests over the API: lists of them, one of them, and what is done to it."""
+"""Serve requests over the API: list, create, show, update, delete, watch, and mark as read."""
 
 from __future__ import annotations
-
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
 from deskwire.events.access import Viewer
 from deskwire.events.types.registry import NamedRef
-from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
-from deskwire.tickets.actions import post_message, record, update
-from deskwire.tickets.actions.create import RequestInput, create_request
+from deskwire.tickets.actions import create, mark_read, update
+from deskwire.tickets.actions.create import RequestInput
+from deskwire.tickets.actions.record import lock_for_update
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
     ListedRequest,
@@ -20,10 +18,9 @@ from deskwire.tickets.queries.list_requests import (
     parse_request_filter,
     read_request,
 )
-from deskwire.tickets.state import parse_tags
-from deskwire.tickets.validation import parse_label
+from deskwire.tickets.request_fields import read_plain_values
 from deskwire.tickets.workspace_names import WorkspaceNames
-from deskwire.web.api.operations import Call
+from deskwire.web.api.operations import Call, add_next_link, empty_patch_error, invalid_after_error
 from deskwire.web.api.organization_lookup import read_named_or_active, read_organization_by_ref
 from deskwire.web.api.request_shapes import (
     NewRequest,
@@ -36,101 +33,109 @@ from deskwire.web.api.request_shapes import (
     RequestQuery,
     WatchQuery,
 )
-from deskwire.web.pages.request_list import require_staff
+from deskwire.web.api.shapes import PatchBody
+from deskwire.web.context import require_staff
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import Organization
 
-INVALID_AFTER = "Take `after` from `next` of the page before."
 
-
-async def list_own(call: Call, query: RequestQuery) -> RequestPage:
+async def list_organization_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of an organization.
 
-    Of the active one, or of the one that is named, as far as you may see them.
+    Those you may see of the organization named in the query, or of your active organization.
     """
-    found = await call.read(
+    results = await call.read(
         _list_own, call.active_organization_id, query.organization, parse_query_filter(query)
     )
-    return _to_page(call, found)
+    return _to_page(call, results)
 
 
-async def list_all(call: Call, query: RequestQuery) -> RequestPage:
+async def list_all_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of all organizations.
 
-    For the team. `organization` narrows it to one.
+    For staff. `organization` limits the list to one organization.
     """
-    found = await call.read(_list_all, query.organization, parse_query_filter(query))
-    return _to_page(call, found)
+    results = await call.read(_list_all, query.organization, parse_query_filter(query))
+    return _to_page(call, results)
 
 
-async def file(call: Call, query: OrganizationQuery, body: NewRequest) -> RequestInFull:
-    """File a request."""
+async def create_request(call: Call, query: OrganizationQuery, body: NewRequest) -> RequestInFull:
+    """Create a request.
+
+    In the organization named in the query, or in your active organization.
+    """
     id_ = await call.write(_create, call.active_organization_id, query.organization, body)
     call.headers["location"] = f"/api/requests/{id_}"
     return await call.read(read_full_request, id_)
 
 
-async def show(call: Call) -> RequestInFull:
-    """Show a request."""
+async def show_request(call: Call) -> RequestInFull:
+    """Get a request."""
     return await call.read(read_full_request, call.path_id("request"))
 
 
-async def change(call: Call, body: RequestChange) -> RequestInFull:
-    """Change a request.
+async def update_request(call: Call, body: RequestChange) -> RequestInFull:
+    """Update a request.
 
-    Clients change the title of their own, cancel it, and reopen it for a while; the rest is the
-    team's.
+    Clients may change the subject of their own requests, cancel them, and reopen completed ones
+    for a limited time. Everything else is for staff.
     """
     id_ = call.path_id("request")
     await call.write(_apply_change, id_, body, call.deps.reopen_days)
     return await call.read(read_full_request, id_)
 
 
-async def delete(call: Call) -> None:
+async def delete_request(call: Call) -> None:
     """Delete a request.
 
-    For moderators of the team. Nobody gets it back.
+    For moderators. A deleted request cannot be restored.
     """
     await call.write(update.delete_request, call.path_id("request"))
 
 
-async def watch(call: Call, query: WatchQuery) -> None:
+async def add_watcher(call: Call, query: WatchQuery) -> None:
     """Watch a request.
 
-    Oneself; managers and the team may have somebody else watch it.
+    Managers and staff may add another person as a watcher.
     """
     await call.write(update.add_watcher, call.path_id("request"), query.person or call.person_id)
 
 
-async def unwatch(call: Call, query: WatchQuery) -> None:
-    """Watch a request no more."""
+async def remove_watcher(call: Call, query: WatchQuery) -> None:
+    """Stop watching a request.
+
+    Managers and staff may remove another person.
+    """
     await call.write(update.remove_watcher, call.path_id("request"), query.person or call.person_id)
 
 
-async def read(call: Call) -> None:
-    """Note that you have read what is there now."""
-    await call.write(post_message.mark_all_read, call.path_id("request"))
+async def mark_request_read(call: Call) -> None:
+    """Mark everything in a request as read by you."""
+    await call.write(mark_read.mark_all_read, call.path_id("request"))
 
 
 def parse_query_filter(query: RequestQuery) -> RequestFilter:
-    """What a query asks for. Invalid where `after` is no key."""
-    said = query.model_dump(exclude={"organization", "unread", "waiting"}, exclude_none=True)
+    """Parse the query of a list. Raises Invalid if `after` is not a page key."""
+    fields = query.model_dump(exclude={"organization", "unread", "waiting"}, exclude_none=True)
     flags = {name: "yes" for name in ("unread", "waiting") if getattr(query, name)}
-    wish = parse_request_filter({**said, **flags})
-    if wish.after != query.after:
-        raise Invalid(INVALID_AFTER, {"?after": "No such place."})
-    return wish
+    filters = parse_request_filter({**fields, **flags})
+    if filters.after != query.after:
+        raise invalid_after_error()
+    return filters
 
 
 def read_full_request(tx: Connection, viewer: Viewer, id_: str) -> RequestInFull:
-    """One request the viewer may see; NotFound otherwise."""
-    listed, circle = read_request(tx, viewer, id_)
-    part = [Participant(id=who.id, name=who.name, role=role) for who, role in circle.participants]
-    return RequestInFull(**dict(to_request_now(listed)), participants=part)
+    """Read a request with its participants. Raises NotFound unless the viewer may see it."""
+    listed, people = read_request(tx, viewer, id_)
+    participants = [
+        Participant(id=person.id, name=person.name, role=role)
+        for person, role in people.participants
+    ]
+    return RequestInFull(**dict(to_request_now(listed)), participants=participants)
 
 
 def to_request_now(listed: ListedRequest) -> RequestNow:
-    """A request as lists show it."""
+    """Convert a request of a list to its shape."""
     ticket, now = listed.ticket, listed.ticket.now
     return RequestNow(
         id=ticket.id,
@@ -143,7 +148,7 @@ def to_request_now(listed: ListedRequest) -> RequestNow:
         requester=now.opener,
         assignee=now.assignee,
         category=now.category,
-        priority=now.priority,
+        **read_plain_values(now, RequestNow),
         labels=now.tags,
         messages=now.messages,
         unread=listed.unread,
@@ -153,13 +158,6 @@ def to_request_now(listed: ListedRequest) -> RequestNow:
         revision=ticket.revision,
         href=now.href,
     )
-
-
-def add_next_link(call: Call, after: str | None) -> None:
-    """Say where the next page is (RFC 8288)."""
-    if after is not None:
-        said = {**dict(call.request.query_params), "after": after}
-        call.headers["link"] = f'<{call.request.url.path}?{urlencode(said)}>; rel="next"'
 
 
 def _to_page(call: Call, results: RequestResults) -> RequestPage:
@@ -206,8 +204,8 @@ def _create(
     organization_ref: str | None,
     body: NewRequest,
 ) -> str:
-    place = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
-    filing = RequestInput(
+    organization = read_named_or_active(tx, actor.viewer, organization_ref, active_id)
+    request = RequestInput(
         body.id or new_id(),
         body.subject,
         body.text,
@@ -216,35 +214,14 @@ def _create(
         body.files,
         body.requester,
     )
-    return str(create_request(tx, actor, place, filing).id)
+    return str(create.create_request(tx, actor, organization, request).id)
 
 
 def _apply_change(
-    tx: Connection, actor: Actor, id_: str, body: RequestChange, reopen_days: int
+    tx: Connection, actor: Actor, id_: str, body: PatchBody, reopen_days: int
 ) -> None:
-    said = body.model_fields_set
-    row = record.lock_for_update(tx, actor, id_)
-    if not said:
-        raise Invalid("Nothing was to be changed. Say what.", {"#": "Say what is to be changed."})
-    if "subject" in said:
-        update.set_subject(tx, actor, id_, body.subject)
-    if "category" in said:
-        update.set_category(tx, actor, id_, body.category)
-    if "priority" in said:
-        update.set_priority(tx, actor, id_, body.priority)
-    if "labels" in said:
-        _set_labels(tx, actor, id_, body.labels, set(parse_tags(row.tags) or []))
-    if "assignee" in said:
-        update.assign(tx, actor, id_, body.assignee)
-    if "status" in said:
-        update.set_status(tx, actor, id_, body.status, reopen_days)
-
-
-def _set_labels(
-    tx: Connection, actor: Actor, id_: str, wanted: list[str], current: set[str]
-) -> None:
-    try:
-        kept = {parse_label(each) for each in wanted}
-        update.update_labels(tx, actor, id_, add=kept - current, remove=current - kept)
-    except Invalid as refusal:
-        raise Invalid(str(refusal), {"labels": str(refusal)}) from None
+    patch = {name: getattr(body, name) for name in body.model_fields_set}
+    if not patch:
+        lock_for_update(tx, actor, id_)  # a hidden request is not found, whatever the body
+        raise empty_patch_error()
+    update.update(tx, actor, id_, patch, reopen_days)

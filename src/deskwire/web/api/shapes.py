@@ -1,7 +1,6 @@
-"""What goes in and out of the API, as JSON: camelCase as in events, times as RFC 3339 in UTC.
+"""Define the base models of the API: camelCase JSON as in events, times as RFC 3339 in UTC.
 
-A `Query` is what an address says after its `?`, a `Given` a body, a `Shown` an answer. What comes
-in is taken to the letter: a field that is not named here is refused. Answers may gain fields.
+Queries and request bodies are strict: an unknown field is refused. Responses may gain fields.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from deskwire.kit.clock import format_iso
 from deskwire.kit.ids import UUID7_PATTERN
 from deskwire.web.http.problems import ProblemCode
-from deskwire.workspaces.organizations.settings import SLUG_PATTERN
+from deskwire.workspaces.organizations.slugs import SLUG_PATTERN
 
 Id = Annotated[str, StringConstraints(pattern=f"^{UUID7_PATTERN}$")]
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG_PATTERN.pattern}$")]
@@ -27,13 +26,13 @@ Timestamp = Annotated[
 
 
 class QueryParams(BaseModel):
-    """What an address says after its `?`."""
+    """The query parameters of an operation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RequestBody(BaseModel):
-    """A body."""
+    """The body of a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
@@ -45,51 +44,56 @@ def _relax_patch_schema(schema: dict[str, Any]) -> None:
 
 
 class PatchBody(RequestBody):
-    """A body of which every field may be left out, and then nothing changes there."""
+    """The body of a PATCH: a missing field leaves its value unchanged."""
 
     model_config = ConfigDict(json_schema_extra=_relax_patch_schema)
 
 
 class ResponseBody(BaseModel):
-    """An answer."""
+    """The body of a response."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
 class ListResponse(ResponseBody):
-    """A list."""
+    """A list of items."""
 
-    cursor: str = Field(description="where a stream goes on from this state (`?after=`)")
+    cursor: str = Field(description="Where a stream continues from this state (`?after=`).")
 
 
 class PageResponse(ListResponse):
-    """A part of a list."""
+    """A page of items."""
 
-    next: str | None = Field(description="`after` of the next page; null: this is the last")
+    next: str | None = Field(description="`after` of the next page; null on the last page.")
 
 
 class PageQuery(QueryParams):
-    """Which page."""
+    """Selects a page."""
 
-    after: str = Field(default="", description="`next` of the page before")
+    after: str = Field(default="", description="The `next` of the previous page.")
 
 
 class FaultNow(ResponseBody):
-    """What is wrong with one field."""
+    """An error in one field or parameter."""
 
-    pointer: str | None = Field(default=None, description="where in the body (RFC 6901)")
-    parameter: str | None = Field(default=None, description="or which parameter of the address")
+    pointer: str | None = Field(
+        default=None, description="JSON pointer to the field in the body (RFC 6901)."
+    )
+    parameter: str | None = Field(default=None, description="Name of the query parameter.")
     detail: str
 
 
 class ProblemNow(ResponseBody):
-    """Why something was refused (RFC 9457)."""
+    """A problem document (RFC 9457)."""
 
-    type: str = Field(description="where the problem is described")
+    type: str = Field(description="URL that describes the problem.")
     title: str
     status: int
-    code: ProblemCode = Field(description="for programs")
-    detail: str = Field(description="for people")
-    errors: list[FaultNow] = Field(default=[], description="with `invalid`")
-    href: str | None = Field(default=None, description="with `no-active-organization`")
-    reference: str | None = Field(default=None, description="with `broken`")
+    code: ProblemCode = Field(description="Kind of problem, for programs.")
+    detail: str = Field(description="Explanation of this problem, for people.")
+    errors: list[FaultNow] = Field(default=[], description="With `invalid`: what is wrong.")
+    href: str | None = Field(
+        default=None,
+        description="With `no-active-organization`: the page that creates an organization.",
+    )
+    reference: str | None = Field(default=None, description="With `broken`: find this in the log.")

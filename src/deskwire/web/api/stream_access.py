@@ -1,4 +1,4 @@
-"""Who may have a stream of requests: the team, and whoever belongs to an organization."""
+"""Restrict the stream of requests to staff and members of organizations."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from deskwire.web.api.organization_lookup import require_requests_access
 
 
 def require_request_access(db: Database, access: Access, identify: Identify) -> Identify:
-    """`identify`, for who has requests to hear of. Raises Unauthenticated, and NoOrganization.
+    """Wrap `identify` so that it raises Unauthenticated or NoOrganization.
 
-    Asked as the stream begins: whoever is left without an organization later keeps a silent one.
+    The check runs when the stream opens: a person who leaves their last organization later keeps
+    an open stream on which nothing arrives.
     """
 
-    async def ask(scope: Scope) -> Caller:
+    async def identify_with_requests(scope: Scope) -> Caller:
         caller = await identify(scope)
         if caller is None:
-            raise Unauthenticated("Sign in to hear of requests.")
+            raise Unauthenticated("Sign in to open a stream of requests.")
         await db.read(_check_access, access, caller.person)
         return caller
 
-    return ask
+    return identify_with_requests
 
 
 def _check_access(tx: Connection, access: Access, person: PersonId) -> None:

@@ -1,1 +1,1 @@
-"""Signing in and out in the browser: pages, cookies, recovery, the mail they send."""
+"""Account pages: sign-in, sign-up, passwords, recovery, and the session cookie."""

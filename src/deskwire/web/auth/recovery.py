@@ -1,6 +1,6 @@
-"""Links that came by mail: to prove an address, and to choose a password that was forgotten.
+"""Serve the mailed links that verify an e-mail address or reset a password.
 
-A GET changes nothing: mail scanners open every link they see.
+A GET changes nothing, because mail scanners open every link they see.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from deskwire.accounts.people import normalize_email
 from deskwire.events.channels import PersonId
 from deskwire.kit.errors import Forbidden, NotFound, Refusal
 from deskwire.kit.i18n import N_, gettext
-from deskwire.web.auth.mail_templates import MailTemplates
-from deskwire.web.auth.sign_in import (
+from deskwire.web.auth.form_pages import (
     SECRET_LINK_HEADERS,
-    AccountPages,
     link_token,
     parse_fields,
-    read_urlencoded_form,
     render_form_page,
     require_field,
 )
+from deskwire.web.auth.sign_in import AccountPages
+from deskwire.web.http.forms import read_urlencoded_form
+from deskwire.web.mail_templates import MailTemplates
 
 NO_MAIL_DETAIL = N_(
     "This desk sends no mail. Whoever runs it can give you a link to set a new password."
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RecoveryPages:
-    """The pages behind the links, and the one that asks for one."""
+    """`/forgot-password`, `/reset/{token}` and `/verify/{token}`."""
 
     account_pages: AccountPages
     mail_templates: MailTemplates
@@ -52,27 +52,27 @@ class RecoveryPages:
         return self._forgot_password_page(request, {})
 
     async def request_reset(self, request: Request) -> Response:
-        """POST /forgot-password (email). The answer is the same whoever's address it is; the link
-        is made after it, so that it also takes the same time.
+        """POST /forgot-password (email).
+
+        The response does not reveal whether the address has an account: it is the same, and as
+        fast, because the link is made in the background.
         """
         form = await read_urlencoded_form(request)
         try:
-            typed = parse_fields(
-                email=lambda: require_field(form, "email", gettext("Write your e-mail address."))
-            )
+            email = require_field(form, "email", gettext("Write your e-mail address."))
             if not self.mail_templates.is_enabled:
                 raise Forbidden(gettext(NO_MAIL_DETAIL))
-            person = await self._count_and_find(request, normalize_email(typed["email"]))
+            person = await self._count_and_find(request, normalize_email(email))
         except Refusal as refusal:
             return self._forgot_password_page(request, form, refusal)
         task = BackgroundTask(self._send_reset, person, self.mail_templates.reset_mail(request))
         return RedirectResponse("/forgot-password?sent=1", 303, background=task)
 
     async def _count_and_find(self, request: Request, email: str) -> PersonId | None:
-        login = self.account_pages
-        address = login.browsers.client_info(request).client_ip
-        return await login.db.write(
-            mail_links.request_password_reset, email, address, login.clock(), login.limits
+        pages = self.account_pages
+        client_ip = pages.browsers.client_info(request).client_ip
+        return await pages.db.write(
+            mail_links.request_password_reset, email, client_ip, pages.clock(), pages.limits
         )
 
     async def _send_reset(self, person: PersonId | None, compose: ComposeLinkMail) -> None:
@@ -83,77 +83,75 @@ class RecoveryPages:
                 mail_links.send_reset_link, person, compose, self.account_pages.clock()
             )
         except SQLAlchemyError:
-            logger.exception("a link for a new password could not be queued")
+            logger.exception("could not queue a password reset mail")
 
     # /reset/{token}
 
     async def reset_password_form(self, request: Request) -> Response:
         """GET /reset/{token}."""
-        login = self.account_pages
+        pages = self.account_pages
         try:
-            person = await login.db.read(
-                authentication.find_person_by_reset_link, link_token(request), login.clock()
+            person = await pages.db.read(
+                authentication.find_person_by_reset_link, link_token(request), pages.clock()
             )
         except NotFound as refusal:
             return self._reset_password_page(request, None, refusal)
         return self._reset_password_page(request, person.email)
 
     async def reset_password(self, request: Request) -> Response:
-        """POST /reset/{token} (password): sets it, uses the link up, signs in."""
-        form, token, email, login = (
-            await read_urlencoded_form(request),
-            link_token(request),
-            None,
-            self.account_pages,
-        )
+        """POST /reset/{token} (password): set it, use the link up, and sign in."""
+        form, token, email = await read_urlencoded_form(request), link_token(request), None
+        pages = self.account_pages
         try:
-            email = (
-                await login.db.read(authentication.find_person_by_reset_link, token, login.clock())
-            ).email
-            typed = parse_fields(password=lambda: parse_password(form.get("password", ""), email))
-            hash_ = await login.hasher.hash(typed["password"])
-            visit = login.browsers.client_info(request)
-            opened = await login.db.write(
-                authentication.reset_password, token, hash_, visit, login.clock()
+            person = await pages.db.read(
+                authentication.find_person_by_reset_link, token, pages.clock()
+            )
+            email = person.email
+            fields = parse_fields(password=lambda: parse_password(form.get("password", ""), email))
+            hash_ = await pages.hasher.hash(fields["password"])
+            browser = pages.browsers.client_info(request)
+            new_session = await pages.db.write(
+                authentication.reset_password, token, hash_, browser, pages.clock()
             )
         except Refusal as refusal:
             return self._reset_password_page(request, email, refusal)
-        return login.browsers.set_cookie(RedirectResponse("/", 303, SECRET_LINK_HEADERS), opened)
+        response = RedirectResponse("/", 303, SECRET_LINK_HEADERS)
+        return pages.browsers.set_cookie(response, new_session)
 
     # /verify/{token}
 
     async def verify_email_form(self, request: Request) -> Response:
-        """GET /verify/{token}: a button."""
-        login = self.account_pages
+        """GET /verify/{token}: a page with a button that confirms."""
+        pages = self.account_pages
         try:
-            person = await login.db.read(
-                mail_links.find_person_by_verification_link, link_token(request), login.clock()
+            person = await pages.db.read(
+                mail_links.find_person_by_verification_link, link_token(request), pages.clock()
             )
         except NotFound as refusal:
             return self._verify_email_page(request, None, refusal)
         return self._verify_email_page(request, person.email)
 
     async def verify_email(self, request: Request) -> Response:
-        """POST /verify/{token}: the address is proven; nobody is signed in by it."""
-        login = self.account_pages
+        """POST /verify/{token}: mark the address as verified, without signing in."""
+        pages = self.account_pages
         try:
-            await login.db.write(mail_links.verify_email, link_token(request), login.clock())
+            await pages.db.write(mail_links.verify_email, link_token(request), pages.clock())
         except NotFound as refusal:
             return self._verify_email_page(request, None, refusal)
         return RedirectResponse("/settings?done=verified", 303, SECRET_LINK_HEADERS)
 
-    # What they share
+    # Shared by the pages
 
     def _forgot_password_page(
         self, request: Request, form: dict[str, str], refusal: Refusal | None = None
     ) -> Response:
         sent = refusal is None and "sent" in request.query_params
-        more = {
+        extra = {
             "sent": sent,
             "no_mail": None if self.mail_templates.is_enabled else gettext(NO_MAIL_DETAIL),
         }
         return render_form_page(
-            self.account_pages.render, request, "forgot_password.html", form, more, refusal
+            self.account_pages.render, request, "forgot_password.html", form, extra, refusal
         )
 
     def _reset_password_page(
@@ -169,7 +167,7 @@ class RecoveryPages:
     def _link_page(
         self, request: Request, name: str, email: str | None, refusal: Refusal | None
     ) -> Response:
-        more = {"email": email, "is_valid": not isinstance(refusal, NotFound)}
-        page = render_form_page(self.account_pages.render, request, name, {}, more, refusal)
+        extra = {"email": email, "is_valid": not isinstance(refusal, NotFound)}
+        page = render_form_page(self.account_pages.render, request, name, {}, extra, refusal)
         page.headers.update(SECRET_LINK_HEADERS)
         return page

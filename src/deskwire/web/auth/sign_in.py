@@ -1,13 +1,11 @@
-"""The door for people: signing in, up and out, the welcome link, the password.
+"""Serve the account pages: sign-in, sign-up, sign-out, the welcome link, and a new password.
 
-Every page works without JavaScript. A refused form is shown again with what was typed, except
-passwords. Templates get: `values` (what was typed), `errors` (field → sentence), `alert` (a
-sentence about the whole, or None), `next` (where to go after).
+Forms are validated and rendered by `form_pages`; `next` in a form is where to go afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -32,17 +30,22 @@ from deskwire.kit.errors import (
     Unauthenticated,
 )
 from deskwire.kit.i18n import N_, gettext
-from deskwire.web.auth.mail_templates import MailTemplates
-from deskwire.web.auth.sessions import BrowserSessions, SignedIn
-from deskwire.web.dependencies import NO_MAIL_TEMPLATES, SignUpMode
-from deskwire.web.http.errors import status_of
-from deskwire.web.rendering.i18n import translate_labels
+from deskwire.web.auth.form_pages import (
+    SECRET_LINK_HEADERS,
+    link_token,
+    parse_fields,
+    render_form_page,
+    require_field,
+)
+from deskwire.web.auth.sessions import BrowserSessions
+from deskwire.web.dependencies import NO_MAIL_TEMPLATES, SignedIn, SignUpMode
+from deskwire.web.http.forms import read_urlencoded_form
+from deskwire.web.i18n import translate_labels
+from deskwire.web.mail_templates import MailTemplates
 from deskwire.web.rendering.render import Render
-from deskwire.workspaces import names
+from deskwire.workspaces import name_changes
 
-FORM_MEDIA_TYPE = "application/x-www-form-urlencoded"  # what a form without files is sent as
-MAX_FORM_FIELDS = 20  # of a form; the largest of ours has five
-MAX_NEXT_LENGTH = 2000  # longer URLs are cut somewhere on the way
+MAX_NEXT_LENGTH = 2000  # characters; browsers and proxies may cut longer URLs
 WRONG_CREDENTIALS = N_(
     "That e-mail address and password do not belong together. Check both and try again."
 )
@@ -51,15 +54,10 @@ SIGN_UP_REFUSALS = {
     "closed": N_("This desk takes no new accounts. Ask whoever runs it if you think you need one."),
 }
 
-# The link's secret is in the page's path, so no Referer may carry it. `no-referrer` would do that
-# too, but makes browsers post the page's own form with `Origin: null` (Fetch, "append a request
-# Origin header"), which the guard rightly refuses. `strict-origin` names the site and no path.
-SECRET_LINK_HEADERS = {"referrer-policy": "strict-origin"}
-
 
 @dataclass(frozen=True, slots=True)
 class AccountPages:
-    """The pages of the door. `db` holds accounts, `browsers` the cookie, `render` makes pages."""
+    """Sign-in, sign-up, sign-out, `/welcome/{token}` and `/settings/password`."""
 
     db: Database
     browsers: BrowserSessions
@@ -73,7 +71,7 @@ class AccountPages:
     # /sign-in, /sign-out
 
     async def sign_in_form(self, request: Request) -> Response:
-        """GET /sign-in. Who is signed in already goes on."""
+        """GET /sign-in; redirects to `next` if the browser is signed in already."""
         target = safe_redirect_path(request.query_params.get("next"))
         if await self.browsers.find_signed_in(request) is not None:
             return RedirectResponse(target, 303)
@@ -83,36 +81,35 @@ class AccountPages:
         """POST /sign-in (email, password, next)."""
         form = await read_urlencoded_form(request)
         try:
-            opened = await self._sign_in(request, form)
+            new_session = await self._sign_in(request, form)
         except Refusal as refusal:
             return self._sign_in_page(request, form, refusal)
-        return self.browsers.set_cookie(
-            RedirectResponse(safe_redirect_path(form.get("next")), 303), opened
-        )
+        response = RedirectResponse(safe_redirect_path(form.get("next")), 303)
+        return self.browsers.set_cookie(response, new_session)
 
     async def _sign_in(self, request: Request, form: Mapping[str, str]) -> NewSession:
-        typed = parse_fields(
+        fields = parse_fields(
             email=lambda: require_field(form, "email", gettext("Write your e-mail address.")),
             password=lambda: require_field(form, "password", gettext("Write your password.")),
         )
-        visit, email = self.browsers.client_info(request), normalize_email(typed["email"])
-        knock = await self.db.write(
-            authentication.begin_sign_in, email, visit.client_ip, self.clock(), self.limits
+        browser, email = self.browsers.client_info(request), normalize_email(fields["email"])
+        attempt = await self.db.write(
+            authentication.begin_sign_in, email, browser.client_ip, self.clock(), self.limits
         )
-        if not await self.verify_password(knock, typed["password"]):
+        if not await self.verify_password(attempt, fields["password"]):
             raise Unauthenticated(gettext(WRONG_CREDENTIALS))
-        better = None
-        if knock.password_hash is not None and self.hasher.needs_rehash(knock.password_hash):
-            better = await self.hasher.hash(typed["password"])
-        opened = await self.db.write(
-            authentication.complete_sign_in, knock, visit, self.clock(), better
+        new_hash = None
+        if attempt.password_hash is not None and self.hasher.needs_rehash(attempt.password_hash):
+            new_hash = await self.hasher.hash(fields["password"])
+        new_session = await self.db.write(
+            authentication.complete_sign_in, attempt, browser, self.clock(), new_hash
         )
-        if opened is None:
+        if new_session is None:
             raise Unauthenticated(gettext(WRONG_CREDENTIALS))
-        return opened
+        return new_session
 
     async def sign_out(self, request: Request) -> Response:
-        """POST /sign-out. The session and its streams end; again is harmless."""
+        """POST /sign-out: end the session and its streams. Idempotent."""
         token = self.browsers.session_token(request)
         if token is not None:
             await self.db.write(authentication.sign_out, token, self.clock())
@@ -121,59 +118,55 @@ class AccountPages:
     # /sign-up
 
     async def sign_up_form(self, request: Request) -> Response:
-        """GET /sign-up: a form where sign-up is open, else a sentence whom to ask."""
+        """GET /sign-up: a form if sign-up is open, else a message saying whom to ask."""
         target = safe_redirect_path(request.query_params.get("next"))
         if await self.browsers.find_signed_in(request) is not None:
             return RedirectResponse(target, 303)
         return self._sign_up_page(request, {"next": target})
 
     async def sign_up(self, request: Request) -> Response:
-        """POST /sign-up (name, email, password, next); 403 where sign-up is not open."""
+        """POST /sign-up (name, email, password, next); 403 unless sign-up is open."""
         form = await read_urlencoded_form(request)
         try:
-            opened = await self._sign_up(request, form)
+            new_session = await self._sign_up(request, form)
         except Refusal as refusal:
             return self._sign_up_page(request, form, refusal)
-        return self.browsers.set_cookie(
-            RedirectResponse(safe_redirect_path(form.get("next")), 303), opened
-        )
+        response = RedirectResponse(safe_redirect_path(form.get("next")), 303)
+        return self.browsers.set_cookie(response, new_session)
 
     async def _sign_up(self, request: Request, form: Mapping[str, str]) -> NewSession:
         if self.sign_up_mode != "open":
             raise Forbidden(gettext(SIGN_UP_REFUSALS[self.sign_up_mode]))
         email = normalize_email(form.get("email", ""))
-        typed = parse_fields(
+        fields = parse_fields(
             name=lambda: parse_name(form.get("name", "")),
             email=lambda: parse_email(email),
             password=lambda: parse_password(form.get("password", ""), email),
         )
-        visit, at = self.browsers.client_info(request), self.clock()
-        # Counted whatever comes of it: neither many accounts nor many questions from one source.
-        await self.db.write(rate_limit.count_sign_up, visit.client_ip, at, self.limits)
-        # Hashed before the address is looked up, so that a taken one takes as long.
-        hash_ = await self.hasher.hash(typed["password"])
+        browser, at = self.browsers.client_info(request), self.clock()
+        # Count failures too: they probe which addresses are taken.
+        await self.db.write(rate_limit.count_sign_up, browser.client_ip, at, self.limits)
+        # Hash before looking the address up, so that a taken one takes just as long.
+        hash_ = await self.hasher.hash(fields["password"])
+        mails = self.mail_templates
+        compose = mails.verification_mail(request) if mails.is_enabled else None
         try:
-            compose = (
-                self.mail_templates.verification_mail(request)
-                if self.mail_templates.is_enabled
-                else None
-            )
             return await self.db.write(
-                authentication.sign_up, typed["name"], typed["email"], hash_, visit, at, compose
+                authentication.sign_up, fields["name"], fields["email"], hash_, browser, at, compose
             )
         except Conflict as refusal:
-            # Signing up signs in, so whatever is answered here, a stranger can tell a taken
-            # address from a free one; only an account that begins with an e-mail could hide it,
-            # and not every desk sends mail. So we say it plainly, which helps the person who
-            # forgot, and the throttle makes asking for many addresses slow. In the modes
-            # `invited` and `closed` nothing can be asked.
-            sentence = gettext("This address cannot be used. If it is yours, sign in instead.")
-            raise Conflict(sentence) from refusal
+            # A successful sign-up signs in, so any response here reveals whether the address has
+            # an account. Only accounts that begin with a mailed link could hide that, and not
+            # every desk sends mail. So the page says it plainly, which helps people who forgot
+            # their account, and the rate limit makes probing many addresses slow. In the modes
+            # `invited` and `closed` there is nothing to probe.
+            message = gettext("This address cannot be used. If it is yours, sign in instead.")
+            raise Conflict(message) from refusal
 
     # /welcome/{token}
 
     async def welcome_form(self, request: Request) -> Response:
-        """GET /welcome/{token}: changes nothing, or a mail scanner would use the link up."""
+        """GET /welcome/{token}; changes nothing, because mail scanners open links."""
         try:
             person = await self.db.read(
                 authentication.find_person_by_activation_link, link_token(request), self.clock()
@@ -183,7 +176,7 @@ class AccountPages:
         return self._welcome_page(request, {"name": person.name}, person.email)
 
     async def welcome(self, request: Request) -> Response:
-        """POST /welcome/{token} (name, password): sets both, uses the link up, signs in."""
+        """POST /welcome/{token} (name, password): set both, use the link up, and sign in."""
         form, token, email = await read_urlencoded_form(request), link_token(request), None
         try:
             email = (
@@ -191,18 +184,19 @@ class AccountPages:
                     authentication.find_person_by_activation_link, token, self.clock()
                 )
             ).email
-            typed = parse_fields(
+            fields = parse_fields(
                 name=lambda: parse_name(form.get("name", "")),
                 password=lambda: parse_password(form.get("password", ""), email),
             )
-            hash_ = await self.hasher.hash(typed["password"])
-            visit = self.browsers.client_info(request)
-            opened = await self.db.write(
-                names.activate_account, token, typed["name"], hash_, visit, self.clock()
+            hash_ = await self.hasher.hash(fields["password"])
+            browser = self.browsers.client_info(request)
+            new_session = await self.db.write(
+                name_changes.activate_account, token, fields["name"], hash_, browser, self.clock()
             )
         except Refusal as refusal:
             return self._welcome_page(request, form, email, refusal)
-        return self.browsers.set_cookie(RedirectResponse("/", 303, SECRET_LINK_HEADERS), opened)
+        response = RedirectResponse("/", 303, SECRET_LINK_HEADERS)
+        return self.browsers.set_cookie(response, new_session)
 
     # /settings/password
 
@@ -214,19 +208,17 @@ class AccountPages:
         return self._change_password_page(request, signed_in)
 
     async def change_password(self, request: Request) -> Response:
-        """POST /settings/password (current, password): every other session ends."""
+        """POST /settings/password (current, password); ends every other session."""
         signed_in = await self.browsers.find_signed_in(request)
         if signed_in is None:
             return _redirect_to_sign_in(request)
+        form = await read_urlencoded_form(request)
         try:
-            opened = await self._change_password(
-                request, signed_in, await read_urlencoded_form(request)
-            )
+            new_session = await self._change_password(request, signed_in, form)
         except Refusal as refusal:
             return self._change_password_page(request, signed_in, refusal)
-        return self.browsers.set_cookie(
-            RedirectResponse("/settings/password?changed=1", 303), opened
-        )
+        response = RedirectResponse("/settings/password?changed=1", 303)
+        return self.browsers.set_cookie(response, new_session)
 
     async def _change_password(
         self, request: Request, signed_in: SignedIn, form: Mapping[str, str]
@@ -236,29 +228,32 @@ class AccountPages:
             raise Conflict(
                 gettext("Your account has no e-mail address, so it has no password to change.")
             )
-        typed = parse_fields(
+        fields = parse_fields(
             current=lambda: require_field(form, "current", gettext("Write your current password.")),
             password=lambda: parse_new_password(form, email),
         )
-        visit = self.browsers.client_info(request)
-        knock = await self.db.write(
-            authentication.begin_sign_in, email, visit.client_ip, self.clock(), self.limits
+        browser = self.browsers.client_info(request)
+        attempt = await self.db.write(
+            authentication.begin_sign_in, email, browser.client_ip, self.clock(), self.limits
         )
-        opened = None
-        if await self.verify_password(knock, typed["current"]):
-            hash_ = await self.hasher.hash(typed["password"])
-            opened = await self.db.write(
-                authentication.change_password, knock, hash_, visit, self.clock()
+        new_session = None
+        if await self.verify_password(attempt, fields["current"]):
+            hash_ = await self.hasher.hash(fields["password"])
+            new_session = await self.db.write(
+                authentication.change_password, attempt, hash_, browser, self.clock()
             )
-        if opened is None:
-            sentence = gettext("This is not your current password.")
-            raise Invalid(sentence, {"current": sentence})
-        return opened
+        if new_session is None:
+            message = gettext("This is not your current password.")
+            raise Invalid(message, {"current": message})
+        return new_session
 
-    # What they share
+    # Shared by the pages
 
     async def verify_password(self, attempt: SignInAttempt, password: str) -> bool:
-        """Whether the password is that of who knocked; takes as long where nobody did."""
+        """Return whether the password is right; takes as long if there is no such account.
+
+        Raises RateLimited if too many passwords are being checked; the attempt is not counted then.
+        """
         try:
             return await self.hasher.verify(attempt.password_hash, password)
         except RateLimited:
@@ -268,24 +263,24 @@ class AccountPages:
     def _sign_in_page(
         self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
     ) -> Response:
-        more = {
+        extra = {
             "next": safe_redirect_path(form.get("next")),
             "sign_up_open": self.sign_up_mode == "open",
             "mail_works": self.mail_templates.is_enabled,
-            # Who signed out here has no cookie; one that opens nothing was ended elsewhere.
+            # Signing out clears the cookie, so a cookie here is of a session ended elsewhere.
             "session_ended": refusal is None and self.browsers.session_token(request) is not None,
         }
-        return self._page(request, "sign_in.html", form, more, refusal)
+        return render_form_page(self.render, request, "sign_in.html", form, extra, refusal)
 
     def _sign_up_page(
         self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
     ) -> Response:
-        more = {
+        extra = {
             "next": safe_redirect_path(form.get("next")),
             "closed_message": translate_labels(SIGN_UP_REFUSALS).get(self.sign_up_mode),
             "is_email_taken": isinstance(refusal, Conflict),
         }
-        return self._page(request, "sign_up.html", form, more, refusal)
+        return render_form_page(self.render, request, "sign_up.html", form, extra, refusal)
 
     def _welcome_page(
         self,
@@ -294,8 +289,8 @@ class AccountPages:
         email: str | None,
         refusal: Refusal | None = None,
     ) -> Response:
-        more = {"email": email, "is_valid": not isinstance(refusal, NotFound)}
-        page = self._page(request, "welcome.html", form, more, refusal)
+        extra = {"email": email, "is_valid": not isinstance(refusal, NotFound)}
+        page = render_form_page(self.render, request, "welcome.html", form, extra, refusal)
         page.headers.update(SECRET_LINK_HEADERS)
         return page
 
@@ -303,94 +298,29 @@ class AccountPages:
         self, request: Request, signed_in: SignedIn, refusal: Refusal | None = None
     ) -> Response:
         changed = refusal is None and "changed" in request.query_params
-        more = {"person": signed_in.person, "changed": changed}
-        return self._page(request, "password.html", {}, more, refusal)
-
-    def _page(
-        self,
-        request: Request,
-        name: str,
-        form: Mapping[str, str],
-        extra: Mapping[str, object],
-        refusal: Refusal | None,
-    ) -> Response:
-        return render_form_page(self.render, request, name, form, extra, refusal)
-
-
-def render_form_page(
-    render: Render,
-    request: Request,
-    name: str,
-    form: Mapping[str, str],
-    extra: Mapping[str, object],
-    refusal: Refusal | None,
-) -> Response:
-    """A page with a form; where it was refused, with what was typed and what is wrong."""
-    errors = refusal.fields if isinstance(refusal, Invalid) else {}
-    alert = str(refusal) if refusal is not None and not errors else None
-    typed = {field: form.get(field, "") for field in ("name", "email")}
-    context = {"values": typed, "errors": errors, "alert": alert, **extra}
-    status = 200 if refusal is None else status_of(refusal)
-    page = render(request, name, context, status=status)
-    if isinstance(refusal, RateLimited):
-        page.headers["retry-after"] = str(refusal.retry_after)
-    return page
+        extra = {"person": signed_in.person, "changed": changed}
+        return render_form_page(self.render, request, "password.html", {}, extra, refusal)
 
 
 def safe_redirect_path(text: str | None) -> str:
-    """A path of this site to go on to; `/` for anything that may lead elsewhere.
+    """Return a path of this site to redirect to; `/` for anything that may lead elsewhere.
 
-    Browsers read `//x` and `/\\x` as another host, and drop tabs and line ends while reading.
+    Browsers read `//x` and `/\\x` as another host, and ignore tabs and line breaks in URLs.
     """
     if not text or len(text) > MAX_NEXT_LENGTH or not text.startswith("/") or "\\" in text:
         return "/"
-    if text.startswith("//") or any(sign <= " " or sign == "\x7f" for sign in text):
+    if text.startswith("//") or any(char <= " " or char == "\x7f" for char in text):
         return "/"
     return text
 
 
-async def read_urlencoded_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; none of what our own pages would not send."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != FORM_MEDIA_TYPE:  # a multipart form may name a charset that breaks its own parser
-        return {}
-    async with request.form(max_fields=MAX_FORM_FIELDS) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-def parse_fields(**parsers: Callable[[], str]) -> dict[str, str]:
-    """What each field's parser gives; Invalid with every field's sentence if any refuses."""
-    values: dict[str, str] = {}
-    problems: dict[str, str] = {}
-    for field, parse in parsers.items():
-        try:
-            values[field] = parse()
-        except Invalid as refusal:
-            problems[field] = str(refusal)
-    if problems:
-        raise Invalid(" ".join(problems.values()), problems)
-    return values
-
-
-def require_field(form: Mapping[str, str], field: str, detail: str) -> str:
-    """What was typed into `field`; Invalid with `sentence` if nothing was."""
-    if not form.get(field, "").strip():
-        raise Invalid(detail, {field: detail})
-    return form[field]
-
-
 def parse_new_password(form: Mapping[str, str], email: str) -> str:
-    """The new password; Invalid if it is what was typed as the current one."""
+    """Return the new password. Raises Invalid if it equals the current one."""
     password = parse_password(form.get("password", ""), email)
     if form["password"] == form.get("current"):
-        sentence = gettext("This is the current one. Choose another.")
-        raise Invalid(sentence, {"password": sentence})
+        message = gettext("This is the current one. Choose another.")
+        raise Invalid(message, {"password": message})
     return password
-
-
-def link_token(request: Request) -> str:
-    """The secret of the link that was opened."""
-    return str(request.path_params["token"])
 
 
 def _redirect_to_sign_in(request: Request) -> Response:

@@ -1,1 +1,1 @@
-"""HTTP itself: middleware, forms, uploads, ranges, errors."""
+"""HTTP itself: middleware, forms, uploads, ranges, problem documents."""

@@ -1,4 +1,4 @@
-"""Static files: addresses that change with their content, so that browsers keep them for a year."""
+"""Serve static files under URLs that change with their content, cacheable for a year."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from starlette.types import Scope
 
 STATIC_DIRECTORY = Path(__file__).parents[1] / "static"
 IMMUTABLE = "public, max-age=31536000, immutable"  # s, a year; RFC 8246
-REVALIDATE = "no-cache"  # kept, but asked about before use
+REVALIDATE = "no-cache"  # cacheable, but revalidated before each use
 
 
 def asset_url(name: str) -> str:
-    """`dist/app.css` → `/static/dist/app.css?v=…`; without `v` while the file is not built."""
+    """Return `/static/dist/app.css?v=…` for `dist/app.css`; without `v` if it is not built yet."""
     path = STATIC_DIRECTORY / name
     if not path.is_file():
         return f"/static/{name}"
@@ -29,13 +29,13 @@ def _digest(path: Path, _changed_at: int) -> str:
 
 
 class Assets(StaticFiles):
-    """The folder `web/static`. Only an address with `v` may be kept without asking."""
+    """Serve the folder `web/static`. Only a URL with `v` is immutable."""
 
     def __init__(self) -> None:
         super().__init__(directory=STATIC_DIRECTORY, check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        versioned = b"v=" in scope["query_string"] and response.status_code == 200
-        response.headers["cache-control"] = IMMUTABLE if versioned else REVALIDATE
+        is_versioned = b"v=" in scope["query_string"] and response.status_code == 200
+        response.headers["cache-control"] = IMMUTABLE if is_versioned else REVALIDATE
         return response

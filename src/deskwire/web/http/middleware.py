@@ -1,9 +1,8 @@
-"""Guards: what every request passes before anything of ours sees it. Plain ASGI, nothing buffered.
+"""Guard every request before the application sees it. Plain ASGI middleware, nothing buffered.
 
-SecurityHeaders   every answer says what a browser may do with it
-SameOrigin        a request that changes something comes from our own pages
-BodyLimit         a body is no larger than a form needs (or files do, where some are taken), and
-                  comes in time
+SecurityHeaders   sets the security headers of every response
+SameOrigin        refuses state-changing requests from other sites (CSRF)
+BodyLimit         refuses bodies that are too large or arrive too slowly
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deskwire.kit.i18n import N_, gettext
+from deskwire.web.http.fragments import OWN_FETCH_SITES
 from deskwire.web.http.problems import (
     CODE_BY_STATUS,
     PROBLEM_MEDIA_TYPE,
@@ -27,18 +27,15 @@ from deskwire.web.http.problems import (
 )
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
-SIGNED_PREFIXES = ("/api/webhooks/",)  # prefixes whose requests carry a signature of their own
+SIGNED_PREFIXES = ("/api/webhooks/",)  # authenticated by a signature of the body, not a cookie
 MAX_FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000 characters
-MAX_BODY_BYTES = 1024 * 1024  # JSON of the API; never read further than this
-BODY_TIMEOUT = 30.0  # s for a whole body; a telephone with one bar sends a form in five
-UPLOAD_TIMEOUT = 900.0  # s for a body with files: 50 MB at half a megabit a second
+MAX_BODY_BYTES = 1024 * 1024  # JSON of the API
+BODY_TIMEOUT = 30.0  # s for a whole body; a phone with poor reception sends a form in five
+UPLOAD_TIMEOUT = 900.0  # s for a body with files: 50 MB at half a megabit per second
 TIMEOUT_DETAIL = N_("The request did not arrive in time. Try again.")
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
-HSTS = "max-age=31536000"  # s, a year; subdomains are not ours to speak for
+HSTS = "max-age=31536000"  # s, a year; without subdomains, which may not be this desk's
 DEFAULT_PORTS = {"http": 80, "https": 443}
-OWN_FETCH_SITES = frozenset(
-    {"same-origin", "none"}
-)  # Sec-Fetch-Site of our pages, and of a bookmark
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -56,9 +53,9 @@ SECURITY_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class UploadLimit:
-    """Where a body may hold files, and how many bytes it may then have."""
+    """Which requests may carry files, and how many bytes their bodies may have."""
 
-    takes_files: Callable[[str, bool], bool]  # (path, whether the body is a form with parts)
+    takes_files: Callable[[str, bool], bool]  # (path, whether the body is multipart)
     max_bytes: int
 
 
@@ -68,14 +65,14 @@ NO_UPLOADS = UploadLimit(lambda _path, _is_form: False, 0)
 def add_middleware(
     app: ASGIApp, public_url: str | None, uploads: UploadLimit = NO_UPLOADS
 ) -> ASGIApp:
-    """All guards around `app`. Refusals pass the outermost, so they have the headers too."""
+    """Wrap `app` in all guards. SecurityHeaders is outermost, so refusals get the headers too."""
     return SecurityHeaders(SameOrigin(BodyLimit(app, uploads=uploads), public_url), public_url)
 
 
 class SecurityHeaders:
-    """Adds the headers of POLICY where the answer does not set them itself.
+    """Add SECURITY_HEADERS to responses that do not set them themselves.
 
-    Pages and JSON are not stored anywhere unless they say so: they are for one viewer.
+    Pages and JSON also get `no-store` unless they say otherwise: they are for one viewer.
     """
 
     def __init__(self, app: ASGIApp, public_url: str | None) -> None:
@@ -88,20 +85,20 @@ class SecurityHeaders:
             return
         https = self._is_https or scope.get("scheme") == "https"
 
-        async def send_with_policy(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A copy: some answers share one list of headers.
+                # Copy the list: some responses share one.
                 message = {**message, "headers": list(message.get("headers", ()))}
                 _add_security_headers(MutableHeaders(scope=message), https=https)
             await send(message)
 
-        await self._app(scope, receive, send_with_policy)
+        await self._app(scope, receive, send_with_headers)
 
 
 class SameOrigin:
-    """Refuses requests that change something and were made by another site's page.
+    """Refuse state-changing requests that another site's page made (CSRF).
 
-    Without a public URL, our origin is what the request itself says (scheme and Host).
+    Without a public URL, our own origin is taken from the request (scheme and Host).
     """
 
     def __init__(self, app: ASGIApp, public_url: str | None) -> None:
@@ -115,10 +112,10 @@ class SameOrigin:
             and not _is_signed_path(scope)
         ):
             headers = Headers(scope=scope)
-            own = self._own_origin or normalize_origin(
+            own_origin = self._own_origin or normalize_origin(
                 f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
             )
-            reason = cross_origin_reason(headers, own)
+            reason = cross_origin_reason(headers, own_origin)
             if reason is not None:
                 await _send_problem(scope, send, "foreign-origin", reason)
                 return
@@ -126,9 +123,11 @@ class SameOrigin:
 
 
 class BodyLimit:
-    """Reads no more of a body than FORM_BYTES of a form or OTHER_BYTES of anything else.
+    """Refuse bodies over a size limit, or not complete within a time limit.
 
-    It must be here `within` so many seconds: one that trickles would hold its connection for ever.
+    The limits are `max_form_bytes` for forms, `max_body_bytes` for anything else, and `uploads`
+    where files are accepted. `timeout` is in seconds for the whole body: a client that sends a
+    byte now and then would hold its connection forever (slowloris).
     """
 
     def __init__(
@@ -150,60 +149,57 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit, seconds = (
-            self._max_form_bytes if _is_form(headers) else self._max_body_bytes,
-            self._timeout,
-        )
-        if self._uploads.takes_files(
-            str(scope["path"]), _media_type_of(headers) == MULTIPART_MEDIA_TYPE
-        ):
-            limit, seconds = self._uploads.max_bytes, UPLOAD_TIMEOUT
-        if _content_length(headers) > limit:
-            await _send_problem(scope, send, "too-large", _too_large_detail(limit))
+        max_bytes = self._max_form_bytes if _is_form(headers) else self._max_body_bytes
+        timeout = self._timeout
+        is_multipart = _media_type_of(headers) == MULTIPART_MEDIA_TYPE
+        if self._uploads.takes_files(str(scope["path"]), is_multipart):
+            max_bytes, timeout = self._uploads.max_bytes, UPLOAD_TIMEOUT
+        if _content_length(headers) > max_bytes:
+            await _send_problem(scope, send, "too-large", _too_large_detail(max_bytes))
             return
-        await self._run_with_limit(limit, seconds, scope, receive, send)
+        await self._run_with_limit(max_bytes, timeout, scope, receive, send)
 
     async def _run_with_limit(
-        self, limit: int, seconds: float, scope: Scope, receive: Receive, send: Send
+        self, max_bytes: int, seconds: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        taken, whole, started = 0, False, False
+        received_bytes, is_complete, response_started = 0, False, False
         deadline = asyncio.get_running_loop().time() + seconds
 
-        async def receive_some() -> Message:
-            nonlocal taken, whole
+        async def receive_limited() -> Message:
+            nonlocal received_bytes, is_complete
             try:
-                async with asyncio.timeout_at(None if whole else deadline):
+                async with asyncio.timeout_at(None if is_complete else deadline):
                     message = await receive()
             except TimeoutError:
                 raise _BodyRejected(408, gettext(TIMEOUT_DETAIL)) from None
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise _BodyRejected(413, _too_large_detail(limit))
-            whole = not message.get("more_body", False)
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > max_bytes:
+                raise _BodyRejected(413, _too_large_detail(max_bytes))
+            is_complete = not message.get("more_body", False)
             return message
 
-        async def send_noting(message: Message) -> None:
-            nonlocal started
-            started = True
+        async def send_and_record(message: Message) -> None:
+            nonlocal response_started
+            response_started = True
             await send(message)
 
         try:
-            await self._app(scope, receive_some, send_noting)
-        except _BodyRejected as refusal:
-            if started:
+            await self._app(scope, receive_limited, send_and_record)
+        except _BodyRejected as error:
+            if response_started:
                 raise
-            await _send_problem(scope, send, CODE_BY_STATUS[refusal.status_code], refusal.detail)
+            await _send_problem(scope, send, CODE_BY_STATUS[error.status_code], error.detail)
 
 
 class _BodyRejected(HTTPException):
-    """The rest of a body is not read. The app may answer it with an error page of its own."""
+    """The rest of the body is not read. The application may handle it with its own error page."""
 
 
 def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
-    """Why a request that changes something is not from our own pages; None if it is.
+    """Return why a state-changing request did not come from our own pages; None if it did.
 
-    Browsers send Origin with every such request. Where it is missing, Sec-Fetch-Site tells (no
-    page can forge it); where both are, there is no browser, and then no cookie either.
+    Browsers send Origin with every such request. If it is missing, Sec-Fetch-Site decides, which
+    no page can forge. If both are missing, the client is not a browser and must not send a cookie.
     """
     origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
     if origins:
@@ -227,7 +223,7 @@ def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
 
 
 def normalize_origin(url: str) -> str | None:
-    """`HTTPS://Desk.example:443/x` → `https://desk.example`; None for what has no origin."""
+    """Return `https://desk.example` for `HTTPS://Desk.example:443/x`; None if it has no origin."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -249,8 +245,8 @@ def _security_headers_for(content_type: str, *, https: bool) -> Iterator[tuple[s
     yield from SECURITY_HEADERS.items()
     if https:
         yield "strict-transport-security", HSTS
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/html" or kind.endswith("json"):
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "text/html" or media_type.endswith("json"):
         yield "cache-control", "no-store"
 
 
@@ -268,20 +264,20 @@ def _media_type_of(headers: Headers) -> str:
 
 def _content_length(headers: Headers) -> int:
     length = headers.get("content-length", "0")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0  # what is read is counted
+    return int(length) if length.isdecimal() and len(length) < 20 else 0  # the body is counted too
 
 
-def _too_large_detail(limit: int) -> str:
-    return gettext("The request is larger than %(limit)s KiB. Send less.", limit=limit // 1024)
+def _too_large_detail(max_bytes: int) -> str:
+    return gettext("The request is larger than %(limit)s KiB. Send less.", limit=max_bytes // 1024)
 
 
 async def _send_problem(scope: Scope, send: Send, code: ProblemCode, detail: str) -> None:
-    """A sentence in plain text; programs below /api/ get a problem."""
-    status, kind, body = PROBLEMS[code].status, "text/plain; charset=utf-8", detail.encode()
+    """Send a problem document below /api/, else the detail as plain text."""
+    status, media_type, body = PROBLEMS[code].status, "text/plain; charset=utf-8", detail.encode()
     if str(scope["path"]).startswith("/api/"):
-        kind, body = PROBLEM_MEDIA_TYPE, render_problem(code, detail)
+        media_type, body = PROBLEM_MEDIA_TYPE, render_problem(code, detail)
     headers = [
-        (b"content-type", kind.encode()),
+        (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
     ]

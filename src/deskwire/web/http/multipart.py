@@ -1,4 +1,4 @@
-"""Forms with files, read part by part as they arrive: nothing of a file is held or spooled here."""
+"""Read multipart forms part by part as they arrive; no file is buffered or spooled to disk."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import N_, gettext
 
-MAX_PARTS = 200  # of one form; the largest has thirty
-MAX_HEADER_BYTES = 8 * 1024  # of one part's headers; a file name has at most a few hundred
+MAX_PARTS = 200  # parts of one form; the largest form has thirty
+MAX_HEADER_BYTES = 8 * 1024  # bytes of one part's headers; a file name has at most a few hundred
 INCOMPLETE_FORM = N_("The form did not arrive whole. Send it again.")
 
-TokenKind = Literal["name", "value", "headed", "body", "over", "end"]
+TokenKind = Literal["name", "value", "headers_end", "body", "part_end", "form_end"]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a form; `file_name` is None where it is a plain field."""
+    """One part of a form; `file_name` is None for a plain field."""
 
     name: str
     file_name: str | None
@@ -30,7 +30,7 @@ class Part:
 
 
 class MultipartReader:
-    """The parts of a form. Each one's chunks are read before the next part."""
+    """Iterate over the parts of a form; read each part's chunks before the next part."""
 
     def __init__(self, content_type: str, stream: AsyncIterator[bytes]) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
@@ -43,34 +43,34 @@ class MultipartReader:
             {
                 "on_header_field": lambda data, start, end: self._push("name", data[start:end]),
                 "on_header_value": lambda data, start, end: self._push("value", data[start:end]),
-                "on_headers_finished": lambda: self._push("headed"),
+                "on_headers_finished": lambda: self._push("headers_end"),
                 "on_part_data": lambda data, start, end: self._push("body", data[start:end]),
-                "on_part_end": lambda: self._push("over"),
-                "on_end": lambda: self._push("end"),
+                "on_part_end": lambda: self._push("part_end"),
+                "on_end": lambda: self._push("form_end"),
             },
         )
 
     async def parts(self) -> AsyncIterator[Part]:
-        """Every part in turn. Raises Invalid where the form breaks off or is none."""
+        """Yield the parts. Raises Invalid if the form is malformed, incomplete or too long."""
         for _ in range(MAX_PARTS):
-            head = await self._read_headers()
-            if head is None:
+            headers = await self._read_headers()
+            if headers is None:
                 return
-            yield Part(*_parse_headers(head), self._read_body())
+            yield Part(*_parse_headers(headers), self._read_body())
         raise Invalid(gettext("A form may have at most %(most)s fields.", most=MAX_PARTS))
 
     async def _read_headers(self) -> list[tuple[TokenKind, bytes]] | None:
-        """The headers of the next part, as they came; None after the last."""
-        found: list[tuple[TokenKind, bytes]] = []
+        """Read the header tokens of the next part; None after the last part."""
+        tokens: list[tuple[TokenKind, bytes]] = []
         while True:
             kind, data = await self._next_token()
-            if kind == "headed":
-                return found
-            if kind == "end":
+            if kind == "headers_end":
+                return tokens
+            if kind == "form_end":
                 return None
             if kind in ("name", "value"):
-                found.append((kind, data))
-            if sum(len(each) for _, each in found) > MAX_HEADER_BYTES:
+                tokens.append((kind, data))
+            if sum(len(data) for _, data in tokens) > MAX_HEADER_BYTES:
                 raise Invalid(gettext(INCOMPLETE_FORM))
 
     async def _read_body(self) -> AsyncIterator[bytes]:
@@ -93,17 +93,17 @@ class MultipartReader:
 
 
 def _parse_headers(headers: list[tuple[TokenKind, bytes]]) -> tuple[str, str | None]:
-    """The name of the field and of the file. The same header may come in several pieces."""
+    """Return the names of the field and of its file. A name or value may span several tokens."""
     lines: list[list[bytes]] = []
-    before: TokenKind = "value"
+    previous: TokenKind = "value"
     for kind, data in headers:
-        if kind == "name" and before == "value":
+        if kind == "name" and previous == "value":
             lines.append([b"", b""])
         if lines:
             lines[-1][kind == "value"] += data
-        before = kind
-    told = {name.strip().lower(): value for name, value in lines}
-    options = parse_options_header(told.get(b"content-disposition", b""))[1]
+        previous = kind
+    values = {name.strip().lower(): value for name, value in lines}
+    options = parse_options_header(values.get(b"content-disposition", b""))[1]
     name, file_name = options.get(b"name", b""), options.get(b"filename")
     return _decode(name), None if file_name is None else _decode(file_name)
 

@@ -1,6 +1,6 @@
-"""Problems (RFC 9457): the one list of what programs are told went wrong; docs/api.md is its copy.
+"""List every problem the API responds with (RFC 9457); docs/api.md repeats this list.
 
-The `code` is for programs and never changes its meaning; `detail` is a sentence for people.
+The `code` is for programs and never changes its meaning; `detail` is a message for people.
 """
 
 from __future__ import annotations
@@ -34,31 +34,33 @@ ProblemCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One kind of problem: its HTTP status, and what it means."""
+    """A kind of problem: its HTTP status and its title."""
 
     status: int
     title: str
 
 
 PROBLEMS: Mapping[ProblemCode, Problem] = {
-    "malformed": Problem(400, "The body is not JSON."),
-    "signed-out": Problem(401, "Nobody is signed in."),
-    "forbidden": Problem(403, "Your role does not allow it."),
-    "foreign-origin": Problem(403, "The request does not say that it comes from this desk."),
-    "no-active-organization": Problem(403, "You are in no organization; `href` founds one."),
+    "malformed": Problem(400, "The body is not valid JSON."),
+    "signed-out": Problem(401, "You are not signed in."),
+    "forbidden": Problem(403, "Your role does not allow this."),
+    "foreign-origin": Problem(403, "The request did not come from a page of this desk."),
+    "no-active-organization": Problem(403, "You are in no organization; create one at `href`."),
     "not-found": Problem(404, "It does not exist, or is not shared with you."),
     "method-not-allowed": Problem(
-        405, "The address does not take this method; `Allow` says which."
+        405, "The URL does not support this method; `Allow` lists those it does."
     ),
     "too-slow": Problem(408, "The body did not arrive in time."),
-    "conflict": Problem(409, "It contradicts what is there."),
-    "too-large": Problem(413, "More bytes than are taken."),
-    "unsupported-media-type": Problem(415, "The body is of another type than the address takes."),
-    "invalid": Problem(422, "Something in it cannot be accepted; `errors` says what."),
-    "too-many": Problem(429, "Allowed again after `Retry-After` seconds."),
-    "broken": Problem(500, "A mistake of ours; the log has it under `reference`."),
-    "upstream": Problem(502, "Another system did not answer."),
-    "unavailable": Problem(503, "The database takes nothing now; try after `Retry-After` seconds."),
+    "conflict": Problem(409, "It conflicts with the current state."),
+    "too-large": Problem(413, "The body or the file is too large."),
+    "unsupported-media-type": Problem(415, "The URL does not accept a body of this media type."),
+    "invalid": Problem(422, "The input is invalid; `errors` says what is wrong."),
+    "too-many": Problem(429, "Too many attempts; try again after `Retry-After` seconds."),
+    "broken": Problem(500, "An internal error; the log has it under `reference`."),
+    "upstream": Problem(502, "Another system did not respond."),
+    "unavailable": Problem(
+        503, "The database is unavailable; try again after `Retry-After` seconds."
+    ),
 }
 CODE_BY_STATUS: Mapping[int, ProblemCode] = {
     PROBLEMS[code].status: code for code in reversed([*PROBLEMS])
@@ -68,19 +70,25 @@ CODE_BY_STATUS: Mapping[int, ProblemCode] = {
 def render_problem(
     code: ProblemCode, detail: str, extra: Mapping[str, object] | None = None
 ) -> bytes:
-    """A problem document (RFC 9457, section 3)."""
-    kind = PROBLEMS[code]
-    body = {"type": problem_url(code), "title": kind.title, "status": kind.status}
-    whole = {**body, "code": code, "detail": detail, **(extra or {})}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return a problem document as JSON (RFC 9457, section 3); `extra` holds further members."""
+    problem = PROBLEMS[code]
+    document = {
+        "type": problem_url(code),
+        "title": problem.title,
+        "status": problem.status,
+        "code": code,
+        "detail": detail,
+        **(extra or {}),
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def problem_url(code: ProblemCode) -> str:
-    """Where a problem is described; what a document has as its `type`."""
+    """Return the `type` of a problem: the URL that describes it."""
     return f"/api/docs#problem-{code}"
 
 
 def json_pointer(*segments: str | int) -> str:
-    """A place in a JSON document as a fragment (RFC 6901, section 6): `#/files/0`."""
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in segments)
-    return "#" + "".join(f"/{quote(part, safe='~')}" for part in parts)
+    """Return a JSON pointer as a URI fragment, such as `#/files/0` (RFC 6901, section 6)."""
+    escaped = (str(segment).replace("~", "~0").replace("/", "~1") for segment in segments)
+    return "#" + "".join(f"/{quote(segment, safe='~')}" for segment in escaped)

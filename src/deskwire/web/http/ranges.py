@@ -1,4 +1,4 @@
-"""Which part of a file a request asks for (RFC 9110, section 14). Pure."""
+"""Parse range requests and their preconditions (RFC 9110, sections 13 and 14). Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 
 
 class RangeNotSatisfiable(Exception):
-    """The part that is asked for is not there."""
+    """The requested range lies outside the file (416)."""
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Where the part begins, and before which byte it ends; None: all is meant.
+    """Return the first byte and the one after the last, for a file of `size` bytes.
 
-    Several parts at once, and what cannot be read, mean all. Raises Unsatisfiable.
+    None means the whole file: no header, several ranges at once, or a malformed one. Raises
+    RangeNotSatisfiable.
     """
-    found = RANGE.fullmatch(header.strip()) if header else None
-    if found is None or found[0].endswith("=-"):
+    match = RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match[0].endswith("=-"):
         return None
-    first, last = found.groups()
-    if not first:  # the last so many bytes
+    first, last = match.groups()
+    if not first:  # a suffix range: the last N bytes
         start, end = max(size - int(last), 0), size
     else:
         start, end = int(first), size if not last else min(int(last) + 1, size)
@@ -32,11 +33,11 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def matches_if_range(header: str | None, etag: str) -> bool:
-    """Whether If-Range lets a part be sent: there is none, or it names this very content."""
+    """Return whether If-Range allows a partial response: it is missing or equals the ETag."""
     return header is None or header.strip() == etag
 
 
 def matches_if_none_match(header: str | None, etag: str) -> bool:
-    """Whether If-None-Match names this content, so that it need not be sent again."""
+    """Return whether If-None-Match names this ETag, so that 304 is the response."""
     tags = [each.strip().removeprefix("W/") for each in (header or "").split(",")]
     return etag in tags or tags == ["*"]

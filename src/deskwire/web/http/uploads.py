@@ -1,4 +1,4 @@
-"""Receiving forms that may carry files, with or without JavaScript."""
+"""Receive forms that may carry files, with or without JavaScript, and store the files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from deskwire.tickets.files.content_types import build_too_large_error
 from deskwire.tickets.files.uploads import Uploads
 from deskwire.web.http.multipart import MultipartReader
 
-MAX_FIELD_BYTES = 64 * 1024  # of all plain fields together, as of a form without files
-MAX_FORM_FIELDS = 100  # of a form without files
-FORM_OVERHEAD_BYTES = 64 * 1024  # bytes of a form around its file
+MAX_FIELD_BYTES = 64 * 1024  # bytes of all plain fields together, as in a form without files
+MAX_FORM_FIELDS = 100  # fields of a form without files
+FORM_OVERHEAD_BYTES = 64 * 1024  # bytes that a form may have around its file
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedForm:
-    """A form's plain fields, and the files that came with it, kept and not sent yet."""
+    """A form's plain fields, and its files, stored but not yet part of a message."""
 
     fields: ImmutableMultiDict[str, str]
     files: list[FileShape]
@@ -40,26 +40,28 @@ async def receive_files(
     *,
     max_files: int = MAX_FILES_PER_MESSAGE,
 ) -> ReceivedForm:
-    """Read a posted form, and keep its files as uploads of `person`; the caller has asked whether
-    they may (`read_uploader`). Any form will do; one without files has none.
+    """Read a posted form, and store its files as uploads of `person`.
 
-    Where it breaks off or is refused, none of its files is kept.
+    The caller has checked that the person may upload here (`require_upload_access`). A form that
+    is not multipart has no files. Raises Invalid or TooLarge; then none of its files is kept.
     """
-    kind = request.headers.get("content-type", "")
-    if not kind.lower().startswith("multipart/form-data"):
+    media_type = request.headers.get("content-type", "")
+    if not media_type.lower().startswith("multipart/form-data"):
         async with request.form(max_fields=MAX_FORM_FIELDS) as form:
             texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
         return ReceivedForm(ImmutableMultiDict(texts), [])
-    found = ReceivedForm(ImmutableMultiDict(), [])
-    async with discard_uploads_on_error(uploads, person, found):
-        return await _receive_multipart(request, uploads, person, workspace, found.files, max_files)
+    stored = ReceivedForm(ImmutableMultiDict(), [])
+    async with discard_uploads_on_error(uploads, person, stored):
+        return await _receive_multipart(
+            request, uploads, person, workspace, stored.files, max_files
+        )
 
 
 @asynccontextmanager
 async def discard_uploads_on_error(
     uploads: Uploads, person: PersonId, received: ReceivedForm
 ) -> AsyncIterator[None]:
-    """What is done meanwhile sends the files of a form; where it is refused, none is kept."""
+    """Delete the files of a form if the code that was to send them raises."""
     try:
         yield
     except BaseException:
@@ -71,10 +73,12 @@ async def discard_uploads_on_error(
 async def receive_file(
     request: Request, uploads: Uploads, person: PersonId, workspace: Workspace
 ) -> FileShape:
-    """Keep the one file of a request: a form with it, or its bytes and `x-file-name`; the caller
-    has asked whether they may."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > uploads.max_file_bytes + FORM_OVERHEAD_BYTES:
+    """Store the one file of a request: in a form, or as the body with the header `x-file-name`.
+
+    The caller has checked that the person may upload here. Raises Invalid or TooLarge.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > uploads.max_file_bytes + FORM_OVERHEAD_BYTES:
         raise build_too_large_error(uploads.max_file_bytes)
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         received = await receive_files(request, uploads, person, workspace, max_files=1)
@@ -83,14 +87,14 @@ async def receive_file(
                 gettext("Choose a file to upload."), {"files": gettext("None was chosen")}
             )
         return received.files[0]
-    name = unquote(request.headers.get("x-file-name", ""))  # what is not UTF-8 becomes �
+    name = unquote(request.headers.get("x-file-name", ""))  # bytes that are not UTF-8 become �
     if not name:
         raise Invalid(gettext("Name the file in the header x-file-name, or send a form with it."))
     return await uploads.save_upload(person, workspace, name, stream_body(request))
 
 
 async def stream_body(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises Invalid where its sender has gone, and nobody will read that."""
+    """Yield the body as it arrives. Raises Invalid if the client disconnects."""
     try:
         async for chunk in request.stream():
             yield chunk
@@ -107,15 +111,15 @@ async def _receive_multipart(
     max_files: int,
 ) -> ReceivedForm:
     texts: list[tuple[str, str]] = []
-    room = MAX_FIELD_BYTES
+    remaining_bytes = MAX_FIELD_BYTES
     form = MultipartReader(request.headers["content-type"], stream_body(request))
     async for part in form.parts():
         if part.file_name is None:
-            text = await _read_text(part.chunks, room)
-            room -= len(text.encode())
+            text = await _read_text(part.chunks, remaining_bytes)
+            remaining_bytes -= len(text.encode())
             texts.append((part.name, text))
         elif not part.file_name:
-            await _read_text(part.chunks, 0)  # a browser's way to say that none was chosen
+            await _read_text(part.chunks, 0)  # browsers send this when no file was chosen
         elif len(files) == max_files:
             raise Invalid(_too_many_files_detail(max_files), {"files": gettext("Too many")})
         else:
@@ -124,13 +128,13 @@ async def _receive_multipart(
 
 
 async def _read_text(chunks: AsyncIterator[bytes], max_bytes: int) -> str:
-    whole = bytearray()
+    data = bytearray()
     async for chunk in chunks:
-        whole += chunk
-        if len(whole) > max_bytes:
+        data += chunk
+        if len(data) > max_bytes:
             raise Invalid(gettext("The form has too much text. Send less."))
     try:
-        return whole.decode()
+        return data.decode()
     except UnicodeDecodeError:
         raise Invalid(gettext("The form is not text in UTF-8.")) from None
 

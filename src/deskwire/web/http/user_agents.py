@@ -1,10 +1,10 @@
-"""Browsers by name: what a `User-Agent` is called where people look for their own."""
+"""Name the browser and the system of a `User-Agent`, so that people recognise their own."""
 
 from __future__ import annotations
 
 from deskwire.kit.i18n import gettext
 
-# In this order: each also claims to be those below it.
+# The order matters: each browser's User-Agent also contains the marks of those below it.
 BROWSER_MARKS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -28,7 +28,7 @@ SYSTEM_MARKS = (
 
 
 def describe_user_agent(user_agent: str) -> str:
-    """`Mozilla/5.0 (X11; Linux x86_64; rv:140.0) … Firefox/140.0` → `Firefox on Linux`."""
+    """Return `Firefox on Linux` for `Mozilla/5.0 (X11; Linux x86_64; …) … Firefox/140.0`."""
     browser = _first_match(BROWSER_MARKS, user_agent)
     system = _first_match(SYSTEM_MARKS, user_agent)
     if browser is None:

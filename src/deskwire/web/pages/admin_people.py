@@ -1,10 +1,9 @@
-"""The administration's people: a list to search, and what may be done to one of them."""
+"""Administer people: search them, change their role or access, link Discord accounts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -16,10 +15,11 @@ from deskwire.kit.i18n import N_, gettext
 from deskwire.tickets.actions import offboarding
 from deskwire.web.auth.recovery import NO_MAIL_DETAIL
 from deskwire.web.context import act_as, read_as
-from deskwire.web.dependencies import Dependencies, require_person
-from deskwire.web.http.errors import status_of
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.errors import status_of
 from deskwire.web.http.forms import Form, read_form, respond_done
-from deskwire.web.rendering.i18n import translate_labels
+from deskwire.web.i18n import translate_labels
+from deskwire.web.rendering.list_links import url_with_query
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations import staff
@@ -59,16 +59,17 @@ class PeopleAdminPages:
 
     async def index(self, request: Request) -> Response:
         """GET /admin/people?q=&group=&after=."""
-        seek = parse_directory_filter(request.query_params)
-        viewer, (found, after) = await read_as(self.deps, request, search_people, seek)
+        filters = parse_directory_filter(request.query_params)
+        viewer, (people, after) = await read_as(self.deps, request, search_people, filters)
+        first_page = {**filters.query_params, "after": ""}
         context = {
             "viewer": viewer,
-            "people": found,
-            "filters": seek,
-            "groups": [(word, gettext(GROUP_LABELS[word])) for word in GROUPS],
+            "people": people,
+            "filters": filters,
+            "groups": [(group, gettext(GROUP_LABELS[group])) for group in GROUPS],
             "role_labels": translate_labels(ROLE_LABELS),
-            "next": _list_url(**{**seek.query_params, "after": after}) if after else "",
-            "first": _list_url(**{**seek.query_params, "after": ""}),
+            "next": url_with_query(BASE_PATH, {**first_page, "after": after}) if after else "",
+            "first": url_with_query(BASE_PATH, first_page),
         }
         return self.render(request, "admin_people.html", context)
 
@@ -77,36 +78,36 @@ class PeopleAdminPages:
         return await self._page(request)
 
     async def apply_change(self, request: Request) -> Response:
-        """POST /admin/people/{person} (act, …): one change; what it refuses is said on the page."""
+        """POST /admin/people/{person} (act, …): make one change; a refusal is shown on the page."""
         form, id_ = await read_form(request), _person_id(request)
+        action = form.get("act")
         try:
-            if form.get("act") == "reset":
+            if action == "reset":
                 await self._send_reset(request, id_)
             else:
                 await act_as(self.deps, request, apply_form, id_, form)
         except (Invalid, Conflict, Forbidden, RateLimited) as refusal:
             return await self._page(request, refusal)
-        return respond_done(request, f"{BASE_PATH}/{id_}?{urlencode({'done': form.get('act')})}")
+        return respond_done(request, url_with_query(f"{BASE_PATH}/{id_}", {"done": action}))
 
     async def _send_reset(self, request: Request, id_: str) -> None:
-        letters = self.deps.mail_templates
-        if not letters.is_enabled:
+        mails = self.deps.mail_templates
+        if not mails.is_enabled:
             raise Conflict(gettext(NO_MAIL_DETAIL))
-        address = request.client.host if request.client else None
-        compose = letters.reset_mail(request)
-        await act_as(self.deps, request, staff.send_password_link, id_, compose, address)
+        client_ip = request.client.host if request.client else None
+        compose = mails.reset_mail(request)
+        await act_as(self.deps, request, staff.send_password_link, id_, compose, client_ip)
 
     async def _page(self, request: Request, refusal: Refusal | None = None) -> Response:
-        viewer, shown = await read_as(self.deps, request, read_person, _person_id(request))
+        viewer, listed = await read_as(self.deps, request, read_person, _person_id(request))
+        done = translate_labels(DONE_MESSAGES).get(request.query_params.get("done", ""))
+        context = {
+            **_context(viewer, listed),
+            "alert": str(refusal) if refusal is not None else None,
+            "done": done if refusal is None else None,
+            "mail_works": self.deps.mail_templates.is_enabled,
+        }
         status = 200 if refusal is None else status_of(refusal)
-        told = (
-            translate_labels(DONE_MESSAGES).get(request.query_params.get("done", ""))
-            if refusal is None
-            else None
-        )
-        alert = {"alert": str(refusal) if refusal is not None else None, "done": told}
-        context = {**_context(viewer, shown, require_person(request).id), **alert}
-        context["mail_works"] = self.deps.mail_templates.is_enabled
         page = self.render(request, "admin_person.html", context, status=status)
         if isinstance(refusal, RateLimited):
             page.headers["retry-after"] = str(refusal.retry_after)
@@ -114,7 +115,7 @@ class PeopleAdminPages:
 
 
 def apply_form(tx: Connection, actor: Actor, id_: str, form: Form) -> None:
-    """What a form of somebody's page says."""
+    """Make the change that a person's form asks for. Raises Invalid if it asks for none."""
     match form.get("act"):
         case "role":
             staff.set_staff_role(tx, actor, id_, form.get("role"))
@@ -132,10 +133,10 @@ def apply_form(tx: Connection, actor: Actor, id_: str, form: Form) -> None:
             raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
 
 
-def _context(viewer: Viewer, listed: DirectoryPerson, viewer_id: str) -> dict[str, Any]:
-    rights = permissions_in(viewer, None)
-    is_me = listed.person.id == viewer_id
-    of_the_team = listed.staff_role is not None and Permission.EMPLOY not in rights
+def _context(viewer: Viewer, listed: DirectoryPerson) -> dict[str, Any]:
+    permissions = permissions_in(viewer, None)
+    is_me = listed.person.id == viewer.person
+    is_protected_staff = listed.staff_role is not None and Permission.EMPLOY not in permissions
     return {
         "viewer": viewer,
         "listed": listed,
@@ -143,15 +144,12 @@ def _context(viewer: Viewer, listed: DirectoryPerson, viewer_id: str) -> dict[st
         "is_me": is_me,
         "roles": [(role, gettext(ROLE_LABELS[role])) for role in INTERNAL_ROLES],
         "role_labels": translate_labels(ROLE_LABELS),
-        "can_manage_team": Permission.EMPLOY in rights and not is_me,
-        "can_link_identities": Permission.IDENTIFY in rights,
-        "can_manage_access": Permission.ACCOUNTS in rights and not is_me and not of_the_team,
+        "can_manage_team": Permission.EMPLOY in permissions and not is_me,
+        "can_link_identities": Permission.IDENTIFY in permissions,
+        "can_manage_access": Permission.ACCOUNTS in permissions
+        and not is_me
+        and not is_protected_staff,
     }
-
-
-def _list_url(**fields: str) -> str:
-    said = {name: value for name, value in fields.items() if value}
-    return f"{BASE_PATH}?{urlencode(said)}" if said else BASE_PATH
 
 
 def _person_id(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of people: taken in from oneself, shown to who is signed in."""
+"""Upload one's own avatar, and serve avatars to people who are signed in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from deskwire.tickets.files.avatars import (
     remove_avatar,
     set_avatar,
 )
-from deskwire.web.auth.sign_in import AccountPages, read_urlencoded_form
-from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.auth.sign_in import AccountPages
+from deskwire.web.context import require_person
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.http.forms import read_urlencoded_form
 from deskwire.web.http.multipart import MultipartReader, Part
 from deskwire.web.http.uploads import MAX_FIELD_BYTES, stream_body
 from deskwire.web.pages.settings import SettingsPages
@@ -28,7 +30,7 @@ AVATAR_HEADERS = {
     "content-disposition": "inline",
     "content-security-policy": "sandbox; default-src 'none'",
     "x-content-type-options": "nosniff",
-    "cache-control": "private, max-age=31536000, immutable",  # s, a year; another has another URL
+    "cache-control": "private, max-age=31536000, immutable",  # s, a year; a new one has a new URL
 }
 
 logger = logging.getLogger(__name__)
@@ -42,16 +44,18 @@ class AvatarPages:
     account_pages: AccountPages
 
     async def change(self, request: Request) -> Response:
-        """POST /settings/avatar: a form with one file (avatar), or one that says `remove`."""
-        kind = request.headers.get("content-type", "")
-        is_kept = kind.lower().startswith("multipart/form-data")
+        """POST /settings/avatar: a form with one file (avatar), or one with the field `remove`."""
+        media_type = request.headers.get("content-type", "")
+        is_upload = media_type.lower().startswith("multipart/form-data")
         try:
-            await (self._store_avatar(request, kind) if is_kept else self._remove_avatar(request))
+            if is_upload:
+                await self._store_avatar(request, media_type)
+            else:
+                await self._remove_avatar(request)
         except (Invalid, TooLarge) as refusal:
-            return await SettingsPages(self.deps, self.account_pages).render_page(
-                request, {}, refusal
-            )
-        return RedirectResponse(f"/settings?done={'avatar' if is_kept else 'no-avatar'}", 303)
+            settings = SettingsPages(self.deps, self.account_pages)
+            return await settings.render_page(request, {}, refusal)
+        return RedirectResponse(f"/settings?done={'avatar' if is_upload else 'no-avatar'}", 303)
 
     async def show(self, request: Request) -> Response:
         """GET /avatars/{avatar}: a square WebP."""
@@ -61,12 +65,12 @@ class AvatarPages:
             size = await self.deps.uploads.store.size(avatar)
             chunks = await self.deps.uploads.store.open(avatar)
         except NoSuchKey:
-            logger.error("the store does not have %s, which a person names", avatar)  # noqa: TRY400
+            logger.error("avatar %s of a person is missing in the store", avatar)  # noqa: TRY400
             raise NotFound(gettext("There is no such picture.")) from None
         return StreamingResponse(chunks, headers={**AVATAR_HEADERS, "content-length": str(size)})
 
-    async def _store_avatar(self, request: Request, kind: str) -> None:
-        form = MultipartReader(kind, stream_body(request))
+    async def _store_avatar(self, request: Request, media_type: str) -> None:
+        form = MultipartReader(media_type, stream_body(request))
         async for part in form.parts():
             if part.name == "avatar" and part.file_name:
                 await set_avatar(self.deps.uploads, require_person(request).id, part.chunks)
@@ -81,7 +85,7 @@ class AvatarPages:
 
 
 async def _discard_part(part: Part) -> None:
-    """A field nobody asked for, or no file; Invalid where it is a large one."""
+    """Skip an unexpected field or an empty file. Raises Invalid if it is large."""
     size = 0
     async for chunk in part.chunks:
         size += len(chunk)

@@ -1,4 +1,4 @@
-"""The mailbox of a desk that sends nothing: in development, for who sits at this machine."""
+"""Show the mail that a development desk does not send, to browsers on this machine."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class MailboxPages:
     render: Render
 
     async def index(self, request: Request) -> Response:
-        """GET /mail: what would have been sent, newest first; the text alone, never the HTML."""
+        """GET /mail: the unsent mail, newest first; only its text part, never the HTML."""
         mails = await self.deps.db.read(mail.read_newest)
         return self.render(request, "mailbox.html", {"mails": mails})

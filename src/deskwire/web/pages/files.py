@@ -1,29 +1,26 @@
-"""Files: taken in, one a request, and given out to whoever may see what they came with.
+"""Upload files, one per request, and serve them to viewers who may see their message.
 
-What people upload is never shown as a page of ours: an original is always a download, in a sandbox
-without any right; only the small WebP we made ourselves is shown.
+Uploaded content is never rendered on our origin (stored XSS): originals are always downloads in a
+CSP sandbox without permissions; only the WebP thumbnails that we made are shown inline.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Row
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from deskwire.events.access import Access
-from deskwire.events.channels import PersonId
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.store import NoSuchKey
-from deskwire.tickets.files.attachments import read_visible_file
+from deskwire.tickets.files.attachments import FileRow, read_visible_file
 from deskwire.tickets.files.content_types import OCTET_STREAM, PLAIN_TEXT, SAFE_INLINE_TYPES
 from deskwire.tickets.files.uploads import require_upload_access
-from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.context import read_as, require_person
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.ranges import (
     RangeNotSatisfiable,
     matches_if_none_match,
@@ -35,7 +32,7 @@ from deskwire.web.http.uploads import receive_file
 DOWNLOAD_HEADERS = {
     "content-security-policy": "sandbox; default-src 'none'",
     "x-content-type-options": "nosniff",
-    "cache-control": "private, no-cache",  # kept, and asked about each time: rights may be gone
+    "cache-control": "private, no-cache",  # revalidated each time: access may have been revoked
     "accept-ranges": "bytes",
 }
 
@@ -51,23 +48,24 @@ class FilePages:
     async def upload(self, request: Request) -> Response:
         """POST /files?workspace=org:ID: a form with one file, or its bytes and `x-file-name`."""
         person, uploads = require_person(request).id, self.deps.uploads
-        place = request.query_params.get("workspace", "")
-        await self.deps.db.read(require_upload_access, self.deps.access, person, place)
-        kept = await receive_file(request, uploads, person, place)
-        return JSONResponse(kept.model_dump(mode="json", exclude_none=True), 201)
+        workspace = request.query_params.get("workspace", "")
+        await self.deps.db.read(require_upload_access, self.deps.access, person, workspace)
+        file = await receive_file(request, uploads, person, workspace)
+        return JSONResponse(file.model_dump(mode="json", exclude_none=True), 201)
 
     async def download(self, request: Request) -> Response:
-        """GET /files/{file}: the original, all of it or one part."""
+        """GET /files/{file}: the original, or one range of it."""
         row = await self._read_row(request)
-        kind = row.type if row.type in SAFE_INLINE_TYPES else OCTET_STREAM
+        media_type = row.type if row.type in SAFE_INLINE_TYPES else OCTET_STREAM
+        is_text = media_type == PLAIN_TEXT
         headers = {
-            "content-type": f"{kind}; charset=utf-8" if kind == PLAIN_TEXT else kind,
+            "content-type": f"{media_type}; charset=utf-8" if is_text else media_type,
             "content-disposition": f"attachment; filename*=UTF-8''{quote(row.name, safe='')}",
         }
         return await self._respond_with_file(request, row.id, f'"{row.sha256}"', headers)
 
     async def thumbnail(self, request: Request) -> Response:
-        """GET /files/{file}/thumbnail: a small picture, to be shown."""
+        """GET /files/{file}/thumbnail: a small image, shown inline."""
         row = await self._read_row(request)
         if not row.thumbnail:
             raise NotFound(gettext("There is no such file, or it is not shared with you."))
@@ -76,44 +74,40 @@ class FilePages:
             request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers
         )
 
-    async def _read_row(self, request: Request) -> Row[Any]:
-        person, access = require_person(request).id, self.deps.access
-        return await self.deps.db.read(read_file, access, person, request.path_params["file"])
+    async def _read_row(self, request: Request) -> FileRow:
+        file_id = str(request.path_params["file"])
+        _viewer, row = await read_as(self.deps, request, read_visible_file, file_id)
+        return row
 
     async def _respond_with_file(
         self, request: Request, key: str, etag: str, headers: dict[str, str]
     ) -> Response:
-        head = {**DOWNLOAD_HEADERS, **headers, "etag": etag}
+        headers = {**DOWNLOAD_HEADERS, **headers, "etag": etag}
         if matches_if_none_match(request.headers.get("if-none-match"), etag):
-            return Response(status_code=304, headers=_not_modified_headers(head))
-        store, asked = self.deps.uploads.store, request.headers.get("range")
+            return Response(status_code=304, headers=_not_modified_headers(headers))
+        store, range_header = self.deps.uploads.store, request.headers.get("range")
         if request.method == "HEAD" or not matches_if_range(request.headers.get("if-range"), etag):
-            asked = None
+            range_header = None
         try:
             size = await store.size(key)
-            part = parse_range(asked, size)
-            start, end = part or (0, size)
-            head["content-length"] = str(end - start)
-            if part:
-                head["content-range"] = f"bytes {start}-{end - 1}/{size}"
+            byte_range = parse_range(range_header, size)
+            start, end = byte_range or (0, size)
+            headers["content-length"] = str(end - start)
+            if byte_range:
+                headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
             if request.method == "HEAD":
-                return Response(headers=head)
+                return Response(headers=headers)
             chunks = await store.open(key, start, end)
         except RangeNotSatisfiable:
             return Response(
                 status_code=416, headers={"content-range": f"bytes */{size}", **DOWNLOAD_HEADERS}
             )
         except NoSuchKey:
-            logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
+            logger.error("file %s of a message is missing in the store", key)  # noqa: TRY400
             raise NotFound(
                 gettext("There is no such file, or it is not shared with you.")
             ) from None
-        return StreamingResponse(chunks, 206 if part else 200, head)
-
-
-def read_file(tx: Connection, access: Access, person: PersonId, file_id: str) -> Row[Any]:
-    """The row of a file `person` may have."""
-    return read_visible_file(tx, access.read_viewer(tx, person), file_id)
+        return StreamingResponse(chunks, 206 if byte_range else 200, headers)
 
 
 def _not_modified_headers(headers: dict[str, str]) -> dict[str, str]:

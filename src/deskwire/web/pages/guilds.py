@@ -1,4 +1,4 @@
-"""The servers somebody may open, and what goes on in one of them."""
+"""List the Discord servers a viewer may open, and show one with its team and activity."""
 
 from __future__ import annotations
 
@@ -10,40 +10,38 @@ from starlette.responses import Response
 
 from deskwire.accounts.identities import read_principals
 from deskwire.events import log
-from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import PersonId
+from deskwire.events.access import Viewer
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.ticket import Ticket, list_own_tickets
 from deskwire.tickets.visibility import can_see_any_ticket
-from deskwire.web.dependencies import Dependencies, require_person
+from deskwire.web.context import read_as
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.rendering.activity_text import ActivityEntry, build_activity, principals_in
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.guilds import guilds, members
 from deskwire.workspaces.guilds.guilds import Guild
 from deskwire.workspaces.names import read_names
 
-ACTIVITY_LIMIT = 20  # entries; what fits beside the team without scrolling far
+ACTIVITY_LIMIT = 20  # entries; as many as fit beside the team without much scrolling
 
 
 @dataclass(frozen=True, slots=True)
 class GuildListView:
-    """What `/guilds` shows."""
+    """Everything that `/guilds` shows."""
 
-    viewer: Viewer
     guilds: list[Guild]
-    open_counts: dict[str, int]  # by workspace: tickets that wait for somebody
-    own_tickets: list[Ticket]  # in servers the viewer cannot open
-    workspace_names: dict[str, str]  # workspace → name, for those
-    is_linked: bool  # to a Discord account
+    open_counts: dict[str, int]  # open tickets by workspace
+    own_tickets: list[Ticket]  # in servers that the viewer cannot open
+    workspace_names: dict[str, str]  # names of those servers by workspace
+    is_linked: bool  # whether the viewer has a linked Discord account
 
 
 @dataclass(frozen=True, slots=True)
 class GuildView:
-    """What `/guilds/{id}` shows."""
+    """Everything that `/guilds/{id}` shows."""
 
-    viewer: Viewer
     guild: Guild
     counts: dict[Status, int]
     team: list[tuple[str, list[PrincipalRef]]]
@@ -59,50 +57,49 @@ class GuildPages:
 
     async def index(self, request: Request) -> Response:
         """GET /guilds."""
-        person = require_person(request)
-        found = await self.deps.db.read(read_guild_list, self.deps.access, person.id)
-        return self.render(request, "guilds.html", {"viewer": found.viewer, "guild_list": found})
+        viewer, guild_list = await read_as(self.deps, request, read_guild_list)
+        return self.render(request, "guilds.html", {"viewer": viewer, "guild_list": guild_list})
 
     async def overview(self, request: Request) -> Response:
-        """GET /guilds/{guild}: 404 for who may not open it."""
-        person, guild_id = require_person(request), request.path_params["guild"]
-        found = await self.deps.db.read(read_guild_view, self.deps.access, person.id, guild_id)
-        context = {"viewer": found.viewer, "guild": found.guild, "overview": found}
-        sees_none = not can_see_any_ticket(found.viewer, found.guild.workspace)
-        return self.render(request, "guild.html", {**context, "sees_no_tickets": sees_none})
+        """GET /guilds/{guild}; 404 unless the viewer may open the server."""
+        guild_id = str(request.path_params["guild"])
+        viewer, overview = await read_as(self.deps, request, read_guild_view, guild_id)
+        context = {
+            "viewer": viewer,
+            "guild": overview.guild,
+            "overview": overview,
+            "sees_no_tickets": not can_see_any_ticket(viewer, overview.guild.workspace),
+        }
+        return self.render(request, "guild.html", context)
 
 
-def read_guild_list(tx: Connection, access: Access, person: PersonId) -> GuildListView:
-    """At most six statements, however many servers there are."""
-    viewer = access.read_viewer(tx, person)
+def read_guild_list(tx: Connection, viewer: Viewer) -> GuildListView:
+    """Read the list in at most six statements, however many servers there are."""
     visible = guilds.list_visible_guilds(tx, viewer)
     own = list_own_tickets(tx, viewer, excluded_workspaces=[guild.workspace for guild in visible])
-    elsewhere = {ticket.workspace for ticket in own}
-    names = guilds.read_guild_names(tx, [each.removeprefix("guild:") for each in elsewhere])
+    other_workspaces = {ticket.workspace for ticket in own}
+    names = guilds.read_guild_names(tx, [each.removeprefix("guild:") for each in other_workspaces])
     is_empty = not visible and not own
     return GuildListView(
-        viewer,
         visible,
         counts.count_open_by_workspace(tx, viewer),
         own,
         {f"guild:{id_}": name for id_, name in names.items()},
-        is_linked=not is_empty or bool(read_principals(tx, person)),
+        is_linked=not is_empty or bool(read_principals(tx, viewer.person)),
     )
 
 
-def read_guild_view(tx: Connection, access: Access, person: PersonId, guild_id: str) -> GuildView:
-    """Six statements. Raises NotFound where the viewer may not open the guild."""
-    viewer = access.read_viewer(tx, person)
+def read_guild_view(tx: Connection, viewer: Viewer, guild_id: str) -> GuildView:
+    """Read a server's page in six statements. Raises NotFound if the viewer may not open it."""
     guild = guilds.read_visible(tx, viewer, guild_id)
     team = members.list_roles_with_holders(tx, guild.id)
     entries = log.list_workspace_entries(tx, guild.workspace, viewer.channels, ACTIVITY_LIMIT)
-    holders = [principal for _, held in team for principal in held]
-    told_of = [principal for entry in entries for principal in principals_in(entry.data)]
-    names = read_names(tx, [*holders, *told_of])
+    holders = [principal for _, role_holders in team for principal in role_holders]
+    mentioned = [principal for entry in entries for principal in principals_in(entry.data)]
+    names = read_names(tx, [*holders, *mentioned])
     return GuildView(
-        viewer,
         guild,
         counts.count_by_status(tx, viewer, guild.workspace),
-        [(role, [names[principal] for principal in held]) for role, held in team],
+        [(role, [names[principal] for principal in role_holders]) for role, role_holders in team],
         build_activity(entries, names, viewer.channels),
     )

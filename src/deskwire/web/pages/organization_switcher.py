@@ -1,4 +1,4 @@
-"""Going on in another of one's organizations: the list to choose from, and the choice."""
+"""Switch the active organization of a session: list one's own organizations, and choose one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.tickets.queries.counts import count_open_by_workspace
 from deskwire.tickets.queries.list_requests import count_unread
-from deskwire.web.context import act_as, read_as
-from deskwire.web.dependencies import Dependencies, request_context
+from deskwire.web.context import (
+    act_as,
+    active_organization_id,
+    choose_organization,
+    read_as,
+    request_context,
+)
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.forms import read_form, respond_done
-from deskwire.web.pages.request_list import active_organization_id, choose_organization
-from deskwire.web.rendering.i18n import translate_labels
+from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.organizations import (
@@ -29,7 +34,7 @@ from deskwire.workspaces.organizations.organizations import (
     organization_ids_of,
 )
 
-DONE_MESSAGES = {  # by what was done in the settings of an organization
+DONE_MESSAGES = {  # by the action in an organization's settings that led here
     "leave": N_("You have left the organization."),
     "delete": N_("The organization is deleted."),
 }
@@ -37,7 +42,7 @@ DONE_MESSAGES = {  # by what was done in the settings of an organization
 
 @dataclass(frozen=True, slots=True)
 class OwnOrganizations:
-    """One's own organizations, and how many requests of each are open and have news."""
+    """A person's organizations, with their numbers of open and unread requests."""
 
     organizations: list[Organization]
     open_counts: Mapping[Workspace, int]
@@ -52,15 +57,15 @@ class OrganizationSwitcherPages:
     render: Render
 
     async def index(self, request: Request) -> Response:
-        """GET /organizations: one's own, the active one marked."""
-        viewer, choice = await read_as(self.deps, request, read_own_organizations)
-        active = choose_organization(choice.organizations, active_organization_id(request))
+        """GET /organizations: one's own, with the active one marked."""
+        viewer, own = await read_as(self.deps, request, read_own_organizations)
+        active = choose_organization(own.organizations, active_organization_id(request))
         done = translate_labels(DONE_MESSAGES).get(request.query_params.get("done", ""))
-        context = {"viewer": viewer, "own": choice, "active": active, "done": done}
+        context = {"viewer": viewer, "own": own, "active": active, "done": done}
         return self.render(request, "organizations.html", context)
 
     async def choose(self, request: Request) -> Response:
-        """POST /organizations (organization): this session goes on in it."""
+        """POST /organizations (organization): make it the active one of this session."""
         form, session = await read_form(request), request_context(request).session
         if session is not None:
             await act_as(
@@ -70,18 +75,18 @@ class OrganizationSwitcherPages:
 
 
 def read_own_organizations(tx: Connection, viewer: Viewer) -> OwnOrganizations:
-    """Four statements."""
-    places = [each for each in list_own_organizations(tx, viewer) if not each.internal]
-    own = [each.workspace for each in places]
+    """Read the client organizations the viewer is a member of, in four statements."""
+    organizations = [each for each in list_own_organizations(tx, viewer) if not each.internal]
+    workspaces = [each.workspace for each in organizations]
     return OwnOrganizations(
-        places, count_open_by_workspace(tx, viewer), count_unread(tx, viewer, own)
+        organizations, count_open_by_workspace(tx, viewer), count_unread(tx, viewer, workspaces)
     )
 
 
 def choose_own_organization(
-    tx: Connection, actor: Actor, session_id: str, organization: str
+    tx: Connection, actor: Actor, session_id: str, organization_id: str
 ) -> None:
-    """Make one's own organization the active one of a session. NotFound where it is not."""
-    if organization not in organization_ids_of(actor.viewer):
+    """Make an organization the session's active one. Raises NotFound unless it is one's own."""
+    if organization_id not in organization_ids_of(actor.viewer):
         raise NotFound(gettext("There is no such organization, or it is not yours."))
-    sessions.set_active_organization(tx, session_id, organization)
+    sessions.store_active_organization(tx, session_id, organization_id)

@@ -1,4 +1,4 @@
-"""Organizations: founding one, and its page with members and settings."""
+"""Create an organization, show its page, and change its members and settings."""
 
 from __future__ import annotations
 
@@ -9,30 +9,27 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import PersonId
+from deskwire.events.access import Viewer
 from deskwire.kit.clock import now
 from deskwire.kit.errors import Conflict, Invalid, RateLimited, Refusal
 from deskwire.kit.i18n import gettext
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.queries import counts
 from deskwire.tickets.statuses import Status
-from deskwire.web.context import act_as, set_active_organization
-from deskwire.web.dependencies import Dependencies, require_person
-from deskwire.web.http.errors import status_of
+from deskwire.web.context import act_as, read_as, set_active_organization
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.errors import status_of
 from deskwire.web.http.forms import Form, read_form, respond_done
-from deskwire.web.rendering.i18n import translate_labels
-from deskwire.web.rendering.render import Render, is_navigation
+from deskwire.web.http.fragments import is_navigation
+from deskwire.web.i18n import translate_labels
+from deskwire.web.rendering.render import Render
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations import invitations, settings
+from deskwire.workspaces.organizations import categories, invitations, members, settings
+from deskwire.workspaces.organizations.categories import Category, read_categories
+from deskwire.workspaces.organizations.create import create_organization
 from deskwire.workspaces.organizations.invitations import ComposeInvitationMail, Invitation
 from deskwire.workspaces.organizations.members import OrganizationMember, read_members
-from deskwire.workspaces.organizations.organizations import (
-    Category,
-    Organization,
-    read_categories,
-    read_visible_by_slug,
-)
+from deskwire.workspaces.organizations.organizations import Organization, read_visible_by_slug
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     ROLE_LABELS,
@@ -43,7 +40,7 @@ from deskwire.workspaces.organizations.permissions import (
 
 @dataclass(frozen=True, slots=True)
 class OrganizationView:
-    """All that an organization's page shows."""
+    """Everything that an organization's pages show."""
 
     viewer: Viewer
     organization: Organization
@@ -66,48 +63,50 @@ class OrganizationPages:
         return self.render(request, "create_organization.html", _form_context({}, None))
 
     async def create(self, request: Request) -> Response:
-        """POST /create-organization (name, slug): this session goes on in it."""
+        """POST /create-organization (name, slug): make it the active one of this session."""
         form = await read_form(request)
         try:
-            made = await act_as(
-                self.deps, request, settings.create_organization, form.get("name"), form.get("slug")
+            organization = await act_as(
+                self.deps, request, create_organization, form.get("name"), form.get("slug")
             )
         except (Invalid, Conflict) as refusal:
             context = _form_context(form.fields, refusal)
             return self.render(
                 request, "create_organization.html", context, status=status_of(refusal)
             )
-        await set_active_organization(self.deps, request, made.id)
-        return RedirectResponse(made.href, 303)
+        await set_active_organization(self.deps, request, organization.id)
+        return RedirectResponse(organization.href, 303)
 
     async def overview(self, request: Request) -> Response:
-        """GET /orgs/{slug}: makes it the active one of this session."""
-        shown = await self._read_view(request)
-        if shown.organization.workspace in shown.viewer.channels and is_navigation(request):
-            await set_active_organization(self.deps, request, shown.organization.id)
-        return self.render(request, "organization.html", _context(request, shown))
+        """GET /orgs/{slug}; navigating here makes it the active one of a member's session."""
+        view = await self._read_view(request)
+        if view.organization.workspace in view.viewer.channels and is_navigation(request):
+            await set_active_organization(self.deps, request, view.organization.id)
+        return self.render(request, "organization.html", _context(view))
 
     async def settings(self, request: Request) -> Response:
         """GET /orgs/{slug}/settings."""
         return self._settings_page(request, await self._read_view(request))
 
     async def apply_change(self, request: Request) -> Response:
-        """POST /orgs/{slug}/settings (act, …): one change; what it refuses is said on the page."""
-        form, shown = await read_form(request), await self._read_view(request)
-        place = shown.organization
-        letters = self.deps.mail_templates
-        compose = letters.invitation_mail(request) if letters.is_enabled else None
-        address = request.client.host if request.client else None
+        """POST /orgs/{slug}/settings (act, …): make one change; a refusal is shown on the page."""
+        form, view = await read_form(request), await self._read_view(request)
+        organization, action = view.organization, form.get("act")
+        mails = self.deps.mail_templates
+        compose = mails.invitation_mail(request) if mails.is_enabled else None
+        client_ip = request.client.host if request.client else None
         try:
-            secret = await act_as(self.deps, request, apply_form, place.id, form, compose, address)
+            token = await act_as(
+                self.deps, request, apply_form, organization.id, form, compose, client_ip
+            )
         except (Invalid, Conflict, RateLimited) as refusal:
-            return self._settings_page(request, shown, refusal)
-        if secret is not None:
-            link = f"{self._link_origin(request)}/invitations/{secret}"
+            return self._settings_page(request, view, refusal)
+        if token is not None:
+            link = f"{self.deps.link_origin(request)}/invitations/{token}"
             return self._settings_page(request, await self._read_view(request), link=link)
-        if form.get("act") in ("leave", "delete"):
-            return respond_done(request, f"/organizations?done={form.get('act')}")
-        slug = form.get("slug").strip().lower() if form.get("act") == "profile" else place.slug
+        if action in ("leave", "delete"):
+            return respond_done(request, f"/organizations?done={action}")
+        slug = form.get("slug").strip().lower() if action == "profile" else organization.slug
         return respond_done(request, f"/orgs/{slug}/settings")
 
     def _settings_page(
@@ -117,7 +116,7 @@ class OrganizationPages:
         refusal: Refusal | None = None,
         link: str | None = None,
     ) -> Response:
-        context = _context(request, view, refusal, link)
+        context = _context(view, refusal, link)
         context["is_mailed"] = self.deps.mail_templates.is_enabled
         status = 200 if refusal is None else status_of(refusal)
         page = self.render(request, "organization_settings.html", context, status=status)
@@ -125,12 +124,10 @@ class OrganizationPages:
             page.headers["retry-after"] = str(refusal.retry_after)
         return page
 
-    def _link_origin(self, request: Request) -> str:
-        return self.deps.public_url or f"{request.url.scheme}://{request.url.netloc}"
-
     async def _read_view(self, request: Request) -> OrganizationView:
-        slug, person = str(request.path_params["slug"]), require_person(request).id
-        return await self.deps.db.read(read_organization_view, self.deps.access, person, slug)
+        slug = str(request.path_params["slug"])
+        _viewer, view = await read_as(self.deps, request, read_organization_view, slug)
+        return view
 
 
 def apply_form(
@@ -139,11 +136,12 @@ def apply_form(
     id_: str,
     form: Form,
     compose: ComposeInvitationMail | None = None,
-    address: str | None = None,
+    client_ip: str | None = None,
 ) -> str | None:
-    """What a form of the settings says; the secret of an invitation that was made.
+    """Make the change that a form of the settings asks for.
 
-    `compose` writes the mail of an invitation; None: none is sent. `address`: who asks for it.
+    Returns the token of a new invitation, which is mailed if `compose` is given; `client_ip` is
+    counted for the rate limit. Raises Invalid, Conflict, Forbidden or RateLimited.
     """
     match form.get("act"):
         case "profile":
@@ -152,18 +150,21 @@ def apply_form(
         case "visibility":
             settings.set_visibility(tx, actor, id_, form.get("visibility"))
         case "add-category":
-            settings.add_category(tx, actor, id_, form.get("name"))
+            categories.add_category(tx, actor, id_, form.get("name"))
         case "archive-category":
-            settings.toggle_category_archived(tx, actor, id_, form.get("category"))
+            # A page from before the field existed must not restore what is archived.
+            is_archived = form.get("archived") != "no"
+            category_id = form.get("category")
+            categories.set_category_archived(tx, actor, id_, category_id, archived=is_archived)
         case "role":
-            offboarding.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
+            members.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
         case "remove":
-            offboarding.remove_member(tx, actor, id_, form.get("person"))
+            members.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            offboarding.remove_member(tx, actor, id_, actor.person_id)
+            members.remove_member(tx, actor, id_, actor.person_id)
         case "invite":
             email, role = form.get("email"), form.get("role")
-            return invitations.invite(tx, actor, id_, email, role, compose, address)
+            return invitations.invite(tx, actor, id_, email, role, compose, client_ip)
         case "revoke":
             invitations.revoke(tx, actor, id_, form.get("invitation"))
         case "delete":
@@ -173,38 +174,33 @@ def apply_form(
     return None
 
 
-def read_organization_view(
-    tx: Connection, access: Access, person: PersonId, slug: str
-) -> OrganizationView:
-    """Six statements. NotFound for an organization that is not the viewer's to see."""
-    viewer = access.read_viewer(tx, person)
-    place = read_visible_by_slug(tx, viewer, slug)
-    rights = permissions_in(viewer, place.workspace)
+def read_organization_view(tx: Connection, viewer: Viewer, slug: str) -> OrganizationView:
+    """Read an organization's page in six statements. Raises NotFound if it is not visible."""
+    organization = read_visible_by_slug(tx, viewer, slug)
+    permissions = permissions_in(viewer, organization.workspace)
+    open_invitations = []
+    if Permission.INVITE in permissions:
+        open_invitations = invitations.list_open_invitations(tx, organization.id, now())
     return OrganizationView(
         viewer,
-        place,
-        read_members(tx, place.id),
-        invitations.list_open_invitations(tx, place.id, now())
-        if Permission.INVITE in rights
-        else [],
-        read_categories(tx, place.id),
-        counts.count_by_status(tx, viewer, place.workspace),
-        rights,
+        organization,
+        read_members(tx, organization.id),
+        open_invitations,
+        read_categories(tx, organization.id),
+        counts.count_by_status(tx, viewer, organization.workspace),
+        permissions,
     )
 
 
 def _context(
-    request: Request,
-    view: OrganizationView,
-    refusal: Refusal | None = None,
-    link: str | None = None,
+    view: OrganizationView, refusal: Refusal | None = None, link: str | None = None
 ) -> dict[str, Any]:
     return {
         "viewer": view.viewer,
         "view": view,
         "organization": view.organization,
-        "viewer_id": require_person(request).id,
-        "permissions": {right.name.lower() for right in view.permissions},
+        "viewer_id": view.viewer.person,
+        "permissions": {permission.name.lower() for permission in view.permissions},
         "roles": [(role, gettext(ROLE_LABELS[role])) for role in CLIENT_ROLES],
         "role_labels": translate_labels(ROLE_LABELS),
         "invitation_link": link,

@@ -1,31 +1,24 @@
-"""Requests: an organization's list, all companies' for the team, a new one, and one of them.
+"""List an organization's requests, or all of them for staff.
 
-Pages go by forms and links alone; with a script the same forms are sent beside the page.
+The pages work with forms and links alone; scripts send the same forms in the background.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from deskwire.events import channels
-from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import STAFF_CHANNEL, PersonId
-from deskwire.events.types.registry import PrincipalRef
-from deskwire.kit.clock import now
-from deskwire.kit.errors import Conflict, Forbidden, Invalid, Refusal
+from deskwire.events.access import Viewer
+from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.kit.i18n import N_, gettext
-from deskwire.kit.ids import is_id, new_id
-from deskwire.tickets.actions.create import RequestInput, create_request
-from deskwire.tickets.files.attachments import list_unsent_files
-from deskwire.tickets.participants import RequestPeople, read_request_people
+from deskwire.tickets.participants import RequestPeople
+from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.queries import list_requests
 from deskwire.tickets.queries.list_requests import (
     PAGE_SIZE,
@@ -35,40 +28,38 @@ from deskwire.tickets.queries.list_requests import (
     parse_request_filter,
 )
 from deskwire.tickets.ticket import Ticket, list_ticket_channels
-from deskwire.tickets.timeline_text import PRIORITY_LABELS
 from deskwire.tickets.workspace_names import WorkspaceNames
-from deskwire.web.dependencies import Dependencies, request_context, require_person
-from deskwire.web.http.errors import CREATE_ORGANIZATION_PATH, status_of
-from deskwire.web.http.uploads import discard_uploads_on_error, receive_files
-from deskwire.web.rendering.i18n import translate_labels
-from deskwire.web.rendering.render import Render
-from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.organizations import (
-    Category,
-    Organization,
-    list_own_organizations,
-    list_own_with_categories,
-    list_visible_organizations,
-    list_visible_with_categories,
-    read_categories,
-    read_visible_by_id,
+from deskwire.web.context import (
+    active_organization_id,
+    choose_organization,
+    read_as,
+    require_staff,
 )
-from deskwire.workspaces.organizations.permissions import Permission, can, is_staff, require
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.errors import CREATE_ORGANIZATION_PATH
+from deskwire.web.i18n import translate_labels
+from deskwire.web.rendering.list_links import PUSH_URL_HEADER, ListLinks
+from deskwire.web.rendering.render import Render
+from deskwire.workspaces.organizations.categories import (
+    Category,
+    list_own_with_categories,
+    list_visible_with_categories,
+)
+from deskwire.workspaces.organizations.organizations import Organization
 
 SORT_LABELS: Mapping[Sort, str] = {
     "active": N_("Latest activity"),
     "newest": N_("Newest"),
     "oldest": N_("Oldest"),
 }
-PUSH_URL_HEADER = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 
 
 @dataclass(frozen=True)
 class RequestListView:
-    """What a list of requests shows."""
+    """Everything that a list of requests shows."""
 
     viewer: Viewer
-    organization: Organization | None  # None: of all organizations
+    organization: Organization | None  # None for the list of all organizations
     organizations: list[Organization]  # to choose from
     categories: list[Category]
     results: RequestResults
@@ -78,7 +69,7 @@ class RequestListView:
         return self.results.people
 
     def channels_of(self, ticket: Ticket) -> str:
-        """The channels that show a request, as its row says."""
+        """Return the channels that grant a request, separated by spaces."""
         return " ".join(list_ticket_channels(ticket, self._generations))
 
     @cached_property
@@ -87,85 +78,38 @@ class RequestListView:
 
 
 @dataclass(frozen=True, slots=True)
-class ListLinks:
-    """Addresses of the same list with one thing changed; what is as usual is left out."""
-
-    path: str
-    filters: RequestFilter
-    organization_query: Mapping[str, str] = field(
-        default_factory=dict
-    )  # what names the organization
-
-    def status(self, status: str | None) -> str:
-        """Another tab, from its first page."""
-        return self._url_with(status=status or "", after="")
-
-    def after(self, key: str) -> str:
-        """The page that begins after this key; the first one where it is empty."""
-        return self._url_with(after=key)
-
-    def toggle(self, name: str) -> str:
-        """The other way round of a filter that is on or off."""
-        return self._url_with(
-            **{name: "" if self.filters.query_fields.get(name) else "yes"}, after=""
-        )
-
-    def without(self, name: str) -> str:
-        """Without a filter."""
-        return self._url_with(**{name: ""}, after="")
-
-    @property
-    def label_url_prefix(self) -> str:
-        """What the address of all that have a label begins with; the label is its end."""
-        return f"{self.path}?{urlencode({**self.organization_query, 'label': ''})}"
-
-    @property
-    def without_filters(self) -> str:
-        """Without any filter, of the same organization; for the team of all."""
-        named = {name: slug for name, slug in self.organization_query.items() if name != "company"}
-        return f"{self.path}?{urlencode(named)}" if named else self.path
-
-    def _url_with(self, **changed: str) -> str:
-        fields = {**self.filters.query_fields, **changed}
-        said = {name: value for name, value in fields.items() if value} | dict(
-            self.organization_query
-        )
-        return f"{self.path}?{urlencode(said)}" if said else self.path
-
-
-@dataclass(frozen=True, slots=True)
 class RequestListPages:
-    """`/requests`, `/requests/new` and `/admin`."""
+    """`/requests` and `/admin`."""
 
     deps: Dependencies
     render: Render
 
     async def index(self, request: Request) -> Response:
-        """GET /requests?organization=&status=&q=…: those of the active organization, or of the one
-        that is named."""
-        wish, person = parse_request_filter(request.query_params), require_person(request)
-        named, active = (
-            request.query_params.get("organization", ""),
+        """GET /requests?organization=&status=&q=…: of the active organization, or the named one."""
+        filters = parse_request_filter(request.query_params)
+        slug = request.query_params.get("organization", "")
+        _viewer, view = await read_as(
+            self.deps,
+            request,
+            read_organization_list,
+            slug,
             active_organization_id(request),
+            filters,
         )
-        shown = await self.deps.db.read(
-            read_organization_list, self.deps.access, person.id, named, active, wish
-        )
-        if shown is None or shown.organization is None:
+        if view is None or view.organization is None:
             return RedirectResponse(CREATE_ORGANIZATION_PATH, 303)
-        is_named = shown.organization.slug == named
-        links = ListLinks("/requests", wish, {"organization": named} if is_named else {})
-        return self._render_list(request, shown, wish, links)
+        organization_query = {"organization": slug} if view.organization.slug == slug else {}
+        links = ListLinks("/requests", filters.query_fields, organization_query)
+        return self._render_list(request, view, filters, links)
 
     async def admin_index(self, request: Request) -> Response:
-        """GET /admin?company=&status=&q=…: those of all companies, for the team."""
-        wish, person = parse_request_filter(request.query_params), require_person(request)
-        company = request.query_params.get("company", "")
-        shown = await self.deps.db.read(read_admin_list, self.deps.access, person.id, company, wish)
-        links = ListLinks(
-            "/admin", wish, {"company": shown.organization.slug} if shown.organization else {}
-        )
-        return self._render_list(request, shown, wish, links)
+        """GET /admin?company=&status=&q=…: of all organizations, or one; for staff."""
+        filters = parse_request_filter(request.query_params)
+        slug = request.query_params.get("company", "")
+        _viewer, view = await read_as(self.deps, request, read_admin_list, slug, filters)
+        organization_query = {"company": view.organization.slug} if view.organization else {}
+        links = ListLinks("/admin", filters.query_fields, organization_query)
+        return self._render_list(request, view, filters, links)
 
     def _render_list(
         self, request: Request, view: RequestListView, filters: RequestFilter, links: ListLinks
@@ -178,7 +122,7 @@ class RequestListPages:
             "links": links,
             "label_url_prefix": links.label_url_prefix,
             "sort_labels": translate_labels(SORT_LABELS),
-            "shows_opened_at": filters.sort != "active",  # what a row tells the time of
+            "shows_opened_at": filters.sort != "active",  # else rows show the latest activity
             "priority_labels": translate_labels(PRIORITY_LABELS),
             "is_admin": links.path == "/admin",
             "list_title": view.organization.name
@@ -187,195 +131,72 @@ class RequestListPages:
             "scope": list_scope(view),
             "limit": PAGE_SIZE,
         }
-        answer = self.render(request, "requests.html", context)
-        answer.headers[PUSH_URL_HEADER] = links.after(filters.after)
-        return answer
-
-    async def new(self, request: Request) -> Response:
-        """GET /requests/new?org=: a form with an id of its own, so that it is filed once."""
-        return await self._render_form(request, {}, None)
-
-    async def create(self, request: Request) -> Response:
-        """POST /requests/new (id, organization, title, text, category, priority, file…)."""
-        person, access = require_person(request).id, self.deps.access
-        # Whose files they are to be is in the form itself: they are kept for its first place.
-        found = await self.deps.db.read(
-            read_form_options, access, person, active_organization_id(request)
-        )
-        if found[2] is None:
-            return RedirectResponse(CREATE_ORGANIZATION_PATH, 303)
-        received = await receive_files(request, self.deps.uploads, person, found[2].workspace)
-        fields = {name: str(value) for name, value in received.fields.items()}
-        sent = [*received.fields.getlist("file"), *(each.id for each in received.files)]
-        try:
-            async with discard_uploads_on_error(self.deps.uploads, person, received):
-                row = await self.deps.db.write(
-                    create_from_form, access, person, fields, sent, now()
-                )
-        except (Invalid, Conflict, Forbidden) as refusal:
-            return await self._render_form(
-                request, fields, refusal, received.fields.getlist("file")
-            )
-        return RedirectResponse(f"/requests/{row.id}", 303)
-
-    async def _render_form(
-        self,
-        request: Request,
-        fields: Mapping[str, str],
-        refusal: Refusal | None,
-        uploaded: Sequence[str] = (),
-    ) -> Response:
-        wanted = fields.get("organization") or request.query_params.get("org") or ""
-        person = require_person(request)
-        found = await self.deps.db.read(
-            read_form_options,
-            self.deps.access,
-            person.id,
-            wanted or active_organization_id(request),
-        )
-        viewer, places, place, categories, circle = found
-        if place is None:
-            return RedirectResponse(CREATE_ORGANIZATION_PATH, 303)
-        kept = await self.deps.db.read(list_unsent_files, person.id, uploaded) if uploaded else []
-        errors = refusal.fields if isinstance(refusal, Invalid) else {}
-        if not is_id(fields.get("id", "")):  # or what was refused for it would be for ever
-            fields = {**fields, "id": new_id()}
-        context = {
-            "viewer": viewer,
-            "organizations": places,
-            "organization": place,
-            "categories": categories,
-            "requesters": possible_requesters(viewer, place, circle),
-            "priority_labels": translate_labels(PRIORITY_LABELS),
-            "fields": fields,
-            "uploaded_files": kept,
-            "errors": errors,
-            "alert": str(refusal) if refusal is not None and not errors else None,
-        }
-        status = 200 if refusal is None else status_of(refusal)
-        return self.render(request, "request_new.html", context, status=status)
-
-
-def active_organization_id(request: Request) -> str | None:
-    """The id of the organization this session is in, as far as it has chosen one."""
-    session = request_context(request).session
-    return session.organization if session is not None else None
+        response = self.render(request, "requests.html", context)
+        response.headers[PUSH_URL_HEADER] = links.after(filters.after)
+        return response
 
 
 def read_organization_list(
     tx: Connection,
-    access: Access,
-    person: PersonId,
+    viewer: Viewer,
     requested_slug: str,
     active_id: str | None,
     filters: RequestFilter,
 ) -> RequestListView | None:
-    """At most six statements; None for who belongs to no client's organization. `named`: the slug
-    of one's own that is shown instead of the active one."""
-    viewer = access.read_viewer(tx, person)
-    described = {
-        place: its
-        for place, its in list_own_with_categories(tx, viewer).items()
-        if not place.internal
+    """Read the requests of one of the viewer's organizations, in at most six statements.
+
+    `requested_slug` chooses one instead of the active one. None if the viewer is not a member of
+    any client organization.
+    """
+    categories_of = {
+        organization: categories
+        for organization, categories in list_own_with_categories(tx, viewer).items()
+        if not organization.internal
     }
-    is_own = any(each.slug == requested_slug for each in described)
-    place = choose_organization(described, requested_slug if is_own else active_id)
-    if place is None:
+    is_own = any(each.slug == requested_slug for each in categories_of)
+    organization = choose_organization(categories_of, requested_slug if is_own else active_id)
+    if organization is None:
         return None
-    known = WorkspaceNames({place.id: place}, {each.id: each.name for each in described[place]})
-    found = list_requests.read_request_results(tx, viewer, place.workspace, filters, known)
-    return RequestListView(viewer, place, [*described], described[place], found)
+    categories = categories_of[organization]
+    names = WorkspaceNames(
+        {organization.id: organization}, {each.id: each.name for each in categories}
+    )
+    results = list_requests.read_request_results(tx, viewer, organization.workspace, filters, names)
+    return RequestListView(viewer, organization, [*categories_of], categories, results)
 
 
 def read_admin_list(
-    tx: Connection, access: Access, person: PersonId, organization_slug: str, filters: RequestFilter
+    tx: Connection, viewer: Viewer, organization_slug: str, filters: RequestFilter
 ) -> RequestListView:
-    """For the team: of one company (by its slug) or of all. NotFound for everybody else."""
-    viewer = access.read_viewer(tx, person)
+    """Read the requests of all organizations, or of the one with this slug.
+
+    Raises Forbidden unless the viewer is staff.
+    """
     require_staff(viewer)
-    described = {
-        place: its
-        for place, its in list_visible_with_categories(tx, viewer, organization_slug).items()
-        if not place.internal
+    categories_of = {
+        organization: categories
+        for organization, categories in list_visible_with_categories(
+            tx, viewer, organization_slug
+        ).items()
+        if not organization.internal
     }
-    place = next((each for each in described if each.slug == organization_slug), None)
-    categories = described[place] if place is not None else []
-    known = WorkspaceNames(
-        {each.id: each for each in described}, {each.id: each.name for each in categories}
+    organization = next((each for each in categories_of if each.slug == organization_slug), None)
+    categories = categories_of[organization] if organization is not None else []
+    names = WorkspaceNames(
+        {each.id: each for each in categories_of}, {each.id: each.name for each in categories}
     )
-    if place is None:
+    if organization is None:  # these filters need an organization
         filters = replace(filters, category="", requester="")
-    workspace = place.workspace if place is not None else None
-    found = list_requests.read_request_results(tx, viewer, workspace, filters, known)
-    return RequestListView(viewer, place, [*described], categories, found)
-
-
-def require_staff(viewer: Viewer) -> None:
-    """Raises Forbidden for who is not of the team."""
-    if not is_staff(viewer):
-        raise Forbidden(gettext("This page is for the team."))
-
-
-def choose_organization(
-    organizations: Collection[Organization], id_or_slug: str | None
-) -> Organization | None:
-    """The active one of somebody's organizations, by its id or slug; the first, if it is none."""
-    chosen = (each for each in organizations if id_or_slug in (each.id, each.slug))
-    return next(chosen, next(iter(organizations), None))
+    workspace = organization.workspace if organization is not None else None
+    results = list_requests.read_request_results(tx, viewer, workspace, filters, names)
+    return RequestListView(viewer, organization, [*categories_of], categories, results)
 
 
 def list_scope(view: RequestListView) -> dict[str, str]:
-    """What marks a list: its workspace for the store, and the channels that show it."""
-    if view.organization is None:
+    """Return the workspace whose events the client store applies, and the list's channels."""
+    organization = view.organization
+    if organization is None:
         return {"workspace": "org:*", "channels": STAFF_CHANNEL}
-    place = view.organization
-    whole = channels.all_requests(place.id, place.generation)
-    return {"workspace": place.workspace, "channels": f"{place.workspace} {whole} {STAFF_CHANNEL}"}
-
-
-def read_form_options(
-    tx: Connection, access: Access, person: PersonId, requested: str | None
-) -> tuple[Viewer, list[Organization], Organization | None, list[Category], RequestPeople | None]:
-    """What the form for a new request offers."""
-    viewer = access.read_viewer(tx, person)
-    places = [each for each in list_own_organizations(tx, viewer) if not each.internal]
-    if is_staff(viewer):
-        places = [each for each in list_visible_organizations(tx, viewer) if not each.internal]
-    place = choose_organization(places, requested)
-    if place is None:
-        return viewer, places, None, [], None
-    categories = [each for each in read_categories(tx, place.id) if not each.archived]
-    return viewer, places, place, categories, read_request_people(tx, place.workspace)
-
-
-def possible_requesters(
-    viewer: Viewer, organization: Organization, people: RequestPeople | None
-) -> list[PrincipalRef]:
-    """In whose name the viewer may file a request."""
-    if people is None or not can(viewer, Permission.FILE_FOR_OTHERS, organization.workspace):
-        return []
-    return list(people.members.values())
-
-
-def create_from_form(
-    tx: Connection,
-    access: Access,
-    person: PersonId,
-    fields: Mapping[str, str],
-    file_ids: Sequence[str],
-    at: int,
-) -> Any:  # noqa: ANN401 - a row
-    """File what a form says; as the viewer is at this moment."""
-    viewer = access.read_viewer(tx, person)
-    place = read_visible_by_id(tx, viewer, fields.get("organization", ""))
-    require(viewer, Permission.FILE, place.workspace)
-    filing = RequestInput(
-        fields.get("id", ""),
-        fields.get("subject", ""),
-        fields.get("text", ""),
-        fields.get("category") or None,
-        fields.get("priority") or None,
-        file_ids,
-        fields.get("requester") or None,
-    )
-    return create_request(tx, Actor(viewer, at), place, filing)
+    workspace = organization.workspace
+    all_requests = channels.all_requests(organization.id, organization.generation)
+    return {"workspace": workspace, "channels": f"{workspace} {all_requests} {STAFF_CHANNEL}"}

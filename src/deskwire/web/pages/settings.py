@@ -1,4 +1,4 @@
-"""Oneself: name, address, browsers, how pages look, one's data, and the end of an account."""
+"""Serve the settings page: name, e-mail address, appearance, sessions, data export, deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from deskwire.accounts import (
     rate_limit,
     sessions,
 )
-from deskwire.accounts.people import parse_name, parse_theme, parse_time_zone
+from deskwire.accounts.people import parse_name
+from deskwire.accounts.preferences import parse_theme, parse_time_zone, set_preferences
 from deskwire.accounts.sessions import Session
 from deskwire.events.channels import PersonId
 from deskwire.kit.clock import Millis
@@ -29,17 +30,15 @@ from deskwire.kit.errors import Invalid, NotFound, RateLimited, Refusal, Unauthe
 from deskwire.kit.i18n import N_, gettext
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.data_export import read_data_export, stream_archive
-from deskwire.web.auth.sign_in import (
-    AccountPages,
-    read_urlencoded_form,
-    render_form_page,
-    require_field,
-)
-from deskwire.web.dependencies import Dependencies, request_context, require_person
+from deskwire.web.auth.form_pages import render_form_page, require_field
+from deskwire.web.auth.sign_in import AccountPages
+from deskwire.web.context import request_context, require_person
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.http.forms import read_urlencoded_form
 from deskwire.web.http.user_agents import describe_user_agent
-from deskwire.web.rendering.i18n import translate_labels
+from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.time_zones import time_zones_by_region
-from deskwire.workspaces.names import rename_person
+from deskwire.workspaces.name_changes import rename_person
 
 DONE_MESSAGES = {
     "name": N_("Your name is changed."),
@@ -50,7 +49,7 @@ DONE_MESSAGES = {
     "avatar": N_("Your picture is changed."),
     "no-avatar": N_("Your picture is removed."),
 }
-RETRY_AFTER = 60  # s; most are done by then
+RETRY_AFTER = 60  # s; most exports are done by then
 DOWNLOAD_HEADERS = {
     "content-disposition": 'attachment; filename="deskwire-data.zip"',
     "content-type": "application/zip",
@@ -59,11 +58,10 @@ DOWNLOAD_HEADERS = {
 
 
 class _ArchiveResponse(StreamingResponse):
-    """One's data, on its way; `place` is given back when the last of it went, or whoever wanted it
-    did."""
+    """Stream a data export; run `cleanup` when it is complete or the client disconnects."""
 
-    def __init__(self, parts: AsyncIterator[bytes], cleanup: ExitStack) -> None:
-        super().__init__(parts, headers=DOWNLOAD_HEADERS)
+    def __init__(self, chunks: AsyncIterator[bytes], cleanup: ExitStack) -> None:
+        super().__init__(chunks, headers=DOWNLOAD_HEADERS)
         self._cleanup = cleanup
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,11 +82,11 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPages:
-    """`/settings` and what is below it, but for the password."""
+    """`/settings` and the pages below it, except for the password and the avatar."""
 
     deps: Dependencies
     account_pages: AccountPages
-    downloading: set[PersonId] = field(default_factory=set)  # their data, from this process
+    downloading: set[PersonId] = field(default_factory=set)  # who exports data in this process
 
     async def index(self, request: Request) -> Response:
         """GET /settings."""
@@ -101,81 +99,90 @@ class SettingsPages:
             name = parse_name(form.get("name", ""))
         except Refusal as refusal:
             return await self.render_page(request, form, refusal)
-        me = require_person(request)
-        if name != me.name:
-            await self.deps.db.write(rename_person, me.id, name, self.account_pages.clock())
+        person = require_person(request)
+        if name != person.name:
+            await self.deps.db.write(rename_person, person.id, name, self.account_pages.clock())
         return _redirect_done("name")
 
     async def change_display(self, request: Request) -> Response:
-        """POST /settings/display (theme, time_zone): what is left out stays."""
-        form, me = await read_urlencoded_form(request), await self._read_person(request)
+        """POST /settings/display (theme, time_zone); a missing field stays as it is."""
+        form, person = await read_urlencoded_form(request), await self._read_person(request)
         try:
-            theme = parse_theme(form.get("theme", me.theme or "system"))
-            zone = parse_time_zone(form.get("time_zone", me.time_zone or ""))
+            theme = parse_theme(form.get("theme", person.theme or "system"))
+            time_zone = parse_time_zone(form.get("time_zone", person.time_zone or ""))
         except Refusal as refusal:
             return await self.render_page(request, form, refusal)
         at = self.account_pages.clock()
-        await self.deps.db.write(people.set_appearance, me.id, theme=theme, time_zone=zone, at=at)
+        await self.deps.db.write(
+            set_preferences, person.id, theme=theme, time_zone=time_zone, at=at
+        )
         return _redirect_done("display")
 
     async def send_verification(self, request: Request) -> Response:
-        """POST /settings/verification: the link again."""
-        me, login, letters = require_person(request), self.account_pages, self.deps.mail_templates
-        if not letters.is_enabled:
+        """POST /settings/verification: mail the verification link again."""
+        pages, mails = self.account_pages, self.deps.mail_templates
+        if not mails.is_enabled:
             raise NotFound(gettext("This desk sends no mail."))
-        address = login.browsers.client_info(request).client_ip
-        compose, at = letters.verification_mail(request), login.clock()
         try:
             await self.deps.db.write(
-                mail_links.send_verification_link, me.id, compose, address, at, login.limits
+                mail_links.send_verification_link,
+                require_person(request).id,
+                mails.verification_mail(request),
+                pages.browsers.client_info(request).client_ip,
+                pages.clock(),
+                pages.limits,
             )
         except Refusal as refusal:
             return await self.render_page(request, {}, refusal)
         return _redirect_done("mailed")
 
     async def end_sessions(self, request: Request) -> Response:
-        """POST /settings/browsers (session, or others): they are signed out, and hear no more."""
-        form, me = await read_urlencoded_form(request), require_person(request)
-        kept, at = _session_id(request), self.account_pages.clock()
+        """POST /settings/browsers (session, or others): end them, and with them their streams."""
+        form, person_id = await read_urlencoded_form(request), require_person(request).id
+        at = self.account_pages.clock()
         if "others" in form:
-            await self.deps.db.write(sessions.revoke_others, me.id, kept, at=at)
+            current_id = _session_id(request)
+            await self.deps.db.write(sessions.revoke_others, person_id, current_id, at=at)
         else:
-            chosen = form.get("session", "")
-            await self.deps.db.write(sessions.revoke_own, me.id, chosen, at=at)
+            session_id = form.get("session", "")
+            await self.deps.db.write(sessions.revoke_own, person_id, session_id, at=at)
         return _redirect_done("ended")
 
     async def download_data(self, request: Request) -> Response:
-        """GET /settings/data: what is kept of oneself, and one's files, as an archive."""
-        me = await self._read_person(request)
+        """GET /settings/data: the person's data and files, as a ZIP archive."""
+        person = await self._read_person(request)
         if request.method == "HEAD":
             return Response(headers=DOWNLOAD_HEADERS)
-        if me.id in self.downloading:
-            sentence = gettext("Your data is being downloaded already. Wait until that is done.")
-            raise RateLimited(sentence, RETRY_AFTER)
+        if person.id in self.downloading:
+            message = gettext("Your data is being downloaded already. Wait until that is done.")
+            raise RateLimited(message, RETRY_AFTER)
         at, access, db = self.account_pages.clock(), self.deps.access, self.deps.db
-        with ExitStack() as place:
-            self.downloading.add(me.id)
-            place.callback(self.downloading.discard, me.id)
-            await db.write(rate_limit.count_data_export, me.id, at)
-            found = await db.read(read_data_export, access, me.id, at)
-            parts = stream_archive(self.deps.uploads.store, found, me.avatar)
-            return _ArchiveResponse(parts, place.pop_all())
+        with ExitStack() as cleanup:
+            self.downloading.add(person.id)
+            cleanup.callback(self.downloading.discard, person.id)
+            await db.write(rate_limit.count_data_export, person.id, at)
+            export = await db.read(read_data_export, access, person.id, at)
+            chunks = stream_archive(self.deps.uploads.store, export, person.avatar)
+            return _ArchiveResponse(chunks, cleanup.pop_all())
 
     async def delete_account_form(self, request: Request) -> Response:
         """GET /settings/delete."""
         return await self._delete_account_page(request)
 
     async def delete_account(self, request: Request) -> Response:
-        """POST /settings/delete (password, or name where there is none): the account is gone."""
-        form, me = await read_urlencoded_form(request), await self._read_person(request)
+        """POST /settings/delete (password, or name for accounts without one): delete the account.
+
+        The password is checked again in the transaction that deletes.
+        """
+        form, person = await read_urlencoded_form(request), await self._read_person(request)
         try:
-            if await self.deps.db.read(passwords.read_hash, me.id) is None:
-                _require_own_name(form, me)
+            if await self.deps.db.read(passwords.read_hash, person.id) is None:
+                _require_own_name(form, person)
                 await self.deps.db.write(
-                    offboarding.delete_account, me.id, self.account_pages.clock()
+                    offboarding.delete_account, person.id, self.account_pages.clock()
                 )
             else:
-                await self._delete_with_password(request, form, me)
+                await self._delete_with_password(request, form, person)
         except Refusal as refusal:
             return await self._delete_account_page(request, refusal)
         return self.account_pages.browsers.clear_cookie(RedirectResponse("/?done=departed", 303))
@@ -183,55 +190,52 @@ class SettingsPages:
     async def _delete_with_password(
         self, request: Request, form: Mapping[str, str], person: people.Person
     ) -> None:
-        login, db = self.account_pages, self.deps.db
+        pages, db = self.account_pages, self.deps.db
         password = require_field(form, "password", gettext("Write your password."))
-        address = login.browsers.client_info(request).client_ip
-        knock = await db.write(
-            authentication.begin_sign_in, person.email or "", address, login.clock(), login.limits
+        client_ip = pages.browsers.client_info(request).client_ip
+        attempt = await db.write(
+            authentication.begin_sign_in, person.email or "", client_ip, pages.clock(), pages.limits
         )
-        is_right = await login.verify_password(knock, password)
+        is_right = await pages.verify_password(attempt, password)
         if not is_right or not await db.write(
-            offboarding.delete_account_if_confirmed, knock, login.clock()
+            offboarding.delete_account_if_confirmed, attempt, pages.clock()
         ):
-            sentence = gettext("This is not your password.")
-            raise Invalid(sentence, {"password": sentence})
+            message = gettext("This is not your password.")
+            raise Invalid(message, {"password": message})
 
     async def _read_person(self, request: Request) -> people.Person:
-        me = await self.deps.db.read(people.find, require_person(request).id)
-        if me is None:
+        person = await self.deps.db.read(people.find, require_person(request).id)
+        if person is None:
             raise Unauthenticated(gettext("Sign in to see this page."))
-        return me
+        return person
 
     async def _delete_account_page(
         self, request: Request, refusal: Refusal | None = None
     ) -> Response:
-        me = await self._read_person(request)
-        has_password = await self.deps.db.read(passwords.read_hash, me.id) is not None
-        more = {"person": me, "has_password": has_password}
+        person = await self._read_person(request)
+        has_password = await self.deps.db.read(passwords.read_hash, person.id) is not None
+        extra = {"person": person, "has_password": has_password}
         return render_form_page(
-            self.account_pages.render, request, "delete_account.html", {}, more, refusal
+            self.account_pages.render, request, "delete_account.html", {}, extra, refusal
         )
 
     async def render_page(
         self, request: Request, form: Mapping[str, str], refusal: Refusal | None = None
     ) -> Response:
-        """All of it, with what was typed and what was refused of it."""
-        me = require_person(request)
-        more = await self.deps.db.read(_read_settings, me.id, _session_id(request))
-        done = (
-            translate_labels(DONE_MESSAGES).get(request.query_params.get("done", ""))
-            if refusal is None
-            else None
+        """Render the settings page; after a refusal, with the submitted values and errors."""
+        settings = await self.deps.db.read(
+            _read_settings, require_person(request).id, _session_id(request)
         )
-        shown = {
-            **more,
+        done = translate_labels(DONE_MESSAGES).get(request.query_params.get("done", ""))
+        extra = {
+            **settings,
             "time_zones": time_zones_by_region(),
             "mail_works": self.deps.mail_templates.is_enabled,
-            "done": done,
+            "done": done if refusal is None else None,
         }
         values = form if refusal is not None else {}
         return render_form_page(
-            self.account_pages.render, request, "settings.html", values, shown, refusal
+            self.account_pages.render, request, "settings.html", values, extra, refusal
         )
 
 
@@ -258,8 +262,8 @@ def _session_id(request: Request) -> str:
 
 def _require_own_name(form: Mapping[str, str], person: people.Person) -> None:
     if " ".join(form.get("name", "").split()) != person.name:
-        sentence = gettext("Write your name as it stands here: %(me)s", me=person.name)
-        raise Invalid(sentence, {"name": sentence})
+        message = gettext("Write your name as it stands here: %(me)s", me=person.name)
+        raise Invalid(message, {"name": message})
 
 
 def _redirect_done(message_key: str) -> Response:

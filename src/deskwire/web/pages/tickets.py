@@ -1,7 +1,7 @@
-"""The tickets of a server: its list, and one of them.
+"""List the tickets of a Discord server, and show one of them.
 
-Open to whoever may open the server, and to who takes part in a ticket there; everybody sees only
-the tickets that are theirs to see.
+Viewers who may open the server, or take part in a ticket there, see the tickets that are visible
+to them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from deskwire.events import channels
-from deskwire.events.access import Access, Viewer
-from deskwire.events.channels import Channel, PersonId, Workspace
+from deskwire.events.access import Viewer
+from deskwire.events.channels import Channel, Workspace
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.tickets.queries import list_tickets
@@ -31,13 +30,14 @@ from deskwire.tickets.queries.list_tickets import (
 )
 from deskwire.tickets.ticket import Ticket
 from deskwire.tickets.visibility import can_see_any_ticket
-from deskwire.web.dependencies import Dependencies, require_person
-from deskwire.web.rendering.i18n import translate_labels
+from deskwire.web.context import read_as
+from deskwire.web.dependencies import Dependencies
+from deskwire.web.i18n import translate_labels
+from deskwire.web.rendering.list_links import PUSH_URL_HEADER, ListLinks
 from deskwire.web.rendering.render import Render
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.guilds.guilds import Guild
 
-PUSH_URL_HEADER = "hx-push-url"  # what htmx writes into the address bar instead of all it has sent
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 SORT_LABELS: Mapping[Sort, str] = {
     "active": N_("Latest activity"),
@@ -55,87 +55,64 @@ class TicketPages:
     render: Render
 
     async def index(self, request: Request) -> Response:
-        """GET …/tickets?status=&q=&sort=&page=: the whole state of the list is in the URL."""
-        wish, guild_id = parse_ticket_filter(request.query_params), request.path_params["guild"]
-        person, access = require_person(request), self.deps.access
-        viewer, guild, found = await self.deps.db.read(read_list, access, person.id, guild_id, wish)
-        wish = replace(wish, page=found.page)  # what is past the end is its last page
-        context = {"viewer": viewer, "guild": guild, "results": found, "filters": wish}
-        links = ListLinks(f"/guilds/{guild.id}/tickets", wish)
-        may_open = guild.workspace in viewer.channels
-        more = {
-            "links": links,
-            "sort_labels": translate_labels(SORT_LABELS),
-            "can_open_guild": may_open,
-        }
-        more["sees_no_tickets"] = not can_see_any_ticket(viewer, guild.workspace)
-        held = " ".join(list_channels(viewer, guild.workspace, found.tickets))
-        whole = channels.tickets(guild.workspace)
-        # Counts of every ticket go with that right; a participant's go with the list around them.
-        marks = {"channels": held, "counts_channels": whole if whole in viewer.channels else ""}
-        answer = self.render(request, "tickets.html", {**context, **more, **marks})
-        answer.headers[PUSH_URL_HEADER] = links.page(wish.page)  # without what is as usual
-        return answer
-
-    async def show(self, request: Request) -> Response:
-        """GET …/tickets/{number}."""
-        person, access = require_person(request), self.deps.access
-        guild_id, number = request.path_params["guild"], parse_number(request)
-        viewer, guild, found = await self.deps.db.read(
-            read_ticket, access, person.id, guild_id, number
-        )
-        may_open = guild.workspace in viewer.channels
+        """GET …/tickets?status=&q=&sort=&page=: the URL holds the whole state of the list."""
+        filters, guild_id = parse_ticket_filter(request.query_params), request.path_params["guild"]
+        viewer, (guild, results) = await read_as(self.deps, request, read_list, guild_id, filters)
+        filters = replace(filters, page=results.page)  # past the end, the last page is shown
+        links = ListLinks(f"/guilds/{guild.id}/tickets", _query_fields(filters))
+        all_tickets = channels.tickets(guild.workspace)
         context = {
             "viewer": viewer,
             "guild": guild,
-            "conversation": found,
-            "can_open_guild": may_open,
+            "results": results,
+            "filters": filters,
+            "links": links,
+            "sort_labels": translate_labels(SORT_LABELS),
+            "can_open_guild": guild.workspace in viewer.channels,
+            "sees_no_tickets": not can_see_any_ticket(viewer, guild.workspace),
+            "channels": " ".join(list_channels(viewer, guild.workspace, results.tickets)),
+            # Counts of every ticket need that channel; a participant's need those of the list.
+            "counts_channels": all_tickets if all_tickets in viewer.channels else "",
         }
-        return self.render(request, "ticket.html", {**context, "ticket": found.ticket})
+        response = self.render(request, "tickets.html", context)
+        response.headers[PUSH_URL_HEADER] = links.page(filters.page)
+        return response
 
-
-@dataclass(frozen=True, slots=True)
-class ListLinks:
-    """Addresses of the same list with one thing changed; what is as usual is left out."""
-
-    path: str
-    filters: TicketFilter
-
-    def status(self, status: str | None) -> str:
-        """Another tab, from its first page."""
-        return self._url_with(status=status)
-
-    def page(self, page: int) -> str:
-        return self._url_with(status=self.filters.status, page=page)
-
-    def _url_with(self, *, status: str | None, page: int = 1) -> str:
-        sort = "" if self.filters.sort == "active" else self.filters.sort
-        fields = {"status": status, "q": self.filters.query, "sort": sort}
-        said = {name: value for name, value in fields.items() if value}
-        query = urlencode(said | ({"page": str(page)} if page > 1 else {}))
-        return f"{self.path}?{query}" if query else self.path
+    async def show(self, request: Request) -> Response:
+        """GET …/tickets/{number}."""
+        guild_id, number = request.path_params["guild"], parse_number(request)
+        viewer, (guild, detail) = await read_as(self.deps, request, read_ticket, guild_id, number)
+        context = {
+            "viewer": viewer,
+            "guild": guild,
+            "conversation": detail,
+            "ticket": detail.ticket,
+            "can_open_guild": guild.workspace in viewer.channels,
+        }
+        return self.render(request, "ticket.html", context)
 
 
 def read_list(
-    tx: Connection, access: Access, person: PersonId, guild_id: str, filters: TicketFilter
-) -> tuple[Viewer, Guild, TicketResults]:
-    """Five statements. NotFound for who can neither open the server nor has a ticket there."""
-    viewer = access.read_viewer(tx, person)
+    tx: Connection, viewer: Viewer, guild_id: str, filters: TicketFilter
+) -> tuple[Guild, TicketResults]:
+    """Read a server's list in five statements.
+
+    Raises NotFound unless the viewer may open the server or takes part in a ticket there.
+    """
     guild = read_guild(tx, viewer, guild_id)
-    return viewer, guild, list_tickets.read_ticket_results(tx, viewer, guild.workspace, filters)
+    return guild, list_tickets.read_ticket_results(tx, viewer, guild.workspace, filters)
 
 
 def read_ticket(
-    tx: Connection, access: Access, person: PersonId, guild_id: str, number: int
-) -> tuple[Viewer, Guild, TicketDetail]:
-    """Six statements. NotFound for a ticket that is not there or not the viewer's to see."""
-    viewer = access.read_viewer(tx, person)
-    found = read_ticket_detail(tx, viewer, channels.guild(guild_id), number)
-    return viewer, read_guild(tx, viewer, guild_id), found
+    tx: Connection, viewer: Viewer, guild_id: str, number: int
+) -> tuple[Guild, TicketDetail]:
+    """Read a ticket in six statements. Raises NotFound unless the viewer may see it."""
+    detail = read_ticket_detail(tx, viewer, channels.guild(guild_id), number)
+    return read_guild(tx, viewer, guild_id), detail
 
 
 def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
-    """The server as a place: for who may open it, or takes part in a ticket there."""
+    """Read a server that the viewer may open, or takes part in a ticket of; else NotFound."""
     is_shared = any(grant.workspace == f"guild:{guild_id}" for grant in viewer.grants)
     guild = guilds.read_guild_unfiltered(tx, guild_id) if is_shared else None
     if guild is None:
@@ -144,19 +121,24 @@ def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
 
 
 def list_channels(viewer: Viewer, workspace: Workspace, tickets: Sequence[Ticket]) -> list[Channel]:
-    """The channels by which somebody sees a list: of the workspace, of the tickets shown, of more.
+    """Return the channels that grant a list: the workspace's, those of its tickets, then others.
 
-    No more than a page of them: who takes part in thousands would be sent all their names.
+    At most PAGE_SIZE of them: a participant in thousands of tickets would get thousands of names.
     """
-    held = {grant.channel for grant in viewer.grants if grant.workspace == workspace}
-    whole = sorted(held & {workspace, channels.tickets(workspace)})
-    own = [one for ticket in tickets if (one := channels.ticket(ticket.id)) in held]
-    return [*whole, *own, *sorted(held.difference(whole, own))][:PAGE_SIZE]
+    granted = {grant.channel for grant in viewer.grants if grant.workspace == workspace}
+    whole = sorted(granted & {workspace, channels.tickets(workspace)})
+    own = [one for ticket in tickets if (one := channels.ticket(ticket.id)) in granted]
+    return [*whole, *own, *sorted(granted.difference(whole, own))][:PAGE_SIZE]
 
 
 def parse_number(request: Request) -> int:
-    """The ticket's number in the path; NotFound where it cannot be one."""
+    """Return the ticket's number in the path. Raises NotFound if it is not a number."""
     text = request.path_params["number"]
     if NUMBER.fullmatch(text) is None:
         raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
     return int(text)
+
+
+def _query_fields(filters: TicketFilter) -> dict[str, str]:
+    sort = "" if filters.sort == "active" else filters.sort
+    return {"status": filters.status or "", "q": filters.query, "sort": sort}

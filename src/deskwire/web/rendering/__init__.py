@@ -1,1 +1,1 @@
-"""Turning values into HTML: templates, filters, translations, cached rows."""
+"""Render HTML: templates, filters, list links, cached rows, sentences about events."""

@@ -1,7 +1,7 @@
-"""Recent activity: entries of the log as sentences. Pure; one row per event type.
+"""Describe events of the log as sentences, for lists of recent activity. Pure.
 
-A sentence has a place for `%(who)s`, and mostly one for `%(what)s`, which may be a link; a
-translation puts them where its language wants them.
+EVENT_DESCRIBERS has one row per event type. A sentence has the placeholder `%(who)s`, and mostly
+`%(what)s`, which may be a link; a translation puts them where its grammar needs them.
 """
 
 from __future__ import annotations
@@ -17,32 +17,31 @@ from deskwire.events.channels import Channel
 from deskwire.events.types.registry import PrincipalRef
 from deskwire.kit.clock import Millis
 from deskwire.kit.i18n import N_, find_plural, find_text, gettext
-from deskwire.tickets.messages import describe_event
+from deskwire.tickets.request_fields import read_event_changes
 from deskwire.tickets.statuses import STATUS_LABELS
-from deskwire.tickets.timeline_text import UPDATED_SENTENCES
+from deskwire.tickets.timeline_text import UPDATED_SENTENCES, describe_event
 from deskwire.workspaces.names import placeholder_name
 from deskwire.workspaces.origin import Principal
 
 Fields = Mapping[str, Any]
 
 SYSTEM_ACTORS = {"bot": N_("The bot"), "shell": N_("The operator")}
-CHANGEABLE_FIELDS = ("subject", "category", "priority")
 PLACEHOLDER = re.compile(r"%\((who|what)\)s")
 
 
 @dataclass(frozen=True, slots=True)
 class EventText:
-    """What happened, without who did it and when."""
+    """What happened, without the actor and the time."""
 
-    text: str  # with its slots
+    text: str  # with its placeholders
     what: str = ""
     href: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)  # of its other places
+    values: Mapping[str, object] = field(default_factory=dict)  # of the other placeholders
 
 
 @dataclass(frozen=True, slots=True)
 class TextSegment:
-    """A piece of a sentence, and the spaces around it."""
+    """A segment of a sentence, with the spaces around it."""
 
     kind: Literal["who", "what", "said"]
     text: str
@@ -52,34 +51,34 @@ class TextSegment:
 
 @dataclass(frozen=True, slots=True)
 class ActivityEntry:
-    """One entry, as a sentence."""
+    """One entry of the log as a sentence."""
 
     position: int
     type: str
     who: str
     event_text: EventText
-    at: Millis  # when it was done, which may be before it was told here
-    channels: str  # the channels the viewer heard it by, separated by spaces
-    organization_name: str = ""  # the organization's name, of what happened to a request
+    at: Millis  # when it happened, which may be before it arrived here
+    channels: str  # the channels the viewer received it on, separated by spaces
+    organization_name: str = ""  # of an event about a request
 
     @property
     def segments(self) -> list[TextSegment]:
-        """The sentence, piece by piece."""
+        """The sentence, split at its placeholders."""
         return list(_split_segments(self.event_text, self.who))
 
     @property
     def text(self) -> str:
-        """All of it."""
-        return "".join(part.before + part.text + part.after for part in self.segments)
+        """The whole sentence."""
+        return "".join(each.before + each.text + each.after for each in self.segments)
 
 
 def _split_segments(event_text: EventText, who: str) -> Iterator[TextSegment]:
-    for at, piece in enumerate(PLACEHOLDER.split(event_text.text)):
-        if at % 2 == 0:
+    for index, piece in enumerate(PLACEHOLDER.split(event_text.text)):
+        if index % 2 == 0:
             text = piece % event_text.values
-            if bare := text.strip():
-                before, _, after = text.partition(bare)
-                yield TextSegment("said", bare, before, after)
+            if stripped := text.strip():
+                before, _, after = text.partition(stripped)
+                yield TextSegment("said", stripped, before, after)
             elif text:
                 yield TextSegment("said", "", text)
         elif piece == "who":
@@ -91,37 +90,38 @@ def _split_segments(event_text: EventText, who: str) -> Iterator[TextSegment]:
 def build_activity(
     entries: Iterable[Any], names: Mapping[Principal, PrincipalRef], channels: frozenset[Channel]
 ) -> list[ActivityEntry]:
-    """Entries as `log.read_of_workspace` gives them, newest first, as sentences.
+    """Describe entries of `log.list_workspace_entries`, newest first, to a viewer of `channels`.
 
-    What a deleted ticket was about, or any ticket of a deleted organization, is not told any more,
-    only that it is gone.
+    Earlier entries about a deleted ticket, or about any ticket of a deleted organization, are left
+    out: only the deletion itself is shown.
     """
-    gone: set[str] = set()
-    deeds = []
+    deleted: set[str] = set()
+    activity = []
     for entry in entries:
         fields = _apply_current_names(json.loads(entry.data), names)
         if entry.type == "ticket.deleted":
-            gone.add(fields["ticket"])
+            deleted.add(fields["ticket"])
         elif entry.type == "organization.deleted":
-            gone.add(fields["workspace"])
-        elif "ticket" in fields and gone & {fields["ticket"], fields.get("workspace")}:
+            deleted.add(fields["workspace"])
+        elif "ticket" in fields and deleted & {fields["ticket"], fields.get("workspace")}:
             continue
-        held = " ".join(sorted(channels.intersection(json.loads(entry.channels))))
         who = _actor_name(fields["actor"], names)
-        told, at = (
-            describe_activity(entry.type, fields, who),
-            (fields.get("line") or {}).get("at", entry.at),
-        )
-        deeds.append(
+        activity.append(
             ActivityEntry(
-                entry.position, entry.type, who, told, at, held, _organization_name(fields)
+                entry.position,
+                entry.type,
+                who,
+                describe_activity(entry.type, fields, who),
+                (fields.get("line") or {}).get("at", entry.at),
+                " ".join(sorted(channels.intersection(json.loads(entry.channels)))),
+                _organization_name(fields),
             )
         )
-    return deeds
+    return activity
 
 
 def principals_in(data: str) -> list[Principal]:
-    """Who did it and to whom, of an entry's data."""
+    """Return the principals that an entry's data names: the actor first."""
     fields = json.loads(data)
     return [fields["actor"], *(who["id"] for who in _people_in(fields).values())]
 
@@ -129,7 +129,7 @@ def principals_in(data: str) -> list[Principal]:
 def _apply_current_names(
     fields: dict[str, Any], names: Mapping[Principal, PrincipalRef]
 ) -> dict[str, Any]:
-    """An entry's data in which everybody has the name they have now."""
+    """Replace the names in an entry's data by the people's current ones."""
     for who in _people_in(fields).values():
         if who["id"] in names:
             who["name"] = names[who["id"]].name
@@ -137,20 +137,20 @@ def _apply_current_names(
 
 
 def _people_in(fields: Fields) -> dict[str, dict[str, Any]]:
-    """The people an entry's data names, by their part in it."""
-    parts = {
+    """Return the people in an entry's data, by their role in the event."""
+    people = {
         "member": fields.get("member"),
         "participant": fields.get("participant"),
         "assignee": (fields.get("now") or {}).get("assignee"),
     }
-    return {part: who for part, who in parts.items() if who}
+    return {role: person for role, person in people.items() if person}
 
 
 def describe_activity(type_: str, fields: Fields, who: str = "") -> EventText:
-    """An event as a sentence; one that has no row here says its own name."""
-    say = EVENT_DESCRIBERS.get(type_)
-    if say is not None:
-        return say(fields, who)
+    """Describe an event; one without a row in EVENT_DESCRIBERS is shown as its type."""
+    describe = EVENT_DESCRIBERS.get(type_)
+    if describe is not None:
+        return describe(fields, who)
     return EventText("%(who)s %(did)s", values={"did": re.sub(r"[._]", " ", type_)})
 
 
@@ -161,11 +161,11 @@ def _actor_name(actor: Principal, names: Mapping[Principal, PrincipalRef]) -> st
 
 
 def _organization_name(fields: Fields) -> str:
-    place = (fields.get("now") or {}).get("place") or {}
-    return str(place.get("name", ""))
+    organization = (fields.get("now") or {}).get("place") or {}
+    return str(organization.get("name", ""))
 
 
-# What is said of a ticket or request, which is linked; of what has a name; and of nothing else.
+# Sentences about a ticket, which is linked; about something with a name; and about nothing else.
 TICKET_TEXTS = {
     "ticket.created": N_("%(who)s opened %(what)s"),
     "ticket.message_edited": N_("%(who)s changed a message in %(what)s"),
@@ -206,8 +206,8 @@ def _describe_ticket(text: str, fields: Fields, _who: str = "", **values: object
     return EventText(find_text(text), f"{_ticket_label(now)} {now['subject']}", now["href"], values)
 
 
-def _describe_named(field_: str, text: str, fields: Fields, _who: str) -> EventText:
-    return EventText(find_text(text), fields[field_])
+def _describe_named(name_field: str, text: str, fields: Fields, _who: str) -> EventText:
+    return EventText(find_text(text), fields[name_field])
 
 
 def _describe_plain(text: str, _fields: Fields, _who: str) -> EventText:
@@ -215,7 +215,7 @@ def _describe_plain(text: str, _fields: Fields, _who: str) -> EventText:
 
 
 def _ticket_label(now: Fields) -> str:
-    """What people call a ticket: a request has a reference, another a number."""
+    """Return what people call a ticket: a request's reference, or a number such as `#12`."""
     return str(now.get("reference") or f"#{now['number']}")
 
 
@@ -241,21 +241,17 @@ def _describe_ticket_updated(fields: Fields, _who: str) -> EventText:
 
 
 def _request_changes(event: Fields) -> dict[str, Any]:
-    """What changed of a request, as its timeline keeps it: so it is said in the same words."""
-    changes = event.get("changes") or {}
-    names = {word: (changes.get("tags") or {}).get(word) for word in ("added", "removed")}
-    values = {each: changes[each].get("new") for each in CHANGEABLE_FIELDS if changes.get(each)}
-    shown = {f"labels_{word}": labels for word, labels in names.items()}
-    shown["category"] = values.get("category")
-    return {"set": values, "shown": shown, "noun": "request"}
+    """Return the changes of a request as its timeline stores them, to be phrased alike."""
+    values, names = read_event_changes(event.get("changes") or {})
+    return {"set": values, "shown": names, "noun": "request"}
 
 
 def _describe_ticket_deleted(fields: Fields, _who: str) -> EventText:
-    mark, reason = _ticket_label(fields["now"]), fields.get("reason")
+    label, reason = _ticket_label(fields["now"]), fields.get("reason")
     if not reason:
-        return EventText(find_text(N_("%(who)s deleted %(what)s")), mark)
+        return EventText(find_text(N_("%(who)s deleted %(what)s")), label)
     return EventText(
-        find_text(N_("%(who)s deleted %(what)s – %(reason)s")), mark, "", {"reason": reason}
+        find_text(N_("%(who)s deleted %(what)s – %(reason)s")), label, "", {"reason": reason}
     )
 
 
@@ -277,7 +273,7 @@ def _describe_ticket_status(fields: Fields, _who: str) -> EventText:
 
 def _describe_ticket_closed(fields: Fields, who: str) -> EventText:
     if fields["now"].get("reference"):
-        return _describe_ticket_status(fields, who)  # completed is not canceled
+        return _describe_ticket_status(fields, who)  # says whether completed or canceled
     if not (reason := fields.get("reason")):
         return _describe_ticket(N_("%(who)s closed %(what)s"), fields)
     return _describe_ticket(N_("%(who)s closed %(what)s – %(reason)s"), fields, reason=reason)
@@ -302,7 +298,7 @@ def _describe_participant_removed(fields: Fields, _who: str) -> EventText:
 
 def _describe_file_added(fields: Fields, _who: str) -> EventText:
     name = fields["file"]["name"]
-    if not name:  # its message was deleted
+    if not name:  # the name was erased when its message was deleted
         return _describe_ticket(N_("%(who)s added a file to %(what)s"), fields)
     return _describe_ticket(N_("%(who)s added a file to %(what)s – %(name)s"), fields, name=name)
 
@@ -345,25 +341,23 @@ def _describe_organization_renamed(fields: Fields, _who: str) -> EventText:
 
 
 def _describe_member_joined(fields: Fields, _who: str) -> EventText:
-    name, place = fields["member"]["name"], fields["place"]["name"]
-    if _is_self_inflicted(fields):
-        return EventText(find_text(N_("%(who)s joined %(what)s")), place)
-    return EventText(
-        find_text(N_("%(who)s let in %(what)s to %(place)s")), name, "", {"place": place}
-    )
+    name, organization = fields["member"]["name"], fields["place"]["name"]
+    if _is_own_action(fields):
+        return EventText(find_text(N_("%(who)s joined %(what)s")), organization)
+    text = N_("%(who)s let in %(what)s to %(place)s")
+    return EventText(find_text(text), name, "", {"place": organization})
 
 
 def _describe_member_removed(fields: Fields, _who: str) -> EventText:
-    name, place = fields["member"]["name"], fields["place"]["name"]
-    if _is_self_inflicted(fields):
-        return EventText(find_text(N_("%(who)s left %(what)s")), place)
-    return EventText(
-        find_text(N_("%(who)s removed %(what)s from %(place)s")), name, "", {"place": place}
-    )
+    name, organization = fields["member"]["name"], fields["place"]["name"]
+    if _is_own_action(fields):
+        return EventText(find_text(N_("%(who)s left %(what)s")), organization)
+    text = N_("%(who)s removed %(what)s from %(place)s")
+    return EventText(find_text(text), name, "", {"place": organization})
 
 
-def _is_self_inflicted(fields: Fields) -> bool:
-    """Whether somebody did it to themselves, whatever they are called."""
+def _is_own_action(fields: Fields) -> bool:
+    """Whether the member acted themselves; compares ids, because names are not unique."""
     return bool(fields["actor"] == fields["member"]["id"])
 
 

@@ -1,4 +1,4 @@
-"""The administration: its pages as tabs, each for those of the team who may see it."""
+"""List the tabs of the administration, each with the permission it needs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deskwire.workspaces.organizations.permissions import Permission, can, is_st
 
 @dataclass(frozen=True, slots=True)
 class AdminTab:
-    """A page of the administration."""
+    """A tab of the administration."""
 
     name: str
     label: str
     href: str
-    permission: Permission | None  # None: all of the team
+    permission: Permission | None  # None: all staff
 
 
 ADMIN_TABS = (
@@ -28,7 +28,7 @@ ADMIN_TABS = (
 
 
 def visible_tabs(viewer: Viewer) -> list[AdminTab]:
-    """Those that the viewer may open; none for who is not of the team."""
+    """Return the tabs the viewer may open; none unless the viewer is staff."""
     if not is_staff(viewer):
         return []
     return [tab for tab in ADMIN_TABS if tab.permission is None or can(viewer, tab.permission)]

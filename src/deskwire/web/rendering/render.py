@@ -1,8 +1,9 @@
-"""Pages from templates. A row, a line, a badge exists once, as a macro in `templates/macros`.
+"""Render pages and their fragments from templates.
 
-A page declares its fragments as blocks: the element with the id `ticket-list` is all there is in
-`{% block live_ticket_list %}`. A request that names fragments gets those blocks and nothing else,
-rendered from the same context as the page.
+Rows, lines and badges exist once, as macros in `templates/macros`. A page declares its fragments
+as blocks: the element with the id `ticket-list` is the whole content of
+`{% block live_ticket_list %}`. A request for fragments gets those blocks only, rendered from the
+same context as the page.
 """
 
 from __future__ import annotations
@@ -25,28 +26,25 @@ from jinja2 import (
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from deskwire.accounts.people import Person
+from deskwire.accounts.sessions import Session
 from deskwire.events import channels
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis, format_iso
 from deskwire.kit.i18n import format_date, get_active
 from deskwire.tickets.statuses import STATUS_LABELS, STATUSES
-from deskwire.web.dependencies import (
-    Account,
-    Dependencies,
-    RequestContext,
-    Session,
-    request_context,
-)
+from deskwire.web.context import active_organization_id, request_context
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http import assets
-from deskwire.web.http.middleware import OWN_FETCH_SITES
-from deskwire.web.rendering.admin_tabs import visible_tabs
-from deskwire.web.rendering.i18n import (
+from deskwire.web.http.fragments import requested_fragments
+from deskwire.web.i18n import (
     browser_catalogue,
     install_translations,
     translate_labels,
     translate_word,
 )
+from deskwire.web.rendering.admin_tabs import visible_tabs
 from deskwire.web.rendering.row_cache import cache_rows
 from deskwire.web.rendering.time_zones import (
     datetime_text,
@@ -59,29 +57,15 @@ from deskwire.workspaces.names import initials
 from deskwire.workspaces.organizations.organizations import organization_ids_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-MACROS = (
-    "icons",
-    "bits",
-    "guilds",
-    "tickets",
-    "requests",
-    "lines",
-    "admin",
-)  # each may use those before it
-LAYOUT_TEMPLATE = "base.html"  # whose fragments every page has
-FRAGMENT_HEADER = "x-deskwire-fragment"
-MAX_FRAGMENTS = 20  # ids in one request; the largest page has six
-COLORED_PRIORITIES = (
-    "low",
-    "normal",
-    "high",
-    "urgent",
-)  # that have a colour; others are shown plainly
+# Each file of macros may use those before it.
+MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines", "admin")
+LAYOUT_TEMPLATE = "base.html"  # every page has its fragments
+COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no colour
 EMPTY_STATE = ChainableUndefined(name="a state")  # what a macro gets inside `<template data-of>`
 
 
 class Render(Protocol):
-    """Makes a page of a template."""
+    """Render a template as a response."""
 
     def __call__(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
@@ -90,29 +74,27 @@ class Render(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What the layout shows and tells the client store."""
+    """The values that the layout shows or passes to the scripts, as `page`."""
 
-    person: Account | None
+    person: Person | None
     session: Session | None
-    own_principals: str  # separated by spaces; whose doings the person knows of anyway
+    own_principals: str  # separated by spaces; events by these need no toast
     cursor: str | None
-    channels: str | None  # separated by spaces; None: not known here
+    channels: str | None  # separated by spaces; None if the page was not rendered for a viewer
     debug: bool
     version: str
     sign_up_open: bool
-    max_file_bytes: int  # bytes
-    theme: str | None = None  # light, dark; None: the system's
-    time_zone: str | None = None  # IANA name; None: the browser's own
-    active_workspace: Workspace | None = None  # the organization the session is in, or the only one
-    is_unverified: bool = False  # nobody has shown yet that the address is theirs, and could
-    language: str = "en"  # as HTML names it
-    browser_translations: Mapping[str, object] | None = (
-        None  # what scripts say in it; None: they know
-    )
+    max_file_bytes: int
+    theme: str | None = None  # light or dark; None for the system's
+    time_zone: str | None = None  # IANA name; None for the browser's
+    active_workspace: Workspace | None = None  # the active organization, or the only one
+    is_unverified: bool = False  # the e-mail address can be verified and is not
+    language: str = "en"  # HTML's `lang`
+    browser_translations: Mapping[str, object] | None = None  # for scripts; None for English
 
 
 class Renderer:
-    """The templates of one site."""
+    """Render the templates of one desk."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -123,81 +105,65 @@ class Renderer:
     def render(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200
     ) -> Response:
-        """The page `name`, or those of its fragments that the request asks for.
+        """Render the template `name`, or the fragments of it that the request asks for.
 
-        A `viewer` in the context tells the layout which channels the page was rendered for.
+        A `viewer` in the context says which channels the page was rendered for.
         """
         template = self._environment.get_template(name)
         page = self._page_context(request, context, status)
         values = {**context, "page": page}
-        wanted = requested_fragments(request) if status == 200 else None
+        fragment_ids = requested_fragments(request) if status == 200 else None
         with use_time_zone(page.time_zone):
-            html = (
-                template.render(values)
-                if wanted is None
-                else _render_fragments(template, values, wanted)
-            )
+            if fragment_ids is None:
+                html = template.render(values)
+            else:
+                html = _render_fragments(template, values, fragment_ids)
         return HTMLResponse(html, status, {"cache-control": "no-store"})
 
     def _page_context(
         self, request: Request, context: Mapping[str, object], status: int
     ) -> PageContext:
-        visit, viewer = request_context(request), context.get("viewer")
+        current, viewer = request_context(request), context.get("viewer")
+        person = current.person
         return PageContext(
-            visit.person,
-            visit.session,
-            " ".join(visit.actors),
-            # An error page must not differ from another by when it was made.
-            visit.cursor if status == 200 else None,
+            person,
+            current.session,
+            " ".join(current.principals),
+            # Error pages have no cursor: two of them must not differ by when they were rendered.
+            current.cursor if status == 200 else None,
             " ".join(sorted(viewer.channels)) if isinstance(viewer, Viewer) else None,
             self._deps.debug,
             self._deps.version,
             self._deps.sign_up == "open",
             self._deps.uploads.max_file_bytes,
-            None if visit.person is None else visit.person.theme,
-            None if visit.person is None else visit.person.time_zone,
-            _active_workspace(viewer, visit) if isinstance(viewer, Viewer) else None,
-            self._deps.mail_templates.is_enabled and _is_unverified(visit.person),
+            person.theme if person is not None else None,
+            person.time_zone if person is not None else None,
+            _active_workspace(request, viewer) if isinstance(viewer, Viewer) else None,
+            self._deps.mail_templates.is_enabled and _is_unverified(person),
             self._language,
             self._browser_translations,
         )
 
 
-def _is_unverified(person: Account | None) -> bool:
+def _is_unverified(person: Person | None) -> bool:
     return person is not None and bool(person.email) and person.email_verified_at is None
 
 
-def _active_workspace(viewer: Viewer, context: RequestContext) -> Workspace | None:
+def _active_workspace(request: Request, viewer: Viewer) -> Workspace | None:
     own = [channels.organization(each) for each in organization_ids_of(viewer)]
-    active = context.session.organization if context.session is not None else None
-    chosen = channels.organization(active or "")
-    return chosen if chosen in own else own[0] if len(own) == 1 else None
-
-
-def requested_fragments(request: Request) -> list[str] | None:
-    """The ids a request asks for (`?fragment=a,b` with its header); None: the whole page."""
-    if FRAGMENT_HEADER not in request.headers:
-        return None
-    return request.query_params.get("fragment", "").split(",")[:MAX_FRAGMENTS]
-
-
-def is_navigation(request: Request) -> bool:
-    """Whether somebody goes to a page: asks for all of it, not ahead, and led by no other site."""
-    sites = set(request.headers.getlist("sec-fetch-site"))
-    is_ahead = "prefetch" in request.headers.get("sec-purpose", "")
-    is_whole = request.method == "GET" and requested_fragments(request) is None
-    return is_whole and not is_ahead and sites <= OWN_FETCH_SITES
+    active = channels.organization(active_organization_id(request) or "")
+    return active if active in own else own[0] if len(own) == 1 else None
 
 
 def _render_fragments(template: Template, values: dict[str, Any], ids: list[str]) -> str:
     context = template.new_context(values)
-    there = {**template.environment.get_template(LAYOUT_TEMPLATE).blocks, **template.blocks}
-    blocks = [there.get(block_name(id_)) for id_ in dict.fromkeys(ids)]
-    return "".join(part for block in blocks if block is not None for part in block(context))
+    blocks = {**template.environment.get_template(LAYOUT_TEMPLATE).blocks, **template.blocks}
+    requested = [blocks.get(block_name(id_)) for id_ in dict.fromkeys(ids)]
+    return "".join(html for block in requested if block is not None for html in block(context))
 
 
 def block_name(element_id: str) -> str:
-    """The block that holds the element with this id."""
+    """Return the name of the block that holds the element with this id."""
     return "live_" + element_id.replace("-", "_")
 
 
@@ -228,7 +194,7 @@ def _environment() -> Environment:
         "PRIORITIES": COLORED_PRIORITIES,
         "asset": assets.asset_url,
     }
-    # Globals, because a block rendered alone does not see what its template imports.
+    # Globals, because a block that is rendered alone does not see its template's imports.
     for name in MACROS:
         environment.globals[name] = environment.get_template(f"macros/{name}.html").module
     for name in ("tickets", "requests"):
@@ -238,24 +204,24 @@ def _environment() -> Environment:
 
 
 def select_options(items: Iterable[Any], key: str) -> list[tuple[str, str]]:
-    """What a select offers of things that have a name: their `key`, and that name."""
+    """Return the (value, label) pairs of a `<select>`: each item's attribute `key`, and name."""
     return [(str(getattr(each, key)), str(each.name)) for each in items]
 
 
 def encode_uri_component(value: str | Undefined) -> str:
-    """A value in an address, as `encodeURIComponent` writes it in browsers."""
+    """Encode a value for a URL as JavaScript's `encodeURIComponent` does."""
     return quote(str(value), safe="!'()*")
 
 
 def utc_text(at: Millis | Undefined) -> str:
-    """A time as people read it where no script puts it in their own words."""
+    """Format a time in UTC, for pages without scripts."""
     if isinstance(at, Undefined):
         return ""
     return datetime_text(datetime.fromtimestamp(at / 1000, UTC))
 
 
 def initials_or_empty(name: str | Undefined) -> str:
-    """`initials`, also of a name that an empty template lacks."""
+    """Return a name's initials; none for the undefined name of an empty template."""
     return initials(str(name))
 
 

@@ -1,8 +1,8 @@
-"""A list's row as it was rendered last, as long as nothing of what it is made of has changed.
+"""Cache the rendered rows of lists.
 
-Lists are read far more often than their rows change, and most of what they cost is to render fifty
-of them. A row is found by all it is made of, so there is nothing to forget: another name, another
-mark, another time zone make another row.
+Lists are read far more often than their rows change, and rendering fifty rows is most of their
+cost. The key holds everything a row is made of, so no entry is ever invalidated: another name,
+label or time zone is another key.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from markupsafe import Markup
 from deskwire.events.types.registry import TicketSnapshot
 from deskwire.web.rendering.time_zones import current_time_zone, use_time_zone
 
-MAX_CACHED_ROWS = 2_000  # rows of each kind, of about 6 KB each with what they are found by
+MAX_CACHED_ROWS = 2_000  # rows of each kind; about 6 KB each, with their keys
 
-Macro = Callable[..., Markup]  # of a state, and what else a row depends on
+Macro = Callable[..., Markup]  # takes a ticket's state, and whatever else the row depends on
 
 
 def cache_rows(macro: Macro, empty_state: Undefined) -> Macro:
-    """The same macro, whose rows are kept; also the one of nothing, which the store fills."""
+    """Wrap a macro in an LRU cache; an undefined state renders the empty row that scripts fill."""
 
     @lru_cache(MAX_CACHED_ROWS)
-    def render(state: str, time_zone: str | None, *more: object) -> Markup:
+    def render(state: str, time_zone: str | None, *args: object) -> Markup:
         with use_time_zone(time_zone):
-            return macro(TicketSnapshot.model_validate_json(state) if state else empty_state, *more)
+            return macro(TicketSnapshot.model_validate_json(state) if state else empty_state, *args)
 
-    def row(state: TicketSnapshot | Undefined, *more: object) -> Markup:
-        told = "" if isinstance(state, Undefined) else state.model_dump_json(by_alias=True)
-        return render(told, current_time_zone(), *more)
+    def row(state: TicketSnapshot | Undefined, *args: object) -> Markup:
+        key = "" if isinstance(state, Undefined) else state.model_dump_json(by_alias=True)
+        return render(key, current_time_zone(), *args)
 
     return row

@@ -1,4 +1,4 @@
-"""Time zones: the one a page is made in, and those one may choose from."""
+"""Format times in the time zone of the page's reader, and list the zones to choose from."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from deskwire.kit.i18n import N_, format_date, get_active, gettext
 
 DAY_FORMAT = N_("%(weekday)s %(day)s %(month)s")
 DAY_FORMAT_WITH_YEAR = N_("%(weekday)s %(day)s %(month)s %(year)s")
-LEGACY_REGIONS = frozenset(
-    {"Etc", "SystemV", "US", "Brazil", "Canada", "Chile", "Mexico"}
-)  # old other names
+# Regions of the tz database whose zones are old aliases of others.
+LEGACY_REGIONS = frozenset({"Etc", "SystemV", "US", "Brazil", "Canada", "Chile", "Mexico"})
 
-_time_zone: ContextVar[str | None] = ContextVar("zone", default=None)
+_time_zone: ContextVar[str | None] = ContextVar("time_zone", default=None)
 
 
 @contextmanager
 def use_time_zone(name: str | None) -> Iterator[None]:
-    """Pages made meanwhile show times in this zone; None: in UTC."""
+    """Format times in this zone (IANA name; None for UTC) until the context exits."""
     token = _time_zone.set(name)
     try:
         yield
@@ -34,24 +33,24 @@ def use_time_zone(name: str | None) -> Iterator[None]:
 
 
 def current_time_zone() -> str | None:
-    """The one of the page that is made now, by its name; None: UTC."""
+    """Return the IANA name of the zone in use; None for UTC."""
     return _time_zone.get()
 
 
 def local_time_text(at: Millis | Undefined) -> str:
-    """A time as the reader's own clock shows it, with the zone's name."""
+    """Format a time in the zone in use, with the zone's abbreviation."""
     if isinstance(at, Undefined):
         return ""
     return datetime_text(datetime.fromtimestamp(at / 1000, _tzinfo_of(_time_zone.get())))
 
 
 def datetime_text(at: datetime) -> str:
-    """`27 Nov 2026, 14:05 CET`."""
+    """Format a time as `27 Nov 2026, 14:05 CET`."""
     return f"{format_date(at)}, {at.strftime('%H:%M %Z')}"
 
 
 def local_date(at: Millis) -> date:
-    """The day a moment is in by the reader's own calendar."""
+    """Return the date of a time in the zone in use."""
     return datetime.fromtimestamp(at / 1000, _tzinfo_of(_time_zone.get())).date()
 
 
@@ -68,22 +67,22 @@ def day_name(value: date) -> str:
 
 
 def time_zones_by_region() -> dict[str, list[str]]:
-    """The zones one may choose from, by continent."""
+    """Return the IANA names to choose from, by continent."""
     return _zones_by_region() | {gettext("Other"): ["UTC"]}
 
 
 @lru_cache(1)
 def _zones_by_region() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    names_by_region: dict[str, list[str]] = {}
     for name in sorted(available_timezones()):
-        region, _, place = name.partition("/")
-        if place and region not in LEGACY_REGIONS:
-            found.setdefault(region, []).append(name)
-    return found
+        region, _, city = name.partition("/")
+        if city and region not in LEGACY_REGIONS:
+            names_by_region.setdefault(region, []).append(name)
+    return names_by_region
 
 
 def _tzinfo_of(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError):  # chosen where the list was longer
+    except (ZoneInfoNotFoundError, ValueError):  # stored on a machine with a newer tz database
         return UTC

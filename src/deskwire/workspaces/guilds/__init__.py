@@ -1,1 +1,1 @@
-"""Discord servers: the guild, its team roles, members and permissions."""
+"""Discord servers: guilds, their team roles, members and permissions."""

@@ -1,14 +1,14 @@
-"""Guilds: the Discord servers we know, with or without the bot in them.
+"""Store guilds: the Discord servers we know, with or without the bot in them.
 
-What senders tell may come late and in any order. Presence (joined, left), details (name, owner,
-size) and setup are each last-writer by the sender's signed time, so every order ends alike.
+Events may arrive late and in any order. Presence (joined, left), details (name, owner, size) and
+setup are last-writer-wins registers by the sender's signed time, so that every order of arrival
+converges to the same state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -17,15 +17,14 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
-    Row,
     Table,
     Text,
-    bindparam,
     insert,
     select,
     update,
 )
 
+from deskwire.accounts.identities import read_person_ids
 from deskwire.events import channels, log
 from deskwire.events.access import Viewer
 from deskwire.events.channels import Workspace
@@ -40,7 +39,8 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
-from deskwire.workspaces.names import initials, read_person_ids
+from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
+from deskwire.workspaces.names import initials
 from deskwire.workspaces.origin import Origin, Principal, discord_principal
 
 guilds = Table(
@@ -50,7 +50,7 @@ guilds = Table(
     Column("name", Text),  # None until an event names it
     Column("owner", Text),  # principal
     Column("member_count", Integer),
-    Column("details_at", BigInteger, nullable=False),  # ms; newest event that told the above
+    Column("details_at", BigInteger, nullable=False),  # ms; newest event with name, owner and size
     Column("bot_installed", Boolean, nullable=False),
     Column("presence_at", BigInteger, nullable=False),  # ms; newest joined or left
     Column("support_category_id", Text),
@@ -64,9 +64,28 @@ guilds = Table(
 )
 
 
+class GuildRow:
+    """A row of `guilds`."""
+
+    id: str
+    name: str | None
+    owner: str | None
+    member_count: int | None
+    details_at: int
+    bot_installed: bool
+    presence_at: int
+    support_category_id: str | None
+    transcripts_channel_id: str | None
+    log_channel_id: str | None
+    default_role_id: str | None
+    setup_at: int
+    created_at: int
+    revision: int
+
+
 @dataclass(frozen=True, slots=True)
 class Guild:
-    """One Discord server."""
+    """A Discord server."""
 
     id: str
     name: str
@@ -82,7 +101,7 @@ class Guild:
 
     @property
     def now(self) -> GuildSnapshot:
-        """The state events and rows show."""
+        """The state shown in events and lists."""
         return GuildSnapshot(
             id=self.id,
             name=self.name,
@@ -96,34 +115,34 @@ class Guild:
 def record_bot_joined(
     tx: Connection, origin: Origin, guild_id: str, name: str, owner_id: str, member_count: int
 ) -> None:
-    """The bot was added: its owner hears it, and whoever has a right in the server already."""
+    """Record that the bot joined, for the owner and everyone with access to the guild."""
     row = ensure_guild(tx, guild_id, origin.at)
     values: dict[str, object] = {}
     is_newest = origin.at >= row.details_at
     if is_newest:
-        values |= {"name": name, "owner": discord_principal(owner_id), "member_count": member_count}
-        values["details_at"] = origin.at
+        values |= {"name": name, "owner": discord_principal(owner_id)}
+        values |= {"member_count": member_count, "details_at": origin.at}
     if origin.at >= row.presence_at:
         values |= {"bot_installed": True, "presence_at": origin.at}
     guild = _update_guild(tx, row, values)
-    people = read_person_ids(
-        tx, {p for p in (row.owner, guild.owner, discord_principal(owner_id)) if p}
-    )
-    # A late delivery may name somebody who owns it no more: the state is not theirs to hear.
-    owners = [
-        channels.user(people[p]) for p in [discord_principal(owner_id)] if p in people and is_newest
-    ]
-    audience = [*owners, guild.workspace]
+    owner = discord_principal(owner_id)
+    person_ids = read_person_ids(tx, {p for p in (row.owner, guild.owner, owner) if p})
+    event_channels = [guild.workspace]
+    # A late delivery may name a former owner, who must not receive the guild's state.
+    if is_newest and owner in person_ids:
+        event_channels.insert(0, channels.user(person_ids[owner]))
     event = guild_event(GuildJoined, origin, guild)
-    touched = [channels.user(person) for person in people.values()]
-    log.append(tx, event, channels=audience, access_changes=touched, cause=origin.cause)
+    access_changes = [channels.user(person_id) for person_id in person_ids.values()]
+    log.append(
+        tx, event, channels=event_channels, access_changes=access_changes, cause=origin.cause
+    )
 
 
 def record_bot_left(tx: Connection, origin: Origin, guild_id: str) -> None:
-    """The bot was removed. Nothing is forgotten."""
+    """Record that the bot was removed. The guild's roles, members and tickets stay."""
     row = ensure_guild(tx, guild_id, origin.at)
-    newest = origin.at >= row.presence_at
-    values = {"bot_installed": False, "presence_at": origin.at} if newest else {}
+    is_newest = origin.at >= row.presence_at
+    values = {"bot_installed": False, "presence_at": origin.at} if is_newest else {}
     guild = _update_guild(tx, row, values)
     event = guild_event(GuildLeft, origin, guild)
     log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
@@ -132,7 +151,7 @@ def record_bot_left(tx: Connection, origin: Origin, guild_id: str) -> None:
 def record_bot_setup(
     tx: Connection, origin: Origin, guild_id: str, discord_ids: Mapping[str, object]
 ) -> None:
-    """The bot was set up; `ids` are all its Discord channels and roles (None: it has none)."""
+    """Record the bot's setup; `discord_ids` has all setup columns (None: not set)."""
     row = ensure_guild(tx, guild_id, origin.at)
     values = {**discord_ids, "setup_at": origin.at} if origin.at >= row.setup_at else {}
     guild = _update_guild(tx, row, values)
@@ -140,10 +159,10 @@ def record_bot_setup(
     log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
 
 
-def ensure_guild(tx: Connection, guild_id: str, at: Millis) -> Row[tuple[object, ...]]:
-    """The guild's row, made from the little we know if this is the first we hear of it.
+def ensure_guild(tx: Connection, guild_id: str, at: Millis) -> GuildRow:
+    """Return the guild's row, created if the guild is unknown, and lock the guild.
 
-    Until the transaction ends nobody else changes anything of this guild.
+    The lock, held until the transaction ends, covers its roles and members too.
     """
     acquire_advisory_lock(tx, f"guild:{guild_id}")
     if (row := _find_row(tx, guild_id)) is not None:
@@ -152,64 +171,56 @@ def ensure_guild(tx: Connection, guild_id: str, at: Millis) -> Row[tuple[object,
         insert(guilds).values(
             id=guild_id,
             details_at=0,
-            bot_installed=True,  # only a bot inside can have told us
+            bot_installed=True,  # only an installed bot sends events
             presence_at=0,
             setup_at=0,
             created_at=at,
             revision=1,
         )
     )
-    return tx.execute(select(guilds).where(guilds.c.id == guild_id)).one()
+    return fetch_one(tx, select(guilds).where(guilds.c.id == guild_id), GuildRow)
 
 
 def list_visible_guilds(tx: Connection, viewer: Viewer) -> list[Guild]:
-    """The guilds the viewer may open, by name: owned, with a role, or with a permission."""
+    """List the guilds the viewer may open (as owner, by a role or a permission), by name."""
     ids = [c.removeprefix("guild:") for c in viewer.channels if c.startswith("guild:")]
-    rows = tx.execute(select(guilds).where(guilds.c.id.in_(ids)))
+    rows = fetch_all(tx, select(guilds).where(guilds.c.id.in_(ids)), GuildRow)
     return sorted(map(guild_from_row, rows), key=lambda guild: (guild.name.casefold(), guild.id))
 
 
 def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
-    """One guild the viewer may open; NotFound otherwise, whether it exists or not."""
+    """Return a guild. Raises NotFound if the viewer may not open it, or it does not exist."""
     if channels.guild(guild_id) in viewer.channels and (row := _find_row(tx, guild_id)) is not None:
         return guild_from_row(row)
     raise NotFound(gettext("There is no such server, or it is not shared with you."))
 
 
 def read_guild_unfiltered(tx: Connection, guild_id: str) -> Guild | None:
-    """A guild for showing where something belongs; says nothing about who may see it."""
+    """Return a guild to label something that belongs to it, without an access check."""
     row = _find_row(tx, guild_id)
     return guild_from_row(row) if row is not None else None
 
 
 def read_guild_names(tx: Connection, guild_ids: Collection[str]) -> dict[str, str]:
-    """Names of guilds for showing where something belongs, as `read_place`."""
+    """Return the names of guilds, to label what belongs to them, without an access check."""
     if not guild_ids:
         return {}
-    rows = tx.execute(select(guilds).where(guilds.c.id.in_(guild_ids)))
+    rows = fetch_all(tx, select(guilds).where(guilds.c.id.in_(guild_ids)), GuildRow)
     return {guild.id: guild.name for guild in map(guild_from_row, rows)}
 
 
-def _find_row(tx: Connection, guild_id: str) -> Row[tuple[object, ...]] | None:
-    return tx.execute(_SELECT_BY_ID, {"guild": guild_id}).one_or_none()
+def _find_row(tx: Connection, guild_id: str) -> GuildRow | None:
+    return fetch_first(tx, select(guilds).where(guilds.c.id == guild_id), GuildRow)
 
 
-_SELECT_BY_ID = select(guilds).where(guilds.c.id == bindparam("guild"))
+def _update_guild(tx: Connection, row: GuildRow, values: Mapping[str, object]) -> Guild:
+    statement = update(guilds).where(guilds.c.id == row.id)
+    statement = statement.values({**values, "revision": guilds.c.revision + 1})
+    return guild_from_row(fetch_one(tx, statement.returning(*guilds.c), GuildRow))
 
 
-def _update_guild(
-    tx: Connection, row: Row[tuple[object, ...]], values: Mapping[str, object]
-) -> Guild:
-    tx.execute(
-        update(guilds)
-        .where(guilds.c.id == row.id)
-        .values({**values, "revision": guilds.c.revision + 1})
-    )
-    return guild_from_row(tx.execute(select(guilds).where(guilds.c.id == row.id)).one())
-
-
-def guild_from_row(row: Any) -> Guild:  # noqa: ANN401 - a row, or what is remembered of one
-    """A row of `guilds` as a guild."""
+def guild_from_row(row: GuildRow) -> Guild:
+    """Build a Guild from a row of `guilds`."""
     return Guild(
         id=row.id,
         name=row.name or gettext("Discord server …%(id)s", id=row.id[-4:]),
@@ -222,11 +233,11 @@ def guild_from_row(row: Any) -> Guild:  # noqa: ANN401 - a row, or what is remem
 
 
 def guild_event(event_type: type[GuildEvent], origin: Origin, guild: Guild) -> GuildEvent:
-    """An event of a guild: the sender's own fields, and the state beside them."""
-    ours = {
+    """Build an event of a guild: the sender's own fields, and the guild's state."""
+    fields = {
         "workspace": guild.workspace,
         "actor": origin.actor,
         "revision": guild.revision,
         "now": guild.now,
     }
-    return event_type.model_validate({**origin.wire_fields, **ours}, by_alias=True, by_name=False)
+    return event_type.model_validate({**origin.wire_fields, **fields}, by_alias=True, by_name=False)

@@ -1,6 +1,6 @@
-"""What a role or a person may do in a guild: named bits of a 64-bit number.
+"""Define the permissions of a guild: named bits of a 64-bit number.
 
-The numbers are the bot's (wire formats, section 5) and never change their meaning.
+The bits are the bot's (wire formats, section 5) and never change their meaning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import IntFlag
 
 
 class DiscordPermission(IntFlag):
-    """One right in a guild."""
+    """A permission in a guild."""
 
     PANEL_CREATE = 1 << 0
     PANEL_EDIT = 1 << 1
@@ -65,15 +65,15 @@ ROLE_PRESETS: dict[str, DiscordPermission] = {
 
 
 def preset_for(role_name: str) -> DiscordPermission:
-    """What a role of this exact name starts with; any other name starts with nothing."""
+    """Return the initial permissions of a role with this exact name; none for other names."""
     return ROLE_PRESETS.get(role_name, NO_PERMISSIONS)
 
 
 def parse_known_names(names: Iterable[str]) -> Iterable[DiscordPermission]:
-    """The permissions among `names`; names we do not know are skipped."""
+    """Yield the permissions among `names`; unknown names are skipped."""
     return (DiscordPermission[name] for name in names if name in DiscordPermission.__members__)
 
 
 def permission_names(permissions: int) -> list[str]:
-    """The names of the bits set in `permissions`, lowest first."""
+    """Return the names of the bits set in `permissions`, lowest first."""
     return [bit.name or "" for bit in DiscordPermission if bit & permissions]

@@ -1,8 +1,8 @@
-"""Team roles of a guild, mirrored from Discord, and what each allows.
+"""Store a guild's team roles, mirrored from Discord, and their permissions.
 
-Name, presence and each permission bit are last-writer by the sender's signed time. The name
-decides what a role starts with (a preset by exact name, else nothing); bits changed since stand
-above it.
+Name, presence and every permission bit are last-writer-wins registers by the sender's signed time.
+A role starts with the preset of its exact name, or with no permissions; bits that were changed
+since override the preset.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from sqlalchemy import (
     Connection,
     Index,
     Integer,
-    Row,
     Table,
     Text,
     and_,
@@ -28,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from deskwire.accounts.identities import read_person_ids
 from deskwire.events import channels, log
 from deskwire.events.channels import Channel
 from deskwire.events.types.registry import (
@@ -38,9 +38,9 @@ from deskwire.events.types.registry import (
 )
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import metadata
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.workspaces.guilds import guilds
 from deskwire.workspaces.guilds.permissions import DiscordPermission, parse_known_names, preset_for
-from deskwire.workspaces.names import read_person_ids
 from deskwire.workspaces.origin import Origin
 
 roles = Table(
@@ -50,9 +50,9 @@ roles = Table(
     Column("discord_role", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("named_at", BigInteger, nullable=False),  # ms
-    Column("made_at", BigInteger, nullable=False),  # ms; newest "created", 0: never told
+    Column("made_at", BigInteger, nullable=False),  # ms; newest "created", 0: never received
     Column("deleted_at", BigInteger, nullable=False),  # ms; newest "deleted", 0: never
-    Column("bits", Text, nullable=False),  # JSON {permission: [ms, off]}: changed since the preset
+    Column("bits", Text, nullable=False),  # JSON {permission: [ms, off]}: overrides of the preset
     Column("active", Boolean, nullable=False),  # derived: deleted roles grant nothing
     Column("permissions", BigInteger, nullable=False),  # derived from name and bits
     Column("revision", Integer, nullable=False, server_default="0"),
@@ -66,10 +66,38 @@ role_members = Table(
     Column("principal", Text, primary_key=True),
     Column("assigned", Boolean, nullable=False),
     Column("changed_at", BigInteger, nullable=False),  # ms
-    Column("active", Boolean, nullable=False),  # derived: assigned since they last left
+    Column("active", Boolean, nullable=False),  # derived: assigned since the member last left
     Column("revision", Integer, nullable=False, server_default="0"),
     Index("ix_role_members_principal", "principal"),
 )
+
+
+class RoleRow:
+    """A row of `roles`."""
+
+    guild: str
+    discord_role: str
+    name: str
+    named_at: int
+    made_at: int
+    deleted_at: int
+    bits: str
+    active: bool
+    permissions: int
+    revision: int
+
+
+class RoleMemberRow:
+    """A row of `role_members`."""
+
+    guild: str
+    discord_role: str
+    principal: str
+    assigned: bool
+    changed_at: int
+    active: bool
+    revision: int
+
 
 ROLE_EVENT_TYPES: dict[str, type[TeamRoleEvent]] = {
     "created": TeamRoleCreated,
@@ -81,7 +109,10 @@ ROLE_EVENT_TYPES: dict[str, type[TeamRoleEvent]] = {
 def record_role_change(
     tx: Connection, origin: Origin, action: str, guild_id: str, role_id: str, name: str
 ) -> None:
-    """A role was created, updated or deleted (`action`), as `origin.wire` tells in full."""
+    """Record that a role was created, updated or deleted (`action`).
+
+    `origin.wire_fields` are the fields of the sender's event, with all changes.
+    """
     guilds.ensure_guild(tx, guild_id, origin.at)
     row = ensure_role(tx, guild_id, role_id, name, origin.at)
     values = _merge_role_change(
@@ -103,16 +134,16 @@ def record_role_change(
         by_alias=True,
         by_name=False,
     )
-    touched = [workspace, *read_holder_channels(tx, guild_id, role_id)]
-    log.append(tx, event, channels=[workspace], access_changes=touched, cause=origin.cause)
+    access_changes = [workspace, *read_holder_channels(tx, guild_id, role_id)]
+    log.append(tx, event, channels=[workspace], access_changes=access_changes, cause=origin.cause)
 
 
 def record_role_name(
     tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
 ) -> list[Channel]:
-    """Know a role by the name an event gave it; the channels of those whose access that changes.
+    """Store the name an event gives a role. Returns the channels whose access it changes.
 
-    A new name may carry other rights, for everybody who holds the role.
+    Another name may mean another preset of permissions, for everyone who holds the role.
     """
     before = tx.execute(select(roles.c.permissions).where(where_role(guild_id, role_id))).scalar()
     row = ensure_role(tx, guild_id, role_id, name, at)
@@ -121,12 +152,10 @@ def record_role_name(
     return [channels.guild(guild_id), *read_holder_channels(tx, guild_id, role_id)]
 
 
-def ensure_role(
-    tx: Connection, guild_id: str, role_id: str, name: str, at: Millis
-) -> Row[tuple[Any, ...]]:
-    """The role's row; made from its name if this is the first we hear of it, renamed if newer."""
-    found = select(roles).where(where_role(guild_id, role_id))
-    row = tx.execute(found).one_or_none()
+def ensure_role(tx: Connection, guild_id: str, role_id: str, name: str, at: Millis) -> RoleRow:
+    """Return the role's row, created if the role is unknown, renamed if `at` is newer."""
+    query = select(roles).where(where_role(guild_id, role_id))
+    row = fetch_first(tx, query, RoleRow)
     if row is None:
         tx.execute(insert(roles).values(_new_role_row(guild_id, role_id, name, at)))
     elif at >= row.named_at:
@@ -139,18 +168,22 @@ def ensure_role(
         tx.execute(update(roles).where(where_role(guild_id, role_id)).values(values))
     else:
         return row
-    return tx.execute(found).one()
+    return fetch_one(tx, query, RoleRow)
 
 
 def read_holder_channels(tx: Connection, guild_id: str, role_id: str) -> list[Channel]:
-    """The persons assigned to the role; a role that comes back gives them what they lost."""
+    """Return the channels of all people assigned to the role, active or not.
+
+    A deleted role that is created again gives them their access back.
+    """
     table = role_members
     assigned = tx.execute(
         select(table.c.principal).where(
             table.c.guild == guild_id, table.c.discord_role == role_id, table.c.assigned
         )
     ).scalars()
-    return [channels.user(person) for person in read_person_ids(tx, list(assigned)).values()]
+    person_ids = read_person_ids(tx, list(assigned)).values()
+    return [channels.user(person_id) for person_id in person_ids]
 
 
 def _new_role_row(guild_id: str, role_id: str, name: str, at: Millis) -> dict[str, object]:
@@ -169,9 +202,9 @@ def _new_role_row(guild_id: str, role_id: str, name: str, at: Millis) -> dict[st
 
 
 def _merge_role_change(
-    row: Row[tuple[Any, ...]], at: Millis, action: str, name: str, changes: dict[str, Any]
+    row: RoleRow, at: Millis, action: str, name: str, changes: dict[str, Any]
 ) -> dict[str, object]:
-    """The role's columns after one more fact, whatever order facts come in."""
+    """Merge a change into a role's columns; every order of arrival gives the same result."""
     made_at = max(row.made_at, at) if action == "created" else row.made_at
     deleted_at = max(row.deleted_at, at) if action == "deleted" else row.deleted_at
     bits = json.loads(row.bits)
@@ -192,17 +225,20 @@ def _set_bits(
 ) -> None:
     for bit in changed:
         name = str(bit.name)
-        # At the same time, taking away wins: the order of arrival must not decide over rights.
+        # At the same time, removal wins: the order of arrival must not decide about permissions.
         if [at, not on] >= bits.get(name, [-1, 0]):
             bits[name] = [at, not on]
 
 
 def effective_permissions(name: str, bits: str) -> int:
-    """What a role may do by its name, and by what was changed since."""
-    allowed = preset_for(name)
+    """Return a role's permissions: the preset of its name, with the bits changed since."""
+    permissions = preset_for(name)
     for bit, (_at, off) in json.loads(bits).items():
-        allowed = allowed & ~DiscordPermission[bit] if off else allowed | DiscordPermission[bit]
-    return int(allowed)
+        if off:
+            permissions &= ~DiscordPermission[bit]
+        else:
+            permissions |= DiscordPermission[bit]
+    return int(permissions)
 
 
 def where_role(guild_id: str, role_id: str) -> ColumnElement[bool]:

@@ -1,1 +1,1 @@
-"""Client organizations: members, permissions, invitations, settings, and the team itself."""
+"""Organizations: settings, members, permissions, invitations, and the staff of the desk."""

@@ -1,11 +1,10 @@
-"""Departure: somebody deletes their account. What they wrote stays, by a former member."""
+"""Delete a person's account; what they wrote stays, under the name of a former member."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, delete, select
 
 from deskwire.accounts import identities, links, passwords, people, rate_limit, sessions
 from deskwire.accounts.authentication import SignInAttempt, confirm_attempt
@@ -17,24 +16,30 @@ from deskwire.kit import mail
 from deskwire.kit.clock import Millis
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext, ngettext
-from deskwire.workspaces.names import update_name_index
+from deskwire.workspaces.name_index import update_name_index
 from deskwire.workspaces.organizations.invitations import invitations, is_open, revoke_all_by
-from deskwire.workspaces.organizations.members import delete_membership_row
-from deskwire.workspaces.organizations.organizations import organization_members, organizations
+from deskwire.workspaces.organizations.members import (
+    Membership,
+    delete_membership_row,
+    list_memberships,
+)
+from deskwire.workspaces.organizations.organizations import organization_members
 
 
 def delete_account_except_tickets(tx: Connection, person_id: PersonId, at: Millis) -> None:
-    """Delete an account: nobody can sign in to it, and nothing says any more whose it was.
+    """Delete an account: end all access, and erase the person's data outside their tickets.
 
-    Conflict, with what to do first, for the only admin of an organization.
+    Requests assigned to them and lines that name them stay: call `offboarding.delete_account`
+    instead. Raises Conflict, with what to do first, for the last admin of an organization, and
+    NotFound if the account is deleted already.
     """
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
         raise NotFound(gettext("This account is deleted already."))
-    held = _lock_memberships(tx, person_id)
-    _require_other_admins(tx, person_id, held)
-    for row in held:
-        _end_membership(tx, person_id, row, at)
+    memberships = _lock_memberships(tx, person_id)
+    _require_other_admins(tx, person_id, memberships)
+    for membership in memberships:
+        _end_membership(tx, person_id, membership, at)
     revoke_all_by(tx, person_id, person_id, at)
     _delete_credentials(tx, person, at)
     people.anonymize(tx, person_id, at)
@@ -44,7 +49,11 @@ def delete_account_except_tickets(tx: Connection, person_id: PersonId, at: Milli
 def delete_account_except_tickets_if_confirmed(
     tx: Connection, attempt: SignInAttempt, at: Millis
 ) -> bool:
-    """`depart` for whoever knocked, their password having matched. False if somebody was faster."""
+    """Delete the account of an attempt whose password matched.
+
+    Returns False if the password was changed in the meantime. Call
+    `offboarding.delete_account_if_confirmed` instead.
+    """
     person_id = confirm_attempt(tx, attempt)
     if person_id is None:
         return False
@@ -53,49 +62,37 @@ def delete_account_except_tickets_if_confirmed(
     return True
 
 
-def list_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
-    """Where somebody is a member: `id`, `name`, `slug`, `internal`, `role`, `joined_at`."""
-    org, member = organizations, organization_members
-    shown = (org.c.id, org.c.name, org.c.slug, org.c.internal, member.c.role, member.c.joined_at)
-    return list(
-        tx.execute(
-            select(*shown)
-            .select_from(member.join(org, org.c.id == member.c.organization))
-            .where(member.c.person == person_id, org.c.deleted_at.is_(None))
-            .order_by(org.c.id)
-        )
-    )
+def _lock_memberships(tx: Connection, person_id: PersonId) -> Sequence[Membership]:
+    """`list_memberships`, with all members of these organizations locked.
 
-
-def _lock_memberships(tx: Connection, person_id: PersonId) -> list[Row[Any]]:
-    """`read_memberships`; until this transaction ends nobody leaves one of these organizations.
-
-    Held, or two admins who go at once would each count on the other.
+    Without the lock, two admins who leave at once would each count on the other.
     """
-    member = organization_members
-    here = select(member.c.organization).where(member.c.person == person_id)
-    everybody = select(member.c.person).where(member.c.organization.in_(here))
-    tx.execute(everybody.order_by(member.c.organization, member.c.person).with_for_update()).all()
+    member = organization_members.c
+    own = select(member.organization).where(member.person == person_id)
+    query = select(member.person).where(member.organization.in_(own))
+    tx.execute(query.order_by(member.organization, member.person).with_for_update()).all()
     return list_memberships(tx, person_id)
 
 
 def _require_other_admins(
-    tx: Connection, person_id: PersonId, memberships: Iterable[Row[Any]]
+    tx: Connection, person_id: PersonId, memberships: Iterable[Membership]
 ) -> None:
-    """Conflict, with what to do first, where a place would be left without anybody to run it."""
+    """Raise Conflict, with what to do first, if an organization would be left without an admin."""
     shared: list[str] = []
     alone: list[str] = []
-    for row in memberships:
-        roles = _read_other_roles(tx, person_id, row.id)
-        if row.internal and row.role == "super_admin" and "super_admin" not in roles:
+    for membership in memberships:
+        roles = _read_other_roles(tx, person_id, membership.id)
+        is_super_admin = membership.internal and membership.role == "super_admin"
+        if is_super_admin and "super_admin" not in roles:
             raise Conflict(
                 gettext(
                     "You are the last super admin of this desk. Make somebody else one first, then "
                     "delete your account."
                 )
             )
-        if not row.internal and row.role == "admin" and "admin" not in roles:
-            (shared if roles else alone).append(row.name)
+        is_admin = not membership.internal and membership.role == "admin"
+        if is_admin and "admin" not in roles:
+            (shared if roles else alone).append(membership.name)
     if shared or alone:
         raise Conflict(
             " ".join(filter(None, (_last_admin_message(shared), _only_member_message(alone))))
@@ -104,7 +101,7 @@ def _require_other_admins(
 
 def _read_other_roles(tx: Connection, person_id: PersonId, organization_id: str) -> list[str]:
     member = organization_members
-    # Who is deactivated can do nothing for the others.
+    # A deactivated member cannot act as an admin.
     others = (
         select(member.c.role)
         .join(people.people, people.people.c.id == member.c.person)
@@ -143,25 +140,30 @@ def _only_member_message(names: list[str]) -> str:
     )
 
 
-def _end_membership(tx: Connection, person_id: PersonId, membership: Row[Any], at: Millis) -> None:
+def _end_membership(
+    tx: Connection, person_id: PersonId, membership: Membership, at: Millis
+) -> None:
     delete_membership_row(tx, membership.id, person_id)
-    own, place = channels.user(person_id), channels.organization(membership.id)
-    fact = MemberRemoved(
+    own_channel, workspace = channels.user(person_id), channels.organization(membership.id)
+    event = MemberRemoved(
         actor=person_id,
         member=PrincipalRef(id=person_id, name=gettext(FORMER_MEMBER)),
         place=NamedRef(id=membership.id, name=membership.name),
-        workspace=place,
+        workspace=workspace,
     )
-    log.append(tx, fact, channels=[own, place, STAFF_CHANNEL], access_changes=[own], at=at)
+    event_channels = [own_channel, workspace, STAFF_CHANNEL]
+    log.append(tx, event, channels=event_channels, access_changes=[own_channel], at=at)
 
 
 def _delete_credentials(tx: Connection, person: people.Person, at: Millis) -> None:
-    """Every way in, and every place where the address stands, but for open invitations: those are
-    to whoever has it, an account or not."""
+    """Delete everything a person can sign in with, and every row with their address.
+
+    Open invitations stay: they are for the owner of the address, with an account or without.
+    """
     sessions.revoke_all(tx, person.id, at=at)
     for table in (passwords.passwords, links.links, identities.identities):
         tx.execute(delete(table).where(table.c.person == person.id))
     if person.email is not None:
         mail.delete_by_recipient(tx, person.email)
-        theirs = (invitations.c.email == person.email) & ~is_open(at)
-        tx.execute(delete(invitations).where(theirs))
+        closed = (invitations.c.email == person.email) & ~is_open(at)
+        tx.execute(delete(invitations).where(closed))

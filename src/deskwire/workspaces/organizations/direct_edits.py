@@ -1,4 +1,4 @@
-"""What somebody changed by hand of an organization, its categories, its members, told in events."""
+"""Record direct edits of organizations, their categories and members as events."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from deskwire.events.types.registry import (
     OrganizationUpdated,
     OrganizationVisibilityChanged,
 )
+from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations.categories import CategoryRow
 from deskwire.workspaces.organizations.invitations import revoke_unauthorized
 from deskwire.workspaces.organizations.members import record_organization_member_event
 from deskwire.workspaces.organizations.organizations import (
     Organization,
+    OrganizationMemberRow,
+    OrganizationRow,
     organization_from_row,
     organizations,
     read_organizations_by_id,
@@ -35,54 +39,53 @@ from deskwire.workspaces.organizations.settings import (
 )
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit
 
-ACCESS_COLUMNS = (
-    "deleted_at",
-    "visibility",
-    "generation",
-    "internal",
-)  # columns that change who sees what
+# Columns that decide who sees what.
+ACCESS_COLUMNS = ("deleted_at", "visibility", "generation", "internal")
 
 
 def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
-    """An organization's row was written, changed or deleted."""
-    before, now = edit.before, edit.after
-    if now is not None and before is not None and now.visibility != before.visibility:
-        now = _raise_generation(tx, edit)
-    row = now if now is not None else before
-    place = organization_from_row(row)
-    kind = _event_type_of(before, now)
-    told = organization_event_fields(DIRECT_EDIT_ACTOR, place) | {
-        "revision": place.revision + (now is None)
-    }
-    event = kind(**told, **_extra_event_fields(kind, before, place))
-    if kind is OrganizationDeleted:
-        log.redact_workspace(tx, place.workspace)
-    touches = []
-    if now is None or edit.is_changed(*ACCESS_COLUMNS):
-        touches = [place.workspace, *read_member_channels(tx, place.id)]
+    """Record that an organization's row was inserted, changed or deleted."""
+    before: OrganizationRow | None = edit.before
+    after: OrganizationRow | None = edit.after
+    if after is not None and before is not None and after.visibility != before.visibility:
+        after = _raise_generation(tx, before, after)
+    row: OrganizationRow = edit.before if after is None else after
+    organization = organization_from_row(row)
+    event_type = _event_type_of(before, after)
+    fields = organization_event_fields(DIRECT_EDIT_ACTOR, organization)
+    fields["revision"] += after is None
+    event = event_type(**fields, **_extra_event_fields(event_type, before, organization))
+    if event_type is OrganizationDeleted:
+        log.redact_workspace(tx, organization.workspace)
+    access_changes = []
+    if after is None or edit.is_changed(*ACCESS_COLUMNS):
+        member_channels = read_member_channels(tx, organization.id)
+        access_changes = [organization.workspace, *member_channels]
     log.append(
         tx,
         event,
-        channels=[place.workspace, STAFF_CHANNEL],
-        access_changes=touches,
+        channels=[organization.workspace, STAFF_CHANNEL],
+        access_changes=access_changes,
         cause=edit.cause,
     )
 
 
-def _raise_generation(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
-    """The row with another generation: what was told under the old mode is not replayed."""
-    generation = max(edit.after.generation, edit.before.generation + 1)
-    mine = update(organizations).where(organizations.c.id == edit.after.id)
-    raised = mine.values(generation=generation, revision=organizations.c.revision + 1)
-    return tx.execute(raised.returning(organizations)).one()
+def _raise_generation(
+    tx: Connection, before: OrganizationRow, after: OrganizationRow
+) -> OrganizationRow:
+    """Raise the generation, so that events from before the change cannot be replayed."""
+    generation = max(after.generation, before.generation + 1)
+    statement = update(organizations).where(organizations.c.id == after.id)
+    statement = statement.values(generation=generation, revision=organizations.c.revision + 1)
+    return fetch_one(tx, statement.returning(*organizations.c), OrganizationRow)
 
 
-def _event_type_of(before: Any, after: Any) -> type[OrganizationEvent]:  # noqa: ANN401 - rows
-    is_there = after is not None and after.deleted_at is None
-    was_there = before is not None and before.deleted_at is None
-    if not is_there:
+def _event_type_of(
+    before: OrganizationRow | None, after: OrganizationRow | None
+) -> type[OrganizationEvent]:
+    if after is None or after.deleted_at is not None:
         return OrganizationDeleted
-    if not was_there:
+    if before is None or before.deleted_at is not None:
         return OrganizationCreated
     if (after.name, after.slug) != (before.name, before.slug):
         return OrganizationRenamed
@@ -93,11 +96,11 @@ def _event_type_of(before: Any, after: Any) -> type[OrganizationEvent]:  # noqa:
 
 def _extra_event_fields(
     event_type: type[OrganizationEvent],
-    before: Any,  # noqa: ANN401 - a row, or what is remembered of it
+    before: OrganizationRow | None,
     organization: Organization,
 ) -> dict[str, Any]:
-    """What an event of this kind says beside what all say."""
-    if event_type is OrganizationRenamed:
+    """Return the fields that only events of this type have."""
+    if event_type is OrganizationRenamed and before is not None:
         return {"old_name": before.name, "old_slug": before.slug}
     return (
         {"visibility": organization.visibility}
@@ -107,39 +110,46 @@ def _extra_event_fields(
 
 
 def record_category_edit(tx: Connection, edit: DirectEdit) -> None:
-    """A category was written, changed or deleted: its organization has another list."""
-    rows = [each for each in (edit.before, edit.after) if each is not None]
+    """Record that a category was inserted, changed or deleted, as updates of its organizations."""
+    rows: list[CategoryRow] = [row for row in (edit.before, edit.after) if row is not None]
     for id_ in sorted({row.organization for row in rows}):
-        here = (organizations.c.id == id_) & organizations.c.deleted_at.is_(None)
-        raised = update(organizations).where(here).values(revision=organizations.c.revision + 1)
-        row = tx.execute(raised.returning(organizations)).one_or_none()
+        where = (organizations.c.id == id_) & organizations.c.deleted_at.is_(None)
+        statement = update(organizations).where(where)
+        statement = statement.values(revision=organizations.c.revision + 1)
+        row = fetch_first(tx, statement.returning(*organizations.c), OrganizationRow)
         if row is None:
-            continue  # it was deleted, and that was told
-        place = organization_from_row(row)
-        event = OrganizationUpdated(**organization_event_fields(DIRECT_EDIT_ACTOR, place))
-        log.append(tx, event, channels=[place.workspace, STAFF_CHANNEL], cause=edit.cause)
+            continue  # the organization is deleted; that has its own event
+        organization = organization_from_row(row)
+        event = OrganizationUpdated(**organization_event_fields(DIRECT_EDIT_ACTOR, organization))
+        log.append(tx, event, channels=[organization.workspace, STAFF_CHANNEL], cause=edit.cause)
 
 
 def record_organization_member_edit(tx: Connection, edit: DirectEdit) -> None:
-    """Who belongs to an organization was written, changed or deleted."""
-    before, now = edit.before, edit.after
-    row = now if now is not None else before
-    place = read_organizations_by_id(tx, [row.organization]).get(row.organization)
-    if place is None:
-        return  # it was deleted by hand, too, and that was told
-    told: dict[str, Any] = {
-        "workspace": place.workspace,
+    """Record that a member's row was inserted, changed or deleted.
+
+    Invitations that the member may not make any more are revoked.
+    """
+    before: OrganizationMemberRow | None = edit.before
+    after: OrganizationMemberRow | None = edit.after
+    row: OrganizationMemberRow = edit.before if after is None else after
+    organization = read_organizations_by_id(tx, [row.organization]).get(row.organization)
+    if organization is None:
+        return  # the organization was deleted directly, too; that has its own event
+    fields: dict[str, Any] = {
+        "workspace": organization.workspace,
         "actor": DIRECT_EDIT_ACTOR,
         "member": read_names(tx, [row.person])[row.person],
-        "place": NamedRef(id=place.id, name=place.name),
+        "place": NamedRef(id=organization.id, name=organization.name),
     }
-    if now is None:
-        record_organization_member_event(tx, MemberRemoved(**told), place, row.person, edit.cause)
-        revoke_unauthorized(tx, row.person, DIRECT_EDIT_ACTOR, edit.at)
+    event: MemberRemoved | MemberJoined | MemberRoleChanged
+    if after is None:
+        event = MemberRemoved(**fields)
     elif before is None:
-        joined = MemberJoined(**told, role=now.role, revision=now.revision)
-        record_organization_member_event(tx, joined, place, row.person, edit.cause)
+        event = MemberJoined(**fields, role=after.role, revision=after.revision)
     else:
-        changed = MemberRoleChanged(**told, permissions=[], role=now.role, revision=now.revision)
-        record_organization_member_event(tx, changed, place, row.person, edit.cause)
+        event = MemberRoleChanged(
+            **fields, permissions=[], role=after.role, revision=after.revision
+        )
+    record_organization_member_event(tx, event, organization, row.person, edit.cause)
+    if before is not None:
         revoke_unauthorized(tx, row.person, DIRECT_EDIT_ACTOR, edit.at)

@@ -1,16 +1,16 @@
-"""Invitations into an organization: bound to an address, proven by a link, over after a while.
+"""Invite people into organizations, and revoke invitations.
 
-There are two links to each: one is shown once, to who invites, the other is mailed. Either lets the
-person with that address in, and nobody else. Only the one that was mailed proves that the address
-is theirs: who invites could use the other one themselves. So by that one an address is proven
-first, wherever a desk sends mail to prove it by. The row keeps digests.
+An invitation is bound to an e-mail address and expires. It has two links: one is shown once to the
+inviter, the other is mailed. Either admits the person with that address and no one else. Only the
+mailed link proves that the address is theirs, because the inviter could open the other one
+themselves; a person who comes by the shown link has to verify the address first, if the desk sends
+mail. The row stores digests of the links' secrets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,8 +19,6 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
-    Row,
-    Select,
     Table,
     Text,
     and_,
@@ -31,12 +29,9 @@ from sqlalchemy import (
     update,
 )
 
-from deskwire.accounts import mail_links, people, rate_limit
-from deskwire.accounts.authentication import Browser, sign_up
-from deskwire.accounts.people import Person, parse_email
-from deskwire.accounts.sessions import NewSession
+from deskwire.accounts import people, rate_limit
+from deskwire.accounts.people import mask_email, parse_email
 from deskwire.events import channels, log
-from deskwire.events.access import Viewer
 from deskwire.events.channels import STAFF_CHANNEL, PersonId, Workspace
 from deskwire.events.types.registry import InvitationAccepted, InvitationCreated, InvitationRevoked
 from deskwire.kit import mail
@@ -46,10 +41,16 @@ from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import hash_secret, new_id, new_secret
 from deskwire.kit.mail import MailContent
+from deskwire.kit.rows import fetch_all, fetch_first, fetch_one
 from deskwire.workspaces.actor import Actor
-from deskwire.workspaces.organizations.members import add_member, read_members
+from deskwire.workspaces.organizations.member_permissions import (
+    list_roles,
+    lock_permissions,
+    permissions_from_roles,
+)
 from deskwire.workspaces.organizations.organizations import (
     Organization,
+    OrganizationRow,
     organization_from_row,
     organization_members,
     organizations,
@@ -57,26 +58,24 @@ from deskwire.workspaces.organizations.organizations import (
 )
 from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
-    ROLE_PERMISSIONS,
     Permission,
     permissions_in,
     require,
     require_in,
 )
 
-LIFETIME = 7 * DAY  # long enough for a holiday, short enough to be forgotten in a mailbox
-MAX_OPEN_INVITATIONS = 50  # per organization; each is a mail that may be unwanted
+LIFETIME = 7 * DAY  # ms; long enough for a holiday, short enough to be harmless in a mailbox
+MAX_OPEN_INVITATIONS = 50  # per organization; each may be an unwanted mail
 
-ComposeInvitationMail = Callable[
-    [str, str, str], MailContent
-]  # who invites, into what, and the link's secret
+# The inviter's name, the organization's name, the link's secret.
+ComposeInvitationMail = Callable[[str, str, str], MailContent]
 
 invitations = Table(
     "invitations",
     metadata,
     Column("id", Text, primary_key=True),  # UUIDv7
     Column("organization", Text, ForeignKey("organizations.id"), nullable=False),
-    Column("email", Text, nullable=False),  # as `parse_email` gives it
+    Column("email", Text, nullable=False),  # as parse_email returns it
     Column("role", Text, nullable=False),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("invited_by", Text, nullable=False),  # person
@@ -86,10 +85,27 @@ invitations = Table(
     Column("accepted_by", Text),  # person
     Column("revoked_at", BigInteger),  # ms
     Index("ix_invitations_organization", "organization"),
-    Column("mailed_hash", Text),  # of the link that was mailed; None: none was
+    Column("mailed_hash", Text),  # of the mailed link; None: no mail was sent
     Index("ix_invitations_email", "email"),
     Index("ix_invitations_mailed_hash", "mailed_hash", unique=True),
 )
+
+
+class InvitationRow:
+    """A row of `invitations`."""
+
+    id: str
+    organization: str
+    email: str
+    role: str
+    token_hash: str
+    invited_by: str
+    created_at: int
+    expires_at: int
+    accepted_at: int | None
+    accepted_by: str | None
+    revoked_at: int | None
+    mailed_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +116,7 @@ class Invitation:
     email: str
     role: str
     expires_at: Millis
-    proves_email: bool = False  # whether the link it was found by proves the address
+    proves_email: bool = False  # whether it was found by the mailed link
 
 
 def invite(
@@ -112,65 +128,83 @@ def invite(
     compose_mail: ComposeInvitationMail | None = None,
     client_ip: str | None = None,
 ) -> str:
-    """Invite an address into an organization; the secret of the link to be shown. An open one for
-    the same address ends with it.
+    """Invite an address into an organization. Returns the secret of the link to be shown.
 
-    `compose` writes the mail with the other link; None: no mail is sent. `source`: the network
-    address of who asks, whose mails are counted.
+    It replaces an open invitation of the same address. `compose_mail` writes the mail with the
+    other link; None sends no mail. Mails are rate-limited by `client_ip`, the inviter's.
+
+    Raises Forbidden if the actor may not invite with this role, Invalid for a bad address or role,
+    Conflict if the address belongs to a member or the organization has too many open invitations.
     """
-    place = read_visible_by_id(tx, actor.viewer, organization_id)
-    require(actor.viewer, Permission.INVITE, place.workspace)
+    organization = read_visible_by_id(tx, actor.viewer, organization_id)
+    require(actor.viewer, Permission.INVITE, organization.workspace)
     address = parse_email(email)
     if compose_mail is not None:
         rate_limit.count_mail(tx, address, client_ip, actor.at)
-    _check_invited_role(tx, actor, place, role)
-    acquire_advisory_lock(tx, f"invitations of {place.id}")
-    if any(member.email == address for member in read_members(tx, place.id)):
-        sentence = gettext("%(address)s is a member already.", address=address)
-        raise Conflict(sentence)
-    older = and_(is_open(actor.at), invitations.c.organization == place.id)
-    tx.execute(
-        update(invitations).where(older, invitations.c.email == address).values(revoked_at=actor.at)
+    _check_invited_role(tx, actor, organization, role)
+    acquire_advisory_lock(tx, f"invitations of {organization.id}")
+    if _is_member(tx, organization.id, address):
+        raise Conflict(gettext("%(address)s is a member already.", address=address))
+    open_here = and_(is_open(actor.at), invitations.c.organization == organization.id)
+    replaced = update(invitations).where(open_here, invitations.c.email == address)
+    tx.execute(replaced.values(revoked_at=actor.at))
+    _check_invitation_limit(tx, organization, open_here)
+    shown_secret, mailed_secret = new_secret(), new_secret()
+    invitation_id = _insert_invitation(
+        tx,
+        actor,
+        organization,
+        email=address,
+        role=role,
+        token_hash=hash_secret(shown_secret),
+        mailed_hash=None if compose_mail is None else hash_secret(mailed_secret),
     )
-    _check_invitation_limit(tx, place, older)
-    secret, mailed = new_secret(), new_secret()
-    id_ = new_id()
-    row = {
-        "id": id_,
-        "organization": place.id,
-        "email": address,
-        "role": role,
-        "token_hash": hash_secret(secret),
-        "mailed_hash": hash_secret(mailed) if compose_mail is not None else None,
-        "invited_by": actor.person_id,
-        "created_at": actor.at,
-        "expires_at": actor.at + LIFETIME,
-    }
-    tx.execute(insert(invitations).values(row))
-    _record_event(tx, actor.person_id, InvitationCreated, place.workspace, id_, address, role)
+    record_invitation_event(
+        tx, actor.person_id, InvitationCreated, organization.workspace, invitation_id, address, role
+    )
     if compose_mail is not None:
         inviter = people.find(tx, actor.person_id)
-        letter = compose_mail(inviter.name if inviter else place.name, place.name, mailed)
-        mail.queue(tx, address, letter.subject, letter.text, letter.html, actor.at)
-    return secret
+        inviter_name = inviter.name if inviter else organization.name
+        content = compose_mail(inviter_name, organization.name, mailed_secret)
+        mail.queue(tx, address, content.subject, content.text, content.html, actor.at)
+    return shown_secret
+
+
+def _insert_invitation(
+    tx: Connection, actor: Actor, organization: Organization, **columns: str | None
+) -> str:
+    id_ = new_id()
+    statement = insert(invitations).values(
+        id=id_,
+        organization=organization.id,
+        invited_by=actor.person_id,
+        created_at=actor.at,
+        expires_at=actor.at + LIFETIME,
+        **columns,
+    )
+    tx.execute(statement)
+    return id_
+
+
+def _is_member(tx: Connection, organization_id: str, email: str) -> bool:
+    member, person = organization_members.c, people.people.c
+    query = (
+        select(person.id)
+        .join(organization_members, member.person == person.id)
+        .where(member.organization == organization_id, person.email == email)
+    )
+    return tx.execute(query).first() is not None
 
 
 def revoke(tx: Connection, actor: Actor, organization_id: str, invitation_id: str) -> None:
-    """Take an invitation back. NotFound where there is none that is open."""
-    place = read_visible_by_id(tx, actor.viewer, organization_id)
-    require(actor.viewer, Permission.INVITE, place.workspace)
-    mine = and_(
-        is_open(actor.at),
-        invitations.c.organization == place.id,
-        invitations.c.id == invitation_id,
+    """Revoke an open invitation. Raises NotFound if there is none."""
+    organization = read_visible_by_id(tx, actor.viewer, organization_id)
+    require(actor.viewer, Permission.INVITE, organization.workspace)
+    condition = and_(
+        invitations.c.organization == organization.id, invitations.c.id == invitation_id
     )
-    taken = update(invitations).where(mine).values(revoked_at=actor.at).returning(invitations)
-    row = tx.execute(taken).one_or_none()
-    if row is None:
+    if _revoke_where(tx, condition, actor.person_id, actor.at) == 0:
         raise NotFound(gettext("There is no such invitation, or it is over."))
-    _record_event(
-        tx, actor.person_id, InvitationRevoked, place.workspace, row.id, row.email, row.role
-    )
 
 
 def revoke_all_by(
@@ -180,79 +214,50 @@ def revoke_all_by(
     at: Millis,
     organization_id: str | None = None,
 ) -> None:
-    """Take back every open invitation that somebody made who is here no more, or no more in one
-    organization."""
-    made = invitations.c.invited_by == inviter_id
+    """Revoke all open invitations by a person, or those into one organization."""
+    condition = invitations.c.invited_by == inviter_id
     if organization_id is not None:
-        made = and_(made, invitations.c.organization == organization_id)
-    _revoke_where(tx, made, actor_id, at)
+        condition = and_(condition, invitations.c.organization == organization_id)
+    _revoke_where(tx, condition, actor_id, at)
 
 
 def revoke_unauthorized(tx: Connection, inviter_id: PersonId, actor_id: str, at: Millis) -> None:
-    """Take back the open invitations somebody made whose roles do not allow them any more: they
-    know the links, and could let themselves in again under another address."""
-    held = tx.execute(_select_memberships(inviter_id)).all()
-    theirs = and_(is_open(at), invitations.c.invited_by == inviter_id)
-    unbacked = [
+    """Revoke a person's open invitations that their roles do not allow any more.
+
+    They know the links, and could otherwise let themselves in again under another address.
+    """
+    roles = list_roles(tx, inviter_id)
+    query = select(invitations).where(is_open(at), invitations.c.invited_by == inviter_id)
+    unauthorized = [
         row.id
-        for row in tx.execute(select(invitations).where(theirs))
-        if not permissions_to_invite(row.role) <= _permissions_from(held, row.organization)
+        for row in fetch_all(tx, query, InvitationRow)
+        if not permissions_to_invite(row.role) <= permissions_from_roles(roles, row.organization)
     ]
-    if unbacked:
-        _revoke_where(tx, invitations.c.id.in_(unbacked), actor_id, at)
+    if unauthorized:
+        _revoke_where(tx, invitations.c.id.in_(unauthorized), actor_id, at)
 
 
 def permissions_to_invite(role: str) -> frozenset[Permission]:
-    """What whoever invites somebody with this role needs."""
+    """Return the permissions needed to invite someone with this role."""
     return frozenset(
         {Permission.INVITE, Permission.MEMBERS} if role == "admin" else {Permission.INVITE}
     )
 
 
-def _select_memberships(person_id: PersonId) -> Select[Any]:
-    member, joined = organization_members, organizations.c.id == organization_members.c.organization
-    return (
-        select(member.c.organization, member.c.role, organizations.c.internal)
-        .join(organizations, joined)
-        .where(member.c.person == person_id)
-        .order_by(member.c.organization)
-    )
-
-
-def _permissions_from(
-    memberships: Iterable[Row[Any]], organization_id: str
-) -> frozenset[Permission]:
-    """What `_memberships_of` somebody allow them in an organization."""
-    here = (each for each in memberships if each.internal or each.organization == organization_id)
-    return frozenset[Permission]().union(*(ROLE_PERMISSIONS[each.role] for each in here))
-
-
-def _lock_permissions(
-    tx: Connection, person_id: PersonId, organization_id: str
-) -> frozenset[Permission]:
-    """What somebody may do in an organization now, and until this transaction ends.
-
-    Whoever takes a role or an account away changes its row first and looks for invitations then:
-    so they find the one that is made here, or here their change is found.
-    """
-    held = tx.execute(_select_memberships(person_id).with_for_update(of=organization_members)).all()
-    account = people.people
-    gone = select(account.c.deactivated_at).where(account.c.id == person_id).with_for_update()
-    is_shut_out = tx.execute(gone).scalar_one() is not None
-    return frozenset() if is_shut_out else _permissions_from(held, organization_id)
-
-
-def _revoke_where(
-    tx: Connection, condition: ColumnElement[bool], actor_id: str, at: Millis
-) -> None:
-    taken = update(invitations).where(is_open(at), condition).values(revoked_at=at)
-    for row in tx.execute(taken.returning(invitations)).all():
-        place = channels.organization(row.organization)
-        _record_event(tx, actor_id, InvitationRevoked, place, row.id, row.email, row.role)
+def _revoke_where(tx: Connection, condition: ColumnElement[bool], actor_id: str, at: Millis) -> int:
+    """Revoke the open invitations that meet `condition`. Returns their number."""
+    statement = update(invitations).where(is_open(at), condition).values(revoked_at=at)
+    rows = fetch_all(tx, statement.returning(*invitations.c), InvitationRow)
+    for row in rows:
+        workspace = channels.organization(row.organization)
+        record_invitation_event(
+            tx, actor_id, InvitationRevoked, workspace, row.id, row.email, row.role
+        )
+    return len(rows)
 
 
 def is_open(at: Millis) -> ColumnElement[bool]:
-    """The invitations that can still be accepted."""
+    """Select the invitations that can still be accepted."""
     return and_(
         invitations.c.accepted_at.is_(None),
         invitations.c.revoked_at.is_(None),
@@ -261,96 +266,29 @@ def is_open(at: Millis) -> ColumnElement[bool]:
 
 
 def list_open_invitations(tx: Connection, organization_id: str, at: Millis) -> list[Invitation]:
-    """The invitations of an organization that can still be accepted, the newest first."""
-    mine = and_(is_open(at), invitations.c.organization == organization_id)
-    rows = tx.execute(select(invitations).where(mine).order_by(invitations.c.id.desc()))
+    """List an organization's invitations that can still be accepted, the newest first."""
+    query = select(invitations).where(is_open(at), invitations.c.organization == organization_id)
+    rows = fetch_all(tx, query.order_by(invitations.c.id.desc()), InvitationRow)
     return [Invitation(row.id, row.email, row.role, row.expires_at) for row in rows]
 
 
 def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization, Invitation]:
-    """What a link invites to; NotFound where it cannot be used any more."""
+    """Find the open invitation of a link, and its organization.
+
+    Raises NotFound if the link is not usable any more.
+    """
     row = _read_open_row(tx, token, at)
-    place = tx.execute(select(organizations).where(organizations.c.id == row.organization)).one()
-    if place.deleted_at is not None:
+    query = select(organizations).where(organizations.c.id == row.organization)
+    organization = organization_from_row(fetch_one(tx, query, OrganizationRow))
+    if organization.is_deleted:
         raise NotFound(gettext(OVER_MESSAGE))
-    proves = row.mailed_hash == hash_secret(token)
-    return organization_from_row(place), Invitation(
-        row.id, row.email, row.role, row.expires_at, proves
-    )
+    proves_email = row.mailed_hash == hash_secret(token)
+    return organization, Invitation(row.id, row.email, row.role, row.expires_at, proves_email)
 
 
 OVER_MESSAGE = N_(
     "This invitation was used, taken back, has expired, or never existed. Ask for a new one."
 )
-
-
-def needs_email_proof(invitation: Invitation, person: Person, sends_mail: bool) -> bool:
-    """Whether somebody has yet to prove the invited address before they accept.
-
-    `mails`: whether this desk sends mail; where it does not, nobody could, and the link that was
-    handed to them is all the proof there is.
-    """
-    return sends_mail and not invitation.proves_email and person.email_verified_at is None
-
-
-def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True) -> Organization:
-    """Become a member by a link. Forbidden for who has another address than it was made for, or
-    `lacks_proof` that it is theirs."""
-    place, invitation = find_by_token(tx, token, actor.at)
-    person = people.find(tx, actor.person_id)
-    if person is None or person.email != invitation.email:
-        raise Forbidden(
-            gettext(
-                "This invitation is for %(email)s. Sign in with that address.",
-                email=mask_email(invitation.email),
-            )
-        )
-    if needs_email_proof(invitation, person, sends_mail):
-        raise Forbidden(
-            gettext(
-                "Confirm first that %(email)s is yours: open the link we mailed to it. Then join.",
-                email=invitation.email,
-            )
-        )
-    used = and_(is_open(actor.at), invitations.c.id == invitation.id)
-    values = {"accepted_at": actor.at, "accepted_by": actor.person_id}
-    if tx.execute(update(invitations).where(used).values(values)).rowcount == 0:
-        raise NotFound(gettext(OVER_MESSAGE))  # somebody was faster
-    if invitation.proves_email and person.email_verified_at is None:
-        people.update_person_row(tx, person.id, email_verified_at=actor.at, at=actor.at)
-    told = (invitation.id, invitation.email, invitation.role)
-    _record_event(tx, actor.person_id, InvitationAccepted, place.workspace, *told)
-    add_member(tx, actor, place, actor.person_id, invitation.role)
-    return place
-
-
-def sign_up_and_accept(
-    tx: Connection,
-    token: str,
-    name: str,
-    password_hash: str,
-    browser: Browser,
-    at: Millis,
-    compose_verification: mail_links.ComposeLinkMail | None,
-) -> tuple[Organization | None, NewSession]:
-    """Make an account for the address of an invitation, accept it, and sign in. Conflict where the
-    address has an account.
-
-    `verification` writes the mail that proves the address, where the link does not; None: this desk
-    sends none. Where it has to be opened first, nothing is accepted yet, and no organization given.
-    """
-    _, invitation = find_by_token(tx, token, at)
-    letter = None if invitation.proves_email else compose_verification
-    opened = sign_up(tx, name, invitation.email, password_hash, browser, at, letter)
-    if letter is not None:
-        return None, opened
-    return accept(tx, Actor(Viewer(opened.session.person, ()), at), token, sends_mail=False), opened
-
-
-def mask_email(email: str) -> str:
-    """`bo@example.org` → `b…@example.org`: enough to know one's own address."""
-    name, _, domain = email.partition("@")
-    return f"{name[:1]}…@{domain}"
 
 
 def _check_invited_role(
@@ -365,40 +303,40 @@ def _check_invited_role(
             gettext("There is no such role."),
             {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
         )
-    rights = permissions_in(actor.viewer, organization.workspace) & _lock_permissions(
+    permissions = permissions_in(actor.viewer, organization.workspace) & lock_permissions(
         tx, actor.person_id, organization.id
     )
-    require_in(rights, Permission.INVITE)
-    if not permissions_to_invite(role) <= rights:
+    require_in(permissions, Permission.INVITE)
+    if not permissions_to_invite(role) <= permissions:
         raise Forbidden(gettext("Only an admin invites another admin."))
 
 
 def _check_invitation_limit(
     tx: Connection, organization: Organization, condition: ColumnElement[bool]
 ) -> None:
-    held = tx.execute(select(func.count()).select_from(invitations).where(condition)).scalar_one()
-    if held >= MAX_OPEN_INVITATIONS:
+    count = tx.execute(select(func.count()).select_from(invitations).where(condition)).scalar_one()
+    if count >= MAX_OPEN_INVITATIONS:
         raise Conflict(
             gettext(
                 "%(place)s has %(held)s open invitations, which is the most there may be. Take "
                 "some back, or wait until they are accepted.",
                 place=organization.name,
-                held=held,
+                held=count,
             )
         )
 
 
-def _read_open_row(tx: Connection, token: str, at: Millis) -> Row[Any]:
-    hashed = hash_secret(token)
-    is_it = or_(invitations.c.token_hash == hashed, invitations.c.mailed_hash == hashed)
-    mine = and_(is_open(at), is_it)
-    row = tx.execute(select(invitations).where(mine)).one_or_none()
+def _read_open_row(tx: Connection, token: str, at: Millis) -> InvitationRow:
+    digest = hash_secret(token)
+    matches = or_(invitations.c.token_hash == digest, invitations.c.mailed_hash == digest)
+    query = select(invitations).where(is_open(at), matches)
+    row = fetch_first(tx, query, InvitationRow)
     if row is None:
         raise NotFound(gettext(OVER_MESSAGE))
     return row
 
 
-def _record_event(
+def record_invitation_event(
     tx: Connection,
     actor_id: str,
     event_type: type[InvitationCreated | InvitationAccepted | InvitationRevoked],
@@ -407,9 +345,15 @@ def _record_event(
     email: str,
     role: str,
 ) -> None:
-    # Every member hears it and the log keeps it; the address is for those who may invite.
-    shown = mask_email(email)
+    """Record an event about an invitation, with its address masked.
+
+    All members receive the event and the log keeps it; only those who may invite see the address.
+    """
     event = event_type(
-        workspace=workspace, actor=actor_id, invitation=invitation_id, email=shown, role=role
+        workspace=workspace,
+        actor=actor_id,
+        invitation=invitation_id,
+        email=mask_email(email),
+        role=role,
     )
     log.append(tx, event, channels=[workspace, STAFF_CHANNEL])

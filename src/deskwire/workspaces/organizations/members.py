@@ -1,15 +1,19 @@
-"""Members of organizations: joining, another role, leaving; open streams follow at once."""
+"""Add and remove members of organizations, and change their roles.
+
+Open streams of the member authorize again at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from deskwire.accounts.people import people
 from deskwire.events import channels, log
-from deskwire.events.channels import STAFF_CHANNEL, Channel, PersonId
+from deskwire.events.channels import STAFF_CHANNEL, PersonId
 from deskwire.events.types.registry import (
     MemberJoined,
     MemberRemoved,
@@ -22,11 +26,14 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.rows import fetch_all
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import named_person, read_names
+from deskwire.workspaces.organizations.invitations import revoke_all_by, revoke_unauthorized
 from deskwire.workspaces.organizations.organizations import (
     Organization,
     organization_members,
+    organizations,
     read_visible_by_id,
 )
 from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, Permission, require
@@ -36,9 +43,20 @@ LAST_ADMIN_MESSAGE = N_(
 )
 
 
+class Membership:
+    """A row of `list_memberships`: an organization and the person's role in it."""
+
+    id: str
+    name: str
+    slug: str
+    internal: bool
+    role: str
+    joined_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class OrganizationMember:
-    """Somebody in an organization."""
+    """A member of an organization."""
 
     person: PrincipalRef
     email: str | None
@@ -47,7 +65,7 @@ class OrganizationMember:
 
 
 def read_members(tx: Connection, organization_id: str) -> list[OrganizationMember]:
-    """Everybody in an organization, by name."""
+    """List the members of an organization, by name."""
     member = organization_members
     rows = tx.execute(
         select(people.c.id, people.c.name, people.c.avatar, people.c.email, member.c.role)
@@ -62,10 +80,25 @@ def read_members(tx: Connection, organization_id: str) -> list[OrganizationMembe
     ]
 
 
+def list_memberships(tx: Connection, person_id: PersonId) -> Sequence[Membership]:
+    """List the existing organizations a person is a member of, by id."""
+    org, member = organizations.c, organization_members.c
+    query = (
+        select(org.id, org.name, org.slug, org.internal, member.role, member.joined_at)
+        .select_from(organization_members.join(organizations, org.id == member.organization))
+        .where(member.person == person_id, org.deleted_at.is_(None))
+        .order_by(org.id)
+    )
+    return fetch_all(tx, query, Membership)
+
+
 def add_member(
     tx: Connection, actor: Actor, organization: Organization, person_id: PersonId, role: str
 ) -> None:
-    """Make somebody a member; whether they may be was asked before. Again changes nothing."""
+    """Make a person a member, without a permission check; a member keeps their role.
+
+    Raises Invalid if there is no such role.
+    """
     if role not in CLIENT_ROLES:
         raise Invalid(
             gettext(
@@ -88,12 +121,15 @@ def add_member(
     record_organization_member_event(tx, event, organization, person_id)
 
 
-def update_membership_role(
+def change_member_role(
     tx: Connection, actor: Actor, organization_id: str, person_id: PersonId, role: str
 ) -> None:
-    """Give a member another role; nobody their own."""
-    place = _lock_client_organization(tx, actor, organization_id)
-    require(actor.viewer, Permission.MEMBERS, place.workspace)
+    """Change the role of a member, and revoke their invitations that the new role does not allow.
+
+    Raises Forbidden for the actor's own role, Conflict if it is the last admin's.
+    """
+    organization = _lock_client_organization(tx, actor, organization_id)
+    require(actor.viewer, Permission.MEMBERS, organization.workspace)
     if person_id == actor.person_id:
         raise Forbidden(gettext("Nobody changes their own role. Ask another admin."))
     if role not in CLIENT_ROLES:
@@ -101,51 +137,54 @@ def update_membership_role(
             gettext("There is no such role."),
             {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
         )
-    before = _read_role(tx, place.id, person_id)
+    before = _read_role(tx, organization.id, person_id)
     if before is None:
         raise NotFound(gettext("There is no such member."))
     if before == role:
         return
     if before == "admin":
-        _require_other_admin(tx, place.id, person_id)
-    mine = update(organization_members).where(*_where_member(place.id, person_id))
-    changed = mine.values(role=role, revision=organization_members.c.revision + 1)
-    revision = tx.execute(changed.returning(organization_members.c.revision)).scalar_one()
-    told = _event_fields(tx, actor, place, person_id)
-    event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
-    record_organization_member_event(tx, event, place, person_id)
+        _require_other_admin(tx, organization.id, person_id)
+    member = organization_members
+    statement = update(member).where(_where_member(organization.id, person_id))
+    statement = statement.values(role=role, revision=member.c.revision + 1)
+    revision = tx.execute(statement.returning(member.c.revision)).scalar_one()
+    fields = _event_fields(tx, actor, organization, person_id)
+    event = MemberRoleChanged(**fields, permissions=[], role=role, revision=revision)
+    record_organization_member_event(tx, event, organization, person_id)
+    revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
 
 
-def delete_membership(
-    tx: Connection, actor: Actor, organization_id: str, person_id: PersonId
-) -> None:
-    """Take a member out of an organization, or leave it oneself; their requests stay."""
-    place = _lock_client_organization(tx, actor, organization_id)
+def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id: PersonId) -> None:
+    """Remove a member from an organization, or leave it, and revoke their invitations into it.
+
+    Their requests stay. Raises Conflict if they are the last admin.
+    """
+    organization = _lock_client_organization(tx, actor, organization_id)
     if person_id != actor.person_id:
-        require(actor.viewer, Permission.MEMBERS, place.workspace)
-    before = _read_role(tx, place.id, person_id)
+        require(actor.viewer, Permission.MEMBERS, organization.workspace)
+    before = _read_role(tx, organization.id, person_id)
     if before is None:
         raise NotFound(gettext("There is no such member."))
     if before == "admin":
-        _require_other_admin(tx, place.id, person_id)
-    delete_membership_row(tx, place.id, person_id)
-    record_organization_member_event(
-        tx, MemberRemoved(**_event_fields(tx, actor, place, person_id)), place, person_id
-    )
+        _require_other_admin(tx, organization.id, person_id)
+    delete_membership_row(tx, organization.id, person_id)
+    event = MemberRemoved(**_event_fields(tx, actor, organization, person_id))
+    record_organization_member_event(tx, event, organization, person_id)
+    revoke_all_by(tx, person_id, actor.person_id, actor.at, organization_id)
 
 
 def _lock_client_organization(tx: Connection, actor: Actor, organization_id: str) -> Organization:
     acquire_advisory_lock(tx, f"members of {organization_id}")
-    place = read_visible_by_id(tx, actor.viewer, organization_id)
-    if place.internal:
+    organization = read_visible_by_id(tx, actor.viewer, organization_id)
+    if organization.internal:
         raise Forbidden(
             gettext("Who is of the team is decided in the shell: deskwire people employ.")
         )
-    return place
+    return organization
 
 
 def _require_other_admin(tx: Connection, organization_id: str, except_id: PersonId) -> None:
-    """Conflict if nobody else is an admin who can sign in."""
+    """Raise Conflict if no other member is an admin who can sign in."""
     member = organization_members
     admins = (
         select(member.c.person, people.c.deactivated_at)
@@ -153,21 +192,20 @@ def _require_other_admin(tx: Connection, organization_id: str, except_id: Person
         .where(member.c.organization == organization_id, member.c.role == "admin")
         .order_by(member.c.person)
     )
-    held = tx.execute(admins.with_for_update(of=member))  # as who deletes their account does
-    if not any(row.person != except_id and row.deactivated_at is None for row in held.all()):
+    # Row locks, as in account deletion: of two admins who leave at once, one must stay.
+    rows = tx.execute(admins.with_for_update(of=member)).all()
+    if not any(row.person != except_id and row.deactivated_at is None for row in rows):
         raise Conflict(gettext(LAST_ADMIN_MESSAGE))
 
 
 def _read_role(tx: Connection, organization_id: str, person_id: PersonId) -> str | None:
-    chosen = select(organization_members.c.role).where(*_where_member(organization_id, person_id))
-    return tx.execute(chosen).scalar_one_or_none()
+    query = select(organization_members.c.role).where(_where_member(organization_id, person_id))
+    return tx.execute(query).scalar_one_or_none()
 
 
-def _where_member(organization_id: str, person_id: PersonId) -> tuple[Any, Any]:
-    return (
-        organization_members.c.organization == organization_id,
-        organization_members.c.person == person_id,
-    )
+def _where_member(organization_id: str, person_id: PersonId) -> ColumnElement[bool]:
+    member = organization_members.c
+    return and_(member.organization == organization_id, member.person == person_id)
 
 
 def _event_fields(
@@ -188,19 +226,25 @@ def record_organization_member_event(
     person_id: PersonId,
     cause: str | None = None,
 ) -> None:
-    """Append an event about a member: to them, whose rights it touches, and to who knows them."""
-    own: Channel = channels.user(person_id)
+    """Record an event about a member, for them, the other members and the staff.
+
+    The member's streams authorize again.
+    """
+    own_channel = channels.user(person_id)
     log.append(
         tx,
         event,
-        channels=[own, organization.workspace, STAFF_CHANNEL],
-        access_changes=[own],
+        channels=[own_channel, organization.workspace, STAFF_CHANNEL],
+        access_changes=[own_channel],
         cause=cause,
     )
 
 
 def delete_membership_row(tx: Connection, organization_id: str, person_id: PersonId) -> None:
-    """Delete a member's row as an action of ours: one that is marked is no edit by hand."""
-    table, here = organization_members, _where_member(organization_id, person_id)
-    tx.execute(update(table).where(*here).values(revision=-1))
-    tx.execute(delete(table).where(*here))
+    """Delete a member's row only; the caller records the event and revokes invitations.
+
+    The revision -1 marks the deletion as ours: the triggers take any other for a direct edit.
+    """
+    where = _where_member(organization_id, person_id)
+    tx.execute(update(organization_members).where(where).values(revision=-1))
+    tx.execute(delete(organization_members).where(where))

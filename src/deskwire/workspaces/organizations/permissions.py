@@ -1,8 +1,8 @@
-"""Rights in the portal: what each role may do. The one table; docs/permissions.md is its copy.
+"""Define what each role in an organization may do. docs/permissions.md is a copy of this table.
 
-Roles of a client's organization say what its members may do there. Roles of the internal
-organization say what the team may do in every organization. Discord servers have a table of their
-own, in bits (`permissions.py`). Who may *see* a request is decided by the channels somebody holds.
+Roles in a client's organization apply there; roles in the internal organization, the staff's, apply
+in every organization. Discord servers have permissions of their own (`guilds/permissions.py`). Who
+may *see* a request is decided by the viewer's channels, not here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROLE_LABELS: Mapping[Role, str] = {
 
 
 class Permission(StrEnum):
-    """What somebody may do; the value is what docs/permissions.md calls it."""
+    """A permission in an organization; the value is its text in docs/permissions.md."""
 
     SEE_ALL = N_("see every request, whatever the visibility mode")
     FILE = N_("file requests, and reply in those one sees")
@@ -92,7 +92,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 
 
 def roles_in(viewer: Viewer, workspace: Workspace | None) -> list[Role]:
-    """The viewer's role in an organization and, of the team, the one that holds everywhere."""
+    """Return the viewer's role in an organization, and their staff role, which applies in all."""
     return [
         role
         for grant in viewer.grants
@@ -102,22 +102,22 @@ def roles_in(viewer: Viewer, workspace: Workspace | None) -> list[Role]:
 
 
 def permissions_in(viewer: Viewer, workspace: Workspace | None) -> frozenset[Permission]:
-    """All the viewer may do in an organization; None: what a role in the team allows anywhere."""
+    """Return the viewer's permissions in an organization; None: those of their staff role."""
     return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles_in(viewer, workspace)))
 
 
 def can(viewer: Viewer, permission: Permission, workspace: Workspace | None = None) -> bool:
-    """Whether the viewer may do something in an organization, or (None) as one of the team."""
+    """Whether the viewer has a permission in an organization, or (None) by their staff role."""
     return permission in permissions_in(viewer, workspace)
 
 
 def require(viewer: Viewer, permission: Permission, workspace: Workspace | None = None) -> None:
-    """Raises Forbidden, with the right's name, unless the viewer has it."""
+    """Raise Forbidden, naming the permission, unless the viewer has it."""
     require_in(permissions_in(viewer, workspace), permission)
 
 
 def require_in(permissions: Collection[Permission], permission: Permission) -> None:
-    """`demand`, of somebody who has these rights."""
+    """Raise Forbidden, naming the missing permission, unless it is among `permissions`."""
     if permission not in permissions:
         raise Forbidden(
             gettext(_refusal_message(permissions, permission), right=gettext(permission))
@@ -125,21 +125,21 @@ def require_in(permissions: Collection[Permission], permission: Permission) -> N
 
 
 def _refusal_message(permissions: Collection[Permission], permission: Permission) -> str:
-    """What is said to who lacks a right, by who could give it to them."""
+    """Return the message for a missing permission: it names who could grant it."""
     if permission in ROLE_PERMISSIONS["admin"]:
         return N_("Your role does not let you %(right)s. Ask an admin of the organization.")
-    if Permission.NOTE in permissions:  # they are of the team
+    if Permission.NOTE in permissions:  # a member of the staff
         return N_("Your role in the team does not let you %(right)s. Ask a super admin.")
     return N_("Only the team may %(right)s.")
 
 
 def is_staff(viewer: Viewer) -> bool:
-    """Whether the viewer is of the team."""
+    """Whether the viewer is a member of the staff."""
     return STAFF_CHANNEL in viewer.channels
 
 
 def roles_with(*permissions: Permission, among: Iterable[Role]) -> list[Role]:
-    """Those of `among` that have one of `rights`."""
+    """Return the roles in `among` that have at least one of `permissions`."""
     return [role for role in among if ROLE_PERMISSIONS[role].intersection(permissions)]
 
 

@@ -1,14 +1,14 @@
-"""Admission: what the team does to somebody's account, and to their role in the team.
+"""Manage the staff of the desk, and let staff manage people's accounts.
 
-Nobody does it to themselves, and to one of the team only whoever may employ it: so nobody loses a
-role by accident, and a desk always keeps a super admin who can sign in.
+No one may do this to their own account, and only those with EMPLOY to a member of the staff, so
+that no one loses a role by accident. A super admin who can sign in always remains.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select, update
 
 from deskwire.accounts import identities, links, mail_links, people, rate_limit, sessions
 from deskwire.accounts.authentication import PASSWORD_LINK_PURPOSES
@@ -28,18 +28,17 @@ from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.kit.i18n import N_, gettext
+from deskwire.kit.ids import new_id
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import named_person
 from deskwire.workspaces.organizations.invitations import revoke_all_by, revoke_unauthorized
 from deskwire.workspaces.organizations.members import delete_membership_row
-from deskwire.workspaces.organizations.organizations import (
-    ensure_internal_organization,
-    organization_members,
-    organizations,
-    read_staff_roles,
-    upsert_staff_row,
+from deskwire.workspaces.organizations.organizations import organization_members, organizations
+from deskwire.workspaces.organizations.permissions import (
+    INTERNAL_ROLES,
+    Permission,
+    require,
 )
-from deskwire.workspaces.organizations.permissions import INTERNAL_ROLES, Permission, require
 from deskwire.workspaces.origin import Principal
 
 LAST_SUPER_ADMIN_MESSAGE = N_(
@@ -49,7 +48,10 @@ OWN_ACCOUNT_MESSAGE = N_("Nobody does this to their own account. Ask another sup
 
 
 def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str) -> None:
-    """Give somebody a role in the team, or another one; the same again changes nothing."""
+    """Give a person a role in the staff, or change it; setting the same role changes nothing.
+
+    Raises Conflict if their address is not verified, or they are the last super admin.
+    """
     person = _lock_person(tx, actor, person_id, Permission.EMPLOY)
     if role not in INTERNAL_ROLES:
         raise Invalid(
@@ -67,8 +69,10 @@ def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str)
 def set_staff_role_from_shell(
     tx: Connection, person: Person, role: str, actor_id: str, at: Millis
 ) -> None:
-    """`give_role`, as whoever runs the desk does it in the shell: so the first of the team comes to
-    be, who has proven no address yet."""
+    """Set a staff role from the command line, without the checks of `set_staff_role`.
+
+    This creates the first super admin, whose address is not verified yet.
+    """
     acquire_advisory_lock(tx, "the team")
     _set_staff_role(tx, person, read_staff_roles(tx).get(person.id), role, actor_id, at)
 
@@ -79,32 +83,41 @@ def _set_staff_role(
     if before == role:
         return
     revision = upsert_staff_row(tx, person.id, role, at)
-    told = _event_fields(tx, actor_id, ensure_internal_organization(tx, at), person)
+    fields = _event_fields(tx, actor_id, ensure_internal_organization(tx, at), person)
     if before is None:
-        _append_event(tx, MemberJoined(**told, role=role, revision=revision), person.id)
+        _append_event(tx, MemberJoined(**fields, role=role, revision=revision), person.id)
         return
-    event = MemberRoleChanged(**told, permissions=[], role=role, revision=revision)
+    event = MemberRoleChanged(**fields, permissions=[], role=role, revision=revision)
     _append_event(tx, event, person.id)
     revoke_unauthorized(tx, person.id, actor_id, at)
 
 
 def remove_staff_except_tickets(tx: Connection, actor: Actor, person_id: PersonId) -> None:
-    """Somebody is of the team no more, and whom they invited as one of it is not in either.
-    NotFound where they are not."""
+    """Remove a person from the staff, and revoke the invitations they may not make any more.
+
+    Requests assigned to them stay: call `offboarding.remove_staff` instead. Raises NotFound if they
+    are not staff, Conflict if they are the last super admin.
+    """
     person = _lock_person(tx, actor, person_id, Permission.EMPLOY)
-    before, place = read_staff_roles(tx).get(person_id), ensure_internal_organization(tx, actor.at)
+    before = read_staff_roles(tx).get(person_id)
+    organization_id = ensure_internal_organization(tx, actor.at)
     if before is None:
         raise NotFound(gettext("%(person)s has no role in the team.", person=person.name))
     if before == "super_admin":
         _require_other_super_admin(tx, person_id)
-    delete_membership_row(tx, place, person_id)
-    _append_event(tx, MemberRemoved(**_event_fields(tx, actor.person_id, place, person)), person_id)
+    delete_membership_row(tx, organization_id, person_id)
+    fields = _event_fields(tx, actor.person_id, organization_id, person)
+    _append_event(tx, MemberRemoved(**fields), person_id)
     revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
 
 
 def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId) -> None:
-    """Sign somebody out everywhere, for as long as nobody lets them in again; what they wrote and
-    where they are a member stays. Their invitations are taken back."""
+    """Deactivate an account: end its sessions, links and invitations, and refuse sign-in.
+
+    Messages and memberships stay. Requests assigned to the person stay too: call
+    `offboarding.deactivate_person` instead. Raises Conflict if the account is deactivated already,
+    or is the last super admin's.
+    """
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is not None:
         raise Conflict(gettext("%(person)s is deactivated already.", person=person.name))
@@ -115,14 +128,14 @@ def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId)
 
 
 def revoke_sign_in(tx: Connection, person_id: PersonId, actor_id: Principal, at: Millis) -> None:
-    """What goes with being let in: every browser, every link, what they invited others by."""
+    """Revoke a person's sessions, password links and open invitations."""
     sessions.revoke_all(tx, person_id, actor_id=actor_id, at=at)
     links.revoke(tx, person_id, PASSWORD_LINK_PURPOSES)
     revoke_all_by(tx, person_id, actor_id, at)
 
 
 def reactivate(tx: Connection, actor: Actor, person_id: PersonId) -> None:
-    """Let somebody in again who was deactivated."""
+    """Let a deactivated person sign in again. Raises Conflict if they are not deactivated."""
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is None:
         raise Conflict(gettext("%(person)s is not deactivated.", person=person.name))
@@ -137,7 +150,7 @@ def send_password_link(
     client_ip: str | None,
     limits: RateLimits = RATE_LIMITS,
 ) -> None:
-    """Mail somebody a link to choose a password. TooMany if that was done too often."""
+    """Mail a person a link for setting a password. Raises RateLimited if sent too often."""
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS, allow_self=True)
     if person.deactivated_at is not None:
         raise Conflict(
@@ -152,7 +165,7 @@ def send_password_link(
 
 
 def link_discord_account(tx: Connection, actor: Actor, person_id: PersonId, snowflake: str) -> None:
-    """Say that a Discord user is this person; what they may see there is theirs at once."""
+    """Link a Discord user to a person, who sees at once what that user may see there."""
     _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
     identities.link(
         tx, person_id, "discord", snowflake.strip(), actor_id=actor.person_id, at=actor.at
@@ -160,7 +173,7 @@ def link_discord_account(tx: Connection, actor: Actor, person_id: PersonId, snow
 
 
 def unlink_discord_account(tx: Connection, actor: Actor, person_id: PersonId) -> None:
-    """Forget who a person is at Discord, and all it let them see."""
+    """Unlink a person's Discord user, and with it all access it gave."""
     _lock_person(tx, actor, person_id, Permission.IDENTIFY, allow_self=True)
     identities.unlink(tx, person_id, "discord", actor_id=actor.person_id, at=actor.at)
 
@@ -173,12 +186,12 @@ def _lock_person(
     *,
     allow_self: bool = False,
 ) -> Person:
-    """The person, if the viewer may do this to them; until the transaction ends nobody else does.
+    """Return a person that the actor may manage, and lock the staff.
 
-    `oneself`: also to the viewer's own account.
+    `allow_self` also allows the actor's own account. Raises NotFound or Forbidden.
     """
     require(actor.viewer, permission)
-    acquire_advisory_lock(tx, "the team")  # or two super admins could take each other away
+    acquire_advisory_lock(tx, "the team")  # two super admins must not remove each other at once
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
         raise NotFound(gettext("There is no such person here."))
@@ -207,7 +220,7 @@ def _require_verified_account(person: Person) -> None:
 
 
 def _require_other_super_admin(tx: Connection, except_id: PersonId) -> None:
-    """Conflict if nobody else is a super admin who can sign in."""
+    """Raise Conflict if no one else is a super admin who can sign in."""
     member = organization_members
     others = (
         select(member.c.person)
@@ -218,7 +231,7 @@ def _require_other_super_admin(tx: Connection, except_id: PersonId) -> None:
         )
         .where(people.people.c.deactivated_at.is_(None))
     )
-    # Held, as by who deletes their account: each of two would count on the other.
+    # Row locks, as in account deletion: two who leave at once would each count on the other.
     if tx.execute(others.with_for_update(of=member)).first() is None:
         raise Conflict(gettext(LAST_SUPER_ADMIN_MESSAGE))
 
@@ -226,15 +239,65 @@ def _require_other_super_admin(tx: Connection, except_id: PersonId) -> None:
 def _event_fields(
     tx: Connection, actor_id: str, organization_id: str, person: Person
 ) -> dict[str, Any]:
-    name = select(organizations.c.name).where(organizations.c.id == organization_id)
+    query = select(organizations.c.name).where(organizations.c.id == organization_id)
     return {
         "workspace": channels.organization(organization_id),
         "actor": actor_id,
         "member": named_person(person.id, person.name, person.avatar),
-        "place": NamedRef(id=organization_id, name=tx.execute(name).scalar_one()),
+        "place": NamedRef(id=organization_id, name=tx.execute(query).scalar_one()),
     }
 
 
 def _append_event(tx: Connection, event: Event, person_id: PersonId) -> None:
-    own = channels.user(person_id)
-    log.append(tx, event, channels=[own, str(event.workspace), STAFF_CHANNEL], access_changes=[own])
+    own_channel = channels.user(person_id)
+    event_channels = [own_channel, str(event.workspace), STAFF_CHANNEL]
+    log.append(tx, event, channels=event_channels, access_changes=[own_channel])
+
+
+def upsert_staff_row(tx: Connection, person_id: PersonId, role: str, at: Millis) -> int:
+    """Write a person's row in the internal organization. Returns the row's revision.
+
+    Records no event and revokes no invitations: call `set_staff_role` or
+    `set_staff_role_from_shell` instead. Raises Invalid if there is no such role.
+    """
+    if role not in INTERNAL_ROLES:
+        raise Invalid(
+            gettext(
+                "There is no role %(role)s; choose one of %(words)s.",
+                role=repr(role),
+                words=", ".join(INTERNAL_ROLES),
+            )
+        )
+    organization_id = ensure_internal_organization(tx, at)
+    table = organization_members
+    where = (table.c.organization == organization_id) & (table.c.person == person_id)
+    statement = update(table).where(where).values(role=role, revision=table.c.revision + 1)
+    revision: int | None = tx.execute(statement.returning(table.c.revision)).scalar()
+    if revision is not None:
+        return revision
+    row = {"organization": organization_id, "person": person_id, "role": role, "revision": 1}
+    tx.execute(insert(table).values({**row, "joined_at": at}))
+    return 1
+
+
+def read_staff_roles(tx: Connection) -> dict[PersonId, str]:
+    """Return the roles of all members of the internal organization, by person id."""
+    member = organization_members
+    rows = tx.execute(
+        select(member.c.person, member.c.role)
+        .join(organizations, organizations.c.id == member.c.organization)
+        .where(organizations.c.internal)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def ensure_internal_organization(tx: Connection, at: Millis) -> str:
+    """Return the id of the internal organization, and create it if it does not exist."""
+    acquire_advisory_lock(tx, "internal organization")
+    existing = tx.execute(select(organizations.c.id).where(organizations.c.internal)).scalar()
+    if existing is not None:
+        return str(existing)
+    id_ = new_id()
+    row = {"id": id_, "slug": "team", "name": gettext("Team"), "internal": True, "created_at": at}
+    tx.execute(insert(organizations).values(**row, revision=1))
+    return id_

@@ -1,7 +1,7 @@
-"""Every refusal as an answer: the one map from what went wrong to what is sent.
+"""Turn exceptions into responses: the one map from refusals to HTTP statuses.
 
-Browsers get a page, programs a problem (`problems.py`). Nothing of the request is repeated, so
-that "not yours" and "does not exist" are the same bytes.
+Browsers get a page, programs a problem document (`http/problems.py`). The response repeats nothing
+of the request, so that "not yours" and "does not exist" are the same bytes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from deskwire.kit.errors import (
 )
 from deskwire.kit.i18n import N_, gettext
 from deskwire.kit.ids import new_id
-from deskwire.web.dependencies import Dependencies, request_context, set_request_context
+from deskwire.web.context import request_context, set_request_context
+from deskwire.web.dependencies import Dependencies
 from deskwire.web.http.log_redaction import redact_paths
+from deskwire.web.http.negotiation import is_api, wants_json, wants_no_redirect
 from deskwire.web.http.problems import (
     CODE_BY_STATUS,
     PROBLEM_MEDIA_TYPE,
@@ -39,7 +41,7 @@ from deskwire.web.http.problems import (
     json_pointer,
     render_problem,
 )
-from deskwire.web.rendering.render import FRAGMENT_HEADER, Render
+from deskwire.web.rendering.render import Render
 from deskwire.workspaces.organizations.organizations import NoOrganization
 
 STATUS_BY_REFUSAL: dict[type[Refusal], int] = {
@@ -74,9 +76,7 @@ TITLE_BY_STATUS = {
     503: N_("Not now"),
     502: N_("Another system did not answer"),
 }
-JSON_MEDIA_TYPES = ("application/json", PROBLEM_MEDIA_TYPE)
-API_PREFIX = "/api/"
-CREATE_ORGANIZATION_PATH = "/create-organization"  # for who belongs to none
+CREATE_ORGANIZATION_PATH = "/create-organization"  # where people without an organization are sent
 
 ExceptionHandler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
@@ -86,12 +86,12 @@ logger = logging.getLogger(__name__)
 def exception_handlers(
     deps: Dependencies, render: Render
 ) -> dict[int | type[Exception], ExceptionHandler]:
-    """What the application does with exceptions; give it as its `exception_handlers`."""
+    """Return the handlers to pass to Starlette as `exception_handlers`."""
     return ErrorResponses(deps, render).handlers
 
 
 class ErrorResponses:
-    """Turns exceptions into answers."""
+    """Render each kind of exception as a response."""
 
     def __init__(self, deps: Dependencies, render: Render) -> None:
         self._deps = deps
@@ -104,27 +104,25 @@ class ErrorResponses:
         }
 
     async def _handle_refusal(self, request: Request, refusal: Refusal) -> Response:
-        status, more = status_of(refusal), dict[str, object]()
+        status, extra = status_of(refusal), dict[str, object]()
         if status == 401 and not wants_no_redirect(request):
             return RedirectResponse(sign_in_url(request), 303)
         if isinstance(refusal, Invalid) and refusal.fields:
-            more["fields"] = refusal.fields
+            extra["fields"] = refusal.fields
         if isinstance(refusal, NoOrganization):
-            more["code"], more["href"] = "no-active-organization", CREATE_ORGANIZATION_PATH
+            extra["code"], extra["href"] = "no-active-organization", CREATE_ORGANIZATION_PATH
         headers = {}
         if isinstance(refusal, RateLimited):
             headers["retry-after"] = str(refusal.retry_after)
-        return await self._respond(request, status, str(refusal), headers, more)
+        return await self._respond(request, status, str(refusal), headers, extra)
 
-    async def _handle_http_exception(self, request: Request, refusal: HTTPException) -> Response:
-        status = refusal.status_code
-        sentence = (
-            gettext(DETAIL_BY_STATUS[status]) if status in DETAIL_BY_STATUS else refusal.detail
-        )
-        return await self._respond(request, status, sentence, dict(refusal.headers or {}), {})
+    async def _handle_http_exception(self, request: Request, error: HTTPException) -> Response:
+        status = error.status_code
+        detail = gettext(DETAIL_BY_STATUS[status]) if status in DETAIL_BY_STATUS else error.detail
+        return await self._respond(request, status, detail, dict(error.headers or {}), {})
 
     async def _handle_database_error(self, request: Request, error: OperationalError) -> Response:
-        logger.error("the database refused", exc_info=error)
+        logger.error("the database refused a statement", exc_info=error)
         return await self._respond(
             request, 503, gettext(DETAIL_BY_STATUS[503]), {"retry-after": "5"}, {}
         )
@@ -132,7 +130,7 @@ class ErrorResponses:
     async def _handle_unexpected(self, request: Request, error: Exception) -> Response:
         reference = new_id()
         path = redact_paths(request.url.path)
-        logger.error("%s %s broke (reference %s)", request.method, path, reference, exc_info=error)
+        logger.error("%s %s failed (reference %s)", request.method, path, reference, exc_info=error)
         return await self._respond(
             request, 500, gettext(DETAIL_BY_STATUS[500]), {}, {"reference": reference}
         )
@@ -158,20 +156,20 @@ class ErrorResponses:
         return response
 
     async def _load_request_context(self, request: Request) -> None:
-        """An unknown address has no policy, so nobody asked yet who is there."""
+        """Find out who is signed in: an unknown URL has no policy that would have done so."""
         if request_context(request).signed_in is None:
             set_request_context(request, await self._deps.find_signed_in(request), None)
 
 
 def status_of(refusal: Refusal) -> int:
-    """The HTTP status of a refusal."""
+    """Return the HTTP status of a refusal."""
     return next(
         (status for kind, status in STATUS_BY_REFUSAL.items() if isinstance(refusal, kind)), 400
     )
 
 
 def title_of(status: int) -> str:
-    """A few words for people."""
+    """Return a short title for people."""
     return (
         gettext(TITLE_BY_STATUS[status]) if status in TITLE_BY_STATUS else HTTPStatus(status).phrase
     )
@@ -180,13 +178,14 @@ def title_of(status: int) -> str:
 def problem_response(
     request: HTTPConnection, status: int, detail: str, extra: Mapping[str, object]
 ) -> Response:
-    """A problem as a response; `more` may name its code, where the status has several."""
-    told: dict[str, Any] = dict(extra)
-    code: ProblemCode = told.pop("code", None) or CODE_BY_STATUS[status]
-    if "fields" in told and is_api(request):
-        told["errors"] = [field_error(name, said) for name, said in told.pop("fields").items()]
+    """Build a problem response; `extra` may hold its code, where the status has several."""
+    members: dict[str, Any] = dict(extra)
+    code: ProblemCode = members.pop("code", None) or CODE_BY_STATUS[status]
+    if "fields" in members and is_api(request):
+        fields = members.pop("fields")
+        members["errors"] = [field_error(name, message) for name, message in fields.items()]
     return Response(
-        render_problem(code, detail, told),
+        render_problem(code, detail, members),
         status,
         {"cache-control": "no-store"},
         PROBLEM_MEDIA_TYPE,
@@ -194,33 +193,14 @@ def problem_response(
 
 
 def field_error(field: str, detail: str) -> dict[str, str]:
-    """What is wrong with one field, by a pointer into the body; `?NAME` is a parameter."""
+    """Describe an invalid field: `?NAME` is a query parameter, else a pointer into the body."""
     if field.startswith("?"):
         return {"parameter": field[1:], "detail": detail}
     return {"pointer": field if field.startswith("#") else json_pointer(field), "detail": detail}
 
 
-def is_api(request: HTTPConnection) -> bool:
-    """Whether a program's address was asked for."""
-    return request.url.path.startswith(API_PREFIX)
-
-
-def wants_json(request: HTTPConnection) -> bool:
-    """Whether a program asks: by the address, or because it says so and no page would do."""
-    if is_api(request):
-        return True
-    accept = request.headers.get("accept", "")
-    return "text/html" not in accept and any(kind in accept for kind in JSON_MEDIA_TYPES)
-
-
-def wants_no_redirect(request: HTTPConnection) -> bool:
-    """Whether a redirect to the sign-in page would be put where it does not belong."""
-    is_part = FRAGMENT_HEADER in request.headers or "hx-request" in request.headers
-    return is_part or wants_json(request)
-
-
 def sign_in_url(request: Request) -> str:
-    """Where to sign in, and back to this page afterwards (not to what a form posted to)."""
+    """Return the sign-in page that leads back here; without the way back from a posted form."""
     if request.method not in ("GET", "HEAD"):
         return "/sign-in"
     query = request.url.query

@@ -1,8 +1,8 @@
-"""Letters: what is mailed, from `templates/mail`, and where its links lead.
+"""Compose mail from `templates/mail`, and decide where its links lead.
 
 sent   SMTP_URL is set
-kept   it is not, in development: mail is shown at /mail to whoever sits at this machine
-off    it is not, in production: nothing is queued, and pages say whom to ask instead
+kept   SMTP_URL is not set, in development: /mail shows the mail to a browser on this machine
+off    SMTP_URL is not set, in production: no mail is queued, and pages say whom to ask instead
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from deskwire.accounts.mail_links import ComposeLinkMail
 from deskwire.accounts.people import Person
 from deskwire.kit.i18n import N_, get_active, gettext
 from deskwire.kit.mail import MailContent
-from deskwire.web.auth.metrics_token import is_direct_loopback
-from deskwire.web.rendering.i18n import install_translations
-from deskwire.workspaces.organizations.invitations import ComposeInvitationMail as Inviting
+from deskwire.web.i18n import install_translations
+from deskwire.web.metrics_token import is_direct_loopback
+from deskwire.workspaces.organizations.invitations import ComposeInvitationMail
 
 MailMode = Literal["sent", "kept", "off"]
-MAIL_TEMPLATE_DIRECTORY = Path(__file__).parents[1] / "templates" / "mail"
+MAIL_TEMPLATE_DIRECTORY = Path(__file__).parent / "templates" / "mail"
 
 
 def _environment() -> Environment:
@@ -41,39 +41,40 @@ def _environment() -> Environment:
 
 @dataclass(frozen=True, slots=True)
 class MailTemplates:
-    """The letters of one site. `public_url`: where links lead; always set where mail is sent."""
+    """The mail of one desk."""
 
-    public_url: str
+    public_url: str  # where links lead; always set if mail is sent
     mode: MailMode = "off"
     _templates: Environment = field(default_factory=_environment, repr=False)
 
     @property
     def is_enabled(self) -> bool:
-        """Whether a link that is mailed reaches somebody."""
+        """Whether a mailed link reaches its reader."""
         return self.mode != "off"
 
     def verification_mail(self, request: Request) -> ComposeLinkMail:
-        """The letter with which somebody proves their address."""
+        """Return a function that composes the mail which verifies an e-mail address."""
         return self._link_mail(request, "verify", N_("Confirm your e-mail address"))
 
     def reset_mail(self, request: Request) -> ComposeLinkMail:
-        """The letter for who forgot a password."""
+        """Return a function that composes the mail which resets a password."""
         return self._link_mail(request, "reset", N_("Choose a new password"))
 
-    def invitation_mail(self, request: Request) -> Inviting:
-        """The letter with which somebody is invited into an organization."""
+    def invitation_mail(self, request: Request) -> ComposeInvitationMail:
+        """Return a function that composes an invitation to an organization."""
         origin = self.link_origin(request)
 
-        def compose(inviter: str, place: str, token: str) -> MailContent:
-            told = {"inviter": inviter, "place": place, "link": f"{origin}/invitations/{token}"}
+        def compose(inviter: str, organization: str, token: str) -> MailContent:
+            subject = gettext("Invitation to %(place)s", place=organization)
+            link = f"{origin}/invitations/{token}"
             return self.render_mail(
-                "invitation", gettext("Invitation to %(place)s", place=place), **told
+                "invitation", subject, inviter=inviter, place=organization, link=link
             )
 
         return compose
 
     def render_mail(self, template: str, subject: str, /, **values: str) -> MailContent:
-        """A letter from its two templates, plain and HTML."""
+        """Render the text and the HTML template of a mail."""
         text, html = (
             self._templates.get_template(f"{template}.{kind}").render(subject=subject, **values)
             for kind in ("txt", "html")
@@ -81,16 +82,19 @@ class MailTemplates:
         return MailContent(subject, text, html)
 
     def link_origin(self, request: Request) -> str:
-        """Where links lead. A request is believed about it only where no mail leaves the house:
-        whoever writes another Host would have the link of somebody else sent to themselves.
+        """Return the origin of mailed links.
+
+        The Host header is believed only if no mail is sent: with a forged one, the secret link of
+        another person would lead to the attacker's server.
         """
         if self.public_url or self.mode != "kept":
             return self.public_url
         return f"{request.url.scheme}://{request.url.netloc}"
 
     def require_local_mailbox(self, request: Request) -> None:
-        """Raises what an unknown address answers, unless who sits at this machine asks for what
-        is kept. It holds links with which one becomes somebody else.
+        """Raise 404, like an unknown URL, unless a browser on this machine opens the mailbox.
+
+        The mails hold links that sign in as other people.
         """
         host = request.client.host if request.client else ""
         if self.mode != "kept" or not is_direct_loopback(host, request.headers.keys()):

@@ -1,11 +1,11 @@
-"""Texts in templates, in the language of this desk.
+"""Translate templates and tables of labels into the language of this desk.
 
-    {{ _("Sign in") }}                            looked up once, as the template is compiled
-    {{ _("Leave %(place)s", place=place.name) }}  looked up when shown; values are escaped
+    {{ _("Sign in") }}                          translated once, when the template is compiled
+    {{ _("Leave %(place)s", place=org.name) }}  translated when rendered; values are escaped
     {{ ngettext("%(num)s day", "%(num)s days", days) }}
-    {% trans … %}                                 where there is markup within the sentence
+    {% trans … %}                               for a sentence with markup in it
 
-The language is that which the process speaks when an environment is made.
+An environment uses the language that is active in the process when it is made.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from deskwire.kit.i18n import N_, Catalogue, find_plural, find_text, gettext
 
 Key = TypeVar("Key")
 
-# Words of the wire that screens show as they are; scripts have them in `labels.ts`.
+# Words of the wire that pages show as they are; the front end has its own list of them.
 WIRE_WORDS = frozenset(
     (
         *(N_("low"), N_("normal"), N_("high"), N_("urgent")),
@@ -30,55 +30,57 @@ WIRE_WORDS = frozenset(
     )
 )
 GETTEXT_CALL_TOKENS = ["name", "lparen", "string", "rparen"]  # the tokens of `_("…")`
-PLURAL_RULE_PERIOD = 200  # numbers after which every language's rule of plurals has repeated itself
+PLURAL_RULE_PERIOD = 200  # numbers after which every language's plural rule repeats
 
 
 def install_translations(environment: Environment) -> Environment:
-    """The environment, whose templates are then in the language of this desk."""
+    """Make an environment translate its templates; return it."""
     environment.add_extension("jinja2.ext.i18n")
     environment.add_extension(StaticTranslation)
     environment.install_gettext_callables(find_text, find_plural, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals["_"] = environment.globals["gettext"]  # its alias looks that up each time
+    environment.globals["_"] = environment.globals["gettext"]  # Jinja's alias adds a lookup a call
     return environment
 
 
 class StaticTranslation(Extension):
-    """Puts the translation in the place of `_("…")`: asked for as a page is rendered, the texts
-    of a list's rows would take half as long again as all the rest of it (decision 0032)."""
+    """Replace `_("…")` by its translation when a template is compiled.
+
+    Looking texts up while rendering made a list's page take half as long again (decision 0032).
+    """
 
     def filter_stream(self, stream: TokenStream) -> Iterable[Token]:
-        """The tokens of a template, with four of them made one."""
+        """Replace the four tokens of each static call by one string token."""
         return _translate_static(list(stream))
 
 
 def _translate_static(tokens: Sequence[Token]) -> Iterator[Token]:
-    at = 0
-    while at < len(tokens):
-        if [each.type for each in tokens[at : at + 4]] == GETTEXT_CALL_TOKENS and tokens[
-            at
-        ].value == "_":
-            yield Token(tokens[at].lineno, "string", gettext(tokens[at + 2].value))
-            at += len(GETTEXT_CALL_TOKENS)
+    index = 0
+    while index < len(tokens):
+        token, call = tokens[index], tokens[index : index + len(GETTEXT_CALL_TOKENS)]
+        if token.value == "_" and [each.type for each in call] == GETTEXT_CALL_TOKENS:
+            yield Token(token.lineno, "string", gettext(call[2].value))
+            index += len(GETTEXT_CALL_TOKENS)
         else:
-            yield tokens[at]
-            at += 1
+            yield token
+            index += 1
 
 
 def translate_labels(labels: Mapping[Key, str]) -> dict[Key, str]:
-    """A table of labels as this desk says them."""
+    """Translate the values of a table of labels."""
     return {key: gettext(text) for key, text in labels.items()}
 
 
 def translate_word(text: str | Undefined | None) -> str:
-    """A word of the wire as this desk says it; any other as it is."""
+    """Translate a word of the wire (WIRE_WORDS); return any other word as it is."""
     plain = str(text or "")
     return find_text(plain) if plain in WIRE_WORDS else plain
 
 
 def browser_catalogue(catalogue: Catalogue) -> dict[str, object] | None:
-    """What scripts need of a catalogue, to be written into pages; None: they know English.
+    """Return the texts that the front end needs; None for English, which it has built in.
 
-    `forms` says which form each of the first RULE numbers takes, one digit for each.
+    `texts` maps each text to its plural forms; `forms` has one digit for each number below
+    PLURAL_RULE_PERIOD, the index of its form.
     """
     if not catalogue.frontend_texts:
         return None

@@ -1,0 +1,32 @@
+"""Record how far a person has read a request."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, insert, select, update
+
+from deskwire.events import channels, log
+from deskwire.events.types.registry import TicketRead
+from deskwire.kit.clock import Millis
+from deskwire.tickets.actions.record import lock_for_update
+from deskwire.tickets.tables import reads
+from deskwire.workspaces.actor import Actor
+
+
+def mark_read(tx: Connection, actor: Actor, ticket_id: str, at: Millis) -> None:
+    """Record that the viewer has read a request up to a time (ms); an earlier time is ignored."""
+    is_theirs = (reads.c.ticket == ticket_id) & (reads.c.person == actor.person_id)
+    read_at = tx.execute(select(reads.c.at).where(is_theirs)).scalar()
+    if read_at is not None and read_at >= at:
+        return
+    if read_at is None:
+        tx.execute(insert(reads).values(ticket=ticket_id, person=actor.person_id, at=at))
+    else:
+        tx.execute(update(reads).where(is_theirs).values(at=at))
+    fact = TicketRead(actor=actor.person_id, ticket=ticket_id, at=at)
+    log.append(tx, fact, channels=[channels.user(actor.person_id)])
+
+
+def mark_all_read(tx: Connection, actor: Actor, ticket_id: str) -> None:
+    """Record that the viewer has read everything in a request so far."""
+    lock_for_update(tx, actor, ticket_id)  # or two first reads at once would both insert a row
+    mark_read(tx, actor, ticket_id, actor.at)
