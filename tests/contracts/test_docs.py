@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -70,6 +71,31 @@ def test_every_path_exists(page: str) -> None:
         assert found, f"{page} names {path}, which is not there"
         if rest and path.endswith(".py"):
             assert defines(found[0], rest), f"{page} names {rest}, which {path} does not define"
+
+
+def test_the_readme_says_why_for_every_dependency() -> None:
+    section = read_file("README.md").partition("## The parts, and why these")[2]
+    rows = re.findall(r"^\| ([\w., -]+) \| \w.+ \|$", section.partition("\n## ")[0], re.MULTILINE)
+    explained = [normalized(name) for names in rows[1:] for name in names.split(",")]
+
+    assert sorted(explained) == sorted(declared_dependencies()), (
+        "the README's table “The parts, and why these” is not the dependencies of pyproject.toml"
+    )
+
+
+def declared_dependencies() -> Iterator[str]:
+    """Yield the normalized name of every dependency in pyproject.toml, optional ones too."""
+    project = tomllib.loads(read_file("pyproject.toml"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in (requirement for group in groups for requirement in group):
+        name = re.match(r"[\w.-]+", requirement)
+        assert name is not None, requirement
+        yield normalized(name[0])
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def test_former_names_lead_to_files_that_exist() -> None:

@@ -64,7 +64,7 @@ async def test_names_are_as_prometheus_wants_them(families: list[Metric]) -> Non
 
 def test_every_alert_asks_for_metrics_that_exist() -> None:
     documented = {row[0] for row in ROW.findall(PAGE)} | OF_PROMETHEUS
-    alerts = ALERT.findall(PAGE.partition("## What to be woken for")[2])
+    alerts = ALERT.findall(PAGE.partition("## Alerts")[2])
 
     assert len(alerts) > 10
     for expression in alerts:
