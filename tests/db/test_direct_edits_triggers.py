@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from deskwire.accounts.purge import delete_expired
 from deskwire.direct_edits.change_log import outside_changes
@@ -21,6 +21,7 @@ from deskwire.kit.clock import now
 from deskwire.server import admin_commands
 from deskwire.webhooks.deliveries import delete_settled
 from deskwire.webhooks.source import Delivery
+from deskwire.workspaces.guilds.guilds import guilds
 from tests.fixtures.cast import ADA, BO, CAST, DEE, HARBOUR_GUILD, DeskFixture, create_desk
 
 
@@ -100,3 +101,16 @@ def test_telling_of_an_edit_is_no_edit(desk: DeskFixture) -> None:
 
 def _execute(tx: Connection, statement: str) -> None:
     tx.exec_driver_sql(statement)
+
+
+def test_a_deleted_guild_that_an_event_brings_back_is_shown_to_its_members(
+    desk: DeskFixture,
+) -> None:
+    desk.db.write_sync(lambda tx: tx.execute(delete(guilds).where(guilds.c.id == HARBOUR_GUILD)))
+    head = desk.db.read_sync(log.read_head)
+
+    desk.open_ticket(1, "The crane is stuck")
+
+    entries = desk.db.read_sync(log.read_after, head, 10)
+    assert [entry.type for entry in entries] == ["guild.updated", "ticket.created"]
+    assert entries[0].channels == (f"guild:{HARBOUR_GUILD}",)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 from deskwire.events import channels
 from deskwire.events.channels import Workspace
 from deskwire.events.types.registry import AuthorKind
-from deskwire.kit.clock import Millis, now
+from deskwire.kit.clock import now
 from deskwire.kit.db import is_postgresql
 from deskwire.kit.ids import new_id
 from deskwire.kit.rows import fetch_first, fetch_one
@@ -37,7 +37,7 @@ def ingest_fact(
 
     Events may arrive in any order, at any time.
     """
-    row = _get_or_create_ticket(tx, origin.at, guild_id, sender_id, number)
+    row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
     facts = read_facts_with_edits(tx, row, now())
     draft = MessageFields(
         row.id, "system", type_, origin.actor, origin.at, dict(origin.wire_fields)
@@ -66,7 +66,7 @@ def ingest_message(
     text: str | None,
 ) -> None:
     """Record a message in a guild's ticket; the same message again changes nothing."""
-    row = _get_or_create_ticket(tx, origin.at, guild_id, sender_id, number)
+    row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
     if messages.has_sender_message(tx, row.id, message_id):
         return
     draft = MessageFields(
@@ -95,13 +95,13 @@ _INCREMENT_MESSAGES = UPDATE_TICKET.values(messages=tickets.c.messages + 1)
 
 
 def _get_or_create_ticket(
-    tx: Connection, at: Millis, guild_id: str, sender_id: int, number: int
+    tx: Connection, origin: Origin, guild_id: str, sender_id: int, number: int
 ) -> TicketRow:
     """Lock the ticket's row until the transaction ends; create it if the ticket is unknown."""
     workspace = channels.guild(guild_id)
     if (row := _find_ticket_for_update(tx, workspace, sender_id)) is not None:
         return row
-    guilds.ensure_guild(tx, guild_id, at)
+    guilds.ensure_guild(tx, origin, guild_id)
     if is_postgresql(tx) and (row := _find_ticket_for_update(tx, workspace, sender_id)) is not None:
         return row  # created while we waited for the guild
     tx.execute(
@@ -113,8 +113,8 @@ def _get_or_create_ticket(
             status="new",
             tags="[]",
             messages=0,
-            opened_at=at,
-            active_at=at,
+            opened_at=origin.at,
+            active_at=origin.at,
             revision=1,
         )
     )

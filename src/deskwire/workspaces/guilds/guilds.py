@@ -8,7 +8,7 @@ converges to the same state.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     insert,
     select,
+    text,
     update,
 )
 
@@ -34,8 +35,8 @@ from deskwire.events.types.registry import (
     GuildLeft,
     GuildSetupComplete,
     GuildSnapshot,
+    GuildUpdated,
 )
-from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock, metadata
 from deskwire.kit.errors import NotFound
 from deskwire.kit.i18n import gettext
@@ -116,7 +117,7 @@ def record_bot_joined(
     tx: Connection, origin: Origin, guild_id: str, name: str, owner_id: str, member_count: int
 ) -> None:
     """Record that the bot joined, for the owner and everyone with access to the guild."""
-    row = ensure_guild(tx, guild_id, origin.at)
+    row = ensure_guild(tx, origin, guild_id)
     values: dict[str, object] = {}
     is_newest = origin.at >= row.details_at
     if is_newest:
@@ -140,7 +141,7 @@ def record_bot_joined(
 
 def record_bot_left(tx: Connection, origin: Origin, guild_id: str) -> None:
     """Record that the bot was removed. The guild's roles, members and tickets stay."""
-    row = ensure_guild(tx, guild_id, origin.at)
+    row = ensure_guild(tx, origin, guild_id)
     is_newest = origin.at >= row.presence_at
     values = {"bot_installed": False, "presence_at": origin.at} if is_newest else {}
     guild = _update_guild(tx, row, values)
@@ -152,17 +153,19 @@ def record_bot_setup(
     tx: Connection, origin: Origin, guild_id: str, discord_ids: Mapping[str, object]
 ) -> None:
     """Record the bot's setup; `discord_ids` has all setup columns (None: not set)."""
-    row = ensure_guild(tx, guild_id, origin.at)
+    row = ensure_guild(tx, origin, guild_id)
     values = {**discord_ids, "setup_at": origin.at} if origin.at >= row.setup_at else {}
     guild = _update_guild(tx, row, values)
     event = guild_event(GuildSetupComplete, origin, guild)
     log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
 
 
-def ensure_guild(tx: Connection, guild_id: str, at: Millis) -> GuildRow:
+def ensure_guild(tx: Connection, origin: Origin, guild_id: str) -> GuildRow:
     """Return the guild's row, created if the guild is unknown, and lock the guild.
 
-    The lock, held until the transaction ends, covers its roles and members too.
+    The lock, held until the transaction ends, covers its roles and members too. A guild whose row
+    was deleted in the database comes back this way, and so do the rights of its members: their
+    pages are told by `guild.updated`, whatever event brought it back.
     """
     acquire_advisory_lock(tx, f"guild:{guild_id}")
     if (row := _find_row(tx, guild_id)) is not None:
@@ -174,11 +177,23 @@ def ensure_guild(tx: Connection, guild_id: str, at: Millis) -> GuildRow:
             bot_installed=True,  # only an installed bot sends events
             presence_at=0,
             setup_at=0,
-            created_at=at,
+            created_at=origin.at,
             revision=1,
         )
     )
-    return fetch_one(tx, select(guilds).where(guilds.c.id == guild_id), GuildRow)
+    row = fetch_one(tx, select(guilds).where(guilds.c.id == guild_id), GuildRow)
+    if tx.execute(_HAS_MEMBERS, {"guild": guild_id}).first() is not None:
+        guild = guild_from_row(row)
+        event = guild_event(GuildUpdated, replace(origin, wire_fields={"guildId": guild_id}), guild)
+        log.append(tx, event, channels=[guild.workspace], cause=origin.cause)
+    return row
+
+
+# As text: the tables stand in modules that import this one.
+_HAS_MEMBERS = text(
+    "SELECT 1 FROM role_members WHERE guild = :guild "
+    "UNION ALL SELECT 1 FROM guild_members WHERE guild = :guild LIMIT 1"
+)
 
 
 def list_visible_guilds(tx: Connection, viewer: Viewer) -> list[Guild]:

@@ -79,7 +79,7 @@ def record_role_membership(
 ) -> None:
     """Record that a member was given a team role, or lost it (`assigned`)."""
     principal = discord_principal(user_id)
-    guilds.ensure_guild(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, origin, guild_id)
     access_changes = record_role_name(tx, guild_id, role_id, role_name, origin.at)
     record_discord_name(tx, principal, username, origin.at)
     revision, is_current = _merge_role_membership(
@@ -106,7 +106,7 @@ def record_member_left(
 ) -> None:
     """Record that a member left the server; their older roles and permissions there end."""
     principal = discord_principal(user_id)
-    guilds.ensure_guild(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, origin, guild_id)
     record_discord_name(tx, principal, username, origin.at)
     row = _ensure_member(tx, guild_id, principal)
     values: dict[str, object] = {"left_at": max(row.left_at, origin.at)}
@@ -142,7 +142,7 @@ def set_member_permissions(
     permissions: DiscordPermission,
 ) -> None:
     """Replace a member's individual permissions in a guild."""
-    guilds.ensure_guild(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, origin, guild_id)
     row = _ensure_member(tx, guild_id, principal)
     _update_member(tx, row, {"permissions": int(permissions), "permitted_at": origin.at})
     event = MemberRoleChanged(

@@ -113,7 +113,7 @@ def record_role_change(
 
     `origin.wire_fields` are the fields of the sender's event, with all changes.
     """
-    guilds.ensure_guild(tx, guild_id, origin.at)
+    guilds.ensure_guild(tx, origin, guild_id)
     row = ensure_role(tx, guild_id, role_id, name, origin.at)
     values = _merge_role_change(
         row, origin.at, action, name, origin.wire_fields.get("changes") or {}
