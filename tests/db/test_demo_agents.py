@@ -176,7 +176,7 @@ def test_a_diary_that_cannot_be_read_is_a_new_beginning(demo, caplog):
     demo.path.write_text("{")
 
     assert read_plan(demo.path, NOON).request_ids == []
-    assert "begin anew" in caplog.text
+    assert "start over" in caplog.text
 
 
 def test_there_is_always_something_else_to_ask_for():

@@ -120,7 +120,7 @@ def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
     (tmp_path / "story.json").write_text("{")
 
     assert read_story_state(tmp_path / "story.json", NOON) == new_story_state(NOON)
-    assert "begins anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     assert read_story_state(tmp_path / "none.json", NOON) == new_story_state(NOON)
     assert capsys.readouterr().err == ""
 

@@ -67,7 +67,7 @@ FILTER_FIELDS = ("category", "requester", "assignee", "priority", "label")
 
 @dataclass(frozen=True, slots=True)
 class RequestFilter:
-    """Filters and order of a list of requests; `after` is the key of the last row before the page."""
+    """Filters and order of a list of requests; `after` is the key of the last row already shown."""
 
     status: Status | None = None
     query: str = ""
