@@ -38,7 +38,7 @@ ACTOR = "demo"
 
 
 async def seed_demo(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -> bool:
-    """Seed `db` and the files in `store`. Returns False, having done nothing, unless `db` is empty."""
+    """Seed `db` and the files in `store`. Does nothing and returns False unless `db` is empty."""
     if not await db.read(_is_empty):
         return False
     logins = (*DISCORD_LOGINS, *TEAM, *CLIENTS)
