@@ -217,7 +217,7 @@ class _ZipfText:
         self._rng = rng
 
     def text(self, count: int) -> str:
-        """Return `count` words, in phrases of three: drawing single words takes longer than storing."""
+        """Return `count` words in phrases of three: drawing single words is slower than storing."""
         phrases, phrase_count = self._phrases, len(self._phrases)
         return " ".join(phrases[int(self._rng.random() * phrase_count)] for _ in range(count // 3))
 

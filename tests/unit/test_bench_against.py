@@ -81,8 +81,8 @@ def test_results_can_go_elsewhere() -> None:
         ("--against abc", "name the parts to compare"),
         ("--against", "expected one argument"),
         ("--rounds 3 door", "--rounds goes with --against COMMIT"),
-        ("--against abc --rounds 0 door", "'0' is no number from 1 to 50"),
-        ("--against abc --rounds many door", "'many' is no number from 1 to 50"),
+        ("--against abc --rounds 0 door", "'0' is not a number from 1 to 50"),
+        ("--against abc --rounds many door", "'many' is not a number from 1 to 50"),
         ("--against abc --into there door", "--into does not go with --against"),
     ],
 )
