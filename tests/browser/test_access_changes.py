@@ -34,9 +34,9 @@ def open_page(guild: GuildFixture, dee: Visitor, page: str) -> None:
 def expect_nothing_of(guild: GuildFixture, dee: Visitor) -> None:
     """The page shows a stand-in; neither the server's name nor its ticket is anywhere in it."""
     expect(dee.find("main")).to_contain_text("no longer shared with you")
-    for told in (SUBJECT, guild.name):
-        assert told not in dee.page.content()
-        assert told not in dee.page.title()
+    for text in (SUBJECT, guild.name):
+        assert text not in dee.page.content()
+        assert text not in dee.page.title()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -143,16 +143,16 @@ def test_who_is_given_access_again_sees_the_list_without_reloading(
 
 
 def test_the_bot_arrives_and_its_owner_sees_the_server_at_once(two_visitors: TwoVisitors) -> None:
-    place = two_visitors.place
+    guild = two_visitors.place
     two_visitors.mo.open("/guilds")
     expect(two_visitors.mo.find("#guilds > [data-row]")).to_have_count(1)
-    attic = str(int(place.guild_id) + 500_000)
+    attic = str(int(guild.guild_id) + 500_000)
 
-    place.server.send_event(
+    guild.server.send_event(
         "guild.joined",
         guildId=attic,
         guildName="The Attic",
-        ownerId=place.mo.discord_id,
+        ownerId=guild.mo.discord_id,
         memberCount=3,
     )
 

@@ -94,21 +94,21 @@ KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g,
 
 
 def test_what_the_bot_tells_is_told_in_it(german_server: Server, browser: Browser) -> None:
-    place = GuildFixture(german_server)
+    guild = GuildFixture(german_server)
     ada = open_watched(
-        browser, german_server, place.sign_in_staff(), f"/guilds/{place.guild_id}/tickets"
+        browser, german_server, guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets"
     )
     ada.start_recording_toasts()
 
     for type_ in sorted(
         EVENT_TYPES, key=lambda each: (each == "ticket.deleted", EVENT_TYPES.index(each))
     ):
-        send_sample(place, type_)
+        send_sample(guild, type_)
 
     expect(ada.find(".toast-card").last).to_contain_text("⟦")
     ada.page.wait_for_function(KINDS_TOASTED, arg=len(EVENT_TYPES), timeout=TIMEOUT_MS)
-    people = [each.name for each in (place.ada, place.bo, place.mo)]
-    assert_translated(ada, [place.name, *people, *SAMPLED])
+    people = [each.name for each in (guild.ada, guild.bo, guild.mo)]
+    assert_translated(ada, [guild.name, *people, *SAMPLED])
 
 
 def open_watched(browser: Browser, desk: Server, cookie: str, path: str) -> Visitor:

@@ -128,9 +128,9 @@ def close_tab(tab: Page) -> None:
 def test_ten_tabs_open_one_stream_and_each_hears_an_event_once(tabs: TabsFixture) -> None:
     tabs.open(TABS - 1)
 
-    told = tabs.open_ticket(1, "Number 1")
+    event = tabs.open_ticket(1, "Number 1")
 
-    assert "to 1 client (" in told
+    assert "to 1 client (" in event
     for tab in tabs.tabs:
         tabs.expect_heard(tab, 1)
         expect_state(tab, "live")
@@ -369,9 +369,9 @@ def test_without_locks_or_channel_each_tab_has_a_stream(
     desk = TabsFixture(guild, visitor)
     desk.open()
 
-    told = desk.open_ticket(1, "Number 1")
+    event = desk.open_ticket(1, "Number 1")
 
-    assert "to 2 clients (" in told
+    assert "to 2 clients (" in event
     for tab in desk.tabs:
         desk.expect_heard(tab, 1)
         expect(tab.locator(".toast-card")).to_have_count(1)

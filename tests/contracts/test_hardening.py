@@ -270,9 +270,9 @@ def test_a_tickets_id_means_nothing_in_another_server(desk: DeskFixture) -> None
 
     desk.close_ticket(1, guild=ATTIC_GUILD)
 
-    told = newest(desk)[1]
-    assert told["ticket"] != theirs
-    assert told["workspace"] == f"guild:{ATTIC_GUILD}"
+    data = newest(desk)[1]
+    assert data["ticket"] != theirs
+    assert data["workspace"] == f"guild:{ATTIC_GUILD}"
 
 
 def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
@@ -291,12 +291,12 @@ def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
     data = build_sample_data("ticket.message_sent", guild=HARBOUR_GUILD, ticket=1001, number=1)
     desk.send_event("ticket.message_sent", **{**data, **forged})
 
-    channels, told = newest(desk)
+    channels, event_data = newest(desk)
     assert channels == [f"tickets:guild:{HARBOUR_GUILD}", f"ticket:{real}"]
-    assert (told["ticket"], told["workspace"]) == (real, f"guild:{HARBOUR_GUILD}")
-    assert told["revision"] < 10
-    assert told["actor"] == f"discord:{data['authorId']}"
-    assert "<script" not in json.dumps([told["now"], told["line"]])
+    assert (event_data["ticket"], event_data["workspace"]) == (real, f"guild:{HARBOUR_GUILD}")
+    assert event_data["revision"] < 10
+    assert event_data["actor"] == f"discord:{data['authorId']}"
+    assert "<script" not in json.dumps([event_data["now"], event_data["line"]])
 
 
 @pytest.mark.parametrize(

@@ -190,13 +190,13 @@ def dump_state(state: Any) -> Any:
 def desk() -> Iterator[tuple[Database, dict[Persona, str]]]:
     """The standing cast, each of whom has spoken once, so that names are known."""
     with TemporaryDirectory() as folder:
-        house = create_desk(Path(folder))
-        house.open_ticket(1, "The crane is stuck")
+        desk = create_desk(Path(folder))
+        desk.open_ticket(1, "The crane is stuck")
         for actor in VIEWERS:
-            house.post_message(1, actor, "Hello")
-        house.open_ticket(1, "A squeak", CY, guild=ATTIC_GUILD)
-        yield house.db, {actor: house.person_id(actor) for actor in VIEWERS}
-        house.db.close()
+            desk.post_message(1, actor, "Hello")
+        desk.open_ticket(1, "A squeak", CY, guild=ATTIC_GUILD)
+        yield desk.db, {actor: desk.person_id(actor) for actor in VIEWERS}
+        desk.db.close()
 
 
 def event_data(type_: str, draw: st.DrawFn) -> dict[str, Any]:
@@ -267,9 +267,9 @@ def events(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
 def test_one_event_brings_every_page_up_to_date(
     desk: tuple[Database, dict[Persona, str]], type_: str, data: st.DataObject
 ) -> None:
-    told = data.draw(st.composite(lambda draw: event_data(type_, draw))())
+    event = data.draw(st.composite(lambda draw: event_data(type_, draw))())
 
-    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check(type_, NOON + MINUTE, told))
+    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check(type_, NOON + MINUTE, event))
 
 
 @settings(max_examples=settings().max_examples // 3)

@@ -43,13 +43,13 @@ OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizati
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteFixture]:
-    house = create_desk(Path(tmp_path_factory.mktemp("routes")))
-    house.open_ticket(1, "The crane is stuck")
-    quay = create_portal(house)
-    PARTS["request"] = quay.create_request(BO, "The mast is dark")
-    PARTS["message"] = quay.post_message(ADA, PARTS["request"], "We look.")
-    yield SiteFixture(house)
-    house.db.close()
+    desk = create_desk(Path(tmp_path_factory.mktemp("routes")))
+    desk.open_ticket(1, "The crane is stuck")
+    portal = create_portal(desk)
+    PARTS["request"] = portal.create_request(BO, "The mast is dark")
+    PARTS["message"] = portal.post_message(ADA, PARTS["request"], "We look.")
+    yield SiteFixture(desk)
+    desk.db.close()
 
 
 def test_the_docs_list_every_address_with_its_methods_and_policy(site: SiteFixture) -> None:

@@ -44,8 +44,8 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
         [f"user:{bo.id}", "people"],
         [f"user:{bo.id}"],
     )
-    told = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
-    assert data == told | {"linked": "discord"}
+    fields = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
+    assert data == fields | {"linked": "discord"}
 
 
 def test_unlinking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:

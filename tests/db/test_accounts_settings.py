@@ -69,8 +69,8 @@ def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
         state = {"status": "new", "opener": by, "tags": "[]", "messages": 1}
         tx.execute(insert(tickets).values({**row, **state, "opened_at": NOON, "active_at": NOON}))
         line = {"id": f"m-{id_}", "ticket": id_, "kind": "reply", "type": "ticket.message_sent"}
-        said = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
-        tx.execute(insert(messages).values({**line, **said, "html": ""}))
+        values = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
+        tx.execute(insert(messages).values({**line, **values, "html": ""}))
 
     db.write_sync(write)
 
@@ -95,8 +95,8 @@ def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -
 
     db.write_sync(sessions.revoke_own, ada.id, opened.session.id, at=NOON)
 
-    [(type_, told, _, touches)] = read_events(db)
-    assert (type_, told["session"], touches) == (
+    [(type_, events, _, touches)] = read_events(db)
+    assert (type_, events["session"], touches) == (
         "session.revoked",
         opened.session.id,
         [f"user:{ada.id}"],
@@ -217,9 +217,9 @@ def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Databa
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is None
     assert members(db) == [("acme", bo.id)]
     assert db.read_sync(read_data_export, ACCESS, bo.id, NOON)["tickets"] == []
-    kept = dump_database(db)
-    assert "Where is my key?" in kept
-    assert not any(trace in kept for trace in ("ada@desk.test", "the-hash"))
+    dump = dump_database(db)
+    assert "Where is my key?" in dump
+    assert not any(trace in dump for trace in ("ada@desk.test", "the-hash"))
     assert db.read_sync(identities.read_principals, ada.id) == []
 
 
@@ -231,10 +231,10 @@ def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Data
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
     own = f"user:{ada.id}"
-    told = {type_: (channels, touches) for type_, _, channels, touches in read_events(db)}
-    assert told["member.removed"] == ([own, "org:acme", "staff"], [own])
-    assert told["person.changed"] == ([own, "people"], [own])
-    assert told["session.revoked"] == ([own], [own])
+    events = {type_: (channels, touches) for type_, _, channels, touches in read_events(db)}
+    assert events["member.removed"] == ([own, "org:acme", "staff"], [own])
+    assert events["person.changed"] == ([own, "people"], [own])
+    assert events["session.revoked"] == ([own], [own])
 
 
 def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> None:
@@ -253,8 +253,8 @@ def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> 
 
 def test_no_organization_is_left_without_an_admin(db: Database) -> None:
     ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
-    for place in ("acme", "globex"):
-        found(db, place, admin=ada, member=bo)
+    for name in ("acme", "globex"):
+        found(db, name, admin=ada, member=bo)
     found(db, "solo", admin=ada, manager=cy)
     db.write_sync(people.mark_deactivated, cy.id, actor_id="shell", at=NOON)
 

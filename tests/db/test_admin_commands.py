@@ -60,16 +60,16 @@ def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixtu
 
     made = employ("support_analyst", "people.create", "new@desk.test")
     joined, again = employ("super_admin"), employ("super_admin")
-    place = desk.db.write_sync(
+    organization_row = desk.db.write_sync(
         settings.create_organization, Actor(desk.read_viewer(BO), now()), "The Quay"
     ).id
-    deed = Actor(desk.read_viewer(ADA), now())
-    desk.db.write_sync(invitations.invite, deed, place, "friend@desk.test", "member")
+    actor = Actor(desk.read_viewer(ADA), now())
+    desk.db.write_sync(invitations.invite, actor, organization_row, "friend@desk.test", "member")
     demoted = employ("support_analyst")
 
     assert (made, joined, again) == (["member.joined"], ["member.joined"], [])
     assert demoted == ["member.role_changed", "invitation.revoked"]
-    assert desk.db.read_sync(invitations.list_open_invitations, place, now()) == []
+    assert desk.db.read_sync(invitations.list_open_invitations, organization_row, now()) == []
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_the_list_shows_who_is_employed_as_what(
     shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
     shell.run_ok("people", "create", "root@desk.test", "--role", "super_admin")
     shell.run_ok("people", "create", "bo@desk.test")
-    said = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
-    assert "ask them whether they signed up" in said
+    output = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
+    assert "ask them whether they signed up" in output
 
     rows = shell.run_ok("people", "list").splitlines()
 

@@ -134,10 +134,10 @@ def test_a_long_answer_is_cut(desk: DeskFixture, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(admin_sql, "MAX_ROWS", 3)
     monkeypatch.setattr(admin_sql, "MAX_VALUE_LENGTH", 5)
 
-    said = render_sql(desk.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
+    output = render_sql(desk.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
 
-    assert said[2:-1] == ["a", "longe…", "3"]
-    assert said[-1].startswith("… only the first 3 rows")
+    assert output[2:-1] == ["a", "longe…", "3"]
+    assert output[-1].startswith("… only the first 3 rows")
 
 
 @sqlite

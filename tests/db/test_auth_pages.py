@@ -310,14 +310,14 @@ async def test_a_new_password_signs_every_other_browser_out(
         before = read_set_cookie(await here.post("/sign-in", data=make_sign_in_form()))["value"]
         await elsewhere.post("/sign-in", data=make_sign_in_form())
         answer = await here.post("/settings/password", data=change)
-        told = await here.get(answer.headers["location"])
+        page = await here.get(answer.headers["location"])
         names = [(await each.get("/")).text for each in (here, elsewhere)]
         old = await elsewhere.post("/sign-in", data=make_sign_in_form())
         new = await elsewhere.post("/sign-in", data=make_sign_in_form("another fine phrase"))
 
     assert answer.status_code == 303
     assert read_set_cookie(answer)["value"] != before
-    assert "Your password is changed" in told.text
+    assert "Your password is changed" in page.text
     assert names == ["Ada", "nobody"]
     assert (old.status_code, new.status_code) == (401, 303)
 

@@ -212,9 +212,9 @@ async def test_a_new_password_ends_the_link_that_was_asked_for_before(
     ada = await account_pages.create_person()
     await request_reset(account_pages)
     token = find_link(read_mails(account_pages)[0])[1].removeprefix("/reset/")
-    knock = account_pages.db.write_sync(authentication.begin_sign_in, "ada@desk.test", None, NOON)
+    attempt = account_pages.db.write_sync(authentication.begin_sign_in, "ada@desk.test", None, NOON)
     hash_ = await account_pages.hasher.hash(NEW_PASSWORD)
-    account_pages.db.write_sync(authentication.change_password, knock, hash_, VISIT, NOON)
+    account_pages.db.write_sync(authentication.change_password, attempt, hash_, VISIT, NOON)
 
     with pytest.raises(NotFound):
         account_pages.db.read_sync(authentication.find_person_by_reset_link, token, NOON)

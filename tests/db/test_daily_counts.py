@@ -29,18 +29,18 @@ THE_DAYS = import_module("deskwire.migrations.versions.0007_the_days")
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
     """Bo's mast is asked about on the next day and done on the third; Una's invoice stays new."""
-    house = create_desk(tmp_path)
-    built = create_portal(house)
+    desk = create_desk(tmp_path)
+    built = create_portal(desk)
     mast = built.create_request(BO, "The mast is dark")
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
-    house.now += DAY
-    built.act_as(ADA, update.assign, mast, house.person_id(ADA))
+    desk.now += DAY
+    built.act_as(ADA, update.assign, mast, desk.person_id(ADA))
     built.act_as(ADA, update.set_status, mast, "waiting")
-    house.now += DAY
+    desk.now += DAY
     built.act_as(ADA, update.set_status, mast, "done")
     yield built
-    house.db.close()
+    desk.db.close()
 
 
 def read_portal_figures(
@@ -91,8 +91,8 @@ def test_who_sees_only_some_requests_is_told_of_no_other(portal: PortalFixture) 
         1,
         {"new": 1, "waiting": 1},
     )  # an admin sees all
-    for actor, place in ((EVE, "quay"), (CY, "quay"), (BO, None)):
-        nothing = read_portal_figures(portal, actor, place)
+    for actor, slug in ((EVE, "quay"), (CY, "quay"), (BO, None)):
+        nothing = read_portal_figures(portal, actor, slug)
         assert not any(nothing.counts.values())
         assert nothing.daily_changes == []
         assert nothing.open_by_assignee == {}

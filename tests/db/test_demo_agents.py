@@ -58,9 +58,11 @@ class DemoFixture:
         return self.db.write_sync(lambda tx: what(tx, actor_for(tx, who, self.at), *args))
 
     def file(self, who: str, subject: str) -> str:
-        def file(tx, deed):
-            place = list_own_organizations(tx, deed.viewer)[0]
-            return create_request(tx, deed, place, RequestInput(new_id(), subject, "Please.")).id
+        def file(tx, actor):
+            organization = list_own_organizations(tx, actor.viewer)[0]
+            return create_request(
+                tx, actor, organization, RequestInput(new_id(), subject, "Please.")
+            ).id
 
         return str(self.act(who, file))
 
@@ -100,7 +102,7 @@ def test_all_that_happens_is_allowed_and_nothing_piles_up(demo, caplog):
     gone = [row for row in demo.rows() if row.deleted_at is not None]
     assert len(gone) >= 3
     assert {row.status for row in gone} <= ENDED_STATUSES
-    visitors = {demo.act(who, lambda _, deed: deed.person_id) for who in VISITOR_USERNAMES}
+    visitors = {demo.act(who, lambda _, actor: actor.person_id) for who in VISITOR_USERNAMES}
     authors = demo.db.read_sync(lambda tx: set(tx.execute(select(messages.c.author)).scalars()))
     assert not visitors & authors
 
@@ -114,7 +116,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
 
     assert answer.startswith("Hello Clara, ")
     assert "the demo's simulated team" in answer
-    uma = demo.act("uma", lambda _, deed: deed.person_id)
+    uma = demo.act("uma", lambda _, actor: actor.person_id)
     row = next(row for row in demo.rows() if row.id == asked)
     assert (row.status, row.assignee) == ("active", uma)
 
@@ -128,7 +130,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
 
 def test_what_the_team_has_taken_on_is_left_to_it(demo):
     asked = demo.file("clara", "This is for Tess")
-    demo.act("tess", lambda tx, deed: update.assign(tx, deed, asked, deed.person_id))
+    demo.act("tess", lambda tx, actor: update.assign(tx, actor, asked, actor.person_id))
     before = demo.file("carl", "Older than the demo's people")
     diary = read_plan(demo.path, demo.at + 1)
 
@@ -158,7 +160,7 @@ def test_a_request_in_which_a_visitor_wrote_stays(demo):
 @pytest.mark.usefixtures("small_limits")
 def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(demo):
     demo.work(20)
-    people = {who: demo.act(who, lambda _, deed: deed.person_id) for who in ("uma", "noah")}
+    people = {who: demo.act(who, lambda _, actor: actor.person_id) for who in ("uma", "noah")}
     for person in people.values():
         demo.act("tess", remove_staff_except_tickets, person)
     demo.act("tess", update.delete_request, demo.clerks._planner.plan.running[0].ticket)

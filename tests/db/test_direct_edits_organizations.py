@@ -23,9 +23,9 @@ from tests.fixtures.portal import PortalFixture, create_portal
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
-    quay = create_portal(create_desk(tmp_path))
-    yield quay
-    quay.desk.db.close()
+    portal = create_portal(create_desk(tmp_path))
+    yield portal
+    portal.desk.db.close()
 
 
 def run_edit(
@@ -64,10 +64,10 @@ def run_edit(
 def test_a_changed_organization_is_told(
     portal: PortalFixture, change: str, type_: str, *, touches: bool
 ) -> None:
-    told = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
+    events = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
 
-    [(said, fields, touched)] = told
-    assert (said, fields["actor"], fields["organization"]) == (
+    [(problem_text, fields, touched)] = events
+    assert (problem_text, fields["actor"], fields["organization"]) == (
         type_,
         "sql",
         portal.organization_ids["quay"],
@@ -82,7 +82,7 @@ def test_what_was_told_under_the_old_mode_is_out_of_reach(portal: PortalFixture)
     run_edit(portal, "UPDATE organizations SET visibility = 'participants' WHERE id = :quay")
 
     with pytest.raises(NotFound):
-        portal.act_as(UNA, lambda tx, deed: read_visible_ticket_row_by_id(tx, deed.viewer, crane))
+        portal.act_as(UNA, lambda tx, actor: read_visible_ticket_row_by_id(tx, actor.viewer, crane))
     generation = "SELECT generation FROM organizations WHERE slug = 'quay'"
     assert portal.desk.db.read_sync(lambda tx: tx.execute(text(generation)).scalar()) == 2
 
@@ -130,8 +130,8 @@ def test_a_role_that_cannot_be_is_put_back(portal: PortalFixture) -> None:
     role = text("SELECT role FROM organization_members WHERE person = :una")
     assert portal.desk.db.read_sync(lambda tx: tx.execute(role, {"una": una}).scalar()) == "member"
     problem = select(outside_changes.c.problem)
-    said = portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
-    assert "role must be one of admin" in said
+    problem_text = portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
+    assert "role must be one of admin" in problem_text
 
 
 def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:

@@ -222,10 +222,10 @@ async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
     await db.write_dedicated(number_outbox)
 
     async with asyncio.timeout(TIMEOUT):
-        said = await anext(heard)
-        while said is None:
-            said = await anext(heard)
-    assert said == (HEAD_TOPIC, "2")
+        entry = await anext(heard)
+        while entry is None:
+            entry = await anext(heard)
+    assert entry == (HEAD_TOPIC, "2")
     await heard.aclose()  # type: ignore[attr-defined]
 
 

@@ -37,8 +37,8 @@ def types_told(staffed_portal: StaffedPortalFixture) -> list[str]:
 
 
 def is_super(staffed_portal: StaffedPortalFixture, persona: Persona) -> bool:
-    held = staffed_portal.desk.db.read_sync(read_staff_roles)
-    return held.get(staffed_portal.desk.person_id(persona)) == "super_admin"
+    roles = staffed_portal.desk.db.read_sync(read_staff_roles)
+    return roles.get(staffed_portal.desk.person_id(persona)) == "super_admin"
 
 
 def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortalFixture) -> None:
@@ -49,13 +49,15 @@ def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortal
 
 def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPortalFixture) -> None:
     staffed_portal.create_request(UNA, "The mast is dark")
-    una, place = (
+    una, organization_id = (
         staffed_portal.desk.person_id(UNA),
         f"org:{staffed_portal.organization_ids['quay']}",
     )
 
     def is_found(word: str) -> bool:
-        return bool(staffed_portal.desk.db.read_sync(find_by_name_prefix, place, [word])[word])
+        return bool(
+            staffed_portal.desk.db.read_sync(find_by_name_prefix, organization_id, [word])[word]
+        )
 
     before = is_found("fairweather")
     staffed_portal.desk.db.write_sync(rename_person, una, "Una Storm", staffed_portal.desk.now)
@@ -111,41 +113,51 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
 def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, loft = staffed_portal.organization_ids["quay"], staffed_portal.organization_ids["loft"]
-    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "member")
-    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "manager")  # ends the one before
+    organization_id, loft = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.organization_ids["loft"],
+    )
+    staffed_portal.act_as(BO, invitations.invite, organization_id, EVE.email, "member")
+    staffed_portal.act_as(
+        BO, invitations.invite, organization_id, EVE.email, "manager"
+    )  # ends the one before
     staffed_portal.act_as(CY, invitations.invite, loft, EVE.email, "member")
 
     staffed_portal.desk.db.write_sync(
         offboarding.delete_account, staffed_portal.desk.person_id(EVE), staffed_portal.desk.now
     )
 
-    kept = select(invitations.invitations.c.role).where(
+    open_invitations = select(invitations.invitations.c.role).where(
         invitations.invitations.c.email == EVE.email
     )
-    roles = staffed_portal.desk.db.read_sync(lambda tx: [*tx.execute(kept).scalars()])
+    roles = staffed_portal.desk.db.read_sync(lambda tx: [*tx.execute(open_invitations).scalars()])
     assert sorted(roles) == ["manager", "member"], "only those that are open"
 
 
 def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    organization_id, una = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.desk.person_id(UNA),
+    )
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "admin")
     for role in ("admin", "member"):
-        staffed_portal.act_as(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
-    staffed_portal.act_as(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
+        staffed_portal.act_as(
+            UNA, invitations.invite, organization_id, f"una+{role}@desk.test", role
+        )
+    staffed_portal.act_as(DEE, invitations.invite, organization_id, "dee+@desk.test", "admin")
 
     def open_ones() -> set[str]:
         found = staffed_portal.desk.db.read_sync(
-            invitations.list_open_invitations, quay, staffed_portal.desk.now
+            invitations.list_open_invitations, organization_id, staffed_portal.desk.now
         )
         return {each.email.partition("@")[0] for each in found}
 
     at_first = open_ones()
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "manager")
     as_manager = open_ones()
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "member")
     as_member = open_ones()
     staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
 
@@ -158,24 +170,27 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
 def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    organization_id, una = (
+        staffed_portal.organization_ids["quay"],
+        staffed_portal.desk.person_id(UNA),
+    )
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "manager")
     before = {
         each: Actor(staffed_portal.desk.read_viewer(each), staffed_portal.desk.now)
         for each in (UNA, DEE)
     }
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "member")
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "member")
     staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
 
-    for deed in before.values():
+    for deleting_actor in before.values():
         with pytest.raises(Forbidden, match="invite people"):
             staffed_portal.desk.db.write_sync(
-                invitations.invite, deed, quay, "n@desk.test", "member"
+                invitations.invite, deleting_actor, organization_id, "n@desk.test", "member"
             )
 
     assert (
         staffed_portal.desk.db.read_sync(
-            invitations.list_open_invitations, quay, staffed_portal.desk.now
+            invitations.list_open_invitations, organization_id, staffed_portal.desk.now
         )
         == []
     )
@@ -216,8 +231,8 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
                 shrink(tx, Actor(staffed_portal.desk.read_viewer(MO), at), person)
 
     def invite(tx: Connection) -> None:
-        deed = Actor(staffed_portal.desk.read_viewer(actor), at)
-        invitations.invite(tx, deed, quay, "n@desk.test", "member")
+        deleting_actor = Actor(staffed_portal.desk.read_viewer(actor), at)
+        invitations.invite(tx, deleting_actor, quay, "n@desk.test", "member")
         with pytest.raises(OperationalError, match="lock timeout"):
             staffed_portal.desk.db.write_sync(
                 at_once
@@ -246,36 +261,42 @@ def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
+    organization_id, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
 
     def rename(given: dict[str, str]) -> None:
         at_once.wait(10)
-        staffed_portal.act_as(BO, settings.update_profile, quay, **given)
+        staffed_portal.act_as(BO, settings.update_profile, organization_id, **given)
 
     def add(_nth: int) -> None:
         at_once.wait(10)
         with suppress(Conflict):
-            staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
+            staffed_portal.act_as(BO, settings.add_category, organization_id, "Masts")
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
         list(threads.map(add, range(2)))
 
-    place = staffed_portal.desk.db.read_sync(read_organizations_by_id, [quay])[quay]
-    assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
-    assert len(staffed_portal.desk.db.read_sync(read_categories, quay)) == 1
+    organization = staffed_portal.desk.db.read_sync(read_organizations_by_id, [organization_id])[
+        organization_id
+    ]
+    assert (organization.name, organization.about, organization.slug) == (
+        "The New Quay",
+        "Boats",
+        "quay",
+    )
+    assert len(staffed_portal.desk.db.read_sync(read_categories, organization_id)) == 1
 
 
 def test_why_a_category_is_not_added_is_said(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quay = staffed_portal.organization_ids["quay"]
-    staffed_portal.act_as(BO, settings.add_category, quay, "Masts")
+    organization_id = staffed_portal.organization_ids["quay"]
+    staffed_portal.act_as(BO, settings.add_category, organization_id, "Masts")
     monkeypatch.setattr(settings, "MAX_CATEGORIES", 1)
 
-    for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
-        with pytest.raises(Conflict, match=said):
-            staffed_portal.act_as(BO, settings.add_category, quay, name)
+    for name, message in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
+        with pytest.raises(Conflict, match=message):
+            staffed_portal.act_as(BO, settings.add_category, organization_id, name)
 
 
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
@@ -365,9 +386,9 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         staffed_portal.organization_ids["loft"],
         staffed_portal.desk.now,
     )
-    for actor, place in ((DEE, loft), (DEE, quay), (BO, quay)):
+    for actor, organization_id in ((DEE, loft), (DEE, quay), (BO, quay)):
         staffed_portal.act_as(
-            actor, invitations.invite, place, f"{actor.discord_id}@desk.test", "member"
+            actor, invitations.invite, organization_id, f"{actor.discord_id}@desk.test", "member"
         )
     row = {"organization": quay, "person": staffed_portal.desk.person_id(DEE), "role": "member"}
     staffed_portal.desk.db.write_sync(
@@ -377,8 +398,10 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
     staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
-        place: staffed_portal.desk.db.read_sync(invitations.list_open_invitations, place, at)
-        for place in (quay, loft)
+        organization_id: staffed_portal.desk.db.read_sync(
+            invitations.list_open_invitations, organization_id, at
+        )
+        for organization_id in (quay, loft)
     }
     assert [each.email for each in left[quay]] == [f"{BO.discord_id}@desk.test"]
     assert len(left[loft]) == 1

@@ -91,9 +91,11 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     assert known.keys() == {"Pier", "Mole", "The Quay", "The Loft"}
     assert [name for name, each in known.items() if each.deleted_at] == ["The Loft"]
     assert known["The Quay"].member_count == 2
-    quay = known["The Quay"].organization.workspace
-    assert db.read_sync(count_open_requests_in, viewer, [quay]) == {quay: 1}
-    assert db.read_sync(count_open_requests_in, staffed_portal.desk.read_viewer(BO), [quay]) == {}
+    workspace = known["The Quay"].organization.workspace
+    assert db.read_sync(count_open_requests_in, viewer, [workspace]) == {workspace: 1}
+    assert (
+        db.read_sync(count_open_requests_in, staffed_portal.desk.read_viewer(BO), [workspace]) == {}
+    )
 
 
 def test_the_organizations_somebody_sees_come_page_by_page_by_name(

@@ -44,18 +44,20 @@ class AccessOracle:
         self.linked: dict[str, str] = {}  # person → user
 
     def channels(self, person: str) -> set[str]:
-        held = {f"user:{person}"}
+        channels_held = {f"user:{person}"}
         user = self.linked.get(person)
         if user is None:
-            return held
+            return channels_held
         mine = [r for r in self.names if (r, user) in self.members and r not in self.deleted]
         permissions = self.permissions.get(user, set())
         owns = user == self.owner
         if owns or mine or permissions:
-            held.add("guild")
+            channels_held.add("guild")
         if owns or any(map(self.sees_all, mine)) or "TICKET_VIEW_ALL" in permissions:
-            held.add("tickets")
-        return held | {f"ticket:{n}" for n, opener in self.openers.items() if opener == user}
+            channels_held.add("tickets")
+        return channels_held | {
+            f"ticket:{n}" for n, opener in self.openers.items() if opener == user
+        }
 
     def sees_all(self, role: str) -> bool:
         return self.bits.get(role, self.names[role] == "Tickets Support")
@@ -90,8 +92,8 @@ class History:
         for who, stream in self.streams.items():
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
-            told = stream.subscription.announced_channels if stream.subscription else None
-            assert simple(frozenset(told or ())) == self._now(who), f"{who} holds {told}"
+            announced = stream.subscription.announced_channels if stream.subscription else None
+            assert simple(frozenset(announced or ())) == self._now(who), f"{who} holds {announced}"
 
     def _now(self, who: str) -> set[str]:
         return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}
@@ -105,8 +107,8 @@ class History:
     def _note(self, audience: set[str], before: dict[str, set[str]]) -> None:
         position = self.desk.hub.buffer.head
         self.said.append((position, audience))
-        for who, held in before.items():
-            if held & audience:
+        for who, channels_held in before.items():
+            if channels_held & audience:
                 self.expected[who].append(position)
 
     def _guild(self, owner: str) -> dict[str, Any]:
@@ -255,9 +257,11 @@ class History:
 
     async def _connect(self, who: str, _: None) -> None:
         cursor = self.cursors.get(who)
-        held = self.oracle.channels(self.people[who])
+        channels_held = self.oracle.channels(self.people[who])
         after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.buffer.head
-        self.expected[who] = [p for p, audience in self.said if p > after and held & audience]
+        self.expected[who] = [
+            p for p, audience in self.said if p > after and channels_held & audience
+        ]
         self.streams[who] = await self.desk.open_stream(self.people[who], cursor)
 
 

@@ -35,9 +35,9 @@ from tests.fixtures.portal import PortalFixture, create_portal
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
-    house = create_desk(tmp_path)
-    yield create_portal(house)
-    house.db.close()
+    desk = create_desk(tmp_path)
+    yield create_portal(desk)
+    desk.db.close()
 
 
 def read_row(portal: PortalFixture, ticket: str) -> Any:
@@ -96,8 +96,8 @@ def test_an_id_that_is_another_request_s_or_no_id_is_refused(portal: PortalFixtu
     theirs = portal.create_request(CY, "Of the Loft", slug="loft")
 
     def file(tx: Connection, actor: Actor, id_: str) -> None:
-        place = portal.read_organization(tx, actor, "quay")
-        create.create_request(tx, actor, place, RequestInput(id_, "Mine", "Mine"))
+        organization = portal.read_organization(tx, actor, "quay")
+        create.create_request(tx, actor, organization, RequestInput(id_, "Mine", "Mine"))
 
     mine = portal.create_request(UNA, "A colleague's")
     for taken in (theirs, mine):
@@ -144,9 +144,13 @@ def test_the_team_files_in_a_client_s_name_and_a_client_does_not(portal: PortalF
     una, bo = portal.desk.person_id(UNA), portal.desk.person_id(BO)
 
     def file(tx: Connection, actor: Actor, requester: str) -> str:
-        wish = RequestInput(new_id(), "For you", "As told by telephone", requester=requester)
+        request_input = RequestInput(
+            new_id(), "For you", "As told by telephone", requester=requester
+        )
         return str(
-            create.create_request(tx, actor, portal.read_organization(tx, actor, "quay"), wish).id
+            create.create_request(
+                tx, actor, portal.read_organization(tx, actor, "quay"), request_input
+            ).id
         )
 
     filed = portal.act_as(ADA, file, una)
@@ -235,8 +239,8 @@ def test_claiming_makes_new_active_and_is_told_as_the_bot_tells_it(portal: Porta
 
     portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(ADA))
 
-    [(_, told)] = read_entries(portal, "ticket.claimed")
-    assert (told["oldStatus"], told["newStatus"]) == ("OPEN", "CLAIMED")
+    [(_, data)] = read_entries(portal, "ticket.claimed")
+    assert (data["oldStatus"], data["newStatus"]) == ("OPEN", "CLAIMED")
     assert read_row(portal, ticket).status == "active"
     with pytest.raises(Invalid):
         portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(BO))
@@ -279,9 +283,9 @@ def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(
     with ThreadPoolExecutor(2) as threads:
         for _ in range(5):  # on PostgreSQL one try in two hits the moment
             written = MessageInput(new_id(), "Hello")
-            said = {*threads.map(say, (one, other), (written, written))}
-            assert "refused" in said
-            assert said & {one, other}
+            outcomes = {*threads.map(say, (one, other), (written, written))}
+            assert "refused" in outcomes
+            assert outcomes & {one, other}
 
 
 def test_a_note_is_told_to_the_team_alone_and_leaves_no_trace(portal: PortalFixture) -> None:
@@ -291,8 +295,8 @@ def test_a_note_is_told_to_the_team_alone_and_leaves_no_trace(portal: PortalFixt
     portal.post_message(ADA, ticket, "They never pay.", "note")
 
     assert read_row(portal, ticket) == before, "a client could tell from the row"
-    [(channels, told)] = read_entries(portal, "ticket.message_sent")
-    assert channels == told["held"] == ["staff"]
+    [(channels, data)] = read_entries(portal, "ticket.message_sent")
+    assert channels == data["held"] == ["staff"]
 
 
 def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
@@ -306,8 +310,8 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
 
     portal.act_as(BO, post_message.edit_message, ticket, message, "Never mind")
 
-    [(_, told)] = read_entries(portal, "ticket.message_sent")
-    assert told["redacted"] is True
+    [(_, event_data)] = read_entries(portal, "ticket.message_sent")
+    assert event_data["redacted"] is True
     everything = portal.desk.db.read_sync(lambda tx: tx.execute(select(log.c.data)).scalars().all())
     assert not any("swordfish" in data for data in everything)
     assert (
@@ -387,10 +391,10 @@ def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(portal: PortalFixtu
     )
     portal.desk.db.write_sync(record_edits)
 
-    [(channels, told)] = read_entries(portal, "ticket.status_changed")
-    place = portal.organization_ids["quay"]
-    assert channels == ["staff", f"org:{place}:1", f"ticket:{ticket}"]
-    assert (told["actor"], told["now"]["statusLabel"]) == ("sql", "Reviewing")
+    [(channels, data)] = read_entries(portal, "ticket.status_changed")
+    organization_id = portal.organization_ids["quay"]
+    assert channels == ["staff", f"org:{organization_id}:1", f"ticket:{ticket}"]
+    assert (data["actor"], data["now"]["statusLabel"]) == ("sql", "Reviewing")
     portal.act_as(ADA, update.set_subject, ticket, "By hand, and by name")
     assert read_row(portal, ticket).status == "review", "a later action folded the edit away"
 
@@ -404,10 +408,10 @@ def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(
     portal.act_as(ADA, update.set_subject, ticket, "By hand, and by name")
     portal.desk.db.write_sync(record_edits)
 
-    told = [
+    data = [
         fields for _, fields in read_entries(portal, "ticket.updated") if fields["actor"] == "sql"
     ]
-    assert [fields["line"]["author"]["id"] for fields in told] == ["sql"]
+    assert [fields["line"]["author"]["id"] for fields in data] == ["sql"]
 
 
 def test_no_action_here_makes_a_note_of_an_edit_by_hand(portal: PortalFixture) -> None:

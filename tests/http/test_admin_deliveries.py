@@ -26,9 +26,9 @@ BODY = json.dumps({"event": {"type": "ticket.created", "token": "very-secret"}})
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def keep(
     """Deliveries that became of this, in order."""
     db = staffed_portal.desk.db
     for nth, state in enumerate(states):
-        told = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
-        db.write_sync(deliveries.store_deliveries, [IncomingDelivery(*told)])
+        fields = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
+        db.write_sync(deliveries.store_deliveries, [IncomingDelivery(*fields)])
         newest = db.read_sync(deliveries.list_summaries, 1)[0].id
         reasons = ["No such <server>."] if state == "parked" else []
         db.write_sync(deliveries.record_outcome, newest, state, reasons, NOON)

@@ -57,12 +57,12 @@ class AdminPagesFixture:
 
 @pytest.fixture
 def admin_pages(tmp_path: Path) -> Iterator[AdminPagesFixture]:
-    office = create_staffed_portal(tmp_path)
+    portal = create_staffed_portal(tmp_path)
     arrived = IncomingDelivery("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
-    office.desk.db.write_sync(deliveries.store_deliveries, [arrived])
-    office.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
-    yield AdminPagesFixture(enable_mail(SiteFixture(office.desk)), office)
-    office.desk.db.close()
+    portal.desk.db.write_sync(deliveries.store_deliveries, [arrived])
+    portal.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
+    yield AdminPagesFixture(enable_mail(SiteFixture(portal.desk)), portal)
+    portal.desk.db.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -76,8 +76,8 @@ def test_a_page_is_for_those_named_and_tells_others_nothing(
         else:
             assert answer.status_code in (403, 404), actor.name
             theirs = [each.email for each in CAST if each != actor]
-            told = [each for each in (*SECRETS, *theirs) if each in answer.text]
-            assert told == [], actor.name
+            leaked = [each for each in (*SECRETS, *theirs) if each in answer.text]
+            assert leaked == [], actor.name
     assert open_browser(admin_pages.site).get(admin_pages.path(page)).status_code == 303
 
 

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.database("sqlite")  # the actions have tests on both, i
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -111,9 +111,9 @@ def test_a_role_is_given_and_taken_and_told_to_who_it_changes(
 
     assert [each.status_code for each in (given, page, raised, taken)] == [303, 200, 303, 303]
     assert open_browser(site, EVE).get("/admin").status_code == 403
-    told = [(type_, touches) for type_, _, _, touches in read_events(staffed_portal.desk.db)][-3:]
+    events = [(type_, touches) for type_, _, _, touches in read_events(staffed_portal.desk.db)][-3:]
     own = [f"user:{staffed_portal.desk.person_id(EVE)}"]
-    assert told == [
+    assert events == [
         ("member.joined", own),
         ("member.role_changed", own),
         ("member.removed", own),
@@ -264,8 +264,8 @@ def test_the_screens_of_who_may_see_people_hear_of_a_change(
     type_, _, heard_by, touches = read_events(staffed_portal.desk.db)[-1]
     own = f"user:{staffed_portal.desk.person_id(UNA)}"
     assert (type_, heard_by, touches) == ("person.changed", [own, "people"], [own])
-    held = {
+    roles = {
         actor: "people" in staffed_portal.desk.read_viewer(actor).channels
         for actor in (MO, DEE, ADA, BO)
     }
-    assert held == {MO: True, DEE: True, ADA: False, BO: False}
+    assert roles == {MO: True, DEE: True, ADA: False, BO: False}

@@ -121,7 +121,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
 def test_everybody_is_answered_as_their_role_says(
     api: ApiFixture, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
-    told = {}
+    answers = {}
     for actor in CAST:
         parts = api.create_path_values()
         if "/files/" in path:
@@ -129,12 +129,12 @@ def test_everybody_is_answered_as_their_role_says(
         answer = ask(
             api, actor, method, fill_placeholders(path, parts), fill_placeholders(body, parts)
         )
-        told[actor.name] = answer.status_code
+        answers[actor.name] = answer.status_code
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["status"] == answer.status_code
 
-    assert told == dict(zip((actor.name for actor in CAST), statuses, strict=True))
+    assert answers == dict(zip((actor.name for actor in CAST), statuses, strict=True))
 
 
 def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
@@ -179,11 +179,11 @@ def test_who_has_founded_enough_is_told_so_by_page_and_program(
     monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 1)
     api, named = create_api(tmp_path), {"name": "Another"}
 
-    told = api.client(BO).post("/api/organizations", json=named)
+    answers = api.client(BO).post("/api/organizations", json=named)
     page = open_browser(api.site, BO).post("/create-organization", data=named)
 
-    assert (told.status_code, page.status_code) == (409, 409)
-    assert "Ask the team" in told.json()["detail"]
+    assert (answers.status_code, page.status_code) == (409, 409)
+    assert "Ask the team" in answers.json()["detail"]
     assert "Ask the team" in page.text
     assert 'value="Another"' in page.text
     api.site.desk.db.close()

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.database("sqlite")
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture

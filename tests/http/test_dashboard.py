@@ -37,16 +37,16 @@ class DashboardFixture:
 
 @pytest.fixture
 def dashboard(tmp_path: Path) -> Iterator[DashboardFixture]:
-    house = create_desk(tmp_path)
-    house.now = now() - 30 * MINUTE
-    quay = create_portal(house)
-    mast = quay.create_request(BO, MAST)
-    quay.create_request(CY, LOFTS, slug="loft")
-    quay.post_message(ADA, mast, SECRET, "note")
-    quay.act_as(ADA, update.assign, mast, house.person_id(ADA))
-    quay.act_as(ADA, update.set_status, mast, "waiting")
-    yield DashboardFixture(SiteFixture(house), quay, mast)
-    house.db.close()
+    desk = create_desk(tmp_path)
+    desk.now = now() - 30 * MINUTE
+    portal = create_portal(desk)
+    mast = portal.create_request(BO, MAST)
+    portal.create_request(CY, LOFTS, slug="loft")
+    portal.post_message(ADA, mast, SECRET, "note")
+    portal.act_as(ADA, update.assign, mast, desk.person_id(ADA))
+    portal.act_as(ADA, update.set_status, mast, "waiting")
+    yield DashboardFixture(SiteFixture(desk), portal, mast)
+    desk.db.close()
 
 
 def find_part(page: str, id_: str) -> str:

@@ -67,16 +67,16 @@ def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSi
 
 
 def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
-    house, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
+    desk, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
     files_site.sent(ADA, b"salaries", "internal.txt", "note")
     files_site.sent(ADA, b"an answer", "answer.txt")
     files_site.sent(BO, b"a plan", "plan.txt")
     before = {each: read_export(files_site, each) for each in (ADA, BO)}
     for actor in (ADA, BO):
-        mine = organization_members.c.person == house.person_id(actor)
-        house.db.write_sync(Connection.execute, delete(organization_members).where(mine))
-    unsent = files_site.upload(CY, b"mine", workspace=house.tyrell).json()["id"]
-    house.add_member(house.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
+        mine = organization_members.c.person == desk.person_id(actor)
+        desk.db.write_sync(Connection.execute, delete(organization_members).where(mine))
+    unsent = files_site.upload(CY, b"mine", workspace=desk.tyrell).json()["id"]
+    desk.add_member(desk.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
 
     as_client, nobody = read_export(files_site, ADA), read_export(files_site, BO)
 

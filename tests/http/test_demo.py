@@ -19,9 +19,14 @@ def test_the_demo_goes_on_by_itself_and_answers_a_newcomer(tmp_path: Path) -> No
         demo.log.wait_for_line(r"ticket\.claimed → staff, org:")
         clara = demo.sign_in("clara@example.org", PASSWORD)
         page = demo.get("/requests/new", clara).text
-        place = re.search(r'name="organization" value="([^"]+)"', page)
-        assert place is not None
-        asked = {"id": new_id(), "organization": place[1], "subject": "Hello?", "text": "Is it on?"}
+        option = re.search(r'name="organization" value="([^"]+)"', page)
+        assert option is not None
+        asked = {
+            "id": new_id(),
+            "organization": option[1],
+            "subject": "Hello?",
+            "text": "Is it on?",
+        }
 
         assert demo.submit_form("/requests/new", clara, **asked).status == 303
 

@@ -150,14 +150,14 @@ def test_nothing_is_held_of_a_connection_that_ended(
 @pytest.mark.slow
 def test_the_server_looks_by_itself(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        with place.open_stream(cookie) as stream, closing(socket.socket()) as half:
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        with guild.open_stream(cookie) as stream, closing(socket.socket()) as half:
             half.settimeout(HEADER_TIMEOUT + 3 * CHECK_TICKS / 10)
             half.connect(("127.0.0.1", server.port))
             half.sendall(HALF)
 
             assert read_all(half).startswith(b"HTTP/1.1 408")
 
-            place.open_ticket(1, "Still there")
+            guild.open_ticket(1, "Still there")
             stream.read_until_type("ticket.created")

@@ -60,9 +60,9 @@ def full_site(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterat
 def test_every_page_is_in_the_language_of_the_desk(
     full_site: FullSiteFixture, persona: Persona | None
 ) -> None:
-    for place, page in full_site.open_pages(persona):
-        assert '<html lang="xx"' in page, place
-        assert find_untranslated(page) == [], place
+    for path, page in full_site.open_pages(persona):
+        assert '<html lang="xx"' in page, path
+        assert find_untranslated(page) == [], path
 
 
 @pytest.mark.parametrize("nth", range(len(REFUSED_FORMS)))
@@ -150,12 +150,12 @@ class TextCollector(HTMLParser):
         self._open: list[tuple[str, bool]] = []  # elements, and whether it is in English on purpose
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         is_foreign = tag in ("script", "style", "code", "pre", "textarea")
-        is_foreign |= told.get("lang") == "en" or told.get("name") == "time_zone"
+        is_foreign |= attributes.get("lang") == "en" or attributes.get("name") == "time_zone"
         is_foreign |= any(each for _, each in self._open)
         if not is_foreign:
-            self.said += [text for name in SHOWN if (text := told.get(name))]
+            self.said += [text for name in SHOWN if (text := attributes.get(name))]
         if tag not in VOID:
             self._open.append((tag, is_foreign))
 

@@ -29,9 +29,9 @@ ACCOUNT = {"name": "New Person", "password": PASSWORD}
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(
     assert made is not None
     assert made.email_verified_at is not None, "the letter reached it"
     assert NEW in members_of(site, staffed_portal)
-    told = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
-    assert told[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
+    events = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
+    assert events[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
 def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
@@ -215,12 +215,12 @@ def test_events_name_no_address_in_full(
 
     staffed_portal.act_as(BO, invitations.revoke, staffed_portal.organization_ids["quay"], open_.id)
 
-    told = [
+    events = [
         fields["email"]
         for type_, fields, _, _ in read_events(site.desk.db)
         if type_.startswith("invitation.")
     ]
-    assert told == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
+    assert events == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
 
 
 def test_what_is_over_is_a_page_that_says_what_to_do(

@@ -54,12 +54,12 @@ def test_a_member_changes_nothing_of_an_organization(
 
 
 def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
-    browser, quay = (
+    browser, organization_id = (
         open_browser(request_page.site, CY),
         request_page.portal.organization_ids["quay"],
     )
 
-    refused = browser.post("/organizations", data={"organization": quay})
+    refused = browser.post("/organizations", data={"organization": organization_id})
     taken = browser.post(
         "/organizations", data={"organization": request_page.portal.organization_ids["loft"]}
     )
@@ -74,7 +74,9 @@ def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not
 ) -> None:
     chosen: list[str] = []
     monkeypatch.setattr(
-        sessions, "set_active_organization", lambda _tx, _session, place: chosen.append(place)
+        sessions,
+        "set_active_organization",
+        lambda _tx, _session, organization_id: chosen.append(organization_id),
     )
     made = request_page.portal.act_as(
         CY, invitations.invite, request_page.portal.organization_ids["loft"], BO.email, "member"

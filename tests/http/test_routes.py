@@ -161,9 +161,12 @@ def test_static_files_are_kept_for_ever_only_under_the_address_of_their_content(
     address = re.search(r'href="(/static/favicon\.svg\?v=[0-9a-f]{12})"', page)
     assert address is not None
 
-    kept, asked = open_browser(site).get(address[1]), open_browser(site).get("/static/favicon.svg")
+    cached, asked = (
+        open_browser(site).get(address[1]),
+        open_browser(site).get("/static/favicon.svg"),
+    )
 
-    assert "immutable" in kept.headers["cache-control"]
+    assert "immutable" in cached.headers["cache-control"]
     assert asked.headers["cache-control"] == "no-cache"
     assert open_browser(site).get("/static/../routes.py").status_code == 404
 

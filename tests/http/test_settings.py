@@ -178,10 +178,10 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
     for wrong in ("", "wrong horse battery", PASSWORD.upper()):
         answer = post(site, ADA, "/settings/delete", password=wrong)
         assert answer.status_code == 422
-    kept = read_person(site, ADA)
+    person = read_person(site, ADA)
     answer = post(site, ADA, "/settings/delete", password=PASSWORD)
 
-    assert kept.deleted_at is None
+    assert person.deleted_at is None
     assert (answer.status_code, answer.headers["location"]) == (303, "/?done=departed")
     assert read_person(site, ADA).name == "Former member"
     assert "Your account is deleted." in open_browser(site).get("/?done=departed").text
@@ -189,8 +189,8 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
 
 
 async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: SiteFixture) -> None:
-    deed = Actor(site.desk.read_viewer(BO), NOON)
-    site.desk.db.write_sync(settings.create_organization, deed, "The Pier")
+    actor = Actor(site.desk.read_viewer(BO), NOON)
+    site.desk.db.write_sync(settings.create_organization, actor, "The Pier")
 
     answer = post(site, BO, "/settings/delete", name=BO.name)
 
@@ -240,11 +240,11 @@ def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: SiteFixture
 
     for mode in ("off", "sent", "kept"):
         object.__setattr__(site.site, "mail_templates", MailTemplates("http://testserver", mode))
-        for place in (here, there):
-            client = TestClient(site.app, client=place, raise_server_exceptions=False)
+        for browser in (here, there):
+            client = TestClient(site.app, client=browser, raise_server_exceptions=False)
             answer = client.get("/mail", headers={"accept": "text/html"})
             proxied = client.get("/mail", headers={"x-forwarded-for": "127.0.0.1"})
-            codes[mode, place[0]] = answer.status_code, proxied.status_code
+            codes[mode, browser[0]] = answer.status_code, proxied.status_code
             if answer.status_code == 200:
                 assert "See &lt;b&gt;this&lt;/b&gt;" in answer.text
                 assert "<b>x" not in answer.text

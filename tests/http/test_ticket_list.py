@@ -137,9 +137,9 @@ def test_a_page_names_the_cursor_and_the_channels_it_was_rendered_for(site: Site
 
     assert f'data-cursor="{site.hub.cursor}"' in page
     assert f'data-actors="{site.desk.person_id(ADA)} discord:{ADA.discord_id}"' in page
-    held = re.search(r'data-channels="([^"]*)"', page)
-    assert held is not None
-    assert set(held[1].split()) == set(site.desk.read_viewer(ADA).channels)
+    channels_attribute = re.search(r'data-channels="([^"]*)"', page)
+    assert channels_attribute is not None
+    assert set(channels_attribute[1].split()) == set(site.desk.read_viewer(ADA).channels)
 
 
 def browse_as_new(site: SiteFixture, persona: Persona) -> str:

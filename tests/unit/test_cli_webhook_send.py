@@ -27,9 +27,9 @@ def command_line(
     ids=lambda data: data[:20],
 )
 def test_data_that_is_no_json_is_refused(data: str, command_line: CommandLine) -> None:
-    said = command_line.run_refused("webhook", "send", "guild.left", "--data", data)
+    output = command_line.run_refused("webhook", "send", "guild.left", "--data", data)
 
-    assert "--data must be a JSON object" in said
+    assert "--data must be a JSON object" in output
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_an_address_nobody_can_look_up_is_refused(url: str, command_line: Comman
 
 @pytest.mark.parametrize("option", ["--secret", "--guild"])
 def test_bytes_that_are_no_text_are_refused(option: str, command_line: CommandLine) -> None:
-    said = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
+    output = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
 
-    assert "not text in UTF-8" in said
+    assert "not text in UTF-8" in output

@@ -200,10 +200,10 @@ def test_a_diary_goes_on_where_it_was_written():
     before = office()
     told(before, 150)
 
-    kept = parse_plan(before.plan.to_json())
-    assert kept == before.plan
+    restored = parse_plan(before.plan.to_json())
+    assert restored == before.plan
 
-    went_on = told(office(2, kept, first=1000), 150)
+    went_on = told(office(2, restored, first=1000), 150)
     anew = {move.ticket for move in went_on if isinstance(move.task, RequestScript)}
     assert set(before.plan.request_ids) & {move.ticket for move in went_on}
     assert not set(before.plan.request_ids) & anew

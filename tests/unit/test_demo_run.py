@@ -44,11 +44,11 @@ def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///.demo/deskwire.db")
 
-    said = render_welcome(load_settings({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
+    text = render_welcome(load_settings({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
 
-    assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in said
-    assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in said
-    assert SECRET not in said
+    assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in text
+    assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in text
+    assert SECRET not in text
 
 
 def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(

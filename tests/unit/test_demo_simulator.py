@@ -147,9 +147,9 @@ def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
         _, sent, body = receiver.requests.get(timeout=10)
 
         process.send_signal(number)
-        told = time.monotonic()
+        started_at = time.monotonic()
         _, errors = process.communicate(timeout=10)
-        took = time.monotonic() - told
+        took = time.monotonic() - started_at
 
     assert check_delivery(sent, body, now=int(sent["x-webhook-timestamp"])).type == "ticket.created"
     assert process.returncode == 0

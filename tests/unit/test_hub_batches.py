@@ -15,31 +15,31 @@ def crowd(hub_fixture: HubFixture, size: int) -> list[FakeWriter]:
 
 async def test_a_slice_of_the_seats_is_written_to_per_turn_of_the_loop():
     async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
+        writers = crowd(bench, 5)
         await bench.wait_until_idle()
 
         bench.publish("guild:1")
 
-        assert sum(outlet.positions == [1] for outlet in seats) == 2
+        assert sum(writer.positions == [1] for writer in writers) == 2
         await bench.wait_until_idle()
-        assert all(outlet.positions == [1] for outlet in seats)
+        assert all(writer.positions == [1] for writer in writers)
 
 
 async def test_what_comes_meanwhile_is_heard_after_it_in_one_write():
     async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
+        writers = crowd(bench, 5)
         await bench.wait_until_idle()
 
         for _ in range(3):
             bench.publish("guild:1")
         await bench.wait_until_idle()
 
-        assert [outlet.positions for outlet in seats] == [[1, 2, 3]] * 5
+        assert [writer.positions for writer in writers] == [[1, 2, 3]] * 5
 
 
 async def test_who_loses_access_in_between_hears_nothing_later():
     async with running_hub(HubFixture(slice_size=2)) as bench:
-        seats = crowd(bench, 5)
+        writers = crowd(bench, 5)
         await bench.wait_until_idle()
 
         bench.publish("guild:1")
@@ -48,13 +48,13 @@ async def test_who_loses_access_in_between_hears_nothing_later():
         bench.publish("guild:1")
         await bench.wait_until_idle()
 
-        assert [outlet.positions for outlet in seats[1:4]] == [[1, 2, 3]] * 3
-        assert 3 not in seats[0].positions + seats[4].positions
+        assert [writer.positions for writer in writers[1:4]] == [[1, 2, 3]] * 3
+        assert 3 not in writers[0].positions + writers[4].positions
 
 
 async def test_a_stream_that_joins_in_between_hears_it_once():
     async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 4)
+        writers = crowd(bench, 4)
         await bench.wait_until_idle()
 
         bench.publish("guild:1")
@@ -62,36 +62,36 @@ async def test_a_stream_that_joins_in_between_hears_it_once():
         await bench.wait_until_idle()
 
         assert late.positions == [1]
-        assert [outlet.positions for outlet in seats] == [[1]] * 4
+        assert [writer.positions for writer in writers] == [[1]] * 4
 
 
 async def test_a_tick_never_tells_of_a_place_the_stream_has_not_reached():
     async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 4)
+        writers = crowd(bench, 4)
         await bench.wait_until_idle()
         heart: Heartbeat = bench.hub._heartbeat
 
         bench.publish("guild:1")
-        heart.send_tick([outlet.subscription for outlet in seats if outlet.subscription])
+        heart.send_tick([writer.subscription for writer in writers if writer.subscription])
         await bench.wait_until_idle()
 
-        for outlet in seats:
-            assert outlet.positions == [1]
-            assert b"event: tick" not in outlet.data.partition(b'"timestamp":1}')[0]
+        for writer in writers:
+            assert writer.positions == [1]
+            assert b"event: tick" not in writer.data.partition(b'"timestamp":1}')[0]
 
 
 async def test_a_stream_that_ends_in_between_is_written_to_no_more():
     async with running_hub(HubFixture(slice_size=1)) as bench:
-        seats = crowd(bench, 3)
+        writers = crowd(bench, 3)
         await bench.wait_until_idle()
 
         bench.publish("guild:1")
-        for outlet in seats:
-            assert outlet.subscription
-            bench.hub.unsubscribe(outlet.subscription)
+        for writer in writers:
+            assert writer.subscription
+            bench.hub.unsubscribe(writer.subscription)
         await bench.wait_until_idle()
 
-        assert sum(len(outlet.positions) for outlet in seats) == 1
+        assert sum(len(writer.positions) for writer in writers) == 1
 
 
 async def test_who_comes_back_is_seated_without_asking_for_grants_again():
@@ -126,11 +126,11 @@ async def test_whose_access_may_have_changed_is_asked_about_again():
 
 async def test_a_channel_that_changed_forgets_everyone_who_held_it():
     async with running_hub(HubFixture()) as bench:
-        seats = crowd(bench, 3)
+        writers = crowd(bench, 3)
         await bench.wait_until_idle()
-        for outlet in seats:
-            assert outlet.subscription
-            bench.hub.unsubscribe(outlet.subscription)
+        for writer in writers:
+            assert writer.subscription
+            bench.hub.unsubscribe(writer.subscription)
         bench.queried_people.clear()
 
         bench.publish("guild:1", touches=("guild:1",))

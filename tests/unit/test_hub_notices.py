@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.fixtures.hub import FakeWriter, HubFixture, running_hub
 
 
-def notices(outlet: FakeWriter) -> list[object]:
-    return [told["about"] for name, told in outlet.frames if name == "notice"]
+def notices(writer: FakeWriter) -> list[object]:
+    return [data["about"] for name, data in writer.frames if name == "notice"]
 
 
 async def test_a_notice_reaches_who_holds_its_channel_and_moves_nobodys_place():

@@ -132,30 +132,30 @@ class HubHistory:
         if self.session(who) in self.ended:
             self.sessions[who] += 1
         session = self.session(who)
-        outlet = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
+        writer = FakeWriter(self.hub, self.random.choice((300, 2000, FAR_FUTURE)))
         cursor = None if after is None else f"{EPOCH}-{after}"
         head = self.hub.buffer.head  # of what was handed over, some may still wait
-        outlet.subscription = self.hub.subscribe(
-            Caller(who, session, FAR_FUTURE), "all", outlet, cursor
+        writer.subscription = self.hub.subscribe(
+            Caller(who, session, FAR_FUTURE), "all", writer, cursor
         )
-        self.writers.append((who, session, head if after is None else after, outlet))
+        self.writers.append((who, session, head if after is None else after, writer))
 
     def _leave(self) -> None:
-        if seats := self.hub.subscriptions:
-            self.hub.unsubscribe(self.random.choice(seats))
+        if subscriptions := self.hub.subscriptions:
+            self.hub.unsubscribe(self.random.choice(subscriptions))
 
     def _return(self) -> None:
         """A client comes back with the cursor of the last frame it received."""
         if gone := [
             each for each in self.writers if each[3].subscription and each[3].subscription.closed
         ]:
-            person, _, joined, outlet = self.random.choice(gone)
-            self._join(max([joined, *outlet.positions]), person)
+            person, _, joined, writer = self.random.choice(gone)
+            self._join(max([joined, *writer.positions]), person)
 
     def _read(self) -> None:
-        for *_, outlet in self.writers:
+        for *_, writer in self.writers:
             if self.random.random() < 0.5:
-                outlet.drain()
+                writer.drain()
 
     def _answer(self) -> None:
         if self.gates:
@@ -179,8 +179,8 @@ async def play(steps: int, seed: int, window: int) -> HubHistory:
         world.step("dispatch_all")
         for _ in range(400):  # everything is answered and read in the end
             world.step("answer")
-            for *_, outlet in world.writers:
-                outlet.drain()
+            for *_, writer in world.writers:
+                writer.drain()
             await asyncio.sleep(0)
     finally:
         task.cancel()
@@ -189,68 +189,72 @@ async def play(steps: int, seed: int, window: int) -> HubHistory:
     return world
 
 
-def may_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
+def may_have_heard(world: HubHistory, person: str, entry: Entry) -> bool:
     """Whether some channel of `said` was held at it, or was given to the person later."""
-    for channel in said.channels:
-        held = False
+    for channel in entry.channels:
+        is_held = False
         for position, who, what, gave in world.changes:
-            if (who, what) == (person, channel) and (position <= said.position or gave):
-                held = gave
-        if held or any(
-            (who, what, gave) == (person, channel, True) and position > said.position
+            if (who, what) == (person, channel) and (position <= entry.position or gave):
+                is_held = gave
+        if is_held or any(
+            (who, what, gave) == (person, channel, True) and position > entry.position
             for position, who, what, gave in world.changes
         ):
             return True
         if any(  # the entry that takes it away may still be heard
-            (position, who, what) == (said.position, person, channel)
+            (position, who, what) == (entry.position, person, channel)
             for position, who, what, _ in world.changes
         ):
             return True
     return False
 
 
-def must_have_heard(world: HubHistory, person: str, said: Entry) -> bool:
+def must_have_heard(world: HubHistory, person: str, entry: Entry) -> bool:
     """Whether some channel of `said` was held before it and never lost since."""
-    for channel in said.channels:
+    for channel in entry.channels:
         mine = [c for c in world.changes if (c[1], c[2]) == (person, channel)]
-        before = [gave for position, _, _, gave in mine if position < said.position]
-        if before and before[-1] and not any(position >= said.position for position, *_ in mine):
+        before = [gave for position, _, _, gave in mine if position < entry.position]
+        if before and before[-1] and not any(position >= entry.position for position, *_ in mine):
             return True
     return False
 
 
 def check(world: HubHistory) -> None:
-    for person, session, joined, outlet in world.writers:
-        heard = outlet.positions
-        assert heard == sorted(set(heard)), f"{person} heard {heard}: doubled or out of order"
-        assert all(position > joined for position in heard), f"{person} heard again: {heard}"
-        for position in heard:
-            said = world.log[position - 1]
-            assert may_have_heard(world, person, said), f"{person} was leaked {position}"
+    for person, session, joined, writer in world.writers:
+        positions = writer.positions
+        assert positions == sorted(set(positions)), (
+            f"{person} heard {positions}: doubled or out of order"
+        )
+        assert all(position > joined for position in positions), (
+            f"{person} heard again: {positions}"
+        )
+        for position in positions:
+            entry = world.log[position - 1]
+            assert may_have_heard(world, person, entry), f"{person} was leaked {position}"
             ended = world.ended.get(session)
             assert ended is None or position <= ended, f"{person} heard past the session's end"
-        seat = outlet.subscription
-        if seat is None or seat.closed:
+        subscription = writer.subscription
+        if subscription is None or subscription.closed:
             continue
-        assert seat.live, f"{person} is still waiting"
-        assert set(seat.channels) == world.channels_by_person[person]
-        assert seat.announced_channels == seat.channels
-        reloaded = int(str(outlet.connected_frame["position"]).partition("-")[2])  # after a reset
-        for said in world.log[max(joined, reloaded) :]:
-            if must_have_heard(world, person, said):
-                assert said.position in heard, f"{person} never heard {said.position}"
+        assert subscription.live, f"{person} is still waiting"
+        assert set(subscription.channels) == world.channels_by_person[person]
+        assert subscription.announced_channels == subscription.channels
+        reloaded = int(str(writer.connected_frame["position"]).partition("-")[2])  # after a reset
+        for entry in world.log[max(joined, reloaded) :]:
+            if must_have_heard(world, person, entry):
+                assert entry.position in positions, f"{person} never heard {entry.position}"
 
 
 def check_counts(world: HubHistory) -> None:
     """What was counted is what came out, whatever stood still, was taken out or caught up."""
-    counts, outlets = world.hub.stats, [outlet for *_, outlet in world.writers]
-    heard = [position for outlet in outlets for position in outlet.positions]
-    size = sum(len(world.log[position - 1].frame) for position in heard)
-    assert counts.sends + counts.replayed == len(heard)
+    counts, writers = world.hub.stats, [writer for *_, writer in world.writers]
+    positions = [position for writer in writers for position in writer.positions]
+    size = sum(len(world.log[position - 1].frame) for position in positions)
+    assert counts.sends + counts.replayed == len(positions)
     assert counts.sent_bytes + counts.replayed_bytes == size
     assert sum(counts.events.values()) == world.hub.buffer.head
-    is_open = [seat for seat in world.hub.subscriptions if not seat.closed]
-    assert counts.opened.total() == len(outlets)
+    is_open = [subscription for subscription in world.hub.subscriptions if not subscription.closed]
+    assert counts.opened.total() == len(writers)
     assert counts.opened.total() - counts.closed.total() == len(is_open)
     assert counts.close_reasons.total() == counts.closed.total()
 

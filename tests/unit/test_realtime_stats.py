@@ -15,9 +15,9 @@ def sent(counts: HubStats) -> tuple[int, int]:
     return counts.sends, counts.sent_bytes
 
 
-def received(*outlets: FakeWriter) -> tuple[int, int]:
+def received(*writers: FakeWriter) -> tuple[int, int]:
     """Events and their bytes, as they came out."""
-    blocks = [block + b"\n\n" for each in outlets for block in each.data.split(b"\n\n")]
+    blocks = [block + b"\n\n" for each in writers for block in each.data.split(b"\n\n")]
     events = [block for block in blocks if b'"type":"ticket.updated"' in block]
     return len(events), sum(map(len, events))
 
@@ -25,12 +25,12 @@ def received(*outlets: FakeWriter) -> tuple[int, int]:
 async def test_an_event_counts_once_for_each_stream_that_hears_it():
     async with running_hub(HubFixture()) as bench:
         bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
-        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        writers = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
         await bench.wait_until_idle()
 
         bench.publish("guild:1")
 
-        assert sent(bench.hub.stats) == received(*outlets)
+        assert sent(bench.hub.stats) == received(*writers)
         assert bench.hub.stats.sends == 2
         assert bench.hub.stats.events == {"ticket.updated": 1}
 
@@ -42,7 +42,7 @@ async def test_a_burst_counts_what_each_stream_hears_of_it():
             "bo": {"guild:1"},
             "cy": {"guild:2"},
         }
-        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
+        writers = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
         await bench.wait_until_idle()
 
         burst = [
@@ -52,7 +52,7 @@ async def test_a_burst_counts_what_each_stream_hears_of_it():
         ]
         bench.hub.publish([*burst, make_entry(4, "guild:9")])
 
-        assert sent(bench.hub.stats) == received(*outlets)
+        assert sent(bench.hub.stats) == received(*writers)
         assert bench.hub.stats.sends == 7
         assert bench.hub.stats.events == {"ticket.updated": 4}
         assert sum(bench.hub.stats.fanout_durations.read()[0]) == 1
@@ -68,13 +68,13 @@ async def test_streams_on_several_channels_of_an_event_count_once():
             "una": {"user:ada"},
             "eve": {"guild:2"},
         }
-        outlets = [bench.open_stream(person) for person in bench.channels_by_person]
+        writers = [bench.open_stream(person) for person in bench.channels_by_person]
         await bench.wait_until_idle()
 
         bench.publish("ticket:7", "user:ada", "guild:1")
         bench.publish("ticket:7", "guild:9", "guild:1")
 
-        assert sent(bench.hub.stats) == received(*outlets)
+        assert sent(bench.hub.stats) == received(*writers)
         assert bench.hub.stats.sends == 5 + 4
 
 

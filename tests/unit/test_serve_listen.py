@@ -41,10 +41,10 @@ def test_the_last_port_names_one_that_exists(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("host", ["198.51.100.7", "2001:db8::1", "a" * 70])
 def test_a_host_that_is_not_this_machine_is_not_a_port_in_use(host: str) -> None:
-    said = refusal(host, 8000)
+    output = refusal(host, 8000)
 
-    assert "HOST must be an address of this machine" in said
-    assert "Stop what uses it" not in said
+    assert "HOST must be an address of this machine" in output
+    assert "Stop what uses it" not in output
 
 
 def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ HERE = "guild:1"
 MINE = [f"ticket:{number:04}" for number in range(2_500)]
 
 
-def viewer_of(*held: str) -> Viewer:
-    return Viewer("bo", tuple(Grant(channel, HERE, "test") for channel in held))
+def viewer_of(*channels: str) -> Viewer:
+    return Viewer("bo", tuple(Grant(channel, HERE, "test") for channel in channels))
 
 
 def shown(*ids: str) -> list[Ticket]:

@@ -58,9 +58,9 @@ def test_the_first_frame_comes_at_once_and_says_where_the_stream_stands(
     assert (first.type, first.data["verdict"], first.data["because"]) == ("connected", "live", None)
     assert first.data["position"] == first.id
     assert first.data["seat"]
-    held = [name for name in first.data["channels"] if not name.startswith("user:")]
-    assert held == [guild.workspace, f"tickets:{guild.workspace}"]
-    assert len(first.data["channels"]) == len(held) + 1
+    channel_names = [name for name in first.data["channels"] if not name.startswith("user:")]
+    assert channel_names == [guild.workspace, f"tickets:{guild.workspace}"]
+    assert len(first.data["channels"]) == len(channel_names) + 1
 
 
 def test_every_event_is_one_line_with_an_id_and_the_shape_of_the_sketch(

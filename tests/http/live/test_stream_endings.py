@@ -83,9 +83,9 @@ def test_at_the_end_of_the_process_each_stream_is_given_its_own_time_to_return(
         running_server(tmp_path, server_command, STREAMS_PER_PERSON="60") as server,
         ExitStack() as stack,
     ):
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        streams = [stack.enter_context(place.open_stream(cookie)) for _ in range(50)]
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        streams = [stack.enter_context(guild.open_stream(cookie)) for _ in range(50)]
 
         seconds, code = server.stop()
 
