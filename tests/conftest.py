@@ -1,4 +1,4 @@
-"""What every test stands on: one event loop, no network but loopback, quick or thorough search."""
+"""Set up every test: one event loop, no network but loopback, quick or thorough search."""
 
 from __future__ import annotations
 

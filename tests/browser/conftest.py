@@ -1,4 +1,4 @@
-"""A real Chromium: each visitor has a browser of their own, in which nothing may go wrong."""
+"""Run a real Chromium: each visitor has a browser of their own, whose console must stay clean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access that is lost and given back: a page is emptied at once, and filled again by itself."""
+"""Test that a page empties at once when access is lost, and fills again when it is given back."""
 
 from __future__ import annotations
 

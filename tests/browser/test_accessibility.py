@@ -1,7 +1,6 @@
-"""Every page of the table, as a client, as the team and signed out, in both themes: axe finds
-nothing to complain of, and at 360 px nothing scrolls sideways.
+"""Check every page with axe, in both themes, as a client, as staff and signed out.
 
-One visitor each opens page after page in one tab.
+Nothing may scroll sideways at 360 px. Each visitor opens page after page in one tab.
 """
 
 from __future__ import annotations

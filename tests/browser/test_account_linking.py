@@ -1,4 +1,4 @@
-"""Who is linked or unlinked in the shell, or given less, sees it on the page that is open."""
+"""Test that linking, unlinking and role changes in the CLI show on the page that is open."""
 
 from __future__ import annotations
 

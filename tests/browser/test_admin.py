@@ -1,4 +1,4 @@
-"""The administration in browsers: what one does others see, however wide, without scripts too."""
+"""Test the administration in browsers: live changes, every width, and without JavaScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard of two people in two browsers: what one does, the other sees in place."""
+"""Test the dashboards of two people in two browsers: what one does, the other sees live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a new request go ahead of its form; one that was sent is deleted for all to see."""
+"""Test the file picker: files upload before the form, and a sent file can be deleted for all."""
 
 from __future__ import annotations
 

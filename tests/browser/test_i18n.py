@@ -1,6 +1,6 @@
-"""What scripts write is in the language of the desk: toasts, the indicator, times, rows, failures.
+"""Test that scripts write in the desk's language: toasts, the indicator, times, rows, failures.
 
-Everything that changes on a page is noted, and must stand between ⟦ and ⟧ where it is not data.
+Every text that changes on a page is recorded, and must stand between ⟦ and ⟧ unless it is data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happens to what somebody is reading or writing while the desk goes on."""
+"""Test that live updates do not disturb what a person is reading or writing."""
 
 from __future__ import annotations
 

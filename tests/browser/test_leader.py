@@ -1,4 +1,4 @@
-"""Tabs of one browser share one stream, whatever becomes of the tab that holds it."""
+"""Test that the tabs of a browser share one stream, whatever happens to the tab that owns it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TabsFixture:
     """Ada's browser with several tabs on the same list; the first of them leads."""
 
     def __init__(self, guild: GuildFixture, visitor: Visitor) -> None:
-        self.place = guild
+        self.guild = guild
         self.visitor = visitor
         self.path = f"/guilds/{guild.guild_id}/tickets"
         self.tabs = [visitor.page]
@@ -68,10 +68,10 @@ class TabsFixture:
 
     def open_ticket(self, number: int, subject: str) -> str:
         """The bot tells of one; what the log says of whom it was sent to."""
-        mark = self.place.server.log.end
-        self.place.open_ticket(number, subject)
-        return self.place.server.log.wait_for_line(
-            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.place.guild_id}",
+        mark = self.guild.server.log.end
+        self.guild.open_ticket(number, subject)
+        return self.guild.server.log.wait_for_line(
+            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.guild.guild_id}",
             after=mark,
         )
 
@@ -250,11 +250,11 @@ def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(tabs: TabsF
 def test_the_indicator_is_right_in_every_tab(tabs: TabsFixture) -> None:
     tabs.open(2)
 
-    tabs.place.server.stop()
+    tabs.guild.server.stop()
     for tab in tabs.tabs:
         expect(tab.locator("#live")).not_to_have_attribute("data-state", "live")
         expect(tab.locator("#live")).to_contain_text("data is")
-    tabs.place.server.start()
+    tabs.guild.server.start()
     for tab in tabs.tabs:
         expect_state(tab, "live")
 
@@ -356,7 +356,7 @@ def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None
     leader.get_by_role("button", name="Sign out").click()
 
     for tab in (leader, other):
-        expect(tab).to_have_url(f"{tabs.place.server.url}/sign-in")
+        expect(tab).to_have_url(f"{tabs.guild.server.url}/sign-in")
 
 
 @pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])

@@ -1,4 +1,4 @@
-"""What one takes hold of in the portal: rows, files, links, forms, organizations."""
+"""Test the controls of the portal: rows, files, links, forms, organizations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request's life on every screen: two people of a company, one of another, and the team."""
+"""Test a request's life on every screen: two people of a company, one of another, and staff."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
 ) -> None:
     bo, cy, ada = company.bo, company.cy, company.ada
     reader, slug = open_visitor(company.cookies["ada"]), company.name.lower().replace(" ", "-")
-    kept = file_request(cy, f"The rudder of {company.name}")
+    other_request = file_request(cy, f"The rudder of {company.name}")
     id_ = file_request(bo, f"The mast of {company.name}")
     reader.open(f"/requests/{id_}")
     ada.open("/admin")
@@ -170,7 +170,7 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
     expect(reader.find("main")).to_contain_text("This request is gone")
     assert company.name not in reader.page.title()
     ada.open(f"/requests/{id_}", status=404)
-    ada.open(f"/requests/{kept}")
+    ada.open(f"/requests/{other_request}")
 
 
 def test_a_title_and_an_end_show_on_every_screen(company: BrowserCompany) -> None:

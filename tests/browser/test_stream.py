@@ -1,4 +1,4 @@
-"""The page and its stream: it says how fresh it is, comes back by itself, and misses nothing."""
+"""Test the page's stream: it shows its freshness, reconnects, and misses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One renderer: a macro with a state, and its template filled by the store, are the same."""
+"""Test that a macro rendered with a state equals its template filled by the store."""
 
 from __future__ import annotations
 

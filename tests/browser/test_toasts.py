@@ -1,4 +1,4 @@
-"""What each of the bot's sixteen events says to who is there, in the words of the sketch."""
+"""Test the toasts of each of the bot's sixteen events."""
 
 from __future__ import annotations
 

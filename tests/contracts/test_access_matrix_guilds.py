@@ -1,6 +1,6 @@
-"""Who may see what, declared once and asked in every way there is.
+"""Check the access matrix of guilds: who may see what, through every way of reading it.
 
-A cell that differs between live, replay, list, address, search and fragment is a leak or a loss.
+A cell that differs between live, replay, list, URL, search and fragment is a leak or a loss.
 """
 
 from __future__ import annotations

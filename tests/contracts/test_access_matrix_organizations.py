@@ -1,4 +1,4 @@
-"""Who may see what of organizations, declared once and asked in every way there is."""
+"""Check the access matrix of organizations: who may see what, through every way of reading it."""
 
 from __future__ import annotations
 

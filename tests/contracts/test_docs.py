@@ -1,4 +1,4 @@
-"""Paths, commands, links and values that the docs name exist as they are named."""
+"""Check that the paths, commands, links and values that the docs name exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One list of events; everything derived from it, or compared with it, agrees."""
+"""Check that everything derived from the registry of events, or compared with it, agrees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One test per attack: those that have a home elsewhere are named, the others follow below."""
+"""Test one attack each; attacks tested elsewhere are named, the others follow below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page shows, plus the events that follow, is what the page would show afterwards.
+"""Check that a page's state plus the events that follow equals the page loaded afterwards.
 
 The store's rules (frontend/README.md) in a few lines of Python: a row is replaced by a higher
 revision, a line is added once, a deleted ticket goes, gained or lost channels reload.

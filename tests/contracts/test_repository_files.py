@@ -1,4 +1,4 @@
-"""What the repository may not hold: hosts of registries, paths of one machine, tired names."""
+"""Check what the repository may not contain: registry hosts, local paths, retired names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every address has a policy, keeps it, stands in the docs, and is asked for here."""
+"""Check that every URL has a policy, follows it, is in the docs, and is requested here."""
 
 from __future__ import annotations
 

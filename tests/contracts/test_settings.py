@@ -1,4 +1,4 @@
-"""What the environment may say is the same in the code, in .env.example and in the docs."""
+"""Check that the settings are the same in the code, in .env.example and in the docs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogues hold every text there is, and every translation fits the text it is of."""
+"""Check that the catalogues contain every text, and that every translation fits its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests of the database begin with."""
+"""Provide fixtures shared by several tests of the database."""
 
 from __future__ import annotations
 

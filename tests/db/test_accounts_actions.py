@@ -1,4 +1,4 @@
-"""The door's transactions, where two of them meet."""
+"""Test account actions where two transactions meet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shell does to accounts, and how it says no."""
+"""Test the CLI commands on accounts, and how they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identities: one person per account elsewhere, and open streams hear of it at once."""
+"""Test identities: one person per external account, and open streams follow at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The throttle: five failures an address, thirty a source, in any fifteen minutes."""
+"""Test the sign-in rate limit: five failures per address, thirty per source, in 15 minutes."""
 
 from __future__ import annotations
 

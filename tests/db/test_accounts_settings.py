@@ -1,4 +1,4 @@
-"""One's own account: browsers, how pages look, one's data, and the end of it all."""
+"""Test the account settings: sessions, appearance, data export, deletion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shell changes, as the serving process runs it."""
+"""Test admin commands as the serving process runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deskwire sql`: what it shows, what it changes, and what it refuses in a sentence."""
+"""Test `deskwire sql`: what it shows, what it changes, and what it refuses."""
 
 from __future__ import annotations
 

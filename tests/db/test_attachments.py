@@ -1,4 +1,4 @@
-"""Files as rows and bytes: who has them, what goes with them, and what the keeper takes away."""
+"""Test attachments as rows and bytes: access, deletion, and cleanup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The other pages of the door over HTTP: sign-out, sign-up, the welcome link, the password."""
+"""Test the other authentication pages over HTTP: sign-out, sign-up, welcome link, password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links by mail over HTTP: proving an address, and a new password for who forgot it."""
+"""Test mailed links over HTTP: proving an address, and resetting a password."""
 
 from __future__ import annotations
 

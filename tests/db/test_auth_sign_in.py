@@ -1,4 +1,4 @@
-"""Signing in over HTTP: what a stranger can learn, what the cookie is, where it leads."""
+"""Test signing in over HTTP: what an attacker can learn, the cookie, the redirect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What senders wrote is shown by the shell, and does nothing to the terminal it is shown on."""
+"""Test that the CLI shows deliveries without letting their content control the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The days: what triggers keep is what the facts say, for everybody who may see it."""
+"""Test that the daily counts kept by triggers equal those computed from the facts."""
 
 from __future__ import annotations
 

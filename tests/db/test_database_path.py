@@ -1,4 +1,4 @@
-"""Where a database or its copy cannot be, the shell says so, and leaves nothing behind."""
+"""Test that the CLI refuses an unusable path for a database or its copy, and leaves no file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's people at work: all they do is allowed, nothing piles up, a visitor is answered."""
+"""Test the demo's people: all they do is permitted, nothing piles up, visitors are answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's past: true deliveries, believable times, and only ever once."""
+"""Test the demo's history: real deliveries, plausible times, seeded only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody changes in the database by hand reaches the open streams of who may see it."""
+"""Test that direct edits of the database reach the open streams of those who may see them."""
 
 from __future__ import annotations
 

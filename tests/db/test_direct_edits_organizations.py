@@ -1,4 +1,4 @@
-"""What somebody changes of an organization with SQL is told, and silences who loses by it."""
+"""Test that direct edits of organizations become events, and end access that they remove."""
 
 from __future__ import annotations
 
@@ -135,12 +135,14 @@ def test_a_role_that_cannot_be_is_put_back(portal: PortalFixture) -> None:
 
 
 def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
-    place, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
-    portal.act_as(BO, settings.update_profile, place, name="The Mole", slug="mole", about="")
-    portal.act_as(BO, settings.set_visibility, place, "participants")
-    portal.act_as(BO, settings.add_category, place, "Boats")
-    portal.act_as(BO, members.update_membership_role, place, una, "manager")
-    portal.act_as(BO, members.delete_membership, place, una)
-    portal.act_as(BO, settings.mark_organization_deleted, place, "The Mole")
+    organization_id, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
+    portal.act_as(
+        BO, settings.update_profile, organization_id, name="The Mole", slug="mole", about=""
+    )
+    portal.act_as(BO, settings.set_visibility, organization_id, "participants")
+    portal.act_as(BO, settings.add_category, organization_id, "Boats")
+    portal.act_as(BO, members.update_membership_role, organization_id, una, "manager")
+    portal.act_as(BO, members.delete_membership, organization_id, una)
+    portal.act_as(BO, settings.mark_organization_deleted, organization_id, "The Mole")
 
     assert not portal.desk.db.read_sync(has_pending_changes)

@@ -1,4 +1,4 @@
-"""What is changed of a person or a category with SQL is told, and silences who is shut out."""
+"""Test that direct edits of people and categories become events, and end access they remove."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_another_category_is_another_list_of_its_organization(
 def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    db, una, quay = (
+    db, una, organization_id = (
         staffed_portal.desk.db,
         staffed_portal.desk.person_id(UNA),
         staffed_portal.organization_ids["quay"],
@@ -190,9 +190,9 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     db.write_sync(people.set_appearance, una, theme="dark", time_zone="Europe/Oslo", at=1)
     db.write_sync(people.set_avatar, una, "key", at=1)
     db.write_sync(rename_person, una, "Una Ferry", 1)
-    staffed_portal.act_as(BO, settings.add_category, quay, "Cranes")
-    [category] = db.read_sync(read_categories, quay)
-    staffed_portal.act_as(BO, settings.toggle_category_archived, quay, category.id)
+    staffed_portal.act_as(BO, settings.add_category, organization_id, "Cranes")
+    [category] = db.read_sync(read_categories, organization_id)
+    staffed_portal.act_as(BO, settings.toggle_category_archived, organization_id, category.id)
     staffed_portal.act_as(BO, settings.create_organization, "Boats & Co")
     staffed_portal.act_as(MO, offboarding.deactivate_person, una)
     db.write_sync(offboarding.delete_account, staffed_portal.desk.person_id(DEE), 1)

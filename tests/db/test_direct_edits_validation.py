@@ -1,4 +1,4 @@
-"""An edit by hand is a fact: older ones do not undo it, later ones do; nonsense harms nobody."""
+"""Test that a direct edit is a fact: older events do not undo it, and invalid values do no harm."""
 
 from __future__ import annotations
 

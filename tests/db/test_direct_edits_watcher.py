@@ -1,4 +1,4 @@
-"""Edits by hand and deliveries at once, one server and two: streams stay true, none is lost."""
+"""Test direct edits together with deliveries, on one server and on two: streams stay correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convergence: in whatever order a bot's events arrive, and how often, the state is the same."""
+"""Test that the bot's events converge to one state, in any order and with repeats."""
 
 from __future__ import annotations
 

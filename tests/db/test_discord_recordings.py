@@ -1,4 +1,4 @@
-"""The samples and the recordings go through the whole road: checked, kept, understood."""
+"""Test that the samples and recordings pass the whole pipeline: verified, stored, applied."""
 
 from __future__ import annotations
 

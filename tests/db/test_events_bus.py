@@ -1,4 +1,4 @@
-"""Every bus: entries reach the listener in log order, each once, whoever has committed them."""
+"""Test every bus: entries reach the listener once and in log order, whatever process committed."""
 
 from __future__ import annotations
 

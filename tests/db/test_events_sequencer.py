@@ -1,7 +1,7 @@
-"""The order of the log on PostgreSQL: dense, and never a position visible after a later one.
+"""Test the order of the log on PostgreSQL: dense, and no position visible after a later one.
 
-Twelve writers commit and roll back as they like, several processes' sequencers compete, a reader
-follows as fast as it can. Nothing may be missed, doubled or out of order.
+Twelve writers commit and roll back at random, the sequencers of several processes compete, and a
+reader follows as fast as it can. Nothing may be missed, doubled or out of order.
 """
 
 from __future__ import annotations

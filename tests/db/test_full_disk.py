@@ -1,4 +1,4 @@
-"""A disk that is full: nothing is lost, nothing is told that did not happen, and it goes on."""
+"""Test a full disk: nothing is lost, no event is sent for what did not happen, work resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A part of a transaction is undone by itself, and nobody hears of what it noted."""
+"""Test savepoints: a failed one is rolled back alone, and its on-commit callbacks do not run."""
 
 from __future__ import annotations
 

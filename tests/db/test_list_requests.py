@@ -1,4 +1,4 @@
-"""Lists of requests: filters, pages by key, unread, and only what is the viewer's."""
+"""Test lists of requests: filters, keyset pages, unread, and only what the viewer may see."""
 
 from __future__ import annotations
 

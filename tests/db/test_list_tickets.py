@@ -1,4 +1,4 @@
-"""Search finds what screens show by the beginning of its words, and no query breaks it."""
+"""Test that search finds tickets by the beginnings of words, and that no query breaks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail: what is queued reaches a real server once, and tried again where it fails."""
+"""Test the mail sender: queued mail reaches a real server once, and is retried on failure."""
 
 from __future__ import annotations
 

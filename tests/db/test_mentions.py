@@ -1,4 +1,4 @@
-"""Mentions: who can be called in a message, and who is told that they were."""
+"""Test mentions: who can be mentioned in a message, and who is notified."""
 
 from __future__ import annotations
 

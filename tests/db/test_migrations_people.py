@@ -1,4 +1,4 @@
-"""A desk from before edits of people were noted keeps everybody, and what points at them."""
+"""Test that the migration of people keeps every person and every reference to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A desk that was there before words were kept is searched as one that began with them."""
+"""Test that an upgraded desk is searched like one that had the search index from the start."""
 
 from __future__ import annotations
 

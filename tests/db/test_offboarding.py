@@ -1,4 +1,4 @@
-"""Who leaves gives back what they had, and whose role shrinks what they did by it."""
+"""Test offboarding: requests are unassigned, and what a smaller role no longer permits is revoked."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
 
 
 def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalFixture) -> None:
-    una, ada, quay = (
+    una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
         staffed_portal.organization_ids["quay"],
@@ -91,7 +91,7 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
     staffed_portal.act_as(
         BO, actions_update.add_watcher, staffed_portal.create_request(BO, "The crane is stuck"), una
     )
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "manager")
 
     def told() -> str:
         here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
@@ -209,12 +209,16 @@ def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
 def test_no_role_shrinks_past_an_invitation_that_is_being_made(
     staffed_portal: StaffedPortalFixture, shrink: Callable[..., None]
 ) -> None:
-    quay, actor = (
+    organization_id, actor = (
         staffed_portal.organization_ids["quay"],
         DEE if shrink is offboarding.remove_staff else UNA,
     )
     staffed_portal.act_as(
-        BO, offboarding.change_member_role, quay, staffed_portal.desk.person_id(UNA), "manager"
+        BO,
+        offboarding.change_member_role,
+        organization_id,
+        staffed_portal.desk.person_id(UNA),
+        "manager",
     )
     person, at = staffed_portal.desk.person_id(actor), staffed_portal.desk.now
 
@@ -223,7 +227,11 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
         match shrink:
             case offboarding.change_member_role:
                 offboarding.change_member_role(
-                    tx, Actor(staffed_portal.desk.read_viewer(BO), at), quay, person, "member"
+                    tx,
+                    Actor(staffed_portal.desk.read_viewer(BO), at),
+                    organization_id,
+                    person,
+                    "member",
                 )
             case offboarding.delete_account:
                 offboarding.delete_account(tx, person, at)
@@ -232,7 +240,7 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
 
     def invite(tx: Connection) -> None:
         deleting_actor = Actor(staffed_portal.desk.read_viewer(actor), at)
-        invitations.invite(tx, deleting_actor, quay, "n@desk.test", "member")
+        invitations.invite(tx, deleting_actor, organization_id, "n@desk.test", "member")
         with pytest.raises(OperationalError, match="lock timeout"):
             staffed_portal.desk.db.write_sync(
                 at_once
@@ -244,18 +252,18 @@ def test_no_role_shrinks_past_an_invitation_that_is_being_made(
 def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, una, bo = (
+    organization_id, una, bo = (
         staffed_portal.organization_ids["quay"],
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(BO),
     )
-    staffed_portal.act_as(BO, offboarding.change_member_role, quay, una, "admin")
+    staffed_portal.act_as(BO, offboarding.change_member_role, organization_id, una, "admin")
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+        staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, offboarding.remove_member, quay, bo)
+    staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
@@ -302,7 +310,7 @@ def test_why_a_category_is_not_added_is_said(
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quay, loft, at_once = (
+    organization_id, loft, at_once = (
         staffed_portal.organization_ids["quay"],
         staffed_portal.organization_ids["loft"],
         Barrier(2),
@@ -326,7 +334,7 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
         )
     )
     moved = both(
-        partial(staffed_portal.act_as, BO, settings.update_profile, quay, slug="mole"),
+        partial(staffed_portal.act_as, BO, settings.update_profile, organization_id, slug="mole"),
         partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
     )
     # Who writes in the database by hand waits for no lock of ours.
@@ -334,7 +342,7 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
         staffed_portal.act_as(EVE, settings.create_organization, "Dock", "pier")
     with pytest.raises(Invalid, match="The address pier is taken"):
-        staffed_portal.act_as(BO, settings.update_profile, quay, slug="pier")
+        staffed_portal.act_as(BO, settings.update_profile, organization_id, slug="pier")
 
     assert named == ["pier", "pier-2"]
     assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]

@@ -1,4 +1,4 @@
-"""An organization that was deleted keeps nothing, shows nothing and is told of no more."""
+"""Test that a deleted organization keeps nothing, shows nothing and sends no more events."""
 
 from __future__ import annotations
 

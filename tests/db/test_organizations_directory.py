@@ -1,4 +1,4 @@
-"""The directory: everybody and every organization is found, page by page, on every database."""
+"""Test the directory: every person and organization is found, page by page, on every database."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
     def pages(persona: Persona) -> list[list[str]]:
         found, after = [], ""
         while True:
-            places, following = db.read_sync(
+            page, following = db.read_sync(
                 list_client_organizations, staffed_portal.desk.read_viewer(persona), after
             )
-            found.append([each.name for each in places])
+            found.append([each.name for each in page])
             if following is None:
                 return found
             after = following

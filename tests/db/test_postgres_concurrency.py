@@ -1,4 +1,4 @@
-"""Several processes, and several writers of each, on one PostgreSQL: as if one came after another.
+"""Test several processes with several writers each on one PostgreSQL: as if run in sequence.
 
 Every thread here has connections of its own, as another process would.
 """

@@ -1,5 +1,8 @@
-"""Random histories of memberships, tickets and links through the real database, worker, access
-and hub, against an oracle that knows the rules only from their wording."""
+"""Test random histories of access through the real database, worker, access and hub.
+
+Memberships, tickets and links change at random; an oracle that implements only the written rules
+says who may hear what.
+"""
 
 from __future__ import annotations
 

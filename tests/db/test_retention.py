@@ -1,4 +1,4 @@
-"""Retention: what is over goes, what is not stays, and nobody who is behind is told half of it."""
+"""Test retention: expired rows go, others stay, and a reader who is behind never gets a part."""
 
 from __future__ import annotations
 

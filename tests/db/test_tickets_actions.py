@@ -1,4 +1,4 @@
-"""Requests live as the tables of statuses and rights say, and everybody is told what is theirs."""
+"""Test actions on requests against the tables of statuses and permissions, and their events."""
 
 from __future__ import annotations
 

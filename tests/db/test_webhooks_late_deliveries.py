@@ -1,4 +1,4 @@
-"""Deliveries that come late say nothing to people they no longer concern."""
+"""Test that late deliveries send nothing to people whom they no longer concern."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One site per test with tickets that every story needs."""
+"""Provide one site per test, with a few tickets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries on screen: filtered, page by page, secrets hidden, replayed and dismissed."""
+"""Test the deliveries pages: filters, paging, hidden secrets, replay and dismissal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The administration: each of the cast opens what their role lets them, and posts nothing else."""
+"""Test the administration: each role opens its own pages, and can post nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The administration's people: found, given roles, signed out, and what each leaves behind."""
+"""Test the administration of people: search, roles, sign-outs, and their effects."""
 
 from __future__ import annotations
 

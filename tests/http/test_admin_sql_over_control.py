@@ -1,4 +1,4 @@
-"""`deskwire sql` beside a running server: it runs there, and open streams hear of it at once."""
+"""Test `deskwire sql` beside a running server: it runs there, and open streams follow at once."""
 
 from __future__ import annotations
 

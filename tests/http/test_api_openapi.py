@@ -1,4 +1,4 @@
-"""The API's document: answers are as it says, whatever is asked, and the page shows it all."""
+"""Test the OpenAPI document: responses match it for any request, and the page shows all of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API as everybody of the cast: what each is answered, for every operation there is."""
+"""Test the API as each of the cast: the response to every operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests over the API: what is shown, what is refused and why, and pages that miss nothing."""
+"""Test requests over the API: contents, refusals with reasons, and pages that miss nothing."""
 
 from __future__ import annotations
 

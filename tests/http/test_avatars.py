@@ -1,4 +1,4 @@
-"""Pictures of people: a square WebP of whatever was a picture, shown where initials were."""
+"""Test avatars: any image becomes a square WebP, shown in place of initials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backup and restore as docs/operations.md says: copy a running desk, put the copy in its place."""
+"""Test backup and restore as docs/operations.md describes them, on a running desk."""
 
 from __future__ import annotations
 

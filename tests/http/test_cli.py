@@ -1,4 +1,4 @@
-"""The shell beside a running server, and without one: it does what it says, or says why not."""
+"""Test the CLI with and without a running server: it does what it says, or says why not."""
 
 from __future__ import annotations
 

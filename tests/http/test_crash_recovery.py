@@ -1,7 +1,7 @@
-"""Yes means kept: a server killed without warning, again and again, under load.
+"""Test crash recovery: what was answered 200 is kept, however often the server is killed.
 
 Senders post as fast as they are answered, a stream listens, and the process is ended by SIGKILL
-at moments nobody chose. A sender who was not answered sends the same message again, as it must.
+at random moments. A sender without an answer sends the same message again (at-least-once).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The dashboard and the page for strangers: who is shown what, and where people begin."""
+"""Test the dashboard and the landing page: who sees what, and where people start."""
 
 from __future__ import annotations
 

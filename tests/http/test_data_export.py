@@ -1,4 +1,4 @@
-"""One's data: an archive of all that is kept of somebody, with the files they sent."""
+"""Test the data export: an archive of everything stored about a person, with their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo as it is started: it goes on by itself, and a newcomer's first request is answered."""
+"""Test the demo as it is started: it runs by itself, and a visitor's first request is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose address is not proven: every page says so, mails the link again, and holds nothing back."""
+"""Test unverified addresses: every page says so, offers the link again, and blocks nothing."""
 
 from __future__ import annotations
 

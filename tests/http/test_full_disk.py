@@ -1,4 +1,4 @@
-"""A server whose disk is full, or whose database is locked: it says so, calmly, and goes on."""
+"""Test a server whose disk is full or whose database is locked: it says so, and recovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that do not finish asking: closed in time, and nobody else is."""
+"""Test the header timeout: slow connections (slowloris) are closed, and no others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Nothing is left in English: every page and mail of a desk that speaks another language.
+"""Test that no English is left on any page or mail of a desk in another language.
 
-In the pseudo language each text stands between ⟦ and ⟧, so what stands outside is the desk's own
-data, which `tests/fixtures/full_site.py` names, or a text that nobody could translate.
+In the pseudo language each text stands between ⟦ and ⟧, so text outside is either the desk's own
+data, listed in `tests/fixtures/full_site.py`, or a text that could not be translated.
 """
 
 from __future__ import annotations

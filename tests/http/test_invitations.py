@@ -1,4 +1,4 @@
-"""Invitations: mailed and shown, accepted with an account or by making one, and for nobody else."""
+"""Test invitations: mailed and shown, accepted with an old or new account, by no one else."""
 
 from __future__ import annotations
 

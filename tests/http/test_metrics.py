@@ -1,4 +1,4 @@
-"""/metrics over a real server: its figures are what happened, and only operators see them."""
+"""Test /metrics on a real server: its figures are correct, and only operators see them."""
 
 from __future__ import annotations
 

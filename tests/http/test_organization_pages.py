@@ -1,4 +1,4 @@
-"""Pages of organizations: who is shown them, goes on in them, and changes what."""
+"""Test the pages of organizations: who sees them, and who may change what."""
 
 from __future__ import annotations
 

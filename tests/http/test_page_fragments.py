@@ -1,4 +1,4 @@
-"""A fragment is the element of the page, no more and no less; and templates are the rows empty."""
+"""Test that a fragment is exactly the page's element, and that templates are empty rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page costs a fixed number of statements, however much it shows."""
+"""Test that a page runs a fixed number of statements, however much it shows."""
 
 from __future__ import annotations
 

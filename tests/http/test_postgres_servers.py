@@ -1,4 +1,4 @@
-"""PostgreSQL end to end: two servers on one database, the shell beside them, and what it says."""
+"""Test PostgreSQL end to end: two servers on one database, and the CLI beside them."""
 
 from __future__ import annotations
 

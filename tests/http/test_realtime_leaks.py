@@ -1,4 +1,4 @@
-"""Twenty thousand streams come and go in every way; what they took returns to where it was."""
+"""Test for leaks: after twenty thousand streams of every kind, resources return to the start."""
 
 from __future__ import annotations
 

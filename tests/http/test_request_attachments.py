@@ -1,4 +1,4 @@
-"""Files on the pages of requests: kept by a form that is refused, deleted by whom they may be."""
+"""Test attachments on request pages: kept when a form is refused, deleted only if permitted."""
 
 from __future__ import annotations
 

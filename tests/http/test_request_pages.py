@@ -1,4 +1,4 @@
-"""Pages of requests: what each of the cast is shown, and what stays as if it were not there."""
+"""Test the pages of requests: what each of the cast sees, and what looks nonexistent to them."""
 
 from __future__ import annotations
 

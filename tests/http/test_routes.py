@@ -1,4 +1,4 @@
-"""Every address has a policy, and keeps it."""
+"""Test that every URL has a policy and follows it."""
 
 from __future__ import annotations
 

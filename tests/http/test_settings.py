@@ -1,4 +1,4 @@
-"""Pages about oneself: what they show, what they change, and whom they do not obey."""
+"""Test the settings pages: what they show, what they change, and for whom."""
 
 from __future__ import annotations
 

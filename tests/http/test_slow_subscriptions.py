@@ -1,4 +1,4 @@
-"""A reader who stops: nobody waits for it, it is let go, and it is told so when it returns."""
+"""Test a client that stops reading: no one waits for it, it is disconnected, and told on return."""
 
 from __future__ import annotations
 

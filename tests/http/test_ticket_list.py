@@ -1,4 +1,4 @@
-"""The list's state lives in its address, and everything is there without a script."""
+"""Test that the list's state is in its URL, and that it works without JavaScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files over HTTP: taken in and given out, to those they are for, and never as a page of ours."""
+"""Test files over HTTP: uploads, downloads by permission, and never served as a page of ours."""
 
 from __future__ import annotations
 

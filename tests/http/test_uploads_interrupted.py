@@ -1,4 +1,4 @@
-"""An upload that breaks off on the way to a real server leaves nothing, and holds nothing up."""
+"""Test that an interrupted upload to a real server leaves nothing, and blocks nothing."""
 
 from __future__ import annotations
 

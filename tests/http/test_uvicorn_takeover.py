@@ -1,8 +1,8 @@
-"""A stream on a socket of its own: the right bytes in every case, and nothing left behind.
+"""Test streams on a socket taken over from uvicorn: correct bytes, and nothing left behind.
 
-These are the cases in which a prototype, or uvicorn's own streaming, got it wrong: a pipelined
-request changed which cycle was taken, bytes after the request were answered into the stream, a
-half-closed reader kept its seat, a drain waited for ever.
+These are the cases that a prototype, or uvicorn's own streaming, got wrong: a pipelined request
+changed which cycle was taken over, bytes after the request were answered into the stream, a
+half-closed client kept its subscription, a drain waited forever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door over real sockets: what it says to strangers, and what they can make it hold."""
+"""Test the webhook door over real sockets: its answers to strangers, and their resource limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords and names: what is acceptable, and hashing that stays out of the way."""
+"""Test passwords and names: validation, and hashing that does not block."""
 
 from __future__ import annotations
 

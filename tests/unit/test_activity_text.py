@@ -1,4 +1,4 @@
-"""Sentences for everything that can happen."""
+"""Test the sentences of the activity feed for every event."""
 
 from __future__ import annotations
 

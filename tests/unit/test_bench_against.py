@@ -1,4 +1,4 @@
-"""Two trees of the bench compared: arguments, pairs, ratios, spreads, verdicts, the table."""
+"""Test the comparison of two trees: arguments, pairs, ratios, spreads, verdicts, the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `deskwire webhook send` cannot send is refused with a sentence, and never sent."""
+"""Test that `deskwire webhook send` refuses invalid events with a message, and sends nothing."""
 
 from __future__ import annotations
 

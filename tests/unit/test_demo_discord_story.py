@@ -1,4 +1,4 @@
-"""The simulator's story: everything happens, everything is given back, nothing grows."""
+"""Test the simulator's story: everything happens, is undone again, and nothing grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's people in the portal: all they do is allowed and ends, and nothing piles up."""
+"""Test the planner of the demo: all moves are permitted, requests end, nothing piles up."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def follow(matter: RequestScript) -> list[str]:
     at, statuses = NOON - matter.age, ["new"]
     for act in matter.actions:
         at += act.delay
-        deed, before = deed_of(act.username, at), row.status
+        actor, before = deed_of(act.username, at), row.status
         if act.verb == "status":
             assert act.value in STATUSES
             assert act.value != before, f"{act} changes nothing"
-            assert transition_refusal(deed, row, act.value) is None, act
+            assert transition_refusal(actor, row, act.value) is None, act
             row.status, row.closed_at = act.value, at if act.value in ENDED_STATUSES else None
         else:
-            assert NEEDED[act.verb] in permissions_in(deed.viewer, workspace), act
+            assert NEEDED[act.verb] in permissions_in(actor.viewer, workspace), act
         if act.verb == "claim" and before == "new":
             row.status = "active"
         if act.verb in ("reply", "send") and before == "waiting" and CAST[act.username].company:

@@ -1,4 +1,4 @@
-"""The demo's bot is a stranger: it knows the address and the secret, and nothing of the desk's."""
+"""Test that the demo's simulator knows only the URL and the secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator: patient with a server that is away, gone when it is told to go."""
+"""Test the simulator: it waits for an absent server, and exits when told to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples: one for every event of the bot, each as the bot would say it."""
+"""Test the samples: one for each of the bot's events, in the bot's format."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The bot's door: who is let in, and what is said to whom is not (wire formats, section 1)."""
+"""Test the bot's source: which deliveries are accepted, and the answers to the others."""
 
 import hashlib
 import hmac

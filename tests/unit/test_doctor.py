@@ -1,4 +1,4 @@
-"""What the doctor says of the mail server and of where files are kept."""
+"""Test what the doctor reports about the mail server and the file store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was deleted goes from entries that are kept: the rest of them stays, at its place."""
+"""Test that deleted content is removed from log entries, while the rest stays in position."""
 
 from __future__ import annotations
 

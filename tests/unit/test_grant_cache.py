@@ -1,4 +1,4 @@
-"""Scopes: which of the channels somebody holds belong on which stream."""
+"""Test scopes: which of a viewer's channels belong on which stream."""
 
 from __future__ import annotations
 

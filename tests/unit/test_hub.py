@@ -1,4 +1,4 @@
-"""The hub: who hears what, in which order, and how a stream ends."""
+"""Test the hub: who hears what, in which order, and how a stream ends."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from tests.fixtures.hub import HubFixture, make_entry, running_hub
 
 
 async def test_an_event_reaches_who_holds_its_channel_and_no_other():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}, "cy": {"guild:2"}}
-        ada, cy = bench.open_stream("ada"), bench.open_stream("cy", session="t")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}, "cy": {"guild:2"}}
+        ada, cy = hub_fixture.open_stream("ada"), hub_fixture.open_stream("cy", session="t")
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
+        hub_fixture.publish("guild:1")
 
         assert ada.positions == [1]
         assert cy.positions == []
 
 
 async def test_an_event_on_two_held_channels_is_written_once():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1", "ticket:7"}}
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1", "ticket:7"}}
+        ada = hub_fixture.open_stream("ada")
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1", "ticket:7")
+        hub_fixture.publish("guild:1", "ticket:7")
 
         assert ada.positions == [1]
 
 
 async def test_a_burst_leaves_in_order_in_one_write(monkeypatch: pytest.MonkeyPatch):
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1", "guild:2"}}
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1", "guild:2"}}
+        ada = hub_fixture.open_stream("ada")
+        await hub_fixture.wait_until_idle()
         writes: list[bytes] = []
         monkeypatch.setattr(ada, "write", writes.append)
 
-        bench.hub.publish(
+        hub_fixture.hub.publish(
             [make_entry(1, "guild:1"), make_entry(2, "guild:9"), make_entry(3, "guild:2")]
         )
 
@@ -49,38 +49,38 @@ async def test_a_burst_leaves_in_order_in_one_write(monkeypatch: pytest.MonkeyPa
 
 
 async def test_the_first_frame_says_how_it_went_and_what_is_held():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1", "user:ada"}}
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1", "user:ada"}}
 
-        ada = bench.open_stream("ada")
-        await bench.wait_until_idle()
+        ada = hub_fixture.open_stream("ada")
+        await hub_fixture.wait_until_idle()
 
         assert ada.connected_frame["verdict"] == "live"
         assert ada.connected_frame["channels"] == ["guild:1", "user:ada"]
 
 
 async def test_a_returning_stream_resumes_after_its_cursor():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         for _ in range(5):
-            bench.publish("guild:1")
+            hub_fixture.publish("guild:1")
 
-        ada = bench.open_stream("ada", after=2)
-        await bench.wait_until_idle()
-        bench.publish("guild:1")
+        ada = hub_fixture.open_stream("ada", after=2)
+        await hub_fixture.wait_until_idle()
+        hub_fixture.publish("guild:1")
 
         assert ada.connected_frame["verdict"] == "resumed"
         assert ada.positions == [3, 4, 5, 6]
 
 
 async def test_replay_asks_for_the_permissions_of_today():
-    async with running_hub(HubFixture()) as bench:
+    async with running_hub(HubFixture()) as hub_fixture:
         for _ in range(3):
-            bench.publish("guild:1")
-        bench.channels_by_person = {"dee": set()}
+            hub_fixture.publish("guild:1")
+        hub_fixture.channels_by_person = {"dee": set()}
 
-        dee = bench.open_stream("dee", after=0)
-        await bench.wait_until_idle()
+        dee = hub_fixture.open_stream("dee", after=0)
+        await hub_fixture.wait_until_idle()
 
         assert dee.positions == []
 
@@ -91,12 +91,12 @@ async def test_a_cursor_that_cannot_be_resumed_resets_with_a_new_one():
         ("0123abcd-99", "future"),
         ("nonsense", "unreadable"),
     ):
-        async with running_hub(HubFixture()) as bench:
-            bench.channels_by_person = {"ada": {"guild:1"}}
-            bench.publish("guild:1")
+        async with running_hub(HubFixture()) as hub_fixture:
+            hub_fixture.channels_by_person = {"ada": {"guild:1"}}
+            hub_fixture.publish("guild:1")
 
-            ada = bench.open_stream("ada", after=cursor)
-            await bench.wait_until_idle()
+            ada = hub_fixture.open_stream("ada", after=cursor)
+            await hub_fixture.wait_until_idle()
 
             assert ada.connected_frame["verdict"] == "reset"
             assert ada.connected_frame["because"] == because
@@ -105,124 +105,127 @@ async def test_a_cursor_that_cannot_be_resumed_resets_with_a_new_one():
 
 
 async def test_more_visible_entries_behind_than_allowed_resets():
-    async with running_hub(HubFixture(max_behind=3)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
+    async with running_hub(HubFixture(max_behind=3)) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         for _ in range(4):
-            bench.publish("guild:1")
+            hub_fixture.publish("guild:1")
 
-        three, four = bench.open_stream("ada", after=1), bench.open_stream("ada", after=0)
-        await bench.wait_until_idle()
+        three, four = (
+            hub_fixture.open_stream("ada", after=1),
+            hub_fixture.open_stream("ada", after=0),
+        )
+        await hub_fixture.wait_until_idle()
 
         assert three.connected_frame["verdict"] == "resumed"
         assert four.connected_frame["verdict"] == "reset"
 
 
 async def test_entries_of_others_do_not_count_as_behind():
-    async with running_hub(HubFixture(max_behind=3)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
+    async with running_hub(HubFixture(max_behind=3)) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         for _ in range(50):
-            bench.publish("guild:2")
-        bench.publish("guild:1")
+            hub_fixture.publish("guild:2")
+        hub_fixture.publish("guild:1")
 
-        ada = bench.open_stream("ada", after=0)
-        await bench.wait_until_idle()
+        ada = hub_fixture.open_stream("ada", after=0)
+        await hub_fixture.wait_until_idle()
 
         assert ada.connected_frame["verdict"] == "resumed"
         assert ada.positions == [51]
 
 
 async def test_what_is_older_than_the_window_is_read_from_the_log():
-    async with running_hub(HubFixture(buffer_bytes=2000)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
+    async with running_hub(HubFixture(buffer_bytes=2000)) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         for _ in range(40):
-            bench.publish("guild:1")
-        assert bench.hub.buffer.floor > 10
+            hub_fixture.publish("guild:1")
+        assert hub_fixture.hub.buffer.floor > 10
 
-        ada = bench.open_stream("ada", after=10)
-        await bench.wait_until_idle()
+        ada = hub_fixture.open_stream("ada", after=10)
+        await hub_fixture.wait_until_idle()
 
         assert ada.connected_frame["verdict"] == "resumed"
         assert ada.positions == list(range(11, 41))
 
 
 async def test_a_revoked_person_hears_nothing_after_the_event_that_removed_them():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"dee": {"guild:1", "user:dee"}}
-        dee = bench.open_stream("dee")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"dee": {"guild:1", "user:dee"}}
+        dee = hub_fixture.open_stream("dee")
+        await hub_fixture.wait_until_idle()
 
-        bench.channels_by_person = {"dee": {"user:dee"}}
-        bench.publish("guild:1", touches=("user:dee",))
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
-        bench.publish("guild:1")
-        bench.publish("user:dee")
+        hub_fixture.channels_by_person = {"dee": {"user:dee"}}
+        hub_fixture.publish("guild:1", touches=("user:dee",))
+        hub_fixture.publish("guild:1")
+        await hub_fixture.wait_until_idle()
+        hub_fixture.publish("guild:1")
+        hub_fixture.publish("user:dee")
 
         assert dee.positions == [1, 4]
         assert dee.control_frame_names == ["revoked"]
 
 
 async def test_a_burst_does_not_carry_events_past_a_revocation():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"dee": {"guild:1"}}
-        dee = bench.open_stream("dee")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"dee": {"guild:1"}}
+        dee = hub_fixture.open_stream("dee")
+        await hub_fixture.wait_until_idle()
 
-        bench.channels_by_person = {}
+        hub_fixture.channels_by_person = {}
         removed = make_entry(2, "guild:1", touches=("guild:1",))
-        bench.hub.publish([make_entry(1, "guild:1"), removed, make_entry(3, "guild:1")])
-        await bench.wait_until_idle()
+        hub_fixture.hub.publish([make_entry(1, "guild:1"), removed, make_entry(3, "guild:1")])
+        await hub_fixture.wait_until_idle()
 
         assert dee.positions == [1, 2]
 
 
 async def test_a_grant_is_told_and_heard_at_once():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"bo": {"user:bo"}}
-        bo = bench.open_stream("bo")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"bo": {"user:bo"}}
+        bo = hub_fixture.open_stream("bo")
+        await hub_fixture.wait_until_idle()
 
-        bench.channels_by_person = {"bo": {"user:bo", "guild:1"}}
-        bench.publish("user:bo", touches=("user:bo",))
-        await bench.wait_until_idle()
-        bench.publish("guild:1")
+        hub_fixture.channels_by_person = {"bo": {"user:bo", "guild:1"}}
+        hub_fixture.publish("user:bo", touches=("user:bo",))
+        await hub_fixture.wait_until_idle()
+        hub_fixture.publish("guild:1")
 
         assert bo.control_frame_names == ["granted"]
         assert bo.positions == [1, 2]
 
 
 async def test_lost_and_given_again_before_the_answer_counts_as_never_lost():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"bo": {"guild:1"}}
-        bo = bench.open_stream("bo", session="b")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"bo": {"guild:1"}}
+        bo = hub_fixture.open_stream("bo", session="b")
+        await hub_fixture.wait_until_idle()
 
-        bench.answer_gate = asyncio.Event()
-        bench.channels_by_person = {"bo": set()}
-        bench.publish("guild:9", touches=("user:bo",))
-        await bench.wait_until_idle()
-        bench.channels_by_person = {"bo": {"guild:1"}}
-        bench.publish("guild:9", touches=("user:bo",))
-        bench.publish("guild:1")
-        bench.answer_gate.set()
-        await bench.wait_until_idle()
+        hub_fixture.answer_gate = asyncio.Event()
+        hub_fixture.channels_by_person = {"bo": set()}
+        hub_fixture.publish("guild:9", touches=("user:bo",))
+        await hub_fixture.wait_until_idle()
+        hub_fixture.channels_by_person = {"bo": {"guild:1"}}
+        hub_fixture.publish("guild:9", touches=("user:bo",))
+        hub_fixture.publish("guild:1")
+        hub_fixture.answer_gate.set()
+        await hub_fixture.wait_until_idle()
 
         assert bo.control_frame_names == []
         assert bo.positions == [3]
 
 
 async def test_a_revocation_between_question_and_answer_is_not_missed():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"dee": {"guild:1"}}
-        bench.answer_gate = asyncio.Event()
-        dee = bench.open_stream("dee")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"dee": {"guild:1"}}
+        hub_fixture.answer_gate = asyncio.Event()
+        dee = hub_fixture.open_stream("dee")
+        await hub_fixture.wait_until_idle()
 
-        bench.channels_by_person = {"dee": set()}
-        bench.publish("guild:1", touches=("user:dee",))
-        bench.answer_gate.set()
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
+        hub_fixture.channels_by_person = {"dee": set()}
+        hub_fixture.publish("guild:1", touches=("user:dee",))
+        hub_fixture.answer_gate.set()
+        hub_fixture.publish("guild:1")
+        await hub_fixture.wait_until_idle()
 
         assert dee.positions == []
         assert dee.connected_frame["channels"] == []

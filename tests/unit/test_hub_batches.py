@@ -1,4 +1,4 @@
-"""Very many seats: they are written to in slices, and nobody hears too much or too little by it."""
+"""Test a hub with many subscriptions: written in slices, with nothing lost or repeated."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ def crowd(hub_fixture: HubFixture, size: int) -> list[FakeWriter]:
 
 
 async def test_a_slice_of_the_seats_is_written_to_per_turn_of_the_loop():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        writers = crowd(bench, 5)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(slice_size=2)) as hub_fixture:
+        writers = crowd(hub_fixture, 5)
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
+        hub_fixture.publish("guild:1")
 
         assert sum(writer.positions == [1] for writer in writers) == 2
-        await bench.wait_until_idle()
+        await hub_fixture.wait_until_idle()
         assert all(writer.positions == [1] for writer in writers)
 
 
 async def test_what_comes_meanwhile_is_heard_after_it_in_one_write():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        writers = crowd(bench, 5)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(slice_size=2)) as hub_fixture:
+        writers = crowd(hub_fixture, 5)
+        await hub_fixture.wait_until_idle()
 
         for _ in range(3):
-            bench.publish("guild:1")
-        await bench.wait_until_idle()
+            hub_fixture.publish("guild:1")
+        await hub_fixture.wait_until_idle()
 
         assert [writer.positions for writer in writers] == [[1, 2, 3]] * 5
 
 
 async def test_who_loses_access_in_between_hears_nothing_later():
-    async with running_hub(HubFixture(slice_size=2)) as bench:
-        writers = crowd(bench, 5)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(slice_size=2)) as hub_fixture:
+        writers = crowd(hub_fixture, 5)
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
-        bench.channels_by_person["p0"] = bench.channels_by_person["p4"] = {"user:p0"}
-        bench.publish("guild:1", touches=("user:p0", "user:p4"))
-        bench.publish("guild:1")
-        await bench.wait_until_idle()
+        hub_fixture.publish("guild:1")
+        hub_fixture.channels_by_person["p0"] = hub_fixture.channels_by_person["p4"] = {"user:p0"}
+        hub_fixture.publish("guild:1", touches=("user:p0", "user:p4"))
+        hub_fixture.publish("guild:1")
+        await hub_fixture.wait_until_idle()
 
         assert [writer.positions for writer in writers[1:4]] == [[1, 2, 3]] * 3
         assert 3 not in writers[0].positions + writers[4].positions
 
 
 async def test_a_stream_that_joins_in_between_hears_it_once():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        writers = crowd(bench, 4)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(slice_size=1)) as hub_fixture:
+        writers = crowd(hub_fixture, 4)
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
-        late = bench.open_stream("p0", after=0, session="p0")
-        await bench.wait_until_idle()
+        hub_fixture.publish("guild:1")
+        late = hub_fixture.open_stream("p0", after=0, session="p0")
+        await hub_fixture.wait_until_idle()
 
         assert late.positions == [1]
         assert [writer.positions for writer in writers] == [[1]] * 4
 
 
 async def test_a_tick_never_tells_of_a_place_the_stream_has_not_reached():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        writers = crowd(bench, 4)
-        await bench.wait_until_idle()
-        heart: Heartbeat = bench.hub._heartbeat
+    async with running_hub(HubFixture(slice_size=1)) as hub_fixture:
+        writers = crowd(hub_fixture, 4)
+        await hub_fixture.wait_until_idle()
+        heart: Heartbeat = hub_fixture.hub._heartbeat
 
-        bench.publish("guild:1")
+        hub_fixture.publish("guild:1")
         heart.send_tick([writer.subscription for writer in writers if writer.subscription])
-        await bench.wait_until_idle()
+        await hub_fixture.wait_until_idle()
 
         for writer in writers:
             assert writer.positions == [1]
@@ -81,61 +81,61 @@ async def test_a_tick_never_tells_of_a_place_the_stream_has_not_reached():
 
 
 async def test_a_stream_that_ends_in_between_is_written_to_no_more():
-    async with running_hub(HubFixture(slice_size=1)) as bench:
-        writers = crowd(bench, 3)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(slice_size=1)) as hub_fixture:
+        writers = crowd(hub_fixture, 3)
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
+        hub_fixture.publish("guild:1")
         for writer in writers:
             assert writer.subscription
-            bench.hub.unsubscribe(writer.subscription)
-        await bench.wait_until_idle()
+            hub_fixture.hub.unsubscribe(writer.subscription)
+        await hub_fixture.wait_until_idle()
 
         assert sum(len(writer.positions) for writer in writers) == 1
 
 
 async def test_who_comes_back_is_seated_without_asking_for_grants_again():
-    async with running_hub(HubFixture()) as bench:
-        crowd(bench, 3)
-        await bench.wait_until_idle()
-        bench.queried_people.clear()
+    async with running_hub(HubFixture()) as hub_fixture:
+        crowd(hub_fixture, 3)
+        await hub_fixture.wait_until_idle()
+        hub_fixture.queried_people.clear()
 
-        back = [bench.open_stream(f"p{n}", after=0, session=f"p{n}") for n in range(3)]
-        await bench.wait_until_idle()
+        back = [hub_fixture.open_stream(f"p{n}", after=0, session=f"p{n}") for n in range(3)]
+        await hub_fixture.wait_until_idle()
 
-        assert bench.queried_people == []
+        assert hub_fixture.queried_people == []
         assert [b.connected_frame["verdict"] for b in back] == ["resumed"] * 3
 
 
 async def test_whose_access_may_have_changed_is_asked_about_again():
-    async with running_hub(HubFixture()) as bench:
-        first, *_ = crowd(bench, 3)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        first, *_ = crowd(hub_fixture, 3)
+        await hub_fixture.wait_until_idle()
         assert first.subscription
-        bench.hub.unsubscribe(first.subscription)
-        bench.queried_people.clear()
+        hub_fixture.hub.unsubscribe(first.subscription)
+        hub_fixture.queried_people.clear()
 
-        bench.publish("guild:1", touches=("user:p0",))
-        bench.channels_by_person["p0"] = set()
-        back = bench.open_stream("p0", after=0, session="p0")
-        await bench.wait_until_idle()
+        hub_fixture.publish("guild:1", touches=("user:p0",))
+        hub_fixture.channels_by_person["p0"] = set()
+        back = hub_fixture.open_stream("p0", after=0, session="p0")
+        await hub_fixture.wait_until_idle()
 
-        assert bench.queried_people == ["p0"]
+        assert hub_fixture.queried_people == ["p0"]
         assert back.connected_frame["channels"] == []
 
 
 async def test_a_channel_that_changed_forgets_everyone_who_held_it():
-    async with running_hub(HubFixture()) as bench:
-        writers = crowd(bench, 3)
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        writers = crowd(hub_fixture, 3)
+        await hub_fixture.wait_until_idle()
         for writer in writers:
             assert writer.subscription
-            bench.hub.unsubscribe(writer.subscription)
-        bench.queried_people.clear()
+            hub_fixture.hub.unsubscribe(writer.subscription)
+        hub_fixture.queried_people.clear()
 
-        bench.publish("guild:1", touches=("guild:1",))
+        hub_fixture.publish("guild:1", touches=("guild:1",))
         for number in range(3):
-            bench.open_stream(f"p{number}", session=f"p{number}")
-        await bench.wait_until_idle()
+            hub_fixture.open_stream(f"p{number}", session=f"p{number}")
+        await hub_fixture.wait_until_idle()
 
-        assert sorted(bench.queried_people) == ["p0", "p1", "p2"]
+        assert sorted(hub_fixture.queried_people) == ["p0", "p1", "p2"]

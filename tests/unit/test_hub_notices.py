@@ -1,4 +1,4 @@
-"""Notices: what no log keeps reaches who holds the channel, also who stands still just then."""
+"""Test notices: unlogged messages reach every subscription of the channel, paused ones too."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ def notices(writer: FakeWriter) -> list[object]:
 
 
 async def test_a_notice_reaches_who_holds_its_channel_and_moves_nobodys_place():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
-        mo, bo = bench.open_stream("mo"), bench.open_stream("bo", session="t")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"mo": {"people"}, "bo": {"user:bo"}}
+        mo, bo = hub_fixture.open_stream("mo"), hub_fixture.open_stream("bo", session="t")
+        await hub_fixture.wait_until_idle()
         before = len(mo.data)
 
-        bench.hub.send_notice("people", "deliveries")
+        hub_fixture.hub.send_notice("people", "deliveries")
 
         assert (notices(mo), notices(bo)) == (["deliveries"], [])
         assert b"id:" not in mo.data[before:]
 
 
 async def test_who_stands_still_is_told_once_they_go_on_and_only_what_they_still_hold():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
         mo, dee = (
-            bench.open_stream("mo", capacity=1),
-            bench.open_stream("dee", session="t", capacity=1),
+            hub_fixture.open_stream("mo", capacity=1),
+            hub_fixture.open_stream("dee", session="t", capacity=1),
         )
-        await bench.wait_until_idle()
+        await hub_fixture.wait_until_idle()
 
         for _ in range(3):
-            bench.hub.send_notice("people", "deliveries")
-        bench.channels_by_person["dee"] = set()
-        bench.publish("user:dee", touches=("user:dee",))
-        await bench.wait_until_idle()
+            hub_fixture.hub.send_notice("people", "deliveries")
+        hub_fixture.channels_by_person["dee"] = set()
+        hub_fixture.publish("user:dee", touches=("user:dee",))
+        await hub_fixture.wait_until_idle()
         mo.drain()
         dee.drain()
-        await bench.wait_until_idle()
+        await hub_fixture.wait_until_idle()
 
         assert (notices(mo), notices(dee)) == (["deliveries"], [])

@@ -1,13 +1,13 @@
-"""No random history of memberships, events, delays and reconnects leaks to or starves a viewer.
+"""Test that no random history of access, events, delays and reconnects leaks or starves.
 
 The model: writers commit events and changes of access to a log; the hub learns of them later, in
-order; access is asked, read from what is committed at some moment, and answered at another;
-streams come, go, stall and come back with the cursor they have reached, in between everything.
+order; access is queried, read from what is committed at some moment, and answered at another;
+streams open, close, stall and resume with the cursor they have reached, interleaved with all that.
 
 Leak: an event heard after the channel was lost, with no grant since. A channel that was lost and
 given again before the answer counts as never lost (architecture, decision 13), so events in
-between may be heard. Starved: a channel held without interruption from an event to the end, and
-the event never heard.
+between may be heard. Starvation: a channel granted without interruption from an event to the end,
+and the event never heard.
 """
 
 from __future__ import annotations

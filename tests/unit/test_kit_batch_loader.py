@@ -1,4 +1,4 @@
-"""Asking together: one question for all who come meanwhile, and nobody takes it from another."""
+"""Test the batch loader: concurrent lookups share one query, and no caller disturbs another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log where nobody watches a terminal: one JSON object per line, and no secret in it."""
+"""Test the log without a terminal: one JSON object per line, and no secrets in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store keeps its word, of whatever it is made: whole or not at all, and never outside."""
+"""Test every file store: files are complete or absent, and never outside its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that is compared, and text that is shown."""
+"""Test the normalisation of text for comparison and for display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may read the figures: a token, or in development a program on this machine."""
+"""Test who may read the metrics: with a token, or from this machine in development."""
 
 from __future__ import annotations
 

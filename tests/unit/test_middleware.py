@@ -1,4 +1,4 @@
-"""The guards: whose requests may change something, and what every answer says."""
+"""Test the middleware: which requests may change data, and the headers of every response."""
 
 from __future__ import annotations
 

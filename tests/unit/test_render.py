@@ -1,4 +1,4 @@
-"""Small words on pages."""
+"""Test the small text helpers of pages."""
 
 from __future__ import annotations
 

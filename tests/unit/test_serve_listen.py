@@ -1,4 +1,4 @@
-"""Where the server cannot listen it says what to do about it, by what is in the way."""
+"""Test that a server that cannot listen says what to do, by the cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: which source wins, what is refused, and that no value is ever repeated."""
+"""Test the settings: which source wins, what is refused, and that no value is printed."""
 
 from __future__ import annotations
 

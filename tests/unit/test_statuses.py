@@ -1,4 +1,4 @@
-"""The statuses, row by row: what a sender's word does, and what we call it back."""
+"""Test the statuses row by row: the effect of a sender's word, and the word we send back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures: right where they can be made, and nothing worse than none where not."""
+"""Test thumbnails: correct where one can be made, and merely absent otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""By which channels a list of tickets may be seen, without naming thousands of them."""
+"""Test the channels by which a list of tickets may be seen, without naming thousands of them."""
 
 from __future__ import annotations
 

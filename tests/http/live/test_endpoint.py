@@ -1,4 +1,4 @@
-"""Who is given a stream, what the answer looks like, and how each frame is made."""
+"""Test the stream endpoint: who may open a stream, the response, and the frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of requests: who may have it, and that it tells of nothing else."""
+"""Test the stream of requests: who may open it, and that it carries nothing else."""
 
 from __future__ import annotations
 

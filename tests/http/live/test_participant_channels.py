@@ -1,4 +1,4 @@
-"""Whoever sees only the requests they take part in hears of a new one of theirs at once."""
+"""Test that participants who see only their own requests hear of a new one at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where every connection is cut after a while, as some platforms do: a resume, and nothing else."""
+"""Test platforms that cut every connection after a while: streams resume, nothing else happens."""
 
 from __future__ import annotations
 

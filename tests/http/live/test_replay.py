@@ -1,4 +1,4 @@
-"""Coming back: what was missed is heard once, also over a restart, or the page reloads."""
+"""Test resuming: missed events arrive once, also over a restart, or the page reloads."""
 
 from __future__ import annotations
 

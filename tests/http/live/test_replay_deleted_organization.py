@@ -1,4 +1,4 @@
-"""Who comes back hears that an organization was deleted, and nothing of what it held."""
+"""Test that a resume reports a deleted organization, and nothing of its content."""
 
 from __future__ import annotations
 

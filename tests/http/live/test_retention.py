@@ -1,4 +1,4 @@
-"""A log that was trimmed: who comes back from before its beginning reloads, and misses nothing."""
+"""Test a trimmed log: a client from before its beginning reloads, and misses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How streams end: each is told why, and none outlives its session or its process."""
+"""Test how streams end: each is given the reason, and none outlives its session or process."""
 
 from __future__ import annotations
 
