@@ -28,13 +28,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that reaches for another machine fails here, with its address."""
+    """Fail a test that connects to another machine, with its address."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         if host and not host.startswith("127.") and host not in ("localhost", "::1"):
-            raise AssertionError(f"a test wanted to connect to {address}")
+            raise AssertionError(f"a test tried to connect to {address}")
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
@@ -46,27 +46,27 @@ EVERY_DATABASE_FOLDERS = ("tests/db/", "tests/http/")  # their tests run on ever
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test with every kind of database; `@pytest.mark.database("sqlite")` chooses."""
     mark = metafunc.definition.get_closest_marker("database")
-    whole = metafunc.definition.nodeid.startswith(EVERY_DATABASE_FOLDERS)
-    kinds = mark.args if mark else DATABASE_KINDS if whole else ()
+    runs_on_every_kind = metafunc.definition.nodeid.startswith(EVERY_DATABASE_FOLDERS)
+    kinds = mark.args if mark else DATABASE_KINDS if runs_on_every_kind else ()
     if kinds:
         metafunc.parametrize("database", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def database(request: pytest.FixtureRequest) -> Iterator[DatabaseKind]:
-    """The kind of every database that is made meanwhile."""
+    """Choose the kind of every database created during the test."""
     with use_database_kind(getattr(request, "param", "sqlite")) as kind:
         yield kind
 
 
 @pytest.fixture(scope="session")
 def server(database: DatabaseKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server for all tests that do not need one of their own."""
+    """Run a real server for all tests that do not need their own."""
     with running_server(tmp_path_factory.mktemp(f"server-{database}"), SSE_DEBUG="true") as started:
         yield started
 
 
 @pytest.fixture
 def guild(server: Server) -> GuildFixture:
-    """A guild of its own on that server."""
+    """Create a guild of its own on that server."""
     return GuildFixture(server)

@@ -1,4 +1,4 @@
-"""Test offboarding: requests are unassigned, and what a smaller role no longer permits is revoked."""
+"""Test offboarding: requests are unassigned, and what a smaller role forbids is revoked."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.fixtures.site import SiteFixture
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[SiteFixture]:
-    """Bo has a ticket in the Harbour that Ada has claimed; Cy has one there too."""
+    """Create a site where Bo has a ticket in the Harbour that Ada has claimed; Cy has one too."""
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "The crane is stuck")
     desk.claim_ticket(1)
@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Iterator[SiteFixture]:
 
 @pytest.fixture
 def request_page(tmp_path: Path) -> Iterator[RequestPageFixture]:
-    """Bo's request of the Quay."""
+    """Create Bo's request of the Quay."""
     desk = create_desk(tmp_path)
     yield create_request_page(desk)
     desk.db.close()
@@ -34,7 +34,7 @@ def request_page(tmp_path: Path) -> Iterator[RequestPageFixture]:
 
 @pytest.fixture
 def sql_statements() -> Iterator[list[str]]:
-    """What was sent to any database meanwhile."""
+    """Record the statements sent to any database."""
     sent: list[str] = []
 
     def remember(_connection: object, _cursor: object, statement: str, *_: object) -> None:
