@@ -62,7 +62,7 @@ EVERY_PAGE = [(who, path) for who, paths in PAGES.items() for path in paths]
 
 
 class FullServerFixture:
-    """Everybody's tab, and what the addresses name."""
+    """Everyone's tab, and what the addresses name."""
 
     def __init__(self, server: Server, browser: Browser) -> None:
         company, guild = HttpCompany(server), GuildFixture(server)
@@ -139,7 +139,7 @@ def test_every_page_of_the_table_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("who", "path"), EVERY_PAGE)
-def test_a_page_can_be_read_by_everybody(
+def test_a_page_can_be_read_by_everyone(
     full_server: FullServerFixture, who: str, path: str
 ) -> None:
     visitor = full_server.visitors[who]

@@ -100,7 +100,7 @@ def test_claiming_and_closing_change_badge_counts_and_timeline(two_visitors: Two
     )
 
 
-def test_a_revoked_person_goes_silent_at_once_while_the_other_goes_on(
+def test_a_revoked_person_goes_silent_at_once_while_the_other_continues(
     two_visitors: TwoVisitors,
 ) -> None:
     two_visitors.guild.open_ticket(1, "Seen by both")

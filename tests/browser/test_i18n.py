@@ -56,7 +56,7 @@ def german_server(tmp_path_factory: pytest.TempPathFactory, database: str) -> It
         yield started
 
 
-def test_a_request_is_told_in_the_language_of_the_desk(
+def test_a_request_is_mailed_in_the_language_of_the_desk(
     german_server: Server, browser: Browser
 ) -> None:
     company = HttpCompany(german_server)
@@ -93,7 +93,7 @@ def test_a_request_is_told_in_the_language_of_the_desk(
 KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g, ''))).size >= n"
 
 
-def test_what_the_bot_tells_is_told_in_it(german_server: Server, browser: Browser) -> None:
+def test_the_bots_events_appear_in_it(german_server: Server, browser: Browser) -> None:
     guild = GuildFixture(german_server)
     ada = open_watched(
         browser, german_server, guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets"
@@ -112,7 +112,7 @@ def test_what_the_bot_tells_is_told_in_it(german_server: Server, browser: Browse
 
 
 def open_watched(browser: Browser, desk: Server, cookie: str, path: str) -> Visitor:
-    """Somebody on a page of which every change is noted."""
+    """Someone on a page of which every change is noted."""
     context = browser.new_context(base_url=desk.url, viewport={"width": 1280, "height": 900})
     visitor = Visitor(context, cookie, desk.url)
     visitor.open(path)

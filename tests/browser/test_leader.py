@@ -76,7 +76,7 @@ class TabsFixture:
         )
 
     def expect_rows(self, tab: Page, *subjects: str) -> None:
-        """Exactly these, newest first, each once; a leader that answers nobody takes a while."""
+        """Exactly these, newest first, each once; a leader that answers no one takes a while."""
         rows = tab.locator("#tickets > [data-row] .row-link")
         expect(rows).to_have_text(list(subjects), timeout=RECONNECT_TIMEOUT_MS)
 
@@ -151,7 +151,7 @@ def test_the_console_says_which_tab_leads_and_which_follow(tabs: TabsFixture) ->
 
 
 @pytest.mark.parametrize("end", [close_tab, crash_tab])
-def test_when_the_leader_is_gone_another_goes_on(
+def test_when_the_leader_is_gone_another_continues(
     tabs: TabsFixture, end: Callable[[Page], None]
 ) -> None:
     tabs.open(2)
@@ -170,7 +170,7 @@ def test_when_the_leader_is_gone_another_goes_on(
     assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
 
 
-def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_goes_on(
+def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_continues(
     tabs: TabsFixture,
 ) -> None:
     tabs.open(2)
@@ -280,7 +280,7 @@ def test_a_toast_is_shown_once_where_the_person_looks(tabs: TabsFixture) -> None
     assert shown == [[f"New ticket #{number} created"] for number in (1, 2, 3)]
 
 
-def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
+def test_a_toast_no_one_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
     tabs.open(2)
     for tab in tabs.tabs:
         tabs.visitor.start_recording_toasts(tab)
@@ -303,7 +303,7 @@ def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture)
 def test_who_signs_in_next_sees_nothing_of_who_was_there(
     guild: GuildFixture, open_visitor: OpenVisitor, tabs: TabsFixture
 ) -> None:
-    """Also where nobody signed out: the cookie is another's, and the old tabs are still open."""
+    """Also where no one signed out: the cookie is another's, and the old tabs are still open."""
     tabs.open()
     tabs.open_ticket(1, "Number 1")
     for tab in tabs.tabs:
@@ -323,7 +323,7 @@ def test_who_signs_in_next_sees_nothing_of_who_was_there(
     assert "Number 2" not in newer.content()
 
 
-def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(
+def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
     guild: GuildFixture, tabs: TabsFixture
 ) -> None:
     other = tabs.open()

@@ -116,7 +116,7 @@ def test_a_description_is_previewed_whatever_files_are_chosen(company: BrowserCo
     expect(bo.find_toast("That was not done")).to_be_visible()
 
 
-def test_what_somebody_else_files_is_unread_at_once(company: BrowserCompany) -> None:
+def test_what_someone_else_files_is_unread_at_once(company: BrowserCompany) -> None:
     bo, una, ada = company.bo, company.una, company.ada
     una.open("/requests")
     ada.open("/admin")

@@ -64,7 +64,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
     assert bo.find("#reply").input_value() == "I was about to"
     assert bo.evaluate("() => document.activeElement.id") == "reply"
 
-    # A note stays with the team, and leaves no trace; a reply reaches everybody, once.
+    # A note stays with the team, and leaves no trace; a reply reaches everyone, once.
     ada.page.get_by_label("Internal note").check()
     expect(ada.find("#composer")).to_contain_text("Only the team reads this.")
     ada.find("#reply").fill("They owe us money")
@@ -74,7 +74,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
     expect(ada.page.get_by_text("Only the team reads this.")).to_be_hidden()
     send_reply(ada, "Which *light* is on?")
     expect(bo.find(".line em").filter(has_text="light")).to_be_visible()
-    expect(bo.find("[data-collision]")).to_be_visible()  # somebody replied while he was writing
+    expect(bo.find("[data-collision]")).to_be_visible()  # someone replied while he was writing
     expect_line_count(ada, "Which light is on?")(1)
     expect_line_count(bo, "They owe us money")(0)
     expect(una.find_row("The crane is stuck")).to_have_attribute("data-unread", "yes")

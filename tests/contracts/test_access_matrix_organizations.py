@@ -24,7 +24,7 @@ from tests.fixtures.stream_recorder import StreamRecorder
 
 EVENT = ("live", "replay")
 REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to", "api")
-NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by nobody
+NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by no one
 ORGANIZATION = (*EVENT, "address")
 
 # Whoever is not named sees nothing of it, in any way.

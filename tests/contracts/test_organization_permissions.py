@@ -77,7 +77,7 @@ def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
         ),
     ],
 )
-def test_who_is_refused_is_sent_to_somebody_who_could_allow_it(
+def test_a_refusal_names_a_person_who_could_allow_it(
     role: Role, right: Permission, said: str
 ) -> None:
     with pytest.raises(Forbidden, match=said):

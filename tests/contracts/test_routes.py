@@ -35,7 +35,7 @@ OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/tes
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
 }  # without a link that was given out
-ELSEWHERE = {"/": 303, "/requests": 303}  # where somebody who is signed in is sent on
+ELSEWHERE = {"/": 303, "/requests": 303}  # where someone who is signed in is sent on
 ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
@@ -122,7 +122,7 @@ def methods_of(url: Url) -> list[str]:
 
 
 def stranger_gets(url: Url, method: str) -> set[int]:
-    """What a public page, or an empty form, is answered: no crash, and nobody is let in."""
+    """What a public page, or an empty form, is answered: no crash, and no one is let in."""
     if method == "GET":
         return {NOT_THERE.get(url.path, 200)}
     return {403} if url.path == "/sign-up" else {303} if url.path == "/sign-out" else {404, 422}

@@ -71,7 +71,7 @@ def test_linking_the_same_account_again_changes_nothing(db: Database) -> None:
     assert person.revision == 2
 
 
-def test_an_account_of_somebody_else_is_refused_with_the_way_out(db: Database) -> None:
+def test_an_account_of_someone_else_is_refused_with_the_way_out(db: Database) -> None:
     bo, eve = create_person(db, "Bo"), create_person(db, "Eve")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 

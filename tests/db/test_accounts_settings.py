@@ -89,7 +89,7 @@ def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Da
     assert [each.id for each in mine] == [there.session.id, here.session.id]
 
 
-def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -> None:
+def test_ending_ones_own_session_becomes_an_event_so_that_its_streams_end(db: Database) -> None:
     ada = create_person(db)
     opened = create_session(db, ada)
 
@@ -103,7 +103,7 @@ def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -
     )
 
 
-def test_somebody_elses_session_is_not_there(db: Database) -> None:
+def test_someone_elses_session_is_not_there(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     opened = create_session(db, ada)
 
@@ -117,7 +117,7 @@ def test_somebody_elses_session_is_not_there(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is not None
 
 
-def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> None:
+def test_ending_all_others_keeps_this_one_and_everyone_elses(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     here, there, other = create_session(db, ada), create_session(db, ada), create_session(db, bo)
 
@@ -133,7 +133,7 @@ def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> N
 # How pages look
 
 
-def test_theme_and_time_zone_are_kept_and_told(db: Database) -> None:
+def test_theme_and_time_zone_are_stored_and_become_an_event(db: Database) -> None:
     ada = create_person(db)
 
     db.write_sync(people.set_appearance, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
@@ -182,7 +182,7 @@ def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
     assert not any(secret in text for secret in ("the-hash", token, opened.token))
 
 
-def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
+def test_ones_data_holds_nothing_of_anyone_else(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     create_session(db, ada)
     found(db, admin=ada, member=eve)
@@ -223,7 +223,7 @@ def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Databa
     assert db.read_sync(identities.read_principals, ada.id) == []
 
 
-def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
+def test_departing_reaches_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     found(db, admin=bo, member=ada)
     create_session(db, ada)
@@ -279,7 +279,7 @@ def test_the_last_super_admin_stays_even_alone(db: Database) -> None:
         db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
-def test_nobody_departs_twice(db: Database) -> None:
+def test_no_one_departs_twice(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 

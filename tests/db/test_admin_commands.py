@@ -27,7 +27,7 @@ def desk(tmp_path: Path) -> Iterator[DeskFixture]:
     built.db.close()
 
 
-def test_somebody_with_an_account_can_be_employed(desk: DeskFixture) -> None:
+def test_someone_with_an_account_can_be_employed(desk: DeskFixture) -> None:
     assert STAFF_CHANNEL not in desk.read_viewer(ADA).channels
 
     desk.db.write_sync(
@@ -51,7 +51,7 @@ def test_open_pages_of_the_employed_ask_again_what_they_may_hear(desk: DeskFixtu
     assert [c for entry in entries for c in entry.access_changes] == [f"user:{desk.person_id(ADA)}"]
 
 
-def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixture) -> None:
+def test_a_role_given_by_the_cli_is_announced_as_on_the_page(desk: DeskFixture) -> None:
     def employ(role: str, name: str = "people.employ", email: str = ADA.email) -> list[str]:
         arguments = {"email": email, "role": role}
         before = desk.db.read_sync(log.read_head)
@@ -76,7 +76,7 @@ def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixtu
     ("email", "role", "kind"),
     [("nobody@desk.test", "super_admin", NotFound), (ADA.email, "boss", Invalid)],
 )
-def test_only_somebody_known_gets_a_role_there_is(
+def test_only_someone_known_gets_a_role_there_is(
     desk: DeskFixture, email: str, role: str, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
@@ -85,7 +85,7 @@ def test_only_somebody_known_gets_a_role_there_is(
         )
 
 
-def test_making_somebody_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
+def test_making_someone_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
     arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
     made = desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
     desk.db.write_sync(lambda tx: passwords.store_hash(tx, made["id"], "x", 1))

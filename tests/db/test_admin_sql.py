@@ -55,7 +55,7 @@ def test_how_a_statement_would_be_run_can_be_asked(desk: DeskFixture) -> None:
 
 
 @sqlite
-def test_what_it_changes_is_counted_and_told_of_in_the_same_transaction(desk: DeskFixture) -> None:
+def test_what_it_changes_is_counted_and_sent_in_the_same_transaction(desk: DeskFixture) -> None:
     before = desk.db.read_sync(log.read_head)
 
     assert render_sql(desk.db, "UPDATE tickets SET priority = 'high'") == ["1 row changed"]

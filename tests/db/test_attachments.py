@@ -118,7 +118,7 @@ async def test_an_uploader_who_no_longer_sees_the_request_has_the_file_no_longer
     assert not stored_files.can_read(CY, file)
 
 
-async def test_nobody_sends_what_somebody_else_has_uploaded(
+async def test_no_one_sends_what_someone_else_has_uploaded(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(BO)
@@ -238,7 +238,7 @@ async def test_a_row_that_cannot_be_written_leaves_no_bytes(
     assert stored_files.list_stored_files() == []
 
 
-async def test_nobody_heaps_up_files_that_are_never_sent(
+async def test_no_one_heaps_up_files_that_are_never_sent(
     stored_files: StoredFilesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deskwire.tickets.files.uploads.MAX_UNSENT", 3)

@@ -87,7 +87,7 @@ async def test_signing_up_mails_a_link_that_a_look_leaves_and_a_press_uses(
     assert after.email_verified_at == NOON
 
 
-async def test_a_link_to_prove_an_address_signs_nobody_in(
+async def test_a_link_to_prove_an_address_signs_no_one_in(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -128,7 +128,7 @@ async def test_a_link_to_prove_an_address_lasts_a_day(account_pages: AccountPage
     assert (last.status_code, late.status_code) == (200, 404)
 
 
-async def test_where_no_mail_is_sent_none_is_queued_and_the_page_says_whom_to_ask(
+async def test_where_no_mail_is_sent_none_is_queued_and_the_page_names_the_person_to_ask(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -302,7 +302,7 @@ async def test_the_fourth_mail_to_an_address_is_refused_known_or_not(
     assert len(read_mails(account_pages)) == 4
 
 
-async def test_asking_for_links_does_not_keep_anybody_from_signing_in(
+async def test_asking_for_links_does_not_keep_anyone_from_signing_in(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -315,7 +315,7 @@ async def test_asking_for_links_does_not_keep_anybody_from_signing_in(
     assert answer.status_code == 303
 
 
-async def test_one_source_cannot_have_mail_sent_to_everybody(
+async def test_one_source_cannot_have_mail_sent_to_everyone(
     account_pages: AccountPagesFixture,
 ) -> None:
     strict = replace(account_pages.login, limits=RateLimits(per_network=3))

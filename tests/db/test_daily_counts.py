@@ -80,7 +80,7 @@ def test_a_history_says_how_many_there_were_when_each_day_ended(portal: PortalFi
     assert everybodys[2:] == [(1, {"new": 2, "waiting": 1}), (2, {"new": 2, "done": 1})]
 
 
-def test_who_sees_only_some_requests_is_told_of_no_other(portal: PortalFixture) -> None:
+def test_a_person_who_sees_only_some_requests_hears_of_no_other(portal: PortalFixture) -> None:
     portal.set_visibility("quay", "participants")
 
     unas = read_portal_figures(portal, UNA)
@@ -112,7 +112,7 @@ def test_what_is_kept_is_what_the_facts_say_when_a_desk_is_upgraded(portal: Port
     assert portal.desk.db.read_sync(kept) == before
 
 
-def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) -> None:
+def test_direct_edits_count_for_the_day_they_are_made(portal: PortalFixture) -> None:
     today = to_epoch_day(now())
     by_hand = "UPDATE tickets SET status = 'canceled' WHERE subject = 'An invoice is missing'"
     portal.desk.db.write_sync(lambda tx: tx.exec_driver_sql(by_hand))
@@ -124,7 +124,7 @@ def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) ->
     assert (today, "new", -1) in found_.daily_changes
 
 
-def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(portal: PortalFixture) -> None:
+def test_what_waits_is_what_one_is_asked_for_or_no_one_has_answered(portal: PortalFixture) -> None:
     def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str]]:
         workspace = channels.organization(portal.organization_ids[slug]) if slug else None
         viewer = portal.desk.read_viewer(persona)

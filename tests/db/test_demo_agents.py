@@ -41,7 +41,7 @@ class DemoFixture:
         self.db = create_database(folder)
         hashes = ["no password"] * len((*TEAM, *CLIENTS))
         self.db.write_sync(lambda tx: PortalSeeder(tx, {}).create_accounts(hashes, NOON - SECOND))
-        self.clerks = self.begin()
+        self.agents = self.begin()
 
     def begin(self) -> Agents:
         return Agents(self.db, self.path, Random(1), lambda: self.at)
@@ -50,7 +50,7 @@ class DemoFixture:
         async def run() -> None:
             for _ in range(times):
                 self.at += 8 * SECOND
-                await self.clerks.make_next_move()
+                await self.agents.make_next_move()
 
         asyncio.run(run())
 
@@ -121,7 +121,7 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
     assert (row.status, row.assignee) == ("active", uma)
 
     demo.act("clara", post_message.post_message, asked, MessageInput(new_id(), "Oh!"))
-    demo.clerks = demo.begin()  # the demo is started again
+    demo.agents = demo.begin()  # the demo is started again
     demo.work(30)
 
     assert demo.read_replies(asked) == [answer]
@@ -154,7 +154,7 @@ def test_a_request_in_which_a_visitor_wrote_stays(demo):
     demo.work(70)
 
     assert is_there_here(demo, visited)
-    assert visited not in demo.clerks._planner.plan.request_ids, "it would have been deleted by now"
+    assert visited not in demo.agents._planner.plan.request_ids, "it would have been deleted by now"
 
 
 @pytest.mark.usefixtures("small_limits")
@@ -163,7 +163,7 @@ def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(d
     people = {who: demo.act(who, lambda _, actor: actor.person_id) for who in ("uma", "noah")}
     for person in people.values():
         demo.act("tess", remove_staff_except_tickets, person)
-    demo.act("tess", update.delete_request, demo.clerks._planner.plan.running[0].ticket)
+    demo.act("tess", update.delete_request, demo.agents._planner.plan.running[0].ticket)
 
     demo.work(90)
 
@@ -173,7 +173,7 @@ def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(d
 
 def test_a_diary_that_cannot_be_read_is_a_new_beginning(demo, caplog):
     demo.work(5)
-    assert demo.begin()._planner.plan.request_ids == demo.clerks._planner.plan.request_ids != []
+    assert demo.begin()._planner.plan.request_ids == demo.agents._planner.plan.request_ids != []
 
     demo.path.write_text("{")
 

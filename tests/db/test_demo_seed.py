@@ -67,7 +67,7 @@ def test_every_delivery_of_the_past_was_understood(seeded):
     assert set(rows(db, deliveries.c.state, deliveries.c.reasons)) == {("done", "[]")}
 
 
-def test_the_past_looks_like_no_edit_by_hand(seeded):
+def test_the_past_looks_like_no_direct_edit(seeded):
     db, _ = seeded
 
     assert rows(db, outside_changes.c.id) == []
@@ -168,7 +168,7 @@ def test_messages_have_text_with_markdown_and_some_have_none(seeded):
         ("eve@example.org", "nothing", "nothing"),
     ],
 )
-def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
+def test_everyone_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
     db, _ = seeded
 
     def look(tx):
@@ -200,7 +200,7 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
                 assert (opens, seen) == (False, 0)
 
 
-def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
+def test_everyone_can_sign_in_with_the_password_that_is_printed(seeded):
     db, hasher = seeded
 
     for login in DISCORD_LOGINS:

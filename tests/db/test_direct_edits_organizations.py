@@ -61,7 +61,7 @@ def run_edit(
         ("deleted_at = 1", "organization.deleted", True),
     ],
 )
-def test_a_changed_organization_is_told(
+def test_a_changed_organization_becomes_an_event(
     portal: PortalFixture, change: str, type_: str, *, touches: bool
 ) -> None:
     events = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
@@ -76,7 +76,7 @@ def test_a_changed_organization_is_told(
     assert (members <= touched) is touches
 
 
-def test_what_was_told_under_the_old_mode_is_out_of_reach(portal: PortalFixture) -> None:
+def test_events_under_the_old_mode_are_out_of_reach(portal: PortalFixture) -> None:
     crane = portal.create_request(BO, "The crane")
 
     run_edit(portal, "UPDATE organizations SET visibility = 'participants' WHERE id = :quay")
@@ -87,7 +87,7 @@ def test_what_was_told_under_the_old_mode_is_out_of_reach(portal: PortalFixture)
     assert portal.desk.db.read_sync(lambda tx: tx.execute(text(generation)).scalar()) == 2
 
 
-def test_a_member_added_given_a_role_and_taken_out_is_told_to_them(portal: PortalFixture) -> None:
+def test_a_member_added_given_a_role_and_removed_hears_of_it(portal: PortalFixture) -> None:
     dee = portal.desk.person_id(DEE)
     here = "WHERE organization = :quay AND person = :person"
 
@@ -107,7 +107,9 @@ def test_a_member_added_given_a_role_and_taken_out_is_told_to_them(portal: Porta
     assert raised[0][1]["role"] == "admin"
 
 
-def test_who_is_taken_out_by_hand_takes_their_invitations_along(portal: PortalFixture) -> None:
+def test_who_is_taken_out_in_the_database_takes_their_invitations_along(
+    portal: PortalFixture,
+) -> None:
     portal.act_as(
         BO, invitations.invite, portal.organization_ids["quay"], "friend@desk.test", "member"
     )

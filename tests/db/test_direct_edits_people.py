@@ -57,7 +57,7 @@ def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) ->
     ]
 
 
-def test_another_name_is_told_and_they_are_found_by_it_alone(
+def test_another_name_becomes_an_event_and_they_are_found_by_it_alone(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, here = (
@@ -96,7 +96,9 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
     assert [(each[0], each[3]) for each in back] == [("person.changed", {channels.user(ada)})]
 
 
-def test_a_role_in_the_team_is_told_and_asked_about(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_role_in_the_team_is_announced_and_confirmed(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     ada = staffed_portal.desk.person_id(ADA)
 
     [(type_, fields, _, touches)] = edit(
@@ -143,7 +145,9 @@ def test_another_address_is_not_proven_and_old_links_open_nothing(
     assert not db.read_sync(has_pending_changes)
 
 
-def test_a_row_that_is_deleted_is_told_and_shuts_out(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_deleted_row_becomes_an_event_and_ends_access(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     dee = staffed_portal.desk.person_id(DEE)
 
     events = edit(staffed_portal, "DELETE FROM people WHERE id = :dee", dee=dee)

@@ -52,7 +52,7 @@ async def test_an_edit_stands_against_what_was_signed_before_it_and_yields_to_wh
     assert live_guild.query_one("SELECT status FROM tickets")[0] == "done"
 
 
-async def test_what_was_deleted_by_hand_is_not_given_again_by_an_older_event(
+async def test_what_was_deleted_in_the_database_is_not_given_again_by_an_older_event(
     live_guild: LiveGuildFixture,
 ) -> None:
     before = live_guild.desk.clock - 1000
@@ -107,7 +107,9 @@ async def test_permissions_of_a_role_stand_when_the_bot_tells_of_it_again(
     assert live_guild.query_one("SELECT permissions FROM roles")[0] == 1 << 22
 
 
-async def test_a_fact_deleted_by_hand_is_folded_no_more(live_guild: LiveGuildFixture) -> None:
+async def test_a_fact_deleted_in_the_database_is_folded_no_more(
+    live_guild: LiveGuildFixture,
+) -> None:
     await live_guild.set_status("CLOSED")
     for actor in (ADA, BO):
         live_guild.read_new_events(actor)
@@ -196,7 +198,7 @@ async def test_what_sqlite_keeps_in_a_column_of_another_type_breaks_nothing(
     assert problem
 
 
-async def test_what_was_changed_while_nobody_served_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_what_was_changed_while_no_server_ran_is_sent_at_the_start(tmp_path: Path) -> None:
     async with open_live_guild(tmp_path) as live_guild:
         url = live_guild.desk.url
     run_sql_directly(url, "UPDATE tickets SET priority = 'high'")

@@ -49,7 +49,7 @@ def test_a_part_that_raises_takes_only_its_own_rows_along(db: Database) -> None:
     assert db.read_sync(read_things) == ["before", "after"]
 
 
-def test_nobody_hears_of_what_a_broken_part_noted(db: Database) -> None:
+def test_no_one_hears_of_what_a_broken_part_noted(db: Database) -> None:
     heard: list[Any] = []
     db.set_commit_listener(heard.extend)
 

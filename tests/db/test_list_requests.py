@@ -87,13 +87,13 @@ def test_filters_narrow_the_list_and_nonsense_does_not_break_it(
     assert subjects(list_of(portal, BO, **fields)) == expected
 
 
-def test_what_waits_on_somebody_is_their_answer_or_their_work(portal: PortalFixture) -> None:
+def test_what_waits_on_someone_is_their_answer_or_their_work(portal: PortalFixture) -> None:
     assert subjects(list_of(portal, BO, waiting="yes")) == [MAST]
     assert subjects(list_of(portal, UNA, waiting="yes")) == []
     assert subjects(list_of(portal, ADA, None, waiting="yes")) == []
 
 
-def test_unread_is_what_somebody_else_wrote_since_one_looked(portal: PortalFixture) -> None:
+def test_unread_is_what_someone_else_wrote_since_one_looked(portal: PortalFixture) -> None:
     assert subjects(list_of(portal, BO, unread="yes")) == [MAST, INVOICE]
     mine = {each.ticket.now.subject: each.unread for each in list_of(portal, UNA).requests}
 

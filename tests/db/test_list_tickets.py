@@ -56,7 +56,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
 
 
 def find_numbers(desk: DeskFixture, query: str, persona: Persona = ADA) -> set[int]:
-    """The tickets of the Harbour that somebody finds."""
+    """The tickets of the Harbour that someone finds."""
     ticket_filter = parse_ticket_filter({"q": query})
     found = desk.db.read_sync(
         read_ticket_results, desk.read_viewer(persona), channels.guild(HARBOUR_GUILD), ticket_filter
@@ -119,7 +119,7 @@ def test_what_a_screen_shows_is_found(desk: DeskFixture, query: str, found: set[
     assert find_numbers(desk, query) == found
 
 
-def test_a_named_user_is_not_found_by_a_stand_in_nobody_sees(desk: DeskFixture) -> None:
+def test_a_named_user_is_not_found_by_a_stand_in_no_one_sees(desk: DeskFixture) -> None:
     assert 1 not in find_numbers(desk, BO.discord_id[-4:])
     assert 1 not in find_numbers(desk, "Discord")
 
@@ -219,7 +219,7 @@ def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> Non
     tx.execute(insert(messages.messages), row | more)
 
 
-def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None:
+def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "The crane", BO)
 
@@ -245,7 +245,9 @@ def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None
         "DELETE FROM tickets",
     ],
 )
-def test_what_is_taken_away_by_hand_is_not_found_any_more(tmp_path: Path, deed: str) -> None:
+def test_what_is_taken_away_in_the_database_is_not_found_any_more(
+    tmp_path: Path, deed: str
+) -> None:
     desk = create_desk(tmp_path)
     desk.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
     desk.post_message(1, BO, "The first word")

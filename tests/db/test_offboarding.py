@@ -69,7 +69,7 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
-def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixture) -> None:
     una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
@@ -167,7 +167,7 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
     assert open_ones() == set()
 
 
-def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
+def test_who_lost_a_role_meanwhile_invites_no_one_by_it(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     organization_id, una = (
@@ -337,7 +337,7 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
         partial(staffed_portal.act_as, BO, settings.update_profile, organization_id, slug="mole"),
         partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
     )
-    # Who writes in the database by hand waits for no lock of ours.
+    # Who writes in the database directly waits for no lock of ours.
     monkeypatch.setattr(settings, "_require_slug_available", lambda *_: None)
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
         staffed_portal.act_as(EVE, settings.create_organization, "Dock", "pier")

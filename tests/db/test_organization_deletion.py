@@ -35,12 +35,12 @@ from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
 def add(staffed_portal: StaffedPortalFixture, persona: Persona, ticket: str) -> None:
-    """Somebody takes part in a request although they are no member."""
+    """Someone takes part in a request although they are no member."""
     row = {"ticket": ticket, "principal": staffed_portal.desk.person_id(persona), "role": "added"}
     staffed_portal.desk.db.write_sync(lambda tx: tx.execute(insert(participants).values(row)))
 
 
-def test_of_a_deleted_organization_nobody_keeps_a_request(
+def test_of_a_deleted_organization_no_one_keeps_a_request(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket = staffed_portal.create_request(BO, "The mast is dark")
@@ -99,7 +99,7 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         staffed_portal.act_as(ADA, actions_update.set_status, gone, "done")
 
 
-def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
+def test_its_events_leave_room_in_recent_activity_for_the_others(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     remaining, gone = (
@@ -147,7 +147,7 @@ def what_the_team_sees(staffed_portal: StaffedPortalFixture) -> set[str]:
 
 
 @pytest.mark.parametrize("way", ["page", "mark", "row"])
-def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
+def test_events_of_a_deleted_organization_are_never_replayed(
     staffed_portal: StaffedPortalFixture, way: str
 ) -> None:
     db, quay_workspace, old = (
@@ -188,7 +188,7 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
     )
 
 
-def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
+def test_no_one_hears_what_happens_in_a_deleted_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket, ada = (

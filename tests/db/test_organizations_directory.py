@@ -98,7 +98,7 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     )
 
 
-def test_the_organizations_somebody_sees_come_page_by_page_by_name(
+def test_the_organizations_someone_sees_come_page_by_page_by_name(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
@@ -142,7 +142,7 @@ def test_one_person_founds_so_many_organizations(
         staffed_portal.act_as(DEE, settings.create_organization, name)
 
 
-def test_nobody_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_one_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:
     for actor in (ADA, BO):
         with pytest.raises(Forbidden):
             staffed_portal.desk.db.read_sync(

@@ -124,7 +124,7 @@ class History:
         return self.random.choice(list(ROLES))
 
     async def _membership(self, action: str, names: Sequence[str] = ()) -> None:
-        """Somebody is given or loses a role; with `names`, the role's name changes by the way."""
+        """Someone is given or loses a role; with `names`, the role's name changes by the way."""
         role, user = self._role(), self._user()
         name = self.random.choice(names) if names else self._name(role)
         data = {"userId": user, "username": "u", "roleId": role, "roleName": name}
@@ -291,5 +291,5 @@ async def play(steps: list[str], seed: int) -> None:
 
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
-def test_everybody_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
+def test_everyone_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
     asyncio.run(play(steps, seed))

@@ -124,7 +124,7 @@ def test_only_what_is_settled_is_deleted(db: Database) -> None:
     assert db.read_sync(read_states) == sorted([*DELIVERY_STATES, "parked", "pending"])
 
 
-def test_the_days_count_from_when_somebody_looked_at_it(db: Database) -> None:
+def test_the_days_count_from_when_someone_looked_at_it(db: Database) -> None:
     lately, long_ago = (db.write_sync(insert_delivery, "parked", 90, number) for number in (1, 2))
     db.write_sync(dismiss, lately, NOON - DAY)
     db.write_sync(dismiss, long_ago, NOON - 40 * DAY)
@@ -234,7 +234,7 @@ def posted_body() -> bytes:
 
 
 def log_time_of(at: int) -> list[IncomingDelivery]:
-    """A ticket is opened and somebody writes in it, each under an id of the sender's."""
+    """A ticket is opened and someone writes in it, each under an id of the sender's."""
     opened, event = (
         SignedEvent(at, "ticket.created", OPENED),
         SignedEvent(at + 1, "ticket.message_sent", SAID),

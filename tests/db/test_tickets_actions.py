@@ -125,13 +125,13 @@ def test_what_cannot_be_filed_says_which_field(
     assert field in refused.value.fields
 
 
-def test_nobody_files_where_they_do_not_belong(portal: PortalFixture) -> None:
+def test_no_one_files_where_they_do_not_belong(portal: PortalFixture) -> None:
     for actor in (CY, EVE, MO):
         with pytest.raises(NotFound):
             portal.create_request(actor, "Let me in")
 
 
-def test_nobody_files_in_the_team_s_own_organization(portal: PortalFixture) -> None:
+def test_no_one_files_in_the_team_s_own_organization(portal: PortalFixture) -> None:
     portal.organization_ids["team"] = portal.desk.db.write_sync(
         ensure_internal_organization, portal.desk.now
     )
@@ -234,7 +234,7 @@ def test_what_is_the_team_s_to_do_a_client_does_not(
         portal.post_message(persona, ticket, "Psst", "note")
 
 
-def test_claiming_makes_new_active_and_is_told_as_the_bot_tells_it(portal: PortalFixture) -> None:
+def test_claiming_makes_new_active_and_sends_the_bots_event(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Claim me")
 
     portal.act_as(ADA, update.assign, ticket, portal.desk.person_id(ADA))
@@ -288,7 +288,7 @@ def test_of_two_requests_that_are_sent_the_same_message_at_once_one_gets_it(
             assert outcomes & {one, other}
 
 
-def test_a_note_is_told_to_the_team_alone_and_leaves_no_trace(portal: PortalFixture) -> None:
+def test_a_note_is_sent_to_the_team_alone_and_leaves_no_trace(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Behind your back")
     before = read_row(portal, ticket)
 
@@ -334,7 +334,7 @@ def test_a_deleted_message_is_gone_from_timeline_log_and_search(portal: PortalFi
         portal.act_as(BO, post_message.edit_message, ticket, message, "Back again")
 
 
-def test_a_moderator_deletes_what_others_wrote_and_nobody_the_description(
+def test_a_moderator_deletes_what_others_wrote_and_no_one_the_description(
     portal: PortalFixture,
 ) -> None:
     portal.desk.db.write_sync(
@@ -370,7 +370,7 @@ def test_who_watches_takes_part_until_they_stop(portal: PortalFixture) -> None:
         portal.act_as(BO, update.add_watcher, ticket, portal.desk.person_id(CY))
 
 
-def test_a_deleted_request_is_gone_for_everybody(portal: PortalFixture) -> None:
+def test_a_deleted_request_is_gone_for_everyone(portal: PortalFixture) -> None:
     portal.desk.db.write_sync(
         upsert_staff_row, portal.desk.person_id(MO), "operations_manager", portal.desk.now
     )
@@ -383,7 +383,7 @@ def test_a_deleted_request_is_gone_for_everybody(portal: PortalFixture) -> None:
             portal.act_as(actor, update.set_status, ticket, "active")
 
 
-def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(portal: PortalFixture) -> None:
+def test_a_direct_edit_of_a_request_reaches_its_viewers(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "By hand")
 
     portal.desk.db.write_sync(
@@ -399,7 +399,7 @@ def test_an_edit_by_hand_of_a_request_is_told_to_who_sees_it(portal: PortalFixtu
     assert read_row(portal, ticket).status == "review", "a later action folded the edit away"
 
 
-def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(
+def test_a_direct_edit_that_an_action_found_first_is_sent_with_its_line(
     portal: PortalFixture,
 ) -> None:
     ticket = portal.create_request(BO, "By hand")
@@ -414,7 +414,7 @@ def test_an_edit_by_hand_that_an_action_found_first_is_told_with_its_line(
     assert [fields["line"]["author"]["id"] for fields in data] == ["sql"]
 
 
-def test_no_action_here_makes_a_note_of_an_edit_by_hand(portal: PortalFixture) -> None:
+def test_no_action_here_makes_a_note_of_a_direct_edit(portal: PortalFixture) -> None:
     ticket = portal.create_request(BO, "Ours")
     message = portal.post_message(BO, ticket, "Also ours")
     portal.act_as(BO, post_message.edit_message, ticket, message, "Still ours")

@@ -74,7 +74,7 @@ def test_the_list_is_what_the_address_asks_for(
     assert "No such &lt;server&gt;." in browser.get("/admin/deliveries").text
 
 
-def test_the_list_goes_on_where_it_ended(
+def test_the_list_continues_where_it_ended(
     staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin_deliveries, "PAGE_SIZE", 2)

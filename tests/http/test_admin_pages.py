@@ -100,7 +100,7 @@ def test_an_operations_manager_does_nothing_to_the_team(admin_pages: AdminPagesF
     assert 'name="act"' not in page, "what would be refused is not offered"
 
 
-def test_everybody_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
+def test_everyone_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
     seen = {
         actor: [
             tab

@@ -118,7 +118,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
     ROWS,
     ids=[f"{number} {row[0]}" for number, row in enumerate(ROWS)],
 )
-def test_everybody_is_answered_as_their_role_says(
+def test_everyone_is_answered_as_their_role_says(
     api: ApiFixture, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
     answers = {}
@@ -159,7 +159,7 @@ def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
     )
 
 
-def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
+def test_anyone_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
     api = create_api(tmp_path)
     for actor in CAST:
         program = api.client(actor)
@@ -173,7 +173,7 @@ def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None
     api.site.desk.db.close()
 
 
-def test_who_has_founded_enough_is_told_so_by_page_and_program(
+def test_the_limit_of_created_organizations_is_reported_by_page_and_api(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "MAX_ADMINISTERED_ORGANIZATIONS", 1)

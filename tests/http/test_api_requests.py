@@ -216,7 +216,7 @@ def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "code", "places"), BAD)
-def test_what_cannot_be_is_told_with_its_place(
+def test_invalid_fields_are_reported_with_their_pointers(
     shared_api: ApiFixture,
     method: str,
     path: str,

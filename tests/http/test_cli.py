@@ -203,7 +203,7 @@ def test_the_tail_of_the_log_can_be_read_from_the_start(guild: GuildFixture) -> 
     assert "From the start" in output
 
 
-def test_without_following_the_newest_of_the_log_are_told(guild: GuildFixture) -> None:
+def test_without_following_the_newest_entries_are_printed(guild: GuildFixture) -> None:
     guild.open_ticket(1, "The newest of all")
 
     output = guild.server.run_command_line("events", "tail", "--no-follow").splitlines()

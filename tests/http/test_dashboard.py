@@ -133,7 +133,7 @@ def test_who_sees_only_their_own_requests_sees_only_those_here(dashboard: Dashbo
     assert "An invoice is missing" in find_part(page, "activity")
 
 
-def test_who_is_in_no_organization_is_told_what_to_do(dashboard: DashboardFixture) -> None:
+def test_a_person_in_no_organization_sees_what_to_do(dashboard: DashboardFixture) -> None:
     for actor in (EVE, DEE):
         page = dashboard.page(actor)
         assert "You are in no organization yet" in page
@@ -148,7 +148,7 @@ def test_who_is_in_no_organization_is_told_what_to_do(dashboard: DashboardFixtur
     ("persona", "start"),
     [(ADA, "/dashboard"), (BO, "/dashboard"), (EVE, "/dashboard"), (MO, "/guilds")],
 )
-def test_everybody_begins_where_their_work_is(
+def test_everyone_begins_where_their_work_is(
     dashboard: DashboardFixture, persona: Persona, start: str
 ) -> None:
     answer = open_browser(dashboard.site, persona).get("/")
@@ -156,7 +156,7 @@ def test_everybody_begins_where_their_work_is(
     assert (answer.status_code, answer.headers["location"]) == (303, start)
 
 
-def test_a_stranger_is_told_what_this_is_and_how_to_come_in(dashboard: DashboardFixture) -> None:
+def test_a_stranger_sees_what_this_is_and_how_to_sign_in(dashboard: DashboardFixture) -> None:
     page = open_browser(dashboard.site).get("/").text
 
     assert "<h1" in page

@@ -39,7 +39,7 @@ def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
     site.desk.db.close()
 
 
-def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSiteFixture) -> None:
+def test_the_files_someone_sent_are_in_it_and_no_one_else_s(files_site: FilesSiteFixture) -> None:
     sent = [files_site.sent(BO, PICTURE, "the mast?.png"), files_site.sent(BO, b"one", "a.txt")]
     sent.append(files_site.upload(BO, b"two", "a.txt").json()["href"])
     files_site.sent(UNA, b"not his", "b.txt")
@@ -66,7 +66,7 @@ def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSi
     assert UNA.email not in json.dumps(data)
 
 
-def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
+def test_what_someone_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
     desk, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
     files_site.sent(ADA, b"salaries", "internal.txt", "note")
     files_site.sent(ADA, b"an answer", "answer.txt")
@@ -90,7 +90,7 @@ def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture
 
 
 def read_export(filed: FilesSiteFixture, persona: Persona) -> dict[str, Any]:
-    """The `data.json` that somebody downloads, which names every file in the archive."""
+    """The `data.json` that someone downloads, which names every file in the archive."""
     with ZipFile(io.BytesIO(open_browser(filed, persona).get("/settings/data").content)) as archive:
         data: dict[str, Any] = json.loads(archive.read("data.json"))
         assert archive.namelist() == [*(each["path"] for each in data["files"]), "data.json"]

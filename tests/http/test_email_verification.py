@@ -42,7 +42,7 @@ def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path:
     desk.db.close()
 
 
-def test_a_desk_without_mail_asks_nobody(tmp_path: Path) -> None:
+def test_a_desk_without_mail_asks_no_one(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     site = SiteFixture(desk)
 

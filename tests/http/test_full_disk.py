@@ -35,7 +35,7 @@ def full_disk(server: Server) -> Iterator[None]:
 
 @contextmanager
 def locked_database(server: Server) -> Iterator[None]:
-    """Somebody holds the database and does not let go."""
+    """Someone holds the database and does not let go."""
     with closing(sqlite3.connect(server.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield

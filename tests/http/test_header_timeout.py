@@ -59,7 +59,7 @@ def is_told(stream_server: StreamServerFixture, count: int = 1) -> None:
     wait_until(lambda: stream_server.call_in_loop(lambda: len(stream_server.connections)) == count)
 
 
-def test_half_a_head_is_closed_and_told_why(
+def test_half_a_head_is_closed_with_the_reason(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(HALF) as connection:

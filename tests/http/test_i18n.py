@@ -43,7 +43,7 @@ KNOWN = sorted(
     key=len,
     reverse=True,
 )
-WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are somebody's initials
+WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are someone's initials
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_every_mail_is_in_it(full_site: FullSiteFixture) -> None:
 
 
 def find_untranslated(page: str) -> list[str]:
-    """What a page shows of which nobody knows whether it could be translated."""
+    """What a page shows of which no one knows whether it could be translated."""
     reader = TextCollector()
     reader.feed(page)
     reader.close()

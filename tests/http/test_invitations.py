@@ -45,7 +45,7 @@ def invite(site: SiteFixture, email: str = NEW, **headers: str) -> Any:
 
 
 def links_of(site: SiteFixture, email: str = NEW) -> tuple[str, str]:
-    """Invite somebody: the link that was shown, and the one that was mailed."""
+    """Invite someone: the link that was shown, and the one that was mailed."""
     [shown] = re.findall(r"/invitations/[\w-]+", invite(site, email).text)
     newest = site.desk.db.read_sync(mail.read_newest)[0]
     [mailed] = re.findall(r"http://testserver(/invitations/[\w-]+)", newest.content.text)
@@ -183,7 +183,7 @@ def test_an_address_with_an_account_signs_in_instead(site: SiteFixture) -> None:
 
 
 @pytest.mark.parametrize("persona", [CY, BO])
-def test_somebody_else_is_told_so_and_not_let_in(
+def test_someone_else_is_refused_with_the_reason(
     site: SiteFixture, staffed_portal: StaffedPortalFixture, persona: Persona
 ) -> None:
     _, mailed = links_of(site)
@@ -254,7 +254,7 @@ def test_a_closed_desk_makes_no_account_even_so(site: SiteFixture) -> None:
     assert person_of(site) is None
 
 
-def test_nobody_is_mailed_without_end(
+def test_no_one_is_mailed_without_end(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     codes = [invite(site).status_code for _ in range(4)]

@@ -53,7 +53,7 @@ def test_a_member_changes_nothing_of_an_organization(
     assert open_browser(request_page.site).post("/orgs/quay/settings", data=form).status_code == 303
 
 
-def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
+def test_one_continues_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
     browser, organization_id = (
         open_browser(request_page.site, CY),
         request_page.portal.organization_ids["quay"],
@@ -69,7 +69,7 @@ def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFix
     assert "The Quay" not in browser.get("/organizations").text
 
 
-def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
+def test_who_goes_to_an_organization_continues_in_it_and_who_is_led_there_does_not(
     request_page: RequestPageFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str] = []

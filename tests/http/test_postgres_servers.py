@@ -43,7 +43,7 @@ def second_server(first: Server, folder: Path) -> Iterator[Server]:
         yield second
 
 
-def test_what_one_server_is_told_is_heard_at_the_other(tmp_path: Path) -> None:
+def test_what_one_server_receives_is_heard_at_the_other(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
         host = GuildFixture(one)
         cookie = host.sign_in_staff()
@@ -63,7 +63,7 @@ def test_what_one_server_is_told_is_heard_at_the_other(tmp_path: Path) -> None:
         assert positions == list(range(positions[0], positions[0] + 10))
 
 
-def test_when_a_server_dies_the_other_goes_on_with_its_deliveries(tmp_path: Path) -> None:
+def test_when_a_server_dies_the_other_continues_with_its_deliveries(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
         host = GuildFixture(two)
         cookie = host.sign_in_staff()

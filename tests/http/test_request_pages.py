@@ -36,7 +36,7 @@ def test_who_may_see_a_request_opens_it_and_finds_it(
 
 
 @pytest.mark.parametrize("persona", [CY, EVE, MO])
-def test_to_everybody_else_it_is_as_if_it_were_not_there(
+def test_to_everyone_else_it_is_as_if_it_were_not_there(
     request_page: RequestPageFixture, persona: Persona
 ) -> None:
     browser = open_browser(request_page.site, persona)

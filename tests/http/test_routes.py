@@ -129,7 +129,7 @@ def test_every_kind_of_refusal_has_a_status() -> None:
     assert set(STATUS_BY_REFUSAL) == set(errors.Refusal.__subclasses__())
 
 
-def test_what_is_sent_to_wait_is_told_how_long(site: SiteFixture) -> None:
+def test_a_rate_limited_request_gets_retry_after(site: SiteFixture) -> None:
     async def busy(_request: Request) -> Response:
         raise errors.RateLimited("Not so fast.", 7)
 

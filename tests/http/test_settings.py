@@ -56,7 +56,7 @@ def post(site: SiteFixture, persona: Persona, path: str, **form: str) -> Any:
     return open_browser(site, persona).post(path, data=form)
 
 
-def test_the_page_shows_oneself_and_nobody_else(site: SiteFixture) -> None:
+def test_the_page_shows_oneself_and_no_one_else(site: SiteFixture) -> None:
     sign_in(site, ADA)
     sign_in(site, BO, "curl/8")
 
@@ -76,7 +76,7 @@ def test_each_part_that_lives_is_rendered_alone(site: SiteFixture) -> None:
     assert "<h1" not in page
 
 
-def test_a_new_name_is_shown_and_told(site: SiteFixture) -> None:
+def test_a_new_name_is_shown_and_becomes_an_event(site: SiteFixture) -> None:
     answer = post(site, ADA, "/settings/name", name="  Ada   Berg ")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings?done=name")
@@ -121,7 +121,7 @@ def test_one_browser_is_signed_out_and_then_it_is_gone(site: SiteFixture) -> Non
     )
 
 
-def test_somebody_elses_browser_is_answered_as_one_that_is_not_there(site: SiteFixture) -> None:
+def test_someone_elses_browser_is_answered_as_one_that_is_not_there(site: SiteFixture) -> None:
     opened = sign_in(site, ADA)
 
     theirs = post(site, BO, "/settings/browsers", session=opened.session.id)
@@ -188,7 +188,7 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
     assert "Your account is deleted." not in open_browser(site).get("/?done=else").text
 
 
-async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: SiteFixture) -> None:
+async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: SiteFixture) -> None:
     actor = Actor(site.desk.read_viewer(BO), NOON)
     site.desk.db.write_sync(settings.create_organization, actor, "The Pier")
 

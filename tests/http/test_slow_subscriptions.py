@@ -19,7 +19,9 @@ LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
-def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_path: Path) -> None:
+def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return(
+    tmp_path: Path,
+) -> None:
     with running_server(tmp_path) as server:
         guild = GuildFixture(server)
         cookie = guild.sign_in_staff()
@@ -30,7 +32,7 @@ def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_p
                 guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
                 assert (
                     quick.next_frame().data["data"]["number"] == number
-                )  # nobody waits for the slow
+                )  # no one waits for the slow
 
             server.log.wait_for_line("a stream was let go: its reader is too slow", timeout=LET_GO)
             heard = [frame.data["data"]["number"] for frame in slow.read_rest()]

@@ -56,7 +56,7 @@ def test_past_the_end_is_the_last_page(site: SiteFixture, wish: str, shown: int)
     assert 'data-empty-for="tickets" hidden' in page
 
 
-def test_htmx_is_told_the_address_without_what_is_as_usual(site: SiteFixture) -> None:
+def test_htmx_pushes_the_url_without_defaults(site: SiteFixture) -> None:
     browser = open_browser(site, ADA)
 
     cleared = browser.get(f"{LIST}?q=&sort=active")
@@ -115,7 +115,7 @@ def test_a_conversation_is_complete_without_a_script(site: SiteFixture) -> None:
     assert re.search(r'<time[^>]*datetime="2026-11-22T12:[^"]*Z"[^>]*>22 Nov 2026', page)
 
 
-def test_somebody_without_a_linked_account_is_told_how_it_is_linked(site: SiteFixture) -> None:
+def test_a_person_without_a_linked_account_sees_how_to_link_it(site: SiteFixture) -> None:
     zoe = Persona("Zoe", "900000000000000099")
     site.desk.create_account(zoe, linked=False)
 
@@ -143,7 +143,7 @@ def test_a_page_names_the_cursor_and_the_channels_it_was_rendered_for(site: Site
 
 
 def browse_as_new(site: SiteFixture, persona: Persona) -> str:
-    """What somebody outside the standing cast sees of their servers."""
+    """What someone outside the standing cast sees of their servers."""
     site.personas.append(persona)
     return open_browser(site, persona).get("/guilds").text
 

@@ -112,7 +112,7 @@ def test_a_form_with_one_file_will_do(files_site: FilesSiteFixture) -> None:
         assert image.size == (480, 240)
 
 
-def test_who_sees_the_request_has_its_files_and_nobody_else(files_site: FilesSiteFixture) -> None:
+def test_who_sees_the_request_has_its_files_and_no_one_else(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
@@ -149,7 +149,7 @@ def test_not_yours_is_the_same_bytes_as_not_there(files_site: FilesSiteFixture) 
                     assert len({tuple(each.headers.items()) for each in answers}) == 1
 
 
-def test_nobody_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
+def test_no_one_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
     rows_before = files_site.rows()
 
     for workspace in (

@@ -79,7 +79,7 @@ def head_of(server: Server, cookie: str, workspace: str, length: int | None) -> 
 
 
 def found(server: Server) -> str:
-    """An organization of everybody here; its workspace."""
+    """An organization of everyone here; its workspace."""
     id_ = new_id()
 
     def work(tx: Any) -> None:

@@ -33,7 +33,7 @@ def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Se
     assert (status, answer["message"]) == (401, "Missing webhook headers")
 
 
-def test_a_body_too_large_is_told_so_though_it_is_sent_whole(server: Server) -> None:
+def test_a_body_too_large_is_answered_413_though_it_is_sent_whole(server: Server) -> None:
     at, body = now(), b"x" * (8 * MIB)
     signed = "\r\n".join(f"{k}: {v}" for k, v in build_headers(server.secret, at, body).items())
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{signed}"
@@ -66,7 +66,7 @@ def test_one_byte_more_is_refused(server: Server) -> None:
     )
 
 
-def test_anything_but_a_post_is_told_what_to_do(server: Server) -> None:
+def test_anything_but_a_post_is_answered_with_what_to_do(server: Server) -> None:
     reply = server.get(WEBHOOK_PATH)
 
     assert (reply.status, reply.headers["allow"]) == (405, "POST")

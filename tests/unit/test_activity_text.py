@@ -38,7 +38,7 @@ def test_an_event_without_a_sentence_says_its_name() -> None:
     assert describe_activity("panel.shown_again", {}).values == {"did": "panel shown again"}
 
 
-def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
+def test_the_subject_of_a_deleted_ticket_is_not_sent() -> None:
     entries = [
         entry(3, "ticket.deleted", ticket="t", now=NOW, actor="discord:1"),
         entry(2, "ticket.claimed", ticket="t", now=NOW, actor="discord:1"),
@@ -51,7 +51,7 @@ def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
     assert "Stuck" not in deeds[0].text
 
 
-def test_what_was_written_in_a_deleted_organization_is_not_told() -> None:
+def test_messages_of_a_deleted_organization_are_not_sent() -> None:
     fields = {"ticket": "t", "now": NOW, "actor": "discord:1"}
     entries = [
         entry(3, "organization.deleted", name="The Quay", actor="discord:1", workspace="org:1"),
@@ -104,7 +104,7 @@ def test_of_requests_screens_words_are_said() -> None:
     ]
 
 
-def test_everybody_is_called_what_they_are_called_now() -> None:
+def test_everyone_is_called_what_they_are_called_now() -> None:
     former = PrincipalRef(id="n", name="Former member")
     names = {"n": former, "c": PrincipalRef(id="c", name="Clara")}
     nina, organization = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
@@ -136,14 +136,14 @@ def test_a_deed_is_held_by_the_viewers_channels_only() -> None:
 
 
 def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
-    """A row of the log; its audience is a guild, its ticket readers and somebody else."""
+    """A row of the log; its audience is a guild, its ticket readers and someone else."""
     channels = json.dumps(["user:somebody", "guild:1", "tickets:guild:1"])
     return SimpleNamespace(
         position=position, type=type_, data=json.dumps(data), at=0, channels=channels
     )
 
 
-def test_a_note_is_told_as_one_and_of_the_moment_it_was_written() -> None:
+def test_a_note_is_announced_as_one_with_the_time_it_was_written() -> None:
     line = {"kind": "note", "at": 4}
     fields = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
 

@@ -35,7 +35,7 @@ def test_data_that_is_no_json_is_refused(data: str, command_line: CommandLine) -
 @pytest.mark.parametrize(
     "url", [f"http://{'a' * 70}.example", "http://a..example", f"http://{HALF}", "http://[::1"]
 )
-def test_an_address_nobody_can_look_up_is_refused(url: str, command_line: CommandLine) -> None:
+def test_an_address_no_one_can_look_up_is_refused(url: str, command_line: CommandLine) -> None:
     assert "is not an address" in command_line.run_refused(
         "webhook", "send", "guild.left", "--url", url
     )

@@ -89,7 +89,7 @@ def test_all_sixteen_events_go_on_happening():
     assert late == set(PAYLOADS)
 
 
-def test_everything_told_fits(two_hours_of_beats):
+def test_every_event_fits(two_hours_of_beats):
     for _, type_, data in two_hours_of_beats.events:
         assert PAYLOADS[type_].model_validate(data).model_extra == {}
         assert json.loads(json.dumps(data)) == data
@@ -117,7 +117,7 @@ def test_tickets_are_most_of_what_happens(two_hours_of_beats):
     assert kinds["ticket"] > 0.75 * kinds.total()
 
 
-def test_a_ticket_is_told_from_its_opening_to_its_end(two_hours_of_beats):
+def test_a_ticket_is_followed_from_its_opening_to_its_end(two_hours_of_beats):
     order: dict[int, list[str]] = {}
     for _, type_, data in two_hours_of_beats.events:
         if "ticketId" in data:
@@ -228,7 +228,7 @@ def test_the_same_chance_tells_the_same_story():
     assert StoryRun(7).until(NOON + HOUR).events != StoryRun(8).until(NOON + HOUR).events
 
 
-def test_a_story_goes_on_from_what_was_written_down():
+def test_a_story_continues_from_what_was_written_down():
     before = StoryRun().until(NOON + 17 * MINUTE)
     restored = parse_story_state(before.memory.to_json())
     assert restored == before.memory
@@ -244,7 +244,7 @@ def test_a_story_goes_on_from_what_was_written_down():
     assert {each.ticket for each in before.memory.running} <= finished | anew
 
 
-def test_what_was_owed_before_a_long_break_is_told_first():
+def test_what_was_owed_before_a_long_break_is_sent_first():
     before = StoryRun()
     for _, type_, _ in before.beats(NOON + HOUR):
         if type_ == "guild.joined":
@@ -287,7 +287,7 @@ def test_a_conversation_is_read_from_its_text():
 @pytest.mark.parametrize(
     "talk", [*NORTHWIND_CONVERSATIONS, *PIXEL_CONVERSATIONS], ids=lambda talk: talk.subject
 )
-def test_every_conversation_can_be_told_whole(talk):
+def test_every_conversation_can_be_played_whole(talk):
     script = TicketScript(Random(1), NORTHWIND, 1, 1, talk, MIRA, NORTHWIND.staff[0], thorough=True)
 
     steps = list(script.steps())

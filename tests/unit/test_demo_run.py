@@ -28,7 +28,7 @@ def test_the_bot_gets_nothing_of_the_environment_but_what_starts_it(
     assert known == {"PATH": "/bin", "PYTHONPATH": "src", "BOT_WEBHOOK_SECRET": SECRET}
 
 
-def test_without_a_secret_the_bot_is_told_none(
+def test_without_a_secret_the_simulator_gets_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

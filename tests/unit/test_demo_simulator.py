@@ -92,7 +92,7 @@ def test_a_refusal_is_not_argued_with(status):
     assert len(server.ids) == 1
 
 
-def test_what_was_told_is_remembered_only_once_it_was_taken():
+def test_a_beat_is_saved_only_once_it_was_accepted():
     story = Story(Random(1), lambda: NOON, new_story_state(NOON))
     saved: list[str] = []
     server = Server(KEPT, KEPT, SendResult(401, "no"))
@@ -140,7 +140,7 @@ def test_without_a_secret_it_says_which_variable_is_missing(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
+def test_the_process_posts_at_once_and_ends_on_sigterm(tmp_path, number):
     state = tmp_path / "story.json"
     with WebhookReceiver() as receiver:
         process = start(receiver.url, "--state", str(state), "--verbose")

@@ -19,7 +19,7 @@ SECRET = "correct-horse"
 
 
 class FakeMailServer:
-    """A mail server that knows nobody's password."""
+    """A mail server that knows no one's password."""
 
     def auth(self, *_: Any) -> AuthResult:
         return AuthResult(success=False, handled=False)

@@ -51,7 +51,7 @@ def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tel
     assert data[1]["authorUsername"] == data[2]["name"] == "Former member"
 
 
-def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
+def test_of_a_deleted_organization_s_tickets_no_one_is_sent_what_came_before() -> None:
     window = EventBuffer()
     window.append(told(1, "ticket.created", "org:1", subject="secret"))
     window.append(told(2, "ticket.created", "org:2", subject="kept"))

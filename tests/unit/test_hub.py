@@ -179,7 +179,7 @@ async def test_a_burst_does_not_carry_events_past_a_revocation():
         assert dee.positions == [1, 2]
 
 
-async def test_a_grant_is_told_and_heard_at_once():
+async def test_a_grant_is_announced_and_heard_at_once():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"bo": {"user:bo"}}
         bo = hub_fixture.open_stream("bo")

@@ -28,7 +28,7 @@ async def test_a_session_that_ended_ends_its_streams_and_no_others():
         assert there.positions == [1, 2]
 
 
-async def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why():
+async def test_the_oldest_stream_of_a_person_makes_room_and_hears_why():
     async with running_hub(HubFixture(streams_per_person=2)) as hub_fixture:
         first, second, third = (hub_fixture.open_stream("ada") for _ in range(3))
         await hub_fixture.wait_until_idle()
@@ -39,7 +39,7 @@ async def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why():
         assert not third.ended
 
 
-async def test_a_full_stream_stands_still_and_goes_on_from_there():
+async def test_a_full_stream_stands_still_and_continues_from_there():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         ada = hub_fixture.open_stream("ada", capacity=400)
@@ -55,7 +55,7 @@ async def test_a_full_stream_stands_still_and_goes_on_from_there():
         assert ada.positions == list(range(1, 51))
 
 
-async def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return():
+async def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return():
     async with running_hub(HubFixture(buffer_bytes=5000)) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         ada = hub_fixture.open_stream("ada", capacity=400)
@@ -208,7 +208,7 @@ async def test_a_stream_falls_silent_when_its_session_ends_by_itself():
         assert ada.frames[-1] == ("goodbye", {"reason": "signed-out"})
 
 
-async def test_a_prolonged_session_goes_on():
+async def test_a_prolonged_session_continues():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         hub_fixture.sessions["s"] = 5_000
@@ -224,7 +224,7 @@ async def test_a_prolonged_session_goes_on():
         assert ada.positions == [1]
 
 
-async def test_another_tab_that_comes_back_is_not_told_it_was_slow():
+async def test_another_tab_that_comes_back_does_not_hear_it_was_slow():
     async with running_hub(HubFixture(buffer_bytes=5000)) as hub_fixture:
         hub_fixture.channels_by_person = {"ada": {"guild:1"}}
         slow, quick = hub_fixture.open_stream("ada", capacity=400), hub_fixture.open_stream("ada")

@@ -22,7 +22,7 @@ async def test_a_notice_reaches_who_holds_its_channel_and_moves_nobodys_place():
         assert b"id:" not in mo.data[before:]
 
 
-async def test_who_stands_still_is_told_once_they_go_on_and_only_what_they_still_hold():
+async def test_a_paused_stream_gets_notices_on_resuming_and_only_of_channels_it_still_has():
     async with running_hub(HubFixture()) as hub_fixture:
         hub_fixture.channels_by_person = {"mo": {"people"}, "dee": {"people"}}
         mo, dee = (

@@ -104,7 +104,7 @@ class HubHistory:
         self._commit(channel, touches=(f"user:{person}",))
 
     def _flip_all(self) -> None:
-        """A role is deleted: everybody who holds the channel loses it."""
+        """A role is deleted: everyone who holds the channel loses it."""
         channel = self.random.choice(CHANNELS)
         for person in PEOPLE:
             if channel in self.channels_by_person[person]:

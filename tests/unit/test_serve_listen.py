@@ -47,7 +47,7 @@ def test_a_host_that_is_not_this_machine_is_not_a_port_in_use(host: str) -> None
     assert "Stop what uses it" not in output
 
 
-def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_no_one_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     def bind(_self: socket.socket, _address: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -56,7 +56,7 @@ def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatc
     assert "HOST must be an address of this machine" in refusal("nonsense", 8000)
 
 
-def test_a_port_for_the_few_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_privileged_port_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(errno.EACCES, monkeypatch)
 
     assert "PORT=8000" in refusal("127.0.0.1", 80)

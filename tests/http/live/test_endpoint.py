@@ -23,7 +23,7 @@ def test_without_a_session_there_is_no_stream(server: Server, path: str) -> None
         assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_a_cookie_nobody_gave_out_is_no_session(server: Server) -> None:
+def test_a_cookie_no_one_gave_out_is_no_session(server: Server) -> None:
     with sse.connect(server.port, "/api/events", "deskwire=made-up") as stream:
         assert stream.status == 401
 
@@ -111,7 +111,7 @@ def test_nothing_can_be_posted_to_a_stream(guild: GuildFixture) -> None:
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_the_log_says_who_was_told(guild: GuildFixture) -> None:
+def test_the_log_says_who_was_reached(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     mark = guild.server.log.end
     with guild.open_stream(cookie), guild.open_stream(cookie):

@@ -71,7 +71,7 @@ def test_the_header_beats_the_url_which_a_reconnect_repeats(guild: GuildFixture)
         assert heard_subjects([stream.next_frame()]) == ["missed"]
 
 
-def test_a_stream_goes_on_over_a_restart_without_loss_or_double(guild: GuildFixture) -> None:
+def test_a_stream_continues_over_a_restart_without_loss_or_double(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
         guild.open_ticket(1, "before")
@@ -141,7 +141,7 @@ def test_who_is_too_far_behind_reloads_instead(short_replay_server: Server) -> N
     assert position_in(reset.id) > position_in(before.cursor)
 
 
-def test_who_is_just_near_enough_is_told_everything(short_replay_server: Server) -> None:
+def test_a_client_just_near_enough_is_sent_everything(short_replay_server: Server) -> None:
     guild = GuildFixture(short_replay_server)
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:

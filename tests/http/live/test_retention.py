@@ -26,7 +26,7 @@ def pass_days(server: Server, days: int) -> None:
         db.write_sync(age)
 
 
-def test_a_cursor_from_before_the_trim_is_told_to_reload(
+def test_a_cursor_from_before_the_trim_reloads(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with running_server(tmp_path, server_command) as server:

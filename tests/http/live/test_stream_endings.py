@@ -20,7 +20,7 @@ def farewell(stream: sse.SseClient) -> dict[str, object]:
     return last.data
 
 
-def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why(guild: GuildFixture) -> None:
+def test_the_oldest_stream_of_a_person_makes_room_and_hears_why(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with ExitStack() as stack:
         streams = [stack.enter_context(guild.open_stream(cookie)) for _ in range(MOST + 1)]
