@@ -8,7 +8,7 @@ ACCOUNT_ATTACKS = {
         "db/test_auth_recovery.py::test_a_link_for_a_password_lasts_an_hour"
     ),
     "a mailed link that leads to another host": (
-        "db/test_auth_recovery.py::test_links_lead_to_the_public_url_whatever_a_request_says"
+        "db/test_auth_recovery_mails.py::test_links_lead_to_the_public_url_whatever_a_request_says"
     ),
     "asking for a new password to learn who has an account": (
         "db/test_auth_recovery.py::test_known_and_unknown_addresses_take_the_same_statements"
@@ -19,7 +19,9 @@ ACCOUNT_ATTACKS = {
     "locking somebody out by asking for links": (
         "db/test_auth_recovery.py::test_asking_for_links_does_not_keep_anyone_from_signing_in"
     ),
-    "a name that is markup in a mail": ("db/test_auth_recovery.py::test_a_name_is_text_in_a_mail"),
+    "a name that is markup in a mail": (
+        "db/test_auth_recovery_mails.py::test_a_name_is_text_in_a_mail"
+    ),
     "a subject that adds a header": ("db/test_mail_sender.py::test_a_subject_cannot_add_a_header"),
     "reading other people's links where mail is kept": (
         "http/test_settings.py::test_mail_is_shown_to_this_machine_only_where_none_is_sent"

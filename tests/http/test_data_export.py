@@ -22,8 +22,8 @@ from deskwire.kit.zip_writer import ZipWriter
 from deskwire.tickets.data_export import stream_archive
 from deskwire.workspaces.organizations.organizations import organization_members
 from tests.fixtures.cast import ADA, BO, CY, UNA, Persona
+from tests.fixtures.files_site import FilesSiteFixture
 from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
-from tests.http.test_uploads import FilesSiteFixture
 from tests.unit.test_thumbnails import drawn
 
 PICTURE = drawn(300, 200, "PNG")

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from tests.fixtures.cast import BO, CY, UNA
+from tests.fixtures.files_site import FilesSiteFixture
 from tests.fixtures.site import open_browser
-from tests.http.test_uploads import FilesSiteFixture
 from tests.unit.test_thumbnails import drawn
 
 

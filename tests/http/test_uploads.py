@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image
-from sqlalchemy import func, select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,13 +18,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
-from deskwire.tickets.files.attachments import files
 from deskwire.web.http.middleware import MAX_FORM_BYTES, UploadLimit, add_middleware
 from deskwire.web.http.uploads import receive_files
 from deskwire.web.routes import upload_matcher
-from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Persona
-from tests.fixtures.files import FilesFixture
-from tests.fixtures.site import MAX_FILE_BYTES, SiteFixture, open_browser
+from tests.fixtures.cast import ADA, BO, CY, EVE, UNA
+from tests.fixtures.files_site import FilesSiteFixture
+from tests.fixtures.site import MAX_FILE_BYTES, open_browser
 from tests.unit.test_thumbnails import bomb, drawn
 
 BOUNDARY = "----seam"
@@ -38,43 +36,6 @@ POLYGLOTS = {
     "doc.pdf": b"%PDF-1.4\n<script>alert(1)</script>",
     "feed.xml": b'<?xml version="1.0"?><x:script xmlns:x="http://www.w3.org/1999/xhtml"/>',
 }
-
-
-class FilesSiteFixture(SiteFixture):
-    """A site with organizations and a request of Bo's in Northwind."""
-
-    desk: FilesFixture
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(FilesFixture(folder))
-        self.ticket = self.desk.create_request(BO, self.desk.northwind)
-
-    def upload(
-        self, persona: Persona, content: bytes = b"hello", name: str = "a.txt", workspace: str = ""
-    ) -> Any:
-        where = {"workspace": workspace or self.desk.northwind}
-        named = {"x-file-name": quote(name)}
-        return open_browser(self, persona).post(
-            "/files", params=where, content=content, headers=named
-        )
-
-    def sent(
-        self, persona: Persona, content: bytes, name: str = "a.txt", kind: Any = "reply"
-    ) -> str:
-        """The address of a file that came with a message."""
-        body = self.upload(persona, content, name).json()
-        self.desk.post_files(persona, self.ticket, [body["id"]], kind)
-        return str(body["href"])
-
-    def rows(self) -> int:
-        counted = select(func.count()).select_from(files)
-        return self.desk.db.read_sync(lambda tx: tx.execute(counted).scalar_one())
-
-    def bytes_kept(self) -> list[Path]:
-        return [each for each in self.desk.folder.glob("files/**/*") if each.is_file()]
-
-    def is_empty(self) -> bool:
-        return self.rows() == 0 and self.bytes_kept() == []
 
 
 @pytest.fixture
