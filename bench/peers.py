@@ -133,20 +133,20 @@ def _reason_missing(what: str, found: object) -> str | None:
 
 
 def _measure_peer(
-    peer: Peer, folder: Path, size: int, ours: Contestant, least: Contestant
+    peer: Peer, folder: Path, size: int, ours: Contestant, limit: Contestant
 ) -> Report:
     title = f"{peer.name}, {size:,}"
     if peer.missing:
         return Report(peer.name, "", [], notes=[f"{title}: {peer.missing}"])
     try:
         with ExitStack() as stack:
-            return _run_turns(peer, title, _open_peer(peer, stack, folder, size), ours, least)
+            return _run_turns(peer, title, _open_peer(peer, stack, folder, size), ours, limit)
     except (NotHeard, OSError, RuntimeError, TimeoutError) as failure:
         return Report(peer.name, "", [], notes=[f"{title}: {str(failure).splitlines()[0]}"])
 
 
 def _open_peer(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[Contestant, float]:
-    """The peer with its streams open, and KiB of memory per stream."""
+    """Start the peer and open its streams; return it and the KiB of memory per stream."""
     server = peer.start(stack, folder)
     listeners = open_anonymous_listeners(stack, folder, server, size)
     before = server.read_memory()
@@ -158,14 +158,14 @@ def _open_peer(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[C
 
 
 def _run_turns(
-    peer: Peer, title: str, opened: tuple[Contestant, float], ours: Contestant, least: Contestant
+    peer: Peer, title: str, opened: tuple[Contestant, float], ours: Contestant, limit: Contestant
 ) -> Report:
-    theirs, memory = opened
-    size = theirs.listeners.count
-    everybody = (ours, least, theirs)
-    noise = MachineNoise(lambda: sum(each.cpu() for each in everybody))
+    contestant, memory = opened
+    size = contestant.listeners.count
+    contestants = (ours, limit, contestant)
+    noise = MachineNoise(lambda: sum(each.cpu() for each in contestants))
     rounds = [
-        [run_turn(each, _cpu_seconds(size)) for each in everybody] for _ in range(ROUND_COUNT)
+        [run_turn(each, _cpu_seconds(size)) for each in contestants] for _ in range(ROUND_COUNT)
     ]
     costs = [[turn.per_send for turn in turns] for turns in rounds]
     bar = peer.max_ratio if size == _stream_counts()[-1] else None

@@ -50,7 +50,7 @@ NEEDED = {
 }
 NEEDED |= {"reply": Permission.FILE, "send": Permission.FILE}
 EVERY = pytest.mark.parametrize(
-    "request", [*PORTAL_HISTORY, *SCENARIOS], ids=lambda each: each.title
+    "script", [*PORTAL_HISTORY, *SCENARIOS], ids=lambda each: each.title
 )
 
 
@@ -61,14 +61,12 @@ def actor_of(who: str, at: int) -> Actor:
     return Actor(Viewer(who, (Grant(channel, channel, person.role),)), at)
 
 
-def follow(request: RequestScript) -> list[str]:
+def follow(script: RequestScript) -> list[str]:
     """The statuses a request goes through; fails where someone does what they may not."""
-    workspace = f"org:{request.company}"
-    row = SimpleNamespace(
-        status="new", opener=request.username, workspace=workspace, closed_at=None
-    )
-    at, statuses = NOON - request.age, ["new"]
-    for act in request.actions:
+    workspace = f"org:{script.company}"
+    row = SimpleNamespace(status="new", opener=script.username, workspace=workspace, closed_at=None)
+    at, statuses = NOON - script.age, ["new"]
+    for act in script.actions:
         at += act.delay
         actor, before = actor_of(act.username, at), row.status
         if act.verb == "status":
@@ -88,14 +86,14 @@ def follow(request: RequestScript) -> list[str]:
 
 
 @EVERY
-def test_everyone_exists_and_may_do_what_they_do(request):
-    client = CAST[request.username]
+def test_everyone_exists_and_may_do_what_they_do(script):
+    client = CAST[script.username]
 
-    assert client.company == request.company
-    assert all(CAST[act.username].company in ("", request.company) for act in request.actions)
-    assert request.category in ("Question", "Problem", "Change", "Other")
-    assert follow(request)
-    for act in request.actions:
+    assert client.company == script.company
+    assert all(CAST[act.username].company in ("", script.company) for act in script.actions)
+    assert script.category in ("Question", "Problem", "Change", "Other")
+    assert follow(script)
+    for act in script.actions:
         if act.verb == "priority":
             assert act.value in PRIORITY_LABELS
         if act.verb == "send":
@@ -110,18 +108,18 @@ def test_every_role_is_held_by_someone():
 
 
 def test_the_past_is_that_of_a_desk_in_use():
-    ways = {request.title: follow(request) for request in PORTAL_HISTORY}
-    verbs = {act.verb for request in PORTAL_HISTORY for act in request.actions}
-    sent = [act for request in PORTAL_HISTORY for act in request.actions if act.verb == "send"]
+    ways = {script.title: follow(script) for script in PORTAL_HISTORY}
+    verbs = {act.verb for script in PORTAL_HISTORY for act in script.actions}
+    sent = [act for script in PORTAL_HISTORY for act in script.actions if act.verb == "send"]
 
     assert {way[-1] for way in ways.values()} == set(STATUSES)
     assert sum("done" in way[:-1] for way in ways.values()) >= 2, "some were opened again"
     assert verbs == {"claim", "reply", "note", "send", "label", "priority", "status"}
     assert {act.value.split(" ")[0] for act in sent} == set(attachments.ATTACHMENTS)
-    assert {request.company for request in PORTAL_HISTORY} == {each.company for each in CLIENTS}
-    for request in PORTAL_HISTORY:
-        assert request.age - sum(act.delay for act in request.actions) > HOUR, "it is over"
-        assert request.age < HISTORY_LENGTH
+    assert {script.company for script in PORTAL_HISTORY} == {each.company for each in CLIENTS}
+    for script in PORTAL_HISTORY:
+        assert script.age - sum(act.delay for act in script.actions) > HOUR, "it is over"
+        assert script.age < HISTORY_LENGTH
     assert list(PORTAL_HISTORY) == sorted(PORTAL_HISTORY, key=lambda each: -each.age), (
         "numbers follow time"
     )

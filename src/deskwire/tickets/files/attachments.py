@@ -1,4 +1,4 @@
-"""Record the files of tickets: what was uploaded, by whom, and the message it is attached to.
+"""Record the files of tickets: what was uploaded, its uploader, and the message it is attached to.
 
 The bytes are in a store (`kit/store.py`) under the file's id; the row is written only after all of
 them. Viewers of a ticket may see its files; those of an internal note only staff.
