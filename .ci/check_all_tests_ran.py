@@ -1,6 +1,6 @@
-"""Fails where a test was skipped, expected to fail, or not run at all.
+"""Fail if a test was skipped, expected to fail, or not run at all.
 
-check_all_tests_ran.py REPORT.xml LOG      pytest's JUnit report, and all that `make test` printed
+check_all_tests_ran.py REPORT.xml LOG      pytest's JUnit report, and the output of `make test`
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ NODE_LEFT_OUT = re.compile(r"^\S+ (cancelled|skipped|todo) [1-9]")
 
 
 def find_problems(report: str, log: str) -> list[str]:
-    """Sentences; none: every test ran and passed."""
-    found, ran = [], 0
+    """List what was left out or failed; empty if every test ran and passed."""
+    problems, ran = [], 0
     for suite in ElementTree.fromstring(report).iter("testsuite"):
         ran += int(suite.attrib["tests"])
         for count in ("errors", "failures", "skipped"):
             if suite.attrib[count] != "0":
-                found.append(f"{suite.attrib[count]} {count}")
+                problems.append(f"{suite.attrib[count]} {count}")
     for case in ElementTree.fromstring(report).iter("testcase"):
-        found += [f"{case.attrib['name']}: {each.attrib}" for each in case.findall("skipped")]
+        problems += [f"{case.attrib['name']}: {each.attrib}" for each in case.findall("skipped")]
     lines = [line for line in log.splitlines() if NODE_LEFT_OUT.search(line)]
     lines += [line for line in log.splitlines() if " in " in line and PYTEST_LEFT_OUT.search(line)]
-    return [*found, *lines] + ([] if ran else ["no test ran"])
+    return [*problems, *lines] + ([] if ran else ["no test ran"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Tries an installed Deskwire as an operator would: version, migration, server, page, styles, end.
+"""Test an installed Deskwire as an operator would: version, migration, server, page, assets, stop.
 
-smoke_test_wheel.py FOLDER      runs what is on the PATH, with a database in FOLDER
+smoke_test_wheel.py FOLDER      runs `deskwire` from the PATH, with a database in FOLDER
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 
 READY_TIMEOUT = 30.0  # s
 STOP_TIMEOUT = 5.0  # s
-MIN_ASSET_BYTES = 5_000  # of a built file; an empty one would be a mistake of the build
+MIN_ASSET_BYTES = 5_000  # bytes of a built file; a smaller one means that the build failed
 
 
 def main(folder: Path) -> None:
-    """Raises where anything is not as it should be."""
+    """Run the checks. Raises AssertionError or CalledProcessError if one fails."""
     if shutil.which("node"):
-        raise AssertionError("there is a Node on the PATH; then this proves nothing")
+        raise AssertionError("there is a Node on the PATH, so that this would prove nothing")
     port = _free_port()
     database = f"sqlite:///{folder / 'data' / 'desk.db'}"
     environment = {**os.environ, "DATABASE_URL": database, "PORT": str(port)}
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
         server.terminate()
         code = server.wait(STOP_TIMEOUT)
     if code != 0:
-        raise AssertionError(f"the server ended with {code}")
+        raise AssertionError(f"the server exited with {code}")
 
 
 def _check_pages(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -52,11 +52,11 @@ def _check_pages(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + READY_TIMEOUT
-    while time.monotonic() < end and server.poll() is None:
+    deadline = time.monotonic() + READY_TIMEOUT
+    while time.monotonic() < deadline and server.poll() is None:
         try:
             _get(url)
-        except OSError:  # also HTTPError: 503 until it is ready
+        except OSError:  # includes HTTPError: 503 until it is ready
             time.sleep(0.1)
         else:
             return

@@ -1,1 +1,1 @@
-"""Benchmarks: one command (`python -m bench`), one table, ratios taken within one run."""
+"""Benchmark Deskwire: one command (`python -m bench`), one table, ratios taken within one run."""

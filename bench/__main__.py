@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m bench [PART …]`, all parts if none is named; see bench/results."""
+"""Run the benchmarks: `python -m bench [PART …]`, all parts if none is named; see bench/results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PARTS: dict[str, Callable[[], Report]] = {
 
 
 def main() -> None:
-    """Measure, print the table, write the results."""
+    """Measure the parts, print the table, write the results."""
     arguments = parse_arguments(sys.argv[1:], list(PARTS))
     if arguments.against is not None:
         measure_against(arguments, arguments.against)

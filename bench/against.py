@@ -36,12 +36,12 @@ def _measure(arguments: Arguments, name: str) -> None:
     with checked_out(commit) as other, tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         _require_parts(arguments.parts, other, scratch)
-        done: list[Comparison] = []
+        comparisons: list[Comparison] = []
         for part in arguments.parts:
             turns = _take_turns(part, arguments.rounds, other, scratch)
-            done.append(compare(part, list(turns)))
-            print(table(done[-1], commit), flush=True)
-            _save(done, head, commit)  # after each part, so that breaking off loses only one
+            comparisons.append(compare(part, list(turns)))
+            print(table(comparisons[-1], commit), flush=True)
+            _save(comparisons, head, commit)  # after each part, so that an interrupt loses only one
 
 
 def _require_parts(parts: Sequence[str], tree: Tree, scratch: Path) -> None:
@@ -72,14 +72,14 @@ def _run(tree: Tree, part: str, number: int, rounds: int, scratch: Path) -> Resu
 def _require_unchanged(head: str) -> None:
     require_clean()
     if git("rev-parse", "HEAD") != head:
-        raise Failed("this tree was moved to another commit while it was measured")
+        raise Failed("this tree was moved to another commit during the measurement")
 
 
-def _save(done: Sequence[Comparison], head: str, commit: str) -> None:
+def _save(comparisons: Sequence[Comparison], head: str, commit: str) -> None:
     document = {
         "current": head,
         "against": commit,
-        "parts": [to_json(each) for each in done],
+        "parts": [to_json(each) for each in comparisons],
         "machine": read_machine_facts(),
     }
     RESULTS.mkdir(exist_ok=True)

@@ -35,7 +35,7 @@ def parse_arguments(words: Sequence[str], known: Sequence[str]) -> Arguments:
     if unknown := [name for name in parsed.parts if name not in known]:
         parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(known)}")
     if parsed.against is None and parsed.rounds is not None:
-        parser.error("--rounds goes with --against COMMIT; a part knows its own rounds")
+        parser.error("--rounds goes with --against COMMIT; each part has its own number of rounds")
     if parsed.against is not None and parsed.into is not None:
         parser.error("--into does not go with --against, which writes into bench/results")
     if parsed.against is not None and not parsed.parts:
@@ -67,4 +67,4 @@ def _make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
 def _parse_rounds(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= MOST_ROUNDS:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_ROUNDS}")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_ROUNDS}")

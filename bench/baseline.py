@@ -1,4 +1,4 @@
-"""What the bare contestants share: the server they run on, the signature, the raw database."""
+"""Share code between the bare contestants: the server, signature check, raw database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-BACKLOG = 4096  # connections; as `deskwire serve`
+BACKLOG = 4096  # connections; the same as `deskwire serve`
 
 
 def serve(app: ASGIApp) -> None:
-    """Serve on PORT with the configuration of `deskwire serve`, but without a line of log."""
+    """Serve on PORT with the configuration of `deskwire serve`, but without logging."""
     uvicorn.run(
         app,
         port=int(os.environ["PORT"]),
@@ -30,7 +30,7 @@ def serve(app: ASGIApp) -> None:
 
 
 def open_database() -> sqlite3.Connection:
-    """A database that survives a power cut after each commit, as ours does."""
+    """Open a database whose commits survive a power cut, as Deskwire's do."""
     connection = sqlite3.connect("bare.db", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -42,7 +42,7 @@ def open_database() -> sqlite3.Connection:
 
 
 async def read_signed(scope: Scope, receive: Receive) -> tuple[bytes, bytes] | None:
-    """The time signed at and the body, or None where the signature is wrong."""
+    """Return the signed timestamp and the body, or None if the signature is wrong."""
     body = b""
     more = True
     while more:
@@ -51,23 +51,23 @@ async def read_signed(scope: Scope, receive: Receive) -> tuple[bytes, bytes] | N
         more = message.get("more_body", False)
     headers: dict[bytes, bytes] = dict(scope["headers"])
     at = headers.get(b"x-webhook-timestamp", b"")
-    given = headers.get(b"x-webhook-signature", b"")
-    made = hmac.new(_SECRET, at + b"." + body, hashlib.sha256).hexdigest()
-    return (at, body) if hmac.compare_digest(f"sha256={made}".encode(), given) else None
+    signature = headers.get(b"x-webhook-signature", b"")
+    expected = hmac.new(_SECRET, at + b"." + body, hashlib.sha256).hexdigest()
+    return (at, body) if hmac.compare_digest(f"sha256={expected}".encode(), signature) else None
 
 
 async def send_json(send: Send, status: int, body: bytes = b"{}") -> None:
-    """A short answer in JSON."""
-    head: list[tuple[bytes, bytes]] = [
+    """Send a short JSON response."""
+    headers: list[tuple[bytes, bytes]] = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 def is_readiness_check(scope: dict[str, Any]) -> bool:
-    """Whether the runner only asks if the server is up."""
+    """Whether the request is the bench asking if the server is up."""
     return bool(scope["path"] == "/readyz")
 
 

@@ -1,8 +1,8 @@
-"""The least a durable, signed webhook door can do, as a yardstick.
+"""Serve the minimum of a durable, signed webhook door, as a yardstick.
 
-It checks the HMAC, hands the bytes to one thread with a raw `sqlite3` connection that commits
-together what arrived together, and then says yes. It keeps no digest, knows no repeats, reads no
-JSON, judges no age, and nothing comes after it.
+It checks the HMAC, hands the bytes to one thread with a raw `sqlite3` connection that commits what
+arrived together in one transaction, and answers 200. It stores no digest, detects no repeats,
+parses no JSON, checks no age, and does nothing afterwards.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ PendingDelivery = tuple[bytes, bytes, "asyncio.Future[None]"]
 
 
 class BatchWriter:
-    """One thread that writes; what comes while it writes makes up the next batch."""
+    """Write deliveries in one thread; those that arrive during a write form the next batch."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[PendingDelivery] = queue.SimpleQueue()
         threading.Thread(target=self._write_batches, daemon=True).start()
 
     async def write(self, at: bytes, body: bytes) -> None:
-        """Returns once the bytes are committed."""
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put((at, body, kept))
-        await kept
+        """Return once the bytes are committed."""
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put((at, body, committed))
+        await committed
 
     def _write_batches(self) -> None:
         database = open_database()
@@ -48,9 +48,9 @@ class BatchWriter:
 
 
 def _resolve(batch: list[PendingDelivery]) -> None:
-    for _, _, kept in batch:
-        if not kept.done():
-            kept.set_result(None)
+    for _, _, committed in batch:
+        if not committed.done():
+            committed.set_result(None)
 
 
 batch_writer = BatchWriter()

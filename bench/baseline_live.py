@@ -1,8 +1,8 @@
-"""The least a durable webhook → stream hop can do, as a yardstick.
+"""Serve the minimum of a durable path from webhook to stream, as a yardstick.
 
-It checks the HMAC, commits the delivery through a raw `sqlite3` connection in the event loop, says
-yes, commits the event's frame, and writes the frame to every open stream. It works out nothing:
-no ticket, no names, no rights, no positions.
+It checks the HMAC, commits the delivery through a raw `sqlite3` connection in the event loop,
+answers 200, commits the event's frame, and writes the frame to every open stream. It derives
+nothing: no ticket, no names, no permissions, no positions.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def serve_stream(receive: Receive, send: Send) -> None:
-    """Keep a stream open until its client goes."""
-    head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
+    """Keep a stream open until its client disconnects."""
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"data: connected\n\n", "more_body": True})
     streams.add(send)
     try:
@@ -40,7 +40,7 @@ async def serve_stream(receive: Receive, send: Send) -> None:
 
 
 async def accept_delivery(scope: Scope, receive: Receive, send: Send) -> None:
-    """Keep the delivery, say yes, keep the event, write it to the streams."""
+    """Commit the delivery, answer, commit the event, write it to the streams."""
     signed = await read_signed(scope, receive)
     if signed is None:
         await send_json(send, 401)
@@ -55,7 +55,7 @@ async def accept_delivery(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def commit_row(statement: str, *values: bytes) -> None:
-    """One transaction of one row."""
+    """Insert one row in a transaction of its own."""
     database.execute("BEGIN IMMEDIATE")
     database.execute(statement, values)
     database.execute("COMMIT")

@@ -1,9 +1,9 @@
-"""From the webhook to the screen: until a real browser has the message in its page.
+"""Measure the time from the webhook until a real browser shows the message in its page.
 
 A ticket's page is open in headless Chromium. The clock runs from just before the request is
 written (the machine's clock) until a MutationObserver sees the message in the timeline (the page's
-clock, which Chromium sets by the machine's). A bare socket listens on the same stream, so that the
-browser's share can be told from the server's.
+clock, which Chromium sets by the machine's). A bare socket reads the same stream, which separates
+the browser's share from the server's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bench.webhook_bodies import GUILD, message_body, signed_request
 
 EVENT_COUNT = 120
 WARM_UP_EVENTS = 10
-EVENT_INTERVAL = 0.1  # s between two events; the page has come to rest
+EVENT_INTERVAL = 0.1  # s between two events; enough for the page to become idle
 TICKET_NUMBER = 1
 TIMEOUT_MS = 15_000  # ms for a page, or for the last message
 
@@ -57,16 +57,16 @@ WATCH_SCRIPT = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Milliseconds from before the request until a bare socket and the page knew."""
+    """Milliseconds from before the request until a bare socket and the page had the message."""
 
     stream: float
     page: float
 
 
 def measure() -> Report:
-    """Open the page and write into its ticket."""
-    if why := _reason_not_to_run():
-        return Report("browser", METHOD, [], not_measured=why)
+    """Open the page and post messages into its ticket."""
+    if reason := _reason_not_to_run():
+        return Report("browser", METHOD, [], not_measured=reason)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         token = create_owner_session(folder)
@@ -95,7 +95,7 @@ def _find_chromium() -> str | None:
 
 
 def _open_ticket_page(stack: ExitStack, url: str, token: str) -> Page:
-    """The ticket's page, signed in, live and watched."""
+    """Open the ticket's page, signed in and live, and watch its timeline."""
     playwright = stack.enter_context(sync_playwright())
     flags = [
         *CHROMIUM_FLAGS,
@@ -118,12 +118,12 @@ def _measure_messages(page: Page, stream: socket.socket, sender: socket.socket) 
     start = time.time_ns() // 1_000_000
     for index in range(WARM_UP_EVENTS + EVENT_COUNT):
         mark = f"mark-{index}"
-        asked = signed_request(
+        request = signed_request(
             message_body(mark, str(start + index), TICKET_NUMBER, f"Message {mark}", start)
         )
         page.wait_for_timeout(EVENT_INTERVAL * 1000)
         sent[mark] = time.time() * 1000
-        sender.sendall(asked)
+        sender.sendall(request)
         rest = read_until(stream, f"{mark}<".encode(), rest)
         heard[mark] = time.time() * 1000
         fetch(sender, b"")

@@ -1,10 +1,9 @@
-"""An archive: a Discord server, or an organization, with very many tickets, put into a database in
-bulk.
+"""Fill a database with an archive: a guild, or an organization, with very many tickets.
 
-The rows are written as they were before words were kept, and the migration does the rest: what is
-searched is what an upgraded desk has. Words come as often as they do in a language (Zipf), so that
-there are a few in nearly every ticket and thousands in a handful. `RARE` is in `MANY_RARE` tickets,
-however many there are.
+The rows are written to the schema from before the search index, and the migration does the rest, so
+that searches run on what an upgraded desk has. Word frequencies follow Zipf's law: a few words are
+in nearly every ticket, and thousands in a handful. `RARE_WORD` is in `RARE_WORD_TICKETS` tickets,
+whatever the size.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from deskwire.tickets.statuses import Status
 from deskwire.tickets.tables import tickets
 from deskwire.workspaces.organizations.categories import categories
 
-OLD_REVISION = "0002"  # the version whose tables the rows are written to
+OLD_REVISION = "0002"  # the migration whose tables the rows are written to
 
-RARE_WORD, COMMON_PREFIX = "zephyrine", "ba"  # the second begins a great many words
+RARE_WORD, COMMON_PREFIX = "zephyrine", "ba"  # very many words begin with the second
 RARE_WORD_TICKETS = 20  # tickets
 WORDS_PER_MESSAGE = 12  # words of a message on average; two messages in each ticket
 VOCABULARY_SIZE = 20_000  # words
 PHRASE_COUNT = 50_000  # of three words each
-TEAM_SIZE = 12  # people who take them on
+TEAM_SIZE = 12  # people who are assigned tickets
 BATCH_SIZE = 5_000  # tickets in memory at a time
 FIRST_TICKET_AT = 1_700_000_000_000  # ms
 TICKET_INTERVAL = 60_000  # ms between two tickets
@@ -61,10 +60,10 @@ RowsByTable = dict[str, list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class TicketSource:
-    """Where the tickets are, and who writes them."""
+    """The workspace of the tickets, and the people who write them."""
 
     workspace: str
-    author_prefix: str  # of a principal, all but its number
+    author_prefix: str  # of a principal, without its number
     author_count: int  # people who open tickets
     origin: str
 
@@ -76,7 +75,7 @@ INTERNAL_ORGANIZATION = "0193-team"
 
 
 def fill_database(url: str, size: int, source: TicketSource = GUILD_SOURCE) -> None:
-    """Make a database with `size` tickets, as a server that is started now would find it."""
+    """Create a database with `size` tickets, at the schema of this tree."""
     db = connect_database(url)
     try:
         if isinstance(db, SQLite):
@@ -86,7 +85,7 @@ def fill_database(url: str, size: int, source: TicketSource = GUILD_SOURCE) -> N
         db.write_sync(schema._migrate_locked, db.name)
         if source is ORGANIZATION_SOURCE:
             db.write_sync(_fill_new_columns)
-        if not isinstance(db, SQLite):  # which learns of what it holds by itself, a minute later
+        if not isinstance(db, SQLite):  # autovacuum would analyze only a minute later
             db.write_sync(lambda tx: tx.exec_driver_sql("ANALYZE"))
     finally:
         db.close()
@@ -100,9 +99,9 @@ def _create_old_schema(tx: Connection) -> None:
 
 
 def _fill_new_columns(tx: Connection) -> None:
-    """What an older version knew nothing of: who spoke last, and categories."""
+    """Fill what the old schema did not have: the last author, and categories."""
     spoken = {"spoken_at": tickets.c.active_at, "spoken_by": tickets.c.assignee}
-    # With a revision of its own it is Deskwire's write, not an edit by hand to be told of.
+    # A new revision marks the write as Deskwire's own, not as a direct edit to be processed.
     tx.execute(update(tickets).values(spoken | {"revision": tickets.c.revision + 1}))
     organization = ORGANIZATION_SOURCE.workspace.removeprefix("org:")
     rows = [
@@ -110,10 +109,10 @@ def _fill_new_columns(tx: Connection) -> None:
             "id": f"0193-{name}",
             "organization": organization,
             "name": name,
-            "place": place,
+            "place": position,
             "revision": 1,
         }
-        for place, name in enumerate(("Access", "Billing", "Other", "Site"))
+        for position, name in enumerate(("Access", "Billing", "Other", "Site"))
     ]
     tx.execute(insert(categories), rows)
 
@@ -146,10 +145,10 @@ def _copy_batches(url: str, batches: Iterable[RowsByTable]) -> None:
 
 
 def _generate_batches(size: int, source: TicketSource) -> Iterator[RowsByTable]:
-    chance = random.Random(size)
-    yield _generate_guild(chance) if source is GUILD_SOURCE else _generate_organization(chance)
-    made = _generate_tickets(size, chance, source)
-    while chunk := list(islice(made, BATCH_SIZE)):
+    rng = random.Random(size)
+    yield _generate_guild(rng) if source is GUILD_SOURCE else _generate_organization(rng)
+    tickets_rows = _generate_tickets(size, rng, source)
+    while chunk := list(islice(tickets_rows, BATCH_SIZE)):
         yield {
             table: [row for rows in chunk for row in rows[table]]
             for table in ("tickets", "participants", "messages")
@@ -158,7 +157,7 @@ def _generate_batches(size: int, source: TicketSource) -> Iterator[RowsByTable]:
 
 def _generate_guild(rng: random.Random) -> RowsByTable:
     words = _ZipfText(rng)
-    named = [
+    users = [
         (
             _author_id(GUILD_SOURCE, index),
             name := words.text(3).title(),
@@ -178,7 +177,7 @@ def _generate_guild(rng: random.Random) -> RowsByTable:
         FIRST_TICKET_AT,
         1,
     )
-    return {"guilds": [guild], "discord_users": named}
+    return {"guilds": [guild], "discord_users": users}
 
 
 def _generate_organization(rng: random.Random) -> RowsByTable:
@@ -203,42 +202,45 @@ def _generate_organization(rng: random.Random) -> RowsByTable:
 
 
 class _ZipfText:
-    """A language whose words come as often as in others: the n-th has a share of 1 / n."""
+    """Random text with the word frequencies of a language: the n-th word has a share of 1 / n."""
 
     def __init__(self, rng: random.Random) -> None:
         letters = random.Random(1)
         syllables = [a + b for a in "bdfgklmnprstv" for b in "aeiou"]
         pairs = [a + b for a in syllables for b in syllables]
-        known = letters.sample([a + b for a in pairs for b in ("", *syllables)], VOCABULARY_SIZE)
+        vocabulary = letters.sample(
+            [a + b for a in pairs for b in ("", *syllables)], VOCABULARY_SIZE
+        )
         shares = list(accumulate(1 / rank for rank in range(1, VOCABULARY_SIZE + 1)))
-        drawn = letters.choices(known, cum_weights=shares, k=3 * PHRASE_COUNT)
+        drawn = letters.choices(vocabulary, cum_weights=shares, k=3 * PHRASE_COUNT)
         self._phrases = [" ".join(drawn[at : at + 3]) for at in range(0, len(drawn), 3)]
-        self._chance = rng
+        self._rng = rng
 
     def text(self, count: int) -> str:
-        """So many words, in phrases of three: to draw each by itself takes longer than to store."""
-        phrases, most = self._phrases, len(self._phrases)
-        return " ".join(phrases[int(self._chance.random() * most)] for _ in range(count // 3))
+        """Return `count` words in phrases of three: drawing single words is slower than storing."""
+        phrases, phrase_count = self._phrases, len(self._phrases)
+        return " ".join(phrases[int(self._rng.random() * phrase_count)] for _ in range(count // 3))
 
 
 def _generate_tickets(size: int, rng: random.Random, source: TicketSource) -> Iterator[RowsByTable]:
-    words, every = _ZipfText(rng), size // RARE_WORD_TICKETS
+    words, rare_interval = _ZipfText(rng), size // RARE_WORD_TICKETS
     for number in range(1, size + 1):
         at = FIRST_TICKET_AT + number * TICKET_INTERVAL
         id_, opener = f"0193-{number:012}", _author_id(source, rng.randrange(source.author_count))
         [status] = rng.choices(STATUSES, STATUS_WEIGHTS)
-        taken = _author_id(source, source.author_count + rng.randrange(TEAM_SIZE))
-        assignee = None if status == "new" else taken
-        subject = words.text(6) + (f" {RARE_WORD}" if number % every == 0 else "")
+        agent = _author_id(source, source.author_count + rng.randrange(TEAM_SIZE))
+        assignee = None if status == "new" else agent
+        subject = words.text(6) + (f" {RARE_WORD}" if number % rare_interval == 0 else "")
         active = at + rng.randrange(100 * TICKET_INTERVAL)
         ticket = (id_, source.workspace, number, number, subject, subject, status)
         times = (at, active, active if status in ("done", "canceled") else None)
-        said = [(f"{id_}-0", opener, "customer"), (f"{id_}-1", assignee or opener, "staff")]
+        authors = [(f"{id_}-0", opener, "customer"), (f"{id_}-1", assignee or opener, "staff")]
         yield {
             "tickets": [(*ticket, opener, assignee, "[]", 2, *times, 3)],
             "participants": [(id_, opener, "opener")],
             "messages": [
-                _message_row(source, id_, *each, at, words.text(WORDS_PER_MESSAGE)) for each in said
+                _message_row(source, id_, *each, at, words.text(WORDS_PER_MESSAGE))
+                for each in authors
             ],
         }
 

@@ -1,8 +1,8 @@
-"""A burst: a hundred events at once to two thousand streams that hear different parts of them.
+"""Measure a burst: a hundred events at once to two thousand streams that hear different subsets.
 
-The events are appended in one transaction by a command the bench adds to the shell's entrance, as
-no sender can make a hundred at once; from the commit on all is as shipped. A delivery is one event
-heard by one stream. The limit in C sends each with a `send()` of its own.
+The events are appended in one transaction by a command that the bench adds to the control socket,
+because no sender can make a hundred at once; from the commit on, everything is as shipped. A
+delivery is one event heard by one stream. The limit in C sends each with a `send()` of its own.
 """
 
 from __future__ import annotations
@@ -33,56 +33,56 @@ MAX_CALLS_RATIO = 1.05  # system calls that write, per stream and burst; checkpo
 
 
 class BurstCost(NamedTuple):
-    """What one turn cost."""
+    """The cost of one turn."""
 
     cpu_seconds: float  # s per burst
     write_calls: float  # system calls that write, per burst
 
 
 def measure() -> Report:
-    """Bursts of ours and rounds of the limit in turn."""
+    """Alternate bursts of Deskwire and rounds of the limit."""
     streams = cap_streams(STREAM_COUNT)
-    how = f"{EVENTS_PER_BURST} events at once to {streams:,} streams with different channels"
+    method = f"{EVENTS_PER_BURST} events at once to {streams:,} streams with different channels"
     if find_compiler() is None:
-        return Report("burst", how, [], not_measured=NO_COMPILER_REASON)
+        return Report("burst", method, [], not_measured=NO_COMPILER_REASON)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         length = _write_frame_file(folder)
         ours, _ = start_deskwire(stack, folder, streams, WITH_HOOKS)
-        other = start_c_limit(stack, folder, streams)
+        limit = start_c_limit(stack, folder, streams)
         _run_bursts(ours, 0)
         unheard = _run_bursts(ours, 0)
-        for each in (ours, other):
+        for each in (ours, limit):
             each.listeners.open(streams)
         heard = sum(events_heard_by(index) for index in range(streams))
         _run_bursts(ours, heard)
-        noise = MachineNoise(lambda: ours.cpu() + other.cpu())
-        rounds = [(_run_bursts(ours, heard), _run_limit(other)) for _ in range(ROUND_COUNT)]
-        how += f"; each hears {heard / streams:.0f} of them on average, {length} bytes each"
-        calls = [(ours.write_calls - unheard.write_calls) / streams for ours, _ in rounds]
-        costs = [ours.cpu_seconds / heard * 1e6 for ours, _ in rounds]
+        noise = MachineNoise(lambda: ours.cpu() + limit.cpu())
+        rounds = [(_run_bursts(ours, heard), _run_limit(limit)) for _ in range(ROUND_COUNT)]
+        method += f"; each hears {heard / streams:.0f} of them on average, {length} bytes each"
+        calls = [(burst.write_calls - unheard.write_calls) / streams for burst, _ in rounds]
+        costs = [burst.cpu_seconds / heard * 1e6 for burst, _ in rounds]
         limits = [cost for _, cost in rounds]
         figures = _time_figures(costs, limits, unheard.cpu_seconds / heard * 1e6)
         return Report(
-            "burst", how, _ratio_figures(costs, limits, calls), figures, noise.read_share()
+            "burst", method, _ratio_figures(costs, limits, calls), figures, noise.read_share()
         )
 
 
 def events_heard_by(index: int) -> int:
-    """How many events of a burst the person with this number may hear."""
-    held = {GUILD, *side_guilds_of(index)}
-    return sum(guild in held for guild in target_guilds(EVENTS_PER_BURST))
+    """Count the events of a burst that the person with this number may hear."""
+    guilds = {GUILD, *side_guilds_of(index)}
+    return sum(guild in guilds for guild in target_guilds(EVENTS_PER_BURST))
 
 
 def _write_frame_file(folder: Path) -> int:
-    """A frame of the length that those of the burst have, for the limit."""
-    told = f'{{"workspace":"guild:{GUILD}","actor":"bench","text":"{PADDING}"}}'
-    frame = event_frame(Cursor("0" * 8, 1_000), "ticket.claimed", told, 10**12)
+    """Write a frame as long as those of the burst, for the limit; return its length in bytes."""
+    data = f'{{"workspace":"guild:{GUILD}","actor":"bench","text":"{PADDING}"}}'
+    frame = event_frame(Cursor("0" * 8, 1_000), "ticket.claimed", data, 10**12)
     return (folder / "frame").write_bytes(frame)
 
 
 def _run_bursts(ours: Contestant, heard: int) -> BurstCost:
-    """Some bursts, each heard `heard` times in all before the next; what one costs."""
+    """Run bursts, each heard `heard` times in all before the next; return the cost of one."""
     server, listeners = ours.server, ours.listeners
     listeners.reset_counts()
     before, calls = server.read_cpu(), server.count_writes()
@@ -92,20 +92,20 @@ def _run_bursts(ours: Contestant, heard: int) -> BurstCost:
     counts = listeners.read_counts()
     if counts.heard != BURSTS_PER_TURN * heard or counts.again:
         raise RuntimeError(
-            f"something was lost or came twice: {counts}, not {BURSTS_PER_TURN * heard}"
+            f"events were lost or heard twice: {counts}, not {BURSTS_PER_TURN * heard}"
         )
-    written = server.count_writes() - calls - counts.ticks  # a heartbeat is none of the burst's
+    written = server.count_writes() - calls - counts.ticks  # heartbeats are not part of the burst
     return BurstCost((server.read_cpu() - before) / BURSTS_PER_TURN, written / BURSTS_PER_TURN)
 
 
-def _run_limit(other: Contestant) -> float:
-    """µs of CPU per delivery."""
-    listeners = other.listeners
+def _run_limit(limit: Contestant) -> float:
+    """Return the µs of CPU per delivery."""
+    listeners = limit.listeners
     listeners.reset_counts()
-    before = other.server.read_cpu()
-    make_poster(other.server.port, f"/{LIMIT_EVENTS_PER_TURN}")()
+    before = limit.server.read_cpu()
+    make_poster(limit.server.port, f"/{LIMIT_EVENTS_PER_TURN}")()
     listeners.wait_for_events(LIMIT_EVENTS_PER_TURN * listeners.count)
-    return (other.server.read_cpu() - before) / (LIMIT_EVENTS_PER_TURN * listeners.count) * 1e6
+    return (limit.server.read_cpu() - before) / (LIMIT_EVENTS_PER_TURN * listeners.count) * 1e6
 
 
 def _ratio_figures(costs: list[float], limits: list[float], calls: list[float]) -> list[Figure]:
@@ -119,6 +119,6 @@ def _ratio_figures(costs: list[float], limits: list[float], calls: list[float]) 
 def _time_figures(costs: list[float], limits: list[float], unheard: float) -> list[Figure]:
     return [
         figure_of_rounds("Deskwire: CPU per delivery", costs, "µs"),
-        figure_of_rounds("of it what a burst costs that nobody hears", [unheard], "µs"),
+        figure_of_rounds("of it the cost of a burst that no stream hears", [unheard], "µs"),
         figure_of_rounds("C limit: CPU per delivery", limits, "µs"),
     ]

@@ -1,4 +1,4 @@
-"""The two programs in C: the physical limit, and the thousands of readers. Built when needed."""
+"""Build the two programs in C when needed: the physical limit, and the thousands of readers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NO_COMPILER_REASON = f"no C compiler for the readers: install one of {', '.join(
 
 
 def find_compiler() -> str | None:
-    """The C compiler of this machine."""
+    """Find the C compiler of this machine, or None."""
     return next(filter(None, map(shutil.which, COMPILER_NAMES)), None)
 
 
 def build_program(name: str, folder: Path) -> str:
-    """The path of the program made from `c/NAME.c`."""
+    """Build `c/NAME.c` into `folder` unless it is there; return the program's path."""
     compiler = find_compiler()
     if compiler is None:
         raise LookupError(NO_COMPILER_REASON)

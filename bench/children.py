@@ -1,4 +1,4 @@
-"""Run a program within a time limit, and end it with all it started if that is broken off."""
+"""Run a program within a time limit, and end it with all it started on an interrupt."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def run(command: Sequence[str], folder: Path, log: Path, timeout: float, **more:
 def signals_raised() -> Iterator[None]:
     """Raise SystemExit on SIGTERM and SIGHUP, so that they clean up as Ctrl-C does."""
     numbers = [signal.SIGTERM, signal.SIGHUP]
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _raise) for number in heard}  # nohup's stays ignored
+    handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _raise) for number in handled}  # nohup's stays ignored
     try:
         yield
     finally:
@@ -62,9 +62,9 @@ def signals_raised() -> Iterator[None]:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Hold signals back until the block ends; a second Ctrl-C must not break off a clean-up."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    """Hold signals back until the block ends; a second Ctrl-C must not interrupt the clean-up."""
+    blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
         yield
     finally:

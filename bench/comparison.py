@@ -24,7 +24,7 @@ Result = Mapping[str, Any]  # what a part writes to results/NAME.json
 
 
 class Round(NamedTuple):
-    """What one part found in one round."""
+    """The results of one part in one round."""
 
     current: Result
     other: Result
@@ -87,18 +87,18 @@ class Comparison:
 def compare(part: str, rounds: Sequence[Round]) -> Comparison:
     """Compare all figures that both trees have in every round."""
     results = [result for each in rounds for result in each]
-    whys = [each["not_measured"] for each in results if "not_measured" in each]
+    reasons = [each["not_measured"] for each in results if "not_measured" in each]
     shares = [each.get("share_of_machine_used_by_others") for each in results]
     others = max((share for share in shares if share is not None), default=None)
-    if whys:
-        return Comparison(part, len(rounds), (), not_measured=whys[0], others=others)
+    if reasons:
+        return Comparison(part, len(rounds), (), not_measured=reasons[0], others=others)
     current = _in_all([_figures(run) for each in rounds for run in (each.current, each.again)])
     other = _in_all([_figures(each.other) for each in rounds])
     pairs = pair(current, other)
     return Comparison(
         part,
         len(rounds),
-        [_row(here, there, rounds) for here, there in pairs.items()],
+        [_row(label, other_label, rounds) for label, other_label in pairs.items()],
         [label.what for label in current if label not in pairs],
         [label.what for label in other if label not in pairs.values()],
         others=others,
@@ -114,9 +114,9 @@ def pair(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]
     """
     pairs = {label: label for label in current if label in other}
     if len(current) == len(other):
-        for here, there in zip(current, other, strict=True):
-            if here not in pairs and there not in current and here.unit == there.unit:
-                pairs[here] = there
+        for label, match in zip(current, other, strict=True):
+            if label not in pairs and match not in current and label.unit == match.unit:
+                pairs[label] = match
     return pairs
 
 
@@ -141,10 +141,11 @@ def spread_of_same(ratios: Sequence[float | None]) -> Spread | None:
     Which of two equal contestants is divided by the other is arbitrary, so each ratio counts with
     its reciprocal. Without that, chance would put one figure in seven outside, not one in fifty.
     """
-    found = spread(ratios)
-    if found is None:
+    one_way = spread(ratios)
+    if one_way is None:
         return None
-    return Spread(found.value, min(found.low, 1 / found.high), max(found.high, 1 / found.low))
+    low, high = min(one_way.low, 1 / one_way.high), max(one_way.high, 1 / one_way.low)
+    return Spread(one_way.value, low, high)
 
 
 def table(comparison: Comparison, commit: str) -> str:
@@ -169,7 +170,7 @@ def table(comparison: Comparison, commit: str) -> str:
 
 
 def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Give a comparison the shape it has in results/against.json."""
+    """Convert a comparison to the shape it has in results/against.json."""
     document = asdict(comparison)
     document["rows"] = [asdict(row) | {"verdict": row.verdict} for row in comparison.rows]
     document["share_of_machine_used_by_others"] = document.pop("others")
@@ -177,8 +178,8 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def _figures(result: Result) -> dict[Label, float]:
-    found = (*result.get("ratios", ()), *result.get("figures", ()))
-    return {Label(each["what"], each["unit"]): float(each["value"]) for each in found}
+    figures = (*result.get("ratios", ()), *result.get("figures", ()))
+    return {Label(each["what"], each["unit"]): float(each["value"]) for each in figures}
 
 
 def _in_all(runs: Sequence[Mapping[Label, float]]) -> list[Label]:
@@ -186,19 +187,19 @@ def _in_all(runs: Sequence[Mapping[Label, float]]) -> list[Label]:
     return [label for label in runs[0] if all(label in run for run in runs)]
 
 
-def _row(here: Label, there: Label, rounds: Sequence[Round]) -> Row:
-    first = [_figures(each.current)[here] for each in rounds]
-    again = [_figures(each.again)[here] for each in rounds]
+def _row(label: Label, other_label: Label, rounds: Sequence[Round]) -> Row:
+    first = [_figures(each.current)[label] for each in rounds]
+    again = [_figures(each.again)[label] for each in rounds]
     current = [mean(both) for both in zip(first, again, strict=True)]
-    other = [_figures(each.other)[there] for each in rounds]
+    other = [_figures(each.other)[other_label] for each in rounds]
     return Row(
-        here.what,
-        here.unit,
+        label.what,
+        label.unit,
         median(current),
         median(other),
         spread([divide(*each) for each in zip(current, other, strict=True)]),
         spread_of_same([divide(*each) for each in zip(again, first, strict=True)]),
-        there.what if there != here else None,
+        other_label.what if other_label != label else None,
     )
 
 
@@ -207,14 +208,14 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (row.what, *values, *_ratio(row.ratio), *_ratio(row.same), row.verdict)
 
 
-def _ratio(found: Spread | None) -> Iterator[str]:
-    if found is None:
+def _ratio(spread_: Spread | None) -> Iterator[str]:
+    if spread_ is None:
         return iter(("–", "–"))
-    return iter((f"{found.value:.3g} ×", f"{found.low:.3g}–{found.high:.3g}"))
+    return iter((f"{spread_.value:.3g} ×", f"{spread_.low:.3g}–{spread_.high:.3g}"))
 
 
 def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Pad a line of the table: texts, which come first and last, to the left; numbers not."""
+    """Pad a line of the table: the first and last cells on the right, the numbers on the left."""
     first, *numbers, last = cells
     padded = [cell.rjust(width) for cell, width in zip(numbers, widths[1:-1], strict=True)]
     return "   ".join([f"  {first.ljust(widths[0])}", *padded, last]).rstrip()

@@ -1,4 +1,4 @@
-"""Contestants of a fan-out: a server, its open streams, and a way to publish one event to them."""
+"""Start the contestants of a fan-out: a server, its streams, and a way to publish one event."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from bench.sockets import CHUNK_BYTES, build_request, connect, fetch, read_until
 from bench.stream_readers import StreamReaders, running_readers
 from deskwire.integrations.discord.samples import make_snowflake
 
-MESSAGE_TEXT = webhook_bodies.SENTENCES[
-    2
-]  # always the same, so that every frame has the same length
-PUBLISH_PATH = "/1"  # what every contestant but ours is asked for one event
+MESSAGE_TEXT = webhook_bodies.SENTENCES[2]  # always the same, so that all frames are equally long
+PUBLISH_PATH = "/1"  # POST publishes one event, on every contestant except Deskwire
 EVENTS_PATH = "/events"
 
 Publish = Callable[[], None]
@@ -28,31 +26,31 @@ Publish = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server with streams that all hear what `publish` publishes."""
+    """A server whose streams all hear what `publish` publishes."""
 
     server: Server
     listeners: StreamReaders
     publish: Publish
 
     def cpu(self) -> float:
-        """Seconds of CPU of both sides, so that they are not taken for somebody else's."""
+        """Return the seconds of CPU of server and readers, which are not noise of the machine."""
         return self.server.read_cpu() + self.listeners.cpu()
 
 
 @dataclass(frozen=True, slots=True)
 class TurnCost:
-    """What one turn cost."""
+    """The cost of one turn."""
 
     per_send: float  # µs of CPU
     per_event: float  # µs of CPU
-    last: float  # ms from before the request until the last stream had it, on average
+    last: float  # ms from before the request until the last stream has it, on average
     event_count: int
 
 
 def run_turn(contestant: Contestant, seconds: float) -> TurnCost:
-    """Publish, one event after the other, until the server has used so many seconds of CPU.
+    """Publish one event after the other until the server has used `seconds` of CPU.
 
-    Each event has arrived everywhere before the next is published.
+    Each event has arrived at every stream before the next is published.
     """
     server, listeners = contestant.server, contestant.listeners
     listeners.reset_counts()
@@ -77,7 +75,10 @@ def start_deskwire(
     buffer: int = 0,
     **environment: str,
 ) -> tuple[Contestant, list[str]]:
-    """Deskwire as shipped with a crowd of `count`, no stream open yet; and their secrets."""
+    """Start Deskwire as shipped, with `person_count` people; return it and their session tokens.
+
+    No stream is open yet. `buffer`: bytes of kernel buffer per reader; 0: no limit.
+    """
     tokens = create_people(folder, person_count)
     heads = write_request_heads(folder / "heads", tokens)
     server = stack.enter_context(running_server(command, folder, **environment))
@@ -89,7 +90,7 @@ def start_deskwire(
 
 
 def start_c_limit(stack: ExitStack, folder: Path, count: int) -> Contestant:
-    """The physical limit in C, sending the frame in `folder`."""
+    """Start the physical limit in C, which sends the frame in `folder`."""
     server = stack.enter_context(
         running_server([build_program("limit", folder)], FRAME=str(folder / "frame"))
     )
@@ -101,7 +102,7 @@ def start_c_limit(stack: ExitStack, folder: Path, count: int) -> Contestant:
 def open_anonymous_listeners(
     stack: ExitStack, folder: Path, server: Server, count: int
 ) -> StreamReaders:
-    """Listeners that need not say who they are."""
+    """Start readers for a server without authentication; none is open yet."""
     heads = folder / "plain-heads"
     heads.write_text("Accept: text/event-stream\n" * count)
     return stack.enter_context(
@@ -110,20 +111,20 @@ def open_anonymous_listeners(
 
 
 def make_poster(port: int, path: str = PUBLISH_PATH, body: bytes = b"") -> Publish:
-    """Asks a contestant that needs no signature to publish."""
+    """Return a call that makes a contestant without signatures publish one event."""
     return lambda: _post_and_check(port, build_request("POST", path, {}, body))
 
 
 def make_webhook_publisher(
     port: int, guild: str = webhook_bodies.GUILD, run: str = "fan", text: str = MESSAGE_TEXT
 ) -> Publish:
-    """Publishes as the bot does: a signed message in a ticket of a Discord server."""
-    following = _message_requests(guild, run, text)
-    return lambda: _post_and_check(port, webhook_bodies.signed_request(next(following)))
+    """Return a call that publishes as the bot does: a signed message in a guild's ticket."""
+    requests = _message_requests(guild, run, text)
+    return lambda: _post_and_check(port, webhook_bodies.signed_request(next(requests)))
 
 
 def write_frame_file(folder: Path, server: Server, token: str, text: str = MESSAGE_TEXT) -> int:
-    """Write the bytes of one event of ours to `folder`/frame for the others; their number."""
+    """Write one of Deskwire's frames to `folder`/frame for the others; return its length."""
     with connect(server.port) as stream:
         stream.sendall(build_request("GET", STREAM_PATH, {"cookie": f"{COOKIE_NAME}={token}"}))
         rest = read_until(stream, b"\n\n", read_until(stream, b'"type":"connected"'))
@@ -134,7 +135,7 @@ def write_frame_file(folder: Path, server: Server, token: str, text: str = MESSA
 
 
 def _first_event(received: bytes) -> bytes | None:
-    """The first whole event; a heartbeat may come before it."""
+    """Return the first complete event; a heartbeat may come before it."""
     *whole, _ = received.split(b"\n\n")
     return next((each + b"\n\n" for each in whole if each.startswith(b"id: ")), None)
 
@@ -146,8 +147,8 @@ def _message_requests(guild: str, run: str, text: str) -> Iterator[bytes]:
         yield webhook_bodies.message_body(f"{run}-{index:06}", id_, 1, text, start, guild)
 
 
-def _post_and_check(port: int, asked: bytes) -> None:
+def _post_and_check(port: int, request: bytes) -> None:
     with connect(port) as connection:
-        status, answer = fetch(connection, asked)
-    if status not in (200, 201, 202):  # nchan says what it did with the event
+        status, answer = fetch(connection, request)
+    if status not in (200, 201, 202):  # nchan's depends on what it did with the event
         raise RuntimeError(f"not published: {answer!r}")

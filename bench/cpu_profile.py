@@ -1,8 +1,8 @@
-"""Where the CPU goes: the door's two threads, the worker's, and the loop's while streams connect,
-by the package that uses it; and a fan-out's, by whose code it is (`sampled`).
+"""Profile the CPU by package: the door's two threads, the worker's, and the loop during connects.
 
-Taken with Python's profiler, which makes every call dearer, so packages of many small functions
-look larger than they are. Read it for what dominates; the other parts say what it costs.
+A fan-out is sampled by library instead (`perf_samples`). Python's profiler makes every call more
+expensive, so packages of many small functions look larger than they are. Read it for what
+dominates; the other parts say what it costs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.servers import announce_guild, running_server, temporary_folder
 REQUESTS_PER_RUN = 4_000
 PROCESSED_PER_RUN = 1_000
 STREAM_COUNT = 1_000
-PACKAGES_SHOWN = 8  # packages per thread; what is left is small
+PACKAGES_SHOWN = 8  # packages per thread; the rest is small
 
 METHOD = "share of a thread's CPU by package, under the profiler"
 
@@ -32,8 +32,8 @@ PROFILED_COMMAND = ("-m", "bench.serve_profiled")
 
 
 def measure() -> Report:
-    """Profile the door alone, and the whole."""
-    lacks = reason_not_to_run()
+    """Profile the door alone, and the door with the worker."""
+    missing = reason_not_to_run()
     with temporary_folder() as door, temporary_folder() as whole:
         _profile_door("bench.serve_without_worker", door, REQUESTS_PER_RUN, works=False)
         _profile_door("deskwire", whole, PROCESSED_PER_RUN, works=True)
@@ -45,9 +45,9 @@ def measure() -> Report:
                 *_read_shares("door, writer thread", door, "db-writer_0"),
                 *_read_shares("whole, writer thread", whole, "db-writer_0"),
                 *_profile_connects(),
-                *([] if lacks else sample_shares()),
+                *([] if missing else sample_shares()),
             ],
-            notes=[lacks] if lacks else [],
+            notes=[missing] if missing else [],
         )
 
 
@@ -86,13 +86,13 @@ def _read_shares(where: str, folder: Path, thread: str) -> list[Figure]:
 
 
 def _package_of(file: str, name: str) -> str:
-    """Whose code a function is: ours and libraries' by their package, C by what it belongs to."""
+    """Return the package of a function; for built-in functions, the library in C."""
     if file == "~":
         return _package_of_builtin(name)
     parts = Path(file).with_suffix("").parts
-    for place in ("site-packages", "src", f"python{version_info.major}.{version_info.minor}"):
-        if place in parts:
-            after = parts[parts.index(place) + 1 :]
+    for folder in ("site-packages", "src", f"python{version_info.major}.{version_info.minor}"):
+        if folder in parts:
+            after = parts[parts.index(folder) + 1 :]
             return ".".join(after[:2] if after[0] == "deskwire" else after[:1])
     return parts[-1]
 

@@ -1,10 +1,10 @@
-"""The door: what a kept, signed webhook costs beside the least that could be done for it.
+"""Measure the webhook door: the cost of a stored, signed webhook against a bare minimum.
 
-Contestants take turns under the same load: the bare door; Deskwire with nobody working on what
-its door keeps, which is what the bare door is comparable with (as shipped, and with a quiet log,
-as the bare door has none); and Deskwire as shipped, which works out every message while more
-arrive. Where there is PostgreSQL, the last two are measured with it, too; what its own processes
-use is in nobody's CPU.
+Contestants take turns under the same load: the bare door; Deskwire's door without a worker, which
+is what the bare door compares with (with its normal log, and with a quiet one, as the bare door has
+none); and Deskwire as shipped, which processes every message while more arrive. If PostgreSQL is
+available, the last two are also measured with it; the CPU of its own processes counts for no
+contestant.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from bench.servers import (
 
 CONNECTION_COUNT = 64
 ROUND_COUNT = 7
-REQUESTS_PER_TURN = 6_000  # requests; half a second of the bare door's CPU, 50 ticks of its clock
-PROCESSED_PER_TURN = 1_000  # per turn where every delivery is worked out too, at ten times the cost
+REQUESTS_PER_TURN = 6_000  # requests; half a second of the bare door's CPU, 50 clock ticks
+PROCESSED_PER_TURN = 1_000  # per turn if deliveries are processed too, at ten times the cost
 
 MAX_CPU_RATIO = 1.5  # × the bare door's CPU per request
 MIN_THROUGHPUT_RATIO = 0.65  # × the bare door's requests per second
@@ -45,7 +45,7 @@ METHOD = (
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server under load, and whether a turn lasts until all it kept is worked off."""
+    """A server under load; with `waits_for_worker` a turn includes processing its deliveries."""
 
     server: Server
     requests: int = REQUESTS_PER_TURN
@@ -54,9 +54,9 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class TurnCost:
-    """What one turn of one contestant cost."""
+    """The cost of one turn of one contestant."""
 
-    cpu: float  # µs of the server per request; with its work where it works
+    cpu: float  # µs of the server per request; includes the worker if it runs
     pace: float  # requests/s
     p50: float  # ms until the answer
     p99: float  # ms
@@ -76,9 +76,9 @@ def measure() -> Report:
             ),
         }
         if not isinstance(server, str):
-            held, whole = server.new_database(), server.new_database()
+            unprocessed, whole = server.new_database(), server.new_database()
             contestants["shared"] = Contestant(
-                start(running_server(WITHOUT_WORKER, DATABASE_URL=held))
+                start(running_server(WITHOUT_WORKER, DATABASE_URL=unprocessed))
             )
             contestants["shared whole"] = Contestant(
                 start(running_server(DESKWIRE, DATABASE_URL=whole)),
@@ -107,12 +107,12 @@ def measure() -> Report:
 
 
 def _total_cpu(contestants: dict[str, Contestant], server: RunningPostgres | str) -> float:
-    theirs = 0.0 if isinstance(server, str) else server.cpu()
-    return theirs + sum(each.server.read_cpu() for each in contestants.values())
+    database_cpu = 0.0 if isinstance(server, str) else server.cpu()
+    return database_cpu + sum(each.server.read_cpu() for each in contestants.values())
 
 
 def run_turn(contestant: Contestant, run: str) -> TurnCost:
-    """Put one contestant under load once; `run` keeps its deliveries apart from all others."""
+    """Put one contestant under load once; `run` makes its deliveries unique."""
     server, count = contestant.server, contestant.requests
     command = [
         sys.executable,
@@ -128,13 +128,13 @@ def run_turn(contestant: Contestant, run: str) -> TurnCost:
         before = server.read_cpu()
         client.stdin.write("go\n")
         client.stdin.flush()
-        told = json.loads(client.stdout.readline() or "{}")
-    if told.get("statuses") != {"200": count}:
-        raise RuntimeError(f"not every delivery was kept: {told}\n{server.read_log_tail()}")
+        result = json.loads(client.stdout.readline() or "{}")
+    if result.get("statuses") != {"200": count}:
+        raise RuntimeError(f"not every delivery was accepted: {result}\n{server.read_log_tail()}")
     if contestant.waits_for_worker:
         server.wait_until_processed()
     cpu = (server.read_cpu() - before) / count * 1e6
-    return TurnCost(cpu, count / told["seconds"], told["p50_ms"], told["p99_ms"])
+    return TurnCost(cpu, count / result["seconds"], result["p50_ms"], result["p99_ms"])
 
 
 def _ratio_figures(turns: dict[str, list[TurnCost]]) -> list[Figure]:

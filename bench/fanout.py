@@ -1,9 +1,9 @@
-"""Fan-out: one event to thousands of streams, against one `send()` per stream in C.
+"""Measure the fan-out of one event to thousands of streams, against one `send()` per stream in C.
 
-Deskwire runs as shipped, everybody is somebody else with a session and rights in ten channels, and
-events are published as the bot does, by signed webhooks. So the figure holds the door, both
-commits, the rendering and the log as well as the heartbeats of all streams; at 10,000 streams they
-are about one part in a hundred.
+Deskwire runs as shipped, every stream belongs to a different person with a session and ten
+channels, and events are published as the bot does, by signed webhooks. So the figures include the
+door, both commits, the rendering and the log, and the heartbeats of all streams; at 10,000 streams
+these are about one part in a hundred.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from bench.report import Figure, Report, figure_of_rounds
 from bench.servers import temporary_folder
 
 STREAM_COUNTS = (100, 1_000, 5_000, 10_000, 15_000)  # streams
-MAIN_STREAM_COUNT = 10_000  # streams the bar is for
+MAIN_STREAM_COUNT = 10_000  # streams; the bar is for this size
 FITTED_STREAM_COUNTS = (1_000, 5_000, 15_000)  # streams; the cost of an event is a + b·N over these
 ROUND_COUNT = 5
-CPU_SECONDS_PER_TURN = 2.0  # of CPU per turn at the main size; 200 ticks of its clock
+CPU_SECONDS_PER_TURN = 2.0  # s of CPU per turn at the main size; 200 clock ticks
 SIDE_ROUND_COUNT = 3
 SIDE_CPU_SECONDS = 0.8
 QUIET_ROUND_COUNT = 5
@@ -41,9 +41,9 @@ QUIET_EVENTS = 80  # per round
 
 MAX_LIMIT_RATIO = 1.35  # × the C limit's CPU per send
 MAX_SLOPE_RATIO = 1.15  # × the slope of the smaller sizes
-MAX_QUIET_RATIO = 1.15  # × the CPU of an event to few while nobody else is there
+MAX_QUIET_RATIO = 1.15  # × the CPU of an event to few streams while no others are open
 
-TurnPairs = list[tuple[TurnCost, TurnCost]]  # ours, the limit's
+TurnPairs = list[tuple[TurnCost, TurnCost]]  # Deskwire's, the limit's
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SizeResult:
 
 
 def measure() -> Report:
-    """Grow from few streams to many, taking turns with the limit at each size."""
+    """Grow from few streams to many, alternating with the limit at each size."""
     if find_compiler() is None:
         return Report(
             "fanout", "one event to thousands of streams", [], not_measured=NO_COMPILER_REASON
@@ -78,16 +78,16 @@ def measure() -> Report:
         noise = MachineNoise(lambda: ours.cpu() + other.cpu())
         quiet = make_webhook_publisher(ours.server.port, QUIET_GUILD, "quiet")
         _open_streams_to(ours, QUIET_GUILD_PEOPLE)
-        _measure_quiet_event(ours, quiet)  # makes the ticket
+        _measure_quiet_event(ours, quiet)  # creates the ticket
         alone = [_measure_quiet_event(ours, quiet) for _ in range(QUIET_ROUND_COUNT)]
         sized = [_measure_size(size, ours, other) for size in sizes]
         crowded = [_measure_quiet_event(ours, quiet) for _ in range(QUIET_ROUND_COUNT)]
-        how = (
+        method = (
             f"one event of {length} bytes to up to {sizes[-1]:,} streams "
             f"in {CHANNELS_PER_PERSON} channels each, published by signed webhooks"
         )
         ratios = [*_ratio_figures(sized), _quiet_figure(alone, crowded)]
-        return Report("fanout", how, ratios, _time_figures(sized), noise.read_share())
+        return Report("fanout", method, ratios, _time_figures(sized), noise.read_share())
 
 
 def _open_streams_to(contestant: Contestant, size: int) -> None:
@@ -107,7 +107,7 @@ def _measure_size(size: int, ours: Contestant, other: Contestant) -> SizeResult:
 
 
 def _measure_quiet_event(ours: Contestant, publish: Publish) -> float:
-    """µs of CPU for an event that only the first few may hear."""
+    """Return the µs of CPU for an event that only the first few streams may hear."""
     ours.listeners.reset_counts()
     before = ours.server.read_cpu()
     for event in range(1, QUIET_EVENTS + 1):
@@ -141,11 +141,11 @@ def _ratio_figures(sized: Sequence[SizeResult]) -> list[Figure]:
 
 
 def _slope_figure(whose: str, costs: Sequence[Sequence[float]], bar: float | None = None) -> Figure:
-    """How much dearer a further stream is when there are many already."""
+    """Compare the cost of a further stream among many with that among few."""
     few, more, many = FITTED_STREAM_COUNTS
     per_round = [
-        ((dear - middle) / (many - more)) / ((middle - cheap) / (more - few))
-        for cheap, middle, dear in zip(*costs, strict=False)
+        ((high - middle) / (many - more)) / ((middle - low) / (more - few))
+        for low, middle, high in zip(*costs, strict=False)
     ]
     what = f"a further stream at {more:,}–{many:,}, of one at {few:,}–{more:,}: {whose}"
     return figure_of_rounds(what, per_round, "×", bar)

@@ -1,4 +1,4 @@
-"""Somebody who looks: the owner of the bench's Discord server, signed in."""
+"""Create sessions for viewers of the bench's archives: the guild's owner, an admin, staff."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ from deskwire.workspaces.organizations.staff import upsert_staff_row
 OWNER_EMAIL = "owner@bench.test"
 COOKIE_NAME = "deskwire"  # its name where the public URL is not https
 STREAM_PATH = "/api/guilds/events"
-EXPECTED_CHANNEL = channels.tickets(
-    channels.guild(GUILD)
-)  # what the owner's stream holds once it is live
+# A channel of the owner's stream, in its first frame once it is live.
+EXPECTED_CHANNEL = channels.tickets(channels.guild(GUILD))
 
 
 def create_owner_session(folder: Path, url: str = "") -> str:
-    """Make a database in `folder` (or use the one at `url`) with the owner's account; the secret
-    of their session."""
+    """Create the owner's account in a new database in `folder`, or in the one at `url`.
+
+    Returns the token of their session.
+    """
     opened = open_database(url or f"sqlite:///{folder / DATABASE_FILE}")
     db = number_on_commit(opened.db)
     try:
         person = db.write_sync(execute_command, "people.create", {"email": OWNER_EMAIL})
         db.write_sync(execute_command, "people.link", {"email": OWNER_EMAIL, "discord": OWNER})
         now = time.time_ns() // 1_000_000
-        begun = db.write_sync(
+        session = db.write_sync(
             sessions.create, person["id"], user_agent="bench", client_ip=None, at=now
         )
     finally:
         opened.close()
-    return begun.token
+    return session.token
 
 
 def create_organization_sessions(url: str) -> tuple[str, str]:
-    """In a database with an archive's company: the secrets of a session of its admin, and of one
-    of the team's."""
+    """Create sessions of the archive company's admin and of a staff member; return their tokens."""
     opened = open_database(url)
     db = number_on_commit(opened.db)
     try:
         now = time.time_ns() // 1_000_000
-        secrets = []
+        tokens = []
         for email, role in (("admin@bench.test", None), ("team@bench.test", "support_analyst")):
             person = db.write_sync(execute_command, "people.create", {"email": email})["id"]
             if role is None:
                 db.write_sync(_join_organization, person)
             else:
                 db.write_sync(upsert_staff_row, person, role, now)
-            begun = db.write_sync(
+            session = db.write_sync(
                 sessions.create, person, user_agent="bench", client_ip=None, at=now
             )
-            secrets.append(begun.token)
+            tokens.append(session.token)
     finally:
         opened.close()
-    return secrets[0], secrets[1]
+    return tokens[0], tokens[1]
 
 
 def _join_organization(tx: Connection, person: str) -> None:
@@ -74,7 +74,7 @@ def _join_organization(tx: Connection, person: str) -> None:
 
 
 def open_live_stream(port: int, token: str) -> socket.socket:
-    """A stream that is open and live."""
+    """Open a stream and wait until it is live."""
     stream = connect(port)
     stream.sendall(build_request("GET", STREAM_PATH, {"cookie": f"{COOKIE_NAME}={token}"}))
     read_until(stream, EXPECTED_CHANNEL.encode())

@@ -1,9 +1,9 @@
-"""From the webhook to an open stream, idle: what passes before a screen can know.
+"""Measure the latency from a webhook to an open stream, on an idle server.
 
-The clock runs from just before the request is written until the frame with that message's id was
-read by a client on a bare socket, on the same machine; both commits lie between. One event at a
-time, at a low rate, against the least that could be done: with the embedded default, and with
-PostgreSQL on the same machine where there is one.
+The clock runs from just before the request is written until a client on a bare socket of the same
+machine has read the frame with that message's id; both commits are in between. One event at a
+time, at a low rate, against a bare minimum: with the embedded default, and with PostgreSQL on the
+same machine if it is available.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from bench.sockets import build_request, connect, fetch, read_until
 from bench.webhook_bodies import message_bodies, signed_request
 
 ROUND_COUNT = 8
-EVENTS_PER_TURN = 75  # per turn: 600 of each contestant
+EVENTS_PER_TURN = 75  # per turn; 600 for each contestant
 WARM_UP_EVENTS = 50
-EVENT_INTERVAL = 0.015  # s between two events; long enough for everything to be idle again
+EVENT_INTERVAL = 0.015  # s between two events; enough for everything to be idle again
 
 MAX_P50_RATIO = 4.0  # × the bare contestant's p50
 MAX_P99_RATIO = 4.0  # × the own p50
@@ -47,14 +47,14 @@ METHOD = (
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server with a stream open."""
+    """A server with an open stream."""
 
     server: Server
     stream: socket.socket
 
 
 def measure() -> Report:
-    """Run the contestants in turn."""
+    """Alternate between the contestants."""
     server = postgres.find_server()
     with ExitStack() as stack:
         contestants = {
@@ -115,10 +115,10 @@ def _measure_waits(
     """Milliseconds from before each request until its frame."""
     rest = b""
     for id_, body in message_bodies(run, count):
-        asked = signed_request(body)
+        request = signed_request(body)
         time.sleep(EVENT_INTERVAL)
         began = time.perf_counter()
-        sender.sendall(asked)
+        sender.sendall(request)
         rest = read_until(contestant.stream, f'"messageId":"{id_}"'.encode(), rest)
         yield (time.perf_counter() - began) * 1000
         status, answer = fetch(sender, b"")

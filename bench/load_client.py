@@ -1,10 +1,10 @@
-"""The load client: a process of its own that posts signed deliveries over many connections.
+"""Post signed deliveries over many connections, from a process of its own.
 
     python -m bench.load_client PORT CONNECTIONS COUNT RUN
 
-It prepares everything, prints `ready`, waits for a line, posts, and prints one line of JSON. Each
-connection sends its next delivery when the last one was answered (a closed loop), so the server
-sets the pace and nothing piles up.
+It prepares everything, prints `ready`, waits for a line, posts, and prints one line of JSON. It is
+a closed loop: each connection sends its next delivery when the last one was answered, so the
+server sets the pace and nothing piles up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.webhook_bodies import message_bodies, signed_request
 
 @dataclass
 class Sender:
-    """One connection, and the answer it is waiting for."""
+    """One connection, and the response it is waiting for."""
 
     connection: socket.socket
     sent_at: float = 0.0
@@ -32,7 +32,7 @@ class Sender:
 
 @dataclass
 class Results:
-    """What was answered, and how long each answer took."""
+    """The responses by status, and how long each took."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     response_times: list[float] = field(default_factory=list)  # s
@@ -45,27 +45,27 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     began = time.perf_counter()
-    tally = post_all(senders, requests)
-    print(json.dumps(_summarize(tally, time.perf_counter() - began)), flush=True)
+    results = post_all(senders, requests)
+    print(json.dumps(_summarize(results, time.perf_counter() - began)), flush=True)
 
 
 def post_all(senders: list[Sender], requests: list[bytes]) -> Results:
-    """Post every request, each connection one at a time."""
-    poll, tally, left = select.epoll(), Results(), iter(requests)
+    """Post every request; each connection has one in flight at a time."""
+    poll, results, remaining = select.epoll(), Results(), iter(requests)
     by_number = {sender.connection.fileno(): sender for sender in senders}
     for number, sender in by_number.items():
         poll.register(number, select.EPOLLIN)
-        _send_request(sender, next(left))
-    while len(tally.response_times) < len(requests):
+        _send_request(sender, next(remaining))
+    while len(results.response_times) < len(requests):
         ready = poll.poll(TIMEOUT)
         if not ready:
             raise BrokenConnection(
-                f"no answer for {TIMEOUT:.0f} s after {len(tally.response_times)} answers"
+                f"no answer for {TIMEOUT:.0f} s after {len(results.response_times)} answers"
             )
         for number, _ in ready:
-            if _read_answer(by_number[number], tally) and (following := next(left, None)):
+            if _read_answer(by_number[number], results) and (following := next(remaining, None)):
                 _send_request(by_number[number], following)
-    return tally
+    return results
 
 
 def _send_request(sender: Sender, request: bytes) -> None:
@@ -73,7 +73,7 @@ def _send_request(sender: Sender, request: bytes) -> None:
     sender.connection.sendall(request)
 
 
-def _read_answer(sender: Sender, tally: Results) -> bool:
+def _read_answer(sender: Sender, results: Results) -> bool:
     part = sender.connection.recv(CHUNK_BYTES)
     if not part:
         raise BrokenConnection("the server closed a connection")
@@ -81,16 +81,16 @@ def _read_answer(sender: Sender, tally: Results) -> bool:
     status = read_status(sender.received)
     if status is None:
         return False
-    tally.statuses[status] += 1
-    tally.response_times.append(time.perf_counter() - sender.sent_at)
+    results.statuses[status] += 1
+    results.response_times.append(time.perf_counter() - sender.sent_at)
     return True
 
 
-def _summarize(tally: Results, seconds: float) -> dict[str, object]:
-    waits = sorted(tally.response_times)
+def _summarize(results: Results, seconds: float) -> dict[str, object]:
+    waits = sorted(results.response_times)
     return {
         "seconds": seconds,
-        "statuses": tally.statuses,
+        "statuses": results.statuses,
         "p50_ms": waits[len(waits) // 2] * 1000,
         "p99_ms": waits[len(waits) * 99 // 100] * 1000,
     }

@@ -1,4 +1,4 @@
-"""What a reader must know of the machine to judge a run: versions, cores, and how noisy it was.
+"""Report what is needed to judge a run: versions, cores, and how noisy the machine was.
 
 No names, no paths: results are published.
 """
@@ -16,11 +16,11 @@ from pathlib import Path
 
 REPORTED_LIBRARIES = ("uvicorn", "uvloop", "httptools", "sqlalchemy", "starlette")
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")  # of /proc per second
-SPARE_DESCRIPTORS = 500  # that a server needs beside its streams: files, threads, its database
+SPARE_DESCRIPTORS = 500  # needed by a server beside its streams: files, threads, its database
 
 
 def read_machine_facts() -> dict[str, object]:
-    """Cores and versions."""
+    """Return the cores and versions of the machine."""
     return {
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -32,13 +32,13 @@ def read_machine_facts() -> dict[str, object]:
 
 
 def cap_streams(wanted: int) -> int:
-    """`wanted` streams in one process, or as many as the machine's hard limit allows."""
+    """Return `wanted`, or the number of streams the hard limit of open files allows if smaller."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard - SPARE_DESCRIPTORS)
 
 
 class MachineNoise:
-    """How much of the machine others use while this run measures."""
+    """Measure how much of the machine other processes use during a run."""
 
     def __init__(self, cpu_of_servers: Callable[[], float]) -> None:
         self._cpu_of_servers = cpu_of_servers
@@ -46,16 +46,16 @@ class MachineNoise:
         self._before = self._read_other_cpu()
 
     def read_share(self) -> float:
-        """The share of all cores (0 to 1) used since the beginning by processes not of this run."""
+        """Return the share of all cores (0 to 1) that processes outside this run have used."""
         elapsed = (time.monotonic() - self._began) * (os.cpu_count() or 1)
         return max(0.0, (self._read_other_cpu() - self._before) / elapsed)
 
     def _read_other_cpu(self) -> float:
-        # Servers count for us only once they have ended; load clients have.
+        # `os.times` includes children only once they have ended: load clients have, servers not.
         return _read_machine_cpu() - sum(os.times()[:4]) - self._cpu_of_servers()
 
 
 def _read_machine_cpu() -> float:
     fields = [int(each) for each in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-    nobodys = sum(fields[3:7])  # idle, waiting for the disk; interrupts, ours among them
-    return (sum(fields[:8]) - nobodys) / CLOCK_TICKS
+    idle = sum(fields[3:7])  # idle, waiting for the disk; interrupts, ours among them
+    return (sum(fields[:8]) - idle) / CLOCK_TICKS

@@ -1,9 +1,9 @@
-"""A crowd: thousands of people with sessions and rights, put into the database before the start.
+"""Create thousands of people with sessions and permissions in the database before the start.
 
-Everybody holds ten channels: their own, two of each of four Discord servers, and a ticket they
-take part in. One server is common to all; the other three follow from the person's number, so that
-a thousand different sets of channels are held. The first `FEW` belong to one more server, where
-something can happen that nobody else hears.
+Every person has ten channels: their own, two of each of four guilds, and a ticket they take part
+in. One guild is common to all; the other three follow from the person's number, so that there are
+about a thousand different sets of channels. The first `QUIET_GUILD_PEOPLE` belong to one more
+guild, whose events only they hear.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from deskwire.tickets.tables import participants, tickets
 from deskwire.workspaces.guilds.members import guild_members
 from deskwire.workspaces.guilds.permissions import DiscordPermission
 
-CHANNELS_PER_PERSON = 10  # of each person
-SIDE_GUILDS = 20  # Discord servers beside the common one; everybody is in three of them
-PEOPLE_PER_TICKET = 10  # people who take part in the same ticket
-QUIET_GUILD_PEOPLE = 10  # people in the quiet server
+CHANNELS_PER_PERSON = 10  # per person
+SIDE_GUILDS = 20  # guilds beside the common one; each person is in three of them
+PEOPLE_PER_TICKET = 10  # participants of each ticket
+QUIET_GUILD_PEOPLE = 10  # people in the quiet guild
 QUIET_GUILD = "1046123456789019999"
 
 PERMISSION_BITS = int(DiscordPermission.TICKET_VIEW_ALL)
 FIRST_SIDE_GUILD = 1_046_123_456_789_100_000
 FIRST_DISCORD_ID = 518_456_789_012_300_000
-OPENED_AT = 1_700_000_000_000  # ms; when the tickets were opened
+OPENED_AT = 1_700_000_000_000  # ms; opening time of the tickets
 
 
 def create_people(folder: Path, count: int) -> list[str]:
-    """Make a database in `folder` with so many people; the secrets of their sessions."""
+    """Create a database in `folder` with `count` people; return the tokens of their sessions."""
     opened = open_database(f"sqlite:///{folder / DATABASE_FILE}")
     try:
         return opened.db.write_sync(_insert_people, count)
@@ -51,7 +51,7 @@ def create_people(folder: Path, count: int) -> list[str]:
 
 
 def write_request_heads(file: Path, tokens: Sequence[str], cursor: str | None = None) -> Path:
-    """The headers of one stream per line, as the listeners read them."""
+    """Write the headers of one stream per line, in the format of the readers in C."""
     more = "" if cursor is None else f"\tLast-Event-ID: {cursor}"
     lines = [
         f"Cookie: {COOKIE_NAME}={token}\tAccept: text/event-stream{more}\n" for token in tokens
@@ -61,14 +61,14 @@ def write_request_heads(file: Path, tokens: Sequence[str], cursor: str | None = 
 
 
 def side_guilds_of(index: int) -> list[str]:
-    """The three Discord servers, beside the common one, of a person."""
+    """Return the ids of a person's three guilds beside the common one."""
     first, second, third = (
         index % SIDE_GUILDS,
         index // SIDE_GUILDS % (SIDE_GUILDS - 1),
         index // 380 % (SIDE_GUILDS - 2),
     )
-    left = list(range(SIDE_GUILDS))
-    return [str(FIRST_SIDE_GUILD + left.pop(place)) for place in (first, second, third)]
+    remaining = list(range(SIDE_GUILDS))
+    return [str(FIRST_SIDE_GUILD + remaining.pop(index)) for index in (first, second, third)]
 
 
 def _insert_people(tx: Connection, count: int) -> list[str]:

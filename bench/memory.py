@@ -1,8 +1,8 @@
-"""Memory: what an open stream costs while nothing happens, and what a reader costs who stops.
+"""Measure the memory of an idle stream, and of a client that stops reading.
 
-Kernel memory is that of all TCP sockets of the machine. Over loopback the readers' own buffers are
-in it, which elsewhere would be elsewhere; so it is measured with readers whose buffers are as small
-as the kernel allows, too.
+Kernel memory is that of all TCP sockets of the machine. Over loopback it includes the clients' own
+buffers, which are on another machine in production; so it is also measured with clients whose
+buffers are as small as the kernel allows.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from bench.servers import temporary_folder, wait_until
 from bench.webhook_bodies import SENTENCES
 
 STREAM_COUNTS = (5_000, 10_000)  # streams
-WARM_UP_STREAMS = 200  # opened and closed first, so that one-time allocations are done
-MAX_CONNECTING = 64  # opened at a time; a request under way takes memory the process keeps
-SETTLE_SECONDS = 2.0  # s until what was opened has come to rest
-STOPPED_READERS = 1_000  # readers that stop
-OFFERED_BYTES = 1024 * 1024  # bytes offered to each of them; four times what they may cost
-SMALL_BUFFER_BYTES = 2_048  # bytes of buffer of a reader; the kernel gives the least it can
-MESSAGE_TEXT = " ".join(SENTENCES * 6)[:2_000]  # characters; as long as Discord lets a message be
+WARM_UP_STREAMS = 200  # streams opened and closed first, so that one-time allocations are done
+MAX_CONNECTING = (
+    64  # streams opened at a time; requests in flight take memory that the process keeps
+)
+SETTLE_SECONDS = 2.0  # s until the server is idle again
+STOPPED_READERS = 1_000  # clients that stop reading
+OFFERED_BYTES = 1024 * 1024  # bytes sent to each of them; four times what they may cost
+SMALL_BUFFER_BYTES = (
+    2_048  # bytes of a client's receive buffer; the kernel rounds up to its minimum
+)
+MESSAGE_TEXT = " ".join(SENTENCES * 6)[:2_000]  # characters; Discord's limit for a message
 
 MAX_IDLE_KIB = 4.0  # KiB per stream
 MAX_STOPPED_KIB = 64.0  # KiB of the process per stopped reader
@@ -39,7 +43,7 @@ METHOD = (
 
 
 def measure() -> Report:
-    """Two servers: one for idle streams, a fresh one for readers that stop."""
+    """Measure idle streams on one server, and stopped readers on fresh ones."""
     if find_compiler() is None:
         return Report("memory", METHOD, [], not_measured=NO_COMPILER_REASON)
     noise = MachineNoise(lambda: 0.0)
@@ -64,21 +68,21 @@ def _measure_idle() -> list[Figure]:
         ours, _ = start_deskwire(stack, stack.enter_context(temporary_folder()), sizes[-1])
         ours.listeners.open(WARM_UP_STREAMS)
         _close_streams(ours)
-        held, figures = {0: ours.server.read_memory()}, list[Figure]()
+        memory, figures = {0: ours.server.read_memory()}, list[Figure]()
         for size in sizes:
             ours.listeners.open(size - ours.listeners.count, MAX_CONNECTING)
             time.sleep(SETTLE_SECONDS)
-            held[size] = ours.server.read_memory()
-            each = _kib_per(held[size] - held[0], size)
+            memory[size] = ours.server.read_memory()
+            each = _kib_per(memory[size] - memory[0], size)
             figures.append(_kib_figure(f"idle, {size:,} streams", each, MAX_IDLE_KIB))
         few, many = sizes[0], sizes[-1]
-        further = _kib_per(held[many] - held[few], many - few)
+        further = _kib_per(memory[many] - memory[few], many - few)
         figures.append(_kib_figure(f"idle, each from {few:,} to {many:,}", further))
         return figures
 
 
 def _measure_stopped(buffer: int) -> tuple[float, float]:
-    """KiB of the process and of the kernel, per reader with that much buffer that stops."""
+    """Return KiB of the process and of the kernel per stopped reader with `buffer` bytes."""
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         ours, tokens = start_deskwire(stack, folder, STOPPED_READERS, buffer=buffer)

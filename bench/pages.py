@@ -1,10 +1,10 @@
-"""Pages at 100 and at 200,000 tickets, or requests: a list, a search, one, beside a bare template.
+"""Measure pages with 100 and with 200,000 tickets or requests, against a bare template.
 
-Two servers hold the same kind of archive, one small and one large, and are asked in turn, one page
-after the other over one connection. The yardstick of what a page costs by itself is a template of
-the very same bytes with nothing in it, served by the same application to somebody signed in.
-Statements are counted in a server of their own; those that find out who is asking are counted
-apart, with the bare page.
+Two servers have the same kind of archive, one small and one large, and take turns; one page is
+requested after the other over one connection. The yardstick for the cost of a page is a template of
+exactly the same bytes without any tags, served by the same application to a signed-in person. SQL
+statements are counted on a separate server; those that identify the viewer are counted separately,
+with the bare page.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from bench.servers import DATABASE_FILE, WITH_BENCH_PAGES, Server, running_serve
 from bench.sockets import build_request, connect, fetch
 from bench.webhook_bodies import GUILD
 
-FEW_TICKETS, MANY_TICKETS = 100, 200_000  # tickets in one place
+FEW_TICKETS, MANY_TICKETS = 100, 200_000  # tickets in one workspace
 ROUND_COUNT = 8
-PAGES_PER_TURN = 12  # of each kind per turn
-SLOW_PAGES_PER_TURN = 2  # per turn, where one takes long
+PAGES_PER_TURN = 12  # of each kind, per turn
+SLOW_PAGES_PER_TURN = 2  # per turn, of the slow kinds
 WARM_UP_PAGES = 6
 
 MAX_SIZE_RATIO = 1.5  # × the p50 with 100 tickets
@@ -45,20 +45,20 @@ MAX_BARE_RATIO = 10.0  # × the p50 of the bare template
 MAX_STATEMENTS = 6.0  # per page
 
 BARE_PAGE_TITLE = "a page without anything in it"
-STATEMENT_SAMPLES = 3  # at each page, to count its statements
+STATEMENT_SAMPLES = 3  # requests of each page when counting its statements
 
 LIST_PATH = f"/guilds/{GUILD}/tickets"
 
 
 @dataclass(frozen=True, slots=True)
 class PageSet:
-    """What is asked, of which archive; `bare`: which kinds have a bare twin."""
+    """The pages to request, and their archive; `bare`: kinds compared with a bare template."""
 
     source: TicketSource
-    paths: dict[str, str]  # the address of each
+    paths: dict[str, str]  # by kind
     slow_paths: dict[str, str]
     bare: tuple[str, ...]
-    barred: tuple[str, ...]  # kinds whose size has a bar
+    barred: tuple[str, ...]  # kinds with a bar on the effect of size
 
 
 TICKET_PAGES = PageSet(
@@ -79,7 +79,7 @@ TICKET_PAGES = PageSet(
     ("list", "search"),
     ("list", "search", "detail"),
 )
-STAFF_LIST_PATH = "/admin"  # the team's list
+STAFF_LIST_PATH = "/admin"  # the list of all companies' requests
 STAFF_DASHBOARD_PATH = "/dashboard?organization="  # staff; every other page is a member's
 REQUEST_PAGES = PageSet(
     ORGANIZATION_SOURCE,
@@ -114,55 +114,55 @@ WaitsByPage = dict[tuple[str, str], list[list[float]]]  # (server, kind): ms of 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A server with an archive, and a browser that is signed in."""
+    """A server with an archive, and the sessions to read it with."""
 
     server: Server
     token: str
-    team_token: str = ""  # of somebody of the team
+    team_token: str = ""  # of a staff member
 
-    def get_page(self, address: str) -> bytes:
-        """A page; it must be one."""
+    def get_page(self, path: str) -> bytes:
+        """Read a page over a connection of its own. Raises RuntimeError unless it answers 200."""
         with connect(self.server.port) as connection:
-            return self.read_page(connection, address)
+            return self.read_page(connection, path)
 
-    def read_page(self, connection: socket.socket, address: str) -> bytes:
+    def read_page(self, connection: socket.socket, path: str) -> bytes:
         token = (
             self.team_token
-            if address.startswith((STAFF_LIST_PATH, STAFF_DASHBOARD_PATH))
+            if path.startswith((STAFF_LIST_PATH, STAFF_DASHBOARD_PATH))
             else self.token
         )
-        asked = build_request("GET", address, {"cookie": f"{COOKIE_NAME}={token}"})
-        status, answer = fetch(connection, asked)
+        request = build_request("GET", path, {"cookie": f"{COOKIE_NAME}={token}"})
+        status, answer = fetch(connection, request)
         if status != 200:
-            raise RuntimeError(f"{address} was answered {status}:\n{self.server.read_log_tail()}")
+            raise RuntimeError(f"{path} was answered {status}:\n{self.server.read_log_tail()}")
         return answer.partition(b"\r\n\r\n")[2]
 
 
 def measure() -> Report:
-    """Pages of Discord tickets, of the embedded default."""
+    """Measure pages of guild tickets with the embedded default, SQLite."""
     return _measure("pages", TICKET_PAGES, _sqlite_url)
 
 
 def measure_requests() -> Report:
-    """Pages of requests, of the embedded default."""
+    """Measure pages of requests with the embedded default, SQLite."""
     return _measure("requests", REQUEST_PAGES, _sqlite_url)
 
 
 def measure_postgres() -> Report:
-    """Pages of Discord tickets, of Deskwire with PostgreSQL."""
+    """Measure pages of guild tickets with PostgreSQL."""
     return _measure_on_postgres("pages_postgres", TICKET_PAGES)
 
 
 def measure_requests_postgres() -> Report:
-    """Pages of requests, of Deskwire with PostgreSQL."""
+    """Measure pages of requests with PostgreSQL."""
     return _measure_on_postgres("requests_postgres", REQUEST_PAGES)
 
 
-def _measure_on_postgres(part: str, subject: PageSet) -> Report:
+def _measure_on_postgres(part: str, page_set: PageSet) -> Report:
     server = postgres.find_server()
     if isinstance(server, str):
         return Report(part, METHOD, [], not_measured=server)
-    return _measure(part, subject, lambda _: server.empty_database(), server.cpu)
+    return _measure(part, page_set, lambda _: server.empty_database(), server.cpu)
 
 
 def _sqlite_url(folder: Path) -> str:
@@ -175,7 +175,7 @@ def _measure(
     choose_url: Callable[[Path], str],
     cpu: Callable[[], float] = float,
 ) -> Report:
-    """Fill both archives, then ask in turn."""
+    """Fill both archives, then alternate between them."""
     with ExitStack() as stack:
         small, large = (
             _start_contestant(stack, page_set, choose_url, size)
@@ -187,12 +187,13 @@ def _measure(
         noise = MachineNoise(
             lambda: cpu() + sum(each.server.read_cpu() for each in contestants.values())
         )
-        waits = _ask_in_turn(page_set, contestants)
+        waits = _request_in_turn(page_set, contestants)
         share = noise.read_share()
     with ExitStack() as stack:
         counting = _start_contestant(stack, page_set, choose_url, FEW_TICKETS, COUNT_SQL="yes")
-        ran = _count_statements(page_set, counting)
-    return Report(part, METHOD, _ratio_figures(page_set, waits, ran), _time_figures(waits), share)
+        statements = _count_statements(page_set, counting)
+    ratios = _ratio_figures(page_set, waits, statements)
+    return Report(part, METHOD, ratios, _time_figures(waits), share)
 
 
 def _start_contestant(
@@ -216,22 +217,22 @@ def _start_contestant(
 
 
 def _write_bare_template(folder: Path, kind: str, page: bytes) -> None:
-    """The bytes of a page as a template without anything in it."""
+    """Write the bytes of a page as a template without any tags."""
     (folder / f"{kind}.html").write_text("{% raw %}" + page.decode() + "{% endraw %}")
 
 
-def _ask_in_turn(page_set: PageSet, contestants: dict[str, Contestant]) -> WaitsByPage:
+def _request_in_turn(page_set: PageSet, contestants: dict[str, Contestant]) -> WaitsByPage:
     waits: WaitsByPage = {}
     for number in range(ROUND_COUNT + 1):
-        for name, kind, address, pages in _turns_of_round(page_set):
-            turn = _run_turn(contestants[name], address, pages if number else WARM_UP_PAGES)
+        for name, kind, path, pages in _turns_of_round(page_set):
+            turn = _run_turn(contestants[name], path, pages if number else WARM_UP_PAGES)
             if number:  # the first turn warms up
                 waits.setdefault((name, kind), []).append(turn)
     return waits
 
 
 def _turns_of_round(page_set: PageSet) -> list[tuple[str, str, str, int]]:
-    """What is asked in a round: of which server, which kind, its address, how often."""
+    """List the turns of a round: server, kind of page, path, number of requests."""
     return [
         *(
             (name, kind, page, PAGES_PER_TURN)
@@ -250,38 +251,45 @@ def _turns_of_round(page_set: PageSet) -> list[tuple[str, str, str, int]]:
     ]
 
 
-def _run_turn(contestant: Contestant, address: str, pages: int) -> list[float]:
-    """Milliseconds of each page."""
-    # A connection for each turn: between turns the server closes one that is idle.
+def _run_turn(contestant: Contestant, path: str, pages: int) -> list[float]:
+    """Return the milliseconds of each page."""
+    # A connection per turn, because the server closes an idle one between turns.
     with connect(contestant.server.port) as connection:
-        return [_time_page(contestant, connection, address) for _ in range(pages)]
+        return [_time_page(contestant, connection, path) for _ in range(pages)]
 
 
-def _time_page(contestant: Contestant, connection: socket.socket, address: str) -> float:
+def _time_page(contestant: Contestant, connection: socket.socket, path: str) -> float:
     began = time.perf_counter()
-    contestant.read_page(connection, address)
+    contestant.read_page(connection, path)
     return (time.perf_counter() - began) * 1000
 
 
 def _count_statements(page_set: PageSet, counting: Contestant) -> dict[str, int]:
-    """Of each kind of page; the least of a few, as the server has work of its own, too."""
+    """Count the SQL statements of each kind of page.
+
+    The minimum of a few requests, because background services run statements too.
+    """
     _write_bare_template(counting.server.folder, "list", b"")
     pages = page_set.paths | page_set.slow_paths | {BARE_PAGE_TITLE: "/bench/bare/list"}
     return {
-        kind: min(_count_statements_of(counting, address) for _ in range(STATEMENT_SAMPLES))
-        for kind, address in pages.items()
+        kind: min(_count_statements_of(counting, path) for _ in range(STATEMENT_SAMPLES))
+        for kind, path in pages.items()
     }
 
 
-def _count_statements_of(counting: Contestant, address: str) -> int:
+def _count_statements_of(counting: Contestant, path: str) -> int:
     before = int(counting.get_page("/bench/statements"))
-    counting.get_page(address)
+    counting.get_page(path)
     return int(counting.get_page("/bench/statements")) - before
 
 
-def _ratio_figures(page_set: PageSet, waits: WaitsByPage, ran: dict[str, int]) -> list[Figure]:
+def _ratio_figures(
+    page_set: PageSet, waits: WaitsByPage, statements: dict[str, int]
+) -> list[Figure]:
     own = [
-        float(each - ran[BARE_PAGE_TITLE]) for kind, each in ran.items() if kind != BARE_PAGE_TITLE
+        float(each - statements[BARE_PAGE_TITLE])
+        for kind, each in statements.items()
+        if kind != BARE_PAGE_TITLE
     ]
     return [
         *(
@@ -303,12 +311,12 @@ def _ratio_figures(page_set: PageSet, waits: WaitsByPage, ran: dict[str, int]) -
             for kind in page_set.bare
         ),
         Figure("SQL statements of a page", max(own), "", min(own), max(own), MAX_STATEMENTS),
-        Figure("SQL statements to know who asks", float(ran[BARE_PAGE_TITLE]), "", 0, 0),
+        Figure("SQL statements to know who asks", float(statements[BARE_PAGE_TITLE]), "", 0, 0),
     ]
 
 
 def _ratios_of(ours: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> list[float]:
-    """p50 of each turn, of the other's in the same round."""
+    """Divide the p50 of each turn by the other's p50 in the same round."""
     pairs = zip(ours, other, strict=True)
     return [percentile(one, 0.5) / percentile(two, 0.5) for one, two in pairs]
 

@@ -1,9 +1,9 @@
-"""The other ways to write events to streams in Python, each as its own documentation shows it.
+"""Serve events with other Python libraries, each as its own documentation shows it.
 
     PEER=NAME FRAME=FILE PORT=… python -m bench.peer_apps
 
 One queue per stream; POST puts one event into every queue. The bytes of the event are Deskwire's,
-made ready before: no peer renders, stores, numbers, or asks whose stream it is.
+prepared in advance: no peer renders, stores or numbers events, or authorizes streams.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bench.baseline import is_readiness_check, send_json, serve
 
 FRAME_BYTES = Path(os.environ["FRAME"]).read_bytes()
-EVENT_TEXT = next(line for line in FRAME_BYTES.decode().split("\n") if line.startswith("data: "))[
-    6:
-]
+EVENT_TEXT = next(
+    line.removeprefix("data: ")
+    for line in FRAME_BYTES.decode().split("\n")
+    if line.startswith("data: ")
+)
 
 queues: set[asyncio.Queue[bytes]] = set()
 
 
 def subscribe() -> AsyncIterator[bytes]:
-    """Each event from now on, not only from when it is first asked for."""
+    """Iterate over the events from now on; the queue is registered before the first `next`."""
     queue: asyncio.Queue[bytes] = asyncio.Queue()
     queues.add(queue)
     return _iter_queue(queue)
@@ -48,7 +50,7 @@ async def _iter_queue(queue: asyncio.Queue[bytes]) -> AsyncIterator[bytes]:
 
 
 async def raw_asgi(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Plain ASGI: what a server charges for a stream when no framework stands before it."""
+    """Serve a stream with plain ASGI: the cost of the server without a framework."""
     frames = subscribe()
     await send(
         {
@@ -63,7 +65,7 @@ async def raw_asgi(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def starlette() -> ASGIApp:
-    """Starlette's StreamingResponse over ready bytes."""
+    """Serve prepared bytes with Starlette's StreamingResponse."""
 
     async def events(_request: Request) -> Response:
         return StreamingResponse(subscribe(), media_type="text/event-stream")
@@ -72,20 +74,20 @@ def starlette() -> ASGIApp:
 
 
 def sse_starlette() -> ASGIApp:
-    """sse-starlette's EventSourceResponse over ready text."""
+    """Serve prepared text with sse-starlette's EventSourceResponse."""
 
-    async def told() -> AsyncIterator[dict[str, str]]:
+    async def messages() -> AsyncIterator[dict[str, str]]:
         async for _ in subscribe():
             yield {"id": "1", "data": EVENT_TEXT}
 
     async def events(_request: Request) -> Response:
-        return SseStarletteResponse(told())
+        return SseStarletteResponse(messages())
 
     return Starlette(routes=[Route("/events", events)])
 
 
 def fastapi() -> ASGIApp:
-    """FastAPI's own EventSourceResponse; `raw_data` spares it the serialising."""
+    """Serve with FastAPI's own EventSourceResponse; `raw_data` skips the serialisation."""
     app = FastAPI()
 
     @app.get("/events", response_class=EventSourceResponse)
@@ -107,7 +109,7 @@ peer_app = PEERS[os.environ["PEER"]]()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Streams for GET, one event for all for POST."""
+    """Open a stream on GET, publish one event to all on POST."""
     if scope["type"] != "http":
         return
     if scope["method"] == "GET" and not is_readiness_check(dict(scope)):

@@ -1,7 +1,7 @@
-"""Fan-out beside the other ways to do it, each where this machine has what it needs.
+"""Compare the fan-out with other servers and libraries, where they are installed.
 
-Every peer writes the same bytes to as many streams and does nothing else; Deskwire is as shipped,
-with its door, log, rights and rendering, and is published to by signed webhooks.
+Every peer writes the same bytes to the same number of streams and does nothing else. Deskwire is as
+shipped, with its door, log, permissions and rendering, and publishes what signed webhooks deliver.
 """
 
 from __future__ import annotations
@@ -30,10 +30,7 @@ from bench.stream_readers import NotHeard
 
 STREAM_COUNTS = (1_000, 10_000)  # streams
 ROUND_COUNT = 3
-CPU_SECONDS_BY_SIZE = {
-    1_000: 0.4,
-    10_000: 0.8,
-}  # s of CPU per turn, or one event where that takes longer
+CPU_SECONDS_BY_SIZE = {1_000: 0.4, 10_000: 0.8}  # s of CPU per turn; at least one event
 
 MAX_SSE_STARLETTE_RATIO = 1 / 5  # of its CPU per send
 MAX_FASTAPI_RATIO = 1 / 20
@@ -66,7 +63,7 @@ StartServer = Callable[[ExitStack, Path], Server]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One other way, what it lacks here (None: nothing), and its bar at the largest size."""
+    """A peer, what this machine lacks to run it (None: nothing), its bar at the largest size."""
 
     name: str
     missing: str | None
@@ -78,31 +75,31 @@ class Peer:
 
 
 def measure() -> Report:
-    """Each peer in turn, alternating with Deskwire and the limit over as many streams."""
+    """Measure each peer, alternating with Deskwire and the limit over equally many streams."""
     sizes = " and ".join(f"{size:,}" for size in _stream_counts())
-    how = f"one event to {sizes} streams, against peers"
+    method = f"one event to {sizes} streams, against peers"
     if find_compiler() is None:
-        return Report("peers", how, [], not_measured=NO_COMPILER_REASON)
+        return Report("peers", method, [], not_measured=NO_COMPILER_REASON)
     ratios, figures, notes, others = list[Figure](), list[Figure](), list[str](), [0.0]
     for size in _stream_counts():
         with ExitStack() as stack:
             folder = stack.enter_context(temporary_folder())
             ours, tokens = start_deskwire(stack, folder, size + 1)
             write_frame_file(folder, ours.server, tokens[-1])
-            least = start_c_limit(stack, folder, size)
+            limit = start_c_limit(stack, folder, size)
             ours.listeners.open(size)
-            least.listeners.open(size)
+            limit.listeners.open(size)
             for peer in list_peers():
-                found = _measure_peer(peer, folder, size, ours, least)
-                ratios += found.ratios
-                figures += found.figures
-                notes += found.notes
-                others.append(found.noise_share or 0.0)
-    return Report("peers", how, ratios, figures, max(others), notes=notes)
+                report = _measure_peer(peer, folder, size, ours, limit)
+                ratios += report.ratios
+                figures += report.figures
+                notes += report.notes
+                others.append(report.noise_share or 0.0)
+    return Report("peers", method, ratios, figures, max(others), notes=notes)
 
 
 def list_peers() -> list[Peer]:
-    """Every peer, whether it can be run here or not."""
+    """List every peer, whether it can run on this machine or not."""
     node, nginx = shutil.which("node"), shutil.which("nginx")
     module = next((each for each in NCHAN_MODULES if Path(each).exists()), None)
     return [
@@ -136,20 +133,20 @@ def _reason_missing(what: str, found: object) -> str | None:
 
 
 def _measure_peer(
-    peer: Peer, folder: Path, size: int, ours: Contestant, least: Contestant
+    peer: Peer, folder: Path, size: int, ours: Contestant, limit: Contestant
 ) -> Report:
     title = f"{peer.name}, {size:,}"
     if peer.missing:
         return Report(peer.name, "", [], notes=[f"{title}: {peer.missing}"])
     try:
         with ExitStack() as stack:
-            return _run_turns(peer, title, _open_peer(peer, stack, folder, size), ours, least)
+            return _run_turns(peer, title, _open_peer(peer, stack, folder, size), ours, limit)
     except (NotHeard, OSError, RuntimeError, TimeoutError) as failure:
         return Report(peer.name, "", [], notes=[f"{title}: {str(failure).splitlines()[0]}"])
 
 
 def _open_peer(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[Contestant, float]:
-    """The peer with its streams open, and KiB of memory per stream."""
+    """Start the peer and open its streams; return it and the KiB of memory per stream."""
     server = peer.start(stack, folder)
     listeners = open_anonymous_listeners(stack, folder, server, size)
     before = server.read_memory()
@@ -161,14 +158,14 @@ def _open_peer(peer: Peer, stack: ExitStack, folder: Path, size: int) -> tuple[C
 
 
 def _run_turns(
-    peer: Peer, title: str, opened: tuple[Contestant, float], ours: Contestant, least: Contestant
+    peer: Peer, title: str, opened: tuple[Contestant, float], ours: Contestant, limit: Contestant
 ) -> Report:
-    theirs, memory = opened
-    size = theirs.listeners.count
-    everybody = (ours, least, theirs)
-    noise = MachineNoise(lambda: sum(each.cpu() for each in everybody))
+    contestant, memory = opened
+    size = contestant.listeners.count
+    contestants = (ours, limit, contestant)
+    noise = MachineNoise(lambda: sum(each.cpu() for each in contestants))
     rounds = [
-        [run_turn(each, _cpu_seconds(size)) for each in everybody] for _ in range(ROUND_COUNT)
+        [run_turn(each, _cpu_seconds(size)) for each in contestants] for _ in range(ROUND_COUNT)
     ]
     costs = [[turn.per_send for turn in turns] for turns in rounds]
     bar = peer.max_ratio if size == _stream_counts()[-1] else None
@@ -226,7 +223,7 @@ def _start_nchan(stack: ExitStack, _folder: Path) -> Server:
 
 
 def _make_text_poster(server: Server, folder: Path) -> Callable[[], None]:
-    """nchan is given the event's text and makes the frame itself."""
+    """Return a call that posts the event's text to nchan, which makes the frame itself."""
     lines = (folder / "frame").read_bytes().split(b"\n")
     return make_poster(
         server.port, body=next(each for each in lines if each.startswith(b"data: "))[6:]

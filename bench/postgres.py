@@ -1,7 +1,7 @@
-"""PostgreSQL for the contestants that use it: a server of this run, on this machine.
+"""Start a PostgreSQL server on this machine for the contestants that use it.
 
-It is started as the tests start theirs, but as an operator would run it: what it has confirmed
-survives a power cut.
+It is started like the tests' server, but configured as an operator would run it: commits survive a
+power cut.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "log_min_messages": "error",
 }
-PROCESS_READ_ATTEMPTS = 5  # at its processes, while one of them ends
+PROCESS_READ_ATTEMPTS = 5  # attempts to read its processes while one of them ends
 
 
 @dataclass(frozen=True, slots=True)
 class RunningPostgres:
-    """The server; `cpu` is what all its processes have used."""
+    """A running PostgreSQL server."""
 
     admin: str
     pid: int
 
     def new_database(self) -> str:
-        """The URL of a new database as `deskwire migrate` leaves it."""
+        """Create a database, migrate it, and return its URL."""
         url = self.empty_database()
         migrate_database(url).close()
         return url
 
     def empty_database(self) -> str:
-        """The URL of a new database without a table."""
+        """Create a database without tables and return its URL."""
         import psycopg
 
         name = f"bench_{secrets.token_hex(4)}"
@@ -48,7 +48,7 @@ class RunningPostgres:
         return urlunsplit(urlsplit(self.admin)._replace(path=f"/{name}"))
 
     def cpu(self) -> float:
-        """Seconds so far, user and system."""
+        """Return the seconds of CPU of all its processes so far, user and system."""
         for _ in range(PROCESS_READ_ATTEMPTS):
             try:
                 return processes.read_cpu(self.pid)
@@ -59,7 +59,7 @@ class RunningPostgres:
 
 @cache
 def find_server() -> RunningPostgres | str:
-    """The server of this run, started when it is first needed; or why there is none."""
+    """Start the server on the first call; return it, or the reason there is none."""
     try:
         from tests.fixtures.postgres import start_server
 
@@ -72,10 +72,10 @@ def find_server() -> RunningPostgres | str:
 
 
 def count_pending(url: str) -> int:
-    """Deliveries of a database that nobody has worked on yet."""
+    """Count the deliveries of a database that the worker has not processed yet."""
     import psycopg
 
     with closing(psycopg.connect(url, autocommit=True)) as connection:
-        found = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'pending'")
-        row = found.fetchone()
+        result = connection.execute("SELECT count(*) FROM deliveries WHERE state = 'pending'")
+        row = result.fetchone()
         return int(row[0]) if row else 0

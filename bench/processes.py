@@ -1,4 +1,4 @@
-"""What the kernel knows of a process and its children: CPU, memory, system calls (Linux)."""
+"""Read CPU, memory and system calls of a process and its children from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
 def read_cpu(pid: int) -> float:
-    """Seconds of CPU used so far, in user mode and in the kernel."""
+    """Return the seconds of CPU used so far, in user mode and in the kernel."""
     ticks = 0
     for each in _process_tree(pid):
         fields = (each / "stat").read_text().rpartition(")")[2].split()
@@ -21,34 +21,34 @@ def read_cpu(pid: int) -> float:
 
 
 def read_memory(pid: int) -> int:
-    """Bytes of memory (PSS: pages shared with others count in part)."""
+    """Return the bytes of memory (PSS: shared pages count in part)."""
     return 1024 * sum(_read_field(each / "smaps_rollup", "Pss:") for each in _process_tree(pid))
 
 
 def count_writes(pid: int) -> int:
-    """System calls so far that wrote with `write`, `writev` or `pwrite`."""
+    """Count the calls of `write`, `writev` and `pwrite` so far."""
     return sum(_read_field(each / "io", "syscw:") for each in _process_tree(pid))
 
 
 def count_sockets(pid: int) -> int:
-    """Sockets it has open, its children's not counted."""
-    found = 0
+    """Count the open sockets of the process, without its children's."""
+    count = 0
     for each in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed while we look
-            found += str(each.readlink()).startswith("socket:")
-    return found
+        with suppress(FileNotFoundError):  # closed meanwhile
+            count += str(each.readlink()).startswith("socket:")
+    return count
 
 
 def read_tcp_memory() -> int:
-    """Bytes the kernel holds for all TCP sockets of this machine."""
+    """Return the bytes the kernel uses for all TCP sockets of this machine."""
     words = Path("/proc/net/sockstat").read_text().split("TCP:", 1)[1].split("\n", 1)[0].split()
     return PAGE_BYTES * int(words[words.index("mem") + 1])
 
 
 def _process_tree(pid: int) -> Iterator[Path]:
-    home = Path(f"/proc/{pid}")
-    yield home
-    for child in (home / "task" / str(pid) / "children").read_text().split():
+    folder = Path(f"/proc/{pid}")
+    yield folder
+    for child in (folder / "task" / str(pid) / "children").read_text().split():
         yield from _process_tree(int(child))
 
 
@@ -56,4 +56,4 @@ def _read_field(file: Path, name: str) -> int:
     for line in file.read_text().splitlines():
         if line.startswith(name):
             return int(line.split()[1])
-    raise LookupError(f"{file} does not tell {name}")
+    raise LookupError(f"{file} has no field {name}")

@@ -35,9 +35,11 @@ def main() -> None:
 
 
 def render_rows(file: Path) -> list[str]:
-    """The rows of one part."""
-    told = json.loads(file.read_text())
-    return [_render_row(told["part"], each) for each in told.get("ratios", ()) if "bar" in each]
+    """Render the rows of one part."""
+    results = json.loads(file.read_text())
+    return [
+        _render_row(results["part"], each) for each in results.get("ratios", ()) if "bar" in each
+    ]
 
 
 def _render_row(part: str, figure: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A figure, a part of the run, the table on the screen, and the file in `results/`."""
+"""Report figures: a part of a run, its table on the terminal, and its file in `results/`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number with its spread over the rounds, and the bar it is held to, if there is one."""
+    """One number with its spread over the rounds, and the bar it has to meet, if any."""
 
     what: str
     value: float
@@ -34,14 +34,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one part of the run found: ratios, which travel, before figures, which do not."""
+    """The results of one part: ratios, which hold on other machines, and figures, which do not."""
 
     name: str
     method: str
     ratios: list[Figure]
     figures: list[Figure] = field(default_factory=list)
     noise_share: float | None = None  # share of all cores used by processes not of this run
-    not_measured: str | None = None  # why, where there is nothing
+    not_measured: str | None = None  # the reason, if there are no results
     notes: list[str] = field(default_factory=list)  # what was left out, and why
 
 
@@ -52,18 +52,18 @@ def figure_of_rounds(
     bar: float | None = None,
     good: Literal["below", "above"] = "below",
 ) -> Figure:
-    """The median of the rounds."""
+    """Build a figure from the median, minimum and maximum of the rounds."""
     return Figure(what, median(values), unit, min(values), max(values), bar, good)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of `values` do not exceed."""
+    """Return the value that `share` (0 to 1) of `values` do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def render_report(part: Report) -> str:
-    """The part as lines of the table."""
+    """Render the part as lines of the table."""
     lines = [f"\n{part.name}: {part.method}"]
     if part.not_measured is not None:
         return "\n".join([*lines, f"  not measured: {part.not_measured}"])
@@ -77,7 +77,7 @@ def render_report(part: Report) -> str:
 def save_report(part: Report, machine: dict[str, object], folder: Path = RESULTS) -> None:
     """Write the part to `results/NAME.json`."""
     folder.mkdir(exist_ok=True)
-    told = {
+    document = {
         "part": part.name,
         "how": part.method,
         "not_measured": part.not_measured,
@@ -87,16 +87,16 @@ def save_report(part: Report, machine: dict[str, object], folder: Path = RESULTS
         "share_of_machine_used_by_others": _rounded(part.noise_share),
         "machine": machine,
     }
-    kept = {name: value for name, value in told.items() if value not in (None, [])}
-    text = json.dumps(kept, indent=2, ensure_ascii=False)
+    results = {name: value for name, value in document.items() if value not in (None, [])}
+    text = json.dumps(results, indent=2, ensure_ascii=False)
     (folder / f"{part.name}.json").write_text(text + "\n")
 
 
 def _figure_fields(figure: Figure) -> dict[str, object]:
-    told = asdict(figure) | {"met": figure.is_met}
+    fields = asdict(figure) | {"met": figure.is_met}
     if figure.bar is None:
-        del told["bar"], told["good"], told["met"]
-    return {k: _rounded(v) if isinstance(v, float) else v for k, v in told.items()}
+        del fields["bar"], fields["good"], fields["met"]
+    return {k: _rounded(v) if isinstance(v, float) else v for k, v in fields.items()}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,8 +1,8 @@
-"""Deskwire under Python's profiler, from SIGUSR1 until it ends: one profile for each thread.
+"""Run Deskwire under Python's profiler from SIGUSR1 until it exits, with one profile per thread.
 
     python -m bench.serve_profiled MODULE serve      MODULE: deskwire, or bench.serve_without_worker
 
-PROFILES names the folder they are written to. Times are CPU of the thread.
+PROFILES names the folder they are written to. Times are CPU time of the thread.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def main() -> None:
 
 
 def _begin_profiling(*_signal: object) -> None:
-    """Profile the event loop from here on, and forget what the other threads did before."""
+    """Profile the event loop from now on, and clear what the other threads did before."""
     for profile in _profiles.values():
         profile.clear()
     _get_profile("loop").enable()
 
 
 def _begin_thread_profile(*_event: object) -> None:
-    """Called at a new thread's first step; from then on the thread's own profile takes over."""
+    """Start the profile of a new thread; called at its first step."""
     _get_profile(threading.current_thread().name).enable()
 
 

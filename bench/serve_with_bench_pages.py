@@ -1,7 +1,7 @@
-"""Deskwire as shipped, with two more addresses for the bench of pages.
+"""Serve Deskwire as shipped, with two more URLs for the bench of pages.
 
-/bench/bare/NAME    a template without anything in it: the bytes of NAME.html in its folder
-/bench/statements   how many SQL statements were run so far, where COUNT_SQL is set
+/bench/bare/NAME    a template without any tags: the bytes of NAME.html in its folder
+/bench/statements   how many SQL statements were run so far, if COUNT_SQL is set
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def count_statement(_connection: object, _cursor: object, statement: str, *_: ob
 
 
 def with_bench_routes(site: Dependencies, *more: Any) -> list[BaseRoute]:
-    """The routes of the product, and ours before them."""
+    """Build the product's routes, with the bench's before them."""
     page = Url("/bench/bare/{name}", "signed-in", bare_template)
-    ours = [
+    bench_routes = [
         Route(page.path, enforce_policy(site, page)),
         Route("/bench/statements", statement_count),
     ]
-    return [*ours, *build_routes(site, *more)]
+    return [*bench_routes, *build_routes(site, *more)]
 
 
 if __name__ == "__main__":
     if os.environ.get("COUNT_SQL"):
         event.listen(Engine, "before_cursor_execute", count_statement)
-    with patch.object(deskwire.server.app, "routes", with_bench_routes):
+    with patch.object(deskwire.server.app, "build_routes", with_bench_routes):
         main()

@@ -1,10 +1,10 @@
-"""Deskwire as shipped, with two more commands for the shell's entrance: what no sender can ask.
+"""Serve Deskwire as shipped, with two more commands on the control socket.
 
-    bench.append EVENTS     append so many small events in one transaction, to many audiences
-    bench.statements        how many SQL statements were run so far, by what they touch
+    bench.append EVENTS     append that many small events in one transaction, to many channels
+    bench.statements        how many SQL statements were run so far, by the tables they read
 
-Statements are counted where SQLite runs them, so nothing is missed, whoever sends it; only where
-COUNT_SQL is set, as counting costs time.
+Statements are counted where SQLite runs them, so that none is missed, whatever code runs it; only
+if COUNT_SQL is set, because counting takes time.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from deskwire.server.admin_commands import COMMANDS
 
 PADDING = "A text of the length that a short message has, so that the frame is of common size. "
 
-COUNTED_TABLES = ("log", "sessions", "identities")  # replay; whose stream it is; access
+COUNTED_TABLES = ("log", "sessions", "identities")  # replay, authentication, authorization
 
 _statement_counts: Counter[str] = Counter()
 
 
 def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
-    """Append the events, each for one Discord server."""
+    """Append the events, each for one guild."""
     for guild in target_guilds(int(arguments["events"])):
         fact = TicketClaimed.model_construct(
             actor="bench", workspace=channels.guild(guild), text=PADDING
@@ -41,7 +41,7 @@ def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
 
 
 def target_guilds(events: int) -> list[str]:
-    """Every other event is for the server common to all, the rest for one of the sides each."""
+    """Return the guild of each event: every other one is the common guild, the rest side guilds."""
     return [
         GUILD if number % 2 else str(FIRST_SIDE_GUILD + number // 2 % SIDE_GUILDS)
         for number in range(events)
@@ -49,7 +49,10 @@ def target_guilds(events: int) -> list[str]:
 
 
 def read_statement_counts(_tx: Connection, _arguments: dict[str, Any]) -> dict[str, int]:
-    """Statements so far that read each of the tables (a statement may read several), and all."""
+    """Return the number of statements so far that read each table, and of all statements.
+
+    A statement may read several tables.
+    """
     return dict(_statement_counts)
 
 

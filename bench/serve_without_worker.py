@@ -1,6 +1,6 @@
-"""Deskwire as shipped, except that nobody works on what the door keeps: the door by itself.
+"""Serve Deskwire without its webhook worker, to measure the door by itself.
 
-Everything else is the product's: settings, logging, the application, the intake, the hub.
+Everything else is as shipped: settings, logging, the application, the intake, the hub.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from deskwire.webhooks.worker import Worker
 
 
 async def wait_forever(_worker: Worker) -> None:
-    """Never work."""
+    """Replace `Worker.run`: process nothing."""
     await asyncio.Event().wait()
 
 

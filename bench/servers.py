@@ -1,4 +1,4 @@
-"""Contestants: server processes in folders of their own, and the CPU they have used."""
+"""Run contestants as server processes in folders of their own, and read the CPU they use."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from deskwire.server.control import send_command
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT = 30.0  # s until a server answers
 STOP_TIMEOUT = 10.0  # s from SIGTERM to the end
-DRAIN_TIMEOUT = 120.0  # s for a backlog of deliveries
-POLL_INTERVAL = 0.05  # s between two looks at something that is waited for
-DATABASE_FILE = "data/deskwire.db"  # where Deskwire keeps everything, below its folder
+DRAIN_TIMEOUT = 120.0  # s to process a backlog of deliveries
+POLL_INTERVAL = 0.05  # s between two checks of a condition
+DATABASE_FILE = "data/deskwire.db"  # below its working directory
 
 DESKWIRE = ("-c", "from deskwire.cli.main import main; main()", "serve")  # as shipped
 WITHOUT_WORKER = ("-m", "bench.serve_without_worker", "serve")
@@ -43,7 +43,7 @@ class Server:
     ) -> None:
         self.port = port
         self.folder = folder
-        self._database_url = url  # none: the embedded default
+        self._database_url = url  # empty: the embedded default
         self._process = process
 
     @property
@@ -55,57 +55,60 @@ class Server:
         return self._process.pid
 
     def read_cpu(self) -> float:
-        """Seconds of CPU used so far, user and system, by all its threads and children (Linux)."""
+        """Return the seconds of CPU used so far by all its threads and children (Linux)."""
         return processes.read_cpu(self._process.pid)
 
     def read_memory(self) -> int:
-        """Bytes: its share of every page it has in memory (PSS), with its children's."""
+        """Return the bytes of memory (PSS) it uses, with its children."""
         return processes.read_memory(self._process.pid)
 
     def count_writes(self) -> int:
-        """System calls it has written with so far (`write` and its like; not `send`)."""
+        """Count its write system calls so far (`write` and the like, not `send`)."""
         return processes.count_writes(self._process.pid)
 
     def count_sockets(self) -> int:
-        """Sockets it has open."""
+        """Count its open sockets."""
         return processes.count_sockets(self._process.pid)
 
     def wait_until_ready(self) -> None:
-        """Wait for /readyz to say yes."""
+        """Wait until /readyz answers 200."""
         wait_until(self.is_ready, START_TIMEOUT, "the server to answer", self.read_log_tail)
 
     def wait_until_processed(self) -> None:
-        """Wait until nothing the door kept is left to be worked on."""
+        """Wait until all deliveries have been processed."""
         if url := self._database_url:
-            what = "its deliveries to be worked off"
+            what = "its deliveries to be processed"
             wait_until(
                 lambda: postgres.count_pending(url) == 0, DRAIN_TIMEOUT, what, self.read_log_tail
             )
             return
         database = sqlite3.connect(f"file:{self.folder / DATABASE_FILE}?mode=ro", uri=True)
-        ask = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
+        query = "SELECT count(*) FROM deliveries WHERE state = 'pending'"
         wait_until(
-            lambda: database.execute(ask).fetchone()[0] == 0, DRAIN_TIMEOUT, ask, self.read_log_tail
+            lambda: database.execute(query).fetchone()[0] == 0,
+            DRAIN_TIMEOUT,
+            query,
+            self.read_log_tail,
         )
         database.close()
 
     def run_command(self, command: str, **arguments: Any) -> Any:
-        """Give Deskwire a command of the shell's."""
+        """Send Deskwire a command over its control socket, as the CLI does."""
         reply = send_command(self.folder / DATABASE_FILE, command, arguments)
         if reply is None:
-            raise RuntimeError(f"nobody serves:\n{self.read_log_tail()}")
+            raise RuntimeError(f"no server is running:\n{self.read_log_tail()}")
         return reply["result"]
 
     def read_log_tail(self) -> str:
-        """The end of what the server wrote."""
+        """Return the end of the server's log."""
         return (self.folder / "server.log").read_text(errors="replace")[-2000:]
 
     def send_signal(self, signal_number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the process a signal."""
         self._process.send_signal(signal_number)
 
     def stop(self) -> None:
-        """End it as an operator would."""
+        """Stop it with SIGTERM, then SIGKILL after STOP_TIMEOUT."""
         self.send_signal(signal.SIGTERM)
         try:
             self._process.wait(STOP_TIMEOUT)
@@ -114,9 +117,9 @@ class Server:
             self._process.wait()
 
     def is_ready(self) -> bool:
-        """Whether /readyz says yes; an error if the server has ended."""
+        """Whether /readyz answers 200. Raises RuntimeError if the server has exited."""
         if self._process.poll() is not None:
-            raise RuntimeError(f"a server ended at once:\n{self.read_log_tail()}")
+            raise RuntimeError(f"a server exited at once:\n{self.read_log_tail()}")
         try:
             with connect(self.port) as connection:
                 return fetch(connection, build_request("GET", "/readyz", {}))[0] == 200
@@ -126,7 +129,7 @@ class Server:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """An empty folder, gone at the end."""
+    """Create a temporary folder; it is deleted after the block."""
     with tempfile.TemporaryDirectory(prefix="deskwire-bench-") as folder:
         yield Path(folder)
 
@@ -135,7 +138,7 @@ def temporary_folder() -> Iterator[Path]:
 def running_server(
     command: Sequence[str], folder: Path | None = None, **environment: str
 ) -> Iterator[Server]:
-    """Run COMMAND in a folder (else an empty one) until the block ends; it is ready."""
+    """Run COMMAND in `folder`, or an empty one, until the block ends; it is ready to answer."""
     with temporary_folder() as empty:
         server = start_server(command, folder or empty, **environment)
         try:
@@ -162,7 +165,7 @@ def start_server(command: Sequence[str], folder: Path, **environment: str) -> Se
 
 
 def announce_guild(server: Server) -> None:
-    """Tell Deskwire of the Discord server and its tickets, and wait until it knows them."""
+    """Post the deliveries that create the guild and its tickets, and wait until processed."""
     with connect(server.port) as connection:
         for body in setup_bodies():
             status, answer = fetch(connection, signed_request(body))
@@ -174,7 +177,7 @@ def announce_guild(server: Server) -> None:
 def wait_until(
     is_true: Callable[[], bool], timeout: float, what: str, log: Callable[[], str]
 ) -> None:
-    """Look again and again until it is true; an error with the server's log after `timeout`."""
+    """Poll until `is_true()`. Raises TimeoutError with the server's log after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not is_true():
         if time.monotonic() > deadline:
@@ -183,10 +186,12 @@ def wait_until(
 
 
 def _environment(port: int) -> dict[str, str]:
-    known = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
-    paths = [str(ROOT), *(str(Path(each).absolute()) for each in known)]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return kept | {
+    inherited = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    paths = [str(ROOT), *(str(Path(each).absolute()) for each in inherited)]
+    variables = {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ
+    }
+    return variables | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PORT": str(port),
         "BOT_WEBHOOK_SECRET": SECRET,
@@ -194,7 +199,7 @@ def _environment(port: int) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
+    """Find a free TCP port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -1,6 +1,6 @@
-"""HTTP/1.1 over a bare socket: what a load client needs of it, and nothing that costs time.
+"""Speak HTTP/1.1 over a bare socket: what a load client needs, and nothing that costs time.
 
-Written for the contestants here: every answer has a content-length and fits into memory.
+Only for the bench's contestants: every response has a content-length and fits into memory.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class BrokenConnection(Exception):
-    """The other side closed the connection, or answered what was not expected."""
+    """The server closed the connection, or sent an unexpected response."""
 
 
 def connect(port: int) -> socket.socket:
-    """A connection that sends at once what it is given."""
+    """Open a connection without delayed sends (TCP_NODELAY)."""
     connection = socket.create_connection((HOST, port), TIMEOUT)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
 def build_request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
-    """The bytes of a request."""
+    """Build the bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", f"host: {HOST}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if method == "POST":
@@ -36,18 +36,18 @@ def build_request(method: str, path: str, headers: dict[str, str], body: bytes =
 
 
 def read_status(received: bytes) -> int | None:
-    """The status of a complete answer, or None while some of it is missing."""
+    """Return the status of a complete response, or None while some of it is missing."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
-    found = _CONTENT_LENGTH.search(received, 0, end + 2)
-    if found is None:
-        raise BrokenConnection(f"an answer without a length: {received[:80]!r}")
-    return int(received[9:12]) if len(received) >= end + 4 + int(found[1]) else None
+    length = _CONTENT_LENGTH.search(received, 0, end + 2)
+    if length is None:
+        raise BrokenConnection(f"a response without a content-length: {received[:80]!r}")
+    return int(received[9:12]) if len(received) >= end + 4 + int(length[1]) else None
 
 
 def fetch(connection: socket.socket, request_bytes: bytes) -> tuple[int, bytes]:
-    """Send a request and wait for the whole answer: its status and all its bytes."""
+    """Send a request and wait for the whole response; return its status and all its bytes."""
     connection.sendall(request_bytes)
     received = b""
     while (status := read_status(received)) is None:
@@ -56,7 +56,7 @@ def fetch(connection: socket.socket, request_bytes: bytes) -> tuple[int, bytes]:
 
 
 def read_until(connection: socket.socket, marker: bytes, received: bytes = b"") -> bytes:
-    """Read a stream up to and including `marker`; what came after it is returned."""
+    """Read a stream up to and including `marker`; return what was received after it."""
     while marker not in received:
         received += _receive(connection)
     return received.partition(marker)[2]

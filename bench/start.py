@@ -1,4 +1,4 @@
-"""Starting: what a command costs before it does anything, and how soon a server is ready."""
+"""Measure start-up: of a command that does nothing, and of a server until it is ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.report import Report, figure_of_rounds
 from bench.servers import DESKWIRE, ROOT, START_TIMEOUT, start_server, temporary_folder
 
 ROUND_COUNT = 9
-POLL_INTERVAL = 0.002  # s between two looks at /readyz
+POLL_INTERVAL = 0.002  # s between two requests of /readyz
 
 VERSION_COMMAND = ("-c", "from deskwire.cli.main import main; main()", "--version")
 IMPORT_TYPER_COMMAND = ("-c", "import typer")
@@ -22,13 +22,13 @@ IMPORT_SERVER_COMMAND = ("-c", "import deskwire.cli.main, deskwire.server.serve"
 MAX_VERSION_RATIO = 2.0  # × a bare import of typer
 MAX_SERVE_RATIO = 1.3  # × the time the server's imports take
 
-METHOD = f"{ROUND_COUNT} alternations; the server starts on a database that is there already"
+METHOD = f"{ROUND_COUNT} alternations; the server starts with an existing database"
 
 
 def measure() -> Report:
-    """Start everything in turn."""
+    """Alternate between the commands."""
     with temporary_folder() as folder:
-        _time_serving(folder)  # makes the database, and warms the caches
+        _time_serving(folder)  # creates the database and warms the caches
         noise = MachineNoise(lambda: 0.0)
         rounds = [
             (
@@ -58,19 +58,19 @@ def measure() -> Report:
     return Report("start", METHOD, ratios, figures, share)
 
 
-def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+def _ratios(times: Sequence[float], yardstick: Sequence[float]) -> list[float]:
+    return [time_ / base for time_, base in zip(times, yardstick, strict=True)]
 
 
 def _time_command(command: Sequence[str]) -> float:
-    """Milliseconds from the start of `python COMMAND` to its end."""
+    """Return the milliseconds from the start of `python COMMAND` to its end."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     return (time.perf_counter() - began) * 1000
 
 
 def _time_serving(folder: Path) -> float:
-    """Milliseconds from the start of `deskwire serve` until /readyz says yes."""
+    """Return the milliseconds from the start of `deskwire serve` until /readyz answers 200."""
     began = time.perf_counter()
     server = start_server(DESKWIRE, folder)
     try:

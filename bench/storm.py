@@ -1,8 +1,8 @@
-"""A reconnect storm: ten thousand streams come back at once, each fifty events behind.
+"""Measure a reconnect storm: ten thousand streams return at once, each fifty events behind.
 
-A plain connect of the same server is the yardstick, in alternation. Whether anything is lost or
-heard twice is counted by each event's position at each reader. SQL statements are counted in runs
-of their own with fewer streams, as counting costs time.
+The yardstick is a plain connect to the same server, in alternation. Lost and repeated events are
+counted by the position of each event at each reader. SQL statements are counted in separate runs
+with fewer streams, because counting takes time.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bench.sockets import build_request, connect, read_until
 from bench.stream_readers import StreamReaders, running_readers
 
 STREAM_COUNT = 10_000
-COUNTED_STREAMS = 2_000  # streams where statements are counted
+COUNTED_STREAMS = 2_000  # streams in the runs that count statements
 EVENTS_BEHIND = 50  # events, all of which each stream may hear
-MAX_CONNECTING = 1_000  # streams waiting to be live at a time; browsers wait, not retry
-WARM_UP_STREAMS = 500  # streams that come and go before; whatever is made once is made then
+MAX_CONNECTING = 1_000  # streams connecting at a time; browsers wait rather than retry
+WARM_UP_STREAMS = 500  # streams opened and closed first, so that one-time allocations are done
 ROUND_COUNT = 3
 
 MAX_CPU_RATIO = 2.0  # × a plain connect
@@ -36,15 +36,15 @@ MAX_AUTHORIZATION_STATEMENTS = 0.1  # statements that read sessions or access, p
 
 
 class ReconnectCost(NamedTuple):
-    """What a return cost, and what a plain connect did."""
+    """The costs of a reconnect and of a plain connect."""
 
     connect_cpu: float  # µs of CPU per stream
     reconnect_cpu: float  # µs of CPU per stream
-    seconds: float  # until all were live again
+    seconds: float  # s until all were live again
 
 
 class ServerWithStreams(NamedTuple):
-    """A server with a crowd whose streams go and come back."""
+    """A server, and the tokens of the people whose streams reconnect."""
 
     ours: Contestant
     tokens: list[str]
@@ -52,20 +52,22 @@ class ServerWithStreams(NamedTuple):
 
 
 def measure() -> Report:
-    """Alternate plain connects and returns, then count statements."""
+    """Alternate plain connects and reconnects, then count statements."""
     streams = cap_streams(STREAM_COUNT)
-    how = f"{streams:,} streams return, {EVENTS_BEHIND} events behind, {MAX_CONNECTING:,} at a time"
+    method = (
+        f"{streams:,} streams return, {EVENTS_BEHIND} events behind, {MAX_CONNECTING:,} at a time"
+    )
     if find_compiler() is None:
-        return Report("storm", how, [], not_measured=NO_COMPILER_REASON)
+        return Report("storm", method, [], not_measured=NO_COMPILER_REASON)
     with ExitStack() as stack:
-        store = _start_server(stack, streams)
-        noise = MachineNoise(store.ours.server.read_cpu)
-        turns = [_run_turn(store) for _ in range(ROUND_COUNT)]
+        target = _start_server(stack, streams)
+        noise = MachineNoise(target.ours.server.read_cpu)
+        turns = [_run_turn(target) for _ in range(ROUND_COUNT)]
         share = noise.read_share()
     with ExitStack() as stack:
-        store = _start_server(stack, cap_streams(COUNTED_STREAMS), WITH_HOOKS, "yes")
-        ran = _count_statements(store)
-    return Report("storm", how, _ratio_figures(turns, ran), _time_figures(turns), share)
+        target = _start_server(stack, cap_streams(COUNTED_STREAMS), WITH_HOOKS, "yes")
+        statements = _count_statements(target)
+    return Report("storm", method, _ratio_figures(turns, statements), _time_figures(turns), share)
 
 
 def _start_server(
@@ -82,12 +84,12 @@ def _start_server(
 
 def _run_turn(target: ServerWithStreams) -> ReconnectCost:
     plain = _measure_connects(target.ours, len(target.tokens))
-    back, seconds = _measure_reconnects(target)
-    return ReconnectCost(plain, back, seconds)
+    reconnect, seconds = _measure_reconnects(target)
+    return ReconnectCost(plain, reconnect, seconds)
 
 
 def _measure_connects(ours: Contestant, count: int) -> float:
-    """Open streams that bring no cursor, and close them: µs of CPU per stream."""
+    """Open streams without a cursor, and close them; return the µs of CPU per stream."""
     server = ours.server
     idle, before = server.count_sockets(), server.read_cpu()
     ours.listeners.open(count, MAX_CONNECTING)
@@ -98,7 +100,10 @@ def _measure_connects(ours: Contestant, count: int) -> float:
 
 
 def _measure_reconnects(target: ServerWithStreams) -> tuple[float, float]:
-    """Publish while nobody listens, then let all come back: µs of CPU per stream, and seconds."""
+    """Publish while no stream is open, then reconnect all.
+
+    Returns the µs of CPU per stream, and the seconds until all had caught up.
+    """
     server, count = target.ours.server, len(target.tokens)
     idle = server.count_sockets()
     with _reconnecting_readers(target) as listeners:
@@ -116,7 +121,7 @@ def _measure_reconnects(target: ServerWithStreams) -> tuple[float, float]:
 
 @contextmanager
 def _reconnecting_readers(target: ServerWithStreams) -> Iterator[StreamReaders]:
-    """Readers about to come back, when they have missed what is published here."""
+    """Publish the missed events, then start readers that resume before them."""
     server = target.ours.server
     heads = write_request_heads(target.folder / "returning", target.tokens, _read_cursor(target))
     for _ in range(EVENTS_BEHIND):
@@ -127,16 +132,16 @@ def _reconnecting_readers(target: ServerWithStreams) -> Iterator[StreamReaders]:
 
 
 def _check_all_heard_once(listeners: StreamReaders, count: int) -> None:
-    """All are back, live, and heard everything once and in order."""
+    """Check that every stream resumed and heard every event once and in order."""
     counts = listeners.read_counts()
     if not counts.least == counts.most == EVENTS_BEHIND + 1 or counts.again or counts.ended:
-        raise RuntimeError(f"something was lost or came twice: {counts}")
+        raise RuntimeError(f"events were lost or heard twice: {counts}")
     if counts.resumed != count:
         raise RuntimeError(f"{counts.resumed} of {count} streams were resumed")
 
 
 def _read_cursor(target: ServerWithStreams) -> str:
-    """Where the log's head is, as a stream tells it."""
+    """Read the cursor of the log's head from a new stream."""
     with connect(target.ours.server.port) as stream:
         headers = {"cookie": f"{COOKIE_NAME}={target.tokens[0]}"}
         stream.sendall(build_request("GET", STREAM_PATH, headers))
@@ -153,28 +158,30 @@ def _wait_until_closed(server: Server, idle: int) -> None:
 
 
 def _count_statements(target: ServerWithStreams) -> Counter[str]:
-    """Statements while all come back, by what they read."""
+    """Count the statements while all streams reconnect, by the table they read."""
     server, count = target.ours.server, len(target.tokens)
     with _reconnecting_readers(target) as listeners:
         before = Counter(server.run_command("bench.statements"))
         listeners.open(count, MAX_CONNECTING)
         listeners.wait_for_events(count * EVENTS_BEHIND)
-        ran = Counter(server.run_command("bench.statements"))
-    ran.subtract(before)
-    return ran
+        statements = Counter(server.run_command("bench.statements"))
+    statements.subtract(before)
+    return statements
 
 
-def _ratio_figures(turns: list[ReconnectCost], ran: Counter[str]) -> list[Figure]:
+def _ratio_figures(turns: list[ReconnectCost], statements: Counter[str]) -> list[Figure]:
     ratios = [turn.reconnect_cpu / turn.connect_cpu for turn in turns]
-    asked = (ran["sessions"] + ran["identities"]) / cap_streams(COUNTED_STREAMS)
+    authorizing = statements["sessions"] + statements["identities"]
     return [
         figure_of_rounds(
             "CPU per returning stream, of a plain connect's", ratios, "×", MAX_CPU_RATIO
         ),
-        figure_of_rounds("statements that read the log", [ran["log"]], "", MAX_REPLAY_STATEMENTS),
+        figure_of_rounds(
+            "statements that read the log", [statements["log"]], "", MAX_REPLAY_STATEMENTS
+        ),
         figure_of_rounds(
             "statements on sessions and access, per stream",
-            [asked],
+            [authorizing / cap_streams(COUNTED_STREAMS)],
             "",
             MAX_AUTHORIZATION_STATEMENTS,
         ),

@@ -1,4 +1,4 @@
-"""Thousands of open streams, held by a program in C that reads them and counts what arrives."""
+"""Open thousands of streams with a program in C that reads them and counts what arrives."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ from typing import NamedTuple
 from bench import processes
 from bench.c_programs import build_program
 
-EVENT_MARKER = 'data: {"type":"ticket.'  # how an event's line begins, whoever sends it
+EVENT_MARKER = 'data: {"type":"ticket.'  # the start of an event's line, for every contestant
 CONNECTED_MARKER = 'data: {"type":"connected"'  # Deskwire's own first frame
-MAX_CONNECTING = 256  # streams that wait to be live at a time while many are opened
+MAX_CONNECTING = 256  # streams connecting at a time
 TIMEOUT = 60.0  # s for the streams to hear what was published
 
 
 class NotHeard(Exception):
-    """The streams did not hear what they should have."""
+    """The streams did not hear all events in time."""
 
 
 class Counts(NamedTuple):
-    """What the streams have heard since the last `reset`."""
+    """Counts over all streams since the last `reset_counts`."""
 
     heard: int
-    least: int  # of one stream
+    least: int  # events of one stream
     most: int
     again: int  # events heard twice or out of order
     live: int
     resumed: int
     ended: int  # streams the server has closed
-    ticks: int  # heartbeats of Deskwire's, each a write of its own
+    ticks: int  # heartbeats of Deskwire, each a write of its own
 
 
 class StreamReaders:
-    """The program, told what to do line by line."""
+    """Control the program, one line per command."""
 
     def __init__(self, program: subprocess.Popen[str]) -> None:
         self._program = program
         self.count = 0  # streams open
 
     def open(self, count: int, in_flight: int = MAX_CONNECTING) -> float:
-        """Open so many more; seconds until all are live."""
+        """Open `count` more streams; return the seconds until all are live.
+
+        Raises NotHeard if some do not become live.
+        """
         self.count += count
         live, seconds = self._send_command(f"open {count} {in_flight}")
         if live != self.count:
@@ -50,21 +53,24 @@ class StreamReaders:
         return seconds
 
     def wait_for_events(self, event_count: int, seconds: float = TIMEOUT) -> float:
-        """Wait until so many events were heard in all; seconds it took."""
-        found, took = self._send_command(f"wait {event_count} {seconds}")
-        if found < event_count:
-            raise NotHeard(f"{found:.0f} of {event_count} events arrived within {seconds:.0f} s")
+        """Wait until `event_count` events were heard in all; return the seconds it took.
+
+        Raises NotHeard after `seconds`.
+        """
+        heard, took = self._send_command(f"wait {event_count} {seconds}")
+        if heard < event_count:
+            raise NotHeard(f"{heard:.0f} of {event_count} events arrived within {seconds:.0f} s")
         return took
 
     def read_counts(self) -> Counts:
         return Counts(*map(int, self._send_command("counts")))
 
     def reset_counts(self) -> None:
-        """Forget what was counted."""
+        """Set all counts to zero."""
         self._send_command("reset")
 
     def stop_reading(self, count: int) -> None:
-        """Read no more from the first so many."""
+        """Stop reading from the first `count` streams."""
         self._send_command(f"stop {count}")
 
     def close(self) -> None:
@@ -73,7 +79,7 @@ class StreamReaders:
         self.count = 0
 
     def cpu(self) -> float:
-        """Seconds of CPU the readers themselves have used."""
+        """Return the seconds of CPU that the readers have used."""
         return processes.read_cpu(self._program.pid)
 
     def _send_command(self, command: str) -> list[float]:
@@ -97,9 +103,10 @@ def running_readers(
     ready_marker: str = CONNECTED_MARKER,
     buffer_bytes: int = 0,
 ) -> Iterator[StreamReaders]:
-    """Listeners for one server, none of them open yet. `heads`: a line of headers for each.
+    """Start readers for one server; no stream is open yet.
 
-    `buffer`: bytes the kernel may keep for a reader; 0: as many as it likes.
+    `heads_file`: one line of headers per stream. `buffer_bytes`: kernel buffer per reader; 0: no
+    limit.
     """
     program = build_program("listeners", folder)
     with subprocess.Popen(

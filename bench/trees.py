@@ -42,9 +42,9 @@ class Tree:
     arguments: Sequence[str] = ()
 
     def measure(self, part: str, scratch: Path) -> Result:
-        """Run one part; Failed if it does not end well or writes no results."""
+        """Run one part. Raises Failed if it does not succeed or writes no results."""
         file = self.results / f"{part}.json"
-        file.unlink(missing_ok=True)  # a checkout holds that of an earlier run
+        file.unlink(missing_ok=True)  # a checkout contains that of an earlier run
         self._run(("-m", "bench", part, *self.arguments), scratch / "log", PART_TIMEOUT)
         if not file.exists():
             raise Failed(f"{self.name}: the bench wrote no results of {part}")
@@ -65,7 +65,7 @@ class Tree:
 
 
 def this_tree(scratch: Path) -> Tree:
-    """Take this tree as it lies here; its recorded results stay as they are."""
+    """Take this tree as it is; its recorded results are not overwritten."""
     results = scratch / "results"
     return Tree("this tree", ROOT, Path(sys.executable), results, ("--into", str(results)))
 
@@ -75,7 +75,7 @@ def checked_out(commit: str) -> Iterator[Tree]:
     """Check `commit` out into a temporary folder and set it up; it is gone after the block."""
     with tempfile.TemporaryDirectory(prefix="deskwire-against-") as name:
         scratch = Path(name)
-        scratch.chmod(0o755)  # root starts PostgreSQL, which is in there, as another user
+        scratch.chmod(0o755)  # root runs PostgreSQL, which is in it, as another user
         folder = scratch / "tree"
         try:
             git("worktree", "add", "--quiet", "--detach", str(folder), commit)
@@ -87,7 +87,7 @@ def checked_out(commit: str) -> Iterator[Tree]:
 
 
 def find_commit(name: str) -> str:
-    """Find the commit that `name` means: its short hash; Failed if there is none."""
+    """Find the commit that `name` means; return its short hash. Raises Failed if there is none."""
     try:
         full = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except Failed:
@@ -111,9 +111,9 @@ def require_clean() -> None:
 
 
 def git(*words: str) -> str:
-    """Run git in this tree: what it prints; Failed with what it complains of."""
+    """Run git in this tree and return its output. Raises Failed with its error message."""
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", *words],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -126,9 +126,9 @@ def git(*words: str) -> str:
         raise Failed("comparing commits needs git, which is not installed") from None
     except subprocess.TimeoutExpired:
         raise Failed(f"`git {words[0]}` took more than {GIT_TIMEOUT:.0f} s") from None
-    if done.returncode:
-        raise Failed(f"`git {words[0]}` failed: {done.stderr.strip()}")
-    return done.stdout.strip()
+    if result.returncode:
+        raise Failed(f"`git {words[0]}` failed: {result.stderr.strip()}")
+    return result.stdout.strip()
 
 
 def _set_up(folder: Path, commit: str, log: Path) -> None:

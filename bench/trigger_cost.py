@@ -1,9 +1,9 @@
-"""What the triggers cost an action of our own: CPU time with them and without, in alternation.
+"""Measure what the triggers cost Deskwire's own actions: CPU time with and without them.
 
     python -m bench.trigger_cost
 
-A ticket that is moved and a message that is kept, each many times, on SQLite; two databases, one of
-them without triggers, take turns. The ratio of the process's CPU time is what counts.
+Status changes and messages, each many times, on SQLite; two databases, one of them without
+triggers, take turns. The result is the ratio of the process's CPU time.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ def main() -> None:
     """Measure, and print a line for each kind of action."""
     for kind in EVENT_TYPES:
         with tempfile.TemporaryDirectory() as folder:
-            bare, noting = (
+            bare, with_triggers = (
                 _create_database(Path(folder, "bare.db")),
-                _create_database(Path(folder, "noting.db")),
+                _create_database(Path(folder, "triggers.db")),
             )
             bare.write_sync(_drop_triggers)
-            ratios = [_measure_ratio(kind, bare, noting, nth) for nth in range(ROUND_COUNT)][1:]
+            ratios = [_measure_ratio(kind, bare, with_triggers, nth) for nth in range(ROUND_COUNT)][
+                1:
+            ]
             ratios.sort()
             low, high = ratios[len(ratios) // 10], ratios[-len(ratios) // 10]
             print(f"{kind}: {median(ratios):.3f} x ({low:.2f} to {high:.2f})")
             bare.close()
-            noting.close()
+            with_triggers.close()
 
 
 def _measure_ratio(
@@ -49,14 +51,14 @@ def _measure_ratio(
     order = (
         (without_triggers, with_triggers) if round_number % 2 else (with_triggers, without_triggers)
     )
-    taken = {db.path: _measure_actions(db, kind, round_number) for db in order}
-    return taken[with_triggers.path] / taken[without_triggers.path]
+    seconds = {db.path: _measure_actions(db, kind, round_number) for db in order}
+    return seconds[with_triggers.path] / seconds[without_triggers.path]
 
 
 def _measure_actions(db: SQLite, kind: str, nth: int) -> float:
-    """CPU seconds of EACH actions, on a few tickets, in one transaction."""
+    """Return the CPU seconds of ACTIONS_PER_ROUND actions in one transaction."""
 
-    def act(tx: Connection) -> None:
+    def apply_deliveries(tx: Connection) -> None:
         for each in range(ACTIONS_PER_ROUND):
             number = nth * ACTIONS_PER_ROUND + each
             data = {
@@ -69,7 +71,7 @@ def _measure_actions(db: SQLite, kind: str, nth: int) -> float:
             )
 
     began = time.process_time()
-    db.write_sync(act)
+    db.write_sync(apply_deliveries)
     return time.process_time() - began
 
 
@@ -80,8 +82,8 @@ def _create_database(path: Path) -> SQLite:
 
 
 def _drop_triggers(tx: Connection) -> None:
-    found = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
-    for (name,) in found:
+    rows = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
+    for (name,) in rows:
         tx.exec_driver_sql(f"DROP TRIGGER {name}")
 
 

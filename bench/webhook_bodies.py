@@ -1,4 +1,4 @@
-"""Believable deliveries of the bot: messages in the tickets of one busy Discord server."""
+"""Build realistic deliveries of the bot: messages in the tickets of one busy guild."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deskwire.integrations.discord.samples import build_sample_data, make_snowfl
 from deskwire.integrations.discord.sender import build_envelope, build_headers
 from deskwire.integrations.discord.signature import WEBHOOK_PATH
 
-SECRET = "a-secret-for-measuring-and-nothing-else"  # the servers of a run are told it
+SECRET = "a-secret-for-measuring-and-nothing-else"  # given to the servers of a run
 GUILD = "1046123456789012345"
 OWNER = "182345678901234567"
 TICKET_COUNT = 200  # open at once; a busy community
@@ -26,13 +26,13 @@ SENTENCES = (
 
 
 def signed_request(body: bytes) -> bytes:
-    """A signed request, as the bot sends it now."""
+    """Build a signed request, as the bot would send it now."""
     now = time.time_ns() // 1_000_000
     return build_request("POST", WEBHOOK_PATH, build_headers(SECRET, now, body), body)
 
 
 def setup_bodies() -> list[bytes]:
-    """The bodies that make the server and its tickets known."""
+    """Build the bodies that create the guild and its tickets."""
     now = time.time_ns() // 1_000_000
     joined = build_envelope(
         "guild.joined", build_sample_data("guild.joined", guild=GUILD, owner=OWNER), now
@@ -41,7 +41,7 @@ def setup_bodies() -> list[bytes]:
 
 
 def message_bodies(run_name: str, count: int) -> Iterator[tuple[str, bytes]]:
-    """`count` different messages as (their id, the body); `run` keeps runs apart."""
+    """Yield `count` different messages as (message id, body); `run_name` makes them unique."""
     start = time.time_ns() // 1_000_000
     for index in range(count):
         id_ = make_snowflake(start + (index >> 12), index & 0xFFF)
@@ -52,7 +52,7 @@ def message_bodies(run_name: str, count: int) -> Iterator[tuple[str, bytes]]:
 def message_body(
     delivery: str, id_: str, ticket: int, text: str, at: int, guild: str = GUILD
 ) -> bytes:
-    """The body of one message in one ticket."""
+    """Build the body of one message in one ticket."""
     author = int(id_) % AUTHOR_COUNT
     data = build_sample_data(
         "ticket.message_sent",

@@ -1,7 +1,7 @@
-"""Collects every text people read into the catalogues; `--check` says whether they are up to date.
+"""Extract every translatable text into the catalogues; `--check` only tells if they are current.
 
-src/deskwire/locales/deskwire.pot          what there is to translate, made from the code
-src/deskwire/locales/LANGUAGE/LC_MESSAGES  translations; texts that changed are marked fuzzy
+src/deskwire/locales/deskwire.pot          the texts to translate, made from the code
+src/deskwire/locales/LANGUAGE/LC_MESSAGES  translations; changed texts are marked fuzzy
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).parent.parent
 LOCALES = ROOT / "src" / "deskwire" / "locales"
 TEMPLATE_FILE = LOCALES / "deskwire.pot"
-Keywords = dict[str, tuple[int, int] | None]  # functions, and which of their arguments are texts
-MAX_COLUMNS = 100  # columns, as everywhere here
+Keywords = dict[str, tuple[int, int] | None]  # functions, and the positions of their text arguments
+MAX_COLUMNS = 100  # columns, as in the code
 PYTHON_KEYWORDS: Keywords = {"gettext": None, "ngettext": (1, 2), "find_plural": (1, 2), "N_": None}
 SCRIPT_KEYWORDS: Keywords = {"t": None, "tn": (1, 2), "N_": None, "NN_": (1, 2)}
 TEMPLATE_KEYWORDS: Keywords = {"_": None, "ngettext": (1, 2), "gettext": None}
@@ -46,43 +46,43 @@ msgstr ""
 
 
 def main(arguments: list[str]) -> int:
-    """Write all of them; or, with --check, name those that are not what they would be."""
-    found = list(render_catalogues())
-    stale = [path for path, content in found if path.read_bytes() != content]
+    """Write all catalogues; with --check, list those that are out of date and return 1."""
+    catalogues = list(render_catalogues())
+    stale = [path for path, content in catalogues if path.read_bytes() != content]
     if arguments == ["--check"]:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is out of date: make catalogue", file=sys.stderr)
         return 1 if stale else 0
-    for path, content in found:
+    for path, content in catalogues:
         path.write_bytes(content)
     return 0
 
 
 def render_catalogues() -> Iterator[tuple[Path, bytes]]:
-    """Every catalogue there is, and what is to be in it."""
+    """Yield every catalogue with its up-to-date content."""
     template = extract_messages()
     yield TEMPLATE_FILE, FILE_HEADER + render_catalogue(template)
     for path in sorted(LOCALES.glob("*/LC_MESSAGES/deskwire.po")):
         content = path.read_bytes()
         catalogue = read_po(BytesIO(content), path.parts[-3])
         catalogue.update(template)
-        header = content.partition(b"\n\n")[0]  # whose it is, and its plurals: the translator's
+        header = content.partition(b"\n\n")[0]  # the translator's: language, plural forms
         yield path, header + b"\n\n" + render_catalogue(catalogue)
 
 
 def extract_messages() -> Catalog:
-    """Every text in templates, Python and TypeScript."""
-    found = Catalog(charset="utf-8")
+    """Extract every text in templates, Python and TypeScript."""
+    catalogue = Catalog(charset="utf-8")
     for folder, methods, keywords in SOURCES:
         texts = extract_from_dir(ROOT / folder, methods, EXTRACT_OPTIONS, keywords)
         for path, _line, text, comments, context in texts:
-            place = (f"{folder}/{Path(path).as_posix()}", 1)
-            found.add(text, None, [place], auto_comments=comments, context=context)
-    return found
+            location = (f"{folder}/{Path(path).as_posix()}", 1)
+            catalogue.add(text, None, [location], auto_comments=comments, context=context)
+    return catalogue
 
 
 def render_catalogue(catalogue: Catalog) -> bytes:
-    """The texts of a catalogue; places without lines, which every change would move."""
+    """Render a catalogue, with locations but no line numbers, which every change would move."""
     file = BytesIO()
     write_po(
         file, catalogue, MAX_COLUMNS, omit_header=True, ignore_obsolete=True, include_lineno=False

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the hash-pinned locks from pyproject.toml. A lock names versions and digests, never a host.
+# Write the hash-pinned locks from pyproject.toml. A lock names versions and digests, never a host.
 set -eu
 cd "$(dirname "$0")/.."
 UV="${UV:-uv}"
@@ -24,4 +24,4 @@ write() { # FILE WHAT ARGUMENTS…
 
 write requirements.lock "What Deskwire runs on" pyproject.toml
 write requirements-dev.lock "What it is built, tested and checked with" pyproject.toml --group dev
-write requirements-node.lock "Node, where none is installed" --group node
+write requirements-node.lock "Node, if none is installed" --group node

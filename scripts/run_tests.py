@@ -1,7 +1,7 @@
-"""Runs pytest; without a Chromium, everything but the browser tests, and says so at the very end.
+"""Run pytest; without a Chromium, leave out the browser tests and say so at the very end.
 
-Arguments are pytest's. `CHROMIUM` names the browser; otherwise the usual names are looked for.
-What tests write is kept in memory where there is room for it, unless `TMPDIR` says where.
+Arguments are pytest's. `CHROMIUM` names the browser; otherwise the usual names are tried. Tests
+write into memory if there is enough, unless `TMPDIR` names another folder.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# Half of the time of a test is waiting: for a server to start, a browser to draw, a beat to come.
-# Files stay whole, so that the servers they share are started once.
+# Half of a test's time is waiting: for a server to start, a browser to draw, a heartbeat to come.
+# The tests of a file run in one worker, so that the servers they share are started once.
 XDIST_ARGUMENTS = ("-n", "3", "--dist", "loadfile")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MEMORY_FOLDER = Path("/dev/shm")  # creating a PostgreSQL database takes 0.04 s here, not 0.4
-REQUIRED_BYTES = 4 << 30  # bytes; most that was seen is 1.2 GB
+# A new PostgreSQL database is 1,200 files: 0.4 s on a disk, 0.04 s in memory.
+MEMORY_FOLDER = Path("/dev/shm")
+REQUIRED_BYTES = 4 << 30  # bytes; the most observed is 1.2 GB
 
 
 def main(arguments: list[str]) -> int:
-    """Run the tests; gives pytest's exit code."""
-    chosen = os.environ.get("CHROMIUM", "")
-    browser = shutil.which(chosen) if chosen else _find_program(CHROMIUM_NAMES)
-    if chosen and browser is None:
-        print(f"CHROMIUM={chosen} is no program; correct it or leave it out.", file=sys.stderr)
+    """Run the tests and return pytest's exit code."""
+    configured = os.environ.get("CHROMIUM", "")
+    browser = shutil.which(configured) if configured else _find_program(CHROMIUM_NAMES)
+    if configured and browser is None:
+        print(f"CHROMIUM={configured} is not a program; correct or unset it.", file=sys.stderr)
         return 2
     parallel = () if _name_one_file(arguments) else XDIST_ARGUMENTS
     pytest = [sys.executable, "-m", "pytest", *parallel, *arguments]
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
             folder = stack.enter_context(
                 TemporaryDirectory(prefix="deskwire-tests-", dir=MEMORY_FOLDER)
             )
-            Path(folder).chmod(0o711)  # PostgreSQL, which root starts as somebody else, passes
+            Path(folder).chmod(0o711)  # PostgreSQL, which root runs as another user, has to enter
             environment["TMPDIR"] = folder
         if browser is not None:
             return _run_pytest(pytest, {**environment, "CHROMIUM": browser})
@@ -58,7 +59,7 @@ def _name_one_file(arguments: list[str]) -> bool:
 
 def _run_pytest(command: list[str], environment: dict[str, str]) -> int:
     with subprocess.Popen(command, env=environment) as process:
-        signal.signal(signal.SIGINT, lambda *_: None)  # a terminal tells pytest itself
+        signal.signal(signal.SIGINT, lambda *_: None)  # the terminal also sends it to pytest
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         return process.wait()
 

@@ -1,13 +1,13 @@
-"""Sets the house up: `.venv` from the locks, the front end from its sources. Standard library only.
+"""Set up a checkout: `.venv` from the locks, the front end from its sources. Standard library only.
 
     set_up.py run          what `deskwire` needs to run
-    set_up.py dev          what testing, checking and building need beside it
+    set_up.py dev          also what testing, checking and building need
     set_up.py test [ARG…]  the same, and the front end's own tests when no ARG chooses tests;
                            without the front end if every ARG names tests that never serve it
-    set_up.py npm SCRIPT   one of the front end's scripts, after its packages are there
+    set_up.py npm SCRIPT   run a script of the front end, after installing its packages
 
-Each step notes a digest of what it was made from and is left out while that stays the same, so a
-second run takes no time. Nothing is stamped before it has succeeded.
+Each step stores a digest of its inputs and is skipped while they stay the same, so that a second
+run takes no time. A digest is stored only after the step has succeeded.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PYTHON = VENV / "bin" / "python"
 FRONTEND = ROOT / "frontend"
 BUILD_FOLDER = ROOT / "src/deskwire/web/static/dist"
 BUILD_OUTPUTS = ("app.js", "app.css", "chart.js", "theme.js")
-STAMP_FOLDER = ROOT / ".stamps"  # of the front end; those of the environment lie in it
+STAMP_FOLDER = ROOT / ".stamps"  # of the front end; those of the environment are in `.venv`
 MIN_NODE_VERSION = 20
 PYTHON_VERSION_CHECK = "import sys; sys.exit(sys.version_info < (3, 11))"
 
 LOCKS = {
-    # A development environment can also run: its lock holds the other one's pins.
+    # The development lock includes the pins of the other one.
     "run": ("requirements.lock",),
     "dev": ("requirements-dev.lock", "requirements.lock"),
 }
@@ -48,11 +48,11 @@ main()
 
 
 class SetUpError(Exception):
-    """Something outside the house is missing; the message says what to do."""
+    """Something outside the checkout is missing; the message says what to do."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks; gives the exit code."""
+    """Run the command line and return the exit code."""
     try:
         match list(arguments):
             case [("run" | "dev") as kind]:
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def set_up(kind: str, *, with_frontend: bool = True) -> None:
-    """Make everything that `make run` or `make test` needs."""
+    """Set up everything that `make run` or `make test` needs."""
     ensure_venv()
     ensure_locked(*LOCKS[kind])
     ensure_project()
@@ -100,10 +100,10 @@ def _serves_no_page(chosen: Sequence[str]) -> bool:
 
 
 def ensure_venv() -> None:
-    """A virtual environment whose Python runs."""
+    """Create the virtual environment unless its Python works."""
     if PYTHON.exists() and _succeeds([PYTHON, "-c", PYTHON_VERSION_CHECK]):
         return
-    print_step(f"Making .venv with Python {sys.version_info[0]}.{sys.version_info[1]}")
+    print_step(f"Creating .venv with Python {sys.version_info[0]}.{sys.version_info[1]}")
     if not _succeeds([sys.executable, "-m", "venv", "--clear", VENV]):
         raise SetUpError(
             f"{sys.executable} cannot make a virtual environment. On Debian and Ubuntu: "
@@ -112,7 +112,7 @@ def ensure_venv() -> None:
 
 
 def ensure_locked(lock: str, *implied_locks: str) -> None:
-    """What `lock` names, installed by plain pip; it `contained` other locks' pins too."""
+    """Install what `lock` names with pip; it contains the pins of `implied_locks` too."""
     if is_stamped(VENV / "stamps" / lock, compute_digest([ROOT / lock])):
         return
     if not _succeeds([PYTHON, "-m", "pip", "--version"]):
@@ -124,39 +124,39 @@ def ensure_locked(lock: str, *implied_locks: str) -> None:
 
 
 def ensure_project() -> None:
-    """`deskwire` in .venv/bin, running from src/: nothing to build, nothing to fetch."""
+    """Write `.venv/bin/deskwire`, which runs from src/: nothing to build, nothing to download."""
     launcher = VENV / "bin" / "deskwire"
     script = LAUNCHER.format(python=PYTHON)
     if launcher.exists() and launcher.read_text() == script:
         return
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run([PYTHON, "-c", ask], check=True, capture_output=True, text=True)
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run([PYTHON, "-c", query], check=True, capture_output=True, text=True)
     (Path(packages.stdout.strip()) / "deskwire-from-source.pth").write_text(f"{ROOT / 'src'}\n")
     launcher.write_text(script)
     launcher.chmod(0o755)
 
 
 def ensure_frontend() -> None:
-    """The built front end, made again only when its sources changed."""
-    made_from = compute_digest(_frontend_sources())
+    """Build the front end if its sources have changed."""
+    digest = compute_digest(_frontend_sources())
     if all((BUILD_FOLDER / name).exists() for name in BUILD_OUTPUTS) and is_stamped(
-        STAMP_FOLDER / "front", made_from
+        STAMP_FOLDER / "front", digest
     ):
         return
     ensure_packages()
     print_step("Building the front end")
     run_npm("run", "build")
-    write_stamp(STAMP_FOLDER / "front", made_from)
+    write_stamp(STAMP_FOLDER / "front", digest)
 
 
 def ensure_packages() -> None:
-    """The front end's packages, as its lock names them."""
-    made_from = compute_digest([FRONTEND / "package.json", FRONTEND / "package-lock.json"])
-    if (FRONTEND / "node_modules").is_dir() and is_stamped(STAMP_FOLDER / "npm", made_from):
+    """Install the front end's packages from its lock."""
+    digest = compute_digest([FRONTEND / "package.json", FRONTEND / "package-lock.json"])
+    if (FRONTEND / "node_modules").is_dir() and is_stamped(STAMP_FOLDER / "npm", digest):
         return
     print_step("Installing frontend/package-lock.json")
     run_npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
-    write_stamp(STAMP_FOLDER / "npm", made_from)
+    write_stamp(STAMP_FOLDER / "npm", digest)
 
 
 def run_npm(*arguments: str) -> None:
@@ -171,29 +171,29 @@ def run_npm(*arguments: str) -> None:
 
 
 def has_node() -> bool:
-    """Whether a Node of ours or newer is on the path, with its npm."""
+    """Whether Node MIN_NODE_VERSION or newer is on the path, with npm."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return False
-    asked = subprocess.run([node, "--version"], check=False, capture_output=True, text=True)
-    major = asked.stdout.strip().removeprefix("v").partition(".")[0]
+    result = subprocess.run([node, "--version"], check=False, capture_output=True, text=True)
+    major = result.stdout.strip().removeprefix("v").partition(".")[0]
     return major.isdecimal() and int(major) >= MIN_NODE_VERSION
 
 
 def _frontend_sources() -> Iterator[Path]:
-    """What the front end is built from; Tailwind looks for class names in the templates."""
+    """Yield the inputs of the front end; Tailwind reads class names from the templates."""
     for pattern in ("src/**/*", "scripts/*", "*.json"):
         yield from FRONTEND.glob(pattern)
     yield from (ROOT / "src/deskwire/web/templates").glob("**/*")
 
 
 def compute_digest(files: Sequence[Path] | Iterator[Path]) -> str:
-    """What some files hold, under which names."""
-    found = hashlib.sha256()
+    """Hash the names and contents of some files."""
+    digest = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        found.update(f"{path.relative_to(ROOT)} {content}\n".encode())
-    return found.hexdigest()
+        digest.update(f"{path.relative_to(ROOT)} {content}\n".encode())
+    return digest.hexdigest()
 
 
 def is_stamped(stamp_file: Path, digest: str) -> bool:

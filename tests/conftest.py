@@ -1,4 +1,4 @@
-"""Set up what every test needs: one event loop, loopback only, the search profile, the database.
+"""Set up every test: one event loop, no network but loopback, the search profile, the database.
 
 Imports nothing of Deskwire, so that a unit test starts as fast as what it tests: the fixtures
 that need a server import it when they are used.
@@ -34,13 +34,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that reaches for another machine fails here, with its address."""
+    """Fail a test that connects to another machine, with its address."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         if host and not host.startswith("127.") and host not in ("localhost", "::1"):
-            raise AssertionError(f"a test wanted to connect to {address}")
+            raise AssertionError(f"a test tried to connect to {address}")
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
@@ -52,15 +52,15 @@ EVERY_DATABASE_FOLDERS = ("tests/db/", "tests/http/")  # their tests run on ever
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test with every kind of database; `@pytest.mark.database("sqlite")` chooses."""
     mark = metafunc.definition.get_closest_marker("database")
-    whole = metafunc.definition.nodeid.startswith(EVERY_DATABASE_FOLDERS)
-    kinds = mark.args if mark else DATABASE_KINDS if whole else ()
+    runs_on_every_kind = metafunc.definition.nodeid.startswith(EVERY_DATABASE_FOLDERS)
+    kinds = mark.args if mark else DATABASE_KINDS if runs_on_every_kind else ()
     if kinds:
         metafunc.parametrize("database", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def database(request: pytest.FixtureRequest) -> Iterator[DatabaseKind]:
-    """The kind of every database that is made meanwhile."""
+    """Choose the kind of every database created during the test."""
     with use_database_kind(getattr(request, "param", "sqlite")) as kind:
         yield kind
 

@@ -1,4 +1,4 @@
-"""A real Chromium: each visitor has a browser of their own, in which nothing may go wrong."""
+"""Run a real Chromium: each visitor has a browser of their own, whose console must stay clean."""
 
 from __future__ import annotations
 
@@ -34,21 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def find_chromium() -> str:
-    """The CHROMIUM of the environment, or the first on the PATH."""
-    found = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
-    )
-    assert found, f"no Chromium: set CHROMIUM or install one of {', '.join(CHROMIUM_NAMES)}"
-    return found
+    """Return CHROMIUM from the environment, or the first browser on the PATH."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    assert path, f"no Chromium: set CHROMIUM or install one of {', '.join(CHROMIUM_NAMES)}"
+    return path
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Not for the whole session: Playwright keeps an event loop, in which no other may run."""
-    flags = [
-        *CHROMIUM_FLAGS,
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),
-    ]  # root has no sandbox
+    """Run a browser per module, not per session: Playwright's event loop allows no other to run."""
+    root_flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has no sandbox
+    flags = [*CHROMIUM_FLAGS, *root_flags]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield started
@@ -57,10 +53,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_visitor(browser: Browser, server: Server) -> Iterator[OpenVisitor]:
-    """`visit(cookie, path)`: somebody opens a page in a browser of their own.
+    """Provide `open_visitor(cookie, path)`, which opens a page in a browser of its own.
 
-    At the end of the test no browser may have complained: no error on the console, no exception,
-    nothing refused by the content security policy.
+    At the end of the test no browser may have logged a problem: no error on the console, no
+    exception, nothing refused by the content security policy.
     """
     visitors: list[Visitor] = []
 
@@ -86,13 +82,13 @@ def open_visitor(browser: Browser, server: Server) -> Iterator[OpenVisitor]:
         return visitor
 
     yield open_browser
-    complaints = [line for visitor in visitors for line in visitor.console_problems]
+    problems = [line for visitor in visitors for line in visitor.console_problems]
     for visitor in visitors:
         visitor.context.close()
-    assert complaints == []
+    assert problems == []
 
 
 @pytest.fixture
 def company(guild: GuildFixture, open_visitor: OpenVisitor) -> BrowserCompany:
-    """A company, with everybody's browser."""
+    """Create a company with a browser for each of its people."""
     return create_company(guild, open_visitor)

@@ -1,4 +1,4 @@
-"""Access that is lost and given back: a page is emptied at once, and filled again by itself."""
+"""Test that a page empties at once when access is lost, and fills again when it is given back."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def open_page(guild: GuildFixture, dee: Visitor, page: str) -> None:
 def expect_nothing_of(guild: GuildFixture, dee: Visitor) -> None:
     """The page shows a stand-in; neither the server's name nor its ticket is anywhere in it."""
     expect(dee.find("main")).to_contain_text("no longer shared with you")
-    for told in (SUBJECT, guild.name):
-        assert told not in dee.page.content()
-        assert told not in dee.page.title()
+    for text in (SUBJECT, guild.name):
+        assert text not in dee.page.content()
+        assert text not in dee.page.title()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,7 +100,7 @@ def test_what_is_given_elsewhere_leaves_a_page_gone_and_is_no_fault(
     assert len(dee_visitor.fragment_requests) == 1
 
 
-def test_who_loses_a_role_is_told_why_the_page_went(
+def test_a_person_who_loses_a_role_sees_why_the_page_went(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "")
@@ -111,7 +111,7 @@ def test_who_loses_a_role_is_told_why_the_page_went(
     expect(dee_visitor.find_toast(f"{guild.dee.name} removed from {ROLE}")).to_be_visible()
 
 
-def test_who_leaves_or_is_removed_is_told_why_the_page_went(
+def test_a_person_who_leaves_or_is_removed_sees_why_the_page_went(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "/tickets")
@@ -123,7 +123,7 @@ def test_who_leaves_or_is_removed_is_told_why_the_page_went(
     expect(dee_visitor.find_toast(f"{guild.dee.name} left the server")).to_be_visible()
 
 
-def test_what_was_told_of_others_goes_with_the_page(
+def test_announcements_of_others_go_with_the_page(
     guild: GuildFixture, dee_visitor: Visitor
 ) -> None:
     open_page(guild, dee_visitor, "/tickets")

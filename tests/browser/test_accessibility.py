@@ -1,7 +1,6 @@
-"""Every page of the table, as a client, as the team and signed out, in both themes: axe finds
-nothing to complain of, and at 360 px nothing scrolls sideways.
+"""Check every page with axe, in both themes, as a client, as staff and signed out.
 
-One visitor each opens page after page in one tab.
+Nothing may scroll sideways at 360 px. Each visitor opens page after page in one tab.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ EVERY_PAGE = [(who, path) for who, paths in PAGES.items() for path in paths]
 
 
 class FullServerFixture:
-    """Everybody's tab, and what the addresses name."""
+    """Everyone's tab, and what the addresses name."""
 
     def __init__(self, server: Server, browser: Browser) -> None:
-        company, place = HttpCompany(server), GuildFixture(server)
+        company, guild = HttpCompany(server), GuildFixture(server)
         request = company.create_request(company.clara, LONG, f"**{LONG}**\n\n> quoted\n\n`code`")
         company.claim_request(company.tess, request)
         company.post_message(company.tess, request, f"Which one? {LONG * 2}")
@@ -79,15 +78,15 @@ class FullServerFixture:
         company.create_request(company.carl, "Nobody has taken this")
         tess = {"email": company.people[2].email}
         assert run_admin_command(
-            server.database_url, "people.link", tess | {"discord": place.ada.discord_id}
+            server.database_url, "people.link", tess | {"discord": guild.ada.discord_id}
         )
         assert run_admin_command(
             server.database_url, "people.employ", tess | {"role": "super_admin"}
         )
-        place.assign_role(place.ada)
-        place.open_ticket(1, LONG)
-        place.claim_ticket(1, place.ada)
-        place.post_message(1, place.bo, "It does not turn.", side="customer")
+        guild.assign_role(guild.ada)
+        guild.open_ticket(1, LONG)
+        guild.claim_ticket(1, guild.ada)
+        guild.post_message(1, guild.bo, "It does not turn.", side="customer")
         written = re.search(
             rf'href="/requests/{request}/messages/([^"]+)"',
             server.get(f"/requests/{request}", company.clara).text,
@@ -96,13 +95,13 @@ class FullServerFixture:
         made = run_admin_command(server.database_url, "people.create", {"email": "new@desk.test"})
         invitation = urlsplit(company.create_invitation("guest@desk.test")).path
         self.parts = {"request": request, "message": written[1], "slug": company.slug}
-        self.parts |= {"guild": place.guild_id, "number": "1", "person": str(made["id"])}
+        self.parts |= {"guild": guild.guild_id, "number": "1", "person": str(made["id"])}
         deliveries = server.get("/admin/deliveries", company.tess).text
-        told = re.search(r'href="/admin/deliveries/(\d+)"', deliveries)
-        assert told is not None
-        self.parts["delivery"] = told[1]
+        link = re.search(r'href="/admin/deliveries/(\d+)"', deliveries)
+        assert link is not None
+        self.parts["delivery"] = link[1]
         self.tokens = {"/welcome/": made["token"], "/invitations/": invitation.split("/")[-1]}
-        newcomer = server.create_account(place.dee, linked=False)
+        newcomer = server.create_account(guild.dee, linked=False)
         cookies = dict(zip(PAGES, (company.clara, company.tess, "", newcomer), strict=True))
         self.visitors = {
             who: Visitor(
@@ -140,7 +139,7 @@ def test_every_page_of_the_table_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("who", "path"), EVERY_PAGE)
-def test_a_page_can_be_read_by_everybody(
+def test_a_page_can_be_read_by_everyone(
     full_server: FullServerFixture, who: str, path: str
 ) -> None:
     visitor = full_server.visitors[who]

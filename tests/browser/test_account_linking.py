@@ -1,4 +1,4 @@
-"""Who is linked or unlinked in the shell, or given less, sees it on the page that is open."""
+"""Test that linking, unlinking and role changes in the CLI show on the page that is open."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_servers_fill_and_empty_as_the_account_is_linked_and_unlinked(
     expect(page.find_toast("Discord account unlinked")).to_be_visible()
 
 
-def test_who_is_linked_to_an_account_without_servers_is_not_told_to_link_it(
+def test_a_person_linked_to_an_account_without_servers_is_not_asked_to_link_it(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.server.create_account(guild.dee, linked=False), "/guilds")

@@ -1,4 +1,4 @@
-"""The administration in browsers: what one does others see, however wide, without scripts too."""
+"""Test the administration in browsers: live changes, every width, and without JavaScript."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fixtures.visitor import Visitor
 
 
 def add_staff(guild: GuildFixture, persona: Persona, role: str) -> str:
-    """Somebody of the team moves in; their cookie."""
+    """Someone of the team moves in; their cookie."""
     cookie = guild.server.create_account(persona)
     ask(guild, "people.employ", persona, role=role)
     return cookie
@@ -34,7 +34,7 @@ def click_button(admin: Visitor, name: str) -> None:
     admin.page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_what_one_admin_does_is_seen_by_the_others_and_by_whom_it_is_done_to(
+def test_what_one_admin_does_is_seen_by_the_others_and_by_the_person_concerned(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     mo = open_visitor(add_staff(guild, guild.mo, "super_admin"))

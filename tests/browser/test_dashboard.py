@@ -1,4 +1,4 @@
-"""The dashboard of two people in two browsers: what one does, the other sees in place."""
+"""Test the dashboards of two people in two browsers: what one does, the other sees live."""
 
 from __future__ import annotations
 
@@ -145,9 +145,9 @@ def test_a_day_is_that_of_the_zone_one_has_chosen(
 
     clara = open_visitor(company.clara, "/requests", javascript=javascript)
 
-    told = clara.find("#tickets time").get_attribute("datetime")
-    assert told is not None
-    day = datetime.fromisoformat(told).astimezone(ZoneInfo(zone)).date()
+    time_shown = clara.find("#tickets time").get_attribute("datetime")
+    assert time_shown is not None
+    day = datetime.fromisoformat(time_shown).astimezone(ZoneInfo(zone)).date()
     expect(clara.find("#tickets > [data-day]")).to_have_attribute("data-day", day.isoformat())
     if javascript:
         at = clara.find("#tickets time").get_attribute("title")

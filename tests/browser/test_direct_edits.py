@@ -1,4 +1,4 @@
-"""What somebody changes in the database appears in an open page, which is not reloaded."""
+"""Test that direct edits of the database appear in an open page without a reload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is half-typed comes back as what it was: an internal note never as a public reply."""
+"""Test that drafts come back as what they were: an internal note never as a public reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two people in two browsers: what the bot tells reaches both at once, until one may not see it."""
+"""Test that the bot's events reach two browsers at once, until one may no longer see them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fixtures.visitor import Visitor
 class TwoVisitors:
     """Mo owns the server, Dee may look. Each has a browser in which no page is open."""
 
-    place: GuildFixture
+    guild: GuildFixture
     mo: Visitor
     dee: Visitor
 
@@ -26,7 +26,7 @@ class TwoVisitors:
 
     @property
     def list(self) -> str:
-        return f"/guilds/{self.place.guild_id}/tickets"
+        return f"/guilds/{self.guild.guild_id}/tickets"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_new_ticket_appears_in_both_lists_with_a_toast_and_a_count(
         each.open(two_visitors.list)
         expect(each.find_tab_count("All")).to_have_text("0")
 
-    two_visitors.place.open_ticket(7, "The crane is stuck")
+    two_visitors.guild.open_ticket(7, "The crane is stuck")
 
     for each in two_visitors:
         expect(each.find_row("The crane is stuck")).to_contain_text("Submitted")
@@ -56,29 +56,29 @@ def test_a_new_ticket_appears_in_both_lists_with_a_toast_and_a_count(
 
 
 def test_a_message_appears_in_the_open_conversation(two_visitors: TwoVisitors) -> None:
-    two_visitors.place.open_ticket(7, "The crane is stuck")
+    two_visitors.guild.open_ticket(7, "The crane is stuck")
     for each in two_visitors:
         each.open(f"{two_visitors.list}/7")
 
-    two_visitors.place.post_message(
-        7, two_visitors.place.bo, "It does **not** turn any more.", side="customer"
+    two_visitors.guild.post_message(
+        7, two_visitors.guild.bo, "It does **not** turn any more.", side="customer"
     )
 
     for each in two_visitors:
         line = each.find(".line[data-kind=reply]")
         expect(line).to_contain_text("It does not turn any more.")
         expect(line.locator("strong", has_text="not")).to_be_visible()
-        expect(line).to_contain_text(two_visitors.place.bo.name)
+        expect(line).to_contain_text(two_visitors.guild.bo.name)
         expect(each.find_toast("New message in ticket #7")).to_contain_text("From: customer")
 
 
 def test_claiming_and_closing_change_badge_counts_and_timeline(two_visitors: TwoVisitors) -> None:
-    two_visitors.place.open_ticket(7, "The crane is stuck")
+    two_visitors.guild.open_ticket(7, "The crane is stuck")
     two_visitors.mo.open(two_visitors.list)
     two_visitors.dee.open(f"{two_visitors.list}/7")
     badge = two_visitors.dee.find("dl .status")
 
-    two_visitors.place.claim_ticket(7, two_visitors.place.ada)
+    two_visitors.guild.claim_ticket(7, two_visitors.guild.ada)
     expect(two_visitors.mo.find_row("The crane is stuck").locator(".status")).to_have_text(
         "In Progress"
     )
@@ -89,7 +89,7 @@ def test_claiming_and_closing_change_badge_counts_and_timeline(two_visitors: Two
         "claimed the ticket"
     )
 
-    two_visitors.place.close_ticket(7, two_visitors.place.ada, reason="Oiled")
+    two_visitors.guild.close_ticket(7, two_visitors.guild.ada, reason="Oiled")
     expect(two_visitors.mo.find_row("The crane is stuck").locator(".status")).to_have_text(
         "Completed"
     )
@@ -100,21 +100,21 @@ def test_claiming_and_closing_change_badge_counts_and_timeline(two_visitors: Two
     )
 
 
-def test_a_revoked_person_goes_silent_at_once_while_the_other_goes_on(
+def test_a_revoked_person_goes_silent_at_once_while_the_other_continues(
     two_visitors: TwoVisitors,
 ) -> None:
-    two_visitors.place.open_ticket(1, "Seen by both")
+    two_visitors.guild.open_ticket(1, "Seen by both")
     for each in two_visitors:
         each.open(two_visitors.list)
         expect(each.find_row("Seen by both")).to_be_visible()
 
-    two_visitors.place.unassign_role(two_visitors.place.dee, "Tickets Viewer")
+    two_visitors.guild.unassign_role(two_visitors.guild.dee, "Tickets Viewer")
     expect(two_visitors.dee.find("body")).not_to_contain_text("Seen by both")
     expect(two_visitors.dee.find("main")).to_contain_text("no longer shared with you")
 
     said_before = len(two_visitors.dee.store_log)
-    two_visitors.place.open_ticket(2, "For Mo alone")
-    two_visitors.place.post_message(1, two_visitors.place.bo, "A secret", side="customer")
+    two_visitors.guild.open_ticket(2, "For Mo alone")
+    two_visitors.guild.post_message(1, two_visitors.guild.bo, "A secret", side="customer")
     expect(two_visitors.mo.find_row("For Mo alone")).to_be_visible()
     expect(two_visitors.mo.find_toast("New message in ticket #1")).to_be_visible()
     # What Dee's page would have been sent was sent before what Mo already shows.
@@ -127,32 +127,32 @@ def test_a_revoked_person_goes_silent_at_once_while_the_other_goes_on(
 def test_who_is_given_access_again_sees_the_list_without_reloading(
     two_visitors: TwoVisitors,
 ) -> None:
-    two_visitors.place.open_ticket(1, "Seen by both")
+    two_visitors.guild.open_ticket(1, "Seen by both")
     two_visitors.dee.open("/guilds")
-    expect(two_visitors.dee.find("#guilds")).to_contain_text(two_visitors.place.name)
+    expect(two_visitors.dee.find("#guilds")).to_contain_text(two_visitors.guild.name)
     two_visitors.dee.evaluate("() => { window.notReloaded = true }")
 
-    two_visitors.place.unassign_role(two_visitors.place.dee, "Tickets Viewer")
+    two_visitors.guild.unassign_role(two_visitors.guild.dee, "Tickets Viewer")
     expect(two_visitors.dee.find("#guilds > [data-row]")).to_have_count(0)
     expect(two_visitors.dee.find("[data-empty-for=guilds]")).to_be_visible()
 
-    two_visitors.place.assign_role(two_visitors.place.dee, "Tickets Viewer")
-    expect(two_visitors.dee.find("#guilds")).to_contain_text(two_visitors.place.name)
+    two_visitors.guild.assign_role(two_visitors.guild.dee, "Tickets Viewer")
+    expect(two_visitors.dee.find("#guilds")).to_contain_text(two_visitors.guild.name)
     expect(two_visitors.dee.find("[data-empty-for=guilds]")).to_be_hidden()
     assert two_visitors.dee.evaluate("() => window.notReloaded")
 
 
 def test_the_bot_arrives_and_its_owner_sees_the_server_at_once(two_visitors: TwoVisitors) -> None:
-    place = two_visitors.place
+    guild = two_visitors.guild
     two_visitors.mo.open("/guilds")
     expect(two_visitors.mo.find("#guilds > [data-row]")).to_have_count(1)
-    attic = str(int(place.guild_id) + 500_000)
+    attic = str(int(guild.guild_id) + 500_000)
 
-    place.server.send_event(
+    guild.server.send_event(
         "guild.joined",
         guildId=attic,
         guildName="The Attic",
-        ownerId=place.mo.discord_id,
+        ownerId=guild.mo.discord_id,
         memberCount=3,
     )
 

@@ -1,4 +1,4 @@
-"""Files of a new request go ahead of its form; one that was sent is deleted for all to see."""
+"""Test the file picker: files upload before the form, and a sent file can be deleted for all."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     bo, other = open_visitor(cookie), open_visitor(cookie)
     create_organization(bo, f"Senders {guild.guild_id[-4:]}")
     bo.open("/requests/new")
-    held: list[Route] = []
+    held_routes: list[Route] = []
 
     def answer(route: Route) -> None:
         """The first is held, the second refused."""
-        if held:
-            told = {"detail": "No room for it."}
-            route.fulfill(status=413, content_type=PROBLEM, body=json.dumps(told))
-        held.append(route)
+        if held_routes:
+            problem = {"detail": "No room for it."}
+            route.fulfill(status=413, content_type=PROBLEM, body=json.dumps(problem))
+        held_routes.append(route)
 
     bo.page.route("**/files?workspace=*", answer)
-    notice, kept = bo.find("#new-request [data-refused]"), bo.find("[data-kept] li")
+    notice, kept_files = bo.find("#new-request [data-refused]"), bo.find("[data-kept] li")
 
     # The title lacks: the form is refused by the desk, after its files have arrived.
     bo.page.get_by_label("Description").fill("Is grey.")
@@ -46,8 +46,8 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     expect(bo.find("#new-request progress")).to_be_visible()
     expect(bo.find("[data-chosen] li")).to_have_count(0)
     bo.expect_status(413)
-    held[0].continue_()
-    expect(kept).to_have_text(["a.txt 2.0 kB"])
+    held_routes[0].continue_()
+    expect(kept_files).to_have_text(["a.txt 2.0 kB"])
     expect(notice).to_have_text("b.txt: No room for it.")
     expect(bo.find("#new-request progress")).to_be_hidden()
     expect(bo.find("[data-chosen] li")).to_have_count(1)
@@ -55,9 +55,9 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     bo.expect_status(422)
     bo.page.get_by_role("button", name="File request").click()
     expect(bo.find("#subject-error")).to_be_visible()
-    expect(kept).to_have_text(["a.txt 2.0 kB", "b.txt 2.0 kB"])
+    expect(kept_files).to_have_text(["a.txt 2.0 kB", "b.txt 2.0 kB"])
 
-    kept.last.get_by_role("checkbox").uncheck()
+    kept_files.last.get_by_role("checkbox").uncheck()
     bo.page.get_by_label("Title").fill("The wall")
     bo.page.get_by_label("Attach files").set_input_files(payload("c.txt"))
     bo.page.get_by_role("button", name="File request").click()

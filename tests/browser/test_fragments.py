@@ -1,4 +1,4 @@
-"""What is told by fragments follows what is filled, and nothing lies over what one writes in."""
+"""Test fragments: live regions announce what is filled, and nothing covers what one is typing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What scripts write is in the language of the desk: toasts, the indicator, times, rows, failures.
+"""Test that scripts write in the desk's language: toasts, the indicator, times, rows, failures.
 
-Everything that changes on a page is noted, and must stand between ⟦ and ⟧ where it is not data.
+Every text that changes on a page is recorded, and must stand between ⟦ and ⟧ unless it is data.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def german_server(tmp_path_factory: pytest.TempPathFactory, database: str) -> It
         yield started
 
 
-def test_a_request_is_told_in_the_language_of_the_desk(
+def test_a_request_is_mailed_in_the_language_of_the_desk(
     german_server: Server, browser: Browser
 ) -> None:
     company = HttpCompany(german_server)
@@ -93,26 +93,26 @@ def test_a_request_is_told_in_the_language_of_the_desk(
 KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g, ''))).size >= n"
 
 
-def test_what_the_bot_tells_is_told_in_it(german_server: Server, browser: Browser) -> None:
-    place = GuildFixture(german_server)
+def test_the_bots_events_appear_in_it(german_server: Server, browser: Browser) -> None:
+    guild = GuildFixture(german_server)
     ada = open_watched(
-        browser, german_server, place.sign_in_staff(), f"/guilds/{place.guild_id}/tickets"
+        browser, german_server, guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets"
     )
     ada.start_recording_toasts()
 
     for type_ in sorted(
         EVENT_TYPES, key=lambda each: (each == "ticket.deleted", EVENT_TYPES.index(each))
     ):
-        send_sample(place, type_)
+        send_sample(guild, type_)
 
     expect(ada.find(".toast-card").last).to_contain_text("⟦")
     ada.page.wait_for_function(KINDS_TOASTED, arg=len(EVENT_TYPES), timeout=TIMEOUT_MS)
-    people = [each.name for each in (place.ada, place.bo, place.mo)]
-    assert_translated(ada, [place.name, *people, *SAMPLED])
+    people = [each.name for each in (guild.ada, guild.bo, guild.mo)]
+    assert_translated(ada, [guild.name, *people, *SAMPLED])
 
 
 def open_watched(browser: Browser, desk: Server, cookie: str, path: str) -> Visitor:
-    """Somebody on a page of which every change is noted."""
+    """Someone on a page of which every change is noted."""
     context = browser.new_context(base_url=desk.url, viewport={"width": 1280, "height": 900})
     visitor = Visitor(context, cookie, desk.url)
     visitor.open(path)

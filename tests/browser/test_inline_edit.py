@@ -1,4 +1,4 @@
-"""What happens to what somebody is reading or writing while the desk goes on."""
+"""Test that live updates do not disturb what a person is reading or writing."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_an_older_event_does_not_change_a_newer_page(
     assert ada_visitor.evaluate("() => window.seen") == ["Completed Last wording"]
 
 
-def test_a_conversation_shows_each_message_once_however_often_it_is_told(
+def test_a_conversation_shows_each_message_once_however_often_it_arrives(
     guild: GuildFixture, ada_visitor: Visitor
 ) -> None:
     guild.open_ticket(1, "A story")
@@ -232,7 +232,7 @@ def test_nothing_a_stranger_writes_is_more_than_text(
 
     line = ada_visitor.find(".line[data-kind=reply]")
     expect(line).to_contain_text("onerror")
-    # A picture of who wrote it has no address here, as nobody has one.
+    # A picture of who wrote it has no address here, as no one has one.
     assert line.locator("img[src], script, [href^=javascript]").count() == 0
     assert ada_visitor.evaluate("() => window.hit") is None
 

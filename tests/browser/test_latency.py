@@ -1,4 +1,4 @@
-"""How long it takes from the bot's request to the pixel: printed, not judged (`-s` shows it)."""
+"""Measure the latency from the bot's request to the pixel: printed, not judged (`-s` shows it)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tabs of one browser share one stream, whatever becomes of the tab that holds it."""
+"""Test that the tabs of a browser share one stream, whatever happens to the tab that owns it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TabsFixture:
     """Ada's browser with several tabs on the same list; the first of them leads."""
 
     def __init__(self, guild: GuildFixture, visitor: Visitor) -> None:
-        self.place = guild
+        self.guild = guild
         self.visitor = visitor
         self.path = f"/guilds/{guild.guild_id}/tickets"
         self.tabs = [visitor.page]
@@ -68,15 +68,15 @@ class TabsFixture:
 
     def open_ticket(self, number: int, subject: str) -> str:
         """The bot tells of one; what the log says of whom it was sent to."""
-        mark = self.place.server.log.end
-        self.place.open_ticket(number, subject)
-        return self.place.server.log.wait_for_line(
-            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.place.guild_id}",
+        mark = self.guild.server.log.end
+        self.guild.open_ticket(number, subject)
+        return self.guild.server.log.wait_for_line(
+            rf"Broadcasting update to \d+ clients? \(ticket\.created → .*{self.guild.guild_id}",
             after=mark,
         )
 
     def expect_rows(self, tab: Page, *subjects: str) -> None:
-        """Exactly these, newest first, each once; a leader that answers nobody takes a while."""
+        """Exactly these, newest first, each once; a leader that answers no one takes a while."""
         rows = tab.locator("#tickets > [data-row] .row-link")
         expect(rows).to_have_text(list(subjects), timeout=RECONNECT_TIMEOUT_MS)
 
@@ -128,9 +128,9 @@ def close_tab(tab: Page) -> None:
 def test_ten_tabs_open_one_stream_and_each_hears_an_event_once(tabs: TabsFixture) -> None:
     tabs.open(TABS - 1)
 
-    told = tabs.open_ticket(1, "Number 1")
+    event = tabs.open_ticket(1, "Number 1")
 
-    assert "to 1 client (" in told
+    assert "to 1 client (" in event
     for tab in tabs.tabs:
         tabs.expect_heard(tab, 1)
         expect_state(tab, "live")
@@ -151,7 +151,7 @@ def test_the_console_says_which_tab_leads_and_which_follow(tabs: TabsFixture) ->
 
 
 @pytest.mark.parametrize("end", [close_tab, crash_tab])
-def test_when_the_leader_is_gone_another_goes_on(
+def test_when_the_leader_is_gone_another_continues(
     tabs: TabsFixture, end: Callable[[Page], None]
 ) -> None:
     tabs.open(2)
@@ -170,7 +170,7 @@ def test_when_the_leader_is_gone_another_goes_on(
     assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
 
 
-def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_goes_on(
+def test_a_leader_that_stands_still_is_replaced_and_follows_when_it_continues(
     tabs: TabsFixture,
 ) -> None:
     tabs.open(2)
@@ -250,11 +250,11 @@ def test_a_tab_that_joins_late_is_handed_what_came_since_it_was_made(tabs: TabsF
 def test_the_indicator_is_right_in_every_tab(tabs: TabsFixture) -> None:
     tabs.open(2)
 
-    tabs.place.server.stop()
+    tabs.guild.server.stop()
     for tab in tabs.tabs:
         expect(tab.locator("#live")).not_to_have_attribute("data-state", "live")
         expect(tab.locator("#live")).to_contain_text("data is")
-    tabs.place.server.start()
+    tabs.guild.server.start()
     for tab in tabs.tabs:
         expect_state(tab, "live")
 
@@ -280,7 +280,7 @@ def test_a_toast_is_shown_once_where_the_person_looks(tabs: TabsFixture) -> None
     assert shown == [[f"New ticket #{number} created"] for number in (1, 2, 3)]
 
 
-def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
+def test_a_toast_no_one_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture) -> None:
     tabs.open(2)
     for tab in tabs.tabs:
         tabs.visitor.start_recording_toasts(tab)
@@ -303,7 +303,7 @@ def test_a_toast_nobody_sees_waits_for_the_tab_looked_at_next(tabs: TabsFixture)
 def test_who_signs_in_next_sees_nothing_of_who_was_there(
     guild: GuildFixture, open_visitor: OpenVisitor, tabs: TabsFixture
 ) -> None:
-    """Also where nobody signed out: the cookie is another's, and the old tabs are still open."""
+    """Also where no one signed out: the cookie is another's, and the old tabs are still open."""
     tabs.open()
     tabs.open_ticket(1, "Number 1")
     for tab in tabs.tabs:
@@ -323,7 +323,7 @@ def test_who_signs_in_next_sees_nothing_of_who_was_there(
     assert "Number 2" not in newer.content()
 
 
-def test_a_stream_that_is_somebody_elses_is_refused_by_every_tab(
+def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
     guild: GuildFixture, tabs: TabsFixture
 ) -> None:
     other = tabs.open()
@@ -356,7 +356,7 @@ def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None
     leader.get_by_role("button", name="Sign out").click()
 
     for tab in (leader, other):
-        expect(tab).to_have_url(f"{tabs.place.server.url}/sign-in")
+        expect(tab).to_have_url(f"{tabs.guild.server.url}/sign-in")
 
 
 @pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])
@@ -369,9 +369,9 @@ def test_without_locks_or_channel_each_tab_has_a_stream(
     desk = TabsFixture(guild, visitor)
     desk.open()
 
-    told = desk.open_ticket(1, "Number 1")
+    event = desk.open_ticket(1, "Number 1")
 
-    assert "to 2 clients (" in told
+    assert "to 2 clients (" in event
     for tab in desk.tabs:
         desk.expect_heard(tab, 1)
         expect(tab.locator(".toast-card")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""A page that was open while things happened shows what a page opened after them shows."""
+"""Test that a page that was open during events equals the page opened after them."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Step = Callable[[GuildFixture], Any]
 
 # What the bot tells, one after the other; ticket 1 was opened before the page.
 STEPS: dict[str, Step] = {
-    "a ticket is opened": lambda place: place.open_ticket(2, "Where is my container?"),
-    "a customer writes": lambda place: place.post_message(
-        1, place.bo, "It **hurts**", side="customer"
+    "a ticket is opened": lambda guild: guild.open_ticket(2, "Where is my container?"),
+    "a customer writes": lambda guild: guild.post_message(
+        1, guild.bo, "It **hurts**", side="customer"
     ),
-    "somebody writes whose text is not sent": lambda place: place.post_message(1, place.mo, None),
-    "a ticket is claimed": lambda place: place.claim_ticket(1, place.mo),
-    "it is changed": lambda place: place.update_ticket(
+    "somebody writes whose text is not sent": lambda guild: guild.post_message(1, guild.mo, None),
+    "a ticket is claimed": lambda guild: guild.claim_ticket(1, guild.mo),
+    "it is changed": lambda guild: guild.update_ticket(
         1,
-        place.mo,
+        guild.mo,
         subject={"old": "The crane", "new": "The big crane"},
         priority={"old": None, "new": "urgent"},
         tags={"added": ["dock", "steel"], "removed": []},
     ),
-    "it waits": lambda place: place.set_ticket_status(1, "PENDING", place.mo),
-    "it is closed": lambda place: place.close_ticket(1, place.mo, reason="Oiled"),
-    "another is deleted": lambda place: place.delete_ticket(2, place.mo),
-    "somebody joins the team": lambda place: place.assign_role(place.bo),
-    "somebody leaves it": lambda place: place.unassign_role(place.bo),
-    "a role is made": lambda place: place.send_role_event("team.role_created"),
-    "a role goes": lambda place: place.send_role_event("team.role_deleted"),
-    "somebody leaves the server": lambda place: place.remove_member(place.bo),
-    "the bot is set up": lambda place: place.send_event("guild.setup_complete"),
-    "the bot is removed": lambda place: place.leave_guild(),
-    "the bot is back": lambda place: place.join_guild(place.guild_id, place.name, place.mo, 1201),
+    "it waits": lambda guild: guild.set_ticket_status(1, "PENDING", guild.mo),
+    "it is closed": lambda guild: guild.close_ticket(1, guild.mo, reason="Oiled"),
+    "another is deleted": lambda guild: guild.delete_ticket(2, guild.mo),
+    "somebody joins the team": lambda guild: guild.assign_role(guild.bo),
+    "somebody leaves it": lambda guild: guild.unassign_role(guild.bo),
+    "a role is made": lambda guild: guild.send_role_event("team.role_created"),
+    "a role goes": lambda guild: guild.send_role_event("team.role_deleted"),
+    "somebody leaves the server": lambda guild: guild.remove_member(guild.bo),
+    "the bot is set up": lambda guild: guild.send_event("guild.setup_complete"),
+    "the bot is removed": lambda guild: guild.leave_guild(),
+    "the bot is back": lambda guild: guild.join_guild(guild.guild_id, guild.name, guild.mo, 1201),
 }
 PAGES = ("/guilds", "/guilds/{guild}", "/guilds/{guild}/tickets", "/guilds/{guild}/tickets/1")
 FILTERED = "/guilds/{guild}/tickets?q=crane&status=active"

@@ -1,4 +1,4 @@
-"""The account menu, and what a telephone has room for."""
+"""Test the account menu, and the menus on a phone."""
 
 from __future__ import annotations
 

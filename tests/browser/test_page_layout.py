@@ -1,4 +1,4 @@
-"""Every page, narrow and wide, light and dark: nothing sticks out, and no console complains."""
+"""Check the layout of every page, narrow and wide, light and dark, and that consoles are clean."""
 
 from __future__ import annotations
 

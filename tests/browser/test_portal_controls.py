@@ -1,4 +1,4 @@
-"""What one takes hold of in the portal: rows, files, links, forms, organizations."""
+"""Test the controls of the portal: rows, files, links, forms, organizations."""
 
 from __future__ import annotations
 
@@ -77,14 +77,16 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: BrowserCompany) ->
     expect(una.find("[data-refused]")).to_be_hidden()
 
     # While they are on their way, the line says how far.
-    held: list[Route] = []
-    una.context.route("**/files?*", lambda each: each.continue_() if held else held.append(each))
+    held_routes: list[Route] = []
+    una.context.route(
+        "**/files?*", lambda each: each.continue_() if held_routes else held_routes.append(each)
+    )
     with una.page.expect_request("**/files?*"):
         send_reply(una, "Listen")
     line = una.find(".line").filter(has_text="Listen")
     expect(line.get_by_role("progressbar", name="Uploading")).to_be_visible()
     expect(una.find("#timeline [data-fate=sending]")).to_have_count(1)
-    held[0].continue_()
+    held_routes[0].continue_()
 
     expect(bo.find("#files li")).to_contain_text(["noise.txt", "picture.txt"])
     expect(bo.find("#files")).not_to_contain_text("private.txt")
@@ -114,7 +116,7 @@ def test_a_description_is_previewed_whatever_files_are_chosen(company: BrowserCo
     expect(bo.find_toast("That was not done")).to_be_visible()
 
 
-def test_what_somebody_else_files_is_unread_at_once(company: BrowserCompany) -> None:
+def test_what_someone_else_files_is_unread_at_once(company: BrowserCompany) -> None:
     bo, una, ada = company.bo, company.una, company.ada
     una.open("/requests")
     ada.open("/admin")
@@ -184,11 +186,11 @@ def test_who_belongs_to_two_companies_goes_from_one_to_the_other(
 
     shown.find("header summary").click()
     shown.page.get_by_role("link", name="Your organizations").click()
-    places = shown.find(".place")
+    workspaces = shown.find(".place")
     expect(shown.find(".place[aria-current]")).to_contain_text(second)
-    expect(places.filter(has_text=company.name)).to_contain_text("1 unread")
+    expect(workspaces.filter(has_text=company.name)).to_contain_text("1 unread")
     assert shown.page.url.endswith("/requests" if javascript else "/organizations")
-    places.filter(has_text=company.name).click()
+    workspaces.filter(has_text=company.name).click()
 
     expect(heading).to_have_text(company.name)
     expect(shown.find_row("The lock jams")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A page behind a proxy that cuts every connection: it comes back, shows all, and says it once."""
+"""Test a page behind a proxy that cuts connections: it reconnects, misses nothing, says it once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request's life on every screen: two people of a company, one of another, and the team."""
+"""Test a request's life on every screen: two people of a company, one of another, and staff."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
     assert bo.find("#reply").input_value() == "I was about to"
     assert bo.evaluate("() => document.activeElement.id") == "reply"
 
-    # A note stays with the team, and leaves no trace; a reply reaches everybody, once.
+    # A note stays with the team, and leaves no trace; a reply reaches everyone, once.
     ada.page.get_by_label("Internal note").check()
     expect(ada.find("#composer")).to_contain_text("Only the team reads this.")
     ada.find("#reply").fill("They owe us money")
@@ -74,7 +74,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
     expect(ada.page.get_by_text("Only the team reads this.")).to_be_hidden()
     send_reply(ada, "Which *light* is on?")
     expect(bo.find(".line em").filter(has_text="light")).to_be_visible()
-    expect(bo.find("[data-collision]")).to_be_visible()  # somebody replied while he was writing
+    expect(bo.find("[data-collision]")).to_be_visible()  # someone replied while he was writing
     expect_line_count(ada, "Which light is on?")(1)
     expect_line_count(bo, "They owe us money")(0)
     expect(una.find_row("The crane is stuck")).to_have_attribute("data-unread", "yes")
@@ -154,7 +154,7 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
 ) -> None:
     bo, cy, ada = company.bo, company.cy, company.ada
     reader, slug = open_visitor(company.cookies["ada"]), company.name.lower().replace(" ", "-")
-    kept = file_request(cy, f"The rudder of {company.name}")
+    other_request = file_request(cy, f"The rudder of {company.name}")
     id_ = file_request(bo, f"The mast of {company.name}")
     reader.open(f"/requests/{id_}")
     ada.open("/admin")
@@ -170,7 +170,7 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
     expect(reader.find("main")).to_contain_text("This request is gone")
     assert company.name not in reader.page.title()
     ada.open(f"/requests/{id_}", status=404)
-    ada.open(f"/requests/{kept}")
+    ada.open(f"/requests/{other_request}")
 
 
 def test_a_title_and_an_end_show_on_every_screen(company: BrowserCompany) -> None:

@@ -1,4 +1,4 @@
-"""The page and its stream: it says how fresh it is, comes back by itself, and misses nothing."""
+"""Test the page's stream: it shows its freshness, reconnects, and misses nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_indicator_says_that_the_page_is_live_and_since_when(
     ada.expect_live()
 
 
-def test_killed_and_started_again_the_page_goes_on_and_has_missed_nothing(
+def test_killed_and_started_again_the_page_continues_and_has_missed_nothing(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     guild.open_ticket(1, "A long story")
@@ -108,7 +108,7 @@ def test_the_console_tells_the_story_of_the_connection(
     assert_in_order(story, ada.store_log)
 
 
-def test_a_server_that_restarts_is_told_from_one_that_is_gone(
+def test_a_server_that_restarts_is_distinguished_from_one_that_is_gone(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     ada = open_visitor(cookie, ticket_list_path(guild))
@@ -218,7 +218,7 @@ def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(
         expect(ada.find_row("Meanwhile")).to_be_visible()
 
 
-def test_who_cannot_be_told_all_reloads_what_the_page_shows(
+def test_a_client_that_cannot_be_sent_all_reloads_what_the_page_shows(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     guild.open_ticket(1, "Known")

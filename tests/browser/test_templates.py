@@ -1,4 +1,4 @@
-"""One renderer: a macro with a state, and its template filled by the store, are the same."""
+"""Test that a macro rendered with a state equals its template filled by the store."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def blank_page(browser: Browser) -> Iterator[Page]:
 def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: Any) -> None:
     """Render `source` (templates, #told, #rendered), tell the events, and compare both."""
     html = render._environment().from_string(source).render(values)
-    told, rendered = blank.evaluate(COMPARE, [html, events, NOW])
+    data, rendered = blank.evaluate(COMPARE, [html, events, NOW])
     assert rendered != []
-    assert told == rendered
+    assert data == rendered
 
 
 def ticket_now(changed: dict[str, Any]) -> TicketSnapshot:
@@ -147,8 +147,8 @@ def ticket_event(now: TicketSnapshot, revision: int, line: Line | None = None) -
 
 
 def guild_event(now: GuildSnapshot, revision: int) -> dict[str, Any]:
-    told = now.model_dump(by_alias=True, exclude_unset=True)
-    return {"type": "guild.joined", "data": {"guildId": GUILD, "revision": revision, "now": told}}
+    data = now.model_dump(by_alias=True, exclude_unset=True)
+    return {"type": "guild.joined", "data": {"guildId": GUILD, "revision": revision, "now": data}}
 
 
 TICKET_ROWS = """

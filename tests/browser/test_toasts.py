@@ -1,4 +1,4 @@
-"""What each of the bot's sixteen events says to who is there, in the words of the sketch."""
+"""Test the toasts of each of the bot's sixteen events."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_ones_own_doing_in_discord_makes_no_toast(guild: GuildFixture, watcher: 
     assert watcher.find_toast("Ticket #1 claimed").count() == 0
 
 
-def test_the_owner_is_told_of_the_bot_whoever_added_it(
+def test_the_owner_hears_of_the_bot_when_another_person_added_it(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     owner = open_visitor(guild.server.create_account(guild.mo), "/guilds")
@@ -167,7 +167,7 @@ def test_escape_dismisses_the_newest(guild: GuildFixture, watcher: Visitor) -> N
     expect(watcher.find_toast("New ticket #1 created")).to_be_visible()
 
 
-def test_screen_readers_are_told(guild: GuildFixture, watcher: Visitor) -> None:
+def test_screen_readers_announce_it(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
     guild.open_ticket(1, "Stuck")
 
@@ -193,7 +193,7 @@ def test_a_toast_goes_by_itself_unless_it_is_being_read(
     expect(toast).to_have_count(0)
 
 
-def test_the_same_event_heard_twice_is_told_once(guild: GuildFixture, watcher: Visitor) -> None:
+def test_the_same_event_heard_twice_is_shown_once(guild: GuildFixture, watcher: Visitor) -> None:
     watcher.open("/guilds")
     watcher.start_recording_toasts()
     cursor = watcher.find("html").get_attribute("data-cursor")

@@ -1,4 +1,4 @@
-"""With JavaScript off every page is a page, and every form a form."""
+"""Test that every page and every form works without JavaScript."""
 
 from __future__ import annotations
 

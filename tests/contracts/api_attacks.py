@@ -4,7 +4,7 @@ from __future__ import annotations
 
 API_ATTACKS = {
     "setting a field that is not one's own to set": (
-        "http/test_api_requests.py::test_what_cannot_be_is_told_with_its_place"
+        "http/test_api_requests.py::test_invalid_fields_are_reported_with_their_pointers"
     ),
     "asking a program's address for what pages hide": (
         "http/test_api_permissions.py::test_not_yours_and_not_there_are_the_same_bytes"

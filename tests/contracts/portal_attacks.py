@@ -13,7 +13,7 @@ PORTAL_ATTACKS = {
         "contracts/test_access_matrix_organizations.py::test_exactly_these_people_see_it"
     ),
     "learning from a refusal that a request is there": (
-        "http/test_request_pages.py::test_to_everybody_else_it_is_as_if_it_were_not_there"
+        "http/test_request_pages.py::test_to_everyone_else_it_is_as_if_it_were_not_there"
     ),
     "fields a form does not have": (
         "http/test_request_pages.py::test_a_form_cannot_name_what_is_not_its_own"

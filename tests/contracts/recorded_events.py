@@ -52,7 +52,7 @@ EVENT_TYPES = (
     "guild.joined",  # again: those who were there hear it too
 )
 
-DIRECT_EDITS = (  # what somebody does with SQL
+DIRECT_EDITS = (  # what someone does with SQL
     "UPDATE tickets SET deleted_at = NULL",
     "UPDATE messages SET text = 'Put differently' WHERE kind = 'reply'",
     "DELETE FROM messages WHERE kind = 'reply'",

@@ -54,10 +54,10 @@ class PortalRecorder:
         return Actor(ACCESS.read_viewer(tx, person), self.at)
 
     def create_request(self, tx: Connection) -> None:
-        deed = self.actor_for(tx, self.clara)
-        place = organizations.read_visible_by_id(tx, deed.viewer, self.organization_id)
+        actor = self.actor_for(tx, self.clara)
+        organization = organizations.read_visible_by_id(tx, actor.viewer, self.organization_id)
         create.create_request(
-            tx, deed, place, RequestInput(self.ticket, "No light", "Since **Monday**.")
+            tx, actor, organization, RequestInput(self.ticket, "No light", "Since **Monday**.")
         )
 
     def post_file(self, tx: Connection) -> None:
@@ -143,8 +143,8 @@ class PortalRecorder:
         action(tx, self.actor_for(tx, self.clara), self.organization_id, *person, **given)
 
     def invite(self, tx: Connection) -> None:
-        deed = self.actor_for(tx, self.clara)
-        self.secret = invitations.invite(tx, deed, self.organization_id, "dan@desk.test", "member")
+        actor = self.actor_for(tx, self.clara)
+        self.secret = invitations.invite(tx, actor, self.organization_id, "dan@desk.test", "member")
 
     def accept(self, tx: Connection) -> None:
         invitation_acceptance.accept(
@@ -152,9 +152,9 @@ class PortalRecorder:
         )
 
     def revoke(self, tx: Connection) -> None:
-        deed = self.actor_for(tx, self.clara)
-        [open_one] = invitations.list_open_invitations(tx, self.organization_id, deed.at)
-        invitations.revoke(tx, deed, self.organization_id, open_one.id)
+        actor = self.actor_for(tx, self.clara)
+        [open_one] = invitations.list_open_invitations(tx, self.organization_id, actor.at)
+        invitations.revoke(tx, actor, self.organization_id, open_one.id)
 
     def assign_to_colleague(self, tx: Connection) -> None:
         uma = people.create(tx, name="Uma Team", email="uma@desk.test", at=NOON).id

@@ -1,6 +1,6 @@
-"""Who may see what, declared once and asked in every way there is.
+"""Check the access matrix of guilds: who may see what, through every way of reading it.
 
-A cell that differs between live, replay, list, address, search and fragment is a leak or a loss.
+A cell that differs between live, replay, list, URL, search and fragment is a leak or a loss.
 """
 
 from __future__ import annotations
@@ -179,16 +179,16 @@ class GuildAccessProbe:
 
 @pytest.fixture(scope="module")
 def access_probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuildAccessProbe]:
-    house = create_desk(Path(tmp_path_factory.mktemp("matrix")))
-    house.db.write_sync(upsert_staff_row, house.person_id(ADA), "support_analyst", house.now)
-    house.open_ticket(1, "The crane is stuck")
-    house.open_ticket(2, "Where is my container?", CY)
-    house.open_ticket(3, "The lighthouse is dark", STRANGER)
-    house.open_ticket(1, "There is a squeak", STRANGER, guild=ATTIC_GUILD)
-    found = GuildAccessProbe(house)
+    desk = create_desk(Path(tmp_path_factory.mktemp("matrix")))
+    desk.db.write_sync(upsert_staff_row, desk.person_id(ADA), "support_analyst", desk.now)
+    desk.open_ticket(1, "The crane is stuck")
+    desk.open_ticket(2, "Where is my container?", CY)
+    desk.open_ticket(3, "The lighthouse is dark", STRANGER)
+    desk.open_ticket(1, "There is a squeak", STRANGER, guild=ATTIC_GUILD)
+    found = GuildAccessProbe(desk)
     found.stream()
     yield found
-    house.db.close()
+    desk.db.close()
 
 
 def _say_on(tx: Connection, channel: str) -> None:

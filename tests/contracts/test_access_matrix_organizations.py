@@ -1,4 +1,4 @@
-"""Who may see what of organizations, declared once and asked in every way there is."""
+"""Check the access matrix of organizations: who may see what, through every way of reading it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.fixtures.stream_recorder import StreamRecorder
 
 EVENT = ("live", "replay")
 REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to", "api")
-NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by nobody
+NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by no one
 ORGANIZATION = (*EVENT, "address")
 
 # Whoever is not named sees nothing of it, in any way.
@@ -113,17 +113,19 @@ class OrganizationAccessProbe:
             self._say(thing, where, ADA, "note")
         self.quay.act_as(ADA, update.delete_request, self.requests["Bo's request that was deleted"])
         self.quay.act_as(MO, offboarding.delete_organization, wreck.id, wreck.name)
-        told = PersonChanged(actor="shell", person="-", name="-", revision=1)
-        self.quay.desk.db.write_sync(log.append, told, channels=[PEOPLE_CHANNEL])
+        event = PersonChanged(actor="shell", person="-", name="-", revision=1)
+        self.quay.desk.db.write_sync(log.append, event, channels=[PEOPLE_CHANNEL])
         self.crowd.record_position("what is told of everybody")
 
     def _say(self, thing: str, where: str, persona: Persona, kind: MessageKind) -> None:
         """Write something with a file."""
         id_ = self.requests[where]
-        place = {"workspace": f"org:{self.quay.organization_ids[ORGANIZATION_SLUGS[where[:2]]]}"}
+        parameters = {
+            "workspace": f"org:{self.quay.organization_ids[ORGANIZATION_SLUGS[where[:2]]]}"
+        }
         named = {"x-file-name": "a.txt"}
         sent = open_browser(self.site, persona).post(
-            "/files", params=place, content=b"x", headers=named
+            "/files", params=parameters, content=b"x", headers=named
         )
         assert sent.status_code == 201, sent.text
         self.files[thing] = sent.json()["href"]
@@ -166,9 +168,9 @@ class OrganizationAccessProbe:
             case "api":
                 one = f"/api/requests/{id_}"
                 found = [f"/api/requests{each}?q={word}" for each in ("", "/all")]
-                told = [self._get(persona, each)[1] for each in (one, f"{one}/messages", *found)]
-                assert thing in NOTES or (word in told[0]) == (id_ in "".join(told[2:]))
-                return word in "".join(told)
+                event = [self._get(persona, each)[1] for each in (one, f"{one}/messages", *found)]
+                assert thing in NOTES or (word in event[0]) == (id_ in "".join(event[2:]))
+                return word in "".join(event)
             case _:
                 status, page = self._get(persona, f"/requests/{id_}")
                 assert thing in NOTES or (status == 200) == (word in page)
@@ -186,14 +188,14 @@ class OrganizationAccessProbe:
 
 @pytest.fixture(scope="module")
 def access_probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrganizationAccessProbe]:
-    quay = create_portal(create_desk(Path(tmp_path_factory.mktemp("portal-matrix"))))
-    row = {"organization": quay.organization_ids["loft"], "person": quay.desk.person_id(DEE)}
+    portal = create_portal(create_desk(Path(tmp_path_factory.mktemp("portal-matrix"))))
+    row = {"organization": portal.organization_ids["loft"], "person": portal.desk.person_id(DEE)}
     joined = insert(organization_members).values(**row, role="member", revision=1)
-    quay.desk.db.write_sync(lambda tx: tx.execute(joined))
-    quay.set_visibility("loft", "participants")
-    house = quay.desk
-    house.db.write_sync(upsert_staff_row, house.person_id(ADA), "operations_manager", house.now)
-    everything = OrganizationAccessProbe(quay)
+    portal.desk.db.write_sync(lambda tx: tx.execute(joined))
+    portal.set_visibility("loft", "participants")
+    desk = portal.desk
+    desk.db.write_sync(upsert_staff_row, desk.person_id(ADA), "operations_manager", desk.now)
+    everything = OrganizationAccessProbe(portal)
     asyncio.run(everything.crowd.record(everything.happen))
     yield everything
-    quay.desk.db.close()
+    portal.desk.db.close()

@@ -1,4 +1,4 @@
-"""Problems: the docs list every code, and every status has one."""
+"""Check the API's problem codes: the docs list every code, and every status has one."""
 
 from __future__ import annotations
 

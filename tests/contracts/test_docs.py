@@ -1,4 +1,4 @@
-"""Paths, commands, links and values that the docs name exist as they are named."""
+"""Check that the paths, commands, links and values that the docs name exist."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def without_code(text: str) -> str:
 def anchors_of(text: str) -> set[str]:
     """The headings of a page as links name them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {heading.strip().replace(" ", "-") for heading in kept}
+    slugs = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in slugs}
 
 
 def mistyped(words: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""One list of events; everything derived from it, or compared with it, agrees."""
+"""Check that everything derived from the registry of events, or compared with it, agrees."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_generated_is_fresh() -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_an_event_goes_only_to_whom_it_declares(name: str) -> None:
+def test_an_event_goes_only_to_the_channels_it_declares(name: str) -> None:
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
 
     kinds = {kind_of(channel) for channel in entry["channels"]}

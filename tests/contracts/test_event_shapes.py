@@ -1,6 +1,6 @@
-"""Events keep their shape: what was sent once is sent the same way for ever, fields are only added.
+"""Check that events keep their shape: fields are only ever added.
 
-A change that is meant is written down with
+Record an intended change with
 
     UPDATE_SNAPSHOTS=1 make test ARGS=tests/contracts/test_event_shapes.py
 """

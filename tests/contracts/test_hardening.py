@@ -1,4 +1,4 @@
-"""One test per attack: those that have a home elsewhere are named, the others follow below."""
+"""Test one attack each; attacks tested elsewhere are named, the others follow below."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ TESTED_ELSEWHERE = {
     "another event under a known id": (
         "db/test_discord_convergence.py::test_an_id_that_comes_again_with_another_event_is_parked"
     ),
-    "JSON made to break parsers": "unit/test_discord_source.py::test_what_is_not_json_is_told_so",
+    "JSON made to break parsers": (
+        "unit/test_discord_source.py::test_what_is_not_json_is_answered_so"
+    ),
     # The figures
     "reading how busy a desk is": (
         "http/test_metrics.py::test_without_the_token_the_answer_says_what_to_send"
@@ -67,7 +69,7 @@ TESTED_ELSEWHERE = {
         "http/test_metrics.py::test_in_production_there_is_nothing_without_a_token"
     ),
     "calling oneself near with a header": (
-        "http/test_metrics.py::test_without_a_token_this_machine_may_ask_but_nobody_through_a_proxy"
+        "http/test_metrics.py::test_without_a_token_this_machine_may_ask_but_no_one_through_a_proxy"
     ),
     # The door for people
     "guessing one person's password": (
@@ -86,7 +88,7 @@ TESTED_ELSEWHERE = {
         "db/test_auth_sign_in.py::test_unknown_and_wrong_are_answered_alike"
     ),
     "telling it by the clock": (
-        "unit/test_accounts_passwords.py::test_nobody_is_checked_as_long_as_somebody"
+        "unit/test_accounts_passwords.py::test_no_one_is_checked_as_long_as_someone"
     ),
     "a session planted before sign-in": (
         "db/test_auth_sign_in.py::test_a_planted_session_is_not_the_one_that_is_signed_in"
@@ -137,7 +139,7 @@ TESTED_ELSEWHERE = {
         "http/live/test_endpoint.py::test_without_a_session_there_is_no_stream"
     ),
     "a cookie that was made up": (
-        "http/live/test_endpoint.py::test_a_cookie_nobody_gave_out_is_no_session"
+        "http/live/test_endpoint.py::test_a_cookie_no_one_gave_out_is_no_session"
     ),
     "listening on after losing a role": (
         "http/live/test_access_changes.py::test_who_loses_a_role_hears_that_last_and_nothing_later"
@@ -156,11 +158,11 @@ TESTED_ELSEWHERE = {
         "unit/test_hub_random_histories.py::test_no_history_leaks_or_starves"
     ),
     "streams without end": (
-        "http/live/test_stream_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_is_told_why"
+        "http/live/test_stream_endings.py::test_the_oldest_stream_of_a_person_makes_room_and_hears_why"
     ),
     "a reader who does not read": (
         "http/test_slow_subscriptions.py"
-        "::test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return"
+        "::test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return"
     ),
     # Secrets
     "a stolen database: sessions": (
@@ -239,7 +241,7 @@ async def test_a_body_without_end_is_cut_off(tmp_path: Path) -> None:
     gate.db.close()
 
 
-async def test_without_a_secret_nobody_is_let_in(tmp_path: Path) -> None:
+async def test_without_a_secret_no_one_is_let_in(tmp_path: Path) -> None:
     gate = DoorFixture(tmp_path, secrets=())
     body = build_envelope("guild.left", {"guildId": "1"}, now())
 
@@ -270,9 +272,9 @@ def test_a_tickets_id_means_nothing_in_another_server(desk: DeskFixture) -> None
 
     desk.close_ticket(1, guild=ATTIC_GUILD)
 
-    told = newest(desk)[1]
-    assert told["ticket"] != theirs
-    assert told["workspace"] == f"guild:{ATTIC_GUILD}"
+    data = newest(desk)[1]
+    assert data["ticket"] != theirs
+    assert data["workspace"] == f"guild:{ATTIC_GUILD}"
 
 
 def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
@@ -291,12 +293,12 @@ def test_a_sender_cannot_speak_in_our_fields(desk: DeskFixture) -> None:
     data = build_sample_data("ticket.message_sent", guild=HARBOUR_GUILD, ticket=1001, number=1)
     desk.send_event("ticket.message_sent", **{**data, **forged})
 
-    channels, told = newest(desk)
+    channels, event_data = newest(desk)
     assert channels == [f"tickets:guild:{HARBOUR_GUILD}", f"ticket:{real}"]
-    assert (told["ticket"], told["workspace"]) == (real, f"guild:{HARBOUR_GUILD}")
-    assert told["revision"] < 10
-    assert told["actor"] == f"discord:{data['authorId']}"
-    assert "<script" not in json.dumps([told["now"], told["line"]])
+    assert (event_data["ticket"], event_data["workspace"]) == (real, f"guild:{HARBOUR_GUILD}")
+    assert event_data["revision"] < 10
+    assert event_data["actor"] == f"discord:{data['authorId']}"
+    assert "<script" not in json.dumps([event_data["now"], event_data["line"]])
 
 
 @pytest.mark.parametrize(
@@ -357,7 +359,7 @@ def test_what_the_log_stores_is_one_line(desk: DeskFixture) -> None:
     assert not set("\n\r") & set(stored)
 
 
-def test_nobody_is_believed_about_their_address_unless_told_to(
+def test_forwarded_addresses_are_ignored_unless_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRUSTED_PROXIES", raising=False)

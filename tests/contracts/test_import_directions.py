@@ -1,4 +1,4 @@
-"""Who may import whom. One table; a package that is not in it has no place yet."""
+"""Check which package may import which, against one table; every package must be in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/metrics.md is what /metrics says: names, kinds and labels; alerts ask for what there is."""
+"""Check docs/metrics.md against /metrics: names, kinds and labels; alerts use existing metrics."""
 
 from __future__ import annotations
 

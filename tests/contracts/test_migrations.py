@@ -1,4 +1,4 @@
-"""What the versions make of a database is what the tables say, and an upgrade loses nothing."""
+"""Check that the migrations make exactly the declared tables, and that an upgrade loses nothing."""
 
 from __future__ import annotations
 

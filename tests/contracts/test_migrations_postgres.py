@@ -1,4 +1,4 @@
-"""PostgreSQL is brought to the same tables as SQLite; `serve` only takes one that is there."""
+"""Check that PostgreSQL gets the same tables as SQLite; `serve` accepts only a migrated one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and functions stay of a size that is read in one go."""
+"""Check that files and functions stay short enough to read in one go."""
 
 from __future__ import annotations
 

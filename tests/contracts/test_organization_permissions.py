@@ -1,4 +1,4 @@
-"""The portal's roles and rights: one table in code, and the same in the docs."""
+"""Check the portal's roles and permissions: one table in code, and the same in the docs."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_who_sees_deliveries_holds_the_channel_by_which_their_pages_are_taken_aw
 
 
 def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
-    said = {right for right in Permission if "delete" in right and "organization" in right}
-    promised = {role for role, rights in ROLE_PERMISSIONS.items() if rights & said}
+    deleting = {right for right in Permission if "delete" in right and "organization" in right}
+    promised = {role for role, rights in ROLE_PERMISSIONS.items() if rights & deleting}
 
     assert promised == {
         role for role, rights in ROLE_PERMISSIONS.items() if Permission.DELETE in rights
@@ -77,7 +77,7 @@ def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
         ),
     ],
 )
-def test_who_is_refused_is_sent_to_somebody_who_could_allow_it(
+def test_a_refusal_names_a_person_who_could_allow_it(
     role: Role, right: Permission, said: str
 ) -> None:
     with pytest.raises(Forbidden, match=said):

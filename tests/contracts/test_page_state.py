@@ -1,4 +1,4 @@
-"""What a page shows, plus the events that follow, is what the page would show afterwards.
+"""Check that a page's state plus the events that follow equals the page loaded afterwards.
 
 The store's rules (frontend/README.md) in a few lines of Python: a row is replaced by a higher
 revision, a line is added once, a deleted ticket goes, gained or lost channels reload.
@@ -62,7 +62,7 @@ class PageState:
 
 
 class PageStory:
-    """What the bot tells within one transaction, and what everybody's pages make of it."""
+    """What the bot tells within one transaction, and what everyone's pages make of it."""
 
     def __init__(self, tx: Connection, ids: dict[Persona, str]) -> None:
         self.tx = tx
@@ -76,7 +76,7 @@ class PageStory:
         self._compare(entries, f"{type_} {data}")
 
     def check_by_hand(self, *statements: str) -> None:
-        """Somebody runs statements with another program, and they are noticed."""
+        """Someone runs statements with another program, and they are noticed."""
         head = self._head()
         for statement in statements:
             self.tx.exec_driver_sql(statement)
@@ -119,7 +119,7 @@ class PageStory:
 
 
 def look(tx: Connection, person: str) -> PageState:
-    """What pages that are opened now show somebody."""
+    """What pages that are opened now show someone."""
     viewer = ACCESS.read_viewer(tx, person)
     screen = PageState(viewer.channels)
     for guild in guilds.list_visible_guilds(tx, viewer):
@@ -149,7 +149,7 @@ def follow(screen: PageState, entry: Any, fresh: PageState) -> None:
     elif entry.type.startswith("ticket."):
         is_new = data["ticket"] not in screen.tickets
         upsert(screen.tickets, data["ticket"], data)
-        if is_new:  # nobody can have its page open; who opens it now reads all of it
+        if is_new:  # no one can have its page open; who opens it now reads all of it
             screen.lines[data["ticket"]] = fresh.lines.get(data["ticket"], {})
         elif entry.type == "ticket.message_deleted":
             screen.lines[data["ticket"]].pop(data["message"], None)
@@ -168,7 +168,7 @@ def catch_up(shown: PageState, now: PageState) -> None:
 
 
 def assert_no_note(tx: Connection) -> None:
-    """Nothing of our own looks like an edit by hand."""
+    """Nothing of our own looks like an edit directly."""
     notes = tx.execute(select(outside_changes)).all()
     assert notes == [], "an action left `revision` alone, or inserted a row at 0"
 
@@ -190,13 +190,13 @@ def dump_state(state: Any) -> Any:
 def desk() -> Iterator[tuple[Database, dict[Persona, str]]]:
     """The standing cast, each of whom has spoken once, so that names are known."""
     with TemporaryDirectory() as folder:
-        house = create_desk(Path(folder))
-        house.open_ticket(1, "The crane is stuck")
+        desk = create_desk(Path(folder))
+        desk.open_ticket(1, "The crane is stuck")
         for actor in VIEWERS:
-            house.post_message(1, actor, "Hello")
-        house.open_ticket(1, "A squeak", CY, guild=ATTIC_GUILD)
-        yield house.db, {actor: house.person_id(actor) for actor in VIEWERS}
-        house.db.close()
+            desk.post_message(1, actor, "Hello")
+        desk.open_ticket(1, "A squeak", CY, guild=ATTIC_GUILD)
+        yield desk.db, {actor: desk.person_id(actor) for actor in VIEWERS}
+        desk.db.close()
 
 
 def event_data(type_: str, draw: st.DrawFn) -> dict[str, Any]:
@@ -267,9 +267,9 @@ def events(draw: st.DrawFn) -> tuple[str, int, dict[str, Any]]:
 def test_one_event_brings_every_page_up_to_date(
     desk: tuple[Database, dict[Persona, str]], type_: str, data: st.DataObject
 ) -> None:
-    told = data.draw(st.composite(lambda draw: event_data(type_, draw))())
+    event = data.draw(st.composite(lambda draw: event_data(type_, draw))())
 
-    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check(type_, NOON + MINUTE, told))
+    run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check(type_, NOON + MINUTE, event))
 
 
 @settings(max_examples=settings().max_examples // 3)
@@ -319,7 +319,7 @@ EDITS = (
 
 
 @pytest.mark.parametrize("statement", EDITS)
-def test_an_edit_by_hand_brings_every_page_up_to_date(
+def test_a_direct_edit_brings_every_page_up_to_date(
     desk: tuple[Database, dict[Persona, str]], statement: str
 ) -> None:
     run_and_roll_back(desk[0], lambda tx: PageStory(tx, desk[1]).check_by_hand(statement))
@@ -343,7 +343,7 @@ def test_a_server_whose_row_was_deleted_comes_back_to_all_who_have_a_role(
     run_and_roll_back(desk[0], live)
 
 
-def test_a_deletion_from_before_a_ticket_was_brought_back_by_hand_takes_it_from_no_page(
+def test_a_deletion_from_before_a_ticket_was_brought_back_in_the_database_takes_it_from_no_page(
     desk: tuple[Database, dict[Persona, str]],
 ) -> None:
     gone = {

@@ -1,4 +1,4 @@
-"""What the repository may not hold: hosts of registries, paths of one machine, tired names."""
+"""Check what the repository may not contain: registry hosts, local paths, retired names."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_dependency_is_in_its_lock() -> None:
         assert not missing, f"{lock} does not hold {sorted(missing)}: run `make lock`"
 
 
-def test_developers_run_what_everybody_runs() -> None:
+def test_developers_run_what_everyone_runs() -> None:
     ours, theirs = pins_of("requirements-dev.lock"), pins_of("requirements.lock")
 
     assert theirs.items() <= ours.items(), "the locks differ: run `make lock`"

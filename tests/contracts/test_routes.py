@@ -1,4 +1,4 @@
-"""Every address has a policy, keeps it, stands in the docs, and is asked for here."""
+"""Check that every URL has a policy, follows it, is in the docs, and is requested here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OF_FEW |= {"/admin/deliveries/{delivery}"}  # not for an analyst; tests/http/tes
 NOT_THERE = {
     f"/{each}/{{token}}": 404 for each in ("welcome", "reset", "verify", "invitations")
 }  # without a link that was given out
-ELSEWHERE = {"/": 303, "/requests": 303}  # where somebody who is signed in is sent on
+ELSEWHERE = {"/": 303, "/requests": 303}  # where someone who is signed in is sent on
 ELSEWHERE |= {"/api/requests": 403}  # to who is in no organization
 AS_ANOTHER = {(each, "/api/requests/all") for each in ("PATCH", "DELETE")}  # as `{request}`
 OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizations", "companies")}
@@ -43,13 +43,13 @@ OF_MANAGERS = {f"/api/{each}/{{slug}}/invitations": 403 for each in ("organizati
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteFixture]:
-    house = create_desk(Path(tmp_path_factory.mktemp("routes")))
-    house.open_ticket(1, "The crane is stuck")
-    quay = create_portal(house)
-    PARTS["request"] = quay.create_request(BO, "The mast is dark")
-    PARTS["message"] = quay.post_message(ADA, PARTS["request"], "We look.")
-    yield SiteFixture(house)
-    house.db.close()
+    desk = create_desk(Path(tmp_path_factory.mktemp("routes")))
+    desk.open_ticket(1, "The crane is stuck")
+    portal = create_portal(desk)
+    PARTS["request"] = portal.create_request(BO, "The mast is dark")
+    PARTS["message"] = portal.post_message(ADA, PARTS["request"], "We look.")
+    yield SiteFixture(desk)
+    desk.db.close()
 
 
 def test_the_docs_list_every_address_with_its_methods_and_policy(site: SiteFixture) -> None:
@@ -122,7 +122,7 @@ def methods_of(url: Url) -> list[str]:
 
 
 def stranger_gets(url: Url, method: str) -> set[int]:
-    """What a public page, or an empty form, is answered: no crash, and nobody is let in."""
+    """What a public page, or an empty form, is answered: no crash, and no one is let in."""
     if method == "GET":
         return {NOT_THERE.get(url.path, 200)}
     return {403} if url.path == "/sign-up" else {303} if url.path == "/sign-out" else {404, 422}

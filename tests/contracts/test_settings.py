@@ -1,4 +1,4 @@
-"""What the environment may say is the same in the code, in .env.example and in the docs."""
+"""Check that the settings are the same in the code, in .env.example and in the docs."""
 
 from __future__ import annotations
 
@@ -54,12 +54,14 @@ def test_the_docs_name_every_permission_and_who_starts_with_it() -> None:
     assert presets.keys() == ROLE_PRESETS.keys()
     for role, listed in presets.items():
         names = permission_names(ROLE_PRESETS[role])
-        told = (
+        documented = (
             [each.name for each in DiscordPermission]
             if listed == "all"
             else re.findall("[A-Z_]+", listed)
         )
-        assert sorted(told) == sorted(names), f"docs/permissions.md: {role} starts with {names}"
+        assert sorted(documented) == sorted(names), (
+            f"docs/permissions.md: {role} starts with {names}"
+        )
 
 
 def default_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The catalogues hold every text there is, and every translation fits the text it is of."""
+"""Check that the catalogues contain every text, and that every translation fits its text."""
 
 from __future__ import annotations
 
@@ -133,21 +133,23 @@ def polish_catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 
 @pytest.mark.usefixtures("polish_catalogue")
 def test_a_number_takes_the_form_of_its_language() -> None:
-    said = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5, 22, 112)]
+    texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5, 22, 112)]
 
-    assert said == ["plik", "2 pliki", "5 plików", "22 pliki", "112 plików"]
+    assert texts == ["plik", "2 pliki", "5 plików", "22 pliki", "112 plików"]
 
 
 def test_a_language_may_have_one_form_for_all_numbers(tmp_path: Path) -> None:
     path = tmp_path / "deskwire.po"
     forms = "Plural-Forms: nplurals=1; plural=0;"
-    told = f'msgid ""\nmsgstr "{forms}"\n\nmsgid "%(num)s file"\nmsgid_plural "%(num)s files"\n'
-    path.write_text(f'{told}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
+    catalogue_text = (
+        f'msgid ""\nmsgstr "{forms}"\n\nmsgid "%(num)s file"\nmsgid_plural "%(num)s files"\n'
+    )
+    path.write_text(f'{catalogue_text}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
     activate(parse_catalogue(path, "ja"))
-    said = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5)]
+    texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5)]
     activate(Catalogue())
 
-    assert said == ["1 個", "2 個", "5 個"]
+    assert texts == ["1 個", "2 個", "5 個"]
 
 
 def test_a_tag_that_ends_before_it_begins_is_refused() -> None:
@@ -190,4 +192,4 @@ def calls_in(tree: ast.AST) -> Iterator[tuple[int, list[str], set[str | None]]]:
 
 def placeholders_of(texts: Iterable[str]) -> set[str]:
     """What has to be given; the number of `ngettext` is."""
-    return {place for text in texts for place in PLACEHOLDER.findall(text)} - {"num"}
+    return {placeholder for text in texts for placeholder in PLACEHOLDER.findall(text)} - {"num"}

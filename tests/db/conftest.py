@@ -1,4 +1,4 @@
-"""What several tests of the database begin with."""
+"""Provide fixtures shared by several tests of the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fixtures.staffed_portal import StaffedPortalFixture, create_staffed_p
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    """The team's organization, two clients', and who is in them."""
+    """Create the team's organization and two clients' organizations with their people."""
     opened = create_staffed_portal(tmp_path)
     yield opened
     opened.desk.db.close()

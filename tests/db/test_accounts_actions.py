@@ -1,4 +1,4 @@
-"""The door's transactions, where two of them meet."""
+"""Test account actions where two transactions meet."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_password_changed_meanwhile_keeps_the_old_one_out(db: Database) -> Non
     assert db.write_sync(authentication.complete_sign_in, matched_the_old, VISIT, NOON) is None
 
 
-def test_nobody_is_admitted_as_nobody(db: Database) -> None:
+def test_no_one_is_admitted_as_no_one(db: Database) -> None:
     unknown = knock(db)
 
     assert (unknown.person_id, unknown.password_hash) == (None, None)
@@ -152,7 +152,7 @@ def test_of_eight_welcomes_at_once_one_signs_in(db: Database) -> None:
     assert len(opened) == 1
 
 
-def test_a_reset_ends_the_sessions_of_whoever_had_the_old_password(db: Database) -> None:
+def test_a_reset_ends_the_sessions_opened_with_the_old_password(db: Database) -> None:
     ada = create_person(db)
     of_eve = create_session(db, ada)
     token = db.write_sync(links.issue, ada.id, "reset", NOON)

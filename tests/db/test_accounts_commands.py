@@ -1,4 +1,4 @@
-"""What the shell does to accounts, and how it says no."""
+"""Test the CLI commands on accounts, and how they refuse."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_lost_link_can_be_made_again_until_there_is_a_password(db: Database) -
     assert (again.id, token == lost) == (ada.id, False)
 
 
-def test_somebody_who_has_a_password_is_not_made_again(db: Database) -> None:
+def test_someone_who_has_a_password_is_not_made_again(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(passwords.store_hash, ada.id, "hash", 0)
 
@@ -64,7 +64,7 @@ def test_a_reset_link_leaves_the_old_password_until_it_is_used(db: Database) -> 
     assert db.read_sync(passwords.read_hash, ada.id) == "new"
 
 
-def test_everybody_is_listed_with_who_they_are_elsewhere(db: Database) -> None:
+def test_everyone_is_listed_with_who_they_are_elsewhere(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     db.write_sync(admin_actions.link_discord_by_email, "bo@desk.test", BO_AT_DISCORD)
 
@@ -73,7 +73,7 @@ def test_everybody_is_listed_with_who_they_are_elsewhere(db: Database) -> None:
     assert listed == {ada.id: (), bo.id: (f"discord:{BO_AT_DISCORD}",)}
 
 
-def test_unlinking_in_the_shell_is_told_as_the_shells_doing(db: Database) -> None:
+def test_unlinking_in_the_cli_names_the_cli_as_actor(db: Database) -> None:
     bo = create_person(db, "Bo")
     db.write_sync(admin_actions.link_discord_by_email, "bo@desk.test", BO_AT_DISCORD)
 
@@ -88,7 +88,7 @@ def test_an_unknown_address_is_answered_with_where_to_look(db: Database) -> None
         db.write_sync(admin_actions.link_discord_by_email, "cy@desk.test", BO_AT_DISCORD)
 
 
-def test_what_is_no_address_makes_nobody(db: Database) -> None:
+def test_what_is_no_address_makes_no_one(db: Database) -> None:
     with pytest.raises(Invalid, match=r"like name@example\.org"):
         db.write_sync(admin_actions.create_person, "ada")
 

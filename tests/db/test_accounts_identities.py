@@ -1,4 +1,4 @@
-"""Identities: one person per account elsewhere, and open streams hear of it at once."""
+"""Test identities: one person per external account, and open streams follow at once."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_linking_makes_open_streams_of_the_person_ask_again(db: Database) -> Non
         [f"user:{bo.id}", "people"],
         [f"user:{bo.id}"],
     )
-    told = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
-    assert data == told | {"linked": "discord"}
+    fields = {"actor": "shell", "person": bo.id, "name": "Bo", "revision": 2}
+    assert data == fields | {"linked": "discord"}
 
 
 def test_unlinking_makes_open_streams_of_the_person_ask_again(db: Database) -> None:
@@ -71,7 +71,7 @@ def test_linking_the_same_account_again_changes_nothing(db: Database) -> None:
     assert person.revision == 2
 
 
-def test_an_account_of_somebody_else_is_refused_with_the_way_out(db: Database) -> None:
+def test_an_account_of_someone_else_is_refused_with_the_way_out(db: Database) -> None:
     bo, eve = create_person(db, "Bo"), create_person(db, "Eve")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 

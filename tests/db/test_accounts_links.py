@@ -1,4 +1,4 @@
-"""One-time links: once, for an hour, for what they were made for."""
+"""Test one-time links: valid once, for an hour, for their purpose only."""
 
 from __future__ import annotations
 

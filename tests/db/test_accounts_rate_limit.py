@@ -1,4 +1,4 @@
-"""The throttle: five failures an address, thirty a source, in any fifteen minutes."""
+"""Test the sign-in rate limit: five failures per address, thirty per source, in 15 minutes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_failure_leaves_the_window_after_fifteen_minutes(db: Database) -> None
     assert db.write_sync(rate_limit.count_sign_in, ADA, HERE, NOON + 15 * MINUTE)
 
 
-def test_waiting_as_long_as_told_is_enough(db: Database) -> None:
+def test_waiting_for_retry_after_is_enough(db: Database) -> None:
     count_failed_sign_ins(db, 5, at=NOON + 1)
     with pytest.raises(RateLimited) as refused:
         db.write_sync(rate_limit.count_sign_in, ADA, HERE, NOON + 1234)

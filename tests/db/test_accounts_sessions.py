@@ -1,4 +1,4 @@
-"""Sessions: their secret is nowhere, they roll while used, and end with a fact."""
+"""Test sessions: the token is stored nowhere, they roll while used, and end with an event."""
 
 from __future__ import annotations
 

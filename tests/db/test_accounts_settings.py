@@ -1,4 +1,4 @@
-"""One's own account: browsers, how pages look, one's data, and the end of it all."""
+"""Test the account settings: sessions, appearance, data export, deletion."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def write_request(db: Database, by: str, text: str, id_: str = "t1") -> None:
         state = {"status": "new", "opener": by, "tags": "[]", "messages": 1}
         tx.execute(insert(tickets).values({**row, **state, "opened_at": NOON, "active_at": NOON}))
         line = {"id": f"m-{id_}", "ticket": id_, "kind": "reply", "type": "ticket.message_sent"}
-        said = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
-        tx.execute(insert(messages).values({**line, **said, "html": ""}))
+        values = {"origin": "portal", "author": by, "at": NOON, "data": "{}", "text": text}
+        tx.execute(insert(messages).values({**line, **values, "html": ""}))
 
     db.write_sync(write)
 
@@ -90,21 +90,21 @@ def test_one_sees_the_browsers_that_are_signed_in_and_not_those_that_were(db: Da
     assert [each.id for each in mine] == [there.session.id, here.session.id]
 
 
-def test_ending_ones_own_session_is_told_so_that_its_streams_end(db: Database) -> None:
+def test_ending_ones_own_session_becomes_an_event_so_that_its_streams_end(db: Database) -> None:
     ada = create_person(db)
     opened = create_session(db, ada)
 
     db.write_sync(sessions.revoke_own, ada.id, opened.session.id, at=NOON)
 
-    [(type_, told, _, touches)] = read_events(db)
-    assert (type_, told["session"], touches) == (
+    [(type_, events, _, touches)] = read_events(db)
+    assert (type_, events["session"], touches) == (
         "session.revoked",
         opened.session.id,
         [f"user:{ada.id}"],
     )
 
 
-def test_somebody_elses_session_is_not_there(db: Database) -> None:
+def test_someone_elses_session_is_not_there(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     opened = create_session(db, ada)
 
@@ -118,7 +118,7 @@ def test_somebody_elses_session_is_not_there(db: Database) -> None:
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is not None
 
 
-def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> None:
+def test_ending_all_others_keeps_this_one_and_everyone_elses(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     here, there, other = create_session(db, ada), create_session(db, ada), create_session(db, bo)
 
@@ -134,7 +134,7 @@ def test_ending_all_others_keeps_this_one_and_everybody_elses(db: Database) -> N
 # How pages look
 
 
-def test_theme_and_time_zone_are_kept_and_told(db: Database) -> None:
+def test_theme_and_time_zone_are_stored_and_become_an_event(db: Database) -> None:
     ada = create_person(db)
 
     db.write_sync(set_preferences, ada.id, theme="dark", time_zone="Europe/Oslo", at=NOON)
@@ -183,7 +183,7 @@ def test_ones_data_is_all_that_is_kept_and_no_secret(db: Database) -> None:
     assert not any(secret in text for secret in ("the-hash", token, opened.token))
 
 
-def test_ones_data_holds_nothing_of_anybody_else(db: Database) -> None:
+def test_ones_data_holds_nothing_of_anyone_else(db: Database) -> None:
     ada, eve = create_person(db), create_person(db, "Eve")
     create_session(db, ada)
     found(db, admin=ada, member=eve)
@@ -218,13 +218,13 @@ def test_who_departs_leaves_what_they_wrote_and_nothing_of_themselves(db: Databa
     assert db.read_sync(sessions.find_by_token, opened.token, NOON) is None
     assert members(db) == [("acme", bo.id)]
     assert db.read_sync(read_data_export, ACCESS, bo.id, NOON)["tickets"] == []
-    kept = dump_database(db)
-    assert "Where is my key?" in kept
-    assert not any(trace in kept for trace in ("ada@desk.test", "the-hash"))
+    dump = dump_database(db)
+    assert "Where is my key?" in dump
+    assert not any(trace in dump for trace in ("ada@desk.test", "the-hash"))
     assert db.read_sync(identities.read_principals, ada.id) == []
 
 
-def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
+def test_departing_reaches_those_who_may_hear_it_and_ends_the_access(db: Database) -> None:
     ada, bo = create_person(db), create_person(db, "Bo")
     found(db, admin=bo, member=ada)
     create_session(db, ada)
@@ -232,10 +232,10 @@ def test_departing_is_told_to_those_who_may_hear_it_and_ends_the_access(db: Data
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
     own = f"user:{ada.id}"
-    told = {type_: (channels, touches) for type_, _, channels, touches in read_events(db)}
-    assert told["member.removed"] == ([own, "org:acme", "staff"], [own])
-    assert told["person.changed"] == ([own, "people"], [own])
-    assert told["session.revoked"] == ([own], [own])
+    events = {type_: (channels, touches) for type_, _, channels, touches in read_events(db)}
+    assert events["member.removed"] == ([own, "org:acme", "staff"], [own])
+    assert events["person.changed"] == ([own, "people"], [own])
+    assert events["session.revoked"] == ([own], [own])
 
 
 def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> None:
@@ -254,8 +254,8 @@ def test_the_last_admin_of_others_stays_until_there_is_another(db: Database) -> 
 
 def test_no_organization_is_left_without_an_admin(db: Database) -> None:
     ada, bo, cy = create_person(db), create_person(db, "Bo"), create_person(db, "Cy")
-    for place in ("acme", "globex"):
-        found(db, place, admin=ada, member=bo)
+    for name in ("acme", "globex"):
+        found(db, name, admin=ada, member=bo)
     found(db, "solo", admin=ada, manager=cy)
     db.write_sync(people.mark_deactivated, cy.id, actor_id="shell", at=NOON)
 
@@ -280,7 +280,7 @@ def test_the_last_super_admin_stays_even_alone(db: Database) -> None:
         db.write_sync(delete_account_except_tickets, ada.id, NOON)
 
 
-def test_nobody_departs_twice(db: Database) -> None:
+def test_no_one_departs_twice(db: Database) -> None:
     ada = create_person(db)
     db.write_sync(delete_account_except_tickets, ada.id, NOON)
 

@@ -1,4 +1,4 @@
-"""What the shell changes, as the serving process runs it."""
+"""Test admin commands as the serving process runs them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def desk(tmp_path: Path) -> Iterator[DeskFixture]:
     built.db.close()
 
 
-def test_somebody_with_an_account_can_be_employed(desk: DeskFixture) -> None:
+def test_someone_with_an_account_can_be_employed(desk: DeskFixture) -> None:
     assert STAFF_CHANNEL not in desk.read_viewer(ADA).channels
 
     desk.db.write_sync(
@@ -52,7 +52,7 @@ def test_open_pages_of_the_employed_ask_again_what_they_may_hear(desk: DeskFixtu
     assert [c for entry in entries for c in entry.access_changes] == [f"user:{desk.person_id(ADA)}"]
 
 
-def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixture) -> None:
+def test_a_role_given_by_the_cli_is_announced_as_on_the_page(desk: DeskFixture) -> None:
     def employ(role: str, name: str = "people.employ", email: str = ADA.email) -> list[str]:
         arguments = {"email": email, "role": role}
         before = desk.db.read_sync(log.read_head)
@@ -61,23 +61,23 @@ def test_what_the_shell_makes_of_somebody_is_told_as_on_the_page(desk: DeskFixtu
 
     made = employ("support_analyst", "people.create", "new@desk.test")
     joined, again = employ("super_admin"), employ("super_admin")
-    place = desk.db.write_sync(
+    organization_row = desk.db.write_sync(
         create_organization, Actor(desk.read_viewer(BO), now()), "The Quay"
     ).id
-    deed = Actor(desk.read_viewer(ADA), now())
-    desk.db.write_sync(invitations.invite, deed, place, "friend@desk.test", "member")
+    actor = Actor(desk.read_viewer(ADA), now())
+    desk.db.write_sync(invitations.invite, actor, organization_row, "friend@desk.test", "member")
     demoted = employ("support_analyst")
 
     assert (made, joined, again) == (["member.joined"], ["member.joined"], [])
     assert demoted == ["member.role_changed", "invitation.revoked"]
-    assert desk.db.read_sync(invitations.list_open_invitations, place, now()) == []
+    assert desk.db.read_sync(invitations.list_open_invitations, organization_row, now()) == []
 
 
 @pytest.mark.parametrize(
     ("email", "role", "kind"),
     [("nobody@desk.test", "super_admin", NotFound), (ADA.email, "boss", Invalid)],
 )
-def test_only_somebody_known_gets_a_role_there_is(
+def test_only_someone_known_gets_a_role_there_is(
     desk: DeskFixture, email: str, role: str, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind):
@@ -86,7 +86,7 @@ def test_only_somebody_known_gets_a_role_there_is(
         )
 
 
-def test_making_somebody_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
+def test_making_someone_who_is_there_names_the_way_to_employ_them(desk: DeskFixture) -> None:
     arguments = {"email": "root@desk.test", "name": None, "role": "super_admin"}
     made = desk.db.write_sync(admin_commands.execute_command, "people.create", arguments)
     desk.db.write_sync(lambda tx: passwords.store_hash(tx, made["id"], "x", 1))
@@ -101,8 +101,8 @@ def test_the_list_shows_who_is_employed_as_what(
     shell = CommandLine(monkeypatch, capsys, DATABASE_URL=create_database_url(tmp_path))
     shell.run_ok("people", "create", "root@desk.test", "--role", "super_admin")
     shell.run_ok("people", "create", "bo@desk.test")
-    said = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
-    assert "ask its owner whether they signed up" in said
+    output = shell.run_ok("people", "employ", "bo@desk.test", "--role", "support_analyst")
+    assert "ask its owner whether they signed up" in output
 
     rows = shell.run_ok("people", "list").splitlines()
 

@@ -1,4 +1,4 @@
-"""`deskwire sql`: what it shows, what it changes, and what it refuses in a sentence."""
+"""Test `deskwire sql`: what it shows, what it changes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_how_a_statement_would_be_run_can_be_asked(desk: DeskFixture) -> None:
 
 
 @sqlite
-def test_what_it_changes_is_counted_and_told_of_in_the_same_transaction(desk: DeskFixture) -> None:
+def test_what_it_changes_is_counted_and_sent_in_the_same_transaction(desk: DeskFixture) -> None:
     before = desk.db.read_sync(log.read_head)
 
     assert render_sql(desk.db, "UPDATE tickets SET priority = 'high'") == ["1 row changed"]
@@ -134,10 +134,10 @@ def test_a_long_answer_is_cut(desk: DeskFixture, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(admin_sql, "MAX_ROWS", 3)
     monkeypatch.setattr(admin_sql, "MAX_VALUE_LENGTH", 5)
 
-    said = render_sql(desk.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
+    output = render_sql(desk.db, "VALUES ('a'), ('longer than that'), (3), (4), (5)")
 
-    assert said[2:-1] == ["a", "longe…", "3"]
-    assert said[-1].startswith("… only the first 3 rows")
+    assert output[2:-1] == ["a", "longe…", "3"]
+    assert output[-1].startswith("… only the first 3 rows")
 
 
 @sqlite

@@ -1,4 +1,4 @@
-"""Files as rows and bytes: who has them, what goes with them, and what the keeper takes away."""
+"""Test attachments as rows and bytes: access, deletion, and cleanup."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class StoredFilesFixture(FilesFixture):
         self, persona: Persona, content: bytes = b"hello", name: str = "a.txt", workspace: str = ""
     ) -> str:
         """The id of a new file."""
-        kept = await self.uploads.save_upload(
+        stored = await self.uploads.save_upload(
             self.person_id(persona), workspace or self.northwind, name, once(content)
         )
-        return kept.id
+        return stored.id
 
     def can_read(self, persona: Persona, file: str) -> bool:
         try:
@@ -75,9 +75,9 @@ class StoredFilesFixture(FilesFixture):
 
 @pytest.fixture
 def stored_files(tmp_path: Path) -> Iterator[StoredFilesFixture]:
-    house = StoredFilesFixture(tmp_path)
-    yield house
-    house.db.close()
+    stored = StoredFilesFixture(tmp_path)
+    yield stored
+    stored.db.close()
 
 
 async def test_a_file_is_its_uploaders_alone_until_it_is_sent(
@@ -119,7 +119,7 @@ async def test_an_uploader_who_no_longer_sees_the_request_has_the_file_no_longer
     assert not stored_files.can_read(CY, file)
 
 
-async def test_nobody_sends_what_somebody_else_has_uploaded(
+async def test_no_one_sends_what_someone_else_has_uploaded(
     stored_files: StoredFilesFixture,
 ) -> None:
     file = await stored_files.upload(BO)
@@ -172,7 +172,7 @@ def test_who_may_file_somewhere_may_upload_there(stored_files: StoredFilesFixtur
     assert may(ADA, stored_files.tyrell)
     assert not may(CY, stored_files.northwind)
     assert not may(EVE, stored_files.northwind)
-    for place in (
+    for target in (
         "",
         "org:",
         f"org:{new_id()}",
@@ -180,7 +180,7 @@ def test_who_may_file_somewhere_may_upload_there(stored_files: StoredFilesFixtur
         "org:\0",
         stored_files.northwind + ":1",
     ):
-        assert not may(ADA, place), place
+        assert not may(ADA, target), target
 
 
 async def test_a_picture_has_a_small_one_and_its_size(stored_files: StoredFilesFixture) -> None:
@@ -239,7 +239,7 @@ async def test_a_row_that_cannot_be_written_leaves_no_bytes(
     assert stored_files.list_stored_files() == []
 
 
-async def test_nobody_heaps_up_files_that_are_never_sent(
+async def test_no_one_heaps_up_files_that_are_never_sent(
     stored_files: StoredFilesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deskwire.tickets.files.uploads.MAX_UNSENT", 3)
@@ -272,25 +272,28 @@ async def test_the_keeper_takes_what_was_never_sent_after_a_day(
 async def test_the_bytes_of_a_deleted_message_go_by_the_keeper(
     stored_files: StoredFilesFixture,
 ) -> None:
-    kept, gone = await stored_files.upload(BO), await stored_files.upload(BO, drawn(99, 99, "PNG"))
-    ticket = stored_files.create_request(BO, stored_files.northwind, [kept])
+    stored, gone = (
+        await stored_files.upload(BO),
+        await stored_files.upload(BO, drawn(99, 99, "PNG")),
+    )
+    ticket = stored_files.create_request(BO, stored_files.northwind, [stored])
     message = stored_files.post_files(BO, ticket, [gone])
 
     stored_files.delete_message(BO, ticket, message)
     assert not stored_files.can_read(BO, gone)
 
     await stored_files.sweep(25 * HOUR)
-    assert stored_files.list_stored_files() == [kept]
+    assert stored_files.list_stored_files() == [stored]
 
 
 async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in_the_log(
     stored_files: StoredFilesFixture,
 ) -> None:
-    kept = await stored_files.upload(BO)
+    stored = await stored_files.upload(BO)
     secret, rude, noted = [
         await stored_files.upload(who, name="zanzibar.txt") for who in (BO, BO, ADA)
     ]
-    ticket = stored_files.create_request(BO, stored_files.northwind, [kept, secret])
+    ticket = stored_files.create_request(BO, stored_files.northwind, [stored, secret])
     message, note = (
         stored_files.post_files(BO, ticket, [rude]),
         stored_files.post_files(ADA, ticket, [noted], "note"),
@@ -315,10 +318,10 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
     remove(ADA, noted)
 
     left = stored_files.db.read_sync(list_ticket_files, ticket, include_notes=True)
-    assert [each.id for some in left.values() for each in some] == [kept]
-    told = stored_files.db.read_sync(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
-    assert not [data for _, data in told if "zanzibar" in data]
-    removed = [json.loads(data) for type_, data in told if type_ == "ticket.file_removed"]
+    assert [each.id for some in left.values() for each in some] == [stored]
+    rows = stored_files.db.read_sync(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
+    assert not [data for _, data in rows if "zanzibar" in data]
+    removed = [json.loads(data) for type_, data in rows if type_ == "ticket.file_removed"]
     assert [each["file"] for each in removed] == [secret, rude, noted]
     assert removed[0]["revision"] < removed[1]["revision"] == removed[2]["revision"]
     texts = stored_files.db.read_sync(messages.read_timeline_rows, ticket, include_notes=True)
@@ -367,10 +370,10 @@ async def test_a_database_that_names_no_file_empties_no_store(
 
 
 async def test_a_great_many_old_files_go_part_by_part(stored_files: StoredFilesFixture) -> None:
-    kept = await stored_files.upload(BO)
-    stored_files.create_request(BO, stored_files.northwind, [kept])
+    stored = await stored_files.upload(BO)
+    stored_files.create_request(BO, stored_files.northwind, [stored])
     ids = [new_id() for _ in range(500)]
-    row = stored_files.read_row(kept)._asdict() | {"message": None, "ticket": None}
+    row = stored_files.read_row(stored)._asdict() | {"message": None, "ticket": None}
     rows = [row | {"id": each} for each in ids]
     stored_files.db.write_sync(lambda tx: tx.execute(files.insert(), rows))
     for each in ids:
@@ -379,7 +382,7 @@ async def test_a_great_many_old_files_go_part_by_part(stored_files: StoredFilesF
 
     await stored_files.sweep(25 * HOUR)
 
-    assert (stored_files.count_rows(), stored_files.list_stored_files()) == (1, [kept])
+    assert (stored_files.count_rows(), stored_files.list_stored_files()) == (1, [stored])
 
 
 async def once(content: bytes) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""The other pages of the door over HTTP: sign-out, sign-up, the welcome link, the password."""
+"""Test the other authentication pages over HTTP: sign-out, sign-up, welcome link, password."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_signing_out_twice_is_harmless(account_pages: AccountPagesFixture)
     assert answer.status_code == 303
 
 
-async def test_another_site_cannot_sign_anybody_out(account_pages: AccountPagesFixture) -> None:
+async def test_another_site_cannot_sign_anyone_out(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:
@@ -140,7 +140,7 @@ def sign_up_form(**fields: str) -> dict[str, str]:
     return {"name": "Bo", "email": "bo@desk.test", "password": PASSWORD, **fields}
 
 
-async def test_where_it_is_open_anybody_may_sign_up(account_pages: AccountPagesFixture) -> None:
+async def test_where_it_is_open_anyone_may_sign_up(account_pages: AccountPagesFixture) -> None:
     async with account_pages.open_browser() as browser:
         answer = await browser.post("/sign-up", data=sign_up_form(next="/requests/new"))
         home = await browser.get("/")
@@ -152,7 +152,7 @@ async def test_where_it_is_open_anybody_may_sign_up(account_pages: AccountPagesF
     assert bo.email_verified_at is None
 
 
-async def test_every_problem_of_a_sign_up_is_told_at_once(
+async def test_every_problem_of_a_sign_up_is_shown_at_once(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -207,7 +207,7 @@ async def test_an_office_that_signs_up_can_still_sign_in(
 @pytest.mark.parametrize(
     ("mode", "sentence"), [("invited", "by invitation"), ("closed", "no new accounts")]
 )
-async def test_where_it_is_not_open_a_sentence_says_whom_to_ask(
+async def test_where_it_is_not_open_a_sentence_names_the_person_to_ask(
     account_pages: AccountPagesFixture, mode: SignUpMode, sentence: str
 ) -> None:
     async with account_pages.open_browser(account_pages.with_sign_up_mode(mode)) as browser:
@@ -310,14 +310,14 @@ async def test_a_new_password_signs_every_other_browser_out(
         before = read_set_cookie(await here.post("/sign-in", data=make_sign_in_form()))["value"]
         await elsewhere.post("/sign-in", data=make_sign_in_form())
         answer = await here.post("/settings/password", data=change)
-        told = await here.get(answer.headers["location"])
+        page = await here.get(answer.headers["location"])
         names = [(await each.get("/")).text for each in (here, elsewhere)]
         old = await elsewhere.post("/sign-in", data=make_sign_in_form())
         new = await elsewhere.post("/sign-in", data=make_sign_in_form("another fine phrase"))
 
     assert answer.status_code == 303
     assert read_set_cookie(answer)["value"] != before
-    assert "Your password is changed" in told.text
+    assert "Your password is changed" in page.text
     assert names == ["Ada", "nobody"]
     assert (old.status_code, new.status_code) == (401, 303)
 

@@ -1,4 +1,4 @@
-"""Signing in over HTTP: what a stranger can learn, what the cookie is, where it leads."""
+"""Test signing in over HTTP: what an attacker can learn, the cookie, the redirect."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_unknown_addresses_are_throttled_like_known_ones(
     assert answers["ada@desk.test"] == answers["cy@desk.test"] == [401] * 5 + [429]
 
 
-async def test_who_was_wrong_too_often_is_told_how_long_to_wait(
+async def test_too_many_wrong_passwords_say_how_long_to_wait(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()
@@ -153,7 +153,7 @@ async def test_a_source_is_throttled_over_all_addresses(account_pages: AccountPa
     assert from_elsewhere.status_code == 401
 
 
-async def test_a_busy_house_does_not_hold_it_against_the_guest(
+async def test_a_busy_server_does_not_count_against_the_guest(
     account_pages: AccountPagesFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await account_pages.create_person()
@@ -185,7 +185,7 @@ async def test_what_was_typed_stays_except_the_password(account_pages: AccountPa
     assert 'value="ada@desk.test"' in empty.text
 
 
-async def test_a_field_with_a_problem_says_so_to_everybody(
+async def test_a_field_with_a_problem_says_so_to_everyone(
     account_pages: AccountPagesFixture,
 ) -> None:
     async with account_pages.open_browser() as browser:
@@ -206,7 +206,7 @@ async def test_what_is_no_form_is_an_empty_one(account_pages: AccountPagesFixtur
     assert answer.status_code == 422
 
 
-async def test_who_is_signed_in_already_goes_on(account_pages: AccountPagesFixture) -> None:
+async def test_who_is_signed_in_already_continues(account_pages: AccountPagesFixture) -> None:
     await account_pages.create_person()
 
     async with account_pages.open_browser() as browser:

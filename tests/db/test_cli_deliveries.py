@@ -1,4 +1,4 @@
-"""What senders wrote is shown by the shell, and does nothing to the terminal it is shown on."""
+"""Test that the CLI shows deliveries without letting their content control the terminal."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ def test_a_type_with_escape_sequences_is_listed_and_shown_written_out(
     db.write_sync(store_deliveries, [IncomingDelivery("bot", "d", None, CLEAR, 1, 1, body, None)])
     db.close()
 
-    said = command_line.run_ok("deliveries", "list") + command_line.run_ok(
+    output = command_line.run_ok("deliveries", "list") + command_line.run_ok(
         "deliveries", "show", "1"
     )
 
-    assert "\\x1b[2J\\x9b31m\\u202e" in said
-    assert not set(CLEAR[:1] + CLEAR[4:5] + CLEAR[-1:]) & set(said)
+    assert "\\x1b[2J\\x9b31m\\u202e" in output
+    assert not set(CLEAR[:1] + CLEAR[4:5] + CLEAR[-1:]) & set(output)
 
 
 def test_a_subject_with_escape_sequences_is_tailed_written_out(
     tmp_path: Path, command_line: CommandLine
 ) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, f"Look {CLEAR}")
-    house.db.close()
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, f"Look {CLEAR}")
+    desk.db.close()
 
-    said = command_line.run_ok("events", "tail", "--after", "0", "--no-follow")
+    output = command_line.run_ok("events", "tail", "--after", "0", "--no-follow")
 
-    assert "Look" in said
-    assert not set("\x1b\x9b\u202e") & set(said)
+    assert "Look" in output
+    assert not set("\x1b\x9b\u202e") & set(output)

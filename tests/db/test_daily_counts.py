@@ -1,4 +1,4 @@
-"""The days: what triggers keep is what the facts say, for everybody who may see it."""
+"""Test that the daily counts kept by triggers equal those computed from the facts."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ THE_DAYS = import_module("deskwire.migrations.versions.0007_the_days")
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
     """Bo's mast is asked about on the next day and done on the third; Una's invoice stays new."""
-    house = create_desk(tmp_path)
-    built = create_portal(house)
+    desk = create_desk(tmp_path)
+    built = create_portal(desk)
     mast = built.create_request(BO, "The mast is dark")
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
-    house.now += DAY
-    built.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    desk.now += DAY
+    built.act_as(ADA, update.update, mast, {"assignee": desk.person_id(ADA)})
     built.act_as(ADA, update.update, mast, {"status": "waiting"})
-    house.now += DAY
+    desk.now += DAY
     built.act_as(ADA, update.update, mast, {"status": "done"})
     yield built
-    house.db.close()
+    desk.db.close()
 
 
 def read_portal_figures(
@@ -80,7 +80,7 @@ def test_a_history_says_how_many_there_were_when_each_day_ended(portal: PortalFi
     assert everybodys[2:] == [(1, {"new": 2, "waiting": 1}), (2, {"new": 2, "done": 1})]
 
 
-def test_who_sees_only_some_requests_is_told_of_no_other(portal: PortalFixture) -> None:
+def test_a_person_who_sees_only_some_requests_hears_of_no_other(portal: PortalFixture) -> None:
     portal.set_visibility("quay", "participants")
 
     unas = read_portal_figures(portal, UNA)
@@ -91,8 +91,8 @@ def test_who_sees_only_some_requests_is_told_of_no_other(portal: PortalFixture) 
         1,
         {"new": 1, "waiting": 1},
     )  # an admin sees all
-    for actor, place in ((EVE, "quay"), (CY, "quay"), (BO, None)):
-        nothing = read_portal_figures(portal, actor, place)
+    for actor, slug in ((EVE, "quay"), (CY, "quay"), (BO, None)):
+        nothing = read_portal_figures(portal, actor, slug)
         assert not any(nothing.counts.values())
         assert nothing.daily_changes == []
         assert nothing.open_by_assignee == {}
@@ -112,7 +112,7 @@ def test_what_is_kept_is_what_the_facts_say_when_a_desk_is_upgraded(portal: Port
     assert portal.desk.db.read_sync(kept) == before
 
 
-def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) -> None:
+def test_direct_edits_count_for_the_day_they_are_made(portal: PortalFixture) -> None:
     today = to_epoch_day(now())
     by_hand = "UPDATE tickets SET status = 'canceled' WHERE subject = 'An invoice is missing'"
     portal.desk.db.write_sync(lambda tx: tx.exec_driver_sql(by_hand))
@@ -124,7 +124,7 @@ def test_edits_by_hand_count_for_the_day_they_are_made(portal: PortalFixture) ->
     assert (today, "new", -1) in found_.daily_changes
 
 
-def test_what_waits_is_what_one_is_asked_for_or_nobody_has_answered(portal: PortalFixture) -> None:
+def test_what_waits_is_what_one_is_asked_for_or_no_one_has_answered(portal: PortalFixture) -> None:
     def waiting(persona: Persona, slug: str | None = "quay") -> list[tuple[str, str | None]]:
         workspace = channels.organization(portal.organization_ids[slug]) if slug else None
         viewer = portal.desk.read_viewer(persona)

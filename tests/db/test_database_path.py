@@ -1,4 +1,4 @@
-"""Where a database or its copy cannot be, the shell says so, and leaves nothing behind."""
+"""Test that the CLI refuses an unusable path for a database or its copy, and leaves no file."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
     before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
 
-    said = command_line.run_refused(*command.split())
+    output = command_line.run_refused(*command.split())
 
-    assert "a folder" in said or "a text" in said or "a device" in said
-    assert "sqlalche.me" not in said
+    assert "a folder" in output or "a text" in output or "a device" in output
+    assert "sqlalche.me" not in output
     assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == before
     assert not Path("/dev/null.lock").exists()
 
@@ -94,10 +94,10 @@ def test_the_first_person_begins_a_database_and_says_so(command_line: CommandLin
 def test_a_mistyped_command_is_one_sentence_that_says_where_help_is(
     command: str, command_line: CommandLine
 ) -> None:
-    said = command_line.run(*command.split())
+    result = command_line.run(*command.split())
 
-    assert said.exit_code == 2
-    [line] = said.err.splitlines()
+    assert result.exit_code == 2
+    [line] = result.err.splitlines()
     assert line.startswith("deskwire: ")
     assert line.endswith("--help`.")
 
@@ -120,10 +120,10 @@ def test_the_doctor_says_what_is_at_the_place_of_the_database(
 ) -> None:
     (folder / "desk.db").mkdir()
 
-    said = command_line.run("doctor")
+    result = command_line.run("doctor")
 
-    assert said.exit_code == 1
-    assert "desk.db is a folder" in said.out
+    assert result.exit_code == 1
+    assert "desk.db is a folder" in result.out
 
 
 def test_another_programs_database_is_not_migrated(folder: Path, command_line: CommandLine) -> None:
@@ -183,10 +183,10 @@ def test_the_doctor_warns_before_the_disk_is_full(
     left = 100 * 1024 * 1024
     monkeypatch.setattr("shutil.disk_usage", lambda _folder: Mock(free=left))
 
-    said = command_line.run("doctor")
+    result = command_line.run("doctor")
 
-    assert f"LOOK  100 MiB are free for the database in {folder}: free up space" in said.out
-    assert said.exit_code == 1
+    assert f"LOOK  100 MiB are free for the database in {folder}: free up space" in result.out
+    assert result.exit_code == 1
 
 
 def test_the_doctor_says_to_upgrade_where_the_database_is_newer(
@@ -197,9 +197,9 @@ def test_the_doctor_says_to_upgrade_where_the_database_is_newer(
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
         newer.commit()
 
-    said = command_line.run("doctor")
+    result = command_line.run("doctor")
 
-    assert said.exit_code == 1
-    assert "upgrade Deskwire" in said.out
-    assert "deskwire migrate" not in said.out
+    assert result.exit_code == 1
+    assert "upgrade Deskwire" in result.out
+    assert "deskwire migrate" not in result.out
     assert command_line.run("migrate", "--check").exit_code == 1

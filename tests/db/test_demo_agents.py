@@ -1,4 +1,4 @@
-"""The demo's people at work: all they do is allowed, nothing piles up, a visitor is answered."""
+"""Test the demo's people: all they do is permitted, nothing piles up, visitors are answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DemoFixture:
         self.db = create_database(folder)
         hashes = ["no password"] * len((*TEAM, *CLIENTS))
         self.db.write_sync(lambda tx: PortalSeeder(tx, {}).create_accounts(hashes, NOON - SECOND))
-        self.clerks = self.begin()
+        self.agents = self.begin()
 
     def begin(self) -> Agents:
         return Agents(self.db, self.path, Random(1), lambda: self.at)
@@ -50,7 +50,7 @@ class DemoFixture:
         async def run() -> None:
             for _ in range(times):
                 self.at += 8 * SECOND
-                await self.clerks.make_next_move()
+                await self.agents.make_next_move()
 
         asyncio.run(run())
 
@@ -58,9 +58,11 @@ class DemoFixture:
         return self.db.write_sync(lambda tx: what(tx, actor_for(tx, who, self.at), *args))
 
     def file(self, who: str, subject: str) -> str:
-        def file(tx, deed):
-            place = list_own_organizations(tx, deed.viewer)[0]
-            return create_request(tx, deed, place, RequestInput(new_id(), subject, "Please.")).id
+        def file(tx, actor):
+            organization = list_own_organizations(tx, actor.viewer)[0]
+            return create_request(
+                tx, actor, organization, RequestInput(new_id(), subject, "Please.")
+            ).id
 
         return str(self.act(who, file))
 
@@ -100,7 +102,7 @@ def test_all_that_happens_is_allowed_and_nothing_piles_up(demo, caplog):
     gone = [row for row in demo.rows() if row.deleted_at is not None]
     assert len(gone) >= 3
     assert {row.status for row in gone} <= ENDED_STATUSES
-    visitors = {demo.act(who, lambda _, deed: deed.person_id) for who in VISITOR_USERNAMES}
+    visitors = {demo.act(who, lambda _, actor: actor.person_id) for who in VISITOR_USERNAMES}
     authors = demo.db.read_sync(lambda tx: set(tx.execute(select(messages.c.author)).scalars()))
     assert not visitors & authors
 
@@ -114,12 +116,12 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
 
     assert answer.startswith("Hello Clara, ")
     assert "the demo's simulated team" in answer
-    uma = demo.act("uma", lambda _, deed: deed.person_id)
+    uma = demo.act("uma", lambda _, actor: actor.person_id)
     row = next(row for row in demo.rows() if row.id == asked)
     assert (row.status, row.assignee) == ("active", uma)
 
     demo.act("clara", post_message.post_message, asked, MessageInput(new_id(), "Oh!"))
-    demo.clerks = demo.begin()  # the demo is started again
+    demo.agents = demo.begin()  # the demo is started again
     demo.work(30)
 
     assert demo.read_replies(asked) == [answer]
@@ -128,7 +130,9 @@ def test_a_visitor_s_request_is_taken_on_and_answered_once(demo):
 
 def test_what_the_team_has_taken_on_is_left_to_it(demo):
     asked = demo.file("clara", "This is for Tess")
-    demo.act("tess", lambda tx, deed: update.update(tx, deed, asked, {"assignee": deed.person_id}))
+    demo.act(
+        "tess", lambda tx, actor: update.update(tx, actor, asked, {"assignee": actor.person_id})
+    )
     before = demo.file("carl", "Older than the demo's people")
     diary = read_plan(demo.path, demo.at + 1)
 
@@ -152,16 +156,16 @@ def test_a_request_in_which_a_visitor_wrote_stays(demo):
     demo.work(70)
 
     assert is_there_here(demo, visited)
-    assert visited not in demo.clerks._planner.plan.request_ids, "it would have been deleted by now"
+    assert visited not in demo.agents._planner.plan.request_ids, "it would have been deleted by now"
 
 
 @pytest.mark.usefixtures("small_limits")
 def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(demo):
     demo.work(20)
-    people = {who: demo.act(who, lambda _, deed: deed.person_id) for who in ("uma", "noah")}
+    people = {who: demo.act(who, lambda _, actor: actor.person_id) for who in ("uma", "noah")}
     for person in people.values():
         demo.act("tess", remove_staff_except_tickets, person)
-    demo.act("tess", update.delete_request, demo.clerks._planner.plan.running[0].ticket)
+    demo.act("tess", update.delete_request, demo.agents._planner.plan.running[0].ticket)
 
     demo.work(90)
 
@@ -171,12 +175,12 @@ def test_where_a_visitor_takes_roles_and_requests_away_nothing_piles_up_either(d
 
 def test_a_diary_that_cannot_be_read_is_a_new_beginning(demo, caplog):
     demo.work(5)
-    assert demo.begin()._planner.plan.request_ids == demo.clerks._planner.plan.request_ids != []
+    assert demo.begin()._planner.plan.request_ids == demo.agents._planner.plan.request_ids != []
 
     demo.path.write_text("{")
 
     assert read_plan(demo.path, NOON).request_ids == []
-    assert "begin anew" in caplog.text
+    assert "start over" in caplog.text
 
 
 def test_there_is_always_something_else_to_ask_for():

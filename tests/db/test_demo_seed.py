@@ -1,4 +1,4 @@
-"""The demo's past: true deliveries, believable times, and only ever once."""
+"""Test the demo's history: real deliveries, plausible times, seeded only once."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_delivery_of_the_past_was_understood(seeded):
     assert set(rows(db, deliveries.c.state, deliveries.c.reasons)) == {("done", "[]")}
 
 
-def test_the_past_looks_like_no_edit_by_hand(seeded):
+def test_the_past_looks_like_no_direct_edit(seeded):
     db, _ = seeded
 
     assert rows(db, outside_changes.c.id) == []
@@ -75,13 +75,13 @@ def test_the_past_looks_like_no_edit_by_hand(seeded):
 
 def test_the_past_lies_before_now_and_everywhere_alike(seeded):
     db, _ = seeded
-    kept = rows(db, deliveries.c.id, deliveries.c.signed_at, deliveries.c.received_at)
+    rows_stored = rows(db, deliveries.c.id, deliveries.c.signed_at, deliveries.c.received_at)
     handled = rows(db, deliveries.c.handled_at)
     dated = rows(db, log.c.cause, log.c.at)
-    by_cause = {f"delivery:{id_}": signed for id_, signed, _ in kept}
+    by_cause = {f"delivery:{id_}": signed for id_, signed, _ in rows_stored}
 
-    assert all(signed == received for _, signed, received in kept)
-    assert [signed for _, signed, _ in kept] == [at for (at,) in handled]
+    assert all(signed == received for _, signed, received in rows_stored)
+    assert [signed for _, signed, _ in rows_stored] == [at for (at,) in handled]
     assert {cause: at for cause, at in dated if cause} == by_cause
     assert min(at for _, at in dated) > NOON - seed_portal.HISTORY_LENGTH - 2 * DAY
     assert NOON - HOUR < max(at for _, at in dated) < NOON
@@ -105,9 +105,9 @@ def test_both_servers_have_tickets_in_every_state_the_bot_knows(seeded):
         deleted += gone is not None
 
     assert deleted >= 3
-    for place in (NORTHWIND, PIXEL_FORGE):
+    for guild in (NORTHWIND, PIXEL_FORGE):
         for status in ("active", "waiting", "done"):
-            assert found[f"guild:{place.id}", status] > 0, (place.name, status, found)
+            assert found[f"guild:{guild.id}", status] > 0, (guild.name, status, found)
 
 
 def test_the_portal_s_requests_happened_when_they_say(seeded):
@@ -115,7 +115,7 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
     ours = tickets.c.workspace.startswith("org:")
     found = db.read_sync(lambda tx: tx.execute(select(tickets).where(ours)).all())
     dated = rows(db, log.c.type, log.c.at, log.c.data)
-    told = {
+    texts = {
         json.loads(data)["messageId"]: at
         for type_, at, data in dated
         if type_ == "ticket.message_sent" and "messageId" in json.loads(data)
@@ -126,21 +126,21 @@ def test_the_portal_s_requests_happened_when_they_say(seeded):
     assert {row.status for row in found} == set(STATUSES)
     assert NOON - 60 * DAY < min(row.opened_at for row in found) < NOON - 55 * DAY
     assert NOON - 12 * HOUR < max(row.active_at for row in found) < NOON
-    ours_told = told.keys() & written.keys()
+    ours_told = texts.keys() & written.keys()
     assert len(ours_told) >= 40
-    assert all(told[id_] == written[id_] for id_ in ours_told)
-    for place in {row.workspace for row in found}:
-        here = sorted((row for row in found if row.workspace == place), key=lambda row: row.number)
+    assert all(texts[id_] == written[id_] for id_ in ours_told)
+    for guild in {row.workspace for row in found}:
+        here = sorted((row for row in found if row.workspace == guild), key=lambda row: row.number)
         assert here == sorted(here, key=lambda row: row.opened_at)
 
 
 def test_files_are_kept_as_uploads_are(seeded):
     db, _ = seeded
     store = DiskStore(db.path.parent / "files")
-    kept = rows(db, *files.c)
+    rows_stored = rows(db, *files.c)
 
-    assert {row.name for row in kept} == set(ATTACHMENTS)
-    for row in kept:
+    assert {row.name for row in rows_stored} == set(ATTACHMENTS)
+    for row in rows_stored:
         assert row.message is not None
         assert (row.thumbnail, row.width) == ((1, 640) if row.type == "image/png" else (0, None))
         assert asyncio.run(read_whole(store, row.id)) == ATTACHMENTS[row.name]()
@@ -168,7 +168,7 @@ def test_messages_have_text_with_markdown_and_some_have_none(seeded):
         ("eve@example.org", "nothing", "nothing"),
     ],
 )
-def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
+def test_everyone_sees_what_the_demo_says_they_do(seeded, email, northwind, pixel):
     db, _ = seeded
 
     def look(tx):
@@ -177,16 +177,16 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
         viewer = ACCESS.read_viewer(tx, person.id)
         return [
             (
-                f"guild:{place.id}" in viewer.channels,
-                sum(counts.count_by_status(tx, viewer, f"guild:{place.id}").values()),
+                f"guild:{guild.id}" in viewer.channels,
+                sum(counts.count_by_status(tx, viewer, f"guild:{guild.id}").values()),
             )
-            for place in (NORTHWIND, PIXEL_FORGE)
+            for guild in (NORTHWIND, PIXEL_FORGE)
         ]
 
-    for (opens, seen), expected, place in zip(
+    for (opens, seen), expected, guild in zip(
         db.read_sync(look), (northwind, pixel), (NORTHWIND, PIXEL_FORGE), strict=True
     ):
-        whole = SEEDED_TICKETS[place.id]
+        whole = SEEDED_TICKETS[guild.id]
         match expected:
             case "all":
                 assert opens
@@ -200,7 +200,7 @@ def test_everybody_sees_what_the_demo_says_they_do(seeded, email, northwind, pix
                 assert (opens, seen) == (False, 0)
 
 
-def test_everybody_can_sign_in_with_the_password_that_is_printed(seeded):
+def test_everyone_can_sign_in_with_the_password_that_is_printed(seeded):
     db, hasher = seeded
 
     for login in DISCORD_LOGINS:

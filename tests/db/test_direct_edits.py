@@ -1,4 +1,4 @@
-"""What somebody changes in the database by hand reaches the open streams of who may see it."""
+"""Test that direct edits of the database reach the open streams of those who may see them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def live_guild(
 
 @dataclass(frozen=True)
 class EditCase:
-    """An edit by hand, and what becomes of it."""
+    """An edit directly, and what becomes of it."""
 
     statement: str
     type: str
@@ -144,7 +144,7 @@ async def test_who_may_see_it_hears_and_an_outsider_does_not(
     assert live_guild.read_change_problems() == []
 
 
-async def test_an_edit_that_changes_nothing_is_not_told(live_guild: LiveGuildFixture) -> None:
+async def test_an_edit_that_changes_nothing_is_no_event(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database(
         "UPDATE tickets SET subject = subject", "UPDATE guilds SET name = name"
     )
@@ -153,7 +153,7 @@ async def test_an_edit_that_changes_nothing_is_not_told(live_guild: LiveGuildFix
     assert live_guild.read_change_problems() == []
 
 
-async def test_several_edits_of_a_row_are_told_together(live_guild: LiveGuildFixture) -> None:
+async def test_several_edits_of_a_row_are_one_event(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database(
         "UPDATE tickets SET priority = 'low'", "UPDATE tickets SET priority = 'high'"
     )
@@ -162,7 +162,7 @@ async def test_several_edits_of_a_row_are_told_together(live_guild: LiveGuildFix
     assert data["changes"] == {"priority": {"old": None, "new": "high"}}
 
 
-async def test_what_comes_and_goes_at_once_is_not_told(live_guild: LiveGuildFixture) -> None:
+async def test_what_comes_and_goes_at_once_is_not_announced(live_guild: LiveGuildFixture) -> None:
     inserted = CASES["a ticket is inserted"].statement
 
     await live_guild.desk.edit_database(inserted, "DELETE FROM tickets WHERE id = 't2'")
@@ -186,7 +186,7 @@ async def test_the_html_of_a_message_is_made_from_its_text_whatever_is_written(
     )
 
 
-async def test_replies_are_counted_anew(live_guild: LiveGuildFixture) -> None:
+async def test_replies_are_counted_again(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE tickets SET messages = 99")
     assert live_guild.query_one("SELECT messages FROM tickets")[0] == 1
 
@@ -194,7 +194,7 @@ async def test_replies_are_counted_anew(live_guild: LiveGuildFixture) -> None:
     assert live_guild.query_one("SELECT messages FROM tickets")[0] == 0
 
 
-async def test_a_note_reaches_nobody_who_is_not_staff(live_guild: LiveGuildFixture) -> None:
+async def test_a_note_reaches_no_one_who_is_not_staff(live_guild: LiveGuildFixture) -> None:
     """No screen shows notes yet; a reply that becomes one is gone."""
     await live_guild.desk.edit_database("UPDATE messages SET kind = 'note' WHERE kind = 'reply'")
     assert live_guild.read_new_types(BO) == ["ticket.message_deleted"]
@@ -203,7 +203,9 @@ async def test_a_note_reaches_nobody_who_is_not_staff(live_guild: LiveGuildFixtu
     assert live_guild.read_new_types(BO) == []
 
 
-async def test_a_membership_taken_by_hand_silences_at_once(live_guild: LiveGuildFixture) -> None:
+async def test_a_membership_taken_in_the_database_silences_at_once(
+    live_guild: LiveGuildFixture,
+) -> None:
     await live_guild.desk.edit_database("DELETE FROM role_members")
     assert "revoked" in live_guild.read_new_types(ADA)
 
@@ -216,7 +218,7 @@ async def test_a_membership_taken_by_hand_silences_at_once(live_guild: LiveGuild
     "statement",
     ["DELETE FROM roles", "UPDATE roles SET active = FALSE", "UPDATE roles SET permissions = 0"],
 )
-async def test_a_role_taken_by_hand_silences_who_holds_it(
+async def test_a_role_taken_in_the_database_silences_who_holds_it(
     live_guild: LiveGuildFixture, statement: str
 ) -> None:
     await live_guild.desk.edit_database(statement)
@@ -226,7 +228,7 @@ async def test_a_role_taken_by_hand_silences_who_holds_it(
     assert live_guild.read_new_types(ADA) == []
 
 
-async def test_a_permission_taken_by_hand_silences(live_guild: LiveGuildFixture) -> None:
+async def test_a_permission_taken_in_the_database_silences(live_guild: LiveGuildFixture) -> None:
     await live_guild.desk.edit_database("UPDATE guild_members SET permissions = 16")
     assert "granted" in live_guild.read_new_types(UNA)
 
@@ -236,7 +238,7 @@ async def test_a_permission_taken_by_hand_silences(live_guild: LiveGuildFixture)
     assert live_guild.read_new_types(UNA) == []
 
 
-async def test_a_new_owner_by_hand_hears_and_the_old_one_does_not(
+async def test_a_new_owner_in_the_database_hears_and_the_old_one_does_not(
     live_guild: LiveGuildFixture,
 ) -> None:
     await live_guild.desk.edit_database(

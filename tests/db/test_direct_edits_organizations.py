@@ -1,4 +1,4 @@
-"""What somebody changes of an organization with SQL is told, and silences who loses by it."""
+"""Test that direct edits of organizations become events, and end access that they remove."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.fixtures.portal import PortalFixture, create_portal
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
-    quay = create_portal(create_desk(tmp_path))
-    yield quay
-    quay.desk.db.close()
+    portal = create_portal(create_desk(tmp_path))
+    yield portal
+    portal.desk.db.close()
 
 
 def run_edit(
@@ -61,13 +61,13 @@ def run_edit(
         ("deleted_at = 1", "organization.deleted", True),
     ],
 )
-def test_a_changed_organization_is_told(
+def test_a_changed_organization_becomes_an_event(
     portal: PortalFixture, change: str, type_: str, *, touches: bool
 ) -> None:
-    told = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
+    events = run_edit(portal, f"UPDATE organizations SET {change} WHERE id = :quay")
 
-    [(said, fields, touched)] = told
-    assert (said, fields["actor"], fields["organization"]) == (
+    [(problem_text, fields, touched)] = events
+    assert (problem_text, fields["actor"], fields["organization"]) == (
         type_,
         "sql",
         portal.organization_ids["quay"],
@@ -76,18 +76,18 @@ def test_a_changed_organization_is_told(
     assert (members <= touched) is touches
 
 
-def test_what_was_told_under_the_old_mode_is_out_of_reach(portal: PortalFixture) -> None:
+def test_events_under_the_old_mode_are_out_of_reach(portal: PortalFixture) -> None:
     crane = portal.create_request(BO, "The crane")
 
     run_edit(portal, "UPDATE organizations SET visibility = 'participants' WHERE id = :quay")
 
     with pytest.raises(NotFound):
-        portal.act_as(UNA, lambda tx, deed: read_visible_ticket_row_by_id(tx, deed.viewer, crane))
+        portal.act_as(UNA, lambda tx, actor: read_visible_ticket_row_by_id(tx, actor.viewer, crane))
     generation = "SELECT generation FROM organizations WHERE slug = 'quay'"
     assert portal.desk.db.read_sync(lambda tx: tx.execute(text(generation)).scalar()) == 2
 
 
-def test_a_member_added_given_a_role_and_taken_out_is_told_to_them(portal: PortalFixture) -> None:
+def test_a_member_added_given_a_role_and_removed_hears_of_it(portal: PortalFixture) -> None:
     dee = portal.desk.person_id(DEE)
     here = "WHERE organization = :quay AND person = :person"
 
@@ -107,7 +107,9 @@ def test_a_member_added_given_a_role_and_taken_out_is_told_to_them(portal: Porta
     assert raised[0][1]["role"] == "admin"
 
 
-def test_who_is_taken_out_by_hand_takes_their_invitations_along(portal: PortalFixture) -> None:
+def test_who_is_taken_out_in_the_database_takes_their_invitations_along(
+    portal: PortalFixture,
+) -> None:
     portal.act_as(
         BO, invitations.invite, portal.organization_ids["quay"], "friend@desk.test", "member"
     )
@@ -130,17 +132,19 @@ def test_a_role_that_cannot_be_is_put_back(portal: PortalFixture) -> None:
     role = text("SELECT role FROM organization_members WHERE person = :una")
     assert portal.desk.db.read_sync(lambda tx: tx.execute(role, {"una": una}).scalar()) == "member"
     problem = select(outside_changes.c.problem)
-    said = portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
-    assert "role must be one of admin" in said
+    problem_text = portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
+    assert "role must be one of admin" in problem_text
 
 
 def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
-    place, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
-    portal.act_as(BO, settings.update_profile, place, name="The Mole", slug="mole", about="")
-    portal.act_as(BO, settings.set_visibility, place, "participants")
-    portal.act_as(BO, categories.add_category, place, "Boats")
-    portal.act_as(BO, members.change_member_role, place, una, "manager")
-    portal.act_as(BO, members.remove_member, place, una)
-    portal.act_as(BO, settings.mark_organization_deleted, place, "The Mole", ())
+    organization_id, una = portal.organization_ids["quay"], portal.desk.person_id(UNA)
+    portal.act_as(
+        BO, settings.update_profile, organization_id, name="The Mole", slug="mole", about=""
+    )
+    portal.act_as(BO, settings.set_visibility, organization_id, "participants")
+    portal.act_as(BO, categories.add_category, organization_id, "Boats")
+    portal.act_as(BO, members.change_member_role, organization_id, una, "manager")
+    portal.act_as(BO, members.remove_member, organization_id, una)
+    portal.act_as(BO, settings.mark_organization_deleted, organization_id, "The Mole", ())
 
     assert not portal.desk.db.read_sync(has_pending_changes)

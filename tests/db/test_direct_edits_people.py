@@ -1,4 +1,4 @@
-"""What is changed of a person or a category with SQL is told, and silences who is shut out."""
+"""Test that direct edits of people and categories become events, and end access they remove."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) ->
     ]
 
 
-def test_another_name_is_told_and_they_are_found_by_it_alone(
+def test_another_name_becomes_an_event_and_they_are_found_by_it_alone(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, here = (
@@ -88,18 +88,20 @@ def test_who_is_deactivated_loses_browsers_invitations_and_what_they_had_taken_o
     staffed_portal.act_as(ADA, update.update, crane, {"assignee": ada})
     db.write_sync(sessions.create, ada, user_agent="", client_ip=None, at=staffed_portal.desk.now)
 
-    told = edit(staffed_portal, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)
+    events = edit(staffed_portal, "UPDATE people SET deactivated_at = 5 WHERE id = :ada", ada=ada)
 
-    assert [each[0] for each in told] == ["person.changed", "session.revoked", "ticket.unclaimed"]
-    assert told[0][3] == {channels.user(ada)}
-    assert {each[1]["actor"] for each in told} == {"sql"}
+    assert [each[0] for each in events] == ["person.changed", "session.revoked", "ticket.unclaimed"]
+    assert events[0][3] == {channels.user(ada)}
+    assert {each[1]["actor"] for each in events} == {"sql"}
     assert staffed_portal.read_assignee(crane) is None
     assert db.read_sync(sessions.list_sessions, ada, 0) == []
     back = edit(staffed_portal, "UPDATE people SET deactivated_at = NULL WHERE id = :ada", ada=ada)
     assert [(each[0], each[3]) for each in back] == [("person.changed", {channels.user(ada)})]
 
 
-def test_a_role_in_the_team_is_told_and_asked_about(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_role_in_the_team_is_announced_and_confirmed(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     ada = staffed_portal.desk.person_id(ADA)
 
     [(type_, fields, _, touches)] = edit(
@@ -125,11 +127,11 @@ def test_what_cannot_be_is_put_back_and_names_no_address(
         before.name, before.email, before.theme, before.time_zone,
     )  # fmt: skip
     problem = select(outside_changes.c.problem)
-    said = staffed_portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
-    assert [f"{each} must be" in said for each in ("name", "email", "theme", "time_zone")] == [
-        True
-    ] * 4
-    assert "@" not in said
+    problem_text = staffed_portal.desk.db.read_sync(lambda tx: tx.execute(problem).scalar_one())
+    assert [
+        f"{each} must be" in problem_text for each in ("name", "email", "theme", "time_zone")
+    ] == [True] * 4
+    assert "@" not in problem_text
 
 
 def test_another_address_is_not_proven_and_old_links_open_nothing(
@@ -146,42 +148,44 @@ def test_another_address_is_not_proven_and_old_links_open_nothing(
     assert not db.read_sync(has_pending_changes)
 
 
-def test_a_row_that_is_deleted_is_told_and_shuts_out(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_deleted_row_becomes_an_event_and_ends_access(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
     dee = staffed_portal.desk.person_id(DEE)
 
-    told = edit(staffed_portal, "DELETE FROM people WHERE id = :dee", dee=dee)
+    events = edit(staffed_portal, "DELETE FROM people WHERE id = :dee", dee=dee)
 
-    assert (told[0][0], told[0][3]) == ("person.changed", {channels.user(dee)})
-    assert DEE.name not in json.dumps([each[1] for each in told])
+    assert (events[0][0], events[0][3]) == ("person.changed", {channels.user(dee)})
+    assert DEE.name not in json.dumps([each[1] for each in events])
 
 
 def test_another_category_is_another_list_of_its_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay = staffed_portal.organization_ids["quay"]
-    staffed_portal.act_as(BO, categories.add_category, quay, "Cranes")
-    [category] = staffed_portal.desk.db.read_sync(read_categories, quay)
+    organization_id = staffed_portal.organization_ids["quay"]
+    staffed_portal.act_as(BO, categories.add_category, organization_id, "Cranes")
+    [category] = staffed_portal.desk.db.read_sync(read_categories, organization_id)
     here = {"category": category.id}
     insert = (
         "INSERT INTO categories (id, organization, name, place) VALUES ('new', :quay, 'Boats', 9)"
     )
 
-    told = [
+    events = [
         *edit(staffed_portal, "UPDATE categories SET name = 'Hoists' WHERE id = :category", **here),
         *edit(staffed_portal, "UPDATE categories SET archived_at = 5 WHERE id = :category", **here),
         *edit(staffed_portal, "DELETE FROM categories WHERE id = :category", **here),
-        *edit(staffed_portal, insert, quay=quay),
+        *edit(staffed_portal, insert, quay=organization_id),
     ]
 
-    assert [each[0] for each in told] == ["organization.updated"] * 4
-    assert {each[1]["organization"] for each in told} == {quay}
-    assert told[0][2] == {channels.organization(quay), "staff"}
+    assert [each[0] for each in events] == ["organization.updated"] * 4
+    assert {each[1]["organization"] for each in events} == {organization_id}
+    assert events[0][2] == {channels.organization(organization_id), "staff"}
 
 
 def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    db, una, quay = (
+    db, una, organization_id = (
         staffed_portal.desk.db,
         staffed_portal.desk.person_id(UNA),
         staffed_portal.organization_ids["quay"],
@@ -193,9 +197,11 @@ def test_no_action_on_people_and_categories_is_taken_for_an_edit(
     db.write_sync(set_preferences, una, theme="dark", time_zone="Europe/Oslo", at=1)
     db.write_sync(people.set_avatar_key, una, "key", at=1)
     db.write_sync(rename_person, una, "Una Ferry", 1)
-    staffed_portal.act_as(BO, categories.add_category, quay, "Cranes")
-    [category] = db.read_sync(read_categories, quay)
-    staffed_portal.act_as(BO, categories.set_category_archived, quay, category.id, archived=True)
+    staffed_portal.act_as(BO, categories.add_category, organization_id, "Cranes")
+    [category] = db.read_sync(read_categories, organization_id)
+    staffed_portal.act_as(
+        BO, categories.set_category_archived, organization_id, category.id, archived=True
+    )
     staffed_portal.act_as(BO, create_organization, "Boats & Co")
     staffed_portal.act_as(MO, offboarding.deactivate_person, una)
     db.write_sync(offboarding.delete_account, staffed_portal.desk.person_id(DEE), 1)

@@ -1,4 +1,4 @@
-"""Nothing that Deskwire does itself looks like an edit by hand."""
+"""Test that Deskwire's own writes are never taken for direct edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An edit by hand is a fact: older ones do not undo it, later ones do; nonsense harms nobody."""
+"""Test that a direct edit is a fact: older events do not undo it, and invalid values do no harm."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_an_edit_stands_against_what_was_signed_before_it_and_yields_to_wh
     assert live_guild.query_one("SELECT status FROM tickets")[0] == "done"
 
 
-async def test_what_was_deleted_by_hand_is_not_given_again_by_an_older_event(
+async def test_what_was_deleted_in_the_database_is_not_given_again_by_an_older_event(
     live_guild: LiveGuildFixture,
 ) -> None:
     before = live_guild.desk.clock - 1000
@@ -78,9 +78,9 @@ async def test_an_older_event_does_not_rename_a_server_back(
     before = live_guild.desk.clock
     await live_guild.desk.edit_database(f"UPDATE guilds SET {guild} WHERE id = '{HARBOUR_GUILD}'")
 
-    told: dict[str, Any] = {"guildName": "Old", "ownerId": MO.discord_id, "memberCount": 1}
+    fields: dict[str, Any] = {"guildName": "Old", "ownerId": MO.discord_id, "memberCount": 1}
     await live_guild.desk.post_event(
-        "guild.joined", sent_at=before - 1, guildId=HARBOUR_GUILD, **told
+        "guild.joined", sent_at=before - 1, guildId=HARBOUR_GUILD, **fields
     )
 
     assert (
@@ -107,7 +107,9 @@ async def test_permissions_of_a_role_stand_when_the_bot_tells_of_it_again(
     assert live_guild.query_one("SELECT permissions FROM roles")[0] == 1 << 22
 
 
-async def test_a_fact_deleted_by_hand_is_folded_no_more(live_guild: LiveGuildFixture) -> None:
+async def test_a_fact_deleted_in_the_database_is_folded_no_more(
+    live_guild: LiveGuildFixture,
+) -> None:
     await live_guild.set_status("CLOSED")
     for actor in (ADA, BO):
         live_guild.read_new_events(actor)
@@ -159,10 +161,10 @@ async def test_what_cannot_be_is_put_back_said_once_and_breaks_nothing(
     problems = [problem for problem in live_guild.read_change_problems() if problem is not None]
     assert problems
     assert all(INVALID_EDITS[statement] in problem for problem in problems)
-    said = [
+    sentences = [
         each.sentence for each in run_checks(load_settings({"database_url": live_guild.desk.url}))
     ]
-    assert any(problems[0] in sentence for sentence in said)
+    assert any(problems[0] in sentence for sentence in sentences)
     live_guild.read_new_events(MO)
     await live_guild.set_status("CLAIMED")
     await live_guild.open_ticket(7, "Still at work")
@@ -196,9 +198,9 @@ async def test_what_sqlite_keeps_in_a_column_of_another_type_breaks_nothing(
     assert problem
 
 
-async def test_what_was_changed_while_nobody_served_is_told_at_the_start(tmp_path: Path) -> None:
-    async with open_live_guild(tmp_path) as harbour:
-        url = harbour.desk.url
+async def test_what_was_changed_while_no_server_ran_is_sent_at_the_start(tmp_path: Path) -> None:
+    async with open_live_guild(tmp_path) as live_guild:
+        url = live_guild.desk.url
     run_sql_directly(url, "UPDATE tickets SET priority = 'high'")
 
     async with open_running_desk(tmp_path, url) as desk:

@@ -1,4 +1,4 @@
-"""Edits by hand and deliveries at once, one server and two: streams stay true, none is lost."""
+"""Test direct edits together with deliveries, on one server and on two: streams stay correct."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def fast_polling(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(4))
 async def test_open_streams_show_what_is_in_the_database(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
-    async with open_live_guild(tmp_path) as harbour:
-        screens = {actor: shown(harbour, actor) for actor in harbour.streams}
+    async with open_live_guild(tmp_path) as live_guild:
+        screens = {actor: shown(live_guild, actor) for actor in live_guild.streams}
         for _ in range(25):
-            doing: list[Awaitable[Any]] = [harbour.desk.edit_database(random.choice(EDITS))]
-            doing += [tell(harbour, random) for _ in range(random.randint(0, 3))]
+            doing: list[Awaitable[Any]] = [live_guild.desk.edit_database(random.choice(EDITS))]
+            doing += [tell(live_guild, random) for _ in range(random.randint(0, 3))]
             random.shuffle(doing)
             await asyncio.gather(*doing)
-            await harbour.desk.wait_until_idle()
+            await live_guild.desk.wait_until_idle()
             for actor, screen in screens.items():
-                screens[actor] = after(harbour, actor, screen)
+                screens[actor] = after(live_guild, actor, screen)
         states = "SELECT count(*) FROM deliveries WHERE state <> 'done'"
-        assert harbour.query_one(states)[0] == 0
+        assert live_guild.query_one(states)[0] == 0
 
 
 def tell(live_guild: LiveGuildFixture, random: Random) -> Awaitable[None]:
@@ -81,7 +81,7 @@ def shown(live_guild: LiveGuildFixture, actor: Any) -> PageState:
 
 
 def after(live_guild: LiveGuildFixture, actor: Any, screen: PageState) -> PageState:
-    """The page of somebody after all their stream has told; it must be what a new page shows."""
+    """The page of someone after all their stream has told; it must be what a new page shows."""
     heard, fresh = live_guild.read_new_events(actor), shown(live_guild, actor)
     if any(type_ in ("granted", "revoked") for type_, _ in heard):
         return fresh  # the store loads anew what it may show
@@ -125,7 +125,7 @@ async def test_a_lost_announcement_costs_seconds_and_no_edit(
 ) -> None:
     monkeypatch.setattr(watcher, "POSTGRES_POLL_INTERVAL", 0.1)
     monkeypatch.setattr(watcher.Watcher, "wake", lambda _: None)
-    async with open_live_guild(tmp_path) as harbour:
-        await harbour.desk.edit_database("UPDATE tickets SET priority = 'high'")
+    async with open_live_guild(tmp_path) as live_guild:
+        await live_guild.desk.edit_database("UPDATE tickets SET priority = 'high'")
 
-        assert harbour.read_new_types(ADA) == ["ticket.updated"]
+        assert live_guild.read_new_types(ADA) == ["ticket.updated"]

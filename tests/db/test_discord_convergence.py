@@ -1,4 +1,4 @@
-"""Convergence: in whatever order a bot's events arrive, and how often, the state is the same."""
+"""Test that the bot's events converge to one state, in any order and with repeats."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def details(type_: str) -> st.SearchStrategy[dict[str, Any]]:
     if type_ == "ticket.status_changed":
         return st.fixed_dictionaries({"newStatus": some(["OPEN", "CLAIMED", "PENDING", "CLOSED"])})
     if type_ == "guild.setup_complete":
-        told = some(["600000000000000001", "600000000000000002", None])
-        return st.fixed_dictionaries({"logChannelId": told, "supportCategoryId": told})
+        events = some(["600000000000000001", "600000000000000002", None])
+        return st.fixed_dictionaries({"logChannelId": events, "supportCategoryId": events})
     return st.just({})
 
 
@@ -148,13 +148,13 @@ def test_what_arrives_again_changes_nothing(db, history, data):
 
 def test_facts_signed_at_the_same_moment_count_in_the_order_they_arrived(db):
     words = ["CLAIMED", "OPEN", "PENDING", "CLOSED"] * 5
-    told = [
+    events = [
         SignedEvent(NOON, "ticket.status_changed", build_sample_data("ticket.status_changed") | new)
         for new in ({"newStatus": word, "reason": str(nth)} for nth, word in enumerate(words))
     ]
 
     def live(tx: Connection):
-        process_deliveries(db, tx, map(accept_event, told))
+        process_deliveries(db, tx, map(accept_event, events))
         [ticket] = tx.execute(select(tickets)).all()
         facts = read_facts(tx, ticket.id)
         return ticket.status, [fact.data["reason"] for fact in facts]
@@ -179,10 +179,10 @@ def test_a_retry_under_the_senders_own_id_changes_nothing(db):
 
 
 def test_an_id_that_comes_again_with_another_event_is_parked(db):
-    told = [SignedEvent(NOON, "guild.left", {"guildId": each}) for each in ("1", "2")]
+    events = [SignedEvent(NOON, "guild.left", {"guildId": each}) for each in ("1", "2")]
 
     def live(tx: Connection):
-        process_deliveries(db, tx, [accept_event(each, id_="a") for each in told])
+        process_deliveries(db, tx, [accept_event(each, id_="a") for each in events])
         return read_outcomes(tx)
 
     first, second = run_and_roll_back(db, live)

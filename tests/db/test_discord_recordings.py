@@ -1,4 +1,4 @@
-"""The samples and the recordings go through the whole road: checked, kept, understood."""
+"""Test that the samples and recordings pass the whole pipeline: verified, stored, applied."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_a_sample_is_understood_by_itself(db, type_):
 
 def test_all_samples_are_understood_one_after_the_other(db):
     def live(tx: Connection):
-        told = [
+        events = [
             SignedEvent(NOON + nth, type_, build_sample_data(type_))
             for nth, type_ in enumerate(EVENT_TYPES)
         ]
-        process_deliveries(db, tx, map(accept_event, told))
+        process_deliveries(db, tx, map(accept_event, events))
         return read_outcomes(tx), [type_ for type_, _ in entries(tx)]
 
     assert run_and_roll_back(db, live) == ([("done", "[]")] * len(EVENT_TYPES), list(EVENT_TYPES))

@@ -1,4 +1,4 @@
-"""Every bus: entries reach the listener in log order, each once, whoever has committed them."""
+"""Test every bus: entries reach the listener once and in log order, whatever process committed."""
 
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ async def test_what_the_shell_writes_is_heard_at_once(db: Database) -> None:
 
 
 @postgres
-async def test_what_nobody_announced_is_heard_within_a_second_or_two(db: Database) -> None:
-    """A process died after its commit; nobody rang, nobody numbered."""
+async def test_what_no_one_announced_is_heard_within_a_second_or_two(db: Database) -> None:
+    """A process died after its commit; no one rang, no one numbered."""
     async with running_bus(db) as listener:
         await db.write(append, "first")
         await listener.wait_for(1)
@@ -190,7 +190,7 @@ async def test_a_lost_announcement_costs_a_second(
 
 
 @postgres
-async def test_a_bus_whose_connections_break_goes_on(
+async def test_a_bus_whose_connections_break_continues(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     cut = (
@@ -222,10 +222,10 @@ async def test_the_head_is_announced_with_each_numbering(db: Database) -> None:
     await db.write_dedicated(number_outbox)
 
     async with asyncio.timeout(TIMEOUT):
-        said = await anext(heard)
-        while said is None:
-            said = await anext(heard)
-    assert said == (HEAD_TOPIC, "2")
+        entry = await anext(heard)
+        while entry is None:
+            entry = await anext(heard)
+    assert entry == (HEAD_TOPIC, "2")
     await heard.aclose()  # type: ignore[attr-defined]
 
 

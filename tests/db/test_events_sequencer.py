@@ -1,7 +1,7 @@
-"""The order of the log on PostgreSQL: dense, and never a position visible after a later one.
+"""Test the order of the log on PostgreSQL: dense, and no position visible after a later one.
 
-Twelve writers commit and roll back as they like, several processes' sequencers compete, a reader
-follows as fast as it can. Nothing may be missed, doubled or out of order.
+Twelve writers commit and roll back at random, the sequencers of several processes compete, and a
+reader follows as fast as it can. Nothing may be missed, doubled or out of order.
 """
 
 from __future__ import annotations
@@ -66,16 +66,16 @@ class Writer(Thread):
 
     def run(self) -> None:
         for count in range(EACH):
-            told = [f"{self.name}-{count}-{each}" for each in range(self._random.randint(1, 3))]
+            types = [f"{self.name}-{count}-{each}" for each in range(self._random.randint(1, 3))]
             with suppress(_Enough):
-                self._db.write_sync(self._append, told)
-                self.committed += told
+                self._db.write_sync(self._append, types)
+                self.committed += types
                 if self._numbers:
                     self._db.write_dedicated_sync(number_outbox)
         self._db.close()
 
-    def _append(self, tx: Connection, told: list[str]) -> None:
-        for name in told:
+    def _append(self, tx: Connection, types: list[str]) -> None:
+        for name in types:
             append(tx, name)
             time.sleep(self._random.random() * PAUSE)  # between taking an id and committing it
         if self._random.random() < ROLLBACKS:

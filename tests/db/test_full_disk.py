@@ -1,4 +1,4 @@
-"""A disk that is full: nothing is lost, nothing is told that did not happen, and it goes on."""
+"""Test a full disk: nothing is lost, no event is sent for what did not happen, work resumes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def keep_without_room(tx: Connection, arrived: list[IncomingDelivery]) -> None:
 
 
 def message(number: int, at: int) -> IncomingDelivery:
-    said = {
+    answers = {
         **TICKET,
         "messageId": str(number),
         "authorId": MO,
@@ -47,7 +47,7 @@ def message(number: int, at: int) -> IncomingDelivery:
         "messageLength": 3000,
         "content": f"{number} " + "x" * 3000,
     }
-    return accept_event(SignedEvent(at, "ticket.message_sent", said), id_=str(number))
+    return accept_event(SignedEvent(at, "ticket.message_sent", answers), id_=str(number))
 
 
 def read_messages(desk: RunningDesk) -> list[str]:
@@ -102,13 +102,15 @@ async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: 
         await opened(desk)
         await desk.db.write(limit, 1)
 
-        kept = 0
+        stored_count = 0
 
         async def keep_on() -> None:
-            nonlocal kept
+            nonlocal stored_count
             while True:
-                await desk.services.intake.store(message(kept + 1, desk.clock + kept))
-                kept += 1
+                await desk.services.intake.store(
+                    message(stored_count + 1, desk.clock + stored_count)
+                )
+                stored_count += 1
 
         with pytest.raises(sqlite3.OperationalError, match="full"):
             await keep_on()
@@ -118,7 +120,7 @@ async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: 
         assert await desk.services.find_problems() == []
         assert not desk.services.intake.last_write_failed
         await desk.wait_until_idle()
-        assert read_messages(desk) == [str(number) for number in range(1, kept + 1)]
+        assert read_messages(desk) == [str(number) for number in range(1, stored_count + 1)]
 
 
 async def test_a_page_that_finds_no_room_is_undone_as_a_whole(tmp_path: Path) -> None:

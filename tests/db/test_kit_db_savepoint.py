@@ -1,4 +1,4 @@
-"""A part of a transaction is undone by itself, and nobody hears of what it noted."""
+"""Test savepoints: a failed one is rolled back alone, and its on-commit callbacks do not run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_part_that_raises_takes_only_its_own_rows_along(db: Database) -> None:
     assert db.read_sync(read_things) == ["before", "after"]
 
 
-def test_nobody_hears_of_what_a_broken_part_noted(db: Database) -> None:
+def test_no_one_hears_of_what_a_broken_part_noted(db: Database) -> None:
     heard: list[Any] = []
     db.set_commit_listener(heard.extend)
 

@@ -1,4 +1,4 @@
-"""Lists of requests: filters, pages by key, unread, and only what is the viewer's."""
+"""Test lists of requests: filters, keyset pages, unread, and only what the viewer may see."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from tests.fixtures.portal import PortalFixture, create_portal
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalFixture]:
-    house = create_desk(tmp_path_factory.mktemp("lists"))
-    built = create_portal(house)
+    desk = create_desk(tmp_path_factory.mktemp("lists"))
+    built = create_portal(desk)
     mast = built.create_request(BO, "The mast is dark", "It was zanzibar")
     built.create_request(UNA, "An invoice is missing")
     built.create_request(CY, "A mast of ours", slug="loft")
-    built.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
+    built.act_as(ADA, update.update, mast, {"assignee": desk.person_id(ADA)})
     built.act_as(ADA, update.update, mast, {"priority": "high"})
     built.act_as(ADA, update.update, mast, {"labels": LabelChange(add=['say "hi"', "100%"])})
     built.act_as(ADA, update.update, mast, {"status": "waiting"})
     built.post_message(ADA, mast, "Which one?")
     yield built
-    house.db.close()
+    desk.db.close()
 
 
 def list_of(
     portal: PortalFixture, persona: Persona, slug: str | None = "quay", **fields: str
 ) -> RequestResults:
     workspace = channels.organization(portal.organization_ids[slug]) if slug else None
-    viewer, wish = portal.desk.read_viewer(persona), parse_request_filter(fields)
-    return portal.desk.db.read_sync(list_requests.read_request_results, viewer, workspace, wish)
+    viewer, request_filter = portal.desk.read_viewer(persona), parse_request_filter(fields)
+    return portal.desk.db.read_sync(
+        list_requests.read_request_results, viewer, workspace, request_filter
+    )
 
 
 def subjects(found_: RequestResults) -> list[str]:
@@ -86,13 +88,13 @@ def test_filters_narrow_the_list_and_nonsense_does_not_break_it(
     assert subjects(list_of(portal, BO, **fields)) == expected
 
 
-def test_what_waits_on_somebody_is_their_answer_or_their_work(portal: PortalFixture) -> None:
+def test_what_waits_on_someone_is_their_answer_or_their_work(portal: PortalFixture) -> None:
     assert subjects(list_of(portal, BO, waiting="yes")) == [MAST]
     assert subjects(list_of(portal, UNA, waiting="yes")) == []
     assert subjects(list_of(portal, ADA, None, waiting="yes")) == []
 
 
-def test_unread_is_what_somebody_else_wrote_since_one_looked(portal: PortalFixture) -> None:
+def test_unread_is_what_someone_else_wrote_since_one_looked(portal: PortalFixture) -> None:
     assert subjects(list_of(portal, BO, unread="yes")) == [MAST, INVOICE]
     mine = {each.ticket.now.subject: each.unread for each in list_of(portal, UNA).requests}
 
@@ -102,33 +104,33 @@ def test_unread_is_what_somebody_else_wrote_since_one_looked(portal: PortalFixtu
 def test_in_the_mode_of_participants_a_colleague_sees_only_their_own(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    house = create_desk(tmp_path_factory.mktemp("mode"))
-    quay = create_portal(house)
-    quay.create_request(BO, MAST)
-    quay.create_request(UNA, INVOICE)
+    desk = create_desk(tmp_path_factory.mktemp("mode"))
+    portal = create_portal(desk)
+    portal.create_request(BO, MAST)
+    portal.create_request(UNA, INVOICE)
 
-    quay.set_visibility("quay", "participants")
+    portal.set_visibility("quay", "participants")
 
-    assert subjects(list_of(quay, UNA)) == [INVOICE]
-    assert subjects(list_of(quay, UNA, q="mast")) == []
-    assert subjects(list_of(quay, BO)) == [INVOICE, MAST]
-    assert list_of(quay, UNA).total == 1
-    house.db.close()
+    assert subjects(list_of(portal, UNA)) == [INVOICE]
+    assert subjects(list_of(portal, UNA, q="mast")) == []
+    assert subjects(list_of(portal, BO)) == [INVOICE, MAST]
+    assert list_of(portal, UNA).total == 1
+    desk.db.close()
 
 
 def test_pages_go_by_key_and_miss_nothing_that_moves_meanwhile(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    house = create_desk(tmp_path_factory.mktemp("pages"))
-    quay = create_portal(house)
-    filed = [quay.create_request(BO, f"Number {number}") for number in range(PAGE_SIZE + 5)]
+    desk = create_desk(tmp_path_factory.mktemp("pages"))
+    portal = create_portal(desk)
+    filed = [portal.create_request(BO, f"Number {number}") for number in range(PAGE_SIZE + 5)]
 
-    first = list_of(quay, BO)
-    quay.post_message(BO, filed[0], "Moves to the top")
-    second = list_of(quay, BO, after=first.next or "")
+    first = list_of(portal, BO)
+    portal.post_message(BO, filed[0], "Moves to the top")
+    second = list_of(portal, BO, after=first.next or "")
 
     assert len(first.requests) == PAGE_SIZE
     assert subjects(second) == [f"Number {number}" for number in (4, 3, 2, 1)]
     assert second.next is None
     assert second.total == PAGE_SIZE + 5
-    house.db.close()
+    desk.db.close()

@@ -1,4 +1,4 @@
-"""Search finds what screens show by the beginning of its words, and no query breaks it."""
+"""Test that search finds tickets by the beginnings of words, and that no query breaks it."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
 
 
 def find_numbers(desk: DeskFixture, query: str, persona: Persona = ADA) -> set[int]:
-    """The tickets of the Harbour that somebody finds."""
-    wish = parse_ticket_filter({"q": query})
+    """The tickets of the Harbour that someone finds."""
+    ticket_filter = parse_ticket_filter({"q": query})
     found = desk.db.read_sync(
-        read_ticket_results, desk.read_viewer(persona), channels.guild(HARBOUR_GUILD), wish
+        read_ticket_results, desk.read_viewer(persona), channels.guild(HARBOUR_GUILD), ticket_filter
     )
     assert found.total == len(found.tickets)
     return {ticket.now.number for ticket in found.tickets}
@@ -120,7 +120,7 @@ def test_what_a_screen_shows_is_found(desk: DeskFixture, query: str, found: set[
     assert find_numbers(desk, query) == found
 
 
-def test_a_named_user_is_not_found_by_a_stand_in_nobody_sees(desk: DeskFixture) -> None:
+def test_a_named_user_is_not_found_by_a_stand_in_no_one_sees(desk: DeskFixture) -> None:
     assert 1 not in find_numbers(desk, BO.discord_id[-4:])
     assert 1 not in find_numbers(desk, "Discord")
 
@@ -133,31 +133,31 @@ def test_only_what_one_may_see_is_found(desk: DeskFixture) -> None:
 
 
 def test_a_new_name_and_a_new_subject_are_found_and_the_old_ones_not(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "Ärger", BO)
-    house.update_ticket(1, subject={"old": "Ärger", "new": "Öl"})
-    house.post_message(1, Persona("Änne", BO.discord_id), "that was me")
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "Ärger", BO)
+    desk.update_ticket(1, subject={"old": "Ärger", "new": "Öl"})
+    desk.post_message(1, Persona("Änne", BO.discord_id), "that was me")
 
     try:
-        assert find_numbers(house, "öl änne") == {1}
-        assert find_numbers(house, "ärger") == set()
-        assert find_numbers(house, "castellanos") == set()
+        assert find_numbers(desk, "öl änne") == {1}
+        assert find_numbers(desk, "ärger") == set()
+        assert find_numbers(desk, "castellanos") == set()
     finally:
-        house.db.close()
+        desk.db.close()
 
 
 def test_another_server_with_the_same_words_finds_its_own(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "The crane", BO)
-    house.open_ticket(2, "The crane", BO, guild=ATTIC_GUILD)
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "The crane", BO)
+    desk.open_ticket(2, "The crane", BO, guild=ATTIC_GUILD)
 
-    found = house.db.read_sync(
+    found = desk.db.read_sync(
         read_ticket_results,
-        house.read_viewer(CY),
+        desk.read_viewer(CY),
         channels.guild(ATTIC_GUILD),
         parse_ticket_filter({"q": "crane castellanos"}),
     )
-    house.db.close()
+    desk.db.close()
 
     assert [ticket.now.number for ticket in found.tickets] == [2]
 
@@ -220,19 +220,19 @@ def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> Non
     tx.execute(insert(messages.messages), row | more)
 
 
-def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "The crane", BO)
+def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None:
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "The crane", BO)
 
     def add(tx: Connection) -> None:
         [ticket] = tx.execute(select(tickets.c.id)).scalars()
         _insert_message(tx, ticket, "note", "Beware of Bo")
         reindex_replies(tx, ticket)
 
-    house.db.write_sync(add)
+    desk.db.write_sync(add)
 
-    assert (find_numbers(house, "beware", ADA), find_numbers(house, "beware", BO)) == (set(), set())
-    house.db.close()
+    assert (find_numbers(desk, "beware", ADA), find_numbers(desk, "beware", BO)) == (set(), set())
+    desk.db.close()
 
 
 @pytest.mark.parametrize(
@@ -246,21 +246,23 @@ def test_a_note_is_found_by_nobody_who_cannot_read_notes(tmp_path: Path) -> None
         "DELETE FROM tickets",
     ],
 )
-def test_what_is_taken_away_by_hand_is_not_found_any_more(tmp_path: Path, deed: str) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
-    house.post_message(1, BO, "The first word")
-    house.post_message(1, BO, "Something" if "tickets" in deed else "My secret")
-    assert find_numbers(house, "secret") == {1}
+def test_what_is_taken_away_in_the_database_is_not_found_any_more(
+    tmp_path: Path, deed: str
+) -> None:
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
+    desk.post_message(1, BO, "The first word")
+    desk.post_message(1, BO, "Something" if "tickets" in deed else "My secret")
+    assert find_numbers(desk, "secret") == {1}
 
-    house.db.write_sync(lambda tx: tx.execute(text(deed)))
+    desk.db.write_sync(lambda tx: tx.execute(text(deed)))
 
-    assert find_numbers(house, "secret") == set()
-    assert house.db.read_sync(_indexed, "secret") == 0
+    assert find_numbers(desk, "secret") == set()
+    assert desk.db.read_sync(_indexed, "secret") == 0
     if deed.endswith("'%secret%'"):
-        house.post_message(1, BO, "Another one")
-        assert find_numbers(house, "first another") == {1}
-    house.db.close()
+        desk.post_message(1, BO, "Another one")
+        assert find_numbers(desk, "first another") == {1}
+    desk.db.close()
 
 
 def _indexed(tx: Connection, word: str) -> int:
@@ -272,32 +274,32 @@ def _indexed(tx: Connection, word: str) -> int:
 
 
 def test_a_deleted_ticket_is_neither_found_nor_counted(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "The crane", BO)
-    house.open_ticket(2, "The crane", BO)
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "The crane", BO)
+    desk.open_ticket(2, "The crane", BO)
 
-    house.delete_ticket(1)
+    desk.delete_ticket(1)
 
-    assert find_numbers(house, "crane") == {2}
-    assert find_numbers(house, "") == {2}
-    house.db.close()
+    assert find_numbers(desk, "crane") == {2}
+    assert find_numbers(desk, "") == {2}
+    desk.db.close()
 
 
 def test_a_ticket_may_hold_more_words_than_are_kept(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "The crane", BO)
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "The crane", BO)
     for start in range(0, 30_000, 1_500):
-        house.post_message(
+        desk.post_message(
             1, BO, " ".join(f"w{number:05}" for number in range(start, start + 1_500))[:9999]
         )
-    house.post_message(1, BO, "漢" * 9_999)
-    house.post_message(1, BO, "x" * 9_999)
+    desk.post_message(1, BO, "漢" * 9_999)
+    desk.post_message(1, BO, "x" * 9_999)
 
-    longest = house.db.read_sync(lambda tx: tx.execute(select(ticket_words.c.talk)).scalar_one())
+    longest = desk.db.read_sync(lambda tx: tx.execute(select(ticket_words.c.talk)).scalar_one())
 
     assert len(longest) <= MAX_TALK_LENGTH
-    assert find_numbers(house, "w00000 crane") == {1}
-    house.db.close()
+    assert find_numbers(desk, "w00000 crane") == {1}
+    desk.db.close()
 
 
 @pytest.mark.parametrize("query", ["ﷺ" * 200, " ".join("abcdefghijklmnopqrstuvwxyz"), "a " * 100])
@@ -310,43 +312,43 @@ def test_a_query_has_no_more_words_than_are_searched_quickly(desk: DeskFixture, 
 
 
 def test_a_word_may_begin_very_many_names(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
+    desk = create_desk(tmp_path)
     guild = channels.guild(HARBOUR_GUILD)
-    house.open_ticket(1, "The crane", BO)
+    desk.open_ticket(1, "The crane", BO)
     rows = [
         {"workspace": guild, "word": f"cas{number}", "principal": f"discord:{number}"}
         for number in range(2 * MAX_MATCHES)
     ]
-    house.db.write_sync(lambda tx: tx.execute(insert(name_words), rows))
+    desk.db.write_sync(lambda tx: tx.execute(insert(name_words), rows))
 
-    assert len(house.db.read_sync(find_by_name_prefix, guild, ["cas"])["cas"]) == MAX_MATCHES
-    assert find_numbers(house, "cas crane") == set(), "of very many only the first are meant"
-    assert find_numbers(house, "castell crane") == {1}
-    house.db.close()
+    assert len(desk.db.read_sync(find_by_name_prefix, guild, ["cas"])["cas"]) == MAX_MATCHES
+    assert find_numbers(desk, "cas crane") == set(), "of very many only the first are meant"
+    assert find_numbers(desk, "castell crane") == {1}
+    desk.db.close()
 
 
 def test_counts_that_are_kept_are_those_that_would_be_counted(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
+    desk = create_desk(tmp_path)
     for number in range(1, 7):
-        house.open_ticket(number, "The crane", BO)
-    house.claim_ticket(1)
-    house.close_ticket(2)
-    house.set_ticket_status(3, "PENDING")
-    house.delete_ticket(4)
-    house.delete_ticket(2)
-    house.db.write_sync(
+        desk.open_ticket(number, "The crane", BO)
+    desk.claim_ticket(1)
+    desk.close_ticket(2)
+    desk.set_ticket_status(3, "PENDING")
+    desk.delete_ticket(4)
+    desk.delete_ticket(2)
+    desk.db.write_sync(
         lambda tx: tx.exec_driver_sql("UPDATE tickets SET status = 'review' WHERE number = 5")
     )
-    house.db.write_sync(lambda tx: tx.exec_driver_sql("DELETE FROM tickets WHERE number = 6"))
+    desk.db.write_sync(lambda tx: tx.exec_driver_sql("DELETE FROM tickets WHERE number = 6"))
 
     guild = channels.guild(HARBOUR_GUILD)
-    viewer = house.read_viewer(ADA)
-    kept = house.db.read_sync(counts.count_by_status, viewer, guild)
-    counted = house.db.read_sync(counts.count_matching_by_status, _all_of(guild))
-    house.db.close()
+    viewer = desk.read_viewer(ADA)
+    stored_counts = desk.db.read_sync(counts.count_by_status, viewer, guild)
+    counted = desk.db.read_sync(counts.count_matching_by_status, _all_of(guild))
+    desk.db.close()
 
-    assert kept == counted
-    assert {status: number for status, number in kept.items() if number} == {
+    assert stored_counts == counted
+    assert {status: number for status, number in stored_counts.items() if number} == {
         "active": 1,
         "waiting": 1,
         "review": 1,

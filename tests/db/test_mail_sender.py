@@ -1,4 +1,4 @@
-"""Mail: what is queued reaches a real server once, and tried again where it fails."""
+"""Test the mail sender: queued mail reaches a real server once, and is retried on failure."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_what_the_server_refuses_is_tried_again_and_then_given_up(
     assert "given up" in caplog.text
 
 
-async def test_what_a_mail_says_and_to_whom_is_never_logged(
+async def test_content_and_recipient_of_a_mail_are_never_logged(
     db: Database,
     smtp_server_url: SmtpServer,
     mail_server: FakeMailServer,

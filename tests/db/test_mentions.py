@@ -1,4 +1,4 @@
-"""Mentions: who can be called in a message, and who is told that they were."""
+"""Test mentions: who can be mentioned in a message, and who is notified."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.fixtures.portal import PortalFixture, create_portal
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[PortalFixture]:
-    house = create_desk(tmp_path)
-    yield create_portal(house)
-    house.db.close()
+    desk = create_desk(tmp_path)
+    yield create_portal(desk)
+    desk.db.close()
 
 
 def read_mentions(portal: PortalFixture) -> list[list[str] | None]:

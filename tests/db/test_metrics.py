@@ -1,4 +1,4 @@
-"""A scrape while the database does not answer: the rest is told all the same."""
+"""Test a scrape while the database does not answer: all other metrics are still reported."""
 
 from __future__ import annotations
 

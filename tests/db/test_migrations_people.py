@@ -1,4 +1,4 @@
-"""A desk from before edits of people were noted keeps everybody, and what points at them."""
+"""Test that the migration of people keeps every person and every reference to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COUNT = (
 )
 
 
-def test_nobody_is_lost_and_the_next_edit_is_noticed(tmp_path: Path) -> None:
+def test_no_one_is_lost_and_the_next_edit_is_noticed(tmp_path: Path) -> None:
     is_file = current_kind() == "sqlite"
     db = connect_database(
         f"sqlite:///{tmp_path / 'old.db'}" if is_file else get_server().create_empty()

@@ -1,4 +1,4 @@
-"""A desk that was there before words were kept is searched as one that began with them."""
+"""Test that an upgraded desk is searched like one that had the search index from the start."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
 
 
 def test_an_upgraded_desk_is_searched_as_one_that_lived_with_words(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    live(house)
+    desk = create_desk(tmp_path)
+    live(desk)
     with before(tmp_path) as old:
-        old.write_sync(fill, house.db.read_sync(everything))
+        old.write_sync(fill, desk.db.read_sync(everything))
 
         schema.migrate(old)
 
-        assert kept(old) == kept(house.db)
-        wish = parse_ticket_filter({"q": "crane okafor greas"})
+        assert kept(old) == kept(desk.db)
+        ticket_filter = parse_ticket_filter({"q": "crane okafor greas"})
         found = old.read_sync(
-            read_ticket_results, house.read_viewer(ADA), channels.guild(HARBOUR_GUILD), wish
+            read_ticket_results, desk.read_viewer(ADA), channels.guild(HARBOUR_GUILD), ticket_filter
         )
         assert [ticket.now.number for ticket in found.tickets] == [7]
-    house.db.close()
+    desk.db.close()
 
 
 def live(desk: DeskFixture) -> None:

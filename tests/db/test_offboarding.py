@@ -1,4 +1,4 @@
-"""Who leaves gives back what they had, and whose role shrinks what they did by it."""
+"""Test offboarding: requests are unassigned, and what a smaller role forbids is revoked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
-from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import log
 from deskwire.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from deskwire.tickets.actions import offboarding
 from deskwire.tickets.actions import update as actions_update
-from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.name_changes import rename_person
 from deskwire.workspaces.name_index import find_by_name_prefix
 from deskwire.workspaces.organizations import (
@@ -46,8 +44,8 @@ def types_told(staffed_portal: StaffedPortalFixture) -> list[str]:
 
 
 def is_super(staffed_portal: StaffedPortalFixture, persona: Persona) -> bool:
-    held = staffed_portal.desk.db.read_sync(read_staff_roles)
-    return held.get(staffed_portal.desk.person_id(persona)) == "super_admin"
+    roles = staffed_portal.desk.db.read_sync(read_staff_roles)
+    return roles.get(staffed_portal.desk.person_id(persona)) == "super_admin"
 
 
 def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortalFixture) -> None:
@@ -58,13 +56,15 @@ def test_a_server_s_tickets_are_of_no_organization(staffed_portal: StaffedPortal
 
 def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPortalFixture) -> None:
     staffed_portal.create_request(UNA, "The mast is dark")
-    una, place = (
+    una, organization_id = (
         staffed_portal.desk.person_id(UNA),
         f"org:{staffed_portal.organization_ids['quay']}",
     )
 
     def is_found(word: str) -> bool:
-        return bool(staffed_portal.desk.db.read_sync(find_by_name_prefix, place, [word])[word])
+        return bool(
+            staffed_portal.desk.db.read_sync(find_by_name_prefix, organization_id, [word])[word]
+        )
 
     before = is_found("fairweather")
     staffed_portal.desk.db.write_sync(rename_person, una, "Una Storm", staffed_portal.desk.now)
@@ -76,8 +76,8 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
-def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalFixture) -> None:
-    una, ada, quay = (
+def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+    una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
         staffed_portal.organization_ids["quay"],
@@ -100,7 +100,7 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
     staffed_portal.act_as(
         BO, actions_update.add_watcher, staffed_portal.create_request(BO, "The crane is stuck"), una
     )
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
+    staffed_portal.act_as(BO, members.change_member_role, organization_id, una, "manager")
 
     def told() -> str:
         here = "(workspace LIKE 'org:%' OR workspace IS NULL)"  # what the bot told is Discord's
@@ -119,180 +119,68 @@ def test_nothing_that_was_told_names_who_departed(staffed_portal: StaffedPortalF
     assert "Who has seen the mast?" in told()
 
 
-def test_an_address_that_was_invited_in_vain_is_forgotten_with_its_account(
-    staffed_portal: StaffedPortalFixture,
-) -> None:
-    quay, loft = staffed_portal.organization_ids["quay"], staffed_portal.organization_ids["loft"]
-    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "member")
-    staffed_portal.act_as(BO, invitations.invite, quay, EVE.email, "manager")  # ends the one before
-    staffed_portal.act_as(CY, invitations.invite, loft, EVE.email, "member")
-
-    staffed_portal.desk.db.write_sync(
-        offboarding.delete_account, staffed_portal.desk.person_id(EVE), staffed_portal.desk.now
-    )
-
-    kept = select(invitations.invitations.c.role).where(
-        invitations.invitations.c.email == EVE.email
-    )
-    roles = staffed_portal.desk.db.read_sync(lambda tx: [*tx.execute(kept).scalars()])
-    assert sorted(roles) == ["manager", "member"], "only those that are open"
-
-
-def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
-    staffed_portal: StaffedPortalFixture,
-) -> None:
-    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "admin")
-    for role in ("admin", "member"):
-        staffed_portal.act_as(UNA, invitations.invite, quay, f"una+{role}@desk.test", role)
-    staffed_portal.act_as(DEE, invitations.invite, quay, "dee+@desk.test", "admin")
-
-    def open_ones() -> set[str]:
-        found = staffed_portal.desk.db.read_sync(
-            invitations.list_open_invitations, quay, staffed_portal.desk.now
-        )
-        return {each.email.partition("@")[0] for each in found}
-
-    at_first = open_ones()
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
-    as_manager = open_ones()
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "member")
-    as_member = open_ones()
-    staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
-
-    assert at_first == {"una+admin", "una+member", "dee+"}
-    assert as_manager == {"una+member", "dee+"}
-    assert as_member == {"dee+"}
-    assert open_ones() == set()
-
-
-def test_who_lost_a_role_meanwhile_invites_nobody_by_it(
-    staffed_portal: StaffedPortalFixture,
-) -> None:
-    quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "manager")
-    before = {
-        each: Actor(staffed_portal.desk.read_viewer(each), staffed_portal.desk.now)
-        for each in (UNA, DEE)
-    }
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "member")
-    staffed_portal.act_as(MO, offboarding.remove_staff, staffed_portal.desk.person_id(DEE))
-
-    for deed in before.values():
-        with pytest.raises(Forbidden, match="invite people"):
-            staffed_portal.desk.db.write_sync(
-                invitations.invite, deed, quay, "n@desk.test", "member"
-            )
-
-    assert (
-        staffed_portal.desk.db.read_sync(
-            invitations.list_open_invitations, quay, staffed_portal.desk.now
-        )
-        == []
-    )
-
-
-@pytest.mark.database("postgresql")
-@pytest.mark.parametrize(
-    "shrink",
-    [
-        members.change_member_role,
-        offboarding.remove_staff,
-        offboarding.deactivate_person,
-        offboarding.delete_account,
-    ],
-)
-def test_no_role_shrinks_past_an_invitation_that_is_being_made(
-    staffed_portal: StaffedPortalFixture, shrink: Callable[..., None]
-) -> None:
-    quay, actor = (
-        staffed_portal.organization_ids["quay"],
-        DEE if shrink is offboarding.remove_staff else UNA,
-    )
-    staffed_portal.act_as(
-        BO, members.change_member_role, quay, staffed_portal.desk.person_id(UNA), "manager"
-    )
-    person, at = staffed_portal.desk.person_id(actor), staffed_portal.desk.now
-
-    def at_once(tx: Connection) -> None:
-        tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
-        match shrink:
-            case members.change_member_role:
-                members.change_member_role(
-                    tx, Actor(staffed_portal.desk.read_viewer(BO), at), quay, person, "member"
-                )
-            case offboarding.delete_account:
-                offboarding.delete_account(tx, person, at)
-            case _:
-                shrink(tx, Actor(staffed_portal.desk.read_viewer(MO), at), person)
-
-    def invite(tx: Connection) -> None:
-        deed = Actor(staffed_portal.desk.read_viewer(actor), at)
-        invitations.invite(tx, deed, quay, "n@desk.test", "member")
-        with pytest.raises(OperationalError, match="lock timeout"):
-            staffed_portal.desk.db.write_sync(
-                at_once
-            )  # nothing is committed yet that it could find
-
-    staffed_portal.desk.db.write_sync(invite)
-
-
 def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, una, bo = (
+    organization_id, una, bo = (
         staffed_portal.organization_ids["quay"],
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(BO),
     )
-    staffed_portal.act_as(BO, members.change_member_role, quay, una, "admin")
+    staffed_portal.act_as(BO, members.change_member_role, organization_id, una, "admin")
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, members.remove_member, quay, bo)
+        staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, members.remove_member, quay, bo)
+    staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
+    organization_id, at_once = staffed_portal.organization_ids["quay"], Barrier(2)
 
     def rename(given: dict[str, str]) -> None:
         at_once.wait(10)
-        staffed_portal.act_as(BO, settings.update_profile, quay, **given)
+        staffed_portal.act_as(BO, settings.update_profile, organization_id, **given)
 
     def add(_nth: int) -> None:
         at_once.wait(10)
         with suppress(Conflict):
-            staffed_portal.act_as(BO, categories.add_category, quay, "Masts")
+            staffed_portal.act_as(BO, categories.add_category, organization_id, "Masts")
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(rename, ({"name": "The New Quay"}, {"about": "Boats"})))
         list(threads.map(add, range(2)))
 
-    place = staffed_portal.desk.db.read_sync(read_organizations_by_id, [quay])[quay]
-    assert (place.name, place.about, place.slug) == ("The New Quay", "Boats", "quay")
-    assert len(staffed_portal.desk.db.read_sync(read_categories, quay)) == 1
+    organization = staffed_portal.desk.db.read_sync(read_organizations_by_id, [organization_id])[
+        organization_id
+    ]
+    assert (organization.name, organization.about, organization.slug) == (
+        "The New Quay",
+        "Boats",
+        "quay",
+    )
+    assert len(staffed_portal.desk.db.read_sync(read_categories, organization_id)) == 1
 
 
 def test_why_a_category_is_not_added_is_said(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quay = staffed_portal.organization_ids["quay"]
-    staffed_portal.act_as(BO, categories.add_category, quay, "Masts")
+    organization_id = staffed_portal.organization_ids["quay"]
+    staffed_portal.act_as(BO, categories.add_category, organization_id, "Masts")
     monkeypatch.setattr(categories, "MAX_CATEGORIES", 1)
 
-    for name, said in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
-        with pytest.raises(Conflict, match=said):
-            staffed_portal.act_as(BO, categories.add_category, quay, name)
+    for name, message in (("Masts", "a category “Masts” already"), ("Hulls", "list .* is full")):
+        with pytest.raises(Conflict, match=message):
+            staffed_portal.act_as(BO, categories.add_category, organization_id, name)
 
 
 def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quay, loft, at_once = (
+    organization_id, loft, at_once = (
         staffed_portal.organization_ids["quay"],
         staffed_portal.organization_ids["loft"],
         Barrier(2),
@@ -313,7 +201,7 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
         *(partial(staffed_portal.act_as, each, create_organization, "Pier") for each in (BO, CY))
     )
     moved = both(
-        partial(staffed_portal.act_as, BO, settings.update_profile, quay, slug="mole"),
+        partial(staffed_portal.act_as, BO, settings.update_profile, organization_id, slug="mole"),
         partial(staffed_portal.act_as, CY, settings.update_profile, loft, slug="mole"),
     )
     # Direct edits of the database do not take the advisory lock.
@@ -322,7 +210,7 @@ def test_of_two_who_want_an_address_at_once_one_is_refused_in_a_sentence(
     with pytest.raises(Invalid, match="The address pier is taken") as founded:
         staffed_portal.act_as(EVE, create_organization, "Dock", "pier")
     with pytest.raises(Invalid, match="The address pier is taken"):
-        staffed_portal.act_as(BO, settings.update_profile, quay, slug="pier")
+        staffed_portal.act_as(BO, settings.update_profile, organization_id, slug="pier")
 
     assert named == ["pier", "pier-2"]
     assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another.'}"]
@@ -374,9 +262,9 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         staffed_portal.organization_ids["loft"],
         staffed_portal.desk.now,
     )
-    for actor, place in ((DEE, loft), (DEE, quay), (BO, quay)):
+    for actor, organization_id in ((DEE, loft), (DEE, quay), (BO, quay)):
         staffed_portal.act_as(
-            actor, invitations.invite, place, f"{actor.discord_id}@desk.test", "member"
+            actor, invitations.invite, organization_id, f"{actor.discord_id}@desk.test", "member"
         )
     row = {"organization": quay, "person": staffed_portal.desk.person_id(DEE), "role": "member"}
     staffed_portal.desk.db.write_sync(
@@ -386,8 +274,10 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
     staffed_portal.act_as(BO, members.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
-        place: staffed_portal.desk.db.read_sync(invitations.list_open_invitations, place, at)
-        for place in (quay, loft)
+        organization_id: staffed_portal.desk.db.read_sync(
+            invitations.list_open_invitations, organization_id, at
+        )
+        for organization_id in (quay, loft)
     }
     assert [each.email for each in left[quay]] == [f"{BO.discord_id}@desk.test"]
     assert len(left[loft]) == 1

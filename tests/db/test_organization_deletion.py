@@ -1,4 +1,4 @@
-"""An organization that was deleted keeps nothing, shows nothing and is told of no more."""
+"""Test that a deleted organization keeps nothing, shows nothing and sends no more events."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
 def add(staffed_portal: StaffedPortalFixture, persona: Persona, ticket: str) -> None:
-    """Somebody takes part in a request although they are no member."""
+    """Someone takes part in a request although they are no member."""
     row = {"ticket": ticket, "principal": staffed_portal.desk.person_id(persona), "role": "added"}
     staffed_portal.desk.db.write_sync(lambda tx: tx.execute(insert(participants).values(row)))
 
 
-def test_of_a_deleted_organization_nobody_keeps_a_request(
+def test_of_a_deleted_organization_no_one_keeps_a_request(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket = staffed_portal.create_request(BO, "The mast is dark")
@@ -45,7 +45,7 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(
     staffed_portal.act_as(
         UNA, actions_update.add_watcher, ticket, staffed_portal.desk.person_id(UNA)
     )
-    held = {
+    held_channels = {
         actor: f"ticket:{ticket}" in staffed_portal.desk.read_viewer(actor).channels
         for actor in (CY, UNA)
     }
@@ -56,7 +56,7 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(
 
     touches = read_events(staffed_portal.desk.db)[-1][3]
     assert {f"user:{staffed_portal.desk.person_id(each)}" for each in (BO, CY, UNA)} <= set(touches)
-    assert held == {CY: True, UNA: True}
+    assert held_channels == {CY: True, UNA: True}
     for actor in (BO, CY, UNA):
         channels = staffed_portal.desk.read_viewer(actor).channels
         assert not any(
@@ -72,7 +72,7 @@ def test_of_a_deleted_organization_nobody_keeps_a_request(
 def test_the_team_keeps_nothing_of_a_deleted_organization_either(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    kept, gone = (
+    remaining, gone = (
         staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
         staffed_portal.create_request(BO, "The mast is dark"),
     )
@@ -85,8 +85,8 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         BO, offboarding.delete_organization, staffed_portal.organization_ids["quay"], "The Quay"
     )
 
-    assert before == {kept, gone}
-    assert what_the_team_sees(staffed_portal) == {kept}
+    assert before == {remaining, gone}
+    assert what_the_team_sees(staffed_portal) == {remaining}
     with pytest.raises(NotFound):
         staffed_portal.act_as(
             ADA,
@@ -98,10 +98,10 @@ def test_the_team_keeps_nothing_of_a_deleted_organization_either(
         staffed_portal.act_as(ADA, actions_update.update, gone, {"status": "done"})
 
 
-def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
+def test_its_events_leave_room_in_recent_activity_for_the_others(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    kept, gone = (
+    remaining, gone = (
         staffed_portal.create_request(CY, "A mast of ours", slug="loft"),
         staffed_portal.create_request(BO, "The mast is dark"),
     )
@@ -115,7 +115,7 @@ def test_what_was_told_of_it_leaves_room_in_recent_activity_for_the_others(
     heard = staffed_portal.desk.read_viewer(ADA).channels
     found = staffed_portal.desk.db.read_sync(log.list_workspace_entries, None, heard, 2)
     assert [entry.type for entry in found] == ["organization.deleted", "ticket.created"]
-    assert kept in found[1].data
+    assert remaining in found[1].data
 
 
 def what_the_team_sees(staffed_portal: StaffedPortalFixture) -> set[str]:
@@ -125,12 +125,12 @@ def what_the_team_sees(staffed_portal: StaffedPortalFixture) -> set[str]:
         staffed_portal.desk.now,
         staffed_portal.desk.db,
     )
-    quay = f"org:{staffed_portal.organization_ids['quay']}"
+    quay_workspace = f"org:{staffed_portal.organization_ids['quay']}"
     lists = [
         db.read_sync(
             list_requests.read_request_results, ada, workspace, parse_request_filter(fields)
         )
-        for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay, {})]
+        for workspace, fields in [(None, {}), (None, {"q": "mast"}), (quay_workspace, {})]
     ]
     found, searched, of_quay = ({each.ticket.id for each in one.requests} for one in lists)
     figures = db.read_sync(dashboard.read_dashboard_counts, ada, None, 0)
@@ -146,10 +146,10 @@ def what_the_team_sees(staffed_portal: StaffedPortalFixture) -> set[str]:
 
 
 @pytest.mark.parametrize("way", ["page", "mark", "row"])
-def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
+def test_events_of_a_deleted_organization_are_never_replayed(
     staffed_portal: StaffedPortalFixture, way: str
 ) -> None:
-    db, quay, old = (
+    db, quay_workspace, old = (
         staffed_portal.desk.db,
         staffed_portal.organization_ids["quay"],
         staffed_portal.desk.db.read_sync(read_head),
@@ -159,12 +159,12 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
     )
     staffed_portal.create_request(CY, "The mast", slug="loft")
     if way == "page":
-        staffed_portal.act_as(BO, offboarding.delete_organization, quay, "The Quay")
+        staffed_portal.act_as(BO, offboarding.delete_organization, quay_workspace, "The Quay")
     else:
-        mine = organizations.c.id == quay
+        mine = organizations.c.id == quay_workspace
         mark = update(organizations).where(mine).values(deleted_at=5)
         if way == "row":
-            theirs = organization_members.c.organization == quay
+            theirs = organization_members.c.organization == quay_workspace
             db.write_sync(Connection.execute, delete(organization_members).where(theirs))
         db.write_sync(
             Connection.execute, mark if way == "mark" else delete(organizations).where(mine)
@@ -174,8 +174,8 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
 
     entries = db.read_sync(read_after, old, 100)
 
-    held = {"staff", f"org:{quay}", f"org:{quay}:0"}
-    heard = [each for each in entries if held & {*each.channels}]
+    channels = {"staff", f"org:{quay_workspace}", f"org:{quay_workspace}:0"}
+    heard = [each for each in entries if channels & {*each.channels}]
     assert [each.position for each in entries] == [*range(old + 1, old + 1 + len(entries))]
     assert [each.type for each in heard if each.type.startswith("ticket.")] == ["ticket.created"]
     assert heard[-1].type == "organization.deleted"
@@ -187,7 +187,7 @@ def test_what_was_told_in_a_deleted_organization_is_told_to_nobody_again(
     )
 
 
-def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
+def test_no_one_hears_what_happens_in_a_deleted_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ticket, ada = (
@@ -204,13 +204,13 @@ def test_what_happens_in_a_deleted_organization_is_told_to_nobody(
     staffed_portal.desk.db.write_sync(Connection.execute, by_hand)
     staffed_portal.desk.db.write_sync(record_edits)
 
-    told = [
+    events = [
         (type_, heard_by)
         for type_, data, heard_by, _ in read_events(staffed_portal.desk.db)
         if data.get("ticket") == ticket
     ]
-    assert told[-1] == ("ticket.updated", [])
-    assert "ticket.unclaimed" not in dict(told)
+    assert events[-1] == ("ticket.updated", [])
+    assert "ticket.unclaimed" not in dict(events)
 
 
 def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
@@ -232,35 +232,37 @@ def test_the_team_s_own_organization_is_not_deleted_and_has_no_mode(
 def test_of_the_team_a_super_admin_alone_deletes_an_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
-    quay = staffed_portal.organization_ids["quay"]
+    organization_id = staffed_portal.organization_ids["quay"]
 
     assert (
-        staffed_portal.act_as(DEE, settings.update_profile, quay, name="The Pier").name
+        staffed_portal.act_as(DEE, settings.update_profile, organization_id, name="The Pier").name
         == "The Pier"
     )
     for actor in (DEE, ADA):
         with pytest.raises(Forbidden, match="delete the organization"):
-            staffed_portal.act_as(actor, offboarding.delete_organization, quay, "The Pier")
-    staffed_portal.act_as(MO, offboarding.delete_organization, quay, "The Pier")
+            staffed_portal.act_as(
+                actor, offboarding.delete_organization, organization_id, "The Pier"
+            )
+    staffed_portal.act_as(MO, offboarding.delete_organization, organization_id, "The Pier")
 
 
 async def test_files_of_what_was_deleted_leave_the_store(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     db, store = staffed_portal.desk.db, DiskStore(tmp_path / "files")
-    uploads, kept = Uploads(db, store, 1000), dict[str, str]()
+    uploads, remaining = Uploads(db, store, 1000), dict[str, str]()
     for slug, actor in (("quay", BO), ("loft", CY)):
         for fate in ("stays", "deleted"):
             ticket = staffed_portal.create_request(actor, fate, slug=slug)
-            place = f"org:{staffed_portal.organization_ids[slug]}"
+            workspace = f"org:{staffed_portal.organization_ids[slug]}"
             file = (
                 await uploads.save_upload(
-                    staffed_portal.desk.person_id(actor), place, "a", yield_once(b"x")
+                    staffed_portal.desk.person_id(actor), workspace, "a", yield_once(b"x")
                 )
             ).id
             sent = update(files).where(files.c.id == file).values(ticket=ticket, message=ticket)
             db.write_sync(Connection.execute, sent)
-            kept[f"{slug} {fate}"] = file
+            remaining[f"{slug} {fate}"] = file
             if fate == "deleted":
                 staffed_portal.act_as(DEE, actions_update.delete_request, ticket)
     staffed_portal.act_as(
@@ -276,7 +278,7 @@ async def test_files_of_what_was_deleted_leave_the_store(
     await FileCleanup(db, store, lambda: now() + 2 * DAY).sweep()
 
     assert at_once == 4, "for a day a mistake can be undone by hand"
-    assert bytes_in(tmp_path) == [kept["quay stays"]]
+    assert bytes_in(tmp_path) == [remaining["quay stays"]]
 
 
 def bytes_in(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The directory: everybody and every organization is found, page by page, on every database."""
+"""Test the directory: every person and organization is found, page by page, on every database."""
 
 from __future__ import annotations
 
@@ -92,12 +92,14 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     assert known.keys() == {"Pier", "Mole", "The Quay", "The Loft"}
     assert [name for name, each in known.items() if each.deleted_at] == ["The Loft"]
     assert known["The Quay"].member_count == 2
-    quay = known["The Quay"].organization.workspace
-    assert db.read_sync(count_open_requests_in, viewer, [quay]) == {quay: 1}
-    assert db.read_sync(count_open_requests_in, staffed_portal.desk.read_viewer(BO), [quay]) == {}
+    workspace = known["The Quay"].organization.workspace
+    assert db.read_sync(count_open_requests_in, viewer, [workspace]) == {workspace: 1}
+    assert (
+        db.read_sync(count_open_requests_in, staffed_portal.desk.read_viewer(BO), [workspace]) == {}
+    )
 
 
-def test_the_organizations_somebody_sees_come_page_by_page_by_name(
+def test_the_organizations_someone_sees_come_page_by_page_by_name(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
@@ -108,10 +110,10 @@ def test_the_organizations_somebody_sees_come_page_by_page_by_name(
     def pages(persona: Persona) -> list[list[str]]:
         found, after = [], ""
         while True:
-            places, following = db.read_sync(
+            page, following = db.read_sync(
                 list_client_organizations, staffed_portal.desk.read_viewer(persona), after
             )
-            found.append([each.name for each in places])
+            found.append([each.name for each in page])
             if following is None:
                 return found
             after = following
@@ -141,7 +143,7 @@ def test_one_person_founds_so_many_organizations(
         staffed_portal.act_as(DEE, create_organization, name)
 
 
-def test_nobody_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_one_else_reads_the_directory(staffed_portal: StaffedPortalFixture) -> None:
     for actor in (ADA, BO):
         with pytest.raises(Forbidden):
             staffed_portal.desk.db.read_sync(

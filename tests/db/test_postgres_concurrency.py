@@ -1,4 +1,4 @@
-"""Several processes, and several writers of each, on one PostgreSQL: as if one came after another.
+"""Test several processes with several writers each on one PostgreSQL: as if run in sequence.
 
 Every thread here has connections of its own, as another process would.
 """
@@ -81,7 +81,7 @@ def message(number_: int, nth: int) -> dict[str, Any]:
 
 
 def test_two_workers_apply_each_delivery_once(url: str, db: Postgres) -> None:
-    told = [
+    revisions = [
         accept_event(
             SignedEvent(NOON + nth, "ticket.message_sent", message(1 + nth % 3, nth)), id_=str(nth)
         )
@@ -96,7 +96,7 @@ def test_two_workers_apply_each_delivery_once(url: str, db: Postgres) -> None:
 
     def post_and_work(own: Postgres, nth: int) -> None:
         worker = Worker(own, [BotSource([SECRET])], lambda: NOON)
-        own.write_sync(store_deliveries, (told if nth % 2 else again)[nth // 2 :: 2])
+        own.write_sync(store_deliveries, (revisions if nth % 2 else again)[nth // 2 :: 2])
         while own.write_sync(worker.apply_pending, 5):
             pass
 
@@ -151,8 +151,10 @@ def test_what_happens_to_one_ticket_at_once_is_folded_one_after_another(
     [row] = db.read_sync(lambda tx: tx.execute(select(tickets)).all())
     assert (row.messages, row.revision) == (AT_ONCE * 5, 1 + AT_ONCE * 10)
     entries = db.write_dedicated_sync(number_outbox).entries
-    told = [entry.frame.decode().split('"revision":')[1].split(",")[0] for entry in entries]
-    assert [int(each) for each in told] == list(range(2, AT_ONCE * 10 + 2)), "in order of revision"
+    revisions = [entry.frame.decode().split('"revision":')[1].split(",")[0] for entry in entries]
+    assert [int(each) for each in revisions] == list(range(2, AT_ONCE * 10 + 2)), (
+        "in order of revision"
+    )
 
 
 def test_different_tickets_that_begin_at_once_do_not_share_a_number(url: str, db: Postgres) -> None:
@@ -221,18 +223,20 @@ def test_a_link_is_used_once(url: str, db: Postgres) -> None:
 def test_a_session_begun_with_the_old_password_does_not_outlive_its_change(db: Postgres) -> None:
     person = db.write_sync(people.create, name="Ada", email="ada@desk.test", at=NOON)
     db.write_sync(passwords.store_hash, person.id, "old", NOON)
-    knock = SignInAttempt(0, "ada@desk.test", person.id, "old")
+    attempt = SignInAttempt(0, "ada@desk.test", person.id, "old")
     changed, over = Event(), Event()
 
     def change(tx: Connection) -> None:
-        assert authentication.change_password(tx, knock, "new", VISIT, NOON) is not None
+        assert authentication.change_password(tx, attempt, "new", VISIT, NOON) is not None
         changed.set()
         assert over.wait(10)
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(db.write_sync, change)
         assert changed.wait(10)
-        second = threads.submit(db.write_sync, authentication.complete_sign_in, knock, VISIT, NOON)
+        second = threads.submit(
+            db.write_sync, authentication.complete_sign_in, attempt, VISIT, NOON
+        )
         over.set()
 
         first.result(10)

@@ -1,5 +1,8 @@
-"""Random histories of memberships, tickets and links through the real database, worker, access
-and hub, against an oracle that knows the rules only from their wording."""
+"""Test random histories of access through the real database, worker, access and hub.
+
+Memberships, tickets and links change at random; an oracle that implements only the written rules
+says who may hear what.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +47,20 @@ class AccessOracle:
         self.linked: dict[str, str] = {}  # person → user
 
     def channels(self, person: str) -> set[str]:
-        held = {f"user:{person}"}
+        channels_held = {f"user:{person}"}
         user = self.linked.get(person)
         if user is None:
-            return held
+            return channels_held
         mine = [r for r in self.names if (r, user) in self.members and r not in self.deleted]
         permissions = self.permissions.get(user, set())
         owns = user == self.owner
         if owns or mine or permissions:
-            held.add("guild")
+            channels_held.add("guild")
         if owns or any(map(self.sees_all, mine)) or "TICKET_VIEW_ALL" in permissions:
-            held.add("tickets")
-        return held | {f"ticket:{n}" for n, opener in self.openers.items() if opener == user}
+            channels_held.add("tickets")
+        return channels_held | {
+            f"ticket:{n}" for n, opener in self.openers.items() if opener == user
+        }
 
     def sees_all(self, role: str) -> bool:
         return self.bits.get(role, self.names[role] == "Tickets Support")
@@ -90,8 +95,8 @@ class History:
         for who, stream in self.streams.items():
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
-            told = stream.subscription.announced_channels if stream.subscription else None
-            assert simple(frozenset(told or ())) == self._now(who), f"{who} holds {told}"
+            announced = stream.subscription.announced_channels if stream.subscription else None
+            assert simple(frozenset(announced or ())) == self._now(who), f"{who} holds {announced}"
 
     def _now(self, who: str) -> set[str]:
         return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}
@@ -105,8 +110,8 @@ class History:
     def _note(self, audience: set[str], before: dict[str, set[str]]) -> None:
         position = self.desk.hub.buffer.head
         self.said.append((position, audience))
-        for who, held in before.items():
-            if held & audience:
+        for who, channels_held in before.items():
+            if channels_held & audience:
                 self.expected[who].append(position)
 
     def _guild(self, owner: str) -> dict[str, Any]:
@@ -119,7 +124,7 @@ class History:
         return self.random.choice(list(ROLES))
 
     async def _membership(self, action: str, names: Sequence[str] = ()) -> None:
-        """Somebody is given or loses a role; with `names`, the role's name changes by the way."""
+        """Someone is given or loses a role; with `names`, the role's name changes by the way."""
         role, user = self._role(), self._user()
         name = self.random.choice(names) if names else self._name(role)
         data = {"userId": user, "username": "u", "roleId": role, "roleName": name}
@@ -255,9 +260,11 @@ class History:
 
     async def _connect(self, who: str, _: None) -> None:
         cursor = self.cursors.get(who)
-        held = self.oracle.channels(self.people[who])
+        channels_held = self.oracle.channels(self.people[who])
         after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.buffer.head
-        self.expected[who] = [p for p, audience in self.said if p > after and held & audience]
+        self.expected[who] = [
+            p for p, audience in self.said if p > after and channels_held & audience
+        ]
         self.streams[who] = await self.desk.open_stream(self.people[who], cursor)
 
 
@@ -284,5 +291,5 @@ async def play(steps: list[str], seed: int) -> None:
 
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
-def test_everybody_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
+def test_everyone_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
     asyncio.run(play(steps, seed))

@@ -1,4 +1,4 @@
-"""Retention: what is over goes, what is not stays, and nobody who is behind is told half of it."""
+"""Test retention: expired rows go, others stay, and a reader who is behind never gets a part."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def insert_delivery(tx: Connection, state: str, age: int, number: int) -> int:
     """A delivery of that state, settled that many days before noon (a refused one has no time)."""
     at = NOON - age * DAY
     row = {"source": "bot", "digest": str(number), "body": b"{}", "reasons": "[]", "attempts": 1}
-    told = {**row, "state": state, "signed_at": at, "received_at": at}
-    told["handled_at"] = None if state in ("pending", "refused") else at
-    key = tx.execute(deliveries.insert().values(told)).inserted_primary_key
+    values = {**row, "state": state, "signed_at": at, "received_at": at}
+    values["handled_at"] = None if state in ("pending", "refused") else at
+    key = tx.execute(deliveries.insert().values(values)).inserted_primary_key
     assert key is not None
     return int(key[0])
 
@@ -124,7 +124,7 @@ def test_only_what_is_settled_is_deleted(db: Database) -> None:
     assert db.read_sync(read_states) == sorted([*DELIVERY_STATES, "parked", "pending"])
 
 
-def test_the_days_count_from_when_somebody_looked_at_it(db: Database) -> None:
+def test_the_days_count_from_when_someone_looked_at_it(db: Database) -> None:
     lately, long_ago = (db.write_sync(insert_delivery, "parked", 90, number) for number in (1, 2))
     db.write_sync(dismiss, lately, NOON - DAY)
     db.write_sync(dismiss, long_ago, NOON - 40 * DAY)
@@ -202,10 +202,10 @@ def test_bytes_whose_delivery_was_deleted_are_too_old_to_be_let_in_again() -> No
     shortest, at = DAY, NOON  # DELIVERY_DAYS=1
     body = build_envelope("ticket.message_sent", SAID, at, "two")
 
-    told = check_delivery(build_headers(SECRET, at, body), body, now=at + shortest)
+    values = check_delivery(build_headers(SECRET, at, body), body, now=at + shortest)
 
-    assert isinstance(told, Rejection)
-    assert told.status == 401
+    assert isinstance(values, Rejection)
+    assert values.status == 401
 
 
 def test_a_parked_delivery_is_replayed_after_the_log_was_trimmed(db: Database) -> None:
@@ -234,12 +234,12 @@ def posted_body() -> bytes:
 
 
 def log_time_of(at: int) -> list[IncomingDelivery]:
-    """A ticket is opened and somebody writes in it, each under an id of the sender's."""
-    opened, said = (
+    """A ticket is opened and someone writes in it, each under an id of the sender's."""
+    opened, event = (
         SignedEvent(at, "ticket.created", OPENED),
         SignedEvent(at + 1, "ticket.message_sent", SAID),
     )
-    return [accept_event(opened, id_="one"), accept_event(said, id_="two")]
+    return [accept_event(opened, id_="one"), accept_event(event, id_="two")]
 
 
 def count_replies(tx: Connection) -> int:

@@ -1,4 +1,4 @@
-"""Deliveries that come late say nothing to people they no longer concern."""
+"""Test that late deliveries send nothing to people whom they no longer concern."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_former_owner_does_not_hear_todays_state_by_a_late_delivery(tmp_
         assert b"Secret plans" not in stream.data
 
 
-async def test_a_late_role_name_moves_the_rights_of_everybody_who_holds_it(tmp_path: Path) -> None:
+async def test_a_late_role_name_moves_the_rights_of_everyone_who_holds_it(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         bo = await desk.create_person("bo")
         await desk.run_command("people.link", email="bo@example.org", discord=DEE)

@@ -1,4 +1,4 @@
-"""One site per test with tickets that every story needs."""
+"""Provide one site per test, with a few tickets."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tests.fixtures.site import SiteFixture
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[SiteFixture]:
-    """Bo has a ticket in the Harbour that Ada has claimed; Cy has one there too."""
-    house = create_desk(tmp_path)
-    house.open_ticket(1, "The crane is stuck")
-    house.claim_ticket(1)
-    house.open_ticket(2, "Where is my container?", CY)
-    yield SiteFixture(house)
-    house.db.close()
+    """Create a site where Bo has a ticket in the Harbour that Ada has claimed; Cy has one too."""
+    desk = create_desk(tmp_path)
+    desk.open_ticket(1, "The crane is stuck")
+    desk.claim_ticket(1)
+    desk.open_ticket(2, "Where is my container?", CY)
+    yield SiteFixture(desk)
+    desk.db.close()
 
 
 @pytest.fixture
 def request_page(tmp_path: Path) -> Iterator[RequestPageFixture]:
-    """Bo's request of the Quay."""
-    house = create_desk(tmp_path)
-    yield create_request_page(house)
-    house.db.close()
+    """Create Bo's request of the Quay."""
+    desk = create_desk(tmp_path)
+    yield create_request_page(desk)
+    desk.db.close()
 
 
 @pytest.fixture
 def sql_statements() -> Iterator[list[str]]:
-    """What was sent to any database meanwhile."""
+    """Record the statements sent to any database."""
     sent: list[str] = []
 
     def remember(_connection: object, _cursor: object, statement: str, *_: object) -> None:

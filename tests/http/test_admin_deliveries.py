@@ -1,4 +1,4 @@
-"""Deliveries on screen: filtered, page by page, secrets hidden, replayed and dismissed."""
+"""Test the deliveries pages: filters, paging, hidden secrets, replay and dismissal."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ BODY = json.dumps({"event": {"type": "ticket.created", "token": "very-secret"}})
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def keep(
     """Deliveries that became of this, in order."""
     db = staffed_portal.desk.db
     for nth, state in enumerate(states):
-        told = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
-        db.write_sync(deliveries.store_deliveries, [IncomingDelivery(*told)])
+        fields = (source, f"{source}-{nth}", f"e{nth}", f"{source}.{state}", NOON, NOON, body)
+        db.write_sync(deliveries.store_deliveries, [IncomingDelivery(*fields)])
         newest = db.read_sync(deliveries.list_summaries, 1)[0].id
         reasons = ["No such <server>."] if state == "parked" else []
         db.write_sync(deliveries.record_outcome, newest, state, reasons, NOON)
@@ -74,7 +74,7 @@ def test_the_list_is_what_the_address_asks_for(
     assert "No such &lt;server&gt;." in browser.get("/admin/deliveries").text
 
 
-def test_the_list_goes_on_where_it_ended(
+def test_the_list_continues_where_it_ended(
     staffed_portal: StaffedPortalFixture, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admin_deliveries, "PAGE_SIZE", 2)

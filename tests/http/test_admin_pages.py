@@ -1,4 +1,4 @@
-"""The administration: each of the cast opens what their role lets them, and posts nothing else."""
+"""Test the administration: each role opens its own pages, and can post nothing else."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class AdminPagesFixture:
 
 @pytest.fixture
 def admin_pages(tmp_path: Path) -> Iterator[AdminPagesFixture]:
-    office = create_staffed_portal(tmp_path)
+    portal = create_staffed_portal(tmp_path)
     arrived = IncomingDelivery("bot", "d", "1", "ticket.created", NOON, NOON, b'{"token":"x"}')
-    office.desk.db.write_sync(deliveries.store_deliveries, [arrived])
-    office.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
-    yield AdminPagesFixture(enable_mail(SiteFixture(office.desk)), office)
-    office.desk.db.close()
+    portal.desk.db.write_sync(deliveries.store_deliveries, [arrived])
+    portal.desk.db.write_sync(deliveries.record_outcome, 1, "parked", ["No such server."], NOON)
+    yield AdminPagesFixture(enable_mail(SiteFixture(portal.desk)), portal)
+    portal.desk.db.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -76,8 +76,8 @@ def test_a_page_is_for_those_named_and_tells_others_nothing(
         else:
             assert answer.status_code in (403, 404), actor.name
             theirs = [each.email for each in CAST if each != actor]
-            told = [each for each in (*SECRETS, *theirs) if each in answer.text]
-            assert told == [], actor.name
+            leaked = [each for each in (*SECRETS, *theirs) if each in answer.text]
+            assert leaked == [], actor.name
     assert open_browser(admin_pages.site).get(admin_pages.path(page)).status_code == 303
 
 
@@ -100,7 +100,7 @@ def test_an_operations_manager_does_nothing_to_the_team(admin_pages: AdminPagesF
     assert 'name="act"' not in page, "what would be refused is not offered"
 
 
-def test_everybody_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
+def test_everyone_of_the_team_has_the_tabs_of_their_role(admin_pages: AdminPagesFixture) -> None:
     seen = {
         actor: [
             tab

@@ -1,4 +1,4 @@
-"""The administration's people: found, given roles, signed out, and what each leaves behind."""
+"""Test the administration of people: search, roles, sign-outs, and their effects."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.database("sqlite")  # the actions have tests on both, i
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_people_are_found_by_what_is_known_of_them(site: SiteFixture) -> None:
     assert sorted(team) == sorted(each.name for each in (ADA, DEE, MO))
 
 
-def test_the_list_goes_on_where_it_ended(
+def test_the_list_continues_where_it_ended(
     staffed_portal: StaffedPortalFixture, site: SiteFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 3)
@@ -101,7 +101,7 @@ def test_the_list_goes_on_where_it_ended(
     assert '<span class="sr-only">not known</span>' in page
 
 
-def test_a_role_is_given_and_taken_and_told_to_who_it_changes(
+def test_a_role_is_given_and_taken_and_reported_to_the_person(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     given = act(site, MO, EVE, "role", role="support_analyst")
@@ -111,16 +111,16 @@ def test_a_role_is_given_and_taken_and_told_to_who_it_changes(
 
     assert [each.status_code for each in (given, page, raised, taken)] == [303, 200, 303, 303]
     assert open_browser(site, EVE).get("/admin").status_code == 403
-    told = [(type_, touches) for type_, _, _, touches in read_events(staffed_portal.desk.db)][-3:]
+    events = [(type_, touches) for type_, _, _, touches in read_events(staffed_portal.desk.db)][-3:]
     own = [f"user:{staffed_portal.desk.person_id(EVE)}"]
-    assert told == [
+    assert events == [
         ("member.joined", own),
         ("member.role_changed", own),
         ("member.removed", own),
     ]
 
 
-def test_nobody_takes_the_last_super_admin_away(
+def test_no_one_takes_the_last_super_admin_away(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     for what in ("take-role", "deactivate", "role"):
@@ -143,7 +143,7 @@ def read_employed_of(staffed_portal: StaffedPortalFixture, persona: Persona) -> 
     )
 
 
-def test_an_address_nobody_has_proven_joins_no_team(
+def test_an_address_no_one_has_proven_joins_no_team(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     table = people.people
@@ -193,7 +193,7 @@ def test_the_right_password_opens_no_deactivated_account(
     assert db.read_sync(mail.read_newest) == [], "nor does a link for another one"
 
 
-def test_what_they_had_taken_on_and_whom_they_invited_is_taken_back(
+def test_their_assignments_and_invitations_are_taken_back(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     ticket, ended = (
@@ -266,8 +266,8 @@ def test_the_screens_of_who_may_see_people_hear_of_a_change(
     type_, _, heard_by, touches = read_events(staffed_portal.desk.db)[-1]
     own = f"user:{staffed_portal.desk.person_id(UNA)}"
     assert (type_, heard_by, touches) == ("person.changed", [own, "people"], [own])
-    held = {
+    roles = {
         actor: "people" in staffed_portal.desk.read_viewer(actor).channels
         for actor in (MO, DEE, ADA, BO)
     }
-    assert held == {MO: True, DEE: True, ADA: False, BO: False}
+    assert roles == {MO: True, DEE: True, ADA: False, BO: False}

@@ -1,4 +1,4 @@
-"""`deskwire sql` beside a running server: it runs there, and open streams hear of it at once."""
+"""Test `deskwire sql` beside a running server: it runs there, and open streams follow at once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) 
     update = f"UPDATE guilds SET name = 'Pier' WHERE id = '{guild.guild_id}'"
 
     with guild.open_stream(guild.sign_in_staff()) as stream:
-        said = guild.server.run_command_line("sql", update)
+        output = guild.server.run_command_line("sql", update)
         event = stream.read_until_type("guild.updated")
 
     data = event.data["data"]
-    assert said == "1 row changed\n"
+    assert output == "1 row changed\n"
     assert (event.type, data["actor"], data["now"]["name"]) == (
         "guild.updated",
         "sql",
@@ -26,9 +26,9 @@ def test_what_the_shell_changes_is_heard_on_an_open_stream(guild: GuildFixture) 
 
 
 def test_what_the_shell_reads_is_a_table(guild: GuildFixture) -> None:
-    said = guild.server.run_command_line(
+    output = guild.server.run_command_line(
         "sql", f"SELECT name FROM guilds WHERE id = '{guild.guild_id}'"
     )
 
-    assert said.splitlines()[0] == "name"
-    assert said.splitlines()[2] == guild.name
+    assert output.splitlines()[0] == "name"
+    assert output.splitlines()[2] == guild.name

@@ -1,4 +1,4 @@
-"""The API's document: answers are as it says, whatever is asked, and the page shows it all."""
+"""Test the OpenAPI document: responses match it for any request, and the page shows all of it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(api: ApiFixture) -> 
     assert {200, 201, 204, 403, 404, 409, 422} <= answered
 
 
-def test_everybody_may_read_it(api: ApiFixture) -> None:
+def test_everyone_may_read_it(api: ApiFixture) -> None:
     document = api.client().get("/api/openapi.json").json()
     page = open_browser(api.site).get("/api/docs").text
 

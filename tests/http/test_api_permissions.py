@@ -1,4 +1,4 @@
-"""The API as everybody of the cast: what each is answered, for every operation there is."""
+"""Test the API as each of the cast: the response to every operation."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]:
     ROWS,
     ids=[f"{number} {row[0]}" for number, row in enumerate(ROWS)],
 )
-def test_everybody_is_answered_as_their_role_says(
+def test_everyone_is_answered_as_their_role_says(
     api: ApiFixture, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
-    told = {}
+    answers = {}
     for actor in CAST:
         parts = api.create_path_values()
         if "/files/" in path:
@@ -129,12 +129,12 @@ def test_everybody_is_answered_as_their_role_says(
         answer = ask(
             api, actor, method, fill_placeholders(path, parts), fill_placeholders(body, parts)
         )
-        told[actor.name] = answer.status_code
+        answers[actor.name] = answer.status_code
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["status"] == answer.status_code
 
-    assert told == dict(zip((actor.name for actor in CAST), statuses, strict=True))
+    assert answers == dict(zip((actor.name for actor in CAST), statuses, strict=True))
 
 
 def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
@@ -159,7 +159,7 @@ def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
     )
 
 
-def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
+def test_anyone_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None:
     api = create_api(tmp_path)
     for actor in CAST:
         program = api.client(actor)
@@ -173,17 +173,17 @@ def test_anybody_founds_an_organization_and_is_its_admin(tmp_path: Path) -> None
     api.site.desk.db.close()
 
 
-def test_who_has_founded_enough_is_told_so_by_page_and_program(
+def test_the_limit_of_created_organizations_is_reported_by_page_and_api(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(create, "MAX_ADMINISTERED_ORGANIZATIONS", 1)
     api, named = create_api(tmp_path), {"name": "Another"}
 
-    told = api.client(BO).post("/api/organizations", json=named)
+    answers = api.client(BO).post("/api/organizations", json=named)
     page = open_browser(api.site, BO).post("/create-organization", data=named)
 
-    assert (told.status_code, page.status_code) == (409, 409)
-    assert "Ask the team" in told.json()["detail"]
+    assert (answers.status_code, page.status_code) == (409, 409)
+    assert "Ask the team" in answers.json()["detail"]
     assert "Ask the team" in page.text
     assert 'value="Another"' in page.text
     api.site.desk.db.close()

@@ -1,4 +1,4 @@
-"""Requests over the API: what is shown, what is refused and why, and pages that miss nothing."""
+"""Test requests over the API: contents, refusals with reasons, and pages that miss nothing."""
 
 from __future__ import annotations
 
@@ -116,14 +116,14 @@ def test_pages_tell_everything_once(api: ApiFixture, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(list_requests, "PAGE_SIZE", 3)
     monkeypatch.setattr(messages, "PAGE_SIZE", 3)
     made = [api.portal.create_request(BO, f"Buoy {number}") for number in range(7)]
-    said = [api.portal.post_message(BO, made[0], f"Again {number}") for number in range(7)]
+    message_ids = [api.portal.post_message(BO, made[0], f"Again {number}") for number in range(7)]
     program = api.client(BO)
 
     for sort, meant in (("newest", made[::-1]), ("oldest", made)):
         found = list(walk(program, f"/api/requests?sort={sort}&q=buoy"))
         assert [each["id"] for each in found] == meant
     lines = list(walk(program, f"/api/requests/{made[0]}/messages"))
-    assert [each["id"] for each in lines if each["id"] in said] == said
+    assert [each["id"] for each in lines if each["id"] in message_ids] == message_ids
     assert len(lines) == len({each["id"] for each in lines}) == 9  # filed, and its description
     everywhere = list(walk(api.client(ADA), "/api/requests/all?organization=quay"))
     assert len(everywhere) == 7
@@ -216,7 +216,7 @@ def shared_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiFixture]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "code", "places"), BAD)
-def test_what_cannot_be_is_told_with_its_place(
+def test_invalid_fields_are_reported_with_their_pointers(
     shared_api: ApiFixture,
     method: str,
     path: str,
@@ -237,12 +237,12 @@ def test_what_cannot_be_is_told_with_its_place(
             else {"json": fill_placeholders(body, parts)}
         )
     answer = shared_api.client(actor).request(method, fill_placeholders(path, parts), **sent)
-    told = answer.json()
+    problem = answer.json()
 
-    assert (answer.status_code, told["status"], told["code"]) == (status, status, code)
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert told["type"] == f"/api/docs#problem-{code}"
-    found = [each.get("pointer") or f"?{each['parameter']}" for each in told.get("errors", [])]
+    assert problem["type"] == f"/api/docs#problem-{code}"
+    found = [each.get("pointer") or f"?{each['parameter']}" for each in problem.get("errors", [])]
     assert found == places
 
 
@@ -280,11 +280,11 @@ def walk(program: TestClient, address: str) -> Iterator[dict[str, Any]]:
     """Everything of a list, page by page, as `Link` leads."""
     for _ in range(10):
         answer = program.get(address)
-        told = answer.json()
-        assert told["cursor"]
-        yield from told["items"]
+        body = answer.json()
+        assert body["cursor"]
+        yield from body["items"]
         links = re.findall(r'<([^>]+)>; rel="next"', answer.headers.get("link", ""))
-        assert bool(links) == (told["next"] is not None)
+        assert bool(links) == (body["next"] is not None)
         if not links:
             return
         address = links[0]

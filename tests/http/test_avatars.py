@@ -1,4 +1,4 @@
-"""Pictures of people: a square WebP of whatever was a picture, shown where initials were."""
+"""Test avatars: any image becomes a square WebP, shown in place of initials."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.database("sqlite")
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Backup and restore as docs/operations.md says: copy a running desk, put the copy in its place."""
+"""Test backup and restore as docs/operations.md describes them, on a running desk."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def read_lines(guild: GuildFixture, cookie: str) -> list[int]:
     return [int(part.partition(".")[0]) for part in page.split("Line ")[1:]]
 
 
-def test_a_desk_restored_from_a_copy_goes_on_and_every_page_reloads(tmp_path: Path) -> None:
+def test_a_desk_restored_from_a_copy_continues_and_every_page_reloads(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        place.open_ticket(1, "A long story")
-        writer = Writer(place)
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        guild.open_ticket(1, "A long story")
+        writer = Writer(guild)
         writer.start()
         assert writer.is_enough.wait(60)
 
@@ -95,25 +95,25 @@ def test_a_desk_restored_from_a_copy_goes_on_and_every_page_reloads(tmp_path: Pa
         writer.join(10)
         assert after > before  # it was written to meanwhile
         last = writer.answered + AHEAD
-        with place.open_stream(cookie) as stream:
+        with guild.open_stream(cookie) as stream:
             for number in range(writer.answered + 1, last + 1):
-                assert post_numbered_message(place, number) == 200
+                assert post_numbered_message(guild, number) == 200
             stream.read_until(lambda sent: message_of(sent) == last)
             lost_future = stream.cursor
 
         restore(server, tmp_path / "copy.db")
 
         wait_until(lambda: is_worked_off(server))  # what the copy has kept and not understood yet
-        kept = read_lines(place, cookie)
-        assert kept == list(range(1, len(kept) + 1))  # a beginning, without a hole
-        assert before <= len(kept) <= after + 1  # the last may not have been answered yet
+        lines = read_lines(guild, cookie)
+        assert lines == list(range(1, len(lines) + 1))  # a beginning, without a hole
+        assert before <= len(lines) <= after + 1  # the last may not have been answered yet
         with sse.connect(server.port, "/api/events", cookie, lost_future) as stream:
             first, reset = stream.next_frame(), stream.next_frame()
             assert (first.data["verdict"], first.data["because"]) == ("reset", "epoch")
             assert reset.name == "reset"
             assert (
-                post_numbered_message(place, last) == 200
+                post_numbered_message(guild, last) == 200
             )  # a bot may send again what came after the copy
             stream.read_until(lambda sent: message_of(sent) == last)
-        assert read_lines(place, cookie) == [*kept, last]
+        assert read_lines(guild, cookie) == [*lines, last]
         assert server.get("/readyz").status == 200

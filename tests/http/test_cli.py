@@ -1,4 +1,4 @@
-"""The shell beside a running server, and without one: it does what it says, or says why not."""
+"""Test the CLI with and without a running server: it does what it says, or says why not."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def refused(server: Server, *arguments: str) -> str:
 
 
 def test_a_person_made_in_the_shell_chooses_a_password_by_the_link(server: Server) -> None:
-    said = server.run_command_line("people", "create", "root@example.org", "--role", "super_admin")
-    path = said[said.index("/welcome/") :].strip()
+    output = server.run_command_line(
+        "people", "create", "root@example.org", "--role", "super_admin"
+    )
+    path = output[output.index("/welcome/") :].strip()
 
     form = {"name": "Root", "password": PASSWORD}
     reply = server.submit_form(path, source_address="127.0.9.9", **form)
@@ -52,9 +54,9 @@ def test_a_person_made_in_the_shell_chooses_a_password_by_the_link(server: Serve
 
 
 def test_an_unknown_role_is_refused_with_the_ones_there_are(server: Server) -> None:
-    said = refused(server, "people", "create", "x@example.org", "--role", "boss")
+    output = refused(server, "people", "create", "x@example.org", "--role", "boss")
 
-    assert "super_admin" in said
+    assert "super_admin" in output
 
 
 def test_the_event_sent_from_the_shell_reaches_an_open_stream(server: Server) -> None:
@@ -68,9 +70,9 @@ def test_the_event_sent_from_the_shell_reaches_an_open_stream(server: Server) ->
 
 
 def test_sending_with_a_wrong_secret_fails(server: Server) -> None:
-    said = refused(server, "webhook", "send", "guild.left", "--secret", "f" * 64)
+    output = refused(server, "webhook", "send", "guild.left", "--secret", "f" * 64)
 
-    assert "401" in said
+    assert "401" in output
 
 
 def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
@@ -84,9 +86,9 @@ def test_a_parked_delivery_is_listed_shown_and_replayed(server: Server) -> None:
     shown = server.run_command_line("deliveries", "show", number)
     assert "unknown event type" in shown
     mark = server.log.end
-    said = refused(server, "deliveries", "replay", number)
+    output = refused(server, "deliveries", "replay", number)
     server.log.wait_for_line("ticket.sneezed", after=mark)
-    assert f"delivery {number} is parked: unknown event type" in said
+    assert f"delivery {number} is parked: unknown event type" in output
 
 
 def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None:
@@ -102,16 +104,16 @@ def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None
 
 
 def test_what_was_sent_and_parked_is_no_success(server: Server) -> None:
-    said = refused(server, "webhook", "send", "ticket.created", "--data", '{"subject": 5}')
+    output = refused(server, "webhook", "send", "ticket.created", "--data", '{"subject": 5}')
 
-    assert "200 Event ticket.created processed successfully" in said
-    assert "is parked: subject: " in said
+    assert "200 Event ticket.created processed successfully" in output
+    assert "is parked: subject: " in output
 
 
 def test_what_is_no_discord_id_is_said_in_words(server: Server) -> None:
-    said = refused(server, "webhook", "send", "guild.left", "--guild", "abc")
+    output = refused(server, "webhook", "send", "guild.left", "--guild", "abc")
 
-    assert "parked: guildId: must be a Discord id: 1 to 20 digits, as text" in said
+    assert "parked: guildId: must be a Discord id: 1 to 20 digits, as text" in output
 
 
 def test_what_is_done_is_not_replayed(server: Server) -> None:
@@ -196,18 +198,18 @@ def test_a_delivery_that_is_not_there_is_a_sentence(server: Server) -> None:
 def test_the_tail_of_the_log_can_be_read_from_the_start(guild: GuildFixture) -> None:
     guild.open_ticket(1, "From the start")
 
-    said = guild.server.run_command_line("events", "tail", "--after", "0", "--no-follow")
+    output = guild.server.run_command_line("events", "tail", "--after", "0", "--no-follow")
 
-    assert "From the start" in said
+    assert "From the start" in output
 
 
-def test_without_following_the_newest_of_the_log_are_told(guild: GuildFixture) -> None:
+def test_without_following_the_newest_entries_are_printed(guild: GuildFixture) -> None:
     guild.open_ticket(1, "The newest of all")
 
-    said = guild.server.run_command_line("events", "tail", "--no-follow").splitlines()
+    output = guild.server.run_command_line("events", "tail", "--no-follow").splitlines()
 
-    assert "The newest of all" in said[-1]
-    assert len(said) <= 20
+    assert "The newest of all" in output[-1]
+    assert len(output) <= 20
 
 
 @pytest.mark.database("sqlite")
@@ -231,9 +233,11 @@ def test_a_backup_while_running_is_whole_and_of_another_epoch(
 
 
 def test_the_doctor_finds_a_running_server_well(server: Server) -> None:
-    said = server.run_command_line("migrate", "--check") + server.run_command_line("people", "list")
+    output = server.run_command_line("migrate", "--check") + server.run_command_line(
+        "people", "list"
+    )
 
-    assert "this version needs" in said
+    assert "this version needs" in output
 
 
 @pytest.mark.database("sqlite")

@@ -1,7 +1,7 @@
-"""Yes means kept: a server killed without warning, again and again, under load.
+"""Test crash recovery: what was answered 200 is kept, however often the server is killed.
 
 Senders post as fast as they are answered, a stream listens, and the process is ended by SIGKILL
-at moments nobody chose. A sender who was not answered sends the same message again, as it must.
+at random moments. A sender without an answer sends the same message again (at-least-once).
 """
 
 from __future__ import annotations
@@ -182,18 +182,18 @@ def test_what_was_answered_is_there_once_whenever_the_process_dies(
 ) -> None:
     kills = scaled(KILLS[database])
     with running_server(tmp_path) as server:
-        place, weather = GuildFixture(server), Load()
-        cookie = place.sign_in_staff()
+        guild, weather = GuildFixture(server), Load()
+        cookie = guild.sign_in_staff()
         for number in range(1, SENDERS + 1):
-            place.open_ticket(number, f"Ticket of sender {number}")
-        senders = [Sender(place, number, weather) for number in range(1, SENDERS + 1)]
-        reader = Reader(place, cookie, weather)
+            guild.open_ticket(number, f"Ticket of sender {number}")
+        senders = [Sender(guild, number, weather) for number in range(1, SENDERS + 1)]
+        reader = Reader(guild, cookie, weather)
 
         with working([reader]):
             with working([*senders]):
                 kill_again_and_again(server, weather, kills)
                 weather.is_over = True
-            place.close_ticket(1)
+            guild.close_ticket(1)
 
         with server.open_database() as db:
             states = db.read_sync(read_states)

@@ -1,4 +1,4 @@
-"""The dashboard and the page for strangers: who is shown what, and where people begin."""
+"""Test the dashboard and the landing page: who sees what, and where people start."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class DashboardFixture:
 
 @pytest.fixture
 def dashboard(tmp_path: Path) -> Iterator[DashboardFixture]:
-    house = create_desk(tmp_path)
-    house.now = now() - 30 * MINUTE
-    quay = create_portal(house)
-    mast = quay.create_request(BO, MAST)
-    quay.create_request(CY, LOFTS, slug="loft")
-    quay.post_message(ADA, mast, SECRET, "note")
-    quay.act_as(ADA, update.update, mast, {"assignee": house.person_id(ADA)})
-    quay.act_as(ADA, update.update, mast, {"status": "waiting"})
-    yield DashboardFixture(SiteFixture(house), quay, mast)
-    house.db.close()
+    desk = create_desk(tmp_path)
+    desk.now = now() - 30 * MINUTE
+    portal = create_portal(desk)
+    mast = portal.create_request(BO, MAST)
+    portal.create_request(CY, LOFTS, slug="loft")
+    portal.post_message(ADA, mast, SECRET, "note")
+    portal.act_as(ADA, update.update, mast, {"assignee": desk.person_id(ADA)})
+    portal.act_as(ADA, update.update, mast, {"status": "waiting"})
+    yield DashboardFixture(SiteFixture(desk), portal, mast)
+    desk.db.close()
 
 
 def find_part(page: str, id_: str) -> str:
@@ -133,7 +133,7 @@ def test_who_sees_only_their_own_requests_sees_only_those_here(dashboard: Dashbo
     assert "An invoice is missing" in find_part(page, "activity")
 
 
-def test_who_is_in_no_organization_is_told_what_to_do(dashboard: DashboardFixture) -> None:
+def test_a_person_in_no_organization_sees_what_to_do(dashboard: DashboardFixture) -> None:
     for actor in (EVE, DEE):
         page = dashboard.page(actor)
         assert "You are in no organization yet" in page
@@ -148,7 +148,7 @@ def test_who_is_in_no_organization_is_told_what_to_do(dashboard: DashboardFixtur
     ("persona", "start"),
     [(ADA, "/dashboard"), (BO, "/dashboard"), (EVE, "/dashboard"), (MO, "/guilds")],
 )
-def test_everybody_begins_where_their_work_is(
+def test_everyone_begins_where_their_work_is(
     dashboard: DashboardFixture, persona: Persona, start: str
 ) -> None:
     answer = open_browser(dashboard.site, persona).get("/")
@@ -156,7 +156,7 @@ def test_everybody_begins_where_their_work_is(
     assert (answer.status_code, answer.headers["location"]) == (303, start)
 
 
-def test_a_stranger_is_told_what_this_is_and_how_to_come_in(dashboard: DashboardFixture) -> None:
+def test_a_stranger_sees_what_this_is_and_how_to_sign_in(dashboard: DashboardFixture) -> None:
     page = open_browser(dashboard.site).get("/").text
 
     assert "<h1" in page

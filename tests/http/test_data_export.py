@@ -1,4 +1,4 @@
-"""One's data: an archive of all that is kept of somebody, with the files they sent."""
+"""Test the data export: an archive of everything stored about a person, with their files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from deskwire.kit.zip_writer import ZipWriter
 from deskwire.tickets.data_export import stream_archive
 from deskwire.workspaces.organizations.organizations import organization_members
 from tests.fixtures.cast import ADA, BO, CY, UNA, Persona
+from tests.fixtures.files_site import FilesSiteFixture
 from tests.fixtures.site import SIGNED_IN_HEADER, open_browser
-from tests.http.test_uploads import FilesSiteFixture
 from tests.unit.test_thumbnails import drawn
 
 PICTURE = drawn(300, 200, "PNG")
@@ -39,7 +39,7 @@ def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
     site.desk.db.close()
 
 
-def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSiteFixture) -> None:
+def test_the_files_someone_sent_are_in_it_and_no_one_else_s(files_site: FilesSiteFixture) -> None:
     sent = [files_site.sent(BO, PICTURE, "the mast?.png"), files_site.sent(BO, b"one", "a.txt")]
     sent.append(files_site.upload(BO, b"two", "a.txt").json()["href"])
     files_site.sent(UNA, b"not his", "b.txt")
@@ -66,17 +66,17 @@ def test_the_files_somebody_sent_are_in_it_and_nobody_else_s(files_site: FilesSi
     assert UNA.email not in json.dumps(data)
 
 
-def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
-    house, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
+def test_what_someone_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture) -> None:
+    desk, shown = files_site.desk, {"tickets": 1, "messages": 2, "files": 1}
     files_site.sent(ADA, b"salaries", "internal.txt", "note")
     files_site.sent(ADA, b"an answer", "answer.txt")
     files_site.sent(BO, b"a plan", "plan.txt")
     before = {each: read_export(files_site, each) for each in (ADA, BO)}
     for actor in (ADA, BO):
-        mine = organization_members.c.person == house.person_id(actor)
-        house.db.write_sync(Connection.execute, delete(organization_members).where(mine))
-    unsent = files_site.upload(CY, b"mine", workspace=house.tyrell).json()["id"]
-    house.add_member(house.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
+        mine = organization_members.c.person == desk.person_id(actor)
+        desk.db.write_sync(Connection.execute, delete(organization_members).where(mine))
+    unsent = files_site.upload(CY, b"mine", workspace=desk.tyrell).json()["id"]
+    desk.add_member(desk.northwind.partition(":")[2], ADA)  # as a client, who reads no notes
 
     as_client, nobody = read_export(files_site, ADA), read_export(files_site, BO)
 
@@ -90,7 +90,7 @@ def test_what_somebody_may_see_no_more_is_not_in_it(files_site: FilesSiteFixture
 
 
 def read_export(filed: FilesSiteFixture, persona: Persona) -> dict[str, Any]:
-    """The `data.json` that somebody downloads, which names every file in the archive."""
+    """The `data.json` that someone downloads, which names every file in the archive."""
     with ZipFile(io.BytesIO(open_browser(filed, persona).get("/settings/data").content)) as archive:
         data: dict[str, Any] = json.loads(archive.read("data.json"))
         assert archive.namelist() == [*(each["path"] for each in data["files"]), "data.json"]

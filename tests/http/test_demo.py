@@ -1,4 +1,4 @@
-"""The demo as it is started: it goes on by itself, and a newcomer's first request is answered."""
+"""Test the demo as it is started: it runs by itself, and a visitor's first request is answered."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from tests.fixtures.server import running_server
 pytestmark = pytest.mark.database("sqlite")  # the demo brings its own file
 
 
-def test_the_demo_goes_on_by_itself_and_answers_a_newcomer(tmp_path: Path) -> None:
+def test_the_demo_continues_by_itself_and_answers_a_newcomer(tmp_path: Path) -> None:
     with running_server(tmp_path, ("-m", "tests.fixtures.fast_demo")) as demo:
         demo.log.wait_for_line(r"ticket\.claimed → staff, org:")
         clara = demo.sign_in("clara@example.org", PASSWORD)
         page = demo.get("/requests/new", clara).text
-        place = re.search(r'name="organization" value="([^"]+)"', page)
-        assert place is not None
-        asked = {"id": new_id(), "organization": place[1], "subject": "Hello?", "text": "Is it on?"}
+        option = re.search(r'name="organization" value="([^"]+)"', page)
+        assert option is not None
+        asked = {
+            "id": new_id(),
+            "organization": option[1],
+            "subject": "Hello?",
+            "text": "Is it on?",
+        }
 
         assert demo.submit_form("/requests/new", clara, **asked).status == 303
 

@@ -1,4 +1,4 @@
-"""Whose address is not proven: every page says so, mails the link again, and holds nothing back."""
+"""Test unverified addresses: every page says so, offers the link again, and blocks nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ FRAGMENT = {"x-deskwire-fragment": "unproven"}
 
 
 def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    quay = create_portal(house)
-    mast = quay.create_request(BO, "The mast")
-    bo = open_browser(with_mail(SiteFixture(house)), BO)
+    desk = create_desk(tmp_path)
+    portal = create_portal(desk)
+    mast = portal.create_request(BO, "The mast")
+    bo = open_browser(with_mail(SiteFixture(desk)), BO)
     pages = ("/dashboard", "/requests", f"/requests/{mast}", "/guilds", "/orgs/quay", "/nowhere")
 
     def says(path: str) -> tuple[bool, bool]:
@@ -30,8 +30,8 @@ def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path:
     codes = [bo.post("/api/me/verification").status_code for _ in range(4)]
     assert codes == [204, 204, 204, 429]
 
-    house.db.write_sync(
-        people.update_person_row, house.person_id(BO), email_verified_at=NOON, at=NOON
+    desk.db.write_sync(
+        people.update_person_row, desk.person_id(BO), email_verified_at=NOON, at=NOON
     )
 
     part = bo.get("/requests?fragment=unproven", headers=FRAGMENT).text
@@ -39,12 +39,12 @@ def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path:
     assert {says(path)[0] for path in pages} == {False}
     assert bo.get("/api/me").json()["emailVerified"] is True
     assert bo.post("/api/me/verification").status_code == 409
-    house.db.close()
+    desk.db.close()
 
 
-def test_a_desk_without_mail_asks_nobody(tmp_path: Path) -> None:
-    house = create_desk(tmp_path)
-    site = SiteFixture(house)
+def test_a_desk_without_mail_asks_no_one(tmp_path: Path) -> None:
+    desk = create_desk(tmp_path)
+    site = SiteFixture(desk)
 
     assert "/settings/verification" not in open_browser(site, BO).get("/dashboard").text
-    house.db.close()
+    desk.db.close()

@@ -1,4 +1,4 @@
-"""Pages given words by people who mean harm."""
+"""Test pages with hostile input: all of it is escaped."""
 
 from __future__ import annotations
 

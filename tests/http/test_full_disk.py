@@ -1,4 +1,4 @@
-"""A server whose disk is full, or whose database is locked: it says so, calmly, and goes on."""
+"""Test a server whose disk is full or whose database is locked: it says so, and recovers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def full_disk(server: Server) -> Iterator[None]:
 
 @contextmanager
 def locked_database(server: Server) -> Iterator[None]:
-    """Somebody holds the database and does not let go."""
+    """Someone holds the database and does not let go."""
     with closing(sqlite3.connect(server.database_file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -73,21 +73,21 @@ def examine(server: Server) -> tuple[int, str]:
 
 def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        place.open_ticket(1, "The disk is full")
-        with place.open_stream(cookie) as stream:
-            first = server.post_event("ticket.message_sent", send_message(place, 1), id_="1")
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        guild.open_ticket(1, "The disk is full")
+        with guild.open_stream(cookie) as stream:
+            first = server.post_event("ticket.message_sent", send_message(guild, 1), id_="1")
             assert first.status == 200
             stream.read_until_type("ticket.message_sent")
 
             with full_disk(server):
-                refused = server.post_event("ticket.message_sent", send_message(place, 2), id_="2")
+                refused = server.post_event("ticket.message_sent", send_message(guild, 2), id_="2")
                 assert refused.status == 503
                 assert json.loads(refused.message)["success"] is False
-                page = server.get(f"/guilds/{place.guild_id}/tickets/1", cookie)
+                page = server.get(f"/guilds/{guild.guild_id}/tickets/1", cookie)
                 assert (page.status, "Number 1" in page.text) == (200, True)
-                form = {"email": place.ada.email, "password": PASSWORD}
+                form = {"email": guild.ada.email, "password": PASSWORD}
                 attempt = server.submit_form("/sign-in", source_address="127.0.77.1", **form)
                 assert (attempt.status, attempt.headers["retry-after"]) == (503, "5")
                 assert UNAVAILABLE_MESSAGE in attempt.text
@@ -100,30 +100,30 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing(tmp_path: Pat
                 assert code == 1
                 assert "is not ready: the database accepts no writes: disk I/O error" in findings
 
-            again = server.post_event("ticket.message_sent", send_message(place, 2), id_="2")
+            again = server.post_event("ticket.message_sent", send_message(guild, 2), id_="2")
             assert again.status == 200
             heard = stream.read_until_type("ticket.message_sent")
             assert heard.data["data"]["messageId"] == "2"
             assert server.get("/readyz").status == 200
             assert server.submit_form("/sign-in", source_address="127.0.77.1", **form).status == 303
-            timeline = server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).text
+            timeline = server.get(f"/guilds/{guild.guild_id}/tickets/1", cookie).text
             assert [timeline.count(f"Number {number}") for number in (1, 2)] == [1, 1]
 
 
 def test_a_locked_database_is_waited_for_and_then_said_to_be(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        place.open_ticket(1, "Somebody has a shell open")
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        guild.open_ticket(1, "Somebody has a shell open")
 
         with locked_database(server):
-            refused = server.post_event("ticket.message_sent", send_message(place, 1), id_="1")
+            refused = server.post_event("ticket.message_sent", send_message(guild, 1), id_="1")
             assert refused.status == 503
-            assert server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).status == 200
+            assert server.get(f"/guilds/{guild.guild_id}/tickets/1", cookie).status == 200
             assert "the database accepts no writes: it is locked" in server.get("/readyz").text
 
         assert (
-            server.post_event("ticket.message_sent", send_message(place, 1), id_="1").status == 200
+            server.post_event("ticket.message_sent", send_message(guild, 1), id_="1").status == 200
         )
         server.log.wait_for_line(r"Broadcasting .*ticket\.message_sent")
-        assert "Number 1" in server.get(f"/guilds/{place.guild_id}/tickets/1", cookie).text
+        assert "Number 1" in server.get(f"/guilds/{guild.guild_id}/tickets/1", cookie).text

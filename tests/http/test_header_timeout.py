@@ -1,4 +1,4 @@
-"""Connections that do not finish asking: closed in time, and nobody else is."""
+"""Test the header timeout: slow connections (slowloris) are closed, and no others."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def is_told(stream_server: StreamServerFixture, count: int = 1) -> None:
     wait_until(lambda: stream_server.call_in_loop(lambda: len(stream_server.connections)) == count)
 
 
-def test_half_a_head_is_closed_and_told_why(
+def test_half_a_head_is_closed_with_the_reason(
     stream_server: StreamServerFixture, header_timeout: HeaderTimeoutFixture
 ) -> None:
     with stream_server.connect(HALF) as connection:
@@ -150,14 +150,14 @@ def test_nothing_is_held_of_a_connection_that_ended(
 @pytest.mark.slow
 def test_the_server_looks_by_itself(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        with place.open_stream(cookie) as stream, closing(socket.socket()) as half:
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        with guild.open_stream(cookie) as stream, closing(socket.socket()) as half:
             half.settimeout(HEADER_TIMEOUT + 3 * CHECK_TICKS / 10)
             half.connect(("127.0.0.1", server.port))
             half.sendall(HALF)
 
             assert read_all(half).startswith(b"HTTP/1.1 408")
 
-            place.open_ticket(1, "Still there")
+            guild.open_ticket(1, "Still there")
             stream.read_until_type("ticket.created")

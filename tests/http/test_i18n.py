@@ -1,7 +1,7 @@
-"""Nothing is left in English: every page and mail of a desk that speaks another language.
+"""Test that no English is left on any page or mail of a desk in another language.
 
-In the pseudo language each text stands between ⟦ and ⟧, so what stands outside is the desk's own
-data, which `tests/fixtures/full_site.py` names, or a text that nobody could translate.
+In the pseudo language each text stands between ⟦ and ⟧, so text outside is either the desk's own
+data, listed in `tests/fixtures/full_site.py`, or a text that could not be translated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KNOWN = sorted(
     key=len,
     reverse=True,
 )
-WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are somebody's initials
+WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are someone's initials
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def full_site(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterat
 def test_every_page_is_in_the_language_of_the_desk(
     full_site: FullSiteFixture, persona: Persona | None
 ) -> None:
-    for place, page in full_site.open_pages(persona):
-        assert '<html lang="xx"' in page, place
-        assert find_untranslated(page) == [], place
+    for path, page in full_site.open_pages(persona):
+        assert '<html lang="xx"' in page, path
+        assert find_untranslated(page) == [], path
 
 
 @pytest.mark.parametrize("nth", range(len(REFUSED_FORMS)))
@@ -113,7 +113,7 @@ def test_every_mail_is_in_it(full_site: FullSiteFixture) -> None:
 
 
 def find_untranslated(page: str) -> list[str]:
-    """What a page shows of which nobody knows whether it could be translated."""
+    """What a page shows of which no one knows whether it could be translated."""
     reader = TextCollector()
     reader.feed(page)
     reader.close()
@@ -150,12 +150,12 @@ class TextCollector(HTMLParser):
         self._open: list[tuple[str, bool]] = []  # elements, and whether it is in English on purpose
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         is_foreign = tag in ("script", "style", "code", "pre", "textarea")
-        is_foreign |= told.get("lang") == "en" or told.get("name") == "time_zone"
+        is_foreign |= attributes.get("lang") == "en" or attributes.get("name") == "time_zone"
         is_foreign |= any(each for _, each in self._open)
         if not is_foreign:
-            self.said += [text for name in SHOWN if (text := told.get(name))]
+            self.said += [text for name in SHOWN if (text := attributes.get(name))]
         if tag not in VOID:
             self._open.append((tag, is_foreign))
 

@@ -1,4 +1,4 @@
-"""Invitations: mailed and shown, accepted with an account or by making one, and for nobody else."""
+"""Test invitations: mailed and shown, accepted with an old or new account, by no one else."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ ACCOUNT = {"name": "New Person", "password": PASSWORD}
 
 @pytest.fixture
 def staffed_portal(tmp_path: Path) -> Iterator[StaffedPortalFixture]:
-    house = create_staffed_portal(tmp_path)
-    yield house
-    house.desk.db.close()
+    portal = create_staffed_portal(tmp_path)
+    yield portal
+    portal.desk.db.close()
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def invite(site: SiteFixture, email: str = NEW, **headers: str) -> Any:
 
 
 def links_of(site: SiteFixture, email: str = NEW) -> tuple[str, str]:
-    """Invite somebody: the link that was shown, and the one that was mailed."""
+    """Invite someone: the link that was shown, and the one that was mailed."""
     [shown] = re.findall(r"/invitations/[\w-]+", invite(site, email).text)
     newest = site.desk.db.read_sync(mail.read_newest)[0]
     [mailed] = re.findall(r"http://testserver(/invitations/[\w-]+)", newest.content.text)
@@ -96,8 +96,8 @@ def test_who_has_no_account_makes_one_by_the_mailed_link(
     assert made is not None
     assert made.email_verified_at is not None, "the letter reached it"
     assert NEW in members_of(site, staffed_portal)
-    told = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
-    assert told[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
+    events = [type_ for type_, _, heard_by, _ in read_events(site.desk.db) if "people" in heard_by]
+    assert events[-2:] == ["person.changed", "person.changed"], "has come, has proven the address"
 
 
 def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
@@ -183,7 +183,7 @@ def test_an_address_with_an_account_signs_in_instead(site: SiteFixture) -> None:
 
 
 @pytest.mark.parametrize("persona", [CY, BO])
-def test_somebody_else_is_told_so_and_not_let_in(
+def test_someone_else_is_refused_with_the_reason(
     site: SiteFixture, staffed_portal: StaffedPortalFixture, persona: Persona
 ) -> None:
     _, mailed = links_of(site)
@@ -215,12 +215,12 @@ def test_events_name_no_address_in_full(
 
     staffed_portal.act_as(BO, invitations.revoke, staffed_portal.organization_ids["quay"], open_.id)
 
-    told = [
+    events = [
         fields["email"]
         for type_, fields, _, _ in read_events(site.desk.db)
         if type_.startswith("invitation.")
     ]
-    assert told == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
+    assert events == ["n…@desk.test", "n…@desk.test", "o…@desk.test", "o…@desk.test"]
 
 
 def test_what_is_over_is_a_page_that_says_what_to_do(
@@ -254,7 +254,7 @@ def test_a_closed_desk_makes_no_account_even_so(site: SiteFixture) -> None:
     assert person_of(site) is None
 
 
-def test_nobody_is_mailed_without_end(
+def test_no_one_is_mailed_without_end(
     site: SiteFixture, staffed_portal: StaffedPortalFixture
 ) -> None:
     codes = [invite(site).status_code for _ in range(4)]

@@ -1,4 +1,4 @@
-"""/metrics over a real server: its figures are what happened, and only operators see them."""
+"""Test /metrics on a real server: its figures are correct, and only operators see them."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_neither_a_token_nor_a_wrong_one_is_in_the_log(token_server: Server) -> 
     assert wrong not in written
 
 
-def test_without_a_token_this_machine_may_ask_but_nobody_through_a_proxy(server: Server) -> None:
+def test_without_a_token_this_machine_may_ask_but_no_one_through_a_proxy(server: Server) -> None:
     assert ask(server).status == 200
 
     for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):

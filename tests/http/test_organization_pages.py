@@ -1,4 +1,4 @@
-"""Pages of organizations: who is shown them, goes on in them, and changes what."""
+"""Test the pages of organizations: who sees them, and who may change what."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def test_a_member_changes_nothing_of_an_organization(
 def test_archiving_a_category_twice_archives_it_and_restoring_it_twice_restores_it(
     request_page: RequestPageFixture,
 ) -> None:
-    quay = request_page.portal.organization_ids["quay"]
-    request_page.portal.act_as(BO, add_category, quay, "Cranes")
-    [category] = request_page.portal.desk.db.read_sync(read_categories, quay)
+    organization_id = request_page.portal.organization_ids["quay"]
+    request_page.portal.act_as(BO, add_category, organization_id, "Cranes")
+    [category] = request_page.portal.desk.db.read_sync(read_categories, organization_id)
     browser = open_browser(request_page.site, BO)
 
     def is_archived_after(**form: str) -> bool:
         data = {"act": "archive-category", "category": category.id, **form}
         assert browser.post("/orgs/quay/settings", data=data).status_code == 303
-        [now] = request_page.portal.desk.db.read_sync(read_categories, quay)
+        [now] = request_page.portal.desk.db.read_sync(read_categories, organization_id)
         return now.archived
 
     assert is_archived_after(archived="yes")
@@ -76,13 +76,13 @@ def test_archiving_a_category_twice_archives_it_and_restoring_it_twice_restores_
     assert is_archived_after()
 
 
-def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
-    browser, quay = (
+def test_one_continues_in_one_s_own_organization_only(request_page: RequestPageFixture) -> None:
+    browser, organization_id = (
         open_browser(request_page.site, CY),
         request_page.portal.organization_ids["quay"],
     )
 
-    refused = browser.post("/organizations", data={"organization": quay})
+    refused = browser.post("/organizations", data={"organization": organization_id})
     taken = browser.post(
         "/organizations", data={"organization": request_page.portal.organization_ids["loft"]}
     )
@@ -92,12 +92,14 @@ def test_one_goes_on_in_one_s_own_organization_only(request_page: RequestPageFix
     assert "The Quay" not in browser.get("/organizations").text
 
 
-def test_who_goes_to_an_organization_goes_on_in_it_and_who_is_led_there_does_not(
+def test_who_goes_to_an_organization_continues_in_it_and_who_is_led_there_does_not(
     request_page: RequestPageFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen: list[str] = []
     monkeypatch.setattr(
-        sessions, "store_active_organization", lambda _tx, _session, place: chosen.append(place)
+        sessions,
+        "store_active_organization",
+        lambda _tx, _session, organization_id: chosen.append(organization_id),
     )
     made = request_page.portal.act_as(
         CY, invitations.invite, request_page.portal.organization_ids["loft"], BO.email, "member"

@@ -1,4 +1,4 @@
-"""A fragment is the element of the page, no more and no less; and templates are the rows empty."""
+"""Test that a fragment is exactly the page's element, and that templates are empty rows."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def test_what_belongs_to_a_server_says_who_may_see_it(site: SiteFixture) -> None
     page = open_browser(site, ADA).get(LIST).text
 
     for row in re.findall(r"<li [^>]*data-row[^>]*>", page):
-        held = re.search(r'data-held="([^"]*)"', row)
-        assert held is not None
-        assert held[1].startswith(f"tickets:guild:{HARBOUR_GUILD} ticket:")
+        held_attribute = re.search(r'data-held="([^"]*)"', row)
+        assert held_attribute is not None
+        assert held_attribute[1].startswith(f"tickets:guild:{HARBOUR_GUILD} ticket:")
 
 
 def fragment(site: SiteFixture, address: str, ids: str) -> str:

@@ -1,4 +1,4 @@
-"""A page costs a fixed number of statements, however much it shows."""
+"""Test that a page runs a fixed number of statements, however much it shows."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_a_page_costs_at_most_six_statements(site: SiteFixture, sql_statements: 
 
 
 def test_so_do_the_pages_of_requests(site: SiteFixture, sql_statements: list[str]) -> None:
-    quay = create_portal(site.desk)
-    crane = quay.create_request(BO, "The crane")
+    portal = create_portal(site.desk)
+    crane = portal.create_request(BO, "The crane")
     for number in range(10):
-        quay.post_message((ADA, UNA)[number % 2], crane, "Again.")
-        quay.create_request((BO, UNA)[number % 2], f"The crane, part {number}")
+        portal.post_message((ADA, UNA)[number % 2], crane, "Again.")
+        portal.create_request((BO, UNA)[number % 2], f"The crane, part {number}")
 
     for actor, address in REQUESTS:
         assert_few_statements(sql_statements, site, actor, address.format(request=crane))

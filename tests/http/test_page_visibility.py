@@ -1,4 +1,4 @@
-"""What may be seen, and that the rest cannot be told from nothing."""
+"""Test which pages may be seen, and that all others look as if they did not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL end to end: two servers on one database, the shell beside them, and what it says."""
+"""Test PostgreSQL end to end: two servers on one database, and the CLI beside them."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def second_server(first: Server, folder: Path) -> Iterator[Server]:
         yield second
 
 
-def test_what_one_server_is_told_is_heard_at_the_other(tmp_path: Path) -> None:
+def test_what_one_server_receives_is_heard_at_the_other(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
-        place = GuildFixture(one)
-        cookie = place.sign_in_staff()
+        host = GuildFixture(one)
+        cookie = host.sign_in_staff()
 
         with (
             sse.connect(two.port, "/api/events", cookie) as there,
-            place.open_stream(cookie) as here,
+            host.open_stream(cookie) as here,
         ):
             there.next_frame()
             for number in range(1, 6):
-                place.open_ticket(number, f"Told to one, {number}")
-                two.send_event("ticket.claimed", **claim(place, number))
+                host.open_ticket(number, f"Told to one, {number}")
+                two.send_event("ticket.claimed", **claim(host, number))
 
             heard = [read_told(there) for _ in range(10)]
             assert [read_told(here) for _ in range(10)] == heard
@@ -63,13 +63,13 @@ def test_what_one_server_is_told_is_heard_at_the_other(tmp_path: Path) -> None:
         assert positions == list(range(positions[0], positions[0] + 10))
 
 
-def test_when_a_server_dies_the_other_goes_on_with_its_deliveries(tmp_path: Path) -> None:
+def test_when_a_server_dies_the_other_continues_with_its_deliveries(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
-        place = GuildFixture(two)
-        cookie = place.sign_in_staff()
-        with place.open_stream(cookie) as stream:
+        host = GuildFixture(two)
+        cookie = host.sign_in_staff()
+        with host.open_stream(cookie) as stream:
             for number in range(1, 11):
-                one.send_event("ticket.created", **ticket(place, number))
+                one.send_event("ticket.created", **ticket(host, number))
             one.kill()
 
             heard = [stream.read_until_type("ticket.created").data["data"] for _ in range(10)]
@@ -79,13 +79,13 @@ def test_when_a_server_dies_the_other_goes_on_with_its_deliveries(tmp_path: Path
 
 def test_a_stream_resumes_at_another_server(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
-        place = GuildFixture(one)
-        cookie = place.sign_in_staff()
-        with place.open_stream(cookie) as stream:
-            place.open_ticket(1, "Heard")
+        host = GuildFixture(one)
+        cookie = host.sign_in_staff()
+        with host.open_stream(cookie) as stream:
+            host.open_ticket(1, "Heard")
             stream.read_until_type("ticket.created")
             cursor = stream.cursor
-        place.open_ticket(2, "Missed")
+        host.open_ticket(2, "Missed")
 
         with sse.connect(two.port, "/api/events", cookie, cursor) as back:
             assert back.next_frame().data["verdict"] == "resumed"
@@ -94,11 +94,11 @@ def test_a_stream_resumes_at_another_server(tmp_path: Path) -> None:
 
 def test_rights_taken_at_one_server_silence_a_stream_at_the_other(tmp_path: Path) -> None:
     with running_server(tmp_path) as one, second_server(one, tmp_path / "two") as two:
-        place = GuildFixture(one)
-        cookie = place.sign_in_staff()
+        host = GuildFixture(one)
+        cookie = host.sign_in_staff()
         with sse.connect(two.port, "/api/events", cookie) as stream:
             stream.next_frame()
-            place.unassign_role(place.ada)
+            host.unassign_role(host.ada)
 
             assert stream.read_until_named("revoked")
 
@@ -150,11 +150,11 @@ def test_the_doctor_knows_postgresql(command_line: CommandLine) -> None:
     assert "`deskwire migrate`" in command_line.run("doctor").out
 
     command_line.run_ok("migrate")
-    said = command_line.run("doctor").out
+    output = command_line.run("doctor").out
 
-    assert "PostgreSQL" in said
-    assert "log at position 0" in said
-    assert "no server answers at" in said
+    assert "PostgreSQL" in output
+    assert "log at position 0" in output
+    assert "no server answers at" in output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -164,21 +164,21 @@ def test_a_password_is_in_no_sentence(
 ) -> None:
     hidden = f"hidden-{PASSWORD}"
     quoted = f"hidden-{QUOTED_PASSWORD}"
-    place = get_server().url_of("nowhere").rpartition("@")[2]
+    host = get_server().url_of("nowhere").rpartition("@")[2]
     urls = {
-        "password": f"postgresql://postgres:{quoted}@{place}",
+        "password": f"postgresql://postgres:{quoted}@{host}",
         "port": f"postgresql://postgres:{quoted}@127.0.0.1:1/nowhere",
-        "form": f"postgresql://postgres:{hidden}%zz@{place}",
+        "form": f"postgresql://postgres:{hidden}%zz@{host}",
         "name": get_server().url_of("nowhere"),
     }
     monkeypatch.setenv("DATABASE_URL", urls[wrong])
 
-    said = command_line.run(*command.split())
+    result = command_line.run(*command.split())
 
-    assert said.exit_code == 1
+    assert result.exit_code == 1
     for spelling in (PASSWORD, QUOTED_PASSWORD, "hidden"):
-        assert spelling not in said.out + said.err
-    assert "Traceback" not in said.err
+        assert spelling not in result.out + result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_server_writes_its_password_nowhere(tmp_path: Path) -> None:

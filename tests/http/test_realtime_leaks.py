@@ -1,4 +1,4 @@
-"""Twenty thousand streams come and go in every way; what they took returns to where it was."""
+"""Test for leaks: after twenty thousand streams of every kind, resources return to the start."""
 
 from __future__ import annotations
 
@@ -128,12 +128,12 @@ def test_what_ten_thousand_streams_took_is_given_back(
         settle(wire)
 
         after = sizes_of(wire)
-        said = after.pop("log") - before.pop("log")  # the log itself is kept
+        log_growth = after.pop("log") - before.pop("log")  # the log itself is kept
         blocks = after.pop("blocks") - before.pop("blocks")
         assert after == before
         warnings = [each.getMessage() for each in caplog.records if each.levelno >= WARNING]
         assert warnings == []  # nothing about it is worth one
-        assert blocks < BLOCKS + said * BLOCKS_OF_AN_EVENT
+        assert blocks < BLOCKS + log_growth * BLOCKS_OF_AN_EVENT
 
 
 @pytest.mark.slow

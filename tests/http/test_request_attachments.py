@@ -1,4 +1,4 @@
-"""Files on the pages of requests: kept by a form that is refused, deleted by whom they may be."""
+"""Test attachments on request pages: kept when a form is refused, deleted only if permitted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from tests.fixtures.cast import BO, CY, UNA
+from tests.fixtures.files_site import FilesSiteFixture
 from tests.fixtures.site import open_browser
-from tests.http.test_uploads import FilesSiteFixture
 from tests.unit.test_thumbnails import drawn
 
 
@@ -36,8 +36,8 @@ def test_a_sent_file_is_deleted_from_the_page_with_its_bytes(tmp_path: Path) -> 
 def test_a_refused_form_names_what_has_arrived_to_who_sent_it_alone(tmp_path: Path) -> None:
     filed = FilesSiteFixture(tmp_path)
     ids = [filed.upload(who).json()["id"] for who in (BO, UNA)]
-    place = filed.desk.northwind.removeprefix("org:")
-    form = {"organization": place, "subject": "", "text": "Is grey.", "file": ids}
+    organization_id = filed.desk.northwind.removeprefix("org:")
+    form = {"organization": organization_id, "subject": "", "text": "Is grey.", "file": ids}
 
     page = open_browser(filed, BO).post("/requests/new", data=form)
 

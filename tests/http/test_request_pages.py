@@ -1,4 +1,4 @@
-"""Pages of requests: what each of the cast is shown, and what stays as if it were not there."""
+"""Test the pages of requests: what each of the cast sees, and what looks nonexistent to them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_who_may_see_a_request_opens_it_and_finds_it(
 
 
 @pytest.mark.parametrize("persona", [CY, EVE, MO])
-def test_to_everybody_else_it_is_as_if_it_were_not_there(
+def test_to_everyone_else_it_is_as_if_it_were_not_there(
     request_page: RequestPageFixture, persona: Persona
 ) -> None:
     browser = open_browser(request_page.site, persona)
@@ -53,14 +53,14 @@ def test_to_everybody_else_it_is_as_if_it_were_not_there(
 def test_the_page_of_a_message_offers_what_its_forms_may_do(
     request_page: RequestPageFixture,
 ) -> None:
-    db, quay = request_page.site.desk.db, request_page.portal
+    db, portal = request_page.site.desk.db, request_page.portal
     for actor in (MO, UNA):
         db.write_sync(
             upsert_staff_row, request_page.site.desk.person_id(actor), "operations_manager", NOON
         )
     reply, note = (
-        quay.post_message(BO, request_page.ticket, "It blinks"),
-        quay.post_message(UNA, request_page.ticket, "x", "note"),
+        portal.post_message(BO, request_page.ticket, "It blinks"),
+        portal.post_message(UNA, request_page.ticket, "x", "note"),
     )
     team = db.read_sync(ensure_internal_organization, NOON)
     strike_una = partial(
@@ -274,8 +274,8 @@ def test_a_parameter_names_no_company_but_one_s_own(
     request_page: RequestPageFixture, name: str
 ) -> None:
     """What a client's pages show follows from who asks."""
-    quay = request_page.portal.organization_ids["quay"]
-    for value in ("quay", quay, f"org:{quay}"):
+    organization_id = request_page.portal.organization_ids["quay"]
+    for value in ("quay", organization_id, f"org:{organization_id}"):
         for address in ("/requests", "/requests/new", "/orgs/loft", "/orgs/loft/settings"):
             answer = open_browser(request_page.site, CY).get(address, params={name: value})
             assert answer.status_code == 200, address

@@ -1,4 +1,4 @@
-"""Every address has a policy, and keeps it."""
+"""Test that every URL has a policy and follows it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_every_kind_of_refusal_has_a_status() -> None:
     assert set(STATUS_BY_REFUSAL) == set(errors.Refusal.__subclasses__())
 
 
-def test_what_is_sent_to_wait_is_told_how_long(site: SiteFixture) -> None:
+def test_a_rate_limited_request_gets_retry_after(site: SiteFixture) -> None:
     async def busy(_request: Request) -> Response:
         raise errors.RateLimited("Not so fast.", 7)
 
@@ -161,9 +161,12 @@ def test_static_files_are_kept_for_ever_only_under_the_address_of_their_content(
     address = re.search(r'href="(/static/favicon\.svg\?v=[0-9a-f]{12})"', page)
     assert address is not None
 
-    kept, asked = open_browser(site).get(address[1]), open_browser(site).get("/static/favicon.svg")
+    cached, asked = (
+        open_browser(site).get(address[1]),
+        open_browser(site).get("/static/favicon.svg"),
+    )
 
-    assert "immutable" in kept.headers["cache-control"]
+    assert "immutable" in cached.headers["cache-control"]
     assert asked.headers["cache-control"] == "no-cache"
     assert open_browser(site).get("/static/../routes.py").status_code == 404
 

@@ -1,4 +1,4 @@
-"""Pages about oneself: what they show, what they change, and whom they do not obey."""
+"""Test the settings pages: what they show, what they change, and for whom."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def post(site: SiteFixture, persona: Persona, path: str, **form: str) -> Any:
     return open_browser(site, persona).post(path, data=form)
 
 
-def test_the_page_shows_oneself_and_nobody_else(site: SiteFixture) -> None:
+def test_the_page_shows_oneself_and_no_one_else(site: SiteFixture) -> None:
     sign_in(site, ADA)
     sign_in(site, BO, "curl/8")
 
@@ -76,7 +76,7 @@ def test_each_part_that_lives_is_rendered_alone(site: SiteFixture) -> None:
     assert "<h1" not in page
 
 
-def test_a_new_name_is_shown_and_told(site: SiteFixture) -> None:
+def test_a_new_name_is_shown_and_becomes_an_event(site: SiteFixture) -> None:
     answer = post(site, ADA, "/settings/name", name="  Ada   Berg ")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/settings?done=name")
@@ -121,7 +121,7 @@ def test_one_browser_is_signed_out_and_then_it_is_gone(site: SiteFixture) -> Non
     )
 
 
-def test_somebody_elses_browser_is_answered_as_one_that_is_not_there(site: SiteFixture) -> None:
+def test_someone_elses_browser_is_answered_as_one_that_is_not_there(site: SiteFixture) -> None:
     opened = sign_in(site, ADA)
 
     theirs = post(site, BO, "/settings/browsers", session=opened.session.id)
@@ -178,19 +178,19 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
     for wrong in ("", "wrong horse battery", PASSWORD.upper()):
         answer = post(site, ADA, "/settings/delete", password=wrong)
         assert answer.status_code == 422
-    kept = read_person(site, ADA)
+    person = read_person(site, ADA)
     answer = post(site, ADA, "/settings/delete", password=PASSWORD)
 
-    assert kept.deleted_at is None
+    assert person.deleted_at is None
     assert (answer.status_code, answer.headers["location"]) == (303, "/?done=departed")
     assert read_person(site, ADA).name == "Former member"
     assert "Your account is deleted." in open_browser(site).get("/?done=departed").text
     assert "Your account is deleted." not in open_browser(site).get("/?done=else").text
 
 
-async def test_who_alone_runs_an_organization_is_told_so_and_stays(site: SiteFixture) -> None:
-    deed = Actor(site.desk.read_viewer(BO), NOON)
-    site.desk.db.write_sync(create_organization, deed, "The Pier")
+async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: SiteFixture) -> None:
+    actor = Actor(site.desk.read_viewer(BO), NOON)
+    site.desk.db.write_sync(create_organization, actor, "The Pier")
 
     answer = post(site, BO, "/settings/delete", name=BO.name)
 
@@ -240,11 +240,11 @@ def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: SiteFixture
 
     for mode in ("off", "sent", "kept"):
         object.__setattr__(site.site, "mail_templates", MailTemplates("http://testserver", mode))
-        for place in (here, there):
-            client = TestClient(site.app, client=place, raise_server_exceptions=False)
+        for browser in (here, there):
+            client = TestClient(site.app, client=browser, raise_server_exceptions=False)
             answer = client.get("/mail", headers={"accept": "text/html"})
             proxied = client.get("/mail", headers={"x-forwarded-for": "127.0.0.1"})
-            codes[mode, place[0]] = answer.status_code, proxied.status_code
+            codes[mode, browser[0]] = answer.status_code, proxied.status_code
             if answer.status_code == 200:
                 assert "See &lt;b&gt;this&lt;/b&gt;" in answer.text
                 assert "<b>x" not in answer.text

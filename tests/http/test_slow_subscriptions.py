@@ -1,4 +1,4 @@
-"""A reader who stops: nobody waits for it, it is let go, and it is told so when it returns."""
+"""Test a client that stops reading: no one waits for it, it is disconnected, and told on return."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ LET_GO = 30.0  # s; a seat's beat, at which it is noticed, comes within 27 s
 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
-def test_a_reader_who_falls_out_of_the_window_is_let_go_and_told_on_return(tmp_path: Path) -> None:
+def test_a_client_that_falls_out_of_the_buffer_is_disconnected_and_told_on_return(
+    tmp_path: Path,
+) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
         slow = sse.connect(server.port, "/api/events", cookie, receive_bytes=4096)
-        with slow, place.open_stream(cookie) as quick:
+        with slow, guild.open_stream(cookie) as quick:
             assert slow.next_frame().type == "connected"
             for number in range(WINDOW // LARGE + 20):
-                place.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
+                guild.send_event("guild.setup_complete", number=number, padding="x" * LARGE)
                 assert (
                     quick.next_frame().data["data"]["number"] == number
-                )  # nobody waits for the slow
+                )  # no one waits for the slow
 
             server.log.wait_for_line("closed a stream whose reader is too slow", timeout=LET_GO)
             heard = [frame.data["data"]["number"] for frame in slow.read_rest()]
@@ -57,13 +59,13 @@ def test_a_reader_who_reads_again_in_time_has_missed_nothing(guild: GuildFixture
 
 def test_a_reader_who_has_stopped_does_not_hold_the_process(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
-        place = GuildFixture(server)
+        guild = GuildFixture(server)
         with sse.connect(
-            server.port, "/api/events", place.sign_in_staff(), receive_bytes=4096
+            server.port, "/api/events", guild.sign_in_staff(), receive_bytes=4096
         ) as stream:
             assert stream.next_frame().type == "connected"
             for _ in range(FLOOD // LARGE):
-                place.send_event("guild.setup_complete", whatever="y" * LARGE)
+                guild.send_event("guild.setup_complete", whatever="y" * LARGE)
 
             seconds, code = server.stop()
 

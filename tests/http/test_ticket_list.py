@@ -1,4 +1,4 @@
-"""The list's state lives in its address, and everything is there without a script."""
+"""Test that the list's state is in its URL, and that it works without JavaScript."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_past_the_end_is_the_last_page(site: SiteFixture, wish: str, shown: int)
     assert 'data-empty-for="tickets" hidden' in page
 
 
-def test_htmx_is_told_the_address_without_what_is_as_usual(site: SiteFixture) -> None:
+def test_htmx_pushes_the_url_without_defaults(site: SiteFixture) -> None:
     browser = open_browser(site, ADA)
 
     cleared = browser.get(f"{LIST}?q=&sort=active")
@@ -115,7 +115,7 @@ def test_a_conversation_is_complete_without_a_script(site: SiteFixture) -> None:
     assert re.search(r'<time[^>]*datetime="2026-11-22T12:[^"]*Z"[^>]*>22 Nov 2026', page)
 
 
-def test_somebody_without_a_linked_account_is_told_how_it_is_linked(site: SiteFixture) -> None:
+def test_a_person_without_a_linked_account_sees_how_to_link_it(site: SiteFixture) -> None:
     zoe = Persona("Zoe", "900000000000000099")
     site.desk.create_account(zoe, linked=False)
 
@@ -137,13 +137,13 @@ def test_a_page_names_the_cursor_and_the_channels_it_was_rendered_for(site: Site
 
     assert f'data-cursor="{site.hub.cursor}"' in page
     assert f'data-actors="{site.desk.person_id(ADA)} discord:{ADA.discord_id}"' in page
-    held = re.search(r'data-channels="([^"]*)"', page)
-    assert held is not None
-    assert set(held[1].split()) == set(site.desk.read_viewer(ADA).channels)
+    channels_attribute = re.search(r'data-channels="([^"]*)"', page)
+    assert channels_attribute is not None
+    assert set(channels_attribute[1].split()) == set(site.desk.read_viewer(ADA).channels)
 
 
 def browse_as_new(site: SiteFixture, persona: Persona) -> str:
-    """What somebody outside the standing cast sees of their servers."""
+    """What someone outside the standing cast sees of their servers."""
     site.personas.append(persona)
     return open_browser(site, persona).get("/guilds").text
 

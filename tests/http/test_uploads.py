@@ -1,4 +1,4 @@
-"""Files over HTTP: taken in and given out, to those they are for, and never as a page of ours."""
+"""Test files over HTTP: uploads, downloads by permission, and never served as a page of ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 from PIL import Image
-from sqlalchemy import func, select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,13 +18,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from deskwire.kit.ids import new_id
-from deskwire.tickets.files.attachments import files
 from deskwire.web.http.middleware import MAX_FORM_BYTES, UploadLimit, add_middleware
 from deskwire.web.http.uploads import receive_files
 from deskwire.web.routes import upload_matcher
-from tests.fixtures.cast import ADA, BO, CY, EVE, UNA, Persona
-from tests.fixtures.files import FilesFixture
-from tests.fixtures.site import MAX_FILE_BYTES, SiteFixture, open_browser
+from tests.fixtures.cast import ADA, BO, CY, EVE, UNA
+from tests.fixtures.files_site import FilesSiteFixture
+from tests.fixtures.site import MAX_FILE_BYTES, open_browser
 from tests.unit.test_thumbnails import bomb, drawn
 
 BOUNDARY = "----seam"
@@ -40,43 +38,6 @@ POLYGLOTS = {
 }
 
 
-class FilesSiteFixture(SiteFixture):
-    """A site with organizations and a request of Bo's in Northwind."""
-
-    desk: FilesFixture
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(FilesFixture(folder))
-        self.ticket = self.desk.create_request(BO, self.desk.northwind)
-
-    def upload(
-        self, persona: Persona, content: bytes = b"hello", name: str = "a.txt", workspace: str = ""
-    ) -> Any:
-        where = {"workspace": workspace or self.desk.northwind}
-        named = {"x-file-name": quote(name)}
-        return open_browser(self, persona).post(
-            "/files", params=where, content=content, headers=named
-        )
-
-    def sent(
-        self, persona: Persona, content: bytes, name: str = "a.txt", kind: Any = "reply"
-    ) -> str:
-        """The address of a file that came with a message."""
-        told = self.upload(persona, content, name).json()
-        self.desk.post_files(persona, self.ticket, [told["id"]], kind)
-        return str(told["href"])
-
-    def rows(self) -> int:
-        counted = select(func.count()).select_from(files)
-        return self.desk.db.read_sync(lambda tx: tx.execute(counted).scalar_one())
-
-    def bytes_kept(self) -> list[Path]:
-        return [each for each in self.desk.folder.glob("files/**/*") if each.is_file()]
-
-    def is_empty(self) -> bool:
-        return self.rows() == 0 and self.bytes_kept() == []
-
-
 @pytest.fixture
 def files_site(tmp_path: Path) -> Iterator[FilesSiteFixture]:
     site = FilesSiteFixture(tmp_path)
@@ -88,10 +49,10 @@ def test_a_file_is_taken_in_and_given_back(files_site: FilesSiteFixture) -> None
     answer = files_site.upload(BO, "Grüße".encode(), "Brief an Mo – 1.txt")
 
     assert answer.status_code == 201
-    told = answer.json()
-    assert (told["name"], told["type"], told["size"]) == ("Brief an Mo – 1.txt", "text/plain", 7)
-    assert told["href"] == f"/files/{told['id']}"
-    given = open_browser(files_site, BO).get(told["href"])
+    body = answer.json()
+    assert (body["name"], body["type"], body["size"]) == ("Brief an Mo – 1.txt", "text/plain", 7)
+    assert body["href"] == f"/files/{body['id']}"
+    given = open_browser(files_site, BO).get(body["href"])
     assert given.content == "Grüße".encode()
     assert given.headers["content-disposition"] == (
         "attachment; filename*=UTF-8''Brief%20an%20Mo%20%E2%80%93%201.txt"
@@ -112,7 +73,7 @@ def test_a_form_with_one_file_will_do(files_site: FilesSiteFixture) -> None:
         assert image.size == (480, 240)
 
 
-def test_who_sees_the_request_has_its_files_and_nobody_else(files_site: FilesSiteFixture) -> None:
+def test_who_sees_the_request_has_its_files_and_no_one_else(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, picture(), "crane.png")
 
     for address in (href, f"{href}/thumbnail"):
@@ -149,15 +110,22 @@ def test_not_yours_is_the_same_bytes_as_not_there(files_site: FilesSiteFixture) 
                     assert len({tuple(each.headers.items()) for each in answers}) == 1
 
 
-def test_nobody_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
-    kept = files_site.rows()
+def test_no_one_uploads_where_they_may_not_file(files_site: FilesSiteFixture) -> None:
+    rows_before = files_site.rows()
 
-    for place in (files_site.desk.tyrell, f"org:{new_id()}", "org:x", "guild:1", "%00", "x" * 5000):
-        assert files_site.upload(BO, workspace=place).status_code == 404, place
+    for workspace in (
+        files_site.desk.tyrell,
+        f"org:{new_id()}",
+        "org:x",
+        "guild:1",
+        "%00",
+        "x" * 5000,
+    ):
+        assert files_site.upload(BO, workspace=workspace).status_code == 404, workspace
     assert files_site.upload(EVE).status_code == 404
     assert open_browser(files_site).post("/files", content=b"x").status_code == 303
 
-    assert files_site.rows() == kept
+    assert files_site.rows() == rows_before
 
 
 @pytest.mark.parametrize("name", POLYGLOTS)
@@ -195,14 +163,14 @@ def test_names_play_no_tricks(files_site: FilesSiteFixture, raw: str, name: str)
     where = {"workspace": files_site.desk.northwind}
     named = {"x-file-name": raw}
 
-    told = (
+    body = (
         open_browser(files_site, BO)
         .post("/files", params=where, content=b"x", headers=named)
         .json()
     )
 
-    assert told["name"] == name
-    given = open_browser(files_site, BO).get(told["href"])
+    assert body["name"] == name
+    given = open_browser(files_site, BO).get(body["href"])
     assert given.headers["content-disposition"] == (
         f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     )
@@ -286,10 +254,10 @@ def test_a_form_without_a_boundary_is_refused(files_site: FilesSiteFixture) -> N
 
 
 def test_a_bomb_is_a_file_like_others(files_site: FilesSiteFixture) -> None:
-    told = files_site.upload(BO, bomb(50_000, 50_000), "bomb.png")
+    body = files_site.upload(BO, bomb(50_000, 50_000), "bomb.png")
 
-    assert told.status_code == 201
-    assert "preview" not in told.json()
+    assert body.status_code == 201
+    assert "preview" not in body.json()
 
 
 def test_parts_are_given_as_asked(files_site: FilesSiteFixture) -> None:
@@ -320,11 +288,11 @@ def test_parts_are_given_as_asked(files_site: FilesSiteFixture) -> None:
 def test_head_tells_and_sends_nothing(files_site: FilesSiteFixture) -> None:
     href = files_site.sent(BO, b"hello")
 
-    told = open_browser(files_site, ADA).head(href)
+    body = open_browser(files_site, ADA).head(href)
 
-    assert (told.status_code, told.content) == (200, b"")
-    assert told.headers["content-length"] == "5"
-    assert told.headers["accept-ranges"] == "bytes"
+    assert (body.status_code, body.content) == (200, b"")
+    assert body.headers["content-length"] == "5"
+    assert body.headers["accept-ranges"] == "bytes"
 
 
 def test_what_a_browser_has_is_not_sent_again_but_asked_about(files_site: FilesSiteFixture) -> None:
@@ -348,10 +316,10 @@ def test_bytes_that_are_lost_are_not_there(files_site: FilesSiteFixture) -> None
 
 
 def test_pages_without_scripts_send_their_files_with_the_form(files_site: FilesSiteFixture) -> None:
-    person, place = files_site.desk.person_id(BO), files_site.desk.northwind
+    person, workspace = files_site.desk.person_id(BO), files_site.desk.northwind
 
     async def page(request: Request) -> Response:
-        got = await receive_files(request, files_site.site.uploads, person, place, max_files=2)
+        got = await receive_files(request, files_site.site.uploads, person, workspace, max_files=2)
         return JSONResponse([got.fields.multi_items(), [each.name for each in got.files]])
 
     browser = TestClient(Starlette(routes=[Route("/", page, methods=["POST"])]))
@@ -370,8 +338,8 @@ def test_pages_without_scripts_send_their_files_with_the_form(files_site: FilesS
 
 def test_what_comes_with_a_refused_form_is_not_kept(files_site: FilesSiteFixture) -> None:
     file = [("upload", ("a.txt", b"a"))]
-    place = files_site.desk.northwind.removeprefix("org:")
-    form = {"id": new_id(), "organization": place, "subject": "", "text": "See the file"}
+    workspace = files_site.desk.northwind.removeprefix("org:")
+    form = {"id": new_id(), "organization": workspace, "subject": "", "text": "See the file"}
 
     reply = open_browser(files_site, BO).post(
         f"/requests/{files_site.ticket}/messages", data={"id": "x", "text": "Hi"}, files=file

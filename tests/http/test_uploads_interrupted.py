@@ -1,4 +1,4 @@
-"""An upload that breaks off on the way to a real server leaves nothing, and holds nothing up."""
+"""Test that an interrupted upload to a real server leaves nothing, and blocks nothing."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ WITHIN = 10.0  # s
 def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
     with running_server(tmp_path) as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
-        place = found(server)
-        kept = tmp_path / "files"
+        organization_id = found(server)
+        files_folder = tmp_path / "files"
         with closing(socket.create_connection(("127.0.0.1", server.port))) as line:
-            line.sendall(head_of(server, cookie, place, 5_000_000) + b"x" * 2_000_000)
-            wait_until(lambda: sum(each.stat().st_size for each in files_in(kept)) > 0)
+            line.sendall(head_of(server, cookie, organization_id, 5_000_000) + b"x" * 2_000_000)
+            wait_until(lambda: sum(each.stat().st_size for each in files_in(files_folder)) > 0)
 
-        wait_until(lambda: files_in(kept) == [])
+        wait_until(lambda: files_in(files_folder) == [])
         assert count(server) == 0
         assert not server.log.find_lines("broke")
 
         whole = server.request(
             "POST",
-            f"/files?workspace={place}",
+            f"/files?workspace={organization_id}",
             b"hello",
             {"Cookie": cookie, "Origin": server.url, "x-file-name": "a.txt"},
         )
@@ -50,9 +50,9 @@ def test_nothing_is_left_of_what_broke_off(tmp_path: Path) -> None:
 def test_more_than_is_announced_or_allowed_is_refused_while_it_arrives(tmp_path: Path) -> None:
     with running_server(tmp_path, MAX_FILE_MB="1") as server:
         cookie = server.sign_up("Bo", "bo@desk.test")
-        place = found(server)
+        organization_id = found(server)
         with closing(socket.create_connection(("127.0.0.1", server.port))) as line:
-            line.sendall(head_of(server, cookie, place, None))
+            line.sendall(head_of(server, cookie, organization_id, None))
             line.sendall(
                 b"".join(b"%x\r\n" % 100_000 + b"x" * 100_000 + b"\r\n" for _ in range(11))
             )
@@ -79,7 +79,7 @@ def head_of(server: Server, cookie: str, workspace: str, length: int | None) -> 
 
 
 def found(server: Server) -> str:
-    """An organization of everybody here; its workspace."""
+    """An organization of everyone here; its workspace."""
     id_ = new_id()
 
     def work(tx: Any) -> None:

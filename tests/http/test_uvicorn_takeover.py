@@ -1,8 +1,8 @@
-"""A stream on a socket of its own: the right bytes in every case, and nothing left behind.
+"""Test streams on a socket taken over from uvicorn: correct bytes, and nothing left behind.
 
-These are the cases in which a prototype, or uvicorn's own streaming, got it wrong: a pipelined
-request changed which cycle was taken, bytes after the request were answered into the stream, a
-half-closed reader kept its seat, a drain waited for ever.
+These are the cases that a prototype, or uvicorn's own streaming, got wrong: a pipelined request
+changed which cycle was taken over, bytes after the request were answered into the stream, a
+half-closed client kept its subscription, a drain waited forever.
 """
 
 from __future__ import annotations
@@ -212,10 +212,10 @@ def test_an_open_stream_holds_nothing_of_its_request(
         for _ in range(3):
             read_until(stack.enter_context(plain_stream_server.connect(STREAM)), b"\n\n")
 
-        held = plain_stream_server.count_leaked()
+        counts = plain_stream_server.count_leaked()
 
-    assert (held.pop("TransportWriter"), held.pop("Subscription")) == (3, 3)
-    assert not any(held.values()), held
+    assert (counts.pop("TransportWriter"), counts.pop("Subscription")) == (3, 3)
+    assert not any(counts.values()), counts
 
 
 def test_a_goodbye_is_sent_before_the_connection_ends(stream_server: StreamServerFixture) -> None:
@@ -268,11 +268,11 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(
     with plain_stream_server.connect(STREAM, receive_bytes=4096) as connection:
         read_until(connection, b"\n\n")
         fill_buffers(plain_stream_server)
-        (seat,) = plain_stream_server.subscriptions
+        (subscription,) = plain_stream_server.subscriptions
 
-        assert seat.is_paused
-        outlet: Any = seat.writer
-        transport = outlet.transport
+        assert subscription.is_paused
+        writer: Any = subscription.writer
+        transport = writer.transport
         assert transport.get_write_buffer_size() <= WRITE_BUFFER_BYTES + 64 * 1024
         taken = transport.get_extra_info("socket")
         # Linux doubles what it is asked for, to have room for its own books (socket(7)).
@@ -377,7 +377,7 @@ def fill_buffers(stream_server: StreamServerFixture) -> None:
         stream_server.call_in_loop(
             lambda: [stream_server.hub_fixture.publish("guild:1") for _ in range(100)]
         )
-        if any(seat.is_paused for seat in stream_server.subscriptions):
+        if any(subscription.is_paused for subscription in stream_server.subscriptions):
             return
     raise AssertionError("nobody was ever full")
 

@@ -1,4 +1,4 @@
-"""The door over real sockets: what it says to strangers, and what they can make it hold."""
+"""Test the webhook door over real sockets: its answers to strangers, and their resource limits."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def ask(server: Server, head: str, body: bytes = b"") -> tuple[int, dict[str, ob
 def test_who_does_not_claim_to_have_signed_is_refused_before_the_body(server: Server) -> None:
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {MIB}"
 
-    status, said = ask(server, head)
+    status, answer = ask(server, head)
 
-    assert (status, said["message"]) == (401, "Missing webhook headers")
+    assert (status, answer["message"]) == (401, "Missing webhook headers")
 
 
-def test_a_body_too_large_is_told_so_though_it_is_sent_whole(server: Server) -> None:
+def test_a_body_too_large_is_answered_413_though_it_is_sent_whole(server: Server) -> None:
     at, body = now(), b"x" * (8 * MIB)
     signed = "\r\n".join(f"{k}: {v}" for k, v in build_headers(server.secret, at, body).items())
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{signed}"
 
-    status, said = ask(server, head, body)
+    status, answer = ask(server, head, body)
 
     assert status == 413
-    assert said["success"] is False
+    assert answer["success"] is False
 
 
 def test_the_largest_body_there_may_be_is_kept(server: Server) -> None:
@@ -66,16 +66,16 @@ def test_one_byte_more_is_refused(server: Server) -> None:
     )
 
 
-def test_anything_but_a_post_is_told_what_to_do(server: Server) -> None:
+def test_anything_but_a_post_is_answered_with_what_to_do(server: Server) -> None:
     reply = server.get(WEBHOOK_PATH)
 
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
 
 
-def signed(server: Server, said: str, version: str = "1.1", *more: str) -> bytes:
+def signed(server: Server, answer: str, version: str = "1.1", *more: str) -> bytes:
     """A whole request with a delivery that says `said`."""
     at = now()
-    body = build_envelope("guild.left", {"guildId": "1", "said": said}, at)
+    body = build_envelope("guild.left", {"guildId": "1", "said": answer}, at)
     lines = [f"{name}: {value}" for name, value in build_headers(server.secret, at, body).items()]
     head = [
         f"POST {WEBHOOK_PATH} HTTP/{version}",
@@ -97,8 +97,8 @@ def read_answers(connection: socket.socket, count: int) -> list[bytes]:
 
 def test_a_yes_leaves_in_one_piece_and_the_connection_is_kept(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-        for said in ("once", "and once more"):
-            connection.sendall(signed(server, said))
+        for answer in ("once", "and once more"):
+            connection.sendall(signed(server, answer))
             head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
 
             assert head.startswith(b"HTTP/1.1 200 OK\r\ndate: ")

@@ -1,4 +1,4 @@
-"""Passwords and names: what is acceptable, and hashing that stays out of the way."""
+"""Test passwords and names: validation, and hashing that does not block."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ async def test_the_same_keys_match_on_every_system(hasher: Hasher) -> None:
     assert await hasher.verify(stored, "caf\u00e9 au lait")
 
 
-async def test_nobody_has_no_right_password(hasher: Hasher) -> None:
+async def test_no_one_has_no_right_password(hasher: Hasher) -> None:
     assert not await hasher.verify(None, PASSWORD)
 
 
-async def test_nobody_is_checked_as_long_as_somebody(
+async def test_no_one_is_checked_as_long_as_someone(
     hasher: Hasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
@@ -85,7 +85,7 @@ async def test_nobody_is_checked_as_long_as_somebody(
     assert not await hasher.verify(None, PASSWORD)
 
     [stored] = checked
-    assert not hasher.needs_rehash(stored)  # the same parameters as anybody's
+    assert not hasher.needs_rehash(stored)  # the same parameters as anyone's
 
 
 async def test_a_broken_hash_matches_nothing(hasher: Hasher) -> None:

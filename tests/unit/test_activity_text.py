@@ -1,4 +1,4 @@
-"""Sentences for everything that can happen."""
+"""Test the sentences of the activity feed for every event."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ def test_every_stored_event_has_a_sentence() -> None:
 
 def test_a_move_names_the_status_as_screens_do() -> None:
     data = {"now": NOW, "newStatus": "OPEN", "reason": "look %(who)s"}
-    (deed,) = build_activity([entry(1, "ticket.status_changed", actor="bot", **data)], {}, HEARD)
+    (sentence,) = build_activity(
+        [entry(1, "ticket.status_changed", actor="bot", **data)], {}, HEARD
+    )
 
-    assert deed.text == "The bot moved #7 Stuck to Reviewing – look %(who)s"
-    assert [part.kind for part in deed.segments] == ["who", "said", "what", "said"]
+    assert sentence.text == "The bot moved #7 Stuck to Reviewing – look %(who)s"
+    assert [part.kind for part in sentence.segments] == ["who", "said", "what", "said"]
 
 
 def test_an_event_without_a_sentence_says_its_name() -> None:
     assert describe_activity("panel.shown_again", {}).values == {"did": "panel shown again"}
 
 
-def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
+def test_the_subject_of_a_deleted_ticket_is_not_sent() -> None:
     entries = [
         entry(3, "ticket.deleted", ticket="t", now=NOW, actor="discord:1"),
         entry(2, "ticket.claimed", ticket="t", now=NOW, actor="discord:1"),
@@ -45,19 +47,19 @@ def test_what_a_deleted_ticket_was_about_is_not_told() -> None:
 
     deeds = build_activity(entries, {}, HEARD)
 
-    assert [deed.position for deed in deeds] == [3, 1]
+    assert [sentence.position for sentence in deeds] == [3, 1]
     assert "Stuck" not in deeds[0].text
 
 
-def test_what_was_written_in_a_deleted_organization_is_not_told() -> None:
-    told = {"ticket": "t", "now": NOW, "actor": "discord:1"}
+def test_messages_of_a_deleted_organization_are_not_sent() -> None:
+    fields = {"ticket": "t", "now": NOW, "actor": "discord:1"}
     entries = [
         entry(3, "organization.deleted", name="The Quay", actor="discord:1", workspace="org:1"),
-        entry(2, "ticket.claimed", **told, workspace="org:1"),
-        entry(1, "ticket.claimed", **told, workspace="org:2"),
+        entry(2, "ticket.claimed", **fields, workspace="org:1"),
+        entry(1, "ticket.claimed", **fields, workspace="org:2"),
     ]
 
-    assert [deed.position for deed in build_activity(entries, {}, HEARD)] == [3, 1]
+    assert [sentence.position for sentence in build_activity(entries, {}, HEARD)] == [3, 1]
 
 
 def test_actors_are_named_as_far_as_they_are_known() -> None:
@@ -68,7 +70,7 @@ def test_actors_are_named_as_far_as_they_are_known() -> None:
         entry(1, "guild.left", actor="bot"),
     ]
 
-    who = [deed.who for deed in build_activity(entries, names, HEARD)]
+    who = [sentence.who for sentence in build_activity(entries, names, HEARD)]
 
     assert who == ["Ada", "Discord user …0002", "The bot"]
 
@@ -88,9 +90,11 @@ def test_of_requests_screens_words_are_said() -> None:
         entry(1, "ticket.updated", actor="bot", now=NOW, changes={"priority": {"new": "high"}}),
     ]
 
-    said = [deed.text.removeprefix("The bot ") for deed in build_activity(entries, {}, HEARD)]
+    sentences = [
+        sentence.text.removeprefix("The bot ") for sentence in build_activity(entries, {}, HEARD)
+    ]
 
-    assert said == [
+    assert sentences == [
         "moved 2026-R-000007 Stuck to Canceled",
         "moved 2026-R-000007 Stuck to Completed – Solved",
         "changed 2026-R-000007 Stuck – cleared the category, set the priority to High, "
@@ -100,23 +104,23 @@ def test_of_requests_screens_words_are_said() -> None:
     ]
 
 
-def test_everybody_is_called_what_they_are_called_now() -> None:
+def test_everyone_is_called_what_they_are_called_now() -> None:
     former = PrincipalRef(id="n", name="Former member")
     names = {"n": former, "c": PrincipalRef(id="c", name="Clara")}
-    nina, place = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
+    nina, organization = {"id": "n", "name": "Nina New"}, {"name": "Acme"}
     now = {**NOW, "assignee": nina}
     entries = [
-        entry(5, "member.removed", member=nina, place=place, actor="n"),
-        entry(4, "member.removed", member=nina, place=place, actor="c"),
+        entry(5, "member.removed", member=nina, place=organization, actor="n"),
+        entry(4, "member.removed", member=nina, place=organization, actor="c"),
         entry(3, "member.role_changed", member=nina, role="manager", permissions=[], actor="c"),
         entry(2, "ticket.assigned", now=now, actor="c"),
         entry(1, "ticket.participant_added", now=NOW, participant=nina, actor="c"),
     ]
 
-    said = [deed.text for deed in build_activity(entries, names, HEARD)]
+    sentences = [sentence.text for sentence in build_activity(entries, names, HEARD)]
 
     assert {who for each in entries for who in principals_in(each.data)} == {"n", "c"}
-    assert said == [
+    assert sentences == [
         "Former member left Acme",
         "Clara removed Former member from Acme",
         "Clara changed the role of Former member to manager",
@@ -126,23 +130,23 @@ def test_everybody_is_called_what_they_are_called_now() -> None:
 
 
 def test_a_deed_is_held_by_the_viewers_channels_only() -> None:
-    (deed,) = build_activity([entry(1, "guild.left", actor="bot")], {}, frozenset({"guild:1"}))
+    (sentence,) = build_activity([entry(1, "guild.left", actor="bot")], {}, frozenset({"guild:1"}))
 
-    assert deed.channels == "guild:1"
+    assert sentence.channels == "guild:1"
 
 
 def entry(position: int, type_: str, **data: Any) -> SimpleNamespace:
-    """A row of the log; its audience is a guild, its ticket readers and somebody else."""
+    """A row of the log; its audience is a guild, its ticket readers and someone else."""
     channels = json.dumps(["user:somebody", "guild:1", "tickets:guild:1"])
     return SimpleNamespace(
         position=position, type=type_, data=json.dumps(data), at=0, channels=channels
     )
 
 
-def test_a_note_is_told_as_one_and_of_the_moment_it_was_written() -> None:
+def test_a_note_is_announced_as_one_with_the_time_it_was_written() -> None:
     line = {"kind": "note", "at": 4}
-    told = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
+    fields = entry(9, "ticket.message_sent", now=NOW, line=line, actor="bot")
 
-    (deed,) = build_activity([told], {}, HEARD)
+    (sentence,) = build_activity([fields], {}, HEARD)
 
-    assert (deed.text, deed.at) == ("The bot wrote a note in #7 Stuck", 4)
+    assert (sentence.text, sentence.at) == ("The bot wrote a note in #7 Stuck", 4)

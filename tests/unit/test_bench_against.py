@@ -1,4 +1,4 @@
-"""Two trees of the bench compared: arguments, pairs, ratios, spreads, verdicts, the table."""
+"""Test the comparison of two trees: arguments, pairs, ratios, spreads, verdicts, the table."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def test_results_can_go_elsewhere() -> None:
         ("--against abc", "name the parts to compare"),
         ("--against", "expected one argument"),
         ("--rounds 3 door", "--rounds goes with --against COMMIT"),
-        ("--against abc --rounds 0 door", "'0' is no number from 1 to 50"),
-        ("--against abc --rounds many door", "'many' is no number from 1 to 50"),
+        ("--against abc --rounds 0 door", "'0' is not a number from 1 to 50"),
+        ("--against abc --rounds many door", "'many' is not a number from 1 to 50"),
         ("--against abc --into there door", "--into does not go with --against"),
     ],
 )
@@ -152,11 +152,11 @@ def test_figures_are_paired_by_name_wherever_they_stand() -> None:
 
 
 def test_a_renamed_figure_is_paired_by_its_position() -> None:
-    kept, old, new = Label("kept", "×"), Label("old", "µs"), Label("new", "µs")
+    document, old, new = Label("kept", "×"), Label("old", "µs"), Label("new", "µs")
 
-    assert pair([kept, new], [kept, old]) == {kept: kept, new: old}
-    assert pair([kept, new], [kept, old, Label("more", "µs")]) == {kept: kept}
-    assert pair([kept, new], [kept, Label("old", "ms")]) == {kept: kept}
+    assert pair([document, new], [document, old]) == {document: document, new: old}
+    assert pair([document, new], [document, old, Label("more", "µs")]) == {document: document}
+    assert pair([document, new], [document, Label("old", "ms")]) == {document: document}
 
 
 def test_a_figure_that_one_tree_lacks_is_named() -> None:
@@ -214,9 +214,9 @@ def test_a_machine_that_is_not_quiet_is_named() -> None:
 def test_a_comparison_is_kept_as_json() -> None:
     found = compare("door", rounds((1, 3, 1), (1, 3, 1)))
 
-    kept = json.loads(json.dumps(to_json(found)))
+    document = json.loads(json.dumps(to_json(found)))
 
-    (row,) = kept.pop("rows")
-    assert kept == {"part": "door", "rounds": 2, "only_current": [], "only_other": []}
+    (row,) = document.pop("rows")
+    assert document == {"part": "door", "rounds": 2, "only_current": [], "only_other": []}
     assert row["ratio"] == {"value": 0.3333, "low": 0.3333, "high": 0.3333}
     assert row["verdict"] == OUTSIDE

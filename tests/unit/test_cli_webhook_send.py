@@ -1,4 +1,4 @@
-"""What `deskwire webhook send` cannot send is refused with a sentence, and never sent."""
+"""Test that `deskwire webhook send` refuses invalid events with a message, and sends nothing."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def command_line(
     ids=lambda data: data[:20],
 )
 def test_data_that_is_no_json_is_refused(data: str, command_line: CommandLine) -> None:
-    said = command_line.run_refused("webhook", "send", "guild.left", "--data", data)
+    output = command_line.run_refused("webhook", "send", "guild.left", "--data", data)
 
-    assert "--data must be a JSON object" in said
+    assert "--data must be a JSON object" in output
 
 
 @pytest.mark.parametrize(
     "url", [f"http://{'a' * 70}.example", "http://a..example", f"http://{HALF}", "http://[::1"]
 )
-def test_an_address_nobody_can_look_up_is_refused(url: str, command_line: CommandLine) -> None:
+def test_an_address_no_one_can_look_up_is_refused(url: str, command_line: CommandLine) -> None:
     assert "is not an address" in command_line.run_refused(
         "webhook", "send", "guild.left", "--url", url
     )
@@ -43,6 +43,6 @@ def test_an_address_nobody_can_look_up_is_refused(url: str, command_line: Comman
 
 @pytest.mark.parametrize("option", ["--secret", "--guild"])
 def test_bytes_that_are_no_text_are_refused(option: str, command_line: CommandLine) -> None:
-    said = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
+    output = command_line.run_refused("webhook", "send", "guild.left", option, HALF)
 
-    assert "not valid UTF-8 text" in said
+    assert "not valid UTF-8 text" in output

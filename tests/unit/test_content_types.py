@@ -1,4 +1,4 @@
-"""What a file is and may be called is decided by us, not by who sends it."""
+"""Test that we decide the type and name of a file, not its sender."""
 
 from __future__ import annotations
 

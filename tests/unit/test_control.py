@@ -1,4 +1,4 @@
-"""The shell's entrance: what strangers say to it, and what a killed process leaves behind."""
+"""Test the control socket: strangers' input, and what a killed process leaves behind."""
 
 from __future__ import annotations
 

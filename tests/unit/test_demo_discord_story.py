@@ -1,4 +1,4 @@
-"""The simulator's story: everything happens, everything is given back, nothing grows."""
+"""Test the simulator's story: everything happens, is undone again, and nothing grows."""
 
 from __future__ import annotations
 
@@ -77,19 +77,19 @@ def two_hours_of_beats():
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_all_sixteen_events_happen_within_three_minutes(seed):
-    told = StoryRun(seed).until(NOON + 3 * MINUTE)
+    story_run = StoryRun(seed).until(NOON + 3 * MINUTE)
 
-    assert {type_ for _, type_, _ in told.events} == set(PAYLOADS)
+    assert {type_ for _, type_, _ in story_run.events} == set(PAYLOADS)
 
 
 def test_all_sixteen_events_go_on_happening():
-    told = StoryRun().until(NOON + 2 * HOUR)
+    story_run = StoryRun().until(NOON + 2 * HOUR)
 
-    late = {type_ for at, type_, _ in told.events if at > NOON + 110 * MINUTE}
+    late = {type_ for at, type_, _ in story_run.events if at > NOON + 110 * MINUTE}
     assert late == set(PAYLOADS)
 
 
-def test_everything_told_fits(two_hours_of_beats):
+def test_every_event_fits(two_hours_of_beats):
     for _, type_, data in two_hours_of_beats.events:
         assert PAYLOADS[type_].model_validate(data).model_extra == {}
         assert json.loads(json.dumps(data)) == data
@@ -117,7 +117,7 @@ def test_tickets_are_most_of_what_happens(two_hours_of_beats):
     assert kinds["ticket"] > 0.75 * kinds.total()
 
 
-def test_a_ticket_is_told_from_its_opening_to_its_end(two_hours_of_beats):
+def test_a_ticket_is_followed_from_its_opening_to_its_end(two_hours_of_beats):
     order: dict[int, list[str]] = {}
     for _, type_, data in two_hours_of_beats.events:
         if "ticketId" in data:
@@ -175,10 +175,10 @@ def test_only_its_own_tickets_are_deleted(two_hours_of_beats):
 
 
 def test_what_it_takes_away_it_gives_back_within_two_minutes():
-    told = StoryRun()
+    story_run = StoryRun()
     viewer = find_role(NORTHWIND, "Tickets Viewer")
     absent: dict[str, int] = {}
-    for at, type_, data in told.beats(NOON + 2 * HOUR):
+    for at, type_, data in story_run.beats(NOON + 2 * HOUR):
         match type_, data:
             case "member.left", {"userId": QUILL.id}:
                 absent["quill"] = at
@@ -213,13 +213,13 @@ def test_dee_sees_the_tickets_for_about_a_minute(two_hours_of_beats):
 
 
 def test_numbers_follow_those_of_the_past(two_hours_of_beats):
-    for place in GUILDS:
+    for guild in GUILDS:
         numbers = [
             data["ticketNumber"]
             for _, type_, data in two_hours_of_beats.events
-            if type_ == "ticket.created" and data["guildId"] == place.id
+            if type_ == "ticket.created" and data["guildId"] == guild.id
         ]
-        first = SEEDED_TICKETS[place.id] + 1
+        first = SEEDED_TICKETS[guild.id] + 1
         assert numbers == list(range(first, first + len(numbers)))
 
 
@@ -228,23 +228,23 @@ def test_the_same_chance_tells_the_same_story():
     assert StoryRun(7).until(NOON + HOUR).events != StoryRun(8).until(NOON + HOUR).events
 
 
-def test_a_story_goes_on_from_what_was_written_down():
+def test_a_story_continues_from_what_was_written_down():
     before = StoryRun().until(NOON + 17 * MINUTE)
-    kept = parse_story_state(before.memory.to_json())
-    assert kept == before.memory
+    restored = parse_story_state(before.memory.to_json())
+    assert restored == before.memory
 
-    after = StoryRun(2, kept)
+    after = StoryRun(2, restored)
     after.at = before.at
     after.until(before.at + 5 * MINUTE)
 
-    told = {data["ticketId"] for _, kind, data in before.events if kind == "ticket.created"}
+    story_run = {data["ticketId"] for _, kind, data in before.events if kind == "ticket.created"}
     anew = {data["ticketId"] for _, kind, data in after.events if kind == "ticket.created"}
-    assert not told & anew, "no ticket is opened twice"
+    assert not story_run & anew, "no ticket is opened twice"
     finished = {data["ticketId"] for _, kind, data in after.events if kind == "ticket.closed"}
     assert {each.ticket for each in before.memory.running} <= finished | anew
 
 
-def test_what_was_owed_before_a_long_break_is_told_first():
+def test_what_was_owed_before_a_long_break_is_sent_first():
     before = StoryRun()
     for _, type_, _ in before.beats(NOON + HOUR):
         if type_ == "guild.joined":
@@ -252,17 +252,17 @@ def test_what_was_owed_before_a_long_break_is_told_first():
     after = StoryRun(2, parse_story_state(before.memory.to_json()))
     after.at = NOON + 10 * HOUR
 
-    told = [after.story.next_beat().type for _ in range(len(after.memory.owed))]
+    story_run = [after.story.next_beat().type for _ in range(len(after.memory.owed))]
 
-    assert {"guild.setup_complete", "guild.left"} <= set(told)
+    assert {"guild.setup_complete", "guild.left"} <= set(story_run)
 
 
 def test_without_a_file_numbers_do_not_come_twice_either():
     first = StoryRun(1, new_unsaved_story_state(NOON)).until(NOON + HOUR)
     second = new_unsaved_story_state(first.at)
 
-    for place in GUILDS:
-        assert second.numbers[place.id] >= first.memory.numbers[place.id]
+    for guild in GUILDS:
+        assert second.numbers[guild.id] >= first.memory.numbers[guild.id]
     assert second.take_ticket_number(NORTHWIND.id, first.at + SECOND)[0] > first.memory.ticket
 
 
@@ -287,7 +287,7 @@ def test_a_conversation_is_read_from_its_text():
 @pytest.mark.parametrize(
     "talk", [*NORTHWIND_CONVERSATIONS, *PIXEL_CONVERSATIONS], ids=lambda talk: talk.subject
 )
-def test_every_conversation_can_be_told_whole(talk):
+def test_every_conversation_can_be_played_whole(talk):
     script = TicketScript(Random(1), NORTHWIND, 1, 1, talk, MIRA, NORTHWIND.staff[0], thorough=True)
 
     steps = list(script.steps())
@@ -303,13 +303,13 @@ def test_every_conversation_can_be_told_whole(talk):
 
 def test_the_cast_is_who_the_demo_says():
     ids = [each.discord_user.id for each in DISCORD_LOGINS] + [
-        user.id for place in GUILDS for user in place.staff
+        user.id for guild in GUILDS for user in guild.staff
     ]
-    strangers = {user for place in GUILDS for user in place.customers} - {
+    strangers = {user for guild in GUILDS for user in guild.customers} - {
         login.discord_user for login in DISCORD_LOGINS
     }
 
     assert all(17 <= len(id_) <= 19 for id_ in ids)
     assert len({login.discord_user.id for login in DISCORD_LOGINS}) == 5
     assert len(strangers) >= 8
-    assert set(CONVERSATIONS) == {place.id for place in GUILDS} == set(SEEDED_TICKETS)
+    assert set(CONVERSATIONS) == {guild.id for guild in GUILDS} == set(SEEDED_TICKETS)

@@ -1,4 +1,4 @@
-"""The demo's people in the portal: all they do is allowed and ends, and nothing piles up."""
+"""Test the planner of the demo: all moves are permitted, requests end, nothing piles up."""
 
 from __future__ import annotations
 
@@ -51,34 +51,34 @@ NEEDED = {
 }
 NEEDED |= {"reply": Permission.FILE, "send": Permission.FILE}
 EVERY = pytest.mark.parametrize(
-    "matter", [*PORTAL_HISTORY, *SCENARIOS], ids=lambda each: each.title
+    "script", [*PORTAL_HISTORY, *SCENARIOS], ids=lambda each: each.title
 )
 
 
-def deed_of(who: str, at: int) -> Actor:
-    """A deed of one of the cast; `org:` and the company's name is the workspace."""
+def actor_of(who: str, at: int) -> Actor:
+    """Build an actor of one of the cast; the workspace is `org:` and the company's name."""
     person = CAST[who]
     channel = f"org:{person.company}" if person.company else STAFF_CHANNEL
     return Actor(Viewer(who, (Grant(channel, channel, person.role),)), at)
 
 
-def follow(matter: RequestScript) -> list[str]:
-    """The statuses a request goes through; fails where somebody does what they may not."""
-    workspace = f"org:{matter.company}"
+def follow(script: RequestScript) -> list[str]:
+    """The statuses a request goes through; fails where someone does what they may not."""
+    workspace = f"org:{script.company}"
     row: Any = SimpleNamespace(
-        status="new", opener=matter.username, workspace=workspace, closed_at=None
+        status="new", opener=script.username, workspace=workspace, closed_at=None
     )
-    at, statuses = NOON - matter.age, ["new"]
-    for act in matter.actions:
+    at, statuses = NOON - script.age, ["new"]
+    for act in script.actions:
         at += act.delay
-        deed, before = deed_of(act.username, at), row.status
+        actor, before = actor_of(act.username, at), row.status
         if act.verb == "status":
             assert act.value in STATUSES
             assert act.value != before, f"{act} changes nothing"
-            assert transition_refusal(deed, row, act.value) is None, act
+            assert transition_refusal(actor, row, act.value) is None, act
             row.status, row.closed_at = act.value, at if act.value in ENDED_STATUSES else None
         else:
-            assert NEEDED[act.verb] in permissions_in(deed.viewer, workspace), act
+            assert NEEDED[act.verb] in permissions_in(actor.viewer, workspace), act
         if act.verb == "claim" and before == "new":
             row.status = "active"
         if act.verb in ("reply", "send") and before == "waiting" and CAST[act.username].company:
@@ -89,14 +89,14 @@ def follow(matter: RequestScript) -> list[str]:
 
 
 @EVERY
-def test_everybody_exists_and_may_do_what_they_do(matter):
-    client = CAST[matter.username]
+def test_everyone_exists_and_may_do_what_they_do(script):
+    client = CAST[script.username]
 
-    assert client.company == matter.company
-    assert all(CAST[act.username].company in ("", matter.company) for act in matter.actions)
-    assert matter.category in ("Question", "Problem", "Change", "Other")
-    assert follow(matter)
-    for act in matter.actions:
+    assert client.company == script.company
+    assert all(CAST[act.username].company in ("", script.company) for act in script.actions)
+    assert script.category in ("Question", "Problem", "Change", "Other")
+    assert follow(script)
+    for act in script.actions:
         if act.verb == "priority":
             assert act.value in PRIORITY_LABELS
         if act.verb == "send":
@@ -105,24 +105,24 @@ def test_everybody_exists_and_may_do_what_they_do(matter):
             assert f"{name.split()[0]} " not in act.value.replace(name, ""), "half a mention"
 
 
-def test_every_role_is_held_by_somebody():
+def test_every_role_is_held_by_someone():
     assert {each.role for each in CAST.values()} == set(ROLE_LABELS)
     assert Permission.MODERATE in ROLE_PERMISSIONS[CAST[DELETE_ACTION.username].role]
 
 
 def test_the_past_is_that_of_a_desk_in_use():
-    ways = {matter.title: follow(matter) for matter in PORTAL_HISTORY}
-    verbs = {act.verb for matter in PORTAL_HISTORY for act in matter.actions}
-    sent = [act for matter in PORTAL_HISTORY for act in matter.actions if act.verb == "send"]
+    ways = {script.title: follow(script) for script in PORTAL_HISTORY}
+    verbs = {act.verb for script in PORTAL_HISTORY for act in script.actions}
+    sent = [act for script in PORTAL_HISTORY for act in script.actions if act.verb == "send"]
 
     assert {way[-1] for way in ways.values()} == set(STATUSES)
     assert sum("done" in way[:-1] for way in ways.values()) >= 2, "some were opened again"
     assert verbs == {"claim", "reply", "note", "send", "label", "priority", "status"}
     assert {act.value.split(" ")[0] for act in sent} == set(attachments.ATTACHMENTS)
-    assert {matter.company for matter in PORTAL_HISTORY} == {each.company for each in CLIENTS}
-    for matter in PORTAL_HISTORY:
-        assert matter.age - sum(act.delay for act in matter.actions) > HOUR, "it is over"
-        assert matter.age < HISTORY_LENGTH
+    assert {script.company for script in PORTAL_HISTORY} == {each.company for each in CLIENTS}
+    for script in PORTAL_HISTORY:
+        assert script.age - sum(act.delay for act in script.actions) > HOUR, "it is over"
+        assert script.age < HISTORY_LENGTH
     assert list(PORTAL_HISTORY) == sorted(PORTAL_HISTORY, key=lambda each: -each.age), (
         "numbers follow time"
     )
@@ -132,16 +132,16 @@ def test_the_past_is_that_of_a_desk_in_use():
 def test_files_are_what_they_are_called_and_always_the_same():
     kinds = {"csv": "text/plain", "log": "text/plain", "png": "image/png"}
     for name, make in attachments.ATTACHMENTS.items():
-        made = make()
+        taken = make()
 
-        assert made == make()
-        assert len(made) < 100_000
+        assert taken == make()
+        assert len(taken) < 100_000
         ending = name.rpartition(".")[2]
-        assert detect_type(made[:8192], is_text=ending != "png") == kinds[ending]
+        assert detect_type(taken[:8192], is_text=ending != "png") == kinds[ending]
 
 
 @pytest.mark.parametrize("errand", SCENARIOS, ids=lambda each: each.title)
-def test_what_happens_live_ends_and_is_done_by_nobody_who_looks(errand):
+def test_what_happens_live_ends_and_is_done_by_no_one_who_looks(errand):
     way = follow(errand)
 
     assert errand.actions[-1].verb == "status"
@@ -150,32 +150,32 @@ def test_what_happens_live_ends_and_is_done_by_nobody_who_looks(errand):
     assert all(act.verb != "send" for act in errand.actions), "files are put into the store before"
 
 
-def office(seed: int = 1, diary: Plan | None = None, first: int = 1) -> Planner:
+def make_planner(seed: int = 1, plan: Plan | None = None, first: int = 1) -> Planner:
     ids = count(first)
-    return Planner(Random(seed), diary or Plan(NOON), make_id=lambda: f"request {next(ids)}")
+    return Planner(Random(seed), plan or Plan(NOON), make_id=lambda: f"request {next(ids)}")
 
 
-def told(staffed_portal: Planner, moves: int) -> list[Move]:
-    """The next moves, each of which succeeds."""
-    made = []
+def take_moves(planner: Planner, moves: int) -> list[Move]:
+    """Take the next moves, each of which succeeds."""
+    taken = []
     for _ in range(moves):
-        made.append(staffed_portal.next_move())
-        if made[-1].task == DELETE_ACTION:
-            staffed_portal.forget_request(made[-1].ticket)
-    return made
+        taken.append(planner.next_move())
+        if taken[-1].task == DELETE_ACTION:
+            planner.forget_request(taken[-1].ticket)
+    return taken
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_requests_never_pile_up_and_each_has_its_whole_life(seed):
-    office_ = office(seed)
+    planner = make_planner(seed)
     lives: dict[str, list[RequestScript | Action]] = {}
 
     for _ in range(500):
-        [move] = told(office_, 1)
+        [move] = take_moves(planner, 1)
         lives.setdefault(move.ticket, []).append(move.task)
-        titles = [each.title for each in (*office_.plan.running, *office_.plan.ended)]
-        assert len(office_.plan.running) <= MAX_OPEN_REQUESTS <= 10
-        assert len(office_.plan.ended) <= MAX_ENDED_REQUESTS + 1
+        titles = [each.title for each in (*planner.plan.running, *planner.plan.ended)]
+        assert len(planner.plan.running) <= MAX_OPEN_REQUESTS <= 10
+        assert len(planner.plan.ended) <= MAX_ENDED_REQUESTS + 1
         assert len(titles) == len(set(titles)), "two of the same stand in one list"
 
     over = [life for life in lives.values() if life[-1] == DELETE_ACTION]
@@ -189,36 +189,36 @@ def test_requests_never_pile_up_and_each_has_its_whole_life(seed):
 
 
 def test_the_pace_is_one_that_can_be_followed():
-    pauses = {office(seed).next_pause() for seed in range(50)}
+    pauses = {make_planner(seed).next_pause() for seed in range(50)}
 
     assert MIN_PAUSE <= min(pauses) < max(pauses) <= MAX_PAUSE
 
 
 def test_the_same_chance_makes_the_same_moves():
-    assert told(office(3), 200) == told(office(3), 200)
-    assert told(office(3), 200) != told(office(4), 200)
+    assert take_moves(make_planner(3), 200) == take_moves(make_planner(3), 200)
+    assert take_moves(make_planner(3), 200) != take_moves(make_planner(4), 200)
 
 
-def test_a_diary_goes_on_where_it_was_written():
-    before = office()
-    told(before, 150)
+def test_a_plan_continues_where_it_was_saved():
+    before = make_planner()
+    take_moves(before, 150)
 
-    kept = parse_plan(before.plan.to_json())
-    assert kept == before.plan
+    restored = parse_plan(before.plan.to_json())
+    assert restored == before.plan
 
-    went_on = told(office(2, kept, first=1000), 150)
-    anew = {move.ticket for move in went_on if isinstance(move.task, RequestScript)}
-    assert set(before.plan.request_ids) & {move.ticket for move in went_on}
-    assert not set(before.plan.request_ids) & anew
+    continued = take_moves(make_planner(2, restored, first=1000), 150)
+    created = {move.ticket for move in continued if isinstance(move.task, RequestScript)}
+    assert set(before.plan.request_ids) & {move.ticket for move in continued}
+    assert not set(before.plan.request_ids) & created
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"began": 1}', '{"began": "x", "running": []}'])
-def test_what_is_no_diary_is_refused(text):
+def test_what_is_no_plan_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011  json's own and ours are both fine
         parse_plan(text)
 
 
-def test_a_matter_is_read_from_its_text():
+def test_a_request_is_read_from_its_text():
     [first, second] = parse_requests(
         "# 2 | Here | ann | Problem | It is dark\nVery \\\ndark.\n\n@Bo Lind says so.\n"
         "@bo 2h reply Light the lamp.\n\n@Ann Lie knows how.\n@ann status done\n"

@@ -1,4 +1,4 @@
-"""The demo's bot is a stranger: it knows the address and the secret, and nothing of the desk's."""
+"""Test that the demo's simulator knows only the URL and the secret."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_bot_gets_nothing_of_the_environment_but_what_starts_it(
     assert known == {"PATH": "/bin", "PYTHONPATH": "src", "BOT_WEBHOOK_SECRET": SECRET}
 
 
-def test_without_a_secret_the_bot_is_told_none(
+def test_without_a_secret_the_simulator_gets_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,11 +44,11 @@ def test_the_demo_says_how_the_shell_reaches_it_and_not_the_secret(
     monkeypatch.delenv("BOT_WEBHOOK_SECRET", raising=False)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///.demo/deskwire.db")
 
-    said = render_welcome(load_settings({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
+    text = render_welcome(load_settings({"bot_webhook_secret": SECRET}), Path(".demo"), SECRET)
 
-    assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in said
-    assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in said
-    assert SECRET not in said
+    assert "DATABASE_URL=sqlite:///.demo/deskwire.db" in text
+    assert "BOT_WEBHOOK_SECRET=$(cat .demo/secret)" in text
+    assert SECRET not in text
 
 
 def test_a_secret_of_the_environment_is_not_said_to_lie_in_the_demo(

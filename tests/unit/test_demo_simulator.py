@@ -1,4 +1,4 @@
-"""The simulator: patient with a server that is away, gone when it is told to go."""
+"""Test the simulator: it waits for an absent server, and exits when told to."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_refusal_is_not_argued_with(status):
     assert len(server.ids) == 1
 
 
-def test_what_was_told_is_remembered_only_once_it_was_taken():
+def test_a_beat_is_saved_only_once_it_was_accepted():
     story = Story(Random(1), lambda: NOON, new_story_state(NOON))
     saved: list[str] = []
     server = Server(KEPT, KEPT, SendResult(401, "no"))
@@ -120,7 +120,7 @@ def test_a_memory_that_cannot_be_read_is_a_new_beginning(tmp_path, capsys):
     (tmp_path / "story.json").write_text("{")
 
     assert read_story_state(tmp_path / "story.json", NOON) == new_story_state(NOON)
-    assert "begins anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     assert read_story_state(tmp_path / "none.json", NOON) == new_story_state(NOON)
     assert capsys.readouterr().err == ""
 
@@ -140,16 +140,16 @@ def test_without_a_secret_it_says_which_variable_is_missing(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_posts_at_once_and_ends_when_it_is_told(tmp_path, number):
+def test_the_process_posts_at_once_and_ends_on_sigterm(tmp_path, number):
     state = tmp_path / "story.json"
     with WebhookReceiver() as receiver:
         process = start(receiver.url, "--state", str(state), "--verbose")
         _, sent, body = receiver.requests.get(timeout=10)
 
         process.send_signal(number)
-        told = time.monotonic()
+        started_at = time.monotonic()
         _, errors = process.communicate(timeout=10)
-        took = time.monotonic() - told
+        took = time.monotonic() - started_at
 
     assert check_delivery(sent, body, now=int(sent["x-webhook-timestamp"])).type == "ticket.created"
     assert process.returncode == 0

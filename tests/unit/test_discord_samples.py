@@ -1,4 +1,4 @@
-"""The samples: one for every event of the bot, each as the bot would say it."""
+"""Test the samples: one for each of the bot's events, in the bot's format."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_a_sample_fits(type_):
     assert payload.model_extra == {}, "a sample says nothing the wire format does not know"
 
 
-def test_a_sample_says_what_it_is_told():
+def test_a_sample_has_the_given_values():
     data = build_sample_data(
         "ticket.created", guild="1", user="2", username="bo", ticket=3, subject="Hi"
     )

@@ -1,4 +1,4 @@
-"""The sender: the bytes a bot posts, and what is said when they cannot be posted."""
+"""Test the sender: the bytes it posts, and its messages when it cannot."""
 
 from __future__ import annotations
 

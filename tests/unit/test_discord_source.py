@@ -1,4 +1,4 @@
-"""The bot's door: who is let in, and what is said to whom is not (wire formats, section 1)."""
+"""Test the bot's source: which deliveries are accepted, and the answers to the others."""
 
 import hashlib
 import hmac
@@ -153,7 +153,7 @@ def told(event=None, **changed):
         b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     ],
 )
-def test_what_is_not_json_is_told_so(body):
+def test_what_is_not_json_is_answered_so(body):
     assert parse_envelope(body) == ({}, "Invalid JSON payload")
 
 
@@ -174,7 +174,7 @@ def test_what_is_not_json_is_told_so(body):
         b'{"event": {"type": "guild.left", "data": {"guildId": "1"}}}',
     ],
 )
-def test_what_is_no_envelope_is_told_so(body):
+def test_what_is_no_envelope_is_answered_so(body):
     assert parse_envelope(body) == ({}, "Invalid payload structure")
 
 
@@ -193,7 +193,7 @@ def test_what_is_no_envelope_is_told_so(body):
         {"type": "guild.left", "data": ""},
     ],
 )
-def test_what_is_no_event_is_told_so(event):
+def test_what_is_no_event_is_answered_so(event):
     assert parse_envelope(told(event)) == ({}, "Invalid event structure")
 
 
@@ -213,7 +213,7 @@ def test_what_is_there_but_does_not_fit_is_let_in_and_parked_later(event):
         parse_payload(event["type"], event["data"])
 
 
-def test_data_too_deep_to_be_told_again_is_parked():
+def test_data_too_deep_to_be_encoded_again_is_parked():
     wire = {"guildId": "1", "more": json.loads("[" * 100 + "]" * 100)}
 
     with pytest.raises(UnprocessableDelivery, match="nested deeper"):

@@ -1,4 +1,4 @@
-"""What the doctor says of the mail server and of where files are kept."""
+"""Test what the doctor reports about the mail server and the file store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "correct-horse"
 
 
 class FakeMailServer:
-    """A mail server that knows nobody's password."""
+    """A mail server that knows no one's password."""
 
     def auth(self, *_: Any) -> AuthResult:
         return AuthResult(success=False, handled=False)
@@ -27,10 +27,10 @@ class FakeMailServer:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    loop, office = asyncio.get_running_loop(), FakeMailServer()
+    loop, mail_server = asyncio.get_running_loop(), FakeMailServer()
 
     def serve() -> SMTP:
-        return SMTP(office, loop=loop, authenticator=office.auth, auth_require_tls=False)
+        return SMTP(mail_server, loop=loop, authenticator=mail_server.auth, auth_require_tls=False)
 
     server = await loop.create_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]

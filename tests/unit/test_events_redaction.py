@@ -1,4 +1,4 @@
-"""What was deleted goes from entries that are kept: the rest of them stays, at its place."""
+"""Test that deleted content is removed from log entries, while the rest stays in position."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tel
     window.append(told(2, "ticket.message_sent", authorId="p1", authorUsername="Una & Co"))
 
     window.append(told(3, "person.changed", person="p1", name="Una", revision=2))
-    kept = [entry.frame for entry in window.entries_after(0)]
+    kept_frames = [entry.frame for entry in window.entries_after(0)]
     window.append(told(4, "person.changed", person="p1", name="Former member", erased="p1"))
 
     frames = [entry.frame.decode() for entry in window.entries_after(0)]
     data = [json.loads(frame.partition("data: ")[2])["data"] for frame in frames]
-    assert b"Una & Co" in kept[1], "another name is no redaction"
+    assert b"Una & Co" in kept_frames[1], "another name is no redaction"
     assert data[0]["now"] == {"assignee": {"id": "p1", "name": "Former member"}, "opener": bo}
     assert data[0]["line"] == {**line, "html": "assigned it to Former member"}
     assert data[1]["authorUsername"] == data[2]["name"] == "Former member"
 
 
-def test_of_a_deleted_organization_s_tickets_nobody_is_sent_what_came_before() -> None:
+def test_of_a_deleted_organization_s_tickets_no_one_is_sent_what_came_before() -> None:
     window = EventBuffer()
     window.append(told(1, "ticket.created", "org:1", subject="secret"))
     window.append(told(2, "ticket.created", "org:2", subject="kept"))

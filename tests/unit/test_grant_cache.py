@@ -1,4 +1,4 @@
-"""Scopes: which of the channels somebody holds belong on which stream."""
+"""Test scopes: which of a viewer's channels belong on which stream."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ COMPANY = Grant("org:q", "org:q", "member"), Grant("ticket:b", "org:q", "watcher
 
 
 def test_each_stream_tells_its_part_and_what_is_one_s_own() -> None:
-    held = build_channel_sets([OWN, TEAM, *SERVER, *COMPANY])
+    sets = build_channel_sets([OWN, TEAM, *SERVER, *COMPANY])
 
-    assert held.in_scope("all") == ("guild:7", "org:q", "staff", "ticket:a", "ticket:b", "user:1")
-    assert held.in_scope("guilds") == ("guild:7", "ticket:a", "user:1")
-    assert held.in_scope("requests") == ("org:q", "staff", "ticket:b", "user:1")
+    assert sets.in_scope("all") == ("guild:7", "org:q", "staff", "ticket:a", "ticket:b", "user:1")
+    assert sets.in_scope("guilds") == ("guild:7", "ticket:a", "user:1")
+    assert sets.in_scope("requests") == ("org:q", "staff", "ticket:b", "user:1")
 
 
 def test_where_two_streams_tell_the_same_they_share_one_tuple() -> None:
-    held = build_channel_sets([OWN, *COMPANY])
+    sets = build_channel_sets([OWN, *COMPANY])
 
-    assert held.requests is held.all
-    assert held.guilds == ("user:1",)
+    assert sets.requests is sets.all
+    assert sets.guilds == ("user:1",)

@@ -1,4 +1,4 @@
-"""Texts in templates: looked up once, escaped where they are shown, counted by a rule."""
+"""Test texts in templates: looked up once, escaped on output, pluralised by a rule."""
 
 from __future__ import annotations
 

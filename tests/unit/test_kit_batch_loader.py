@@ -1,4 +1,4 @@
-"""Asking together: one question for all who come meanwhile, and nobody takes it from another."""
+"""Test the batch loader: concurrent lookups share one query, and no caller disturbs another."""
 
 from __future__ import annotations
 
@@ -36,47 +36,47 @@ async def ask(together: BatchLoader[str, str], *keys: str) -> list[asyncio.Task[
 
 
 async def test_those_who_come_while_one_is_asked_are_asked_together() -> None:
-    house = LoaderFixture()
-    together = BatchLoader(house.answer)
+    loader = LoaderFixture()
+    together = BatchLoader(loader.answer)
 
     tasks = await ask(together, "a") + await ask(together, "b", "c", "nobody")
-    house.gate.set()
+    loader.gate.set()
 
     assert await asyncio.gather(*tasks) == ["A", "B", "C", None]
-    assert house.questions == [["a"], ["b", "c", "nobody"]]
+    assert loader.questions == [["a"], ["b", "c", "nobody"]]
 
 
 async def test_the_same_key_is_asked_for_once() -> None:
-    house = LoaderFixture()
-    together = BatchLoader(house.answer)
+    loader = LoaderFixture()
+    together = BatchLoader(loader.answer)
 
     tasks = await ask(together, "first") + await ask(together, "b", "b")
-    house.gate.set()
+    loader.gate.set()
 
     assert await asyncio.gather(*tasks) == ["FIRST", "B", "B"]
-    assert house.questions == [["first"], ["b"]]
+    assert loader.questions == [["first"], ["b"]]
 
 
 async def test_who_goes_away_does_not_take_the_answer_from_the_others() -> None:
-    house = LoaderFixture()
-    together = BatchLoader(house.answer)
+    loader = LoaderFixture()
+    together = BatchLoader(loader.answer)
     gone, stays = await ask(together, "a", "a")
 
     gone.cancel()
-    house.gate.set()
+    loader.gate.set()
 
     assert await stays == "A"
 
 
 async def test_a_question_that_failed_fails_for_those_who_asked_and_no_one_later() -> None:
-    house = LoaderFixture()
-    together = BatchLoader(house.answer)
-    house.broken = True
+    loader = LoaderFixture()
+    together = BatchLoader(loader.answer)
+    loader.broken = True
     (task,) = await ask(together, "a")
-    house.gate.set()
+    loader.gate.set()
 
     with pytest.raises(OSError, match="broken"):
         await task
 
-    house.broken = False
+    loader.broken = False
     assert await together.load("a") == "A"

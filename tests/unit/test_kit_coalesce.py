@@ -1,4 +1,4 @@
-"""A pace: at once, then once per gap, and never without the last."""
+"""Test coalescing: the first call runs at once, then one per interval, and always the last."""
 
 from __future__ import annotations
 

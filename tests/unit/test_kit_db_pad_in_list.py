@@ -1,4 +1,4 @@
-"""Values for an IN come in few lengths, so that few statements are kept prepared."""
+"""Test that IN lists are padded to few lengths, so that few statements are prepared."""
 
 import pytest
 

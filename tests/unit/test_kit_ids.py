@@ -1,4 +1,4 @@
-"""Ids: they sort by when they were made, also the many of one millisecond."""
+"""Test ids: they sort by creation time, also within a millisecond."""
 
 from uuid import RFC_4122, UUID
 

@@ -1,4 +1,4 @@
-"""The log where nobody watches a terminal: one JSON object per line, and no secret in it."""
+"""Test the log without a terminal: one JSON object per line, and no secrets in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_each_thing_is_one_line_of_json(log_output: io.StringIO) -> None:
     assert first["timestamp"].endswith("Z")
 
 
-def test_no_line_holds_a_link_that_signs_somebody_in(log_output: io.StringIO) -> None:
+def test_no_line_holds_a_link_that_signs_someone_in(log_output: io.StringIO) -> None:
     try:
         raise ValueError(f"GET {LINK}")  # noqa: TRY301 - the line is what is tested
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which server takes our mail: what a setting may say, and when a password goes over the wire."""
+"""Test the SMTP URL: accepted settings, and when a password is sent unencrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store keeps its word, of whatever it is made: whole or not at all, and never outside."""
+"""Test every file store: files are complete or absent, and never outside its folder."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_only_the_owner_may_read_what_is_on_the_disk(disk: DiskStore, tmp_
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_nobody_sees_half_of_it(disk: DiskStore) -> None:
+async def test_no_one_sees_half_of_it(disk: DiskStore) -> None:
     key = new_id()
 
     async def looking() -> AsyncIterator[bytes]:
@@ -160,7 +160,9 @@ async def test_what_a_killed_process_left_on_its_way_is_removed(
     assert not left.exists()
 
 
-async def test_files_of_others_in_the_folder_are_not_told(disk: DiskStore, tmp_path: Path) -> None:
+async def test_files_of_others_in_the_folder_are_not_listed(
+    disk: DiskStore, tmp_path: Path
+) -> None:
     other = tmp_path / "files" / "7f" / "notes.txt"
     other.parent.mkdir(parents=True)
     other.write_text("mine")

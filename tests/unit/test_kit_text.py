@@ -1,4 +1,4 @@
-"""Text that is compared, and text that is shown."""
+"""Test the normalisation of text for comparison and for display."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("name", INVISIBLE, ids=ascii)
-def test_a_name_nobody_can_see_is_refused(name: str) -> None:
+def test_a_name_no_one_can_see_is_refused(name: str) -> None:
     with pytest.raises(Invalid):
         parse_name(name)
 

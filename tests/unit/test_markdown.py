@@ -1,4 +1,4 @@
-"""Markdown: what becomes a link."""
+"""Test Markdown: which texts become links."""
 
 from __future__ import annotations
 

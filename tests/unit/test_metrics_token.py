@@ -1,4 +1,4 @@
-"""Who may read the figures: a token, or in development a program on this machine."""
+"""Test who may read the metrics: with a token, or from this machine in development."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_token_is_in_no_repr() -> None:
     assert TOKEN not in repr(MetricsAccess(TOKEN, allows_loopback=True))
 
 
-def test_a_short_token_is_refused_in_production_and_not_told(
+def test_a_short_token_is_refused_in_production_and_not_printed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")

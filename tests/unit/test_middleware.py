@@ -1,4 +1,4 @@
-"""The guards: whose requests may change something, and what every answer says."""
+"""Test the middleware: which requests may change data, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ async def test_every_answer_says_what_a_browser_may_do() -> None:
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_plain_http_is_not_told_to_insist_on_https() -> None:
+async def test_plain_http_sends_no_hsts() -> None:
     async with client("http://localhost:8000", "http://localhost:8000") as browser:
         answer = await browser.get("/page")
 

@@ -1,4 +1,4 @@
-"""Which part of a file is meant, of what browsers and attackers write."""
+"""Test Range headers as browsers and attackers write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hub counts: exactly what was written, and why each stream began and ended."""
+"""Test the hub's counters: bytes and frames written, and why each stream began and ended."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ def sent(counts: HubStats) -> tuple[int, int]:
     return counts.sends, counts.sent_bytes
 
 
-def received(*outlets: FakeWriter) -> tuple[int, int]:
+def received(*writers: FakeWriter) -> tuple[int, int]:
     """Events and their bytes, as they came out."""
-    blocks = [block + b"\n\n" for each in outlets for block in each.data.split(b"\n\n")]
+    blocks = [block + b"\n\n" for each in writers for block in each.data.split(b"\n\n")]
     events = [block for block in blocks if b'"type":"ticket.updated"' in block]
     return len(events), sum(map(len, events))
 
 
 async def test_an_event_counts_once_for_each_stream_that_hears_it():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
-        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}, "cy": {"guild:2"}}
+        writers = [hub_fixture.open_stream(person) for person in ("ada", "bo", "cy")]
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("guild:1")
+        hub_fixture.publish("guild:1")
 
-        assert sent(bench.hub.stats) == received(*outlets)
-        assert bench.hub.stats.sends == 2
-        assert bench.hub.stats.events == {"ticket.updated": 1}
+        assert sent(hub_fixture.hub.stats) == received(*writers)
+        assert hub_fixture.hub.stats.sends == 2
+        assert hub_fixture.hub.stats.events == {"ticket.updated": 1}
 
 
 async def test_a_burst_counts_what_each_stream_hears_of_it():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {
             "ada": {"guild:1", "guild:2"},
             "bo": {"guild:1"},
             "cy": {"guild:2"},
         }
-        outlets = [bench.open_stream(person) for person in ("ada", "bo", "cy")]
-        await bench.wait_until_idle()
+        writers = [hub_fixture.open_stream(person) for person in ("ada", "bo", "cy")]
+        await hub_fixture.wait_until_idle()
 
         burst = [
             make_entry(1, "guild:1"),
             make_entry(2, "guild:2"),
             make_entry(3, "guild:1", "guild:2"),
         ]
-        bench.hub.publish([*burst, make_entry(4, "guild:9")])
+        hub_fixture.hub.publish([*burst, make_entry(4, "guild:9")])
 
-        assert sent(bench.hub.stats) == received(*outlets)
-        assert bench.hub.stats.sends == 7
-        assert bench.hub.stats.events == {"ticket.updated": 4}
-        assert sum(bench.hub.stats.fanout_durations.read()[0]) == 1
+        assert sent(hub_fixture.hub.stats) == received(*writers)
+        assert hub_fixture.hub.stats.sends == 7
+        assert hub_fixture.hub.stats.events == {"ticket.updated": 4}
+        assert sum(hub_fixture.hub.stats.fanout_durations.read()[0]) == 1
 
 
 async def test_streams_on_several_channels_of_an_event_count_once():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {
             "ada": {"guild:1", "ticket:7", "user:ada"},
             "bo": {"guild:1", "ticket:7"},
             "cy": {"ticket:7", "user:ada"},
@@ -68,31 +68,31 @@ async def test_streams_on_several_channels_of_an_event_count_once():
             "una": {"user:ada"},
             "eve": {"guild:2"},
         }
-        outlets = [bench.open_stream(person) for person in bench.channels_by_person]
-        await bench.wait_until_idle()
+        writers = [hub_fixture.open_stream(person) for person in hub_fixture.channels_by_person]
+        await hub_fixture.wait_until_idle()
 
-        bench.publish("ticket:7", "user:ada", "guild:1")
-        bench.publish("ticket:7", "guild:9", "guild:1")
+        hub_fixture.publish("ticket:7", "user:ada", "guild:1")
+        hub_fixture.publish("ticket:7", "guild:9", "guild:1")
 
-        assert sent(bench.hub.stats) == received(*outlets)
-        assert bench.hub.stats.sends == 5 + 4
+        assert sent(hub_fixture.hub.stats) == received(*writers)
+        assert hub_fixture.hub.stats.sends == 5 + 4
 
 
 async def test_what_a_stream_that_stands_still_hears_later_counts_then():
-    async with running_hub(HubFixture()) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
-        ada, bo = bench.open_stream("ada"), bench.open_stream("bo")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}, "bo": {"guild:1"}}
+        ada, bo = hub_fixture.open_stream("ada"), hub_fixture.open_stream("bo")
+        await hub_fixture.wait_until_idle()
         assert bo.subscription is not None
-        bench.hub.pause(bo.subscription)
+        hub_fixture.hub.pause(bo.subscription)
 
-        bench.publish("guild:1")
-        bench.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
-        assert sent(bench.hub.stats) == received(ada)
-        bench.hub.resume(bo.subscription)
-        await bench.wait_until_idle()
+        hub_fixture.publish("guild:1")
+        hub_fixture.hub.publish([make_entry(2, "guild:1"), make_entry(3, "guild:1")])
+        assert sent(hub_fixture.hub.stats) == received(ada)
+        hub_fixture.hub.resume(bo.subscription)
+        await hub_fixture.wait_until_idle()
 
-        counts = bench.hub.stats
+        counts = hub_fixture.hub.stats
         assert sent(counts) == received(ada)
         assert (counts.replayed, counts.replayed_bytes) == received(bo)
         assert bo.positions == [1, 2, 3]
@@ -101,20 +101,20 @@ async def test_what_a_stream_that_stands_still_hears_later_counts_then():
 async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    async with running_hub(HubFixture(streams_per_person=2)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        oldest, left, broken = (bench.open_stream("ada") for _ in range(3))
-        await bench.wait_until_idle()
-        other = bench.open_stream("eve", session="t")
-        bench.sessions.pop("t")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(streams_per_person=2)) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
+        oldest, left, broken = (hub_fixture.open_stream("ada") for _ in range(3))
+        await hub_fixture.wait_until_idle()
+        other = hub_fixture.open_stream("eve", session="t")
+        hub_fixture.sessions.pop("t")
+        await hub_fixture.wait_until_idle()
         assert left.subscription
         monkeypatch.setattr(broken, "write", BrokenWriter.write)
-        bench.publish("guild:1")
-        bench.hub.unsubscribe(left.subscription)
-        bench.hub.unsubscribe(left.subscription)
+        hub_fixture.publish("guild:1")
+        hub_fixture.hub.unsubscribe(left.subscription)
+        hub_fixture.hub.unsubscribe(left.subscription)
 
-        counts = bench.hub.stats
+        counts = hub_fixture.hub.stats
         assert oldest.ended
         assert other.ended
         assert counts.close_reasons == {
@@ -127,40 +127,40 @@ async def test_every_stream_that_was_opened_is_open_or_has_ended_for_one_reason(
 
 
 async def test_a_drain_is_a_reason_too():
-    async with running_hub(HubFixture()) as bench:
-        bench.open_stream("ada")
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.open_stream("ada")
 
-        bench.hub.drain()
+        hub_fixture.hub.drain()
 
-        assert bench.hub.stats.close_reasons == {"restart": 1}
+        assert hub_fixture.hub.stats.close_reasons == {"restart": 1}
 
 
 async def test_a_slow_stream_is_let_go_and_comes_back_because_of_it():
-    async with running_hub(HubFixture(buffer_bytes=1500)) as bench:
-        bench.channels_by_person = {"ada": {"guild:1"}}
-        slow = bench.open_stream("ada")
-        await bench.wait_until_idle()
+    async with running_hub(HubFixture(buffer_bytes=1500)) as hub_fixture:
+        hub_fixture.channels_by_person = {"ada": {"guild:1"}}
+        slow = hub_fixture.open_stream("ada")
+        await hub_fixture.wait_until_idle()
         assert slow.subscription
-        bench.hub.pause(slow.subscription)
+        hub_fixture.hub.pause(slow.subscription)
         for _ in range(10):
-            bench.publish("guild:1")
-        bench.hub.resume(slow.subscription)
-        bench.open_stream("ada", after=0)
-        await bench.wait_until_idle()
+            hub_fixture.publish("guild:1")
+        hub_fixture.hub.resume(slow.subscription)
+        hub_fixture.open_stream("ada", after=0)
+        await hub_fixture.wait_until_idle()
 
-        counts = bench.hub.stats
+        counts = hub_fixture.hub.stats
         assert counts.close_reasons == {"slow": 1}
         assert counts.starts == {("live", None): 1, ("resumed", "slow"): 1}
 
 
 async def test_resumes_and_resets_are_counted_by_how_and_why():
-    async with running_hub(HubFixture()) as bench:
-        bench.publish("guild:1")
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.publish("guild:1")
         for after in (None, 1, 2, "ffffffff-1", "nonsense"):
-            bench.open_stream("ada", after)
-        await bench.wait_until_idle()
+            hub_fixture.open_stream("ada", after)
+        await hub_fixture.wait_until_idle()
 
-        assert bench.hub.stats.starts == {
+        assert hub_fixture.hub.stats.starts == {
             ("live", None): 1,
             ("resumed", None): 1,
             ("reset", "future"): 1,
@@ -170,18 +170,18 @@ async def test_resumes_and_resets_are_counted_by_how_and_why():
 
 
 async def test_streams_wait_until_access_has_answered():
-    async with running_hub(HubFixture()) as bench:
-        bench.answer_gate = asyncio.Event()
-        bench.open_stream("ada")
-        bench.open_stream("ada")
-        bench.open_stream("bo")
-        await bench.wait_until_idle()
-        assert bench.hub.awaiting_access == 3
+    async with running_hub(HubFixture()) as hub_fixture:
+        hub_fixture.answer_gate = asyncio.Event()
+        hub_fixture.open_stream("ada")
+        hub_fixture.open_stream("ada")
+        hub_fixture.open_stream("bo")
+        await hub_fixture.wait_until_idle()
+        assert hub_fixture.hub.awaiting_access == 3
 
-        bench.answer_gate.set()
-        await bench.wait_until_idle()
+        hub_fixture.answer_gate.set()
+        await hub_fixture.wait_until_idle()
 
-        assert bench.hub.awaiting_access == 0
+        assert hub_fixture.hub.awaiting_access == 0
 
 
 def test_a_duration_is_in_the_first_bucket_that_holds_it():

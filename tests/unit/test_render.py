@@ -1,4 +1,4 @@
-"""Small words on pages."""
+"""Test the small text helpers of pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_initials_are_those_the_client_store_writes(name: str, letters: str) -> 
     assert initials(name) == initials_or_empty(name) == letters
 
 
-def test_a_time_reads_the_same_for_everybody() -> None:
+def test_a_time_reads_the_same_for_everyone() -> None:
     assert utc_text(1_795_348_800_000) == "22 Nov 2026, 12:00 UTC"
 
 

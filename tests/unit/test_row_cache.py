@@ -1,4 +1,4 @@
-"""A list's row is rendered once for all it is made of, and again when any of that is another."""
+"""Test that a list's row is rendered once, and again when anything it shows has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream is an open socket, so a server takes every file the machine lets it open."""
+"""Test that a server raises its limit of open files, because each stream needs a socket."""
 
 from __future__ import annotations
 

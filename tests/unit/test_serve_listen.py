@@ -1,4 +1,4 @@
-"""Where the server cannot listen it says what to do about it, by what is in the way."""
+"""Test that a server that cannot listen says what to do, by the cause."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_the_last_port_names_one_that_exists(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("host", ["198.51.100.7", "2001:db8::1", "a" * 70])
 def test_a_host_that_is_not_this_machine_is_not_a_port_in_use(host: str) -> None:
-    said = refusal(host, 8000)
+    output = refusal(host, 8000)
 
-    assert "HOST must be an address of this machine" in said
-    assert "Stop the program" not in said
+    assert "HOST must be an address of this machine" in output
+    assert "Stop the program" not in output
 
 
-def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_no_one_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     def bind(_self: socket.socket, _address: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -56,7 +56,7 @@ def test_a_name_nobody_knows_is_not_a_port_in_use(monkeypatch: pytest.MonkeyPatc
     assert "HOST must be an address of this machine" in refusal("nonsense", 8000)
 
 
-def test_a_port_for_the_few_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_privileged_port_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(errno.EACCES, monkeypatch)
 
     assert "PORT=8000" in refusal("127.0.0.1", 80)

@@ -1,4 +1,4 @@
-"""Settings: which source wins, what is refused, and that no value is ever repeated."""
+"""Test the settings: which source wins, what is refused, and that no value is printed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     assert load_settings({"port": 5}).port == 5
 
 
-def test_all_problems_are_told_at_once_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "ninety")
     monkeypatch.setenv("SIGN_UP", "sometimes")
 
@@ -51,7 +51,7 @@ def test_all_problems_are_told_at_once_by_name(monkeypatch: pytest.MonkeyPatch) 
     assert sorted(line.partition(":")[0] for line in refused.value.problems) == ["PORT", "SIGN_UP"]
 
 
-def test_what_production_needs_is_told_with_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_production_needs_is_reported_with_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "abc")
     monkeypatch.setenv("PORT", "99999")

@@ -1,4 +1,4 @@
-"""The statuses, row by row: what a sender's word does, and what we call it back."""
+"""Test the statuses row by row: the effect of a sender's word, and the word we send back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_the_bot_calls_a_status(status: Status, assigned: bool, word: WireS
         ("active", True, "CLAIMED", "active", BO),
         ("review", True, "CLAIMED", "review", BO),
         ("waiting", True, "CLAIMED", "waiting", BO),  # being claimed is not a status
-        ("done", True, "CLAIMED", "active", BO),  # nobody works on an ended ticket
+        ("done", True, "CLAIMED", "active", BO),  # no one works on an ended ticket
         ("canceled", True, "CLAIMED", "active", BO),
         *((status, True, "PENDING", "waiting", ADA) for status in STATUSES),
         *((status, True, "CLOSED", "done", ADA) for status in STATUSES),
@@ -85,7 +85,7 @@ def test_a_reopened_ticket_is_not_closed_any_more() -> None:
     assert (state.status, state.assignee, state.closed_at) == ("active", None, None)
 
 
-def test_a_subject_changed_before_the_ticket_was_told_stays_changed() -> None:
+def test_a_subject_changed_before_the_ticket_was_created_stays_changed() -> None:
     created = Fact("ticket.created", 10, ADA, {"subject": "Old", "openerId": "1"})
     changed = Fact("ticket.updated", 20, BO, {"changes": {"subject": {"new": "New"}}})
 
@@ -107,5 +107,5 @@ def test_a_priority_can_be_cleared_and_tags_come_and_go() -> None:
     assert state.tags == {"b"}
 
 
-def test_nothing_told_is_a_new_ticket() -> None:
+def test_an_event_without_fields_is_a_new_ticket() -> None:
     assert fold_facts([]) == TicketState()

@@ -1,4 +1,4 @@
-"""Small pictures: right where they can be made, and nothing worse than none where not."""
+"""Test thumbnails: correct where one can be made, and merely absent otherwise."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> Non
     assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
 
 
-async def test_it_is_told_nothing_of_the_desk(
+async def test_it_knows_nothing_of_the_desk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BOT_WEBHOOK_SECRET", "very-secret")

@@ -1,4 +1,4 @@
-"""By which channels a list of tickets may be seen, without naming thousands of them."""
+"""Test the channels by which a list of tickets may be seen, without naming thousands of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ HERE = "guild:1"
 MINE = [f"ticket:{number:04}" for number in range(2_500)]
 
 
-def viewer_of(*held: str) -> Viewer:
-    return Viewer("bo", tuple(Grant(channel, HERE, "test") for channel in held))
+def viewer_of(*channels: str) -> Viewer:
+    return Viewer("bo", tuple(Grant(channel, HERE, "test") for channel in channels))
 
 
 def shown(*ids: str) -> list[Ticket]:

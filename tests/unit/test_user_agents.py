@@ -1,4 +1,4 @@
-"""What browsers and times are called for their person."""
+"""Test the names of browsers and the formats of times."""
 
 from __future__ import annotations
 

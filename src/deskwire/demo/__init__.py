@@ -1,1 +1,1 @@
-"""The demo: a small world to look at, its past put into the database, its present told live."""
+"""Run the demo: seed an empty database with a history, then simulate live activity."""

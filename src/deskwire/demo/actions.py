@@ -1,4 +1,4 @@
-"""Doing what the demo's texts say, by the actions that pages call; in the past, and live."""
+"""Perform what the demo's scripts say through the actions that pages call."""
 
 from __future__ import annotations
 
@@ -25,29 +25,36 @@ EMAIL_BY_USERNAME: Mapping[str, str] = {each.username: each.email for each in (*
 
 
 def actor_for(tx: Connection, username: str, at: Millis) -> Actor:
-    """A deed of one of the cast. NotFound where somebody has taken them out of the demo."""
+    """Build the actor of one of the cast. Raises NotFound if the account was deleted."""
     person = find_by_email(tx, EMAIL_BY_USERNAME[username])
     if person is None:
-        raise NotFound(f"{EMAIL_BY_USERNAME[username]} is not there any more.")
+        raise NotFound(f"{EMAIL_BY_USERNAME[username]} has no account any more.")
     return Actor(ACCESS.read_viewer(tx, person.id), at)
 
 
 def submit_request(tx: Connection, actor: Actor, ticket: str, request: RequestScript) -> None:
-    """File a request in the company of whoever does, however that is called by now; in no category
-    where somebody has renamed or removed its own."""
+    """Create the request in the actor's company, whatever its name is by now.
+
+    Without a category if a visitor has renamed or archived the script's. Raises NotFound if the
+    actor is no longer a member of any company.
+    """
     own = list_own_organizations(tx, actor.viewer)
-    place = next((each for each in own if each.name == request.company), own[0] if own else None)
-    if place is None:
-        raise NotFound(f"{EMAIL_BY_USERNAME[request.username]} is of no company any more.")
-    known = {each.name: each.id for each in read_categories(tx, place.id) if not each.archived}
-    filed = RequestInput(ticket, request.title, request.text, known.get(request.category))
-    create.create_request(tx, actor, place, filed)
+    company = next((each for each in own if each.name == request.company), own[0] if own else None)
+    if company is None:
+        raise NotFound(f"{EMAIL_BY_USERNAME[request.username]} is a member of no company any more.")
+    categories = {
+        each.name: each.id for each in read_categories(tx, company.id) if not each.archived
+    }
+    request_input = RequestInput(
+        ticket, request.title, request.text, categories.get(request.category)
+    )
+    create.create_request(tx, actor, company, request_input)
 
 
 def perform_action(
     tx: Connection, actor: Actor, ticket: str, action: Action, files: Sequence[str] = ()
 ) -> None:
-    """Do one thing in a request; `files`: uploaded before, by the same person."""
+    """Perform one action on a request; `files`: ids uploaded before by the same person."""
     if action.verb == "send":
         text = action.value.partition(" ")[2]
         post_message.post_message(tx, actor, ticket, MessageInput(new_id(), text, file_ids=files))

@@ -1,4 +1,4 @@
-"""Files of the demo's requests, made when they are needed: a table, a log, a picture."""
+"""Generate the files of the demo's requests: a table, a log, an image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEED = 7  # any number; always the same files
 
 
 def _render_berths_csv() -> bytes:
-    """A table of ships at berths, as somebody exports it."""
+    """Render a table of ships at berths, as an export would."""
     rng = Random(SEED)  # noqa: S311  nothing secret is drawn
     lines = ["ship,berth,arrived,left,tonnes"]
     for nth, ship in enumerate(("Alba", "Brisa", "Corvus", "Dagny", "Estrid", "Fulmar") * 4):
@@ -33,7 +33,7 @@ def _render_berths_csv() -> bytes:
 
 
 def _render_till_log() -> bytes:
-    """What the till of a shop wrote down before it lost its stock."""
+    """Render the log of a shop's till before it lost its stock."""
     lines = [
         f"2026-11-14 08:{minute:02}:07 till-2 stock W-28 read: {max(0, 3 - minute // 9)}"
         for minute in range(0, 45, 3)
@@ -47,20 +47,20 @@ def _render_till_log() -> bytes:
 
 
 def _render_dashboard_png() -> bytes:
-    """A sketch of a dashboard: three dark tiles with bars, as a PNG."""
+    """Render a sketch of a dashboard as a PNG: three dark tiles with bars."""
     rows = [[BACKGROUND_COLOUR] * WIDTH for _ in range(HEIGHT)]
     for tile in range(3):
         left = 20 + tile * 205
         _fill_rectangle(rows, left, 20, 190, 320, TILE_COLOUR)
         _fill_rectangle(rows, left + 16, 36, 90, 12, DIM_COLOUR)
         for bar in range(5):
-            tall = 60 + (bar * 53 + tile * 71) % 150
+            bar_height = 60 + (bar * 53 + tile * 71) % 150
             _fill_rectangle(
                 rows,
                 left + 16 + bar * 33,
-                320 - tall,
+                320 - bar_height,
                 24,
-                tall,
+                bar_height,
                 HIGHLIGHT_COLOUR if bar == tile + 1 else DIM_COLOUR,
             )
     return _encode_png(rows)

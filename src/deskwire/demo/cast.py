@@ -1,12 +1,12 @@
-"""The cast and the places of the demo: who is who, and what they may see.
+"""Define the people, guilds and companies of the demo, and what each person may see.
 
     Ada   owns Northwind Community          sees everything there
     Bo    Tickets Support in Northwind      sees and works on its tickets
     Cy    Tickets Viewer in Pixel Forge     sees its tickets, and their own ones in Northwind
     Dee   Tickets Greeter in Northwind      sees its tickets while the story makes her a Viewer
-    Eve   nobody anywhere                   sees nothing
+    Eve   no role anywhere                  sees nothing
 
-Known to the seeding and to the simulator, which share nothing else.
+Seeding and the simulator both use it, and share nothing else.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from deskwire.workspaces.organizations.permissions import Role
 
-PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and only good there
+PASSWORD = "demo-desk-2026"  # noqa: S105  printed by the demo, and valid only there
 
 
 @dataclass(frozen=True, slots=True)
 class DiscordUser:
-    """Somebody on Discord."""
+    """A user on Discord."""
 
     id: str
     name: str
@@ -28,7 +28,7 @@ class DiscordUser:
 
 @dataclass(frozen=True, slots=True)
 class DiscordLogin:
-    """Somebody who can sign in to the demo."""
+    """A Discord user with an account in the demo."""
 
     name: str
     email: str
@@ -38,7 +38,7 @@ class DiscordLogin:
 
 @dataclass(frozen=True, slots=True)
 class TeamRole:
-    """A role of a server, and who holds it from the beginning."""
+    """A team role of a guild, and its holders at the start."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class TeamRole:
 
 @dataclass(frozen=True, slots=True)
 class Guild:
-    """A Discord server with the bot in it."""
+    """A Discord server that has the bot."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ class Guild:
     roles: tuple[TeamRole, ...]
     staff: tuple[DiscordUser, ...]  # who answers tickets
     customers: tuple[DiscordUser, ...]
-    category_id: str  # Discord ids the set-up made
+    category_id: str  # this and the next two: Discord ids made by the set-up
     transcripts_channel_id: str
     log_channel_id: str
 
@@ -85,7 +85,7 @@ DISCORD_LOGINS = (
 
 @dataclass(frozen=True, slots=True)
 class PortalLogin:
-    """Somebody of the portal who can sign in to the demo: of a company, or of the team."""
+    """A person of a company or of the team, with an account in the demo."""
 
     name: str
     email: str
@@ -101,7 +101,7 @@ class PortalLogin:
 HARBOR_COMPANY, FJORD_COMPANY = "Harbor Analytics", "Fjord Bikes"
 
 TEAM = (
-    PortalLogin("Tess Marlow", "tess@example.org", "", "super_admin", "the team: all there is"),
+    PortalLogin("Tess Marlow", "tess@example.org", "", "super_admin", "the team: everything"),
     PortalLogin("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
     PortalLogin("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
 )
@@ -116,7 +116,7 @@ CLIENTS = (
     ),
     PortalLogin("Freya Lie", "freya@example.org", FJORD_COMPANY, "member", "a member there"),
 )
-VISITOR_USERNAMES = ("clara", "tess")  # most visitors sign in as them: never act for them
+VISITOR_USERNAMES = ("clara", "tess")  # most visitors sign in as them: the demo never acts for them
 
 HELGA = DiscordUser("234509871265430987", "helga_n")
 RASMUS = DiscordUser("267812309876123450", "rasmus.px")
@@ -169,7 +169,7 @@ PIXEL_FORGE = Guild(
 
 GUILDS = (NORTHWIND, PIXEL_FORGE)
 
-# Comes and goes while the simulator runs; the past knows nothing of it.
+# Comes and goes while the simulator runs; the seeded history does not contain it.
 WILLOW_STREET = Guild(
     id="1187654321098765432",
     name="Willow Street Books",
@@ -183,10 +183,12 @@ WILLOW_STREET = Guild(
     log_channel_id="1187700000000000012",
 )
 
-NIGHT_SHIFT_ROLE = TeamRole("1046200000000000009", "Tickets Night Shift")  # made and deleted again
-SEEDED_TICKETS = {NORTHWIND.id: 46, PIXEL_FORGE.id: 40}  # in the seeded past; numbers go on after
+NIGHT_SHIFT_ROLE = TeamRole(
+    "1046200000000000009", "Tickets Night Shift"
+)  # created and deleted again
+SEEDED_TICKETS = {NORTHWIND.id: 46, PIXEL_FORGE.id: 40}  # by the history; later numbers follow
 
 
 def find_role(guild: Guild, name: str) -> TeamRole:
-    """The role of this name."""
+    """Return the guild's role of this name."""
     return next(role for role in guild.roles if role.name == name)

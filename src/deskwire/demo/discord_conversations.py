@@ -1,4 +1,4 @@
-"""What people write in the demo: whole conversations, each with the subject it starts from."""
+"""List the conversations of the demo's Discord tickets, each with its subject."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SPEAKER_BY_MARK: dict[str, Speaker] = {">": "customer", "<": "staff"}
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One matter from the first word to the last, and what closes it."""
+    """A conversation from the first message to the last, and the reason it is closed with."""
 
     subject: str
     tag: str
@@ -21,14 +21,16 @@ class Conversation:
 
 
 def parse_conversations(text: str) -> tuple[Conversation, ...]:
-    """`# subject | tag | priority | closing reason`, then `>` customer and `<` staff, by blocks."""
+    """Parse blocks of `# subject | tag | priority | closing reason`, `>` customer, `<` staff."""
     return tuple(_parse_conversation(block.splitlines()) for block in text.strip().split("\n\n"))
 
 
 def _parse_conversation(lines: list[str]) -> Conversation:
     subject, tag, priority, reason = lines[0].removeprefix("# ").split(" | ")
-    said = tuple((_SPEAKER_BY_MARK[line[0]], line[2:].replace("\\n", "\n")) for line in lines[1:])
-    return Conversation(subject, tag, priority, said, reason)
+    messages = tuple(
+        (_SPEAKER_BY_MARK[line[0]], line[2:].replace("\\n", "\n")) for line in lines[1:]
+    )
+    return Conversation(subject, tag, priority, messages, reason)
 
 
 NORTHWIND_CONVERSATIONS = parse_conversations(r"""
@@ -50,7 +52,7 @@ NORTHWIND_CONVERSATIONS = parse_conversations(r"""
 > My desktop client stays at 99 % for hours. The log:\n```\nsync: 1 deferred (name too long)\n```
 < That helps a lot. One file name is over 255 bytes. Could you run *Repair index*, in Settings?
 > Running it now… it found `meeting notes (copy) (copy) (copy)…` :sweat_smile:
-< Ha, that will be it. Rename it to something shorter and the sync goes on.
+< Ha, that will be it. Rename it to something shorter and the sync continues.
 > Renamed, 100 %. You are quick!
 
 # How do I hand a workspace over? | account | low | Ownership moved
@@ -62,9 +64,9 @@ NORTHWIND_CONVERSATIONS = parse_conversations(r"""
 
 # Shared folder vanished | sync | urgent | Restored from the bin
 > Our shared folder **Designs 2026** is gone for everyone in the team!!
-< Looking right now. Please nobody empties the bin meanwhile.
-> Ok, told everyone.
-< Somebody moved it into their private space at 09:12. It is back, with all 1,204 files.
+< Looking right now. Please do not empty the bin meanwhile.
+> Ok, everyone knows.
+< Someone moved it into their private space at 09:12. It is back, with all 1,204 files.
 > I can see it again. Phew. Who moved it?
 < I can tell that only to the owner; I have written to them.
 > Understood, thanks for the fast help.
@@ -171,7 +173,7 @@ PIXEL_CONVERSATIONS = parse_conversations(r"""
 > Redeemed, thanks!
 
 # Reporting a player in the Saturday lobby | report | high | Player suspended for 7 days
-> Somebody in lobby 14 kept spamming slurs. I have a clip.
+> Someone in lobby 14 kept spamming slurs. I have a clip.
 < Thank you for reporting. Please upload it here, only staff sees it.
 > Uploaded.
 < Watched it, that is clear. They are out for a week, and their second account too.
@@ -214,7 +216,7 @@ PIXEL_CONVERSATIONS = parse_conversations(r"""
 
 # Cannot join the playtest channel | access | low | Role given
 > I signed up for the playtest but I cannot see the channel.
-< The form had `otto` with a typo. Given you the role by hand.
+< The form had `otto` with a typo. I gave you the role myself.
 > I see it. Thanks!
 
 # Mod support question | modding | low | Docs linked
@@ -224,7 +226,7 @@ PIXEL_CONVERSATIONS = parse_conversations(r"""
 < If you have the rights to it, yes. Write the licence into `mod.toml`.
 > Clear, thank you.
 
-# Achievement did not unlock | bug | low | Unlocked by hand
+# Achievement did not unlock | bug | low | Unlocked manually
 > Beat the boss without being hit, no achievement. I have it on video.
 < The check failed if you paused in phase two. Did you?
 > …I did. Doorbell.

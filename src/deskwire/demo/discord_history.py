@@ -1,6 +1,6 @@
-"""The demo's past: what happened in both servers during the ten days before now.
+"""Build the history of the demo's guilds: the events of the ten days before now.
 
-Pure: a random generator and the present come in, the same past comes out.
+Pure: the same random numbers and the same present give the same history.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from deskwire.demo.cast import (
 from deskwire.demo.discord_ticket import ConversationDeck, EventStep, TicketScript
 from deskwire.kit.clock import DAY, HOUR, MINUTE, SECOND, Millis
 
-HISTORY_LENGTH = 10 * DAY
-QUIET_PERIOD = 2 * MINUTE  # before now nothing happens, so that live activity starts cleanly
-RECENT_PERIOD = 2 * HOUR  # before now, so that the first screen is not of yesterday
-RECENT_TICKETS = 4  # tickets of each place are opened lately
-MEAN_STEP_INTERVAL = 22 * MINUTE  # between the steps of a ticket, on average
-STALLED_SHARE = 0.25  # of tickets nobody goes on with: they stay open or waiting
-THOROUGH_SHARE = 0.3  # of tickets are waited for, sorted and all
+HISTORY_LENGTH = 10 * DAY  # ms
+QUIET_PERIOD = 2 * MINUTE  # ms without events before now, so that live activity starts cleanly
+RECENT_PERIOD = 2 * HOUR  # ms before now, so that the first screen is not of yesterday
+RECENT_TICKETS = 4  # tickets of each guild are opened in RECENT_PERIOD
+MEAN_STEP_INTERVAL = 22 * MINUTE  # ms between the steps of a ticket
+STALLED_SHARE = 0.25  # of tickets stop half-way and stay open or waiting
+THOROUGH_SHARE = 0.3  # of tickets take every kind of step
 DELETED_SHARE = 0.08  # of closed tickets
 
 GUS = DiscordUser("556677889900112233", "gus_was_here")  # left long ago
 
 
 class SentEvent(NamedTuple):
-    """One event of the bot, and when it told it."""
+    """One event of the bot, and when it was sent (ms)."""
 
     sent_at: Millis
     type: str
@@ -44,24 +44,24 @@ class SentEvent(NamedTuple):
 
 
 def build_history(rng: Random, until: Millis) -> list[SentEvent]:
-    """Everything that happened, oldest first."""
+    """Build all events up to `until` (ms), oldest first."""
     since = until - HISTORY_LENGTH
-    told = [each for place in GUILDS for each in _setup_events(place, since)]
-    told += _team_events(since)
-    told += _ticket_events(rng, since + HOUR, until - QUIET_PERIOD)
-    return sorted(told, key=lambda each: each.sent_at)
+    events = [each for guild in GUILDS for each in _setup_events(guild, since)]
+    events += _team_events(since)
+    events += _ticket_events(rng, since + HOUR, until - QUIET_PERIOD)
+    return sorted(events, key=lambda each: each.sent_at)
 
 
 def _setup_events(guild: Guild, at: Millis) -> Iterator[SentEvent]:
-    """The bot arrives, sets itself up, makes its roles and gives them out."""
+    """Yield the bot's arrival, its set-up, and the creation and assignment of its roles."""
     yield _to_sent_event(at, guild_events.guild_joined(guild))
     yield _to_sent_event(at + MINUTE, guild_events.guild_set_up(guild))
     for nth, role in enumerate(guild.roles, 1):
-        moment = at + MINUTE + nth * SECOND
-        yield _to_sent_event(moment, guild_events.team_role_changed("created", guild, role))
-        for later, user in enumerate(role.holders, 1):
+        created_at = at + MINUTE + nth * SECOND
+        yield _to_sent_event(created_at, guild_events.team_role_changed("created", guild, role))
+        for index, user in enumerate(role.holders, 1):
             step = guild_events.team_member_changed("assigned", guild, role, user)
-            yield _to_sent_event(moment + MINUTE + later * 10 * SECOND, step)
+            yield _to_sent_event(created_at + MINUTE + index * 10 * SECOND, step)
 
 
 def _team_events(since: Millis) -> Iterator[SentEvent]:
@@ -81,24 +81,24 @@ def _team_events(since: Millis) -> Iterator[SentEvent]:
 
 
 def _ticket_events(rng: Random, since: Millis, until: Millis) -> Iterator[SentEvent]:
-    """The tickets of all places in the order they were opened, as the bot counts them."""
+    """Yield the events of all guilds' tickets; ids count in the order of opening."""
     opened = [
-        (rng.randrange(until - RECENT_PERIOD if nth < RECENT_TICKETS else since, until), place)
-        for place in GUILDS
-        for nth in range(SEEDED_TICKETS[place.id])
+        (rng.randrange(until - RECENT_PERIOD if nth < RECENT_TICKETS else since, until), guild)
+        for guild in GUILDS
+        for nth in range(SEEDED_TICKETS[guild.id])
     ]
     numbers = dict.fromkeys(SEEDED_TICKETS, 0)
     deck = ConversationDeck(rng)
-    for ticket, (at, place) in enumerate(sorted(opened, key=itemgetter(0)), 1):
-        numbers[place.id] += 1
+    for ticket, (at, guild) in enumerate(sorted(opened, key=itemgetter(0)), 1):
+        numbers[guild.id] += 1
         script = TicketScript(
             rng,
-            place,
+            guild,
             ticket,
-            numbers[place.id],
-            deck.draw(place),
-            rng.choice(place.customers),
-            rng.choice(place.staff),
+            numbers[guild.id],
+            deck.draw(guild),
+            rng.choice(guild.customers),
+            rng.choice(guild.staff),
             thorough=rng.random() < THOROUGH_SHARE,
         )
         yield from _events_before(rng, script, at, until)
@@ -107,7 +107,7 @@ def _ticket_events(rng: Random, since: Millis, until: Millis) -> Iterator[SentEv
 def _events_before(
     rng: Random, script: TicketScript, at: Millis, until: Millis
 ) -> Iterator[SentEvent]:
-    """The steps of one ticket that were taken before `until`."""
+    """Yield the steps of one ticket that happened before `until`."""
     steps = list(script.steps())
     if rng.random() < STALLED_SHARE:
         steps = steps[: _choose_stall_step(rng, steps)]
@@ -122,7 +122,7 @@ def _events_before(
 
 
 def _choose_stall_step(rng: Random, steps: Sequence[EventStep]) -> int:
-    """After how many steps: most often where the customer is waited for."""
+    """Choose after how many steps the ticket stops: where it waits for the customer, if it does."""
     for nth, step in enumerate(steps, 1):
         if step.data.get("newStatus") == "PENDING":
             return nth

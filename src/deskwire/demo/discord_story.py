@@ -1,8 +1,8 @@
-"""The simulator's story: what happens next in the demo's servers, and after how long.
+"""Choose what happens next in the demo's guilds, and after what delay.
 
-Pure: randomness and the time come in, nothing goes out but beats. What it takes away it owes, and
-gives back; of the tickets it opens it closes all and in the end deletes all, so that after an hour
-the demo looks as it did after a minute.
+Pure: randomness and the time come in, only beats go out. Whatever a scene takes away is scheduled
+to be given back, and every ticket the story opens is closed and finally deleted, so that after an
+hour the demo looks as it did after a minute.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from deskwire.demo.discord_ticket import ConversationDeck, EventStep, TicketScri
 from deskwire.integrations.discord.samples import build_sample_data
 from deskwire.kit.clock import SECOND, Clock, Millis
 
-FIRST_BEAT_DELAY = 500  # ms before the first beat: whoever has just opened the page is waiting
-MIN_BEAT_DELAY, MAX_BEAT_DELAY = 2 * SECOND, 5 * SECOND  # slower looks broken, faster unreal
-TYPING_DELAY = 25  # ms a character; a long message takes longer to come
+FIRST_BEAT_DELAY = 500  # ms before the first beat: a visitor who just opened the page is waiting
+MIN_BEAT_DELAY, MAX_BEAT_DELAY = 2 * SECOND, 5 * SECOND  # ms; slower looks broken, faster unreal
+TYPING_DELAY = 25  # ms per character; long messages take longer
 MAX_OPEN_TICKETS = 4  # conversations at once; a reader can follow that many
-MAX_CLOSED_TICKETS = 20  # tickets; older ones are deleted, or the lists would grow for ever
-FIRST_SCENE_INTERVAL = 30 * SECOND  # between scenes; all are shown within three minutes
-SCENE_INTERVAL = 60 * SECOND  # between scenes once each was played
-NEW_TICKET_PROBABILITY = 0.25  # of the beats in which another conversation has room
+MAX_CLOSED_TICKETS = 20  # tickets; older ones are deleted, so that lists do not grow forever
+FIRST_SCENE_INTERVAL = 30 * SECOND  # ms between scenes; all are played within three minutes
+SCENE_INTERVAL = 60 * SECOND  # ms between scenes once each was played
+NEW_TICKET_PROBABILITY = 0.25  # share of beats that open a ticket, while there is room
 NORTHWIND_SHARE = 0.7  # of tickets
 
 
 class Beat(NamedTuple):
-    """What happens next: after `delay` (ms), this event."""
+    """The next event, and the delay before it (ms)."""
 
     delay: Millis
     type: str
@@ -47,7 +47,7 @@ class Beat(NamedTuple):
 
 
 class Story:
-    """Goes on from `memory`, which it keeps up to date; save that after each beat."""
+    """Choose beats and keep `state` up to date; save the state after each beat."""
 
     def __init__(self, rng: Random, clock: Clock, state: StoryState) -> None:
         self.state = state
@@ -64,7 +64,7 @@ class Story:
         )
 
     def next_beat(self) -> Beat:
-        """The next beat; it has happened as soon as it is told."""
+        """Choose the next beat; `state` already includes it."""
         step = self._next_step(self._clock())
         delay = self._choose_delay(step)
         return Beat(delay, step.type, step.data_at(self._clock() + delay))
@@ -77,32 +77,32 @@ class Story:
         return min(MIN_BEAT_DELAY + typing + self._rng.randrange(SECOND), MAX_BEAT_DELAY)
 
     def _next_step(self, at: Millis) -> EventStep:
-        memory = self.state
-        if not self._has_begun and not memory.running:
+        state = self.state
+        if not self._has_begun and not state.running:
             return self._open_ticket(at)
-        if memory.owed and memory.owed[0].due <= at:
-            return memory.owed.pop(0).step
-        if memory.next_scene <= at:
+        if state.owed and state.owed[0].due <= at:
+            return state.owed.pop(0).step
+        if state.next_scene <= at:
             return self._play_scene(at)
-        if len(memory.closed) > MAX_CLOSED_TICKETS:
-            return self._delete_ticket_step(memory.closed.pop(0), "Tidied up")
-        has_room = len(memory.running) < MAX_OPEN_TICKETS
-        if not memory.running or (has_room and self._rng.random() < NEW_TICKET_PROBABILITY):
+        if len(state.closed) > MAX_CLOSED_TICKETS:
+            return self._delete_ticket_step(state.closed.pop(0), "Tidied up")
+        has_room = len(state.running) < MAX_OPEN_TICKETS
+        if not state.running or (has_room and self._rng.random() < NEW_TICKET_PROBABILITY):
             return self._open_ticket(at)
         return self._continue_ticket()
 
     def _open_ticket(self, at: Millis) -> EventStep:
-        place = NORTHWIND if self._rng.random() < NORTHWIND_SHARE else PIXEL_FORGE
+        guild = NORTHWIND if self._rng.random() < NORTHWIND_SHARE else PIXEL_FORGE
         if not self._has_begun:
-            place = NORTHWIND
-        steps = list(self._make_script(place, at, thorough=not self._has_begun).steps())
+            guild = NORTHWIND
+        steps = list(self._make_script(guild, at, thorough=not self._has_begun).steps())
         ticket, number = steps[0].data["ticketId"], steps[0].data["ticketNumber"]
-        self.state.running.append(StoryTicket(place.id, ticket, number, steps[1:]))
+        self.state.running.append(StoryTicket(guild.id, ticket, number, steps[1:]))
         return steps[0]
 
     def _continue_ticket(self) -> EventStep:
         running = self.state.running
-        # The oldest goes on most often, so that stories end.
+        # The oldest is continued most often, so that tickets end.
         ticket = self._rng.choices(running, weights=range(len(running), 0, -1))[0]
         step = ticket.steps.pop(0)
         if not ticket.steps:
@@ -111,11 +111,11 @@ class Story:
         return step
 
     def _delete_ticket_step(self, ticket: StoryTicket, reason: str) -> EventStep:
-        place = NORTHWIND if ticket.guild == NORTHWIND.id else PIXEL_FORGE
+        guild = NORTHWIND if ticket.guild == NORTHWIND.id else PIXEL_FORGE
         data = build_sample_data(
             "ticket.deleted",
-            guild=place.id,
-            owner=place.owner.id,
+            guild=guild.id,
+            owner=guild.owner.id,
             ticket=ticket.ticket,
             number=ticket.number,
         )
@@ -124,15 +124,15 @@ class Story:
     def _make_script(self, guild: Guild, at: Millis, *, thorough: bool = False) -> TicketScript:
         ticket, number = self.state.take_ticket_number(guild.id, at)
         opener, agent = self._rng.choice(guild.customers), self._rng.choice(guild.staff)
-        talk = self._deck.draw(guild)
-        return TicketScript(self._rng, guild, ticket, number, talk, opener, agent, thorough)
+        conversation = self._deck.draw(guild)
+        return TicketScript(self._rng, guild, ticket, number, conversation, opener, agent, thorough)
 
     def _play_scene(self, at: Millis) -> EventStep:
-        memory = self.state
-        scene = self._scenes[memory.scene % len(self._scenes)]
-        memory.scene += 1
-        first_round = memory.scene < len(self._scenes)
-        memory.next_scene = at + (FIRST_SCENE_INTERVAL if first_round else SCENE_INTERVAL)
+        state = self.state
+        scene = self._scenes[state.scene % len(self._scenes)]
+        state.scene += 1
+        first_round = state.scene < len(self._scenes)
+        state.next_scene = at + (FIRST_SCENE_INTERVAL if first_round else SCENE_INTERVAL)
         return scene(at)
 
     def _scene_guest_server(self, at: Millis) -> EventStep:
@@ -150,7 +150,7 @@ class Story:
         return guild_events.team_member_changed("assigned", NORTHWIND, viewer, DEE)
 
     def _scene_night_shift_role(self, at: Millis) -> EventStep:
-        """A role comes, may do a little more, and goes."""
+        """A role is created, updated and deleted."""
         self._schedule(
             at + 12 * SECOND, guild_events.team_role_changed("updated", NORTHWIND, NIGHT_SHIFT_ROLE)
         )
@@ -160,7 +160,7 @@ class Story:
         return guild_events.team_role_changed("created", NORTHWIND, NIGHT_SHIFT_ROLE)
 
     def _scene_member_leaves(self, at: Millis) -> EventStep:
-        """Somebody of the team leaves the server, and is taken back."""
+        """A member of the team leaves the server and gets their role back."""
         viewer = find_role(NORTHWIND, "Tickets Viewer")
         self._schedule(
             at + 25 * SECOND, guild_events.team_member_changed("assigned", NORTHWIND, viewer, QUILL)
@@ -175,4 +175,4 @@ class Story:
 
     def _schedule(self, due: Millis, step: EventStep) -> None:
         self.state.owed.append(ScheduledStep(due, step))
-        self.state.owed.sort(key=lambda owed: owed.due)
+        self.state.owed.sort(key=lambda step: step.due)

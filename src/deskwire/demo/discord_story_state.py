@@ -1,4 +1,4 @@
-"""What the simulator remembers of its own story, so that a restart goes on where it stopped."""
+"""Save and load the state of the simulator's story, so that a restart continues it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deskwire.demo.discord_ticket import EventStep
 from deskwire.kit.clock import SECOND, Millis
 
 TICKET_ID_EPOCH: Millis = 1_767_225_600_000  # 2026-01-01T00:00:00Z; ticket ids count from here
-FIRST_SCENE_DELAY = 8 * SECOND  # after the beginning; the first thing to be seen is a ticket
+FIRST_SCENE_DELAY = 8 * SECOND  # ms after the start; the first thing to see is a ticket
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class StoryTicket:
 
 
 class ScheduledStep(NamedTuple):
-    """What the story has to tell once `due` has come."""
+    """An event to send once `due` (ms) has come."""
 
     due: Millis
     step: EventStep
@@ -33,7 +33,11 @@ class ScheduledStep(NamedTuple):
 
 @dataclass(slots=True)
 class StoryState:
-    """`scene`: how many were played; `numbers`: the newest ticket's by guild."""
+    """The state of the story.
+
+    `scene`: how many scenes were played; `ticket`: the newest ticket's id; `numbers`: the newest
+    ticket's number by guild; `owed`: events to send later.
+    """
 
     next_scene: Millis
     scene: int = 0
@@ -44,46 +48,45 @@ class StoryState:
     owed: list[ScheduledStep] = field(default_factory=list)
 
     def take_ticket_number(self, guild_id: str, at: Millis) -> tuple[int, int]:
-        """The id and the number of a new ticket. Ids follow the clock: none is ever used twice."""
+        """Return the id and number of a new ticket. Ids follow the clock, so none is used twice."""
         self.ticket = max(self.ticket + 1, (at - TICKET_ID_EPOCH) // SECOND)
         self.numbers[guild_id] += 1
         return self.ticket, self.numbers[guild_id]
 
     def to_json(self) -> str:
-        """For a file; `parse_memory` reads it."""
+        """Serialise for `parse_story_state`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
 def new_story_state(at: Millis) -> StoryState:
-    """The memory of a story that begins at `at`, right after the demo's past."""
+    """Start a story at `at` (ms), right after the seeded history."""
     return StoryState(next_scene=at + FIRST_SCENE_DELAY)
 
 
 def new_unsaved_story_state(at: Millis) -> StoryState:
-    """The same where nothing is kept: numbers follow the clock too, so none comes twice."""
-    first = (at - TICKET_ID_EPOCH) // (
-        10 * SECOND
-    )  # a story opens fewer tickets than one in ten seconds
+    """Start a story that is not saved: numbers follow the clock too, so that none is reused."""
+    # The story opens fewer tickets than one in ten seconds.
+    first = (at - TICKET_ID_EPOCH) // (10 * SECOND)
     return StoryState(
         next_scene=at + FIRST_SCENE_DELAY, numbers=dict.fromkeys(SEEDED_TICKETS, first)
     )
 
 
 def parse_story_state(text: str) -> StoryState:
-    """What `to_json` wrote. ValueError if it is anything else."""
+    """Parse what `to_json` wrote. Raises ValueError if it is anything else."""
     try:
-        kept = json.loads(text)
+        stored = json.loads(text)
         return StoryState(
-            next_scene=int(kept["next_scene"]),
-            scene=int(kept["scene"]),
-            ticket=int(kept["ticket"]),
-            numbers={guild: int(kept["numbers"][guild]) for guild in SEEDED_TICKETS},
-            running=[_parse_story_ticket(each) for each in kept["running"]],
-            closed=[_parse_story_ticket(each) for each in kept["closed"]],
-            owed=[ScheduledStep(int(due), EventStep(*step)) for due, step in kept["owed"]],
+            next_scene=int(stored["next_scene"]),
+            scene=int(stored["scene"]),
+            ticket=int(stored["ticket"]),
+            numbers={guild: int(stored["numbers"][guild]) for guild in SEEDED_TICKETS},
+            running=[_parse_story_ticket(each) for each in stored["running"]],
+            closed=[_parse_story_ticket(each) for each in stored["closed"]],
+            owed=[ScheduledStep(int(due), EventStep(*step)) for due, step in stored["owed"]],
         )
     except (TypeError, KeyError) as error:
-        raise ValueError(f"not a memory of the simulator: {error!r}") from None
+        raise ValueError(f"not a state of the simulator: {error!r}") from None
 
 
 def _parse_story_ticket(stored: dict[str, Any]) -> StoryTicket:

@@ -1,7 +1,7 @@
-"""How a ticket goes: one conversation as the bot would tell it, step by step, without times.
+"""Turn a conversation into the bot's events about one ticket, step by step, without times.
 
-Pure: the same random numbers give the same ticket. The seeded past and the simulator's story are
-made of these; they differ only in how long they wait between steps.
+Pure: the same random numbers give the same ticket. The seeded history and the simulator's story
+both consist of these; they differ only in the delay between steps.
 """
 
 from __future__ import annotations
@@ -23,48 +23,46 @@ from deskwire.kit.clock import Millis
 
 CONVERSATIONS = {NORTHWIND.id: NORTHWIND_CONVERSATIONS, PIXEL_FORGE.id: PIXEL_CONVERSATIONS}
 
-UPDATED_SHARE = 0.7  # of tickets get a priority and a tag once somebody has claimed them
-PENDING_SHARE = 0.3  # of the customer's answers are waited for with the status PENDING
-NO_TEXT_SHARE = 0.12  # of messages come without their text, as the sketch's bot sends them
+UPDATED_SHARE = 0.7  # of tickets get a priority and a tag once claimed
+PENDING_SHARE = 0.3  # of the times the customer has to answer, the status becomes PENDING
+NO_TEXT_SHARE = 0.12  # of messages come without their text, as some bots send them
 ATTACHMENT_SHARE = 0.1  # of messages have attachments
 
-_SET_WHEN_SENT = {
-    "content",
-    "messageId",
-}  # of a sample: ours come with the text and with the moment
+# Fields of the sample that are replaced: by the script's text, and at the moment of sending.
+_SET_WHEN_SENT = {"content", "messageId"}
 
 
 class EventStep(NamedTuple):
-    """One event of a ticket; what depends on the moment is added when it is told."""
+    """One event of a ticket, without the fields that depend on the moment of sending."""
 
     type: str
     data: dict[str, Any]
 
     def data_at(self, sent_at: Millis) -> dict[str, Any]:
-        """The event's data at that moment."""
+        """Return the event's data as sent at that moment (ms)."""
         if self.type != "ticket.message_sent":
             return self.data
         return self.data | {"messageId": make_snowflake(sent_at)}
 
 
 class ConversationDeck:
-    """Every conversation of a place once, in any order, before one comes again."""
+    """Draw every conversation of a guild once, in random order, before any is repeated."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._remaining: dict[str, list[Conversation]] = {}
 
     def draw(self, guild: Guild) -> Conversation:
-        """The next conversation for `place`."""
+        """Return the next conversation for `guild`."""
         if not self._remaining.get(guild.id):
-            talk = CONVERSATIONS[guild.id]
-            self._remaining[guild.id] = self._rng.sample(talk, len(talk))
+            conversations = CONVERSATIONS[guild.id]
+            self._remaining[guild.id] = self._rng.sample(conversations, len(conversations))
         return self._remaining[guild.id].pop()
 
 
 @dataclass(slots=True)
 class TicketScript:
-    """One ticket: who opened it where, about what. `ticket` and `number` are the bot's own."""
+    """One ticket: its guild, opener and conversation. `ticket_id` and `number` are the bot's."""
 
     rng: Random
     guild: Guild
@@ -73,12 +71,12 @@ class TicketScript:
     conversation: Conversation
     opener: DiscordUser
     agent: DiscordUser
-    thorough: bool = False  # every kind of step is taken, whatever the shares say
+    thorough: bool = False  # take every kind of step, regardless of the shares
     _status: str = field(default="OPEN", init=False)
     _is_triaged: bool = field(default=False, init=False)
 
     def steps(self) -> Iterator[EventStep]:
-        """From opened to closed."""
+        """Yield the events from opened to closed."""
         yield self._make_step("ticket.created", self.opener, subject=self.conversation.subject)
         lines = self.conversation.lines
         for index, (speaker, text) in enumerate(lines):
@@ -109,22 +107,22 @@ class TicketScript:
 
     def _message_step(self, speaker: Speaker, text: str) -> EventStep:
         author = self.agent if speaker == "staff" else self.opener
-        said: dict[str, object] = {
+        fields: dict[str, object] = {
             "messageType": speaker,
             "hasAttachments": self.rng.random() < ATTACHMENT_SHARE,
             "messageLength": len(text),
             "content": text,
         }
         if self.rng.random() < NO_TEXT_SHARE:
-            del said["content"]
-        return self._make_step("ticket.message_sent", author, **said)
+            del fields["content"]
+        return self._make_step("ticket.message_sent", author, **fields)
 
     def _status_step(self, type_: str, new: str, **extra: str) -> EventStep:
         old, self._status = self._status, new
         return self._make_step(type_, self.agent, oldStatus=old, newStatus=new, **extra)
 
     def delete_step(self, reason: str) -> EventStep:
-        """The ticket is thrown away, by the owner."""
+        """Build the event of the guild's owner deleting the ticket."""
         return self._make_step("ticket.deleted", self.guild.owner, reason=reason)
 
     def _make_step(self, type_: str, user: DiscordUser, **fields: object) -> EventStep:
@@ -137,5 +135,5 @@ class TicketScript:
             ticket=self.ticket_id,
             number=self.number,
         )
-        kept = {name: value for name, value in data.items() if name not in _SET_WHEN_SENT}
-        return EventStep(type_, kept | fields)
+        sample = {name: value for name, value in data.items() if name not in _SET_WHEN_SENT}
+        return EventStep(type_, sample | fields)

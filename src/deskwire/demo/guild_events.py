@@ -1,4 +1,4 @@
-"""What happens to a server and its team, as the bot would tell it."""
+"""Build the bot's events about a guild and its team."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def guild_left(guild: Guild) -> EventStep:
 
 
 def guild_set_up(guild: Guild) -> EventStep:
-    """The bot made its Discord channels there."""
+    """The bot created its Discord channels there."""
     data = {
         "guildId": guild.id,
         "supportCategoryId": guild.category_id,
@@ -40,7 +40,7 @@ def team_role_changed(action: str, guild: Guild, role: TeamRole) -> EventStep:
 
 
 def team_member_changed(action: str, guild: Guild, role: TeamRole, user: DiscordUser) -> EventStep:
-    """A team role was `assigned` to somebody, or `unassigned`."""
+    """A team role was `assigned` to a user, or `unassigned`."""
     type_ = f"team.member_{action}"
     data = build_sample_data(
         type_,
@@ -54,7 +54,7 @@ def team_member_changed(action: str, guild: Guild, role: TeamRole, user: Discord
 
 
 def member_left(guild: Guild, user: DiscordUser, *, was_team_member: bool) -> EventStep:
-    """Somebody left the server."""
+    """A user left the server."""
     data = build_sample_data("member.left", guild=guild.id, user=user.id, username=user.name)
     return EventStep(
         "member.left", data | {"hadOpenTickets": False, "wasTeamMember": was_team_member}

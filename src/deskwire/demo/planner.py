@@ -1,8 +1,8 @@
-"""What the demo's people do next in the portal, and what is remembered of it.
+"""Plan what the demo's people do next in the portal, as a plan that can be saved and resumed.
 
-Pure: randomness, ids and the time come in, nothing goes out but moves. Each request they file goes
-through its whole life; of those that have ended the oldest are deleted, so that after an hour the
-demo looks as it did after some minutes.
+Pure: randomness, ids and the time come in, only moves go out. Each request they create goes through
+its whole life, and the oldest ended ones are deleted, so that after an hour the demo looks as it
+did after a few minutes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from deskwire.demo.tickets import Action, RequestScript
 from deskwire.kit.clock import SECOND, Millis
 from deskwire.kit.ids import new_id
 
-MIN_PAUSE, MAX_PAUSE = 6 * SECOND, 10 * SECOND  # between two moves; one can read what has changed
-MAX_OPEN_REQUESTS = 6  # requests at once; more, and each would stand still for minutes
-MAX_ENDED_REQUESTS = 7  # requests that have ended; older ones are deleted
-NEW_REQUEST_PROBABILITY = 0.3  # of the moves for which another request has room
-DELETE_ACTION = Action("noah", "remove")  # an operations manager may
+MIN_PAUSE, MAX_PAUSE = (
+    6 * SECOND,
+    10 * SECOND,
+)  # ms between two moves; long enough to read what changed
+MAX_OPEN_REQUESTS = 6  # requests at once; with more, each would idle for minutes
+MAX_ENDED_REQUESTS = 7  # ended requests; older ones are deleted
+NEW_REQUEST_PROBABILITY = 0.3  # share of moves that start a request, while there is room
+DELETE_ACTION = Action("noah", "remove")  # an operations manager may delete requests
 
 
 class Move(NamedTuple):
-    """What happens next: somebody files a request, or does one thing in it."""
+    """The next thing to happen: a person creates the request, or acts on it once."""
 
     ticket: str
     task: RequestScript | Action
@@ -34,7 +37,7 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class PlannedRequest:
-    """A request, by its id and title, with what is still to be done in it."""
+    """A request by id and title, with the actions still to be done on it."""
 
     ticket: str
     title: str
@@ -43,7 +46,7 @@ class PlannedRequest:
 
 @dataclass(slots=True)
 class Plan:
-    """`began`: since when (ms) the requests of others are those of a visitor."""
+    """The saved plan. Requests by others opened after `began` (ms) are a visitor's."""
 
     began: Millis
     running: list[PlannedRequest] = field(default_factory=list)
@@ -51,24 +54,24 @@ class Plan:
 
     @property
     def request_ids(self) -> list[str]:
-        """The requests the demo's people have filed and not deleted."""
+        """Ids of the requests the demo's people have created and not deleted."""
         return [each.ticket for each in (*self.running, *self.ended)]
 
     def to_json(self) -> str:
-        """For a file; `parse_diary` reads it."""
+        """Serialise for `parse_plan`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
 def parse_plan(text: str) -> Plan:
-    """What `to_json` wrote. ValueError if it is anything else."""
+    """Parse what `to_json` wrote. Raises ValueError if it is anything else."""
     try:
-        kept = json.loads(text)
+        stored = json.loads(text)
         lists = (
-            [_parse_planned_request(each) for each in kept[name]] for name in ("running", "ended")
+            [_parse_planned_request(each) for each in stored[name]] for name in ("running", "ended")
         )
-        return Plan(int(kept["began"]), *lists)
+        return Plan(int(stored["began"]), *lists)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"not a diary of the demo's people: {error!r}") from None
+        raise ValueError(f"not a plan of the demo's people: {error!r}") from None
 
 
 def _parse_planned_request(stored: dict[str, Any]) -> PlannedRequest:
@@ -78,7 +81,7 @@ def _parse_planned_request(stored: dict[str, Any]) -> PlannedRequest:
 
 
 class Planner:
-    """Goes on from `diary`, which it keeps up to date; save that before each move is made."""
+    """Choose moves and keep `plan` up to date; save the plan before making each move."""
 
     def __init__(
         self,
@@ -93,11 +96,14 @@ class Planner:
         self._make_id = make_id
 
     def next_pause(self) -> Millis:
-        """How long until the next move."""
+        """Return the time until the next move, in ms."""
         return self._rng.randrange(MIN_PAUSE, MAX_PAUSE)
 
     def next_move(self) -> Move:
-        """The next move; it counts as made, but for a removal, after which comes `forget`."""
+        """Choose the next move and record it in the plan.
+
+        After a deletion the caller confirms with `forget_request`.
+        """
         running, ended = self.plan.running, self.plan.ended
         if len(ended) > MAX_ENDED_REQUESTS:
             return Move(ended[0].ticket, DELETE_ACTION)
@@ -107,25 +113,25 @@ class Planner:
         return self._continue_request()
 
     def forget_request(self, ticket: str) -> None:
-        """A request is not there any more, or not ours."""
-        diary = self.plan
-        diary.running = [each for each in diary.running if each.ticket != ticket]
-        diary.ended = [each for each in diary.ended if each.ticket != ticket]
+        """Remove a request from the plan, because it was deleted or a visitor takes part in it."""
+        plan = self.plan
+        plan.running = [each for each in plan.running if each.ticket != ticket]
+        plan.ended = [each for each in plan.ended if each.ticket != ticket]
 
     def _create_request(self) -> Move:
-        """Of what stands in no list at the moment: nobody reads the same title twice."""
-        known = {each.title for each in (*self.plan.running, *self.plan.ended)}
-        errand = self._rng.choice([each for each in self._scenarios if each.title not in known])
+        # Only scenarios that are in no list at the moment: no title appears twice.
+        titles = {each.title for each in (*self.plan.running, *self.plan.ended)}
+        scenario = self._rng.choice([each for each in self._scenarios if each.title not in titles])
         ticket = self._make_id()
-        self.plan.running.append(PlannedRequest(ticket, errand.title, list(errand.actions)))
-        return Move(ticket, errand)
+        self.plan.running.append(PlannedRequest(ticket, scenario.title, list(scenario.actions)))
+        return Move(ticket, scenario)
 
     def _continue_request(self) -> Move:
         running = self.plan.running
-        # The oldest goes on most often, so that requests end.
+        # The oldest is continued most often, so that requests end.
         request = self._rng.choices(running, weights=range(len(running), 0, -1))[0]
-        act = request.acts.pop(0)
+        action = request.acts.pop(0)
         if not request.acts:
             running.remove(request)
             self.plan.ended.append(request)
-        return Move(request.ticket, act)
+        return Move(request.ticket, action)

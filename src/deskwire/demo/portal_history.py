@@ -1,4 +1,4 @@
-"""What both companies asked for in the last sixty days, oldest first, and what came of it."""
+"""List the requests of both companies in the last sixty days, oldest first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ minute ago. Do you want us to write to the people who left halfway? We know 41 a
 @noah 4d status done
 
 # 46.4 | Harbor Analytics | hana | Change | Tug hours per quarter, as a table
-For the yearly talk with the tug company we add up hours by hand from twelve PDF files. Could \
+For the yearly talk with the tug company we add up hours from twelve PDF files. Could \
 there be **one table per quarter**: tug, hours under way, hours waiting?
 
 - Quarters as in our books: the first begins in February
@@ -153,7 +153,7 @@ because it looks like the same thing.
 @noah 1m label tills
 
 # 12.4 | Harbor Analytics | hana | Change | Tell us when the wind turns
-Above 12 m/s from the west we stop two cranes. Today somebody looks at the screen every ten \
+Above 12 m/s from the west we stop two cranes. Today someone looks at the screen every ten \
 minutes. Could the desk **send a message** to the crane drivers instead?
 @uma 5h claim
 @uma 1m priority normal
@@ -166,7 +166,7 @@ sends to your own number only, @Hana Sato, until you say it is good.
 @uma 1m status review
 
 # 9.1 | Fjord Bikes | finn | Change | Add Norwegian to the shop
-Our customers ask for it daily. We can translate the texts ourselves, if somebody tells us how \
+Our customers ask for it daily. We can translate the texts ourselves, if someone shows us how \
 many there are.
 @tess 2h claim
 @tess 1h reply With pleasure. There are 312 texts, most of them short. You can start under \
@@ -204,10 +204,10 @@ need? If the list looks too short, tell me the brands that are missing.
 @noah 1m status waiting
 
 # 1.2 | Harbor Analytics | carl | Problem | Two people cannot sign in since this morning
-Both see *“This account is locked”*. Nobody changed anything. One of them is on duty tonight.
+Both see *“This account is locked”*. No one changed anything. One of them is on duty tonight.
 @tess 20m priority urgent
 @tess 1m label sign-in
-@tess 5m note Both used the same computer. Somebody typed the wrong password nine times there.
+@tess 5m note Both used the same computer. Someone typed the wrong password nine times there.
 
 # 0.35 | Fjord Bikes | freya | Problem | The shop shows last year's opening hours
 The page says we close at four on Saturdays. It is six since spring. Two people stood before a \

@@ -1,6 +1,6 @@
-"""The demo: a desk with a past, simulated people in it and a bot beside it, in one command.
+"""Run the demo in one command: a seeded desk, simulated people, and a simulated bot beside it.
 
-The demo's own values are the weakest: the environment, `.env.local` and `.env` beat them.
+The environment, `.env.local` and `.env` override the demo's own settings.
 """
 
 from __future__ import annotations
@@ -26,17 +26,13 @@ from deskwire.server.serve import bind_socket, serve_socket
 from deskwire.settings import Settings, load_settings
 from deskwire.web.http.log_redaction import redact_paths
 
-INHERITED_VARIABLES = (
-    "PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "VIRTUAL_ENV",
-)  # what the interpreter may need
-STOP_TIMEOUT = 3.0  # s the simulator has to go by itself
+# Environment variables that the simulator's interpreter may need.
+INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+STOP_TIMEOUT = 3.0  # s the simulator has to exit after SIGTERM
 
 
 def run_demo(folder: Path) -> None:
-    """Serve the demo until SIGINT or SIGTERM; its data stays in `folder` for the next time."""
+    """Serve the demo until SIGINT or SIGTERM. Its data stays in `folder` for the next run."""
     secret = _read_secret(folder / "secret") or new_secret()
     settings = load_settings(
         {
@@ -48,18 +44,18 @@ def run_demo(folder: Path) -> None:
         }
     )
     configure_logging(settings.log_level, redact_paths)
-    listening = bind_socket(settings.host, settings.port)  # before anything is written
+    server_socket = bind_socket(settings.host, settings.port)  # before anything is written
     try:
         _write_secret(folder / "secret", secret)
         opened = open_database(settings.database_url)
         _seed_database(opened, settings)
         with _running_simulator(settings, settings.local_url, folder):
             text = render_welcome(settings, folder, secret)
-            clerks = Agents(opened.db, folder / "portal.json", Random())  # noqa: S311  no secret
-            beside = {"clerks": clerks.run}
-            serve_socket(listening, settings, opened, lambda: print(text, flush=True), beside)
+            agents = Agents(opened.db, folder / "portal.json", Random())  # noqa: S311  no secret
+            services = {"agents": agents.run}
+            serve_socket(server_socket, settings, opened, lambda: print(text, flush=True), services)
     finally:
-        listening.close()
+        server_socket.close()
 
 
 def _read_secret(path: Path) -> str:
@@ -67,7 +63,7 @@ def _read_secret(path: Path) -> str:
 
 
 def _write_secret(path: Path, secret: str) -> None:
-    """The demo's own webhook secret: made once, readable by its owner only."""
+    """Write the demo's own webhook secret unless there is one; readable by its owner only."""
     if not _read_secret(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
@@ -86,12 +82,12 @@ def _seed_database(opened: OpenedDatabase, settings: Settings) -> None:
 
 
 def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
-    """What is said once the demo can be opened; not the secret, but where it lies."""
+    """Render the text printed once the demo is up; it names the secret's file, not the secret."""
     portal = [f"    {each.email:22} {each.access_summary}" for each in (*TEAM, *CLIENTS)]
-    rows = [f"    {login.email:22} {login.access_summary}" for login in DISCORD_LOGINS]
-    ours = [f"DATABASE_URL={settings.database_url}"]
-    if settings.bot_secrets == [secret]:  # not another one of the environment or of a file
-        ours.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
+    guilds = [f"    {login.email:22} {login.access_summary}" for login in DISCORD_LOGINS]
+    exports = [f"DATABASE_URL={settings.database_url}"]
+    if settings.bot_secrets == [secret]:  # not overridden by the environment or a file
+        exports.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
     return f"""
   Deskwire is live at {settings.local_url}
 
@@ -103,47 +99,47 @@ def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
 
   Discord servers, with tickets:
 
-{chr(10).join(rows)}
+{chr(10).join(guilds)}
 
-  Simulated people work in the portal, and a simulated bot posts what happens in Discord: something
-  every few seconds. The oldest requests and tickets of theirs are deleted; file one yourself, and
-  Uma answers. Ctrl-C ends everything; the rest stays in {folder}/ (`make clean` removes it).
+  Simulated people work in the portal, and a simulated bot posts events from Discord every few
+  seconds. Their oldest requests and tickets are deleted. Create a request yourself and Uma answers
+  it. Ctrl-C stops everything; the data stays in {folder}/ (`make clean` removes it).
 
-  The shell works on the demo too, from this folder in another terminal:
+  The command line works on the demo too, from this folder in another terminal:
 
-    export {" ".join(ours)}
+    export {" ".join(exports)}
     {_command_name()} webhook send ticket.created --guild {NORTHWIND.id} --ticket 901
 """
 
 
 def _command_name() -> str:
-    """How this process was called, if by the name people can type."""
-    called = sys.argv[0]
-    return called if Path(called).name == "deskwire" else "python -m deskwire"
+    """Return the command that started this process, in a form people can type."""
+    program = sys.argv[0]
+    return program if Path(program).name == "deskwire" else "python -m deskwire"
 
 
 def simulator_environment(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
-    """What the simulated bot is told: how to start, and the secret; nothing else that we know."""
-    known = {name: environment[name] for name in INHERITED_VARIABLES if name in environment}
+    """Return the simulator's environment: what the interpreter needs, and the webhook secret."""
+    variables = {name: environment[name] for name in INHERITED_VARIABLES if name in environment}
     if settings.bot_secrets:
-        known["BOT_WEBHOOK_SECRET"] = settings.bot_secrets[0]
-    return known
+        variables["BOT_WEBHOOK_SECRET"] = settings.bot_secrets[0]
+    return variables
 
 
 @contextmanager
-def _running_simulator(settings: Settings, address: str, folder: Path) -> Iterator[None]:
-    """The bot, as a process of its own that knows only the address and the secret."""
+def _running_simulator(settings: Settings, url: str, folder: Path) -> Iterator[None]:
+    """Run the simulated bot as a process of its own that knows only the URL and the secret."""
     command = [
         sys.executable,
         "-m",
         "deskwire.demo.simulator",
         "--url",
-        address,
+        url,
         "--state",
         str(folder / "story.json"),
     ]
-    known = simulator_environment(settings, os.environ)
-    process = subprocess.Popen(command, env=known, stdin=subprocess.DEVNULL)  # noqa: S603
+    environment = simulator_environment(settings, os.environ)
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""What the demo's people ask for while somebody looks: each is filed, worked on and ended, live.
+"""List the requests that the demo's people create, work on and end live.
 
-Clara and Tess, as whom most visitors look, do nothing here; others speak to them.
+Clara and Tess do nothing here, because most visitors sign in as them; others write to them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ order do the drivers need?
 @uma status waiting
 @carl reply By number, please, as it is painted on the cranes.
 @uma label reports
-@uma reply Changed. It stays like that for everybody, also on the large screen.
+@uma reply Changed. It stays like that for everyone, also on the large screen.
 @carl reply Crane 1 is on top again. Thank you!
 @uma status done
 
@@ -52,7 +52,7 @@ We call the pilots by telephone and look the name up in a second list each time.
 @uma claim
 @uma priority normal
 @uma reply It could. Names of people need a yes from an admin of your company. @Clara Vance, is it \
-all right to show pilots' names to everybody who sees the arrivals?
+all right to show pilots' names to everyone who sees the arrivals?
 @uma label dashboards
 @carl reply Clara says yes, as long as the public page does not show them.
 @uma reply The public page never will. It is on your test desk now, in the third column.
@@ -68,7 +68,7 @@ man thought that he had bought two bikes.
 @uma reply I am sorry for that man. Do you remember whether anything was changed on Friday?
 @uma status waiting
 @finn reply Freya connected the new stock programme on Friday afternoon.
-@uma note It sends a confirmation of its own unless told not to. Switch: *Letters to customers*.
+@uma note It sends a confirmation of its own by default. The switch: *Letters to customers*.
 @uma reply That is it. The stock programme writes to customers too. I have switched its letter off.
 @finn reply One letter since then. Thank you.
 @uma status done
@@ -84,7 +84,7 @@ below chart datum.
 @noah status done
 
 # 0 | Fjord Bikes | freya | Change | A discount for the cycling club
-Members of the cycling club get ten per cent from us. At the till we do it by hand, online they \
+Members of the cycling club get ten per cent from us. At the till we do it ourselves, online they \
 cannot have it. Could there be a **code**?
 @noah claim
 @noah reply A code is made in two minutes. Should it work once for each member, or as often as \
@@ -116,7 +116,7 @@ printer is the one in the hall.
 @uma claim
 @uma reply Which paper is in it? The page is made for A4, and the last column goes first when it \
 is narrower.
-@carl reply Letter! Somebody put the wrong paper in. I take it all back.
+@carl reply Letter! Someone put the wrong paper in. I take it all back.
 @carl status canceled
 
 # 0 | Fjord Bikes | finn | Question | Who changed the price of the cargo bike?
@@ -138,11 +138,11 @@ Our crew reads German. Until last week the report was in German, today's is in E
 right numbers.
 @noah claim
 @noah label reports
-@noah reply Hello Hana, the report follows the language of whoever ordered it. Did somebody order \
-it anew this week?
+@noah reply Hello Hana, the report is in the language of the person who ordered it. Did someone \
+order it again this week?
 @noah status waiting
 @hana reply Carl did, on Tuesday. His browser is in English, that explains it.
-@noah reply I have set the report itself to German. It stays so, whoever orders it.
+@noah reply I have set the report itself to German. It stays German from now on.
 @hana reply Danke! The next one can come.
 @noah status done
 

@@ -1,8 +1,9 @@
-"""Seeding: puts the demo's people and past into an empty database, by the road events take.
+"""Seed an empty database with the demo's people and history, through the code live events take.
 
-Every event of the past is a delivery: signed by a bot, checked and kept by the door's own code,
-understood by the worker's. Only the log is dated back afterwards, in the same transaction, so no
-reader ever sees it otherwise: elsewhere an entry's time is when it was appended, and stays that.
+Every event of the history is a delivery: signed like a bot's, verified and stored by the door's
+code, applied by the worker's. Only the log is backdated afterwards, in the same transaction, so no
+reader sees it otherwise. Elsewhere the time of a log entry is when it was appended, and never
+changes.
 """
 
 from __future__ import annotations
@@ -32,24 +33,23 @@ from deskwire.webhooks.deliveries import deliveries, store_deliveries
 from deskwire.webhooks.source import IncomingDelivery, verify_request
 from deskwire.webhooks.worker import Worker
 
-SEED = 20261122  # any number; always the same past
+SEED = 20261122  # any number; the history is always the same
 ACTOR = "demo"
 
 
 async def seed_demo(db: Database, hasher: Hasher, store: Store, clock: Clock = now) -> bool:
-    """Make the demo's world in `db`, its files in `store`. False, and nothing done, if anybody or
-    anything is in it."""
+    """Seed `db` and the files in `store`. Does nothing and returns False unless `db` is empty."""
     if not await db.read(_is_empty):
         return False
-    everybody = (*DISCORD_LOGINS, *TEAM, *CLIENTS)
-    hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in everybody))
+    logins = (*DISCORD_LOGINS, *TEAM, *CLIENTS)
+    hashes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in logins))
     uploads = Uploads(db, store, seed_portal.MAX_FILE_BYTES)
-    papers, is_done = await seed_portal.store_attachments(uploads), False
+    attachments, is_done = await seed_portal.store_attachments(uploads), False
     try:
-        is_done = await db.write(_seed_all, db, hashes, papers, clock())
+        is_done = await db.write(_seed_all, db, hashes, attachments, clock())
     finally:
         if not is_done:
-            await seed_portal.drop_attachments(uploads, papers)
+            await seed_portal.drop_attachments(uploads, attachments)
     return is_done
 
 
@@ -60,13 +60,15 @@ def _seed_all(
     attachments: Mapping[str, seed_portal.AttachmentRow],
     at: Millis,
 ) -> bool:
-    if not _is_empty(tx):  # somebody was faster
+    if not _is_empty(tx):  # another process was faster
         return False
-    began, town = at - seed_portal.HISTORY_LENGTH - DAY, seed_portal.PortalSeeder(tx, attachments)
+    began = at - seed_portal.HISTORY_LENGTH - DAY
+    portal = seed_portal.PortalSeeder(tx, attachments)
     for nth, (login, hash_) in enumerate(zip(DISCORD_LOGINS, hashes, strict=False)):
         _create_account(tx, login, hash_, began + nth * MINUTE)
-    town.create_accounts(hashes[len(DISCORD_LOGINS) :], began + HOUR)
-    _replay_history(tx, db, build_history(Random(SEED), at), town.iter_history(at))  # noqa: S311  nothing secret is drawn
+    portal.create_accounts(hashes[len(DISCORD_LOGINS) :], began + HOUR)
+    events = build_history(Random(SEED), at)  # noqa: S311  nothing secret is drawn
+    _replay_history(tx, db, events, portal.iter_history(at))
     return True
 
 
@@ -89,44 +91,43 @@ def _replay_history(
     events: Sequence[SentEvent],
     portal_calls: Iterable[seed_portal.ScheduledCall],
 ) -> None:
-    """Have all that happened happen, each at its own time: the worker understands what the bot
-    told, delivery by delivery, and in between people do what they did in the portal."""
-    secret = new_secret()  # signs this past and is forgotten
+    """Apply the history in order of time: the bot's deliveries, and the calls of the portal."""
+    secret = new_secret()  # signs this history and is discarded
     source = BotSource([secret])
     store_deliveries(tx, [_sign_delivery(source, secret, each) for each in events])
     clock = _SettableClock()
     worker = Worker(db, [source], clock)
 
-    def understand(at: Millis) -> None:
+    def apply_delivery(at: Millis) -> None:
         clock.at = at
         worker.apply_pending(tx, 1)
 
-    everything: list[seed_portal.ScheduledCall] = [*portal_calls]
-    everything += [(each.sent_at, partial(understand, each.sent_at)) for each in events]
-    for _, happen in sorted(everything, key=itemgetter(0)):
-        happen()
+    calls: list[seed_portal.ScheduledCall] = [*portal_calls]
+    calls += [(each.sent_at, partial(apply_delivery, each.sent_at)) for each in events]
+    for _, call in sorted(calls, key=itemgetter(0)):
+        call()
     _backdate_log(tx)
 
 
 def _sign_delivery(source: BotSource, secret: str, event: SentEvent) -> IncomingDelivery:
     body = build_envelope(event.type, event.data, event.sent_at)
-    sent = build_headers(secret, event.sent_at, body)
-    arrived = verify_request(
-        source, [(k.encode(), v.encode()) for k, v in sent.items()], body, event.sent_at
+    headers = build_headers(secret, event.sent_at, body)
+    delivery = verify_request(
+        source, [(k.encode(), v.encode()) for k, v in headers.items()], body, event.sent_at
     )
-    assert isinstance(arrived, IncomingDelivery)  # we signed it ourselves
-    return arrived
+    assert isinstance(delivery, IncomingDelivery)  # we signed it ourselves
+    return delivery
 
 
 def _backdate_log(tx: Connection) -> None:
     rows = tx.execute(select(deliveries.c.id, deliveries.c.received_at))
     dates = [{"of": f"delivery:{id_}", "then": at} for id_, at in rows]
-    dated = log.update().where(log.c.cause == bindparam("of")).values(at=bindparam("then"))
-    tx.execute(dated, dates)
+    backdate = log.update().where(log.c.cause == bindparam("of")).values(at=bindparam("then"))
+    tx.execute(backdate, dates)
 
 
 class _SettableClock:
-    """A clock that is told the time."""
+    """A clock that shows the time it was set to."""
 
     at: Millis = 0
 

@@ -1,6 +1,6 @@
-"""The demo's portal: two companies, the team that helps them, and their requests of sixty days.
+"""Seed the demo's portal: two companies, the team, and their requests of the last sixty days.
 
-Everything is done by the actions that pages call, each at its own time.
+Everything goes through the actions that pages call, each at its own time.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from deskwire.workspaces.organizations.members import add_member
 from deskwire.workspaces.organizations.organizations import read_visible_by_id
 from deskwire.workspaces.organizations.staff import upsert_staff_row
 
-HISTORY_LENGTH = 60 * DAY
-UNREAD_PERIOD = 2 * DAY  # for so long visitors have not looked into what is new
-MAX_FILE_BYTES = 1_000_000  # bytes of a file; the largest is a tenth of that
+HISTORY_LENGTH = 60 * DAY  # ms
+UNREAD_PERIOD = 2 * DAY  # ms; activity this recent is unread for the accounts visitors use
+MAX_FILE_BYTES = 1_000_000  # bytes per file; the largest has a tenth of that
 
-AttachmentRow = dict[str, Any]  # the row of a file, but for whose it is
+AttachmentRow = dict[str, Any]  # a row of `files` without workspace, uploader and time
 ScheduledCall = tuple[Millis, Callable[[], None]]
 
 
 async def store_attachments(uploads: Uploads) -> dict[str, AttachmentRow]:
-    """Put the files of the requests into the store; their rows, by name, yet to be written."""
+    """Put the files of the requests into the store; return the values of their rows by name."""
     return {
         name: await uploads.store_file(name, yield_once(make()))
         for name, make in ATTACHMENTS.items()
@@ -45,38 +45,38 @@ async def store_attachments(uploads: Uploads) -> dict[str, AttachmentRow]:
 
 
 async def drop_attachments(uploads: Uploads, attachments: Mapping[str, AttachmentRow]) -> None:
-    """Take them out of it again: they are in no row."""
-    for paper in attachments.values():
-        await uploads.delete_bytes(paper["id"])
+    """Delete the files from the store again, because no row refers to them."""
+    for values in attachments.values():
+        await uploads.delete_bytes(values["id"])
 
 
 @dataclass
 class PortalSeeder:
-    """The portal's world in one transaction. `papers`: files in the store, by their name."""
+    """Seed the portal in one transaction. `attachments`: files in the store, by name."""
 
     tx: Connection
     attachments: Mapping[str, AttachmentRow]
-    organization_ids: dict[str, str] = field(default_factory=dict)  # organizations' ids by name
+    organization_ids: dict[str, str] = field(default_factory=dict)  # by company name
 
     def create_accounts(self, hashes: Sequence[str], at: Millis) -> None:
-        """Make people and companies; `hashes`: of the password, one for each person."""
+        """Create people and companies; `hashes`: password hashes, one for each person."""
         before = _read_log_head(self.tx)
         for client, hash_ in zip((*TEAM, *CLIENTS), hashes, strict=True):
             self._create_account(client, hash_, at)
         _backdate_log(self.tx, before, at)
 
     def iter_history(self, until: Millis) -> Iterator[ScheduledCall]:
-        """Whatever people did up to now: when, and the doing of it; of each request in order."""
-        for matter in PORTAL_HISTORY:
-            ticket, at = new_id(), until - matter.age
-            yield at, partial(self._run_at, at, partial(self._create_request, ticket, matter, at))
-            for act in matter.actions:
-                at += act.delay
-                doing = partial(self._perform_action, ticket, matter, act, at)
-                yield at, partial(self._run_at, at, doing)
+        """Yield the calls that make the history, with their times; in order within each request."""
+        for request in PORTAL_HISTORY:
+            ticket, at = new_id(), until - request.age
+            yield at, partial(self._run_at, at, partial(self._create_request, ticket, request, at))
+            for action in request.actions:
+                at += action.delay
+                call = partial(self._perform_action, ticket, request, action, at)
+                yield at, partial(self._run_at, at, call)
             at += HOUR
             if until - at > UNREAD_PERIOD:
-                yield at, partial(self._run_at, at, partial(self._mark_read, ticket, matter, at))
+                yield at, partial(self._run_at, at, partial(self._mark_read, ticket, request, at))
 
     def _create_account(self, client: PortalLogin, hash_: str, at: Millis) -> None:
         tx = self.tx
@@ -86,13 +86,17 @@ class PortalSeeder:
         if not client.company:
             upsert_staff_row(tx, person.id, client.role, at)
         elif client.company not in self.organization_ids:
-            made = create_organization(tx, actor_for(tx, client.username, at), client.company)
-            self.organization_ids[client.company] = made.id
+            organization = create_organization(
+                tx, actor_for(tx, client.username, at), client.company
+            )
+            self.organization_ids[client.company] = organization.id
         else:
             first = next(each for each in CLIENTS if each.company == client.company)
             founder = actor_for(tx, first.username, at)
-            place = read_visible_by_id(tx, founder.viewer, self.organization_ids[client.company])
-            add_member(tx, founder, place, person.id, client.role)
+            organization = read_visible_by_id(
+                tx, founder.viewer, self.organization_ids[client.company]
+            )
+            add_member(tx, founder, organization, person.id, client.role)
 
     def _run_at(self, at: Millis, call: Callable[[], None]) -> None:
         before = _read_log_head(self.tx)
@@ -110,14 +114,14 @@ class PortalSeeder:
     def _perform_action(
         self, ticket: str, request: RequestScript, action: Action, at: Millis
     ) -> None:
-        deed = actor_for(self.tx, action.username, at)
+        actor = actor_for(self.tx, action.username, at)
         files = []
         if action.verb == "send":
-            paper = self.attachments[action.value.partition(" ")[0]]
-            place = f"org:{self.organization_ids[request.company]}"
-            whose = {"workspace": place, "uploader": deed.person_id, "created_at": at}
-            files = [insert_file_row(self.tx, paper | whose).id]
-        perform_action(self.tx, deed, ticket, action, files)
+            values = self.attachments[action.value.partition(" ")[0]]
+            workspace = f"org:{self.organization_ids[request.company]}"
+            owner = {"workspace": workspace, "uploader": actor.person_id, "created_at": at}
+            files = [insert_file_row(self.tx, values | owner).id]
+        perform_action(self.tx, actor, ticket, action, files)
 
 
 def _read_log_head(tx: Connection) -> int:
@@ -126,5 +130,5 @@ def _read_log_head(tx: Connection) -> int:
 
 
 def _backdate_log(tx: Connection, after: int, at: Millis) -> None:
-    """Say of what was just appended that it happened then: the log is in the order of time."""
+    """Set the time of the entries just appended; the log stays ordered by time."""
     tx.execute(update(log).where(log.c.position > after).values(at=at))

@@ -1,9 +1,9 @@
-"""The simulator: a bot that posts the demo's story to a Deskwire, until it is told to stop.
+"""Simulate a bot: post the demo's story to a Deskwire until stopped.
 
     python -m deskwire.demo.simulator --url http://127.0.0.1:8000 [--state FILE] [--verbose]
 
-It knows only the address and the secret (BOT_WEBHOOK_SECRET in the environment), like any bot. It
-waits for the server, outlives its restarts, and ends with the process that started it.
+Like any bot, it knows only the URL and the secret (BOT_WEBHOOK_SECRET in the environment). It waits
+for the server, survives restarts of it, and exits with the process that started it.
 """
 
 from __future__ import annotations
@@ -31,12 +31,10 @@ from deskwire.integrations.discord.sender import SendResult, send_event
 from deskwire.kit.clock import SECOND, Millis, now
 from deskwire.kit.errors import Invalid, Refusal, Upstream
 
-GIVE_UP_AFTER = 600.0  # s without an answer; a server away for longer is not coming back by itself
-FIRST_RETRY_DELAY, MAX_RETRY_DELAY = 0.2, 5.0  # s between tries
-PARENT_POLL_INTERVAL = 0.5  # s; how long the end of the parent may go unnoticed
-RETRYABLE_STATUSES = frozenset(
-    {408, 429, 500, 502, 503, 504}
-)  # statuses that are different next time
+GIVE_UP_AFTER = 600.0  # s without an answer; after that a server needs an operator
+FIRST_RETRY_DELAY, MAX_RETRY_DELAY = 0.2, 5.0  # s between attempts
+PARENT_POLL_INTERVAL = 0.5  # s; the longest the parent's exit goes unnoticed
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})  # may differ on the next attempt
 
 PostBeat = Callable[[Beat, str], SendResult]
 Sleep = Callable[[float], None]
@@ -45,7 +43,7 @@ Sleep = Callable[[float], None]
 def run_story(
     story: Story, post: PostBeat, sleep: Sleep, save: Callable[[StoryState], None]
 ) -> NoReturn:
-    """Tell the story for ever. Raises Upstream when the server refuses or stays away."""
+    """Post the story forever. Raises Upstream if the server refuses or stays unreachable."""
     while True:
         beat = story.next_beat()
         sleep(beat.delay / SECOND)
@@ -54,17 +52,17 @@ def run_story(
 
 
 def deliver_beat(beat: Beat, post: PostBeat, sleep: Sleep) -> None:
-    """Post one beat until it is taken; under one id, so that two tries are one event."""
+    """Post one beat until it is accepted, under one id, so that repeats are deduplicated."""
     id_, waited, pause = secrets.token_hex(8), 0.0, FIRST_RETRY_DELAY
-    while (trouble := _try_post(beat, id_, post)) is not None:
+    while (failure := _try_post(beat, id_, post)) is not None:
         if waited >= GIVE_UP_AFTER:
-            raise Upstream(f"Gave up after {waited:.0f} s. {trouble}", permanent=True)
+            raise Upstream(f"Gave up after {waited:.0f} s. {failure}", permanent=True)
         sleep(pause)
         waited, pause = waited + pause, min(2 * pause, MAX_RETRY_DELAY)
 
 
 def _try_post(beat: Beat, id_: str, post: PostBeat) -> str | None:
-    """None if it was taken, else why it is worth another try."""
+    """Return None if it was accepted, else why to try again. Raises Upstream if refused."""
     try:
         answer = post(beat, id_)
     except Upstream as error:
@@ -81,22 +79,22 @@ def _try_post(beat: Beat, id_: str, post: PostBeat) -> str | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The process; its exit status."""
+    """Run the simulator process; return its exit status."""
     parser = argparse.ArgumentParser("deskwire.demo.simulator", description="Posts a demo story.")
     parser.add_argument("--url", required=True, help="the server, like http://127.0.0.1:8000")
-    parser.add_argument("--state", type=Path, help="a file to remember the story in")
-    parser.add_argument("--verbose", action="store_true", help="a line for each event")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--state", type=Path, help="file to save the story in")
+    parser.add_argument("--verbose", action="store_true", help="print a line for each event")
+    parsed = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
     try:
         secret = _read_secret()
-        story = Story(Random(), now, read_story_state(chosen.state, now()))  # noqa: S311  no secret
+        story = Story(Random(), now, read_story_state(parsed.state, now()))  # noqa: S311  no secret
         run_story(
             story,
-            _make_poster(chosen.url, secret, chosen.verbose),
+            _make_poster(parsed.url, secret, parsed.verbose),
             _ParentWatchingSleep(),
-            _make_saver(chosen.state),
+            _make_saver(parsed.state),
         )
     except Refusal as refusal:
         sys.stderr.write(f"simulator: {refusal}\n")
@@ -104,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_story_state(path: Path | None, at: Millis) -> StoryState:
-    """What the file remembers; a new beginning where there is none or it cannot be read."""
+    """Read the saved story; a new one if there is no file or it cannot be read."""
     if path is None:
         return new_unsaved_story_state(at)
     try:
@@ -112,22 +110,22 @@ def read_story_state(path: Path | None, at: Millis) -> StoryState:
     except FileNotFoundError:
         return new_story_state(at)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"simulator: begins anew, {path} cannot be read: {error}\n")
+        sys.stderr.write(f"simulator: starting over, {path} cannot be read: {error}\n")
         return new_story_state(at)
 
 
 def write_story_state(path: Path, state: StoryState) -> None:
-    """Keep `memory` in the file; whoever reads it finds the old or the new one, never half."""
-    half = path.with_name(f"{path.name}.new")
-    half.write_text(state.to_json(), "utf-8")
-    half.replace(path)
+    """Save the story atomically: a reader finds the old or the new state, never half of one."""
+    new_path = path.with_name(f"{path.name}.new")
+    new_path.write_text(state.to_json(), "utf-8")
+    new_path.replace(path)
 
 
 def _read_secret() -> str:
-    """The whole text, which is always valid where the server has the same."""
+    """Read the secret; a server that is given the same text accepts it."""
     secret = os.environ.get("BOT_WEBHOOK_SECRET", "").strip()
     if not secret:
-        raise Invalid("BOT_WEBHOOK_SECRET is not set; give it the server's.")
+        raise Invalid("BOT_WEBHOOK_SECRET is not set; set it to the server's value.")
     return secret
 
 
@@ -142,25 +140,25 @@ def _make_poster(url: str, secret: str, verbose: bool) -> PostBeat:
 
 
 def _make_saver(path: Path | None) -> Callable[[StoryState], None]:
-    return lambda memory: write_story_state(path, memory) if path is not None else None
+    return lambda state: write_story_state(path, state) if path is not None else None
 
 
 class _ParentWatchingSleep:
-    """Waits, and leaves when the process that started us is gone."""
+    """Sleep, and exit when the process that started us has gone."""
 
     def __init__(self) -> None:
         self._parent = os.getppid()
 
     def __call__(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, PARENT_POLL_INTERVAL))
+        deadline = time.monotonic() + seconds
+        while (remaining := deadline - time.monotonic()) > 0:
+            time.sleep(min(remaining, PARENT_POLL_INTERVAL))
             if os.getppid() != self._parent:
                 raise SystemExit(0)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)  # from wherever it is: nothing here takes harm from being interrupted
+    raise SystemExit(0)  # safe at any point: the saved state is written atomically
 
 
 if __name__ == "__main__":

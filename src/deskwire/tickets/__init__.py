@@ -1,1 +1,1 @@
-"""Tickets: conversations to be solved, their messages, and how they are found."""
+"""Keep tickets: their messages, files and statuses, the actions on them, lists and search."""

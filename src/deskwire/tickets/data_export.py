@@ -1,9 +1,10 @@
-"""Takeaway: what is kept of one person, for them to have: `data.json` and the files they uploaded,
-in one archive. Of requests it holds what they may still see there, and nothing else.
+"""Export what is stored about one person as a ZIP: `data.json` and the files they uploaded.
+
+Of requests it contains only what the person may still see.
 
     data.json                account, memberships, requests, messages, and what the files are
-    picture.webp             their picture, if they have one
-    files/ID/holiday.png     each file, as its owner called it
+    picture.webp             their avatar, if they have one
+    files/ID/holiday.png     each file, under the name it was uploaded with
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.organizations.members import list_memberships
 from deskwire.workspaces.organizations.permissions import Permission, can
 
-SLICE_SIZE = 64 * 1024  # bytes of data.json deflated at a time: a few ms of a thread
-FORBIDDEN_CHARACTERS = re.compile(
-    r'[<>:"|?*]'
-)  # in the names of files on Windows; the rest went as they came
+SLICE_SIZE = 64 * 1024  # bytes of data.json deflated at a time: takes a few ms
+# In file names on Windows; other forbidden characters were removed when the file was uploaded.
+FORBIDDEN_CHARACTERS = re.compile(r'[<>:"|?*]')
 
 logger = logging.getLogger(__name__)
 
@@ -46,20 +46,23 @@ logger = logging.getLogger(__name__)
 def read_data_export(
     tx: Connection, access: Access, person_id: PersonId, at: Millis
 ) -> dict[str, Any]:
-    """What `person_id` may take with them, as JSON; no secret is in it, and nobody else's words."""
+    """Read what `data.json` contains; no secrets, and no one else's messages.
+
+    Raises NotFound if there is no such person.
+    """
     person = people.find(tx, person_id)
     if person is None:
         raise NotFound(gettext("There is no such account."))
     principals = identities.read_principals(tx, person_id)
-    selves, viewer = [person_id, *principals], access.read_viewer(tx, person_id)
+    own_principals, viewer = [person_id, *principals], access.read_viewer(tx, person_id)
     return {
         "made_at": format_iso(at),
         "person": _export_person(person),
         "identities": principals,
         "sessions": _export_sessions(tx, person_id, at),
         "memberships": _export_memberships(tx, person_id),
-        "tickets": _export_tickets(tx, viewer, selves),
-        "messages": _export_messages(tx, viewer, selves),
+        "tickets": _export_tickets(tx, viewer, own_principals),
+        "messages": _export_messages(tx, viewer, own_principals),
         "files": _export_files(tx, viewer),
     }
 
@@ -67,25 +70,26 @@ def read_data_export(
 async def stream_archive(
     store: Store, export: dict[str, Any], avatar_key: str | None
 ) -> AsyncIterator[bytes]:
-    """A ZIP of what `read_takeaway` found and the bytes it names; `avatar`: key of the picture.
+    """Yield a ZIP of `export` (from `read_data_export`) and the files it names.
 
-    What the store has lost is left out, and has no `path` in `data.json`, which comes last.
+    `avatar_key`: key of the avatar in the store. A file the store has lost is left out and has no
+    `path` in `data.json`, which is therefore the last member.
     """
     archive, made_at = ZipWriter(), datetime.fromisoformat(export["made_at"])
-    named = [(each["id"], each, each["created_at"]) for each in export["files"]]
+    members = [(each["id"], each, each["created_at"]) for each in export["files"]]
     if avatar_key is not None:
         export["person"]["path"] = "picture.webp"
-        named.append((avatar_key, export["person"], export["made_at"]))
-    for key, told, at in named:
+        members.append((avatar_key, export["person"], export["made_at"]))
+    for key, entry, at in members:
         try:
             size, chunks = await store.size(key), await store.open(key)
         except NoSuchKey:
-            logger.error("the store does not have %s, which a row names", key)  # noqa: TRY400
-            told["path"] = None
+            logger.error("the store does not have %s, which a row refers to", key)  # noqa: TRY400
+            entry["path"] = None
             continue
-        dated = datetime.fromisoformat(at)
+        modified_at = datetime.fromisoformat(at)
         async with aclosing(
-            archive.add_file(told["path"], dated, size, chunks, compress=False)
+            archive.add_file(entry["path"], modified_at, size, chunks, compress=False)
         ) as parts:
             async for part in parts:
                 yield part
@@ -98,7 +102,7 @@ async def stream_archive(
 
 
 def _encode_json(export: dict[str, Any]) -> bytes:
-    # Part by part: all in one, C holds the interpreter that long, and the event loop with it.
+    # Iteratively: `json.dumps` is one C call that would hold the GIL, and with it the event loop.
     parts = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(export)
     return b"".join(part.encode() for part in parts)
 
@@ -145,8 +149,8 @@ def _export_memberships(tx: Connection, person_id: PersonId) -> list[dict[str, A
 def _export_tickets(
     tx: Connection, viewer: Viewer, own_principals: list[str]
 ) -> list[dict[str, Any]]:
-    mine = tickets.c.opener.in_(own_principals) & visible_to(viewer)
-    rows = tx.execute(select(tickets).where(mine).order_by(tickets.c.opened_at, tickets.c.id))
+    own = tickets.c.opener.in_(own_principals) & visible_to(viewer)
+    rows = tx.execute(select(tickets).where(own).order_by(tickets.c.opened_at, tickets.c.id))
     return [
         {
             "id": row.id,
@@ -164,12 +168,12 @@ def _export_messages(
     tx: Connection, viewer: Viewer, own_principals: list[str]
 ) -> list[dict[str, Any]]:
     kinds = ("reply", "note") if can(viewer, Permission.NOTE) else ("reply",)
-    written = messages.c.author.in_(own_principals) & messages.c.kind.in_(kinds)
-    shown = (messages.c.id, messages.c.ticket, messages.c.kind, messages.c.at, messages.c.text)
+    own = messages.c.author.in_(own_principals) & messages.c.kind.in_(kinds)
+    columns = (messages.c.id, messages.c.ticket, messages.c.kind, messages.c.at, messages.c.text)
     rows = tx.execute(
-        select(*shown)
+        select(*columns)
         .join(tickets, tickets.c.id == messages.c.ticket)
-        .where(written, visible_to(viewer))
+        .where(own, visible_to(viewer))
         .order_by(messages.c.at, messages.c.id)
     )
     return [
@@ -185,8 +189,8 @@ def _export_messages(
 
 
 def _export_files(tx: Connection, viewer: Viewer) -> list[dict[str, Any]]:
-    mine = select_visible_files(viewer).where(files.c.uploader == viewer.person)
-    rows = tx.execute(mine.order_by(files.c.id))
+    own = select_visible_files(viewer).where(files.c.uploader == viewer.person)
+    rows = tx.execute(own.order_by(files.c.id))
     return [
         {
             "id": row.id,

@@ -1,8 +1,8 @@
-"""Markdown to HTML that is safe to insert, whoever wrote it.
+"""Render untrusted Markdown to HTML that is safe to insert into a page.
 
-Raw HTML is off in the parser and the result is sanitised all the same. Addresses become links, and
-so do images, so that opening a ticket tells no third party about it. A mention is the only `<mark>`
-there is.
+Raw HTML is off in the parser, and the result is sanitised nevertheless. URLs become links. So do
+images, because loading one would tell a third party that the ticket was opened. Only mentions are
+rendered as `<mark>`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _ALLOWED_TAGS = {
 _ALLOWED_ATTRIBUTES = {"a": {"href", "title"}}
 _ALLOWED_SCHEMES = {"https", "http", "mailto"}
 _URL = re.compile(r"(?<!\w)https?://\w[^\s<>\"]{0,2000}", re.IGNORECASE)
-_TRAILING_PUNCTUATION = frozenset(".,;:!?'*_~]}…”’»")  # what ends a sentence rather than an address
+_TRAILING_PUNCTUATION = frozenset(".,;:!?'*_~]}…”’»")  # ends a sentence rather than a URL
 
 
 def _render_text_with_mentions(
     _self: RendererHTML, tokens: list[Token], index: int, _options: OptionsDict, env: EnvType
 ) -> str:
-    shown = escape(tokens[index].content)
+    text = escape(tokens[index].content)
     pattern = _compile_mention_pattern([escape(name) for name in env.get("mentioned", ())])
-    return pattern.sub(r"<mark>@\1</mark>", shown) if pattern else shown
+    return pattern.sub(r"<mark>@\1</mark>", text) if pattern else text
 
 
 def _render_image_as_link(
@@ -45,7 +45,7 @@ def _render_image_as_link(
 
 
 def _autolink_urls(state: StateCore) -> None:
-    """Make a link of every address that stands in a text as it is, but for those in a link."""
+    """Make a link of every bare URL in the text, except inside links."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
             block.children = list(_autolink_tokens(state, block.children))
@@ -60,23 +60,21 @@ def _autolink_tokens(state: StateCore, tokens: list[Token]) -> Iterator[Token]:
             continue
         end = 0
         for match in _URL.finditer(token.content):
-            address = _strip_trailing_punctuation(match[0])
-            if state.md.validateLink(href := state.md.normalizeLink(address)):
+            url = _strip_trailing_punctuation(match[0])
+            if state.md.validateLink(href := state.md.normalizeLink(url)):
                 yield Token("text", "", 0, content=token.content[end : match.start()])
                 yield Token("link_open", "a", 1, attrs={"href": href})
-                yield Token("text", "", 0, content=address)
+                yield Token("text", "", 0, content=url)
                 yield Token("link_close", "a", -1)
-                end = match.start() + len(address)
+                end = match.start() + len(url)
         yield Token("text", "", 0, content=token.content[end:])
 
 
-def _strip_trailing_punctuation(address: str) -> str:
-    """`https://example.org/a_(b)).` is `https://example.org/a_(b)`."""
-    while address[-1] in _TRAILING_PUNCTUATION or (
-        address[-1] == ")" and address.count(")") > address.count("(")
-    ):
-        address = address[:-1]
-    return address
+def _strip_trailing_punctuation(url: str) -> str:
+    """Turn `https://example.org/a_(b)).` into `https://example.org/a_(b)`."""
+    while url[-1] in _TRAILING_PUNCTUATION or (url[-1] == ")" and url.count(")") > url.count("(")):
+        url = url[:-1]
+    return url
 
 
 _parser = MarkdownIt("commonmark", {"html": False, "breaks": True})
@@ -94,19 +92,19 @@ _cleaner = nh3.Cleaner(
 
 
 def render_markdown(text: str, mentioned_names: Collection[str] = ()) -> str:
-    """`text` as sanitised HTML; `@` before one of the names `mentioned` marks somebody."""
+    """Render `text` as sanitised HTML; `@` before one of `mentioned_names` becomes a mention."""
     return _cleaner.clean(_parser.render(text, {"mentioned": mentioned_names})).strip()
 
 
 def find_mentions(text: str, names: Collection[str]) -> set[str]:
-    """Those of `names` that `text` mentions."""
+    """Return those of `names` that `text` mentions."""
     pattern = _compile_mention_pattern(names)
     return {match[1] for match in pattern.finditer(text)} if pattern else set()
 
 
 def _compile_mention_pattern(names: Collection[str]) -> re.Pattern[str] | None:
-    """The longest name wins: `@Ada Lovelace` is not `@Ada`."""
     if not names:
         return None
+    # The longest name first: `@Ada Lovelace` does not mention `@Ada`.
     any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(rf"(?<!\w)@({any_of})(?!\w)")

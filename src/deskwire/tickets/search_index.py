@@ -1,12 +1,12 @@
-"""The words a ticket is found by, kept beside it, and what the two databases make of a question.
+"""Keep the full-text index of tickets, and select tickets by words on either database.
 
-    head   its number, its subject, who opened it and has it, where it belongs: `record_head`
-    talk   the words of its public replies, which everybody reads who sees it: `record_reply`
+    head   number, subject, opener, assignee and workspace of the ticket: `index_ticket`
+    talk   the words of its public replies, which every viewer of it may read: `index_reply`
 
-Python alone says what a word is (`kit/text.py`). The databases store words and are asked for them:
-SQLite in an FTS5 index that triggers keep true, PostgreSQL in a generated `tsvector`. What is
-changed past the actions takes its words with it: the triggers leave `head` empty or `talk` NULL,
-until `record_head` and `rewrite` read the rows again (decision 0027).
+Only Python splits text into words (`kit/text.py`). The databases store and match them: SQLite in
+an FTS5 index that triggers keep up to date, PostgreSQL in a generated `tsvector`. On a direct edit
+of a subject or a reply, triggers empty `head` or set `talk` to NULL until `index_ticket` and
+`reindex_replies` read the rows again (decision 0027).
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
-MAX_TALK_LENGTH = 100_000  # characters of different words of one ticket; a tsvector holds 1 MiB
-DEFAULT_SUBJECT = "Ticket"  # what screens show of a subject nobody has told yet
+MAX_TALK_LENGTH = 100_000  # characters of distinct words per ticket; a tsvector holds 1 MiB
+DEFAULT_SUBJECT = "Ticket"  # what pages show where the subject is unknown
 
 ticket_words = Table(
     "ticket_words",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),  # VACUUM renumbers hidden rowids
     Column("ticket", Text, nullable=False, unique=True),
-    Column("head", Text, nullable=False),  # words and marks, a space between two
-    Column("talk", Text),  # words; None: to be read again
+    Column("head", Text, nullable=False),  # words and exact tokens, separated by spaces
+    Column("talk", Text),  # words; None: to be read from the messages again
 )
 
-# A mark is found whole; no word can look like one.
+# Prefixes of exact tokens, which match only as a whole. No word contains these characters.
 NUMBER_PREFIX, PRINCIPAL_PREFIX, WORKSPACE_PREFIX = "#", "@", "^"
 
 _SQLITE_DDL = (
@@ -62,7 +62,7 @@ _SQLITE_DDL = (
     "INSERT INTO ticket_words_index (ticket_words_index, rowid, head, talk) "
     "VALUES ('delete', OLD.id, OLD.head, OLD.talk); "
     "INSERT INTO ticket_words_index (rowid, head, talk) VALUES (NEW.id, NEW.head, NEW.talk); END",
-    # By hand (the revision stays) or by an action: words of what is gone must not be found.
+    # After a direct edit (the revision stays) or an action, removed words must not match.
     "CREATE TRIGGER tickets_words_gone AFTER DELETE ON tickets BEGIN "
     "DELETE FROM ticket_words WHERE ticket = OLD.id; END",
     "CREATE TRIGGER tickets_words_stale AFTER UPDATE OF subject ON tickets "
@@ -104,10 +104,10 @@ register_ddl("postgresql", _POSTGRESQL_DDL)
 
 
 def index_ticket(tx: Connection, row: TicketRow) -> None:
-    """What a row of `tickets` says is found from now on, and nothing it said before."""
-    marks = [NUMBER_PREFIX + str(row.number), _encode_token(WORKSPACE_PREFIX, row.workspace)]
-    marks += [_encode_token(PRINCIPAL_PREFIX, each) for each in (row.opener, row.assignee) if each]
-    head = " ".join(dict.fromkeys((*marks, *split_words(row.subject or DEFAULT_SUBJECT))))
+    """Write the index entry (`head`) of a ticket from its row, replacing the previous one."""
+    tokens = [NUMBER_PREFIX + str(row.number), _encode_token(WORKSPACE_PREFIX, row.workspace)]
+    tokens += [_encode_token(PRINCIPAL_PREFIX, each) for each in (row.opener, row.assignee) if each]
+    head = " ".join(dict.fromkeys((*tokens, *split_words(row.subject or DEFAULT_SUBJECT))))
     tx.execute(_UPSERT_HEAD, {"ticket": row.id, "head": head})
 
 
@@ -119,24 +119,23 @@ _UPSERT_HEAD = text(
 
 
 def index_reply(tx: Connection, row: TicketRow, reply_text: str | None) -> None:
-    """A public reply that was just added to the ticket of a row is found, too."""
-    kept = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
-    if kept is None or not kept.head:
+    """Add the words of a public reply that was just posted on the ticket of `row`."""
+    entry = tx.execute(_SELECT_ENTRY, {"of": row.id}).one_or_none()
+    if entry is None or not entry.head:
         index_ticket(tx, row)
-    if kept is None or kept.talk is None:
+    if entry is None or entry.talk is None:
         reindex_replies(tx, row.id)
-    elif (
-        reply_text
-        and (longer := _merge_words(kept.talk.split(), split_words(reply_text))) != kept.talk
-    ):
-        tx.execute(_UPDATE_TALK, {"of": row.id, "now": longer})
+    elif reply_text:
+        words = _merge_words(entry.talk.split(), split_words(reply_text))
+        if words != entry.talk:
+            tx.execute(_UPDATE_TALK, {"of": row.id, "now": words})
 
 
 def reindex_replies(tx: Connection, ticket_id: str) -> None:
-    """Read a ticket's replies again: for whoever changes or deletes one."""
+    """Index all replies of a ticket again, after one was edited or deleted."""
     replies = tx.execute(_SELECT_REPLIES, {"of": ticket_id}).scalars()
-    found = (word for reply in replies if reply for word in split_words(reply))
-    tx.execute(_UPDATE_TALK, {"of": ticket_id, "now": _merge_words([], found)})
+    words = (word for reply in replies if reply for word in split_words(reply))
+    tx.execute(_UPDATE_TALK, {"of": ticket_id, "now": _merge_words([], words)})
 
 
 _SELECT_ENTRY = select(ticket_words.c.head, ticket_words.c.talk).where(
@@ -157,29 +156,35 @@ _SELECT_REPLIES = (
 def select_matching_ticket_ids(
     tx: Connection, workspace: Workspace | None, words: Mapping[str, Collection[Principal]]
 ) -> Select[Any]:
-    """The ids of a workspace's tickets where each of `words` begins a word of the subject or of a
-    reply, is the number, or stands for somebody (who is given with it) that opened or has it.
-    Without a workspace those of all, of which the caller takes what may be seen."""
+    """Select the ids of a workspace's tickets that match every one of `words`.
+
+    A word matches if a word of the subject or of a reply begins with it, if it is the number, or if
+    one of the principals given with it is the opener or the assignee. `workspace` None: tickets of
+    all workspaces, which the caller must restrict to what the viewer may see.
+    """
     write = _quote_tsquery_term if is_postgresql(tx) else _quote_fts5_term
     alternatives = [
-        [write(word, is_prefix=True), *(write(mark) for mark in _list_exact_tokens(word, people))]
-        for word, people in words.items()
+        [
+            write(word, is_prefix=True),
+            *(write(token) for token in _list_exact_tokens(word, principals)),
+        ]
+        for word, principals in words.items()
     ]
     both, either = (" & ", " | ") if is_postgresql(tx) else (" AND ", " OR ")
-    asked = [f"({either.join(each)})" for each in alternatives]
+    terms = [f"({either.join(each)})" for each in alternatives]
     if workspace is not None:
-        asked.append(write(_encode_token(WORKSPACE_PREFIX, workspace)))
+        terms.append(write(_encode_token(WORKSPACE_PREFIX, workspace)))
     is_match = (_TSVECTOR_MATCH if is_postgresql(tx) else _FTS5_MATCH).bindparams(
-        asked=both.join(asked)
+        query=both.join(terms)
     )
     return select(ticket_words.c.ticket).where(is_match)
 
 
 _FTS5_MATCH = text(
     "ticket_words.id IN "
-    "(SELECT rowid FROM ticket_words_index WHERE ticket_words_index MATCH :asked)"
+    "(SELECT rowid FROM ticket_words_index WHERE ticket_words_index MATCH :query)"
 )
-_TSVECTOR_MATCH = text("ticket_words.tokens @@ CAST(:asked AS tsquery)")
+_TSVECTOR_MATCH = text("ticket_words.tokens @@ CAST(:query AS tsquery)")
 
 
 def _list_exact_tokens(word: str, principals: Collection[Principal]) -> list[str]:
@@ -196,7 +201,7 @@ def _quote_tsquery_term(word: str, *, is_prefix: bool = False) -> str:
 
 
 def _encode_token(prefix: str, value: str) -> str:
-    """One token on both databases, whatever an id may hold."""
+    """Encode `value` so that it is a single token on both databases."""
     return prefix + _UNSAFE_CHARACTERS.sub("-", value.lower())
 
 
@@ -204,5 +209,5 @@ _UNSAFE_CHARACTERS = re.compile(r"[^0-9a-z:-]")
 
 
 def _merge_words(known: Iterable[str], new_words: Iterable[str]) -> str:
-    """Words, each once, as long as there is room for them."""
+    """Join the words, each once, cut to MAX_TALK_LENGTH."""
     return " ".join(dict.fromkeys((*known, *new_words)))[:MAX_TALK_LENGTH]

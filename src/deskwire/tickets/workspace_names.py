@@ -1,4 +1,4 @@
-"""Where tickets are: servers and organizations, and what screens call the latter."""
+"""Read the names of the organizations and categories that tickets refer to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deskwire.workspaces.organizations.organizations import Organization, read_o
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceNames:
-    """Names of the organizations and categories that tickets name; of servers nothing."""
+    """Organizations and category names by id. Names of guilds are not in it."""
 
     organizations: Mapping[str, Organization] = field(default_factory=dict)
     categories: Mapping[str, str] = field(default_factory=dict)
@@ -25,22 +25,22 @@ NO_WORKSPACE_NAMES = WorkspaceNames()
 
 
 def read_workspace_names(tx: Connection, rows: Iterable[TicketRow]) -> WorkspaceNames:
-    """What `named` needs of organizations: at most two statements, none for servers' tickets."""
+    """Read what `build_tickets` needs: at most two statements, none for tickets of guilds."""
     return read_missing_workspace_names(tx, rows, None)
 
 
 def read_missing_workspace_names(
     tx: Connection, rows: Iterable[TicketRow], known_names: WorkspaceNames | None
 ) -> WorkspaceNames:
-    """`read_places`, where some are known already: what is not among them is read."""
-    places = known_names or NO_WORKSPACE_NAMES
-    wanted = [row for row in rows if is_organization(row.workspace)]
-    organizations = {row.workspace.removeprefix("org:") for row in wanted}
-    categories = {row.category for row in wanted if row.category}
+    """Read the names that are not in `known_names`, and return both."""
+    known = known_names or NO_WORKSPACE_NAMES
+    portal_rows = [row for row in rows if is_organization(row.workspace)]
+    organizations = {row.workspace.removeprefix("org:") for row in portal_rows}
+    categories = {row.category for row in portal_rows if row.category}
     return WorkspaceNames(
         {
-            **places.organizations,
-            **read_organizations_by_id(tx, organizations - places.organizations.keys()),
+            **known.organizations,
+            **read_organizations_by_id(tx, organizations - known.organizations.keys()),
         },
-        {**places.categories, **read_category_names(tx, categories - places.categories.keys())},
+        {**known.categories, **read_category_names(tx, categories - known.categories.keys())},
     )

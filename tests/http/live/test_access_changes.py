@@ -1,4 +1,4 @@
-"""What is given or taken while a stream is open: it acts at once, and on that stream."""
+"""Test that access given or taken while a stream is open takes effect at once on that stream."""
 
 from __future__ import annotations
 

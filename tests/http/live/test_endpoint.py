@@ -1,4 +1,4 @@
-"""Who is given a stream, what the answer looks like, and how each frame is made."""
+"""Test the stream endpoint: who may open a stream, the response, and the frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_without_a_session_there_is_no_stream(server: Server, path: str) -> None
         assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_a_cookie_nobody_gave_out_is_no_session(server: Server) -> None:
+def test_a_cookie_no_one_gave_out_is_no_session(server: Server) -> None:
     with sse.connect(server.port, "/api/events", "deskwire=made-up") as stream:
         assert stream.status == 401
 
@@ -58,9 +58,9 @@ def test_the_first_frame_comes_at_once_and_says_where_the_stream_stands(
     assert (first.type, first.data["verdict"], first.data["because"]) == ("connected", "live", None)
     assert first.data["position"] == first.id
     assert first.data["seat"]
-    held = [name for name in first.data["channels"] if not name.startswith("user:")]
-    assert held == [guild.workspace, f"tickets:{guild.workspace}"]
-    assert len(first.data["channels"]) == len(held) + 1
+    channel_names = [name for name in first.data["channels"] if not name.startswith("user:")]
+    assert channel_names == [guild.workspace, f"tickets:{guild.workspace}"]
+    assert len(first.data["channels"]) == len(channel_names) + 1
 
 
 def test_every_event_is_one_line_with_an_id_and_the_shape_of_the_sketch(
@@ -111,7 +111,7 @@ def test_nothing_can_be_posted_to_a_stream(guild: GuildFixture) -> None:
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_the_log_says_who_was_told(guild: GuildFixture) -> None:
+def test_the_log_says_who_was_reached(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     mark = guild.server.log.end
     with guild.open_stream(cookie), guild.open_stream(cookie):

@@ -1,4 +1,4 @@
-"""The stream of requests: who may have it, and that it tells of nothing else."""
+"""Test the stream of requests: who may open it, and that it carries nothing else."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixt
         id_ = ask(guild, cookie, "POST", here, filed)["id"]
         guild.open_ticket(1, "In the server")
         ask(guild, cookie, "POST", f"/api/requests/{id_}/messages", {"text": "Still."})
-        told = requests.read_until(lambda sent: sent.type == "ticket.message_sent")
+        frames = requests.read_until(lambda sent: sent.type == "ticket.message_sent")
         elsewhere = guilds.read_until(lambda sent: sent.type == "ticket.created")
 
-    assert workspaces_of(told) == {f"org:{made['id']}"}
+    assert workspaces_of(frames) == {f"org:{made['id']}"}
     assert workspaces_of(elsewhere) == {guild.workspace}
 
 
@@ -54,15 +54,15 @@ def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None
         )
         filed = {"id": new_id(), "subject": "A buoy", "text": "It drifts."}
         ask(guild, owner, "POST", f"/api/requests?organization={made['id']}", filed)
-        told = stream.read_until(lambda sent: sent.type == "ticket.created")
+        frames = stream.read_until(lambda sent: sent.type == "ticket.created")
 
-    assert told[-1].data["data"]["ticket"] == filed["id"]
+    assert frames[-1].data["data"]["ticket"] == filed["id"]
 
 
 def workspaces_of(sent: list[sse.Frame]) -> set[str]:
     """The workspaces events were of; what is one's own, and the stream itself, are of none."""
-    told = (each.data["data"].get("workspace") for each in sent if "." in each.type)
-    return {workspace for workspace in told if workspace is not None}
+    frames = (each.data["data"].get("workspace") for each in sent if "." in each.type)
+    return {workspace for workspace in frames if workspace is not None}
 
 
 def ask(guild: GuildFixture, cookie: str, method: str, path: str, body: Any) -> Any:

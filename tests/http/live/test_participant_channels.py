@@ -1,4 +1,4 @@
-"""Whoever sees only the requests they take part in hears of a new one of theirs at once."""
+"""Test that participants who see only their own requests hear of a new one at once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server
         request = company.create_request(company.carl, "The mast is dark")
         stream.read_until(lambda sent: sent.name == "granted")
         company.post_message(company.tess, request, "We are on our way.")
-        told = stream.read_until(lambda sent: sent.type == "ticket.message_sent")
+        frames = stream.read_until(lambda sent: sent.type == "ticket.message_sent")
 
-    assert told[-1].data["data"]["ticket"] == request
+    assert frames[-1].data["data"]["ticket"] == request

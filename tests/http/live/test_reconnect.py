@@ -1,4 +1,4 @@
-"""Where every connection is cut after a while, as some platforms do: a resume, and nothing else."""
+"""Test platforms that cut every connection after a while: streams resume, nothing else happens."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def test_all_is_heard_once_and_in_order_however_often_the_connection_is_cut(
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as stream:
         before = stream.cursor
-    told: list[str] = []
+    ids: list[str] = []
     with CuttingProxy(guild.server.port, EVERY) as cutter:
         follower = Follower(cutter.port, cookie, before)
         follower.start()
-        while cutter.cut_count < CUTS and len(told) < MOST_EVENTS:
-            told.append(f"Ticket {len(told) + 1}")
-            guild.open_ticket(len(told), told[-1])
-        told.append(LAST)
-        guild.open_ticket(len(told), LAST)
+        while cutter.cut_count < CUTS and len(ids) < MOST_EVENTS:
+            ids.append(f"Ticket {len(ids) + 1}")
+            guild.open_ticket(len(ids), ids[-1])
+        ids.append(LAST)
+        guild.open_ticket(len(ids), LAST)
         follower.join(PATIENCE)
 
     assert cutter.cut_count >= CUTS
-    assert follower.heard == told
+    assert follower.heard == ids
     assert set(follower.verdicts) == {"resumed"}
     assert follower.verdicts["resumed"] >= CUTS

@@ -1,4 +1,4 @@
-"""Coming back: what was missed is heard once, also over a restart, or the page reloads."""
+"""Test resuming: missed events arrive once, also over a restart, or the page reloads."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_header_beats_the_url_which_a_reconnect_repeats(guild: GuildFixture)
         assert heard_subjects([stream.next_frame()]) == ["missed"]
 
 
-def test_a_stream_goes_on_over_a_restart_without_loss_or_double(guild: GuildFixture) -> None:
+def test_a_stream_continues_over_a_restart_without_loss_or_double(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with guild.open_stream(cookie) as before:
         guild.open_ticket(1, "before")
@@ -127,12 +127,12 @@ def position_in(cursor: str | None) -> int:
 
 
 def test_who_is_too_far_behind_reloads_instead(short_replay_server: Server) -> None:
-    place = GuildFixture(short_replay_server)
-    cookie = place.sign_in_staff()
-    with place.open_stream(cookie) as before:
+    guild = GuildFixture(short_replay_server)
+    cookie = guild.sign_in_staff()
+    with guild.open_stream(cookie) as before:
         pass
     for number in range(1, MAX_BEHIND + 2):
-        place.open_ticket(number, f"missed {number}")
+        guild.open_ticket(number, f"missed {number}")
 
     with sse.connect(short_replay_server.port, "/api/events", cookie, before.cursor) as stream:
         first, reset = stream.next_frame(), stream.next_frame()
@@ -141,13 +141,13 @@ def test_who_is_too_far_behind_reloads_instead(short_replay_server: Server) -> N
     assert position_in(reset.id) > position_in(before.cursor)
 
 
-def test_who_is_just_near_enough_is_told_everything(short_replay_server: Server) -> None:
-    place = GuildFixture(short_replay_server)
-    cookie = place.sign_in_staff()
-    with place.open_stream(cookie) as before:
+def test_a_client_just_near_enough_is_sent_everything(short_replay_server: Server) -> None:
+    guild = GuildFixture(short_replay_server)
+    cookie = guild.sign_in_staff()
+    with guild.open_stream(cookie) as before:
         pass
     for number in range(1, MAX_BEHIND + 1):
-        place.open_ticket(number, f"missed {number}")
+        guild.open_ticket(number, f"missed {number}")
 
     with sse.connect(short_replay_server.port, "/api/events", cookie, before.cursor) as stream:
         assert stream.next_frame().data["verdict"] == "resumed"
@@ -157,13 +157,13 @@ def test_who_is_just_near_enough_is_told_everything(short_replay_server: Server)
 
 
 def test_what_others_did_does_not_count_as_distance(short_replay_server: Server) -> None:
-    place, elsewhere = GuildFixture(short_replay_server), GuildFixture(short_replay_server)
-    cookie = place.sign_in_staff()
-    with place.open_stream(cookie) as before:
+    guild, elsewhere = GuildFixture(short_replay_server), GuildFixture(short_replay_server)
+    cookie = guild.sign_in_staff()
+    with guild.open_stream(cookie) as before:
         pass
     for number in range(1, MAX_BEHIND * 4):
         elsewhere.open_ticket(number, "not for Ada")
-    place.open_ticket(1, "for Ada")
+    guild.open_ticket(1, "for Ada")
 
     with sse.connect(short_replay_server.port, "/api/events", cookie, before.cursor) as stream:
         assert stream.next_frame().data["verdict"] == "resumed"

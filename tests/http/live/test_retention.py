@@ -1,4 +1,4 @@
-"""A log that was trimmed: who comes back from before its beginning reloads, and misses nothing."""
+"""Test a trimmed log: a client from before its beginning reloads, and misses nothing."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def pass_days(server: Server, days: int) -> None:
         db.write_sync(age)
 
 
-def test_a_cursor_from_before_the_trim_is_told_to_reload(
+def test_a_cursor_from_before_the_trim_reloads(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with running_server(tmp_path, server_command) as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        with place.open_stream(cookie) as before:
-            place.open_ticket(1, "Long ago")
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        with guild.open_stream(cookie) as before:
+            guild.open_ticket(1, "Long ago")
             before.read_until_type("ticket.created")
-        place.open_ticket(2, "Missed, long ago")
+        guild.open_ticket(2, "Missed, long ago")
         server.stop()
         pass_days(server, 91)
         mark = server.log.end
         server.start()
         server.log.wait_for_line(TRIMMED, after=mark)
-        place.open_ticket(3, "Today")
+        guild.open_ticket(3, "Today")
 
         with sse.connect(server.port, "/api/events", cookie, before.cursor) as stream:
             first, reset = stream.next_frame(), stream.next_frame()
-            place.open_ticket(4, "From here on")
+            guild.open_ticket(4, "From here on")
             heard = stream.read_until_type("ticket.created")
 
         assert (first.data["verdict"], first.data["because"]) == ("reset", "behind")
@@ -53,7 +53,7 @@ def test_a_cursor_from_before_the_trim_is_told_to_reload(
         assert heard.data["data"]["subject"] == "From here on"
         epoch, _, position = before.cursor.partition("-")
         assert first.id == f"{epoch}-{int(position) + 2}"  # positions go on where they were
-        page = server.get(f"/guilds/{place.guild_id}/tickets", cookie).text
+        page = server.get(f"/guilds/{guild.guild_id}/tickets", cookie).text
         for subject in ("Long ago", "Missed, long ago", "Today", "From here on"):
             assert subject in page
 
@@ -62,9 +62,9 @@ def test_the_shell_and_the_pages_go_on_over_a_trimmed_log(
     tmp_path: Path, server_command: tuple[str, ...]
 ) -> None:
     with running_server(tmp_path, server_command, LOG_DAYS="1", DELIVERY_DAYS="1") as server:
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        place.open_ticket(1, "Long ago")
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        guild.open_ticket(1, "Long ago")
         server.stop()
         pass_days(server, 2)
         mark = server.log.end
@@ -73,10 +73,10 @@ def test_the_shell_and_the_pages_go_on_over_a_trimmed_log(
 
         assert server.run_command_line("events", "tail", "--no-follow") == ""
         assert server.run_command_line("deliveries", "list").count("\n") == 1  # its heading
-        assert server.get(f"/guilds/{place.guild_id}", cookie).status == 200
-        place.close_ticket(1)
+        assert server.get(f"/guilds/{guild.guild_id}", cookie).status == 200
+        guild.close_ticket(1)
         assert "ticket.closed" in server.run_command_line(
             "events", "tail", "--after", "0", "--no-follow"
         )
-        assert "Recent activity" in server.get(f"/guilds/{place.guild_id}", cookie).text
+        assert "Recent activity" in server.get(f"/guilds/{guild.guild_id}", cookie).text
         assert server.get("/readyz").status == 200

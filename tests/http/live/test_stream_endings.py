@@ -1,4 +1,4 @@
-"""How streams end: each is told why, and none outlives its session or its process."""
+"""Test how streams end: each is given the reason, and none outlives its session or process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def farewell(stream: sse.SseClient) -> dict[str, object]:
     return last.data
 
 
-def test_the_oldest_stream_of_a_person_makes_room_and_is_told_why(guild: GuildFixture) -> None:
+def test_the_oldest_stream_of_a_person_makes_room_and_hears_why(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with ExitStack() as stack:
         streams = [stack.enter_context(guild.open_stream(cookie)) for _ in range(MOST + 1)]
@@ -83,9 +83,9 @@ def test_at_the_end_of_the_process_each_stream_is_given_its_own_time_to_return(
         running_server(tmp_path, server_command, STREAMS_PER_PERSON="60") as server,
         ExitStack() as stack,
     ):
-        place = GuildFixture(server)
-        cookie = place.sign_in_staff()
-        streams = [stack.enter_context(place.open_stream(cookie)) for _ in range(50)]
+        guild = GuildFixture(server)
+        cookie = guild.sign_in_staff()
+        streams = [stack.enter_context(guild.open_stream(cookie)) for _ in range(50)]
 
         seconds, code = server.stop()
 

@@ -1,1 +1,1 @@
-"""Files of tickets: uploads, types, thumbnails, avatars, clean-up."""
+"""Store files of tickets and avatars: uploads, content types, thumbnails, cleanup."""

@@ -1,7 +1,7 @@
-"""Files of tickets: what was uploaded, whose it is, and with which message it came.
+"""Record the files of tickets: what was uploaded, its uploader, and the message it is attached to.
 
-The bytes lie in a store (`kit/store.py`) under the file's id; a row is there only once all of them
-are. Who may see the ticket may see its files; those of a note are the team's.
+The bytes are in a store (`kit/store.py`) under the file's id; the row is written only after all of
+them. Viewers of a ticket may see its files; those of an internal note only staff.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.organizations.organizations import organizations
 from deskwire.workspaces.organizations.permissions import Permission, can
 
-MAX_FILES_PER_MESSAGE = 20  # with one message; more is an archive
+MAX_FILES_PER_MESSAGE = 20  # more are better sent as one archive
 
 files = Table(
     "files",
     metadata,
-    Column("id", Text, primary_key=True),  # UUIDv7; also its key in the store
+    Column("id", Text, primary_key=True),  # UUIDv7; also the key in the store
     Column("workspace", Text, nullable=False),
-    Column("ticket", Text),  # None until it is sent
-    Column("message", Text),  # the message it came with; None: not sent yet
-    Column("note", Boolean, nullable=False),  # only the team sees it
+    Column("ticket", Text),  # None until sent
+    Column("message", Text),  # the message it is attached to; None: not sent yet
+    Column("note", Boolean, nullable=False),  # of an internal note: staff only
     Column("uploader", Text, nullable=False),  # person
-    Column("name", Text, nullable=False),  # as its owner called it
-    Column("type", Text, nullable=False),  # media type, by its content
+    Column("name", Text, nullable=False),  # as uploaded, sanitised
+    Column("type", Text, nullable=False),  # media type, detected from the content
     Column("size", BigInteger, nullable=False),  # bytes
     Column("sha256", Text, nullable=False),
-    Column("width", Integer),  # px; of pictures
+    Column("width", Integer),  # px; of images
     Column("height", Integer),  # px
     Column("thumbnail", Boolean, nullable=False),  # whether the store has one, under `ID.thumb`
     Column("created_at", BigInteger, nullable=False),  # ms
@@ -95,60 +95,66 @@ def attach_files(
     *,
     is_note: bool = False,
 ) -> list[FileShape]:
-    """Give uploaded files to a message; each one's own, and not sent before. Invalid otherwise."""
-    wanted = list(dict.fromkeys(file_ids))
-    if len(wanted) > MAX_FILES_PER_MESSAGE:
+    """Attach uploaded files to a message.
+
+    Raises Invalid if there are too many, or if one is not the person's own or was already sent.
+    """
+    unique_ids = list(dict.fromkeys(file_ids))
+    if len(unique_ids) > MAX_FILES_PER_MESSAGE:
         raise Invalid(
             gettext("At most %(most)s files go with one message.", most=MAX_FILES_PER_MESSAGE),
             {"files": gettext("Too many")},
         )
-    place = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
-    for id_ in wanted:
-        mine = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
+    workspace = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
+    for id_ in unique_ids:
+        unsent = (files.c.id == id_) & (files.c.uploader == person) & files.c.message.is_(None)
         values = {
             "ticket": ticket_id,
-            "workspace": place,  # another may have been chosen since it was uploaded
+            "workspace": workspace,  # the form's organization may have changed since the upload
             "message": message_id,
             "note": is_note,
         }
-        if tx.execute(update(files).where(mine).values(values)).rowcount == 0:
+        if tx.execute(update(files).where(unsent).values(values)).rowcount == 0:
             raise Invalid(
                 gettext("One of the files is gone. Add it again."), {"files": gettext("Gone")}
             )
-    return list_message_files(tx, message_id) if wanted else []
+    return list_message_files(tx, message_id) if unique_ids else []
 
 
 def list_message_files(tx: Connection, message_id: str) -> list[FileShape]:
-    """The files that came with a message, in the order they were uploaded."""
-    chosen = select(files).where(files.c.message == message_id).order_by(files.c.id)
-    return [build_attachment(row) for row in fetch_all(tx, chosen, FileRow)]
+    """List the files of a message in the order they were uploaded."""
+    query = select(files).where(files.c.message == message_id).order_by(files.c.id)
+    return [build_attachment(row) for row in fetch_all(tx, query, FileRow)]
 
 
 def list_ticket_files(
     tx: Connection, ticket_id: str, *, include_notes: bool
 ) -> dict[str, list[FileShape]]:
-    """A ticket's files by the message they came with; those of notes only where `notes` allows."""
-    chosen = select(files).where(files.c.ticket == ticket_id, files.c.message.is_not(None))
+    """List a ticket's files by message id; files of internal notes only with `include_notes`."""
+    query = select(files).where(files.c.ticket == ticket_id, files.c.message.is_not(None))
     if not include_notes:
-        chosen = chosen.where(~files.c.note)
-    found: dict[str, list[FileShape]] = {}
-    for row in fetch_all(tx, chosen.order_by(files.c.id), FileRow):
-        found.setdefault(row.message or "", []).append(build_attachment(row))
-    return found
+        query = query.where(~files.c.note)
+    by_message: dict[str, list[FileShape]] = {}
+    for row in fetch_all(tx, query.order_by(files.c.id), FileRow):
+        by_message.setdefault(row.message or "", []).append(build_attachment(row))
+    return by_message
 
 
 def read_visible_file(tx: Connection, viewer: Viewer, file_id: str) -> FileRow:
-    """One file the viewer may have; NotFound otherwise, whether it exists or not."""
-    chosen = select_visible_files(viewer).where(files.c.id == file_id)
-    row = fetch_first(tx, chosen, FileRow) if is_id(file_id) else None
+    """Read the row of a file. Raises NotFound unless the viewer may download it."""
+    query = select_visible_files(viewer).where(files.c.id == file_id)
+    row = fetch_first(tx, query, FileRow) if is_id(file_id) else None
     if row is None:
         raise NotFound(gettext("There is no such file, or it is not shared with you."))
     return row
 
 
 def select_visible_files(viewer: Viewer) -> Select[Any]:
-    """The files the viewer may have: what was sent belongs to who sees the ticket, of a note to the
-    team; what was not, to who uploaded it."""
+    """Select the files the viewer may download.
+
+    Sent files: for viewers of the ticket, those of internal notes for staff. Unsent files: for
+    their uploader.
+    """
     own = files.c.message.is_(None) & (files.c.uploader == viewer.person)
     sent = files.c.message.is_not(None) & visible_to(viewer)
     if not can(viewer, Permission.NOTE):
@@ -158,68 +164,71 @@ def select_visible_files(viewer: Viewer) -> Select[Any]:
 
 
 def list_unsent_files(tx: Connection, person: PersonId, file_ids: Sequence[str]) -> list[FileShape]:
-    """Those of `ids` that somebody has uploaded and not sent yet."""
-    wanted = files.c.id.in_(file_ids[:MAX_FILES_PER_MESSAGE])
-    mine = select(files).where(wanted, files.c.uploader == person, files.c.message.is_(None))
-    return [build_attachment(row) for row in fetch_all(tx, mine.order_by(files.c.id), FileRow)]
+    """List those of `file_ids` that the person has uploaded and not sent yet."""
+    among = files.c.id.in_(file_ids[:MAX_FILES_PER_MESSAGE])
+    unsent = select(files).where(among, files.c.uploader == person, files.c.message.is_(None))
+    return [build_attachment(row) for row in fetch_all(tx, unsent.order_by(files.c.id), FileRow)]
 
 
 def find_sent_file(tx: Connection, ticket_id: str, file_id: str) -> FileRow | None:
-    """A file that came with a message of a ticket."""
-    is_it = (files.c.id == file_id) & (files.c.ticket == ticket_id)
-    return fetch_first(tx, select(files).where(is_it, files.c.message.is_not(None)), FileRow)
+    """Find a file of a message in the ticket, or None."""
+    matches = (files.c.id == file_id) & (files.c.ticket == ticket_id)
+    return fetch_first(tx, select(files).where(matches, files.c.message.is_not(None)), FileRow)
 
 
 def delete_file_row(tx: Connection, file_id: str) -> None:
-    """Forget a file; its bytes are the caller's to remove, or the store's keeper does."""
+    """Delete the row of a file. The caller removes its bytes; if not, `FileCleanup` will."""
     tx.execute(delete(files).where(files.c.id == file_id))
 
 
 def delete_message_file_rows(tx: Connection, message_id: str) -> None:
-    """Forget the files of a message; the store's keeper removes what no row names."""
+    """Delete the file rows of a message; `FileCleanup` removes the bytes."""
     tx.execute(delete(files).where(files.c.message == message_id))
 
 
 def delete_unsent_file_rows(tx: Connection, before: Millis, limit: int) -> int:
-    """Delete files that were uploaded before a moment and never sent; how many."""
+    """Delete up to `limit` files uploaded before a moment (ms) and never sent; return how many."""
     unsent = files.c.message.is_(None)
-    over = select(files.c.id).where(unsent, files.c.created_at < before).limit(limit)
-    # Asked twice: meanwhile one may have been sent.
-    return tx.execute(delete(files).where(files.c.id.in_(over), unsent)).rowcount
+    expired = select(files.c.id).where(unsent, files.c.created_at < before).limit(limit)
+    # `unsent` a second time: one may have been sent since the subquery read it.
+    return tx.execute(delete(files).where(files.c.id.in_(expired), unsent)).rowcount
 
 
 def delete_file_rows_of_deleted(tx: Connection, before: Millis, limit: int) -> int:
-    """Delete files of tickets and organizations that were deleted before a moment; how many.
+    """Delete up to `limit` files of tickets and organizations deleted before a moment (ms).
 
-    Until then whoever deleted one by mistake may have it put back by hand.
+    Returns how many. Until then an operator can restore a ticket or organization that was deleted
+    by mistake directly in the database.
     """
-    gone_ticket = select(tickets.c.id).where(tickets.c.deleted_at < before)
-    place = func.substr(files.c.workspace, len("org:") + 1)
-    gone_place = select(organizations.c.id).where(organizations.c.deleted_at < before)
-    is_over = or_(files.c.ticket.in_(gone_ticket), place.in_(gone_place))
-    over = select(files.c.id).where(is_over).limit(limit)
-    return tx.execute(delete(files).where(files.c.id.in_(over))).rowcount
+    deleted_tickets = select(tickets.c.id).where(tickets.c.deleted_at < before)
+    organization_id = func.substr(files.c.workspace, len("org:") + 1)
+    deleted_organizations = select(organizations.c.id).where(organizations.c.deleted_at < before)
+    of_deleted = or_(
+        files.c.ticket.in_(deleted_tickets), organization_id.in_(deleted_organizations)
+    )
+    expired = select(files.c.id).where(of_deleted).limit(limit)
+    return tx.execute(delete(files).where(files.c.id.in_(expired))).rowcount
 
 
 def read_referenced_ids(tx: Connection, candidate_ids: Sequence[str]) -> set[str]:
-    """Those of `ids` that a row names: of a file, or of a person whose picture it is."""
-    wanted = pad_in_list(candidate_ids)
-    named = select(files.c.id).where(files.c.id.in_(wanted))
-    depicted = select(people.c.avatar).where(people.c.avatar.in_(wanted))
-    return set(tx.execute(union_all(named, depicted)).scalars())
+    """Return those of `candidate_ids` that a row of `files` or an avatar in `people` refers to."""
+    ids = pad_in_list(candidate_ids)
+    stored_files = select(files.c.id).where(files.c.id.in_(ids))
+    avatars = select(people.c.avatar).where(people.c.avatar.in_(ids))
+    return set(tx.execute(union_all(stored_files, avatars)).scalars())
 
 
 def has_any_file(tx: Connection) -> bool:
-    """Whether there is any file, or any picture of somebody, at all."""
-    depicted = select(people.c.id).where(people.c.avatar.is_not(None)).limit(1)
-    known = (select(files.c.id).limit(1), depicted)
-    return any(tx.execute(each).first() is not None for each in known)
+    """Whether the database names any file or avatar at all."""
+    any_avatar = select(people.c.id).where(people.c.avatar.is_not(None)).limit(1)
+    queries = (select(files.c.id).limit(1), any_avatar)
+    return any(tx.execute(query).first() is not None for query in queries)
 
 
 def build_attachment(row: FileRow) -> FileShape:
-    """A row of `files` as a screen shows it."""
+    """Build the shape of a file that pages, events and the API share from a row of `files`."""
     href = f"/files/{row.id}"
-    more = {"preview": f"{href}/thumbnail"} if row.thumbnail else {}
+    preview = {"preview": f"{href}/thumbnail"} if row.thumbnail else {}
     return FileShape(
         id=row.id,
         name=row.name,
@@ -227,13 +236,13 @@ def build_attachment(row: FileRow) -> FileShape:
         size=row.size,
         size_text=format_size(row.size),
         href=href,
-        **more,
+        **preview,
     )
 
 
 def format_size(size: int) -> str:
-    """`1.4 MB`; decimal units, as browsers and telephones show them."""
+    """Format bytes as `1.4 MB`, in decimal units as browsers and phones do."""
     if size < 1000:
         return gettext("%(size)s bytes", size=size)
-    unit, least = ("MB", 1_000_000) if size >= 1_000_000 else ("kB", 1_000)
-    return f"{size / least:.1f} {unit}"
+    unit, divisor = ("MB", 1_000_000) if size >= 1_000_000 else ("kB", 1_000)
+    return f"{size / divisor:.1f} {unit}"

@@ -1,7 +1,7 @@
-"""Avatars: a square picture of somebody, made of what they uploaded; that itself is not kept.
+"""Make square avatars from uploaded images; the original image is not kept.
 
-Its bytes lie in the store of files under a key of their own, which `people.avatar` names. Another
-picture has another key, so browsers may keep each for ever.
+The bytes are in the file store under a key of their own, which `people.avatar` names. A new avatar
+has a new key, so browsers may cache each one forever.
 """
 
 from __future__ import annotations
@@ -19,52 +19,57 @@ from deskwire.kit.ids import is_id, new_id
 from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector
 from deskwire.tickets.files.uploads import Uploads, yield_once
 
-MAX_UPLOAD_BYTES = 10_000_000  # bytes of what is uploaded; a telephone's photograph has five
+MAX_UPLOAD_BYTES = 10_000_000  # bytes of the upload; a phone's photo has about 5,000,000
 INVALID_IMAGE_TEXT = N_("Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels.")
 
 
 async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]) -> None:
-    """Give somebody the picture in `chunks`. TooLarge while it arrives, Invalid if it is none."""
+    """Make the image in `chunks` the person's avatar.
+
+    Raises TooLarge while it arrives, Invalid if it is not an image that can be read.
+    """
     key = new_id()
     await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, chunks)))
     try:
-        before = (await uploads.db.write(people.set_avatar_key, person, key, at=now()))[1]
+        previous = (await uploads.db.write(people.set_avatar_key, person, key, at=now()))[1]
     except BaseException:
         await uploads.store.delete(key)
         raise
-    await _delete_stored_avatar(uploads, before)
+    await _delete_stored_avatar(uploads, previous)
 
 
 async def remove_avatar(uploads: Uploads, person: PersonId) -> None:
-    """From now on somebody has initials."""
-    await _delete_stored_avatar(
-        uploads, (await uploads.db.write(people.set_avatar_key, person, None, at=now()))[1]
-    )
+    """Remove the person's avatar; pages then show their initials."""
+    previous = (await uploads.db.write(people.set_avatar_key, person, None, at=now()))[1]
+    await _delete_stored_avatar(uploads, previous)
 
 
 def check_avatar_exists(tx: Connection, avatar: str) -> None:
-    """NotFound unless this is the picture of somebody here. Its key is known only to who was shown
-    a page with it: of 122 bits at least 74 are random."""
+    """Check that `avatar` is a person's current avatar. Raises NotFound otherwise.
+
+    The key is the permission: only viewers of a page with the avatar know it, and at least 74 of
+    its 122 bits are random.
+    """
     table = people.people
-    shown = select(table.c.id).where(table.c.avatar == avatar)
-    if not is_id(avatar) or tx.execute(shown).first() is None:
+    owner = select(table.c.id).where(table.c.avatar == avatar)
+    if not is_id(avatar) or tx.execute(owner).first() is None:
         raise NotFound(gettext("There is no such picture."))
 
 
 async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
-    whole, seen = new_id(), FileInspector(min(MAX_UPLOAD_BYTES, uploads.max_file_bytes))
+    original, inspector = new_id(), FileInspector(min(MAX_UPLOAD_BYTES, uploads.max_file_bytes))
     try:
-        await uploads.store.put(whole, seen.inspect(chunks))
-        small = None
-        if seen.type in IMAGE_TYPES:
-            small = await uploads.thumbnails.make_thumbnail(
-                await uploads.store.open(whole), square=True
+        await uploads.store.put(original, inspector.inspect(chunks))
+        thumbnail = None
+        if inspector.type in IMAGE_TYPES:
+            thumbnail = await uploads.thumbnails.make_thumbnail(
+                await uploads.store.open(original), square=True
             )
     finally:
-        await uploads.store.delete(whole)
-    if small is None:
+        await uploads.store.delete(original)
+    if thumbnail is None:
         raise Invalid(gettext(INVALID_IMAGE_TEXT), {"avatar": gettext(INVALID_IMAGE_TEXT)})
-    return small.webp
+    return thumbnail.webp
 
 
 async def _delete_stored_avatar(uploads: Uploads, avatar: str | None) -> None:

@@ -1,5 +1,4 @@
-"""The keeper of files: after a day it removes uploads that were never sent, files of what was
-deleted, and bytes no row names."""
+"""Remove, after a day, uploads never sent, files of deleted tickets, and bytes without a row."""
 
 from __future__ import annotations
 
@@ -17,16 +16,16 @@ from deskwire.tickets.files.attachments import (
     read_referenced_ids,
 )
 
-INTERVAL = 6 * 3600  # s between two sweeps; a walk over 100,000 files takes a second or two
-RETRY_DELAY = 60  # s until the next try where the database or the store refused
+INTERVAL = 6 * 3600  # s between two sweeps; listing 100,000 files takes a second or two
+RETRY_DELAY = 60  # s until the next try after the database or the store failed
 BATCH_SIZE = 200  # rows in one transaction, as in server/retention.py
-UNSENT_RETENTION = DAY  # a draft is rarely older; also how long bytes may wait for their row
+UNSENT_RETENTION = DAY  # ms; drafts are rarely older; also how long bytes may wait for their row
 
 logger = logging.getLogger(__name__)
 
 
 class FileCleanup:
-    """Runs for the life of the process: sweeps at once, then every few hours."""
+    """Sweep at start and then every few hours, for the life of the process."""
 
     def __init__(self, db: Database, store: Store, clock: Clock = now) -> None:
         self._db = db
@@ -38,38 +37,40 @@ class FileCleanup:
         while True:
             try:
                 await self.sweep()
-            except Exception as error:  # each store fails in its own ways; none is a crash
-                logger.error(  # noqa: TRY400 - its trace says no more
-                    "files could not be swept, tried again in %d s: %r", RETRY_DELAY, error
+            except (
+                Exception
+            ) as error:  # every store has its own exceptions; none may end the service
+                logger.error(  # noqa: TRY400 - the traceback adds nothing
+                    "file cleanup failed, retrying in %d s: %r", RETRY_DELAY, error
                 )
                 await asyncio.sleep(RETRY_DELAY)
             else:
                 await asyncio.sleep(INTERVAL)
 
     async def sweep(self) -> None:
-        """Delete what is over now."""
-        before, over, unnamed = self._clock() - UNSENT_RETENTION, 0, 0
+        """Delete what has expired by now."""
+        before, expired, unreferenced = self._clock() - UNSENT_RETENTION, 0, 0
         for delete in (delete_unsent_file_rows, delete_file_rows_of_deleted):
-            while gone := await self._db.write(delete, before, BATCH_SIZE):
-                over += gone
+            while deleted := await self._db.write(delete, before, BATCH_SIZE):
+                expired += deleted
         async for keys in self._store.list_keys_before(before):
-            unnamed += await self._delete_unreferenced(keys)
-        if over or unnamed:
-            said = "files never sent, or of what was deleted: %d, bytes without a row: %d; deleted"
-            logger.info(said, over, unnamed)
+            unreferenced += await self._delete_unreferenced(keys)
+        if expired or unreferenced:
+            message = "deleted files never sent or of deleted tickets: %d, bytes without a row: %d"
+            logger.info(message, expired, unreferenced)
 
     async def _delete_unreferenced(self, keys: Sequence[str]) -> int:
-        """Delete those of `keys` whose file no row names; how many."""
-        named = await self._db.read(
+        """Delete those of `keys` whose file has no row; return how many."""
+        referenced = await self._db.read(
             read_referenced_ids, sorted({_parse_file_id(key) for key in keys})
         )
-        lost = [key for key in keys if _parse_file_id(key) not in named]
-        # A new or a wrong database names no file at all: then the store is not ours to empty.
-        if lost and not await self._db.read(has_any_file):
+        orphans = [key for key in keys if _parse_file_id(key) not in referenced]
+        # A database without any file is new, or the wrong one: then the store must not be emptied.
+        if orphans and not await self._db.read(has_any_file):
             return 0
-        for key in lost:
+        for key in orphans:
             await self._store.delete(key)
-        return len(lost)
+        return len(orphans)
 
 
 def _parse_file_id(key: str) -> str:

@@ -1,4 +1,4 @@
-"""What an uploaded file is, by its content, and what it may be called."""
+"""Detect the media type of an uploaded file from its content, and sanitise its name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import puremagic
 from deskwire.kit.errors import TooLarge
 from deskwire.kit.i18n import gettext
 
-SIGNATURE_BYTES = 8192  # bytes looked at for a signature; a tar's is at 257, most are at 0
-MIN_CONFIDENCE = 0.4  # of puremagic's confidence, a tenth per byte: a text may well begin with `BM`
+SIGNATURE_BYTES = 8192  # bytes searched for a signature; a tar's is at 257, most are at 0
+MIN_CONFIDENCE = 0.4  # puremagic's, 0.1 per byte matched: a plain text may begin with `BM`
 MAX_NAME_LENGTH = 200  # characters; file systems take 255 bytes, and a name is often ASCII
-MAX_EXTENSION_LENGTH = 20  # characters that are kept of `.tar.gz` when a name is cut
+MAX_EXTENSION_LENGTH = 20  # characters of an extension that survives when a name is cut
 OCTET_STREAM = "application/octet-stream"
 PLAIN_TEXT = "text/plain"
 CONTROL_CHARACTERS = bytes(c for c in (*range(32), 127) if c not in b"\t\n\r\f")
@@ -29,14 +29,15 @@ OFFICE_TYPES = {
     b"xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
-# Served as what they are. Whatever a browser might run or render in ours is bytes to it.
+# Served with their own type. Anything a browser might run or render in our origin is served as
+# bytes.
 SAFE_INLINE_TYPES = IMAGE_TYPES | {"application/pdf", "application/zip", PLAIN_TEXT}
 
 logger = logging.getLogger(__name__)
 
 
 class FileInspector:
-    """Looks at a file while it passes: how long it is, its digest, and what it is."""
+    """Compute size, SHA-256 and media type of a file while its chunks pass through."""
 
     def __init__(self, limit: int) -> None:
         self.size = 0
@@ -48,7 +49,7 @@ class FileInspector:
         )()
 
     async def inspect(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks. Raises TooLarge as soon as there are more bytes than allowed."""
+        """Yield the same chunks. Raises TooLarge as soon as there are more than `limit` bytes."""
         async for chunk in chunks:
             self._inspect_chunk(chunk)
             yield chunk
@@ -60,7 +61,7 @@ class FileInspector:
 
     @property
     def type(self) -> str:
-        """Its media type, once all has passed."""
+        """The media type; final once all chunks have passed."""
         return detect_type(self._prefix, is_text=self._text_decoder is not None)
 
     def _inspect_chunk(self, chunk: bytes) -> None:
@@ -83,53 +84,53 @@ class FileInspector:
 
 
 def build_too_large_error(limit: int) -> TooLarge:
-    """The refusal of a file of more than `limit` bytes."""
+    """Build the error for a file of more than `limit` bytes."""
     return TooLarge(
         gettext("A file may have at most %(limit)s MB. Send a smaller one.", limit=limit // 1000000)
     )
 
 
 def detect_type(prefix: bytes, *, is_text: bool) -> str:
-    """The media type of a file that begins with `head`; `is_text`: all of it is plain UTF-8."""
+    """Detect the media type of a file from its `prefix`; `is_text`: all of it is plain UTF-8."""
     if prefix.startswith(ZIP_SIGNATURE):
         return _detect_zip_type(prefix)
-    least = MIN_CONFIDENCE if is_text else 0
-    found = [each for each in _match_signatures(prefix) if each.confidence >= least]
-    known = next((each.mime_type for each in found if each.mime_type), "")
+    min_confidence = MIN_CONFIDENCE if is_text else 0
+    matches = (each for each in _match_signatures(prefix) if each.confidence >= min_confidence)
+    known = next((each.mime_type for each in matches if each.mime_type), "")
     return known or (PLAIN_TEXT if is_text else OCTET_STREAM)
 
 
 def _detect_zip_type(prefix: bytes) -> str:
-    """Documents are archives: which, their first members say."""
-    if told := ZIP_MIMETYPE_MEMBER.match(prefix):
-        return told[1].decode()
-    known = (kind for folder, kind in OFFICE_TYPES.items() if folder in prefix)
-    return next(known, "application/zip")
+    """Tell office documents, which are ZIP archives, by their first members."""
+    if member := ZIP_MIMETYPE_MEMBER.match(prefix):
+        return member[1].decode()
+    office_types = (kind for folder, kind in OFFICE_TYPES.items() if folder in prefix)
+    return next(office_types, "application/zip")
 
 
 def _match_signatures(prefix: bytes) -> list[puremagic.PureMagicWithConfidence]:
     try:
         return puremagic.magic_string(prefix)
-    except (puremagic.PureError, ValueError):  # nothing known, or nothing there
+    except (puremagic.PureError, ValueError):  # no signature matches, or the file is empty
         return []
-    except Exception:  # it parses what strangers made; whatever breaks it has no type
-        logger.exception("a file broke the search for its type")
+    except Exception:  # it parses untrusted input; what breaks it has no type
+        logger.exception("could not detect the type of a file")
         return []
 
 
 def sanitize_filename(raw: str) -> str:
-    """A name without folders, without signs that do not show or turn the text, not too long."""
+    """Return a name without folders, invisible characters or text direction marks, not too long."""
     name = re.split(r"[/\\]", unicodedata.normalize("NFC", raw))[-1]
-    # C: control and format signs, surrogates, what is not assigned; Zl and Zp break lines.
-    shown = "".join(c for c in name if unicodedata.category(c)[0] != "C")
-    tidy = " ".join(shown.split()).strip(". ")
+    # C: control and format characters, surrogates, unassigned; Zl and Zp break lines.
+    visible = "".join(c for c in name if unicodedata.category(c)[0] != "C")
+    tidy = " ".join(visible.split()).strip(". ")
     return _shorten_name(tidy) or "file"
 
 
 def _shorten_name(name: str) -> str:
     if len(name) <= MAX_NAME_LENGTH:
         return name
-    stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > MAX_EXTENSION_LENGTH:
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension) > MAX_EXTENSION_LENGTH:
         return name[:MAX_NAME_LENGTH]
-    return f"{stem[: MAX_NAME_LENGTH - len(ending) - 1]}.{ending}"
+    return f"{stem[: MAX_NAME_LENGTH - len(extension) - 1]}.{extension}"

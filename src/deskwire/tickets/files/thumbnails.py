@@ -1,7 +1,7 @@
-"""Small pictures of uploaded ones, made by a process of its own that is killed when it takes long.
+"""Make thumbnails of uploaded images in a separate process that is killed when it takes too long.
 
-What decodes a stranger's picture has no database, no secret and no network of ours to lose: it is
-started for one picture with an empty environment, and one at a time.
+The process that decodes an untrusted image has no database, secret or connection of ours to lose:
+it is started with an empty environment for a single image, one at a time.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 from deskwire.kit import store
 
 THUMBNAIL_SCRIPT = Path(store.__file__).with_name("thumbnail_script.py")
-TIMEOUT = 10.0  # s for one picture; a large photograph takes half of one
+TIMEOUT = 10.0  # s for one image; a large photo takes 0.5 s
 QUEUE_TIMEOUT = 10.0  # s to wait for a slot; an upload without a thumbnail beats none
-MAX_OUTPUT_BYTES = 2 * 1024 * 1024  # of an answer; 480 px of noise have 300 kB
+MAX_OUTPUT_BYTES = 2 * 1024 * 1024  # bytes of the script's output; 480 px of noise have 300 kB
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A small picture, and how large the whole one is in pixels, the right way up."""
+    """A thumbnail, and the size of the original in pixels, rotated to its upright position."""
 
     webp: bytes
     original_width: int
@@ -35,7 +35,7 @@ class Thumbnail:
 
 
 class ThumbnailMaker:
-    """Makes small pictures, one at a time."""
+    """Make thumbnails, one at a time."""
 
     def __init__(self, timeout: float = TIMEOUT, script: Path = THUMBNAIL_SCRIPT) -> None:
         self._timeout = timeout
@@ -45,8 +45,10 @@ class ThumbnailMaker:
     async def make_thumbnail(
         self, chunks: AsyncIterator[bytes], *, square: bool = False
     ) -> Thumbnail | None:
-        """A small picture of the one in `chunks`, or of its middle; None where none could be made,
-        in time."""
+        """Make a thumbnail of the image in `chunks`; `square`: of its centre.
+
+        Returns None if the image cannot be decoded or the timeout passes.
+        """
         try:
             async with asyncio.timeout(QUEUE_TIMEOUT):
                 await self._semaphore.acquire()
@@ -56,7 +58,7 @@ class ThumbnailMaker:
             async with asyncio.timeout(self._timeout):
                 return parse_output(await self._run_script(chunks, ["square"] if square else []))
         except (TimeoutError, OSError, ValueError) as error:
-            logger.info("no small picture could be made: %r", error)
+            logger.info("could not make a thumbnail: %r", error)
             return None
         finally:
             self._semaphore.release()
@@ -75,24 +77,24 @@ class ThumbnailMaker:
 
 
 async def _communicate(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
-    """Send all, then read all: it answers only once it has everything."""
+    """Send all input, then read all output: the script writes only after it has read everything."""
     if child.stdin is None or child.stdout is None:
-        raise OSError("a process without pipes")
-    with suppress(ConnectionError):  # it has given up; its answer says so
+        raise OSError("the thumbnail process has no pipes")
+    with suppress(ConnectionError):  # the script gave up; its output shows it
         async for chunk in chunks:
             child.stdin.write(chunk)
             await child.stdin.drain()
         child.stdin.close()
-    answer = bytearray()
-    while (part := await child.stdout.read(65536)) and len(answer) <= MAX_OUTPUT_BYTES:
-        answer += part
-    return bytes(answer)
+    output = bytearray()
+    while (part := await child.stdout.read(65536)) and len(output) <= MAX_OUTPUT_BYTES:
+        output += part
+    return bytes(output)
 
 
 def parse_output(output: bytes) -> Thumbnail:
-    """What the program has written. Raises ValueError where that is not an answer."""
-    head, _, webp = output.partition(b"\n")
-    width, height = map(int, head.split())
+    """Parse the script's output: `WIDTH HEIGHT`, a newline, WebP. Raises ValueError otherwise."""
+    size, _, webp = output.partition(b"\n")
+    width, height = map(int, size.split())
     if not webp.startswith(b"RIFF") or len(output) > MAX_OUTPUT_BYTES:
-        raise ValueError("not an answer of the program")
+        raise ValueError("unexpected output of the thumbnail script")
     return Thumbnail(webp, width, height)

@@ -1,4 +1,4 @@
-"""Uploads: bytes that arrive become a file in the store and a row, or leave nothing behind."""
+"""Save uploads: the bytes in the store and a row in the database, or nothing at all."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker
 from deskwire.workspaces.organizations.organizations import read_visible_by_id
 from deskwire.workspaces.organizations.permissions import Permission, require
 
-MAX_UNSENT = 100  # files of one person that are with no message yet; five full messages
-RETRY_AFTER = 3600  # s; unsent files go after a day, sent ones are not counted
+MAX_UNSENT = 100  # files of one person not attached to a message yet; five full messages
+RETRY_AFTER = 3600  # s; unsent files expire after a day, sent ones are not counted
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """Takes files in. `limit`: bytes of one file."""
+    """The service that saves uploaded files, each of at most `max_file_bytes`."""
 
     db: Database
     store: Store
@@ -43,26 +43,30 @@ class Uploads:
     async def save_upload(
         self, person: PersonId, workspace: Workspace, name: str, chunks: AsyncIterator[bytes]
     ) -> FileShape:
-        """Take one file in, for whoever `may_upload`; it is theirs alone until it is sent.
+        """Save one file; until it is sent, only its uploader may see it.
 
-        Raises TooLarge while it arrives. Whatever goes wrong, nothing of it is kept.
+        The caller has checked `require_upload_access`. Raises TooLarge while it arrives, and
+        RateLimited if the person has too many unsent files. On any error nothing is kept.
         """
         await self.db.read(check_unsent_limit, person)
-        taken = await self.store_file(name, chunks)
+        values = await self.store_file(name, chunks)
         try:
-            row = taken | {"workspace": workspace, "uploader": person, "created_at": now()}
+            row = values | {"workspace": workspace, "uploader": person, "created_at": now()}
             return build_attachment(await self.db.write(insert_file_row, row))
         except BaseException:
-            await self.delete_bytes(taken["id"])
+            await self.delete_bytes(values["id"])
             raise
 
     async def store_file(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Put the bytes of a file into the store: what `record` writes of it, but for whose it is,
-        where, and since when. Raises TooLarge; whatever goes wrong, nothing of it is kept."""
-        id_, seen = new_id(), FileInspector(self.max_file_bytes)
-        await self.store.put(id_, seen.inspect(chunks))
+        """Put the bytes of a file into the store and return the values of its row.
+
+        Without `workspace`, `uploader` and `created_at`, which the caller adds. Raises TooLarge; on
+        any error nothing is kept.
+        """
+        id_, inspector = new_id(), FileInspector(self.max_file_bytes)
+        await self.store.put(id_, inspector.inspect(chunks))
         try:
-            small = await self._store_thumbnail(id_) if seen.type in IMAGE_TYPES else None
+            thumbnail = await self._store_thumbnail(id_) if inspector.type in IMAGE_TYPES else None
         except BaseException:
             await self.delete_bytes(id_)
             raise
@@ -70,43 +74,48 @@ class Uploads:
             "id": id_,
             "note": False,
             "name": sanitize_filename(name),
-            "type": seen.type,
-            "size": seen.size,
-            "sha256": seen.sha256,
-            "width": small and small.original_width,
-            "height": small and small.original_height,
-            "thumbnail": small is not None,
+            "type": inspector.type,
+            "size": inspector.size,
+            "sha256": inspector.sha256,
+            "width": thumbnail and thumbnail.original_width,
+            "height": thumbnail and thumbnail.original_height,
+            "thumbnail": thumbnail is not None,
         }
 
     async def discard_unsent(self, person: PersonId, file_id: str) -> None:
-        """Take an upload back that was not sent yet."""
+        """Delete an upload of the person that was not sent yet."""
         if await self.db.write(delete_unsent_file_row, person, file_id):
             await self.delete_bytes(file_id)
 
     async def delete_bytes(self, file_id: str) -> None:
-        """Remove the bytes of a file no row names any more; where that fails, the keeper does."""
+        """Delete the bytes of a file without a row; if that fails, `FileCleanup` will."""
         try:
             await self.store.delete(file_id)
             await self.store.delete(f"{file_id}.thumb")
         except Exception:
-            logger.exception("the bytes of file %s stay until the keeper comes", file_id)
+            logger.exception(
+                "could not delete the bytes of file %s; the file cleanup will", file_id
+            )
 
     async def _store_thumbnail(self, file_id: str) -> Thumbnail | None:
-        """A small picture, kept beside the whole one. Whatever breaks, there is none."""
+        """Make and store the thumbnail; on any error return None."""
         try:
-            small = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
-            if small is not None:
-                await self.store.put(f"{file_id}.thumb", yield_once(small.webp))
+            thumbnail = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
+            if thumbnail is not None:
+                await self.store.put(f"{file_id}.thumb", yield_once(thumbnail.webp))
         except Exception:
-            logger.exception("no small picture of file %s", file_id)
+            logger.exception("could not make a thumbnail of file %s", file_id)
             return None
-        return small
+        return thumbnail
 
 
 def require_upload_access(
     tx: Connection, access: Access, person: PersonId, workspace: Workspace
 ) -> Viewer:
-    """The viewer, if they may file in an organization or take part in a request there."""
+    """Return the viewer if they may create requests in the workspace or take part in one there.
+
+    Raises NotFound or Forbidden otherwise.
+    """
     viewer = access.read_viewer(tx, person)
     if any(
         each.channel.startswith("ticket:") for each in viewer.grants if each.workspace == workspace
@@ -120,32 +129,31 @@ def require_upload_access(
 
 
 def check_unsent_limit(tx: Connection, person: PersonId) -> None:
-    """Raises TooMany where somebody has very many files that were never sent."""
-    mine = (files.c.uploader == person) & files.c.message.is_(None)
-    unsent = tx.execute(select(func.count()).select_from(files).where(mine)).scalar_one()
+    """Raise RateLimited if the person has MAX_UNSENT files that were never sent."""
+    own_unsent = (files.c.uploader == person) & files.c.message.is_(None)
+    unsent = tx.execute(select(func.count()).select_from(files).where(own_unsent)).scalar_one()
     if unsent >= MAX_UNSENT:
-        sentence = gettext(
+        text = gettext(
             "You have %(unsent)s files that were not sent yet. Send them, or wait a day.",
             unsent=unsent,
         )
-        raise RateLimited(sentence, RETRY_AFTER)
+        raise RateLimited(text, RETRY_AFTER)
 
 
 def insert_file_row(tx: Connection, values: dict[str, Any]) -> FileRow:
     """Write the row of a file all of whose bytes are in the store."""
-    acquire_advisory_lock(
-        tx, f"uploads:{values['uploader']}"
-    )  # or many at once would all find room
+    # Without the lock, concurrent uploads would all pass the check below.
+    acquire_advisory_lock(tx, f"uploads:{values['uploader']}")
     check_unsent_limit(tx, values["uploader"])
     return fetch_one(tx, insert(files).values(values).returning(files), FileRow)
 
 
 def delete_unsent_file_row(tx: Connection, person: PersonId, file_id: str) -> bool:
-    """Forget somebody's own file that is with no message; whether there was one."""
-    mine = (files.c.id == file_id) & (files.c.uploader == person) & files.c.message.is_(None)
-    return tx.execute(files.delete().where(mine)).rowcount > 0
+    """Delete the row of the person's own unsent file; return whether there was one."""
+    own_unsent = (files.c.id == file_id) & (files.c.uploader == person) & files.c.message.is_(None)
+    return tx.execute(files.delete().where(own_unsent)).rowcount > 0
 
 
 async def yield_once(content: bytes) -> AsyncIterator[bytes]:
-    """All of it at once, for a store."""
+    """Yield `content` as a single chunk."""
     yield content

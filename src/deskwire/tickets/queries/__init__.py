@@ -1,1 +1,1 @@
-"""Reading tickets: lists, one in detail, counts, the dashboard."""
+"""Read tickets: lists, one ticket in detail, counts, the dashboard."""

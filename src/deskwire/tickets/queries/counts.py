@@ -1,7 +1,7 @@
-"""How many tickets there are, by status, without counting them: triggers keep the numbers true.
+"""Read the number of tickets per status from `ticket_counts`, which triggers keep up to date.
 
-Counting the rows takes 20 ms at 200,000 of them, which is more than the rest of a page. Who sees
-only the tickets they take part in has few, and those are counted.
+Counting rows instead takes 20 ms at 200,000 tickets, more than the rest of a page. A viewer who
+sees only the tickets they take part in has few, and for them the rows are counted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ticket_counts = Table(
     metadata,
     Column("workspace", Text, primary_key=True),
     Column("status", Text, primary_key=True),
-    Column("tickets", Integer, nullable=False),  # those that are not deleted
+    Column("tickets", Integer, nullable=False),  # not deleted
 )
 
 _INCREMENT = (
@@ -69,7 +69,7 @@ _SQLITE_TRIGGERS = (
     f"WHEN NEW.deleted_at IS NULL AND ({_HAS_CHANGED}) BEGIN {_INCREMENT}END",
 )
 
-# Two who move tickets to and fro at once may meet in a deadlock; `Postgres` tries again.
+# Two transactions that move tickets in opposite directions may deadlock; `Postgres` retries.
 _POSTGRESQL_TRIGGERS = (
     "CREATE FUNCTION deskwire_count_in() RETURNS trigger LANGUAGE plpgsql AS "
     f"$$ BEGIN {_INCREMENT}RETURN NULL; END $$",
@@ -91,37 +91,38 @@ register_ddl("postgresql", _POSTGRESQL_TRIGGERS)
 
 
 def count_by_status(tx: Connection, viewer: Viewer, workspace: Workspace) -> dict[Status, int]:
-    """How many tickets of `workspace` the viewer may see, by status."""
+    """Count the tickets of `workspace` that the viewer may see, by status."""
     if not can_see_all_tickets(viewer, workspace):
         return count_matching_by_status(tx, visible_in(tx, viewer, workspace))
-    kept = ticket_counts.c
-    rows = tx.execute(select(kept.status, kept.tickets).where(kept.workspace == workspace))
+    stored = ticket_counts.c
+    rows = tx.execute(select(stored.status, stored.tickets).where(stored.workspace == workspace))
     return fill_missing_statuses({row[0]: row[1] for row in rows})
 
 
 def count_all_requests(tx: Connection, viewer: Viewer) -> dict[Status, int]:
-    """How many requests of all organizations there are, by status; for the team alone."""
-    kept = ticket_counts.c
+    """Count the requests of all organizations by status; all zero unless the viewer is staff."""
+    stored = ticket_counts.c
     if not is_staff(viewer):
         return fill_missing_statuses({})
     rows = tx.execute(
-        select(kept.status, func.sum(kept.tickets))
+        select(stored.status, func.sum(stored.tickets))
         .where(is_counted_request())
-        .group_by(kept.status)
+        .group_by(stored.status)
     )
     return fill_missing_statuses({row[0]: int(row[1]) for row in rows})
 
 
 def is_counted_request() -> ColumnElement[bool]:
-    """The rows of `ticket_counts` that are of organizations, but for those that were deleted."""
-    where = ticket_counts.c.workspace
+    """Match rows of `ticket_counts` whose workspace is an organization that is not deleted."""
+    workspace = ticket_counts.c.workspace
     return and_(
-        where.startswith("org:", autoescape=True), not_(is_deleted_workspace_uncorrelated(where))
+        workspace.startswith("org:", autoescape=True),
+        not_(is_deleted_workspace_uncorrelated(workspace)),
     )
 
 
 def count_matching_by_status(tx: Connection, condition: ColumnElement[bool]) -> dict[Status, int]:
-    """How many tickets meet `condition`, by status: one by one."""
+    """Count the tickets that meet `condition`, by status, row by row."""
     rows = tx.execute(
         select(tickets.c.status, func.count()).where(condition).group_by(tickets.c.status)
     )
@@ -129,39 +130,40 @@ def count_matching_by_status(tx: Connection, condition: ColumnElement[bool]) -> 
 
 
 def count_open_by_workspace(tx: Connection, viewer: Viewer) -> dict[Workspace, int]:
-    """How many tickets the viewer may see are not ended, by workspace; none: left out."""
-    kept, whole = ticket_counts.c, fully_visible_workspaces(viewer)
-    of_all = (
-        select(kept.workspace, func.sum(kept.tickets).label("open"))
-        .where(kept.workspace.in_(whole), kept.status.not_in(ENDED_STATUSES))
-        .group_by(kept.workspace)
+    """Count the open tickets the viewer may see, by workspace; those without any are left out."""
+    stored, workspaces = ticket_counts.c, fully_visible_workspaces(viewer)
+    in_visible_workspaces = (
+        select(stored.workspace, func.sum(stored.tickets).label("open"))
+        .where(stored.workspace.in_(workspaces), stored.status.not_in(ENDED_STATUSES))
+        .group_by(stored.workspace)
     )
-    of_own = (
+    participated = (
         select(tickets.c.workspace, func.count().label("open"))
         .where(
-            participated_by(viewer, excluded_workspaces=whole),
+            participated_by(viewer, excluded_workspaces=workspaces),
             tickets.c.status.not_in(ENDED_STATUSES),
         )
         .group_by(tickets.c.workspace)
     )
-    return {row[0]: int(row[1]) for row in tx.execute(union_all(of_all, of_own)) if row[1]}
+    rows = tx.execute(union_all(in_visible_workspaces, participated))
+    return {row[0]: int(row[1]) for row in rows if row[1]}
 
 
 def count_open_requests_in(
     tx: Connection, viewer: Viewer, workspaces: Collection[Workspace]
 ) -> dict[Workspace, int]:
-    """How many requests of these organizations are not ended; for the team alone."""
-    kept = ticket_counts.c
+    """Count the open requests of each of these organizations; empty unless the viewer is staff."""
+    stored = ticket_counts.c
     if not is_staff(viewer):
         return {}
     rows = tx.execute(
-        select(kept.workspace, func.sum(kept.tickets))
-        .where(kept.workspace.in_(workspaces), kept.status.not_in(ENDED_STATUSES))
-        .group_by(kept.workspace)
+        select(stored.workspace, func.sum(stored.tickets))
+        .where(stored.workspace.in_(workspaces), stored.status.not_in(ENDED_STATUSES))
+        .group_by(stored.workspace)
     )
     return {row[0]: int(row[1]) for row in rows}
 
 
 def fill_missing_statuses(counts: Mapping[str, int]) -> dict[Status, int]:
-    """How many there are of each status, which need not be among those found."""
+    """Return a count for every status, 0 where `counts` has none."""
     return {status: counts.get(status, 0) for status in STATUSES}

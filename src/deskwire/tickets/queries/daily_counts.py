@@ -1,11 +1,11 @@
-"""How the numbers of requests changed from day to day, kept by triggers as `counts` are.
+"""Compute the number of requests per status at the end of each day, for the dashboard's history.
 
-A row says by how much the requests of a status became more or fewer on one day, UTC. With the
-numbers as they are now, every day before today follows from that by subtraction: a history of 90
-days costs 90 rows and a few, however many requests there are.
+Triggers keep `request_days`: one row says by how much the requests of a status rose or fell on one
+day (UTC). Subtracting these changes from the current counts gives every earlier day, so a history
+of 90 days reads little more than 90 rows, however many requests there are.
 
-A change counts for the day it was done. One made by hand, which leaves the revision alone and names
-no time, counts for today.
+A change counts for the day it happened. A direct edit of the database, which leaves the revision
+alone and names no time, counts for today.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ request_days = Table(
     Column("workspace", Text, primary_key=True),
     Column("day", Integer, primary_key=True),
     Column("status", Text, primary_key=True),
-    Column("change", Integer, nullable=False),  # requests more, or fewer
+    Column("change", Integer, nullable=False),  # requests; negative where they became fewer
     Index("ix_request_days_day", "day", "status", "change"),
 )
 
@@ -57,7 +57,7 @@ _OLD_IS_COUNTED = "OLD.deleted_at IS NULL AND substr(OLD.workspace, 1, 4) = 'org
 
 def _build_sqlite_triggers() -> tuple[str, ...]:
     today = "CAST(strftime('%s', 'now') AS INTEGER) / 86400"
-    done = _CHANGED_DAY.format(today=today)
+    changed_day = _CHANGED_DAY.format(today=today)
     changed = f"AFTER UPDATE OF {_COUNTED_COLUMNS} ON tickets"
     return (
         f"CREATE TRIGGER tickets_dated_new AFTER INSERT ON tickets WHEN {_NEW_IS_COUNTED} "
@@ -65,21 +65,21 @@ def _build_sqlite_triggers() -> tuple[str, ...]:
         f"CREATE TRIGGER tickets_dated_gone AFTER DELETE ON tickets WHEN {_OLD_IS_COUNTED} "
         f"BEGIN {_DECREMENT.format(day=today)}END",
         f"CREATE TRIGGER tickets_dated_out {changed} WHEN {_OLD_IS_COUNTED} AND ({_HAS_CHANGED}) "
-        f"BEGIN {_DECREMENT.format(day=done)}END",
+        f"BEGIN {_DECREMENT.format(day=changed_day)}END",
         f"CREATE TRIGGER tickets_dated_in {changed} WHEN {_NEW_IS_COUNTED} AND ({_HAS_CHANGED}) "
-        f"BEGIN {_INCREMENT.format(day=done)}END",
+        f"BEGIN {_INCREMENT.format(day=changed_day)}END",
     )
 
 
 def _build_postgresql_triggers() -> tuple[str, ...]:
     today = "floor(extract(epoch FROM clock_timestamp()) / 86400)::integer"
-    done = _CHANGED_DAY.format(today=today)
+    changed_day = _CHANGED_DAY.format(today=today)
     changed = f"AFTER UPDATE OF {_COUNTED_COLUMNS} ON tickets FOR EACH ROW"
     bodies = {
         "new": _INCREMENT.format(day=_OPENED_DAY),
         "gone": _DECREMENT.format(day=today),
-        "out": _DECREMENT.format(day=done),
-        "in": _INCREMENT.format(day=done),
+        "out": _DECREMENT.format(day=changed_day),
+        "in": _INCREMENT.format(day=changed_day),
     }
     whens = {
         "new": f"AFTER INSERT ON tickets FOR EACH ROW WHEN ({_NEW_IS_COUNTED})",
@@ -105,38 +105,40 @@ register_ddl("postgresql", _build_postgresql_triggers())
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """How many requests there were of each status when a day ended; of today, so far."""
+    """The number of requests per status at the end of a day; for today, so far."""
 
     day: EpochDay
     counts: Mapping[Status, int]
 
     @property
     def date(self) -> date:
-        """The day as a calendar has it."""
+        """Return the calendar date."""
         return datetime.fromtimestamp(self.day * DAY / 1000, UTC).date()
 
 
 def to_epoch_day(at: Millis) -> EpochDay:
-    """The day a moment is in."""
+    """Return the day that contains the moment `at`."""
     return at // DAY
 
 
 def compute_daily_changes(
     status_changes: Iterable[tuple[str, Millis, str]],
 ) -> list[tuple[EpochDay, str, int]]:
-    """The changes that statuses make which were told (ticket, when, status), in order of time for
-    each ticket: what `request_days` holds of them."""
-    known: dict[str, str] = {}
-    found: list[tuple[EpochDay, str, int]] = []
+    """Compute the rows of `request_days` (day, status, change) that these status changes produce.
+
+    `status_changes`: (ticket id, ms, new status), in order of time for each ticket.
+    """
+    current: dict[str, str] = {}
+    changes: list[tuple[EpochDay, str, int]] = []
     for ticket, at, status in status_changes:
-        before = known.get(ticket)
+        before = current.get(ticket)
         if before == status:
             continue
         if before is not None:
-            found.append((to_epoch_day(at), before, -1))
-        found.append((to_epoch_day(at), status, 1))
-        known[ticket] = status
-    return found
+            changes.append((to_epoch_day(at), before, -1))
+        changes.append((to_epoch_day(at), status, 1))
+        current[ticket] = status
+    return changes
 
 
 def compute_daily_counts(
@@ -145,15 +147,18 @@ def compute_daily_counts(
     today: EpochDay,
     day_count: int,
 ) -> list[DayCount]:
-    """The last `length` days, oldest first, from the numbers of `now` and the changes since."""
+    """Return the last `day_count` days up to `today`, oldest first.
+
+    Starts from `current_counts` and subtracts `changes` (day, status, change) day by day.
+    """
     by_day: dict[EpochDay, dict[str, int]] = {}
     for day, status, change in changes:
-        of_day = by_day.setdefault(min(day, today), {})
-        of_day[status] = of_day.get(status, 0) + change
+        day_changes = by_day.setdefault(min(day, today), {})
+        day_changes[status] = day_changes.get(status, 0) + change
     counts = {status: current_counts.get(status, 0) for status in STATUSES}
-    found = []
+    days = []
     for day in range(today, today - day_count, -1):
-        found.append(DayCount(day, counts))
-        gone = by_day.get(day, {})
-        counts = {status: number - gone.get(status, 0) for status, number in counts.items()}
-    return found[::-1]
+        days.append(DayCount(day, counts))
+        day_changes = by_day.get(day, {})
+        counts = {status: number - day_changes.get(status, 0) for status, number in counts.items()}
+    return days[::-1]

@@ -1,5 +1,6 @@
-"""An overview of requests: what waits on somebody, how many there are, whose they are, and since
-when. Each part is one statement, of one organization or of all companies' (None: for the team).
+"""Read the dashboard of requests: what waits for an answer, counts, assignees, history.
+
+Each part is one statement, over one organization or, for staff, over all of them (workspace None).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from deskwire.workspaces.origin import Principal
 
 WaitingReason = Literal["yours", "nobody's"]
 
-MAX_PER_REASON = 6  # requests of each kind; who has more waiting goes on to the list
+MAX_PER_REASON = 6  # requests shown per reason; the full list is one link away
 OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED_STATUSES)
 
 
@@ -57,38 +58,38 @@ class WaitingRow(TicketRow):
 
 @dataclass(slots=True)
 class DashboardCounts:
-    """How many requests there are by status, how many open ones each assignee has, and what
-    changed from a day on."""
+    """Requests by status, open requests by assignee, and the changes of each day in a period."""
 
     counts: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
-    open_by_assignee: dict[Principal | None, int] = field(default_factory=dict)  # None: nobody's
+    open_by_assignee: dict[Principal | None, int] = field(default_factory=dict)  # None: unassigned
     daily_changes: list[tuple[EpochDay, str, int]] = field(default_factory=list)
 
 
 def list_waiting_requests(
     tx: Connection, viewer: Viewer, workspace: Workspace | None
 ) -> Sequence[WaitingRow]:
-    """Rows of `tickets`, with `why` they wait, those that wait longest first; of each why one more
-    than is shown, where there are more.
+    """Return rows of `tickets` with the reason they wait (`why`), longest waiting first.
 
-    `yours`: the viewer's answer is asked for. For the team also what is theirs and spoke last by
-    somebody else; and `nobody's`: what nobody has taken on.
+    At most MAX_PER_REASON + 1 rows per reason, so that the caller can tell whether there are more.
+
+    `yours`: the ticket waits for the viewer's answer; for staff also those assigned to them where
+    they did not write last. `nobody's` (staff only): unassigned.
     """
-    here = _build_scope_condition(tx, viewer, workspace)
+    scope = _build_scope_condition(tx, viewer, workspace)
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
-        return fetch_all(tx, _select_longest_waiting("yours", and_(here, asked)), WaitingRow)
+        return fetch_all(tx, _select_longest_waiting("yours", and_(scope, asked)), WaitingRow)
     on_us = and_(IS_OPEN, tickets.c.status != "waiting")
     unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
-    theirs = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
-    free = and_(on_us, tickets.c.assignee.is_(None))
+    assigned = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
+    unassigned = and_(on_us, tickets.c.assignee.is_(None))
     parts = [
-        # By their ids, which are few: nothing is in the order of who opened what everywhere.
+        # Through the ids of participants, which are few: no index orders tickets by opener.
         _select_longest_waiting(
-            "yours", and_(here, asked, participated_by(viewer, excluded_workspaces=()))
+            "yours", and_(scope, asked, participated_by(viewer, excluded_workspaces=()))
         ),
-        _select_longest_waiting("yours", and_(here, theirs)),
-        _select_longest_waiting("nobody's", and_(here, free)),
+        _select_longest_waiting("yours", and_(scope, assigned)),
+        _select_longest_waiting("nobody's", and_(scope, unassigned)),
     ]
     query = union_all(*(select(part.subquery()) for part in parts))
     return sorted(fetch_all(tx, query, WaitingRow), key=lambda row: (row.active_at, row.id))
@@ -97,38 +98,42 @@ def list_waiting_requests(
 def read_dashboard_counts(
     tx: Connection, viewer: Viewer, workspace: Workspace | None, since: EpochDay
 ) -> DashboardCounts:
-    """The figures of what the viewer may see; two statements for who sees only some of it."""
+    """Count what the viewer may see; two statements where that is only part of the workspace."""
     if workspace is None and not is_staff(viewer):
         return DashboardCounts()
     if workspace is None or can_see_all_tickets(viewer, workspace):
         return _read_stored_counts(tx, viewer, workspace, since)
-    here = visible_in(tx, viewer, workspace)
-    figures = DashboardCounts()
-    by_both = select(tickets.c.status, tickets.c.assignee, func.count()).where(here)
+    visible = visible_in(tx, viewer, workspace)
+    result = DashboardCounts()
+    by_both = select(tickets.c.status, tickets.c.assignee, func.count()).where(visible)
     for status, assignee, number in tx.execute(by_both.group_by("status", "assignee")):
-        figures.counts[status] += number
+        result.counts[status] += number
         if status not in ENDED_STATUSES:
-            figures.open_by_assignee[assignee] = figures.open_by_assignee.get(assignee, 0) + number
-    figures.daily_changes = _compute_changes_from_facts(tx, here, since)
-    return figures
+            result.open_by_assignee[assignee] = result.open_by_assignee.get(assignee, 0) + number
+    result.daily_changes = _compute_changes_from_facts(tx, visible, since)
+    return result
 
 
 def _read_stored_counts(
     tx: Connection, viewer: Viewer, workspace: Workspace | None, since: EpochDay
 ) -> DashboardCounts:
-    kept, days = ticket_counts.c, request_days.c
-    in_kept, in_days = is_counted_request(), not_(is_deleted_workspace_uncorrelated(days.workspace))
+    stored, days = ticket_counts.c, request_days.c
+    in_stored = is_counted_request()
+    in_days = not_(is_deleted_workspace_uncorrelated(days.workspace))
     is_open = and_(all_requests(), IS_OPEN)
     if workspace is not None:
-        in_kept, in_days = kept.workspace == workspace, days.workspace == workspace
-        # SQLite takes any workspace for small: it would walk it, not what is open.
-        place = tickets.c.workspace if is_postgresql(tx) else tickets.c.workspace + ""
-        is_open = and_(tickets.c.deleted_at.is_(None), IS_REQUEST, IS_OPEN, place == workspace)
+        in_stored, in_days = stored.workspace == workspace, days.workspace == workspace
+        # SQLite's planner expects every workspace to be small: it would scan the whole workspace
+        # instead of the index of open tickets. `+ ""` keeps it from using the workspace's index.
+        ticket_workspace = tickets.c.workspace if is_postgresql(tx) else tickets.c.workspace + ""
+        is_open = and_(
+            tickets.c.deleted_at.is_(None), IS_REQUEST, IS_OPEN, ticket_workspace == workspace
+        )
     rows = tx.execute(
         union_all(
-            select(literal("count"), kept.status, literal(0), func.sum(kept.tickets))
-            .where(in_kept)
-            .group_by(kept.status),
+            select(literal("count"), stored.status, literal(0), func.sum(stored.tickets))
+            .where(in_stored)
+            .group_by(stored.status),
             select(literal("assigned"), tickets.c.assignee, literal(0), func.count())
             .where(is_open)
             .group_by(tickets.c.assignee),
@@ -137,34 +142,40 @@ def _read_stored_counts(
             .group_by(days.status, days.day),
         )
     )
-    figures = DashboardCounts()
-    for kind, word, day, number in rows:
+    result = DashboardCounts()
+    for kind, key, day, number in rows:
         match kind:
             case "count":
-                figures.counts[word] = int(number)
+                result.counts[key] = int(number)
             case "assigned":
-                figures.open_by_assignee[word] = int(number)
+                result.open_by_assignee[key] = int(number)
             case _:
-                figures.daily_changes.append((day, word, int(number)))
-    return figures
+                result.daily_changes.append((day, key, int(number)))
+    return result
 
 
 def _compute_changes_from_facts(
     tx: Connection, scope: ColumnElement[bool], since: EpochDay
 ) -> list[tuple[EpochDay, str, int]]:
-    """From the facts themselves: nobody else's numbers may be told to who sees a few requests."""
+    """Compute the changes from the system messages of the requests in `scope`.
+
+    `request_days` covers whole organizations; its numbers would disclose requests that a viewer of
+    only a few of them may not see.
+    """
     rows = tx.execute(
         select(messages.c.ticket, messages.c.at, messages.c.data)
         .join(tickets, tickets.c.id == messages.c.ticket)
         .where(scope, tickets.c.active_at >= since * DAY, messages.c.kind == "system")
         .order_by(messages.c.ticket, messages.c.at, messages.c.id)
     )
-    told = [(row.ticket, row.at, status) for row in rows if (status := _parse_status(row.data))]
-    return [change for change in compute_daily_changes(told) if change[0] >= since]
+    status_changes = [
+        (row.ticket, row.at, status) for row in rows if (status := _parse_status(row.data))
+    ]
+    return [change for change in compute_daily_changes(status_changes) if change[0] >= since]
 
 
 def _parse_status(data: str) -> str | None:
-    """The status a fact sets, if it does: by an action, or by hand."""
+    """Return the status that a fact sets, by an action (`set`) or by a direct edit (`edit`)."""
     fact = json.loads(data)
     values = fact.get("set") or fact.get("edit") or {}
     status = values.get("status")
@@ -176,8 +187,7 @@ def _build_scope_condition(
 ) -> ColumnElement[bool]:
     if workspace is not None:
         return and_(visible_in(tx, viewer, workspace), IS_REQUEST)
-    among = [] if is_staff(viewer) else [false()]
-    return and_(all_requests(), *among)
+    return all_requests() if is_staff(viewer) else false()
 
 
 def _select_longest_waiting(reason: WaitingReason, condition: ColumnElement[bool]) -> Select[Any]:

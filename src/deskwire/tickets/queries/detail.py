@@ -1,4 +1,4 @@
-"""A conversation: a ticket with its timeline and who takes part, read in four statements."""
+"""Read one ticket with its timeline and participants, in four statements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deskwire.workspaces.names import read_names
 
 @dataclass(frozen=True, slots=True)
 class TicketDetail:
-    """All that a ticket's page shows of the ticket."""
+    """What a ticket's page shows of the ticket."""
 
     ticket: Ticket
     lines: list[Line]
@@ -29,7 +29,7 @@ class TicketDetail:
 def read_ticket_detail(
     tx: Connection, viewer: Viewer, workspace: Workspace, number: int
 ) -> TicketDetail:
-    """A ticket the viewer may open; NotFound otherwise, whether it exists or not."""
+    """Read a ticket by its number. Raises NotFound unless the viewer may see it."""
     row = read_visible_ticket_row(tx, viewer, workspace, number)
     entries = messages.read_timeline_rows(tx, row.id)
     query = (
@@ -37,11 +37,11 @@ def read_ticket_detail(
         .where(participants.c.ticket == row.id)
         .order_by(participants.c.role != "opener", participants.c.principal)
     )
-    taking_part = fetch_all(tx, query, ParticipantRow)
-    shown = [row.opener, row.assignee, *(entry.author for entry in entries)]
-    names = read_names(tx, [*shown, *(each.principal for each in taking_part)])
+    participant_rows = fetch_all(tx, query, ParticipantRow)
+    principals = [row.opener, row.assignee, *(entry.author for entry in entries)]
+    names = read_names(tx, [*principals, *(each.principal for each in participant_rows)])
     return TicketDetail(
         build_tickets([row], names)[0],
         messages.build_lines(entries, names),
-        [(names[each.principal], each.role) for each in taking_part],
+        [(names[each.principal], each.role) for each in participant_rows],
     )

@@ -1,7 +1,8 @@
-"""Finding requests: a page of an organization's list, or of all companies' for the team.
+"""Read one page of requests, filtered, searched and sorted, with counts by status.
 
-Pages go by key, not by number: the next one begins after the last row shown, however many came
-meanwhile. The same visibility as everywhere, and counts of what the filters find.
+The list is of one organization or, for staff, of all. It uses keyset pagination: the next page
+begins after the last row shown, however many requests were added meanwhile. Rows are filtered by
+the viewer's visibility, and counts are of what the filters match.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ from deskwire.workspaces.organizations.permissions import is_staff
 
 Sort = Literal["active", "newest", "oldest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-ALL_ORGANIZATIONS: Workspace = "org:"  # no organization's: the circle of all is the team
+ALL_ORGANIZATIONS: Workspace = "org:"  # no organization has it: only staff are its people
 Unassigned = Literal["nobody"]
 UNASSIGNED: Unassigned = "nobody"  # instead of an assignee's id
-PAGE_SIZE = 50  # rows; more than two screens are searched, not scrolled
+PAGE_SIZE = 50  # rows; beyond two screens people search rather than scroll
 FILTER_FIELDS = ("category", "requester", "assignee", "priority", "label")
 
 
@@ -72,7 +73,7 @@ class RequestRow(TicketRow):
 
 @dataclass(frozen=True, slots=True)
 class RequestFilter:
-    """What somebody wants to see; `after` is the key of the last row of the page before."""
+    """Filters and order of a list of requests; `after` is the key of the last row already shown."""
 
     status: Status | None = None
     query: str = ""
@@ -88,7 +89,7 @@ class RequestFilter:
 
     @property
     def is_default_view(self) -> bool:
-        """Whether a changed row's place in the list follows from the row and its status alone."""
+        """Whether the position of a changed row in the list follows from the row and its status."""
         return replace(self, status=None) == RequestFilter()
 
     @property
@@ -98,8 +99,8 @@ class RequestFilter:
 
     @property
     def query_fields(self) -> dict[str, str]:
-        """As a URL says it; what is as usual is left out."""
-        said = {
+        """Return the query parameters of a URL; defaults are left out."""
+        fields = {
             "status": self.status or "",
             "q": self.query,
             **{name: getattr(self, name) for name in FILTER_FIELDS},
@@ -108,12 +109,12 @@ class RequestFilter:
             "sort": "" if self.sort == "active" else self.sort,
             "after": self.after,
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in fields.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class ListedRequest:
-    """A request in a list, and whether it holds replies that the viewer has not read."""
+    """A request in a list, and whether it has replies that the viewer has not read."""
 
     ticket: Ticket
     unread: bool
@@ -121,9 +122,9 @@ class ListedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestResults:
-    """One page, how many there are by status, and where the next one begins (None: it is last).
+    """One page of requests, counts by status, and the key of the next page (None: the last).
 
-    `circle`: of the organization, or of the team where it is of all.
+    `people`: of the organization, or the staff where the list is of all organizations.
     """
 
     requests: list[ListedRequest]
@@ -137,21 +138,21 @@ class RequestResults:
 
 
 def parse_request_filter(fields: Mapping[str, str]) -> RequestFilter:
-    """What a URL asks for; what it cannot mean falls back to the default."""
-    said = {
+    """Parse the query parameters of a URL; an invalid value falls back to the default."""
+    texts = {
         name: strip_unstorable(fields.get(name, "")).strip()[:MAX_QUERY_LENGTH]
         for name in FILTER_FIELDS
     }
-    if said["priority"] not in PRIORITY_LABELS:
-        said["priority"] = ""
+    if texts["priority"] not in PRIORITY_LABELS:
+        texts["priority"] = ""
     return RequestFilter(
-        status=next((word for word in STATUSES if word == fields.get("status")), None),
+        status=next((status for status in STATUSES if status == fields.get("status")), None),
         query=" ".join(strip_unstorable(fields.get("q", "")).split())[:MAX_QUERY_LENGTH],
         unread=fields.get("unread") == "yes",
         waiting=fields.get("waiting") == "yes",
-        sort=next((word for word in SORTS if word == fields.get("sort")), "active"),
+        sort=next((sort for sort in SORTS if sort == fields.get("sort")), "active"),
         after=fields.get("after", "") if parse_page_key(fields.get("after", "")) else "",
-        **said,
+        **texts,
     )
 
 
@@ -162,67 +163,69 @@ def read_request_results(
     request_filter: RequestFilter,
     known_names: WorkspaceNames | None = None,
 ) -> RequestResults:
-    """The page `wish` asks for, of what the viewer may see of an organization, or of all (None:
-    only the team finds anything there).
+    """Read the page that `request_filter` selects, of what the viewer may see in an organization.
 
-    `places`: what is known of organizations and categories; a statement less for each kind.
+    `workspace` None: of all organizations, which is empty unless the viewer is staff.
+    `known_names`: organizations and categories already read, which saves a statement for each.
     """
-    hits = _select_matches(tx, workspace, request_filter.query)
-    narrower = _build_filter_conditions(viewer, request_filter)
-    seen = and_(_build_visible_condition(tx, viewer, workspace, hits), *narrower)
-    rows = _read_result_rows(tx, viewer, seen, request_filter)
-    if (
-        len(rows) <= PAGE_SIZE and request_filter.status is None and not request_filter.after
-    ):  # it is all there is
+    matching_ids = _select_matches(tx, workspace, request_filter.query)
+    filters = _build_filter_conditions(viewer, request_filter)
+    condition = and_(_build_visible_condition(tx, viewer, workspace, matching_ids), *filters)
+    rows = _read_result_rows(tx, viewer, condition, request_filter)
+    is_complete = len(rows) <= PAGE_SIZE and not request_filter.after
+    if is_complete and request_filter.status is None:
         counts = fill_missing_statuses(Counter(row.status for row in rows))
-    elif hits is not None or narrower:
-        counts = count_matching_by_status(tx, seen)
+    elif matching_ids is not None or filters:
+        counts = count_matching_by_status(tx, condition)
     elif workspace is None:
         counts = count_all_requests(tx, viewer)
     else:
         counts = count_by_status(tx, viewer, workspace)
-    shown = rows[:PAGE_SIZE]
-    persons = [person for row in shown for person in (row.opener, row.assignee)]
-    circle = read_request_people(tx, workspace or ALL_ORGANIZATIONS, persons)
-    found = build_tickets(
-        shown,
-        circle.resolve_names(tx, persons),
-        read_missing_workspace_names(tx, shown, known_names),
+    page = rows[:PAGE_SIZE]
+    principals = [principal for row in page for principal in (row.opener, row.assignee)]
+    people = read_request_people(tx, workspace or ALL_ORGANIZATIONS, principals)
+    listed = build_tickets(
+        page,
+        people.resolve_names(tx, principals),
+        read_missing_workspace_names(tx, page, known_names),
     )
     return RequestResults(
-        [ListedRequest(ticket, bool(row.unread)) for ticket, row in zip(found, shown, strict=True)],
+        [ListedRequest(ticket, bool(row.unread)) for ticket, row in zip(listed, page, strict=True)],
         counts,
-        _build_page_key(shown[-1], request_filter.sort) if len(rows) > PAGE_SIZE else None,
-        circle,
+        _build_page_key(page[-1], request_filter.sort) if len(rows) > PAGE_SIZE else None,
+        people,
     )
 
 
 def read_request(
     tx: Connection, viewer: Viewer, ticket_id: str
 ) -> tuple[ListedRequest, RequestPeople]:
-    """One request the viewer may see, and its circle with who takes part in it."""
+    """Read a request, and the people of its organization and its participants.
+
+    Raises NotFound unless the viewer may see it.
+    """
     row = read_request_row(tx, viewer, ticket_id)
-    persons = [row.opener, row.assignee]
-    circle = read_request_people(tx, row.workspace, persons, row.id)
+    principals = [row.opener, row.assignee]
+    people = read_request_people(tx, row.workspace, principals, row.id)
     [ticket] = build_tickets(
-        [row], circle.resolve_names(tx, persons), read_workspace_names(tx, [row])
+        [row], people.resolve_names(tx, principals), read_workspace_names(tx, [row])
     )
-    return ListedRequest(ticket, bool(row.unread)), circle
+    return ListedRequest(ticket, bool(row.unread)), people
 
 
 def read_request_row(tx: Connection, viewer: Viewer, ticket_id: str) -> RequestRow:
-    """The row of a request the viewer may see, with `unread`; NotFound otherwise."""
-    chosen = _select_with_unread(viewer).where(
+    """Read the row of a request, with `unread`. Raises NotFound unless the viewer may see it."""
+    query = _select_with_unread(viewer).where(
         visible_to(viewer), tickets.c.id == ticket_id, IS_REQUEST
     )
-    row = fetch_first(tx, chosen, RequestRow)
+    row = fetch_first(tx, query, RequestRow)
     if row is None:
         raise NotFound(gettext("There is no such request, or it is not shared with you."))
     return row
 
 
 def is_unread(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether somebody else wrote a reply since the viewer last read the ticket."""
+    """Match tickets with a reply by someone else since the viewer last read them."""
     return and_(
         tickets.c.spoken_at.is_not(None),
         tickets.c.spoken_by != viewer.person,
@@ -233,23 +236,23 @@ def is_unread(viewer: Viewer) -> ColumnElement[bool]:
 def count_unread(
     tx: Connection, viewer: Viewer, workspaces: Collection[Workspace]
 ) -> dict[Workspace, int]:
-    """How many requests of these organizations the viewer sees and has not read; none: left out."""
-    seen = and_(visible_to(viewer), tickets.c.workspace.in_(workspaces), is_unread(viewer))
+    """Count the unread requests the viewer may see in each workspace; zeros are left out."""
+    condition = and_(visible_to(viewer), tickets.c.workspace.in_(workspaces), is_unread(viewer))
     rows = tx.execute(
-        select(tickets.c.workspace, func.count()).where(seen).group_by(tickets.c.workspace)
+        select(tickets.c.workspace, func.count()).where(condition).group_by(tickets.c.workspace)
     )
     return {row[0]: row[1] for row in rows}
 
 
 def is_waiting_on(viewer: Viewer) -> ColumnElement[bool]:
-    """What the viewer is to do something about: their answer is asked for, or it is theirs."""
+    """Match tickets that wait for the viewer's answer or, for staff, are assigned to them."""
     asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
         return asked
-    mine = and_(
+    assigned = and_(
         tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED_STATUSES, "waiting"])
     )
-    return or_(asked, mine)
+    return or_(asked, assigned)
 
 
 def _build_visible_condition(
@@ -257,44 +260,42 @@ def _build_visible_condition(
 ) -> ColumnElement[bool]:
     if workspace is not None:
         return visible_in(tx, viewer, workspace, matching_ids)
-    among: list[ColumnElement[bool]] = (
-        [] if matching_ids is None else [tickets.c.id.in_(matching_ids)]
-    )
     if not is_staff(viewer):
-        among.append(false())
-    return and_(all_requests(), *among)
+        return false()
+    if matching_ids is None:
+        return all_requests()
+    return and_(all_requests(), tickets.c.id.in_(matching_ids))
 
 
 def _build_filter_conditions(
     viewer: Viewer, request_filter: RequestFilter
 ) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if request_filter.category:
-        found.append(tickets.c.category == request_filter.category)
+        conditions.append(tickets.c.category == request_filter.category)
     if request_filter.requester:
-        found.append(tickets.c.opener == request_filter.requester)
+        conditions.append(tickets.c.opener == request_filter.requester)
     if request_filter.assignee:
-        is_free = request_filter.assignee == UNASSIGNED
-        found.append(
+        conditions.append(
             tickets.c.assignee.is_(None)
-            if is_free
+            if request_filter.assignee == UNASSIGNED
             else tickets.c.assignee == request_filter.assignee
         )
     if request_filter.priority:
-        found.append(tickets.c.priority == request_filter.priority)
+        conditions.append(tickets.c.priority == request_filter.priority)
     if request_filter.label:
-        found.append(
+        conditions.append(
             tickets.c.tags.contains(_quote_json_string(request_filter.label), autoescape=True)
         )
     if request_filter.unread:
-        found.append(is_unread(viewer))
+        conditions.append(is_unread(viewer))
     if request_filter.waiting:
-        found.append(is_waiting_on(viewer))
-    return found
+        conditions.append(is_waiting_on(viewer))
+    return conditions
 
 
 def _quote_json_string(label: str) -> str:
-    """A label as it stands in the column's JSON list."""
+    """Encode a label as it appears in the column's JSON list."""
     escaped = label.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -303,19 +304,17 @@ def _read_result_rows(
     tx: Connection, viewer: Viewer, condition: ColumnElement[bool], request_filter: RequestFilter
 ) -> list[RequestRow]:
     at = tickets.c.active_at if request_filter.sort == "active" else tickets.c.opened_at
-    chosen = (
-        condition
-        if request_filter.status is None
-        else and_(condition, tickets.c.status == request_filter.status)
-    )
+    ascending = request_filter.sort == "oldest"
+    if request_filter.status is not None:
+        condition = and_(condition, tickets.c.status == request_filter.status)
     if (key := parse_page_key(request_filter.after)) is not None:
-        here = tuple_(at, tickets.c.id)
-        there = tuple_(literal(key[0]), literal(key[1]))
-        chosen = and_(chosen, here > there if request_filter.sort == "oldest" else here < there)
-    keys = (at, tickets.c.id)
-    order = [key.asc() if request_filter.sort == "oldest" else key.desc() for key in keys]
-    asked = _select_with_unread(viewer).where(chosen).order_by(*order).limit(PAGE_SIZE + 1)
-    return [*fetch_all(tx, asked, RequestRow)]
+        row_key = tuple_(at, tickets.c.id)
+        after = tuple_(literal(key[0]), literal(key[1]))
+        condition = and_(condition, row_key > after if ascending else row_key < after)
+    columns = (at, tickets.c.id)
+    order = [column.asc() if ascending else column.desc() for column in columns]
+    query = _select_with_unread(viewer).where(condition).order_by(*order).limit(PAGE_SIZE + 1)
+    return [*fetch_all(tx, query, RequestRow)]
 
 
 def _select_with_unread(viewer: Viewer) -> Select[Any]:
@@ -324,12 +323,12 @@ def _select_with_unread(viewer: Viewer) -> Select[Any]:
 
 def _select_matches(tx: Connection, workspace: Workspace | None, query: str) -> Select[Any] | None:
     words = split_words(query)[:MAX_QUERY_WORDS]
-    if not words:  # of signs alone nothing is found
+    if not words:  # a query of punctuation only matches nothing
         return select(tickets.c.id).where(false()) if query else None
-    called = (
+    principals_by_word = (
         find_by_name_prefix(tx, workspace, words) if workspace else {word: set() for word in words}
     )
-    return select_matching_ticket_ids(tx, workspace, called)
+    return select_matching_ticket_ids(tx, workspace, principals_by_word)
 
 
 def _build_page_key(row: RequestRow, sort: Sort) -> str:

@@ -1,8 +1,8 @@
-"""Finding tickets: one page of a workspace's list, filtered, searched and sorted.
+"""Read one page of a workspace's tickets, filtered, searched and sorted, with counts by status.
 
-The same visibility as everywhere: `tickets.visible_in`. Counts are of what the
-search finds, so that a tab never promises what it does not show. A query without a word, as `?!`,
-asks for nothing and so finds everything.
+Rows are filtered by the viewer's visibility (`visibility.visible_in`). Counts are of what the
+search matches, so that the number on a tab equals the rows behind it. A query without a word, such
+as `?!`, matches nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from deskwire.workspaces.name_index import find_by_name_prefix
 
 Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-PAGE_SIZE = 50  # rows; more than two screens are searched, not scrolled
-MAX_PAGE_NUMBER = 10_000  # pages; an offset beyond is a mistake, not a wish
-MAX_QUERY_WORDS = 12  # each is looked up among names and words; nobody remembers more of a ticket
+PAGE_SIZE = 50  # rows; beyond two screens people search rather than scroll
+MAX_PAGE_NUMBER = 10_000  # pages; a larger offset can only be a mistake
+MAX_QUERY_WORDS = 12  # each is looked up among names and words; no one remembers more
 MAX_QUERY_LENGTH = 200  # characters; longer ones are cut
 
 _ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {
@@ -43,7 +43,7 @@ _ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """What somebody wants to see of a list."""
+    """Filter, order and page number of a list of tickets."""
 
     status: Status | None = None
     query: str = ""
@@ -52,13 +52,13 @@ class TicketFilter:
 
     @property
     def is_default_view(self) -> bool:
-        """Whether a changed row's place in the list follows from the row alone."""
+        """Whether a changed row's position in the list follows from the row alone."""
         return not self.query and self.sort == "active" and self.page == 1
 
 
 @dataclass(frozen=True, slots=True)
 class TicketResults:
-    """One page of tickets, with how many there are by status and in all pages."""
+    """One page of tickets, counts by status, and the number of pages."""
 
     tickets: list[Ticket]
     counts: dict[Status, int]
@@ -71,9 +71,9 @@ class TicketResults:
 
 
 def parse_ticket_filter(fields: Mapping[str, str]) -> TicketFilter:
-    """What a URL asks for; what it cannot mean falls back to the default."""
-    status = next((word for word in STATUSES if word == fields.get("status")), None)
-    sort: Sort = next((word for word in SORTS if word == fields.get("sort")), "active")
+    """Parse the query parameters of a URL; an invalid value falls back to the default."""
+    status = next((name for name in STATUSES if name == fields.get("status")), None)
+    sort: Sort = next((name for name in SORTS if name == fields.get("sort")), "active")
     page = fields.get("page", "1")
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
     query = " ".join(strip_unstorable(fields.get("q", "")).split())[:MAX_QUERY_LENGTH]
@@ -83,27 +83,23 @@ def parse_ticket_filter(fields: Mapping[str, str]) -> TicketFilter:
 def read_ticket_results(
     tx: Connection, viewer: Viewer, workspace: Workspace, ticket_filter: TicketFilter
 ) -> TicketResults:
-    """The page of `workspace` that `wish` asks for, of what `viewer` may see; at most the last."""
-    hits = _select_matches(tx, workspace, ticket_filter.query)
-    seen = visible_in(tx, viewer, workspace, hits)
+    """Read the page that `ticket_filter` selects of what `viewer` may see, at most the last one."""
+    matching_ids = _select_matches(tx, workspace, ticket_filter.query)
+    condition = visible_in(tx, viewer, workspace, matching_ids)
     counts = (
         count_by_status(tx, viewer, workspace)
-        if hits is None
-        else count_matching_by_status(tx, seen)
+        if matching_ids is None
+        else count_matching_by_status(tx, condition)
     )
-    chosen = (
-        seen
-        if ticket_filter.status is None
-        else and_(seen, tickets.c.status == ticket_filter.status)
-    )
-    matching = (
-        sum(counts.values()) if ticket_filter.status is None else counts[ticket_filter.status]
-    )
-    pages = max(1, -(-matching // PAGE_SIZE))
+    total = sum(counts.values())
+    if ticket_filter.status is not None:
+        condition = and_(condition, tickets.c.status == ticket_filter.status)
+        total = counts[ticket_filter.status]
+    pages = max(1, -(-total // PAGE_SIZE))
     page = min(ticket_filter.page, pages)
     query = (
         select(tickets)
-        .where(chosen)
+        .where(condition)
         .order_by(*_ORDER[ticket_filter.sort])
         .limit(PAGE_SIZE)
         .offset((page - 1) * PAGE_SIZE)
@@ -113,8 +109,8 @@ def read_ticket_results(
 
 
 def _select_matches(tx: Connection, workspace: Workspace, query: str) -> Select[Any] | None:
-    """The ids of the tickets that hold every word of the query; None: of all."""
+    """Select the ids of the tickets that contain every word of the query; None: no query."""
     words = split_words(query)[:MAX_QUERY_WORDS]
-    if not words:  # of signs alone nothing is found
+    if not words:  # a query of punctuation only matches nothing
         return select(tickets.c.id).where(false()) if query else None
     return select_matching_ticket_ids(tx, workspace, find_by_name_prefix(tx, workspace, words))
