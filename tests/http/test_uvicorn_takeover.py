@@ -214,7 +214,7 @@ def test_an_open_stream_holds_nothing_of_its_request(
 
         held = plain_stream_server.count_leaked()
 
-    assert (held.pop("TakenOutlet"), held.pop("Seat")) == (3, 3)
+    assert (held.pop("TransportWriter"), held.pop("Subscription")) == (3, 3)
     assert not any(held.values()), held
 
 
