@@ -108,7 +108,7 @@ test("claimed, closed, updated and deleted", () => {
     ["Ticket #7 closed", "The printer is on fire · Solved"],
   );
   assert.equal(updated?.title, "Ticket #7 updated");
-  assert.equal(updated?.text, "The printer is on fire · Changed: subject, tags");
+  assert.equal(updated?.text, "The printer is on fire · Changed: subject, labels");
   assert.deepEqual([deleted?.title, deleted?.href], ["Ticket #7 deleted", undefined]);
 });
 

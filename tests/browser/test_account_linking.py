@@ -11,7 +11,7 @@ from tests.fixtures.cast import Persona
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.running_desk import run_sql_directly
 
-UNLINKED = "none is linked to you yet"
+UNLINKED = "which isn’t linked yet"
 
 
 def ask(guild: GuildFixture, command: str, persona: Persona, **more: str) -> None:
@@ -64,7 +64,7 @@ def test_settings_show_the_account_as_it_is_linked_and_unlinked(
 def test_a_role_that_shows_no_tickets_says_so_before_and_after_one_that_does(
     guild: GuildFixture, open_visitor: OpenVisitor, page: str
 ) -> None:
-    none = "Your role does not let you see tickets here"
+    none = "Your role doesn’t allow you to see tickets here"
     cookie = guild.server.create_account(guild.dee)
     guild.assign_role(guild.dee, "Greeters")
     guild.open_ticket(1, "The crane is stuck")

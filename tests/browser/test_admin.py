@@ -52,9 +52,9 @@ def test_what_one_admin_does_is_seen_by_the_others_and_by_the_person_concerned(
     expect(ada.find("#content")).to_contain_text("deactivated")
     expect(bo.page).to_have_url(f"{guild.server.url}/sign-in")
     open_person(mo, guild.ada)
-    click_button(mo, "Take the role")
+    click_button(mo, "Remove from team")
 
-    expect(ada.find("#content")).to_contain_text("no longer shared with you")
+    expect(ada.find("#content")).to_contain_text("You no longer have access")
     expect(ada.find("#content")).not_to_contain_text(guild.bo.email)
 
 
@@ -84,7 +84,7 @@ def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
     for number in range(1, 81):
         guild.open_ticket(number, "One of many")
 
-    expect(mo.find(".delivery-row").filter(has_text="Understood")).to_have_count(50)
+    expect(mo.find(".delivery-row").filter(has_text="Processed")).to_have_count(50)
     assert 0 < len(mo.fragment_requests) < 60
 
 
@@ -117,13 +117,13 @@ def test_without_scripts_a_picture_is_chosen_and_a_role_given(
     Image.new("RGB", (300, 200), "navy").save(picture, "PNG")
     chosen = FilePayload(name="me.png", mimeType="image/png", buffer=picture.getvalue())
 
-    mo.page.get_by_label("Choose a picture").set_input_files(chosen)
-    click_button(mo, "Use picture")
-    expect(mo.find("main")).to_contain_text("Your picture is changed.")
+    mo.page.get_by_label("Choose picture").set_input_files(chosen)
+    click_button(mo, "Upload picture")
+    expect(mo.find("main")).to_contain_text("Picture changed.")
     expect(mo.find("#account img")).to_have_js_property("naturalWidth", 192)
     guild.server.create_account(guild.dee)
     open_person(mo, guild.dee)
     mo.expect_status(409)
-    click_button(mo, "Make them one of the team")
+    click_button(mo, "Add to team")
 
-    expect(mo.find("main")).to_contain_text("Nobody has proven yet")
+    expect(mo.find("main")).to_contain_text("hasn’t confirmed")

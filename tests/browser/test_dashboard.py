@@ -48,7 +48,7 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
     company = HttpCompany(server)
     tess = open_visitor(company.tess, f"/dashboard?organization={company.slug}")
     clara = open_visitor(company.clara, "/dashboard")
-    expect(tess.find("#waiting")).to_contain_text("Nobody waits for an answer of yours.")
+    expect(tess.find("#waiting")).to_contain_text("No one is waiting for your reply.")
     expect(clara.find("#activity")).not_to_contain_text("opened")
     link = tess.find("#workers a").first
     link.focus()
@@ -61,7 +61,7 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
     expect(find_count(tess, "new")).to_have_text("1")
     expect(tess.find("#history [data-value=new]")).to_have_text("1")
     expect(tess.find("#history-table tbody tr").first.locator("td").first).to_have_text("1")
-    expect(tess.find("#workers")).to_contain_text("Nobody yet 1 open")
+    expect(tess.find("#workers")).to_contain_text("Unassigned 1 open")
     expect(clara.find("#activity")).to_contain_text("The mast is dark")
     expect(link).to_be_focused()
     after = tess.evaluate("() => [scrollY, document.querySelector('#chart canvas').width]")
@@ -81,7 +81,7 @@ def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
 
     company.post_message(company.clara, mast, "The one at the quay.")
 
-    expect(clara.find("#waiting")).to_contain_text("Nothing waits on you.")
+    expect(clara.find("#waiting")).to_contain_text("Nothing is waiting on you.")
     expect(find_link(tess, "waiting", "The mast is dark")).to_contain_text("In Progress")
 
 
@@ -95,10 +95,10 @@ def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_sho
 
     server.submit_form(f"/orgs/{company.slug}/settings", company.carl, act="leave")
 
-    expect(carl.find("#dashboard")).to_contain_text("no longer shared with you")
+    expect(carl.find("#dashboard")).to_contain_text("You no longer have access")
     expect(carl.find("main")).not_to_contain_text("The mast is dark")
     carl.open("/dashboard")
-    expect(carl.find("#dashboard")).to_contain_text("You are in no organization yet")
+    expect(carl.find("#dashboard")).to_contain_text("You aren’t in an organization yet")
 
     email = company.people[1].email
     company.create_invitation(email)

@@ -81,7 +81,7 @@ def test_a_category_that_is_renamed_is_so_on_every_open_page(
     bo.page.get_by_label("Title").fill("The wall")
     bo.page.get_by_label("Description").fill("Is grey.")
     bo.page.get_by_label("Category").select_option(index=1)
-    bo.page.get_by_role("button", name="File request").click()
+    bo.page.get_by_role("button", name="Submit request").click()
     bo.expect_live()
     list_.open("/requests")
     settings.open(f"/orgs/{slug}/settings")

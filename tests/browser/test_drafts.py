@@ -54,7 +54,7 @@ def test_a_note_stays_a_note_after_a_reload_and_when_it_is_taken_back(
     tess.find("#reply").fill("Send no engineer")
     tess.page.get_by_role("button", name="Add note").click()
     reply.check()
-    tess.page.get_by_role("button", name="Take back").click()
+    tess.page.get_by_role("button", name="Discard").click()
     composer(tess, "Send no engineer", "Internal note")
 
     expect(clara.find("#reply")).to_have_value("")

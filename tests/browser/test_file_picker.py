@@ -42,7 +42,7 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     bo.page.get_by_label("Description").fill("Is grey.")
     bo.page.get_by_label("Attach files").set_input_files([payload("a.txt"), payload("b.txt")])
     with bo.page.expect_request("**/files?workspace=*"):
-        bo.page.get_by_role("button", name="File request").click()
+        bo.page.get_by_role("button", name="Submit request").click()
     expect(bo.find("#new-request progress")).to_be_visible()
     expect(bo.find("[data-chosen] li")).to_have_count(0)
     bo.expect_status(413)
@@ -53,14 +53,14 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     expect(bo.find("[data-chosen] li")).to_have_count(1)
     bo.page.unroute("**/files?workspace=*")
     bo.expect_status(422)
-    bo.page.get_by_role("button", name="File request").click()
+    bo.page.get_by_role("button", name="Submit request").click()
     expect(bo.find("#subject-error")).to_be_visible()
     expect(kept_files).to_have_text(["a.txt 2.0 kB", "b.txt 2.0 kB"])
 
     kept_files.last.get_by_role("checkbox").uncheck()
     bo.page.get_by_label("Title").fill("The wall")
     bo.page.get_by_label("Attach files").set_input_files(payload("c.txt"))
-    bo.page.get_by_role("button", name="File request").click()
+    bo.page.get_by_role("button", name="Submit request").click()
     bo.page.wait_for_url("**/requests/0*")
     expect(bo.find("#files a")).to_have_text(["a.txt", "c.txt"])
 
@@ -68,7 +68,7 @@ def test_files_show_how_far_they_are_survive_a_refusal_and_can_be_deleted(
     bo.find(".line-files").scroll_into_view_if_needed()
     bo.page.get_by_role("link", name="Edit").click()
     bo.page.get_by_text("Delete…").first.click()
-    bo.page.get_by_role("button", name="Delete the file").first.click()
+    bo.page.get_by_role("button", name="Delete file").first.click()
     expect(bo.find("#all-files a.link")).to_have_text(["c.txt"])
     expect(other.find("#all-files a.link")).to_have_text(["c.txt"])
 
@@ -83,7 +83,7 @@ def test_files_are_attached_by_a_button_with_or_without_a_pointer(
     for path, label in (
         (request, "Attach files"),
         ("/requests/new", "Attach files"),
-        ("/settings", "Choose a picture"),
+        ("/settings", "Choose picture"),
     ):
         clara.open(path)
         field, chosen = clara.page.get_by_label(label), clara.find("[data-chosen] li")

@@ -23,7 +23,7 @@ def test_the_steps_and_the_notice_of_a_request_follow_its_status_at_once(
 
     for status, step, notice in (
         ("review", "Reviewing", ""),
-        ("waiting", "In Progress", "The team waits for your answer"),
+        ("waiting", "In Progress", "The team is waiting for your answer"),
         ("done", "Completed", "This request is completed"),
     ):
         company.set_status(company.tess, id_, status)

@@ -138,7 +138,7 @@ def test_a_deleted_ticket_is_gone_from_list_and_page_for_good(
 
     expect(ada_visitor.find_row("Opened twice")).to_have_count(0)
     expect(ada_visitor.find("[data-empty-for=tickets]")).to_be_visible()
-    expect(reading.find("main")).to_contain_text("This ticket is gone")
+    expect(reading.find("main")).to_contain_text("This ticket is no longer available")
     expect(reading.find("main")).not_to_contain_text("Opened twice")
 
 

@@ -38,7 +38,7 @@ def test_the_team_works_from_the_list(company: BrowserCompany) -> None:
     ada.expect_status(422)
     dialog.get_by_label("Status").evaluate("each => each.options[0].value = 'nonsense'")
     dialog.get_by_label("Status").select_option("nonsense")
-    expect(ada.find_toast("That was not done")).to_contain_text("There is no status 'nonsense'")
+    expect(ada.find_toast("That didn’t work")).to_contain_text("'nonsense' is not a status")
     expect(dialog).to_be_hidden()
     assert ada.page.url.endswith("/admin")
 
@@ -71,7 +71,9 @@ def test_files_are_dropped_pasted_taken_off_and_sent(company: BrowserCompany) ->
     una.evaluate("() => document.querySelector('#upload').dataset.max = '1400'")
     large: FilePayload = {"name": "film.txt", "mimeType": "text/plain", "buffer": b"x" * 1401}
     una.find("#upload").set_input_files([large])
-    expect(una.find("[data-refused]")).to_have_text("Larger than 1.4 kB, so not taken: film.txt")
+    expect(una.find("[data-refused]")).to_have_text(
+        "Not attached because larger than 1.4 kB: film.txt"
+    )
     expect(chosen).to_have_count(0)
     una.evaluate(GIVE, ["#reply", "drop", ["noise.txt", "picture.txt"]])
     expect(una.find("[data-refused]")).to_be_hidden()
@@ -113,7 +115,7 @@ def test_a_description_is_previewed_whatever_files_are_chosen(company: BrowserCo
     bo.expect_status(422)
     bo.page.get_by_label("Description").fill(" ")
     button.click()
-    expect(bo.find_toast("That was not done")).to_be_visible()
+    expect(bo.find_toast("That didn’t work")).to_be_visible()
 
 
 def test_what_someone_else_files_is_unread_at_once(company: BrowserCompany) -> None:
@@ -160,7 +162,7 @@ def test_what_is_clicked_twice_is_filed_once(company: BrowserCompany) -> None:
     expect(una.page.get_by_label("Title")).to_have_value("The buoy drifts")
     expect(una.page.get_by_label("Description")).to_have_value("Towards the north.")
 
-    una.page.get_by_role("button", name="File request").dblclick()
+    una.page.get_by_role("button", name="Submit request").dblclick()
 
     expect(una.find("#ticket h1")).to_have_text("The buoy drifts")
     bo.open("/requests")

@@ -66,12 +66,12 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
 
     # A note stays with the team, and leaves no trace; a reply reaches everyone, once.
     ada.page.get_by_label("Internal note").check()
-    expect(ada.find("#composer")).to_contain_text("Only the team reads this.")
+    expect(ada.find("#composer")).to_contain_text("Visible to the team only.")
     ada.find("#reply").fill("They owe us money")
     ada.page.get_by_role("button", name="Add note").click()
     expect_line_count(ada, "They owe us money")(1)
     ada.page.get_by_label("Reply", exact=True).check()
-    expect(ada.page.get_by_text("Only the team reads this.")).to_be_hidden()
+    expect(ada.page.get_by_text("Visible to the team only.")).to_be_hidden()
     send_reply(ada, "Which *light* is on?")
     expect(bo.find(".line em").filter(has_text="light")).to_be_visible()
     expect(bo.find("[data-collision]")).to_be_visible()  # someone replied while he was writing
@@ -99,7 +99,7 @@ def test_a_request_from_filed_to_completed_on_every_screen(company: BrowserCompa
 
     # Asked back, answered, reviewed, done.
     ada.page.get_by_label("Status").select_option("waiting")
-    expect(bo.find("#notice")).to_contain_text("The team waits for your answer")
+    expect(bo.find("#notice")).to_contain_text("The team is waiting for your answer")
     send_reply(bo, "The red one")
     expect(ada.page.get_by_label("Status")).to_have_value("active")
     for word, label in (("review", "Reviewing"), ("done", "Completed")):
@@ -141,9 +141,9 @@ def test_who_may_not_see_it_any_more_is_left_with_nothing(company: BrowserCompan
 
     bo.open(f"/orgs/{company.name.lower().replace(' ', '-')}/settings")
     bo.page.get_by_label("Only the requester").check()
-    bo.page.get_by_role("button", name="Set", exact=True).click()
+    bo.page.get_by_role("button", name="Save", exact=True).click()
 
-    expect(una.find("main")).to_contain_text("This request is gone")
+    expect(una.find("main")).to_contain_text("This request is no longer available")
     una.expect_status(404)
     una.page.reload()
     expect(una.find("main")).not_to_contain_text("The mast is dark")
@@ -161,13 +161,13 @@ def test_a_deleted_organization_leaves_every_screen_of_the_team_at_once(
     expect(ada.find_row(f"The mast of {company.name}")).to_be_visible()
 
     bo.open(f"/orgs/{slug}/settings")
-    bo.page.get_by_label("To delete the organization").fill(company.name)
-    bo.page.get_by_role("button", name="Delete for everybody").click()
+    bo.page.get_by_label("Enter its name to confirm").fill(company.name)
+    bo.page.get_by_role("button", name="Delete organization").click()
 
     expect(ada.find_row(f"The mast of {company.name}")).to_have_count(0)
     expect(ada.find_row(f"The rudder of {company.name}")).to_be_visible()
     expect(ada.find("#search")).not_to_contain_text(company.name)
-    expect(reader.find("main")).to_contain_text("This request is gone")
+    expect(reader.find("main")).to_contain_text("This request is no longer available")
     assert company.name not in reader.page.title()
     ada.open(f"/requests/{id_}", status=404)
     ada.open(f"/requests/{other_request}")
@@ -178,11 +178,11 @@ def test_a_title_and_an_end_show_on_every_screen(company: BrowserCompany) -> Non
     id_ = file_request(bo, "The lock jams")
     for each in (una, ada):
         each.open(f"/requests/{id_}")
-    expect(una.page.get_by_text("Change the title…")).to_have_count(0)
-    ada.page.get_by_text("Change the title…").click()
+    expect(una.page.get_by_text("Rename…")).to_have_count(0)
+    ada.page.get_by_text("Rename…").click()
     ada.page.get_by_label("Title").fill("Never sent")
 
-    bo.page.get_by_text("Change the title…").click()
+    bo.page.get_by_text("Rename…").click()
     bo.page.get_by_label("Title").fill("The west lock jams")
     bo.page.get_by_role("button", name="Save").click()
 
@@ -193,17 +193,17 @@ def test_a_title_and_an_end_show_on_every_screen(company: BrowserCompany) -> Non
     assert ada.find("#subject").input_value() == "Never sent"
 
     bo.find("#reply").fill("Half a sentence")
-    bo.page.get_by_text("Cancel this request…").click()
-    bo.page.get_by_role("button", name="Cancel the request").click()
+    bo.page.get_by_text("Cancel request…").click()
+    bo.page.get_by_role("button", name="Cancel request").click()
     for each in (bo, una):
-        expect(each.find("#notice")).to_contain_text("ended for good")
+        expect(each.find("#notice")).to_contain_text("can’t be reopened")
         expect(each.find("#reply")).to_be_hidden()
     expect(ada.find("#notice")).to_contain_text("This request is canceled.")
     expect(ada.find("#reply")).to_be_visible()
     ada.page.get_by_label("Status").select_option("active")
     expect(bo.find("#reply")).to_be_visible()
     expect(bo.find("#reply")).to_have_value("Half a sentence")
-    expect(bo.page.get_by_role("button", name="Cancel the request")).to_be_hidden()
+    expect(bo.page.get_by_role("button", name="Cancel request")).to_be_hidden()
 
 
 def test_what_could_not_be_sent_says_so_and_is_sent_once(
@@ -232,23 +232,23 @@ def test_the_whole_way_without_javascript(
     una.page.get_by_label("Title").fill("The buoy drifts")
     una.page.get_by_label("Description").fill("Towards the *north*.")
     una.find("#upload").set_input_files([make_png("buoy.png")])
-    una.page.get_by_role("button", name="File request").click()
+    una.page.get_by_role("button", name="Submit request").click()
 
     expect(una.find("#ticket h1")).to_have_text("The buoy drifts")
     expect(una.find("#files")).to_contain_text("buoy.png")
     send_reply(una, "It has reached the pier")
     expect_line_count(una, "It has reached the pier")(1)
-    una.page.get_by_text("Change the title…").click()
+    una.page.get_by_text("Rename…").click()
     una.page.get_by_label("Title").fill("The red buoy drifts")
     una.page.get_by_role("button", name="Save").click()
     expect(una.find("#ticket h1")).to_have_text("The red buoy drifts")
-    expect(una.page.get_by_role("button", name="Cancel the request")).to_be_hidden()
-    una.page.get_by_text("Cancel this request…").click()
-    una.page.get_by_role("button", name="Cancel the request").click()
+    expect(una.page.get_by_role("button", name="Cancel request")).to_be_hidden()
+    una.page.get_by_text("Cancel request…").click()
+    una.page.get_by_role("button", name="Cancel request").click()
     expect(una.find("dl .status")).to_have_text("Canceled")
     expect(una.find("#reply")).to_be_hidden()
-    expect(una.find("#notice")).to_contain_text("ended for good")
-    una.page.get_by_role("link", name="file a new request").click()
+    expect(una.find("#notice")).to_contain_text("can’t be reopened")
+    una.page.get_by_role("link", name="submit a new request").click()
     expect(una.page.get_by_label("Title")).to_have_value("")
     una.open("/requests?status=canceled")
     expect(una.find_row("The red buoy drifts")).to_be_visible()
@@ -279,7 +279,7 @@ def test_from_a_click_to_another_browser_s_page(company: BrowserCompany) -> None
         bo.page.get_by_label("Title").fill(subject)
         bo.page.get_by_label("Description").fill("Dark.")
         clicked[subject] = time.time() * 1000
-        bo.page.get_by_role("button", name="File request").click()
+        bo.page.get_by_role("button", name="Submit request").click()
         expect(ada.find_row(subject)).to_be_visible()
     filed = measure(clicked, ada)
 

@@ -13,7 +13,7 @@ from tests.fixtures.guild import GuildFixture
 from tests.fixtures.server import PASSWORD
 from tests.fixtures.visitor import RECONNECT_TIMEOUT_MS, Visitor
 
-PAUSED = "open in too many other places; look at this tab to resume"
+PAUSED = "too many tabs are open; return to this tab to resume"
 MAX_STREAMS = 8  # STREAMS_PER_PERSON where nothing is set
 
 
@@ -124,7 +124,7 @@ def test_a_server_that_restarts_is_distinguished_from_one_that_is_gone(
     ada.expect_log_line("the server ended the stream: restart")
     ada.expect_live()
 
-    assert any("The server restarts" in words for words in ada.evaluate("() => window.said"))
+    assert any("Server restarting" in words for words in ada.evaluate("() => window.said"))
 
 
 def test_without_the_network_the_page_says_so_and_returns_with_it(
@@ -169,7 +169,7 @@ def test_a_new_password_elsewhere_signs_this_browser_out(
     assert guild.server.submit_form("/settings/password", elsewhere, **form).status == 303
 
     expect(ada.page).to_have_url(f"{guild.server.url}/sign-in")
-    expect(ada.find("main")).to_contain_text("You were signed out here")
+    expect(ada.find("main")).to_contain_text("You were signed out")
     assert "by a new password" not in guild.server.get("/sign-in").text
 
 
@@ -191,12 +191,12 @@ def test_the_answer_of_a_form_that_ends_the_session_is_waited_for(
     ada.page.get_by_label("Current password").fill(PASSWORD)
     ada.page.get_by_label("New password").fill("a much better battery staple")
     ada.page.get_by_role("button", name="Change password").click()
-    expect(ada.find("main")).to_contain_text("Your password is changed.")
+    expect(ada.find("main")).to_contain_text("Password changed.")
 
     ada.open("/settings/delete")
     ada.page.get_by_label("Your password").fill("a much better battery staple")
-    ada.page.get_by_role("button", name="Delete my account").click()
-    expect(ada.find("main")).to_contain_text("Your account is deleted.")
+    ada.page.get_by_role("button", name="Permanently delete my account").click()
+    expect(ada.find("main")).to_contain_text("Your account was deleted.")
 
 
 def test_the_oldest_of_too_many_tabs_rests_until_it_is_looked_at(

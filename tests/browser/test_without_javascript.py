@@ -46,18 +46,18 @@ def test_from_the_list_of_servers_to_a_conversation_and_out(
 def test_a_stranger_signs_up_and_in(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
     new = open_visitor(path="/sign-up", javascript=False)
     new.page.get_by_label("Your name").fill(guild.bo.name)
-    new.page.get_by_label("E-mail address").fill(guild.bo.email)
+    new.page.get_by_label("Email address").fill(guild.bo.email)
     new.page.get_by_label("Password").fill(PASSWORD)
     new.page.get_by_role("button", name="Create account").click()
     expect(new.page.get_by_role("heading", level=1)).to_have_text("Dashboard")
     new.context.clear_cookies()
 
     new.open("/sign-in?next=/settings")
-    new.page.get_by_label("E-mail address").fill(guild.bo.email)
+    new.page.get_by_label("Email address").fill(guild.bo.email)
     new.page.get_by_label("Password").fill("not the right password")
     new.expect_status(401)
     new.page.get_by_role("button", name="Sign in").click()
-    expect(new.find("main")).to_contain_text("do not belong together")
+    expect(new.find("main")).to_contain_text("email address or password is incorrect")
     new.page.get_by_label("Password").fill(PASSWORD)
     new.page.get_by_role("button", name="Sign in").click()
 
@@ -83,7 +83,7 @@ def test_tabs_search_and_order_are_links_and_forms(
     expect(ada_visitor.find_row("The crane is stuck")).to_be_visible()
 
     ada_visitor.find("#status-tabs").get_by_role("link", name="All").click()
-    ada_visitor.page.get_by_label("Order").select_option("Oldest")
+    ada_visitor.page.get_by_label("Sort by").select_option("Oldest")
     ada_visitor.page.get_by_role("button", name="Search").click()
     subjects = ada_visitor.find("#tickets > [data-row] .row-link")
     expect(subjects).to_have_text(["The crane is stuck", "A second crane"])

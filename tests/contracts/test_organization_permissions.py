@@ -67,13 +67,13 @@ def test_no_words_promise_to_delete_an_organization_to_who_may_not() -> None:
 @pytest.mark.parametrize(
     ("role", "right", "said"),
     [
-        ("member", Permission.INVITE, "Your role does not let you invite people.*Ask an admin"),
-        ("admin", Permission.WORK, "^Only the team may claim, assign"),
-        ("member", Permission.NOTE, "^Only the team may read and write internal notes.$"),
+        ("member", Permission.INVITE, "Your role doesn’t allow you to invite people.*Ask an admin"),
+        ("admin", Permission.WORK, "^Only the team can claim and assign"),
+        ("member", Permission.NOTE, "^Only the team can read and write internal notes.$"),
         (
             "support_analyst",
             Permission.EMPLOY,
-            "^Your role in the team does not.*Ask a super admin.$",
+            "^Your role in the team doesn’t.*Ask a super admin.$",
         ),
     ],
 )

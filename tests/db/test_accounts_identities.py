@@ -75,7 +75,7 @@ def test_an_account_of_someone_else_is_refused_with_the_way_out(db: Database) ->
     bo, eve = create_person(db, "Bo"), create_person(db, "Eve")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    with pytest.raises(Conflict, match=r"another person here\. Unlink it"):
+    with pytest.raises(Conflict, match=r"another person\. Unlink it"):
         db.write_sync(identities.link, eve.id, "discord", BO_AT_DISCORD)
 
     assert db.read_sync(identities.find_person_id, f"discord:{BO_AT_DISCORD}") == bo.id
@@ -85,7 +85,7 @@ def test_a_second_account_at_the_same_provider_is_refused(db: Database) -> None:
     bo = create_person(db, "Bo")
     db.write_sync(identities.link, bo.id, "discord", BO_AT_DISCORD)
 
-    with pytest.raises(Conflict, match=f"Unlink that one first, then link {OTHER}"):
+    with pytest.raises(Conflict, match=f"Unlink that account first, then link {OTHER}"):
         db.write_sync(identities.link, bo.id, "discord", OTHER)
 
 
@@ -118,7 +118,7 @@ def test_an_unknown_provider_is_refused_by_name(db: Database) -> None:
 def test_unlinking_what_is_not_linked_says_so(db: Database) -> None:
     bo = create_person(db, "Bo")
 
-    with pytest.raises(NotFound, match="nothing to undo"):
+    with pytest.raises(NotFound, match="nothing to unlink"):
         db.write_sync(identities.unlink, bo.id, "discord")
 
     assert read_events(db) == []

@@ -34,7 +34,7 @@ def test_a_link_works_once(db: Database) -> None:
     token = db.write_sync(links.issue, create_person(db).id, "sign-in", NOON)
     db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
-    with pytest.raises(NotFound, match="Ask whoever runs this desk for a new one"):
+    with pytest.raises(NotFound, match="Ask an administrator for a new one"):
         db.write_sync(links.redeem, token, ["sign-in"], NOON)
 
 

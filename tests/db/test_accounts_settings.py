@@ -264,8 +264,8 @@ def test_no_organization_is_left_without_an_admin(db: Database) -> None:
 
     assert str(refused.value) == (
         "You are the last admin of Acme, Globex, which have other members. Make one of them an "
-        "admin in each first, or delete the organizations. You are the only member of Solo: delete "
-        "the organization first, or invite somebody and make them an admin."
+        "admin in each first, or delete the organizations. You are the only member of Solo. Delete "
+        "the organization first, or invite someone and make them an admin."
     )
     db.write_sync(make_admin, bo.id)
     db.write_sync(lambda tx: tx.execute(update(organizations).values(deleted_at=NOON)))

@@ -173,7 +173,7 @@ async def test_a_taken_address_is_not_taken_over(account_pages: AccountPagesFixt
         home = await browser.get("/")
 
     assert (answer.status_code, home.text) == (409, "nobody")
-    assert "If it is yours, sign in instead" in answer.text
+    assert "If it’s yours, sign in instead" in answer.text
     assert account_pages.db.read_sync(passwords.read_hash, ada.id) == before
 
 
@@ -205,7 +205,7 @@ async def test_an_office_that_signs_up_can_still_sign_in(
 
 
 @pytest.mark.parametrize(
-    ("mode", "sentence"), [("invited", "by invitation"), ("closed", "no new accounts")]
+    ("mode", "sentence"), [("invited", "by invitation"), ("closed", "Sign-up is closed")]
 )
 async def test_where_it_is_not_open_a_sentence_names_the_person_to_ask(
     account_pages: AccountPagesFixture, mode: SignUpMode, sentence: str
@@ -317,7 +317,7 @@ async def test_a_new_password_signs_every_other_browser_out(
 
     assert answer.status_code == 303
     assert read_set_cookie(answer)["value"] != before
-    assert "Your password is changed" in page.text
+    assert "Password changed." in page.text
     assert names == ["Ada", "nobody"]
     assert (old.status_code, new.status_code) == (401, 303)
 
@@ -335,7 +335,7 @@ async def test_without_the_current_password_nothing_changes(
         again = await browser.post("/sign-in", data=make_sign_in_form())
 
     assert (answer.status_code, home.text, again.status_code) == (422, "Ada", 303)
-    assert "This is not your current password" in answer.text
+    assert "That isn’t your current password" in answer.text
 
 
 async def test_the_current_password_is_no_new_one(account_pages: AccountPagesFixture) -> None:
@@ -348,7 +348,7 @@ async def test_the_current_password_is_no_new_one(account_pages: AccountPagesFix
         )
 
     assert answer.status_code == 422
-    assert "This is the current one. Choose another." in answer.text
+    assert "That’s your current password. Choose a different one." in answer.text
 
 
 async def test_an_unwatched_browser_is_no_place_to_guess(

@@ -159,7 +159,7 @@ async def test_a_busy_server_does_not_count_against_the_guest(
     await account_pages.create_person()
 
     async def too_busy(*_: object) -> bool:
-        raise RateLimited("Try again in a little.", 2)
+        raise RateLimited("Try again in a moment.", 2)
 
     async with account_pages.open_browser() as browser:
         with monkeypatch.context() as busy:

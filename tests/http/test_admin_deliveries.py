@@ -114,7 +114,7 @@ def test_what_is_parked_is_replayed_or_dismissed_and_nothing_else_is(
     assert [post(2, "replay"), post(2, "dismiss"), post(3, "replay")] == [409, 409, 404]
     assert [post(1, "dismiss"), post(1, "dismiss"), post(1, "replay")] == [303, 409, 303]
     assert staffed_portal.desk.db.read_sync(deliveries.read_delivery, 1).state == "pending"
-    assert "Waiting" in browser.get("/admin/deliveries/1?done=replay").text
+    assert "Pending" in browser.get("/admin/deliveries/1?done=replay").text
 
 
 @pytest.mark.parametrize(

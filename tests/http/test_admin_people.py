@@ -98,7 +98,7 @@ def test_the_list_continues_where_it_ended(
     assert sorted(found) == sorted(each.name for each in CAST)
     assert staffed_portal.read_person(UNA).seen_at is None
     assert "signed in" not in page, "they may have acted without a browser"
-    assert '<span class="sr-only">not known</span>' in page
+    assert '<span class="sr-only">unknown</span>' in page
 
 
 def test_a_role_is_given_and_taken_and_reported_to_the_person(
@@ -153,7 +153,7 @@ def test_an_address_no_one_has_proven_joins_no_team(
     answer = act(site, MO, EVE, "role", role="support_analyst")
 
     assert answer.status_code == 409
-    assert "Nobody has proven yet" in answer.text
+    assert "hasn’t confirmed" in answer.text
     assert read_employed_of(staffed_portal, EVE) is None
 
 
@@ -227,7 +227,7 @@ def test_their_assignments_and_invitations_are_taken_back(
     )
     types = [type_ for type_, *_ in read_events(db)]
     assert types.count("ticket.unclaimed") == types.count("invitation.revoked") == 1
-    assert "Nobody yet" in open_browser(site, UNA).get(f"/requests/{ticket}").text
+    assert "Unassigned" in open_browser(site, UNA).get(f"/requests/{ticket}").text
 
 
 def test_a_link_is_mailed_where_mail_is_sent_and_not_too_often(

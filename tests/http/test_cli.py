@@ -100,7 +100,9 @@ def test_a_dismissed_delivery_worries_the_doctor_no_more(tmp_path: Path) -> None
         server.run_command_line("deliveries", "dismiss", "1")
 
         assert "ok    deliveries: 1 dismissed" in server.run_command_line("doctor")
-        assert "only a parked one can be dismissed" in refused(server, "deliveries", "dismiss", "1")
+        assert "Only a parked delivery can be dismissed" in refused(
+            server, "deliveries", "dismiss", "1"
+        )
 
 
 def test_what_was_sent_and_parked_is_no_success(server: Server) -> None:
@@ -121,7 +123,9 @@ def test_what_is_done_is_not_replayed(server: Server) -> None:
     listed = server.run_command_line("deliveries", "list", "--state", "done", "--limit", "1")
     number = listed.splitlines()[1].split()[0]
 
-    assert "only a parked one can be replayed" in refused(server, "deliveries", "replay", number)
+    assert "Only a parked delivery can be replayed" in refused(
+        server, "deliveries", "replay", number
+    )
 
 
 @pytest.mark.database("sqlite")  # the lock file says it; a PostgreSQL has none

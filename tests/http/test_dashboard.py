@@ -136,7 +136,7 @@ def test_who_sees_only_their_own_requests_sees_only_those_here(dashboard: Dashbo
 def test_a_person_in_no_organization_sees_what_to_do(dashboard: DashboardFixture) -> None:
     for actor in (EVE, DEE):
         page = dashboard.page(actor)
-        assert "You are in no organization yet" in page
+        assert "You aren’t in an organization yet" in page
         assert 'href="/create-organization"' in page
         assert MAST not in page
     owner = dashboard.page(MO)

@@ -124,7 +124,7 @@ def test_one_download_at_a_time_and_five_an_hour(
 
     _, second, of_another = meanwhile
     assert (second.status_code, of_another.status_code) == (429, 200)
-    assert "being downloaded already" in second.text
+    assert "already being downloaded" in second.text
     assert int(second.headers["retry-after"]) > 0
     assert codes == [200] * 5 + [429]
     assert "Try again in 60 minutes." in refused.text

@@ -19,7 +19,7 @@ from tests.fixtures.server import PASSWORD, Server, running_server
 pytestmark = pytest.mark.database("sqlite")  # PostgreSQL's disk is not ours to fill
 
 START_TIMEOUT = 60.0  # s for a shell of its own on a busy machine
-UNAVAILABLE_MESSAGE = "The database takes nothing at this moment. Try again in a little."
+UNAVAILABLE_MESSAGE = "The database is unavailable right now. Try again in a moment."
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
     page = TestClient(full_site.site.app, client=("127.0.0.1", 5)).get("/mail").text
 
     object.__setattr__(full_site.site.site, "mail_templates", sent)
-    assert "⟦Mail⟧" in page
+    assert "⟦Email⟧" in page
     assert find_untranslated(page) == []
 
 

@@ -132,10 +132,10 @@ def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
 
     assert (page.status_code, refused.status_code) == (200, 403)
     for answer in (page, refused):
-        assert "Confirm first" in answer.text
+        assert "Then come back here to join" in answer.text
         assert 'action="/settings/verification"' in answer.text
     assert EVE.email not in members
-    assert "Confirm first" not in offers.text
+    assert "Then come back here to join" not in offers.text
     assert joined.status_code == 303
     proven = person_of(site, EVE.email)
     assert proven is not None
@@ -145,7 +145,7 @@ def test_an_account_that_has_proven_nothing_joins_by_the_mailed_link_alone(
 def test_a_proven_address_joins_by_either_link(site: SiteFixture) -> None:
     shown, _ = links_of(site, EVE.email)
 
-    assert "Confirm first" not in open_browser(site, EVE).get(shown).text
+    assert "Then come back here to join" not in open_browser(site, EVE).get(shown).text
     assert open_browser(site, EVE).post(shown).status_code == 303
 
 
@@ -178,7 +178,7 @@ def test_an_address_with_an_account_signs_in_instead(site: SiteFixture) -> None:
     answer = open_browser(site).post(mailed, data=ACCOUNT)
 
     assert answer.status_code == 409
-    assert "Sign in with it" in answer.text
+    assert "already an account with this address" in answer.text
     assert open_browser(site, EVE).post(mailed).status_code == 303
 
 
@@ -193,7 +193,7 @@ def test_someone_else_is_refused_with_the_reason(
 
     assert (page.status_code, posted.status_code) == (200, 403)
     for answer in (page, posted):
-        assert "another address" in answer.text
+        assert "different address" in answer.text
         assert "n…@desk.test" in answer.text
         assert NEW not in answer.text
         assert ">Join The Quay</button>" not in answer.text
@@ -238,7 +238,7 @@ def test_what_is_over_is_a_page_that_says_what_to_do(
     for link in (shown, mailed, "/invitations/never-made", "/invitations/%00"):
         for answer in (open_browser(site).get(link), open_browser(site).post(link, data=ACCOUNT)):
             assert answer.status_code == 404
-            assert "This invitation is over" in answer.text
+            assert "This invitation is no longer valid" in answer.text
             assert answer.headers["referrer-policy"] == "strict-origin"
     assert person_of(site) is None
 
@@ -289,5 +289,5 @@ def test_without_mail_the_link_is_shown_and_nothing_is_queued(
 
     page = invite(site).text
 
-    assert "Send this link to the person you invite." in page
+    assert "Send this link to the person you’re inviting." in page
     assert site.desk.db.read_sync(mail.read_newest) == []

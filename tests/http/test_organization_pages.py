@@ -173,8 +173,8 @@ def test_the_last_admin_stays(request_page: RequestPageFixture) -> None:
     assert refused.status_code == 409
     assert "needs an admin" in refused.text
     assert (promoted.status_code, left.status_code) == (303, 303)
-    assert "You have left the organization." in browser.get(left.headers["location"]).text
-    assert "You have left" not in browser.get("/organizations").text
+    assert "You left the organization." in browser.get(left.headers["location"]).text
+    assert "You left" not in browser.get("/organizations").text
     assert browser.get(request_page.path).status_code == 404, "whoever left sees nothing more"
 
 

@@ -44,9 +44,9 @@ def test_a_role_without_view_all_opens_the_server_and_shows_no_ticket(site: Site
 
     assert overview.status_code == tickets.status_code == 200
     for page in (overview, tickets):
-        assert "Your role does not let you see tickets here" in page.text
+        assert "Your role doesn’t allow you to see tickets here" in page.text
         assert counts_on(page.text) == []
-        assert "New ones appear by themselves" not in page.text
+        assert "New ones appear here automatically" not in page.text
     for page in (overview, tickets, browser.get(f"{LIST}?q=crane"), browser.get("/guilds")):
         assert not any(subject in page.text for subject in SUBJECTS)
     assert browser.get(f"{LIST}/1").status_code == 404

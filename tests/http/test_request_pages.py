@@ -209,7 +209,7 @@ def test_a_request_is_filed_with_nothing_but_a_form(request_page: RequestPageFix
 
     assert refused.status_code == 422
     assert "Lost" in refused.text
-    assert "ordinary characters" in refused.text
+    assert "printable characters" in refused.text
     assert filed.status_code == again.status_code == 303
     assert filed.headers["location"] == again.headers["location"]
     assert "A buoy" in browser.get(filed.headers["location"]).text
@@ -296,7 +296,7 @@ def test_a_reply_is_answered_as_who_sent_it_wants(request_page: RequestPageFixtu
     assert (program.status_code, program.json()["id"]) == (200, id_)
     assert (by_hand.status_code, by_hand.headers["location"]) == (303, request_page.path)
     assert nothing.status_code == 422
-    assert nothing.json()["fields"] == {"text": "Write something first."}
+    assert nothing.json()["fields"] == {"text": "Write a message first."}
 
 
 def test_a_part_of_a_request_is_no_look_at_its_conversation(

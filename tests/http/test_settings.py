@@ -184,8 +184,8 @@ async def test_the_account_goes_with_the_right_password_only(site: SiteFixture) 
     assert person.deleted_at is None
     assert (answer.status_code, answer.headers["location"]) == (303, "/?done=departed")
     assert read_person(site, ADA).name == "Former member"
-    assert "Your account is deleted." in open_browser(site).get("/?done=departed").text
-    assert "Your account is deleted." not in open_browser(site).get("/?done=else").text
+    assert "Your account was deleted." in open_browser(site).get("/?done=departed").text
+    assert "Your account was deleted." not in open_browser(site).get("/?done=else").text
 
 
 async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: SiteFixture) -> None:
@@ -195,7 +195,7 @@ async def test_the_only_admin_of_an_organization_is_refused_and_stays(site: Site
     answer = post(site, BO, "/settings/delete", name=BO.name)
 
     assert answer.status_code == 409
-    assert "You are the only member of The Pier: delete the organization first" in answer.text
+    assert "You are the only member of The Pier. Delete the organization first" in answer.text
     assert read_person(site, BO).deleted_at is None
 
 

@@ -108,7 +108,7 @@ def test_a_conversation_is_complete_without_a_script(site: SiteFixture) -> None:
 
     assert "<strong>really</strong>" in page
     assert '<p class="silent">wrote 12 characters in Discord</p>' in page
-    assert "added the tag “crane”" in page
+    assert "added the label “crane”" in page
     for part in ("In Progress", ADA.name, BO.name, ">high<", ">crane<", "claimed the ticket"):
         assert part in page
     assert page.index("opened the ticket") < page.index("claimed the ticket")

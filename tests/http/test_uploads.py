@@ -217,7 +217,7 @@ def test_what_is_too_large_is_refused_with_a_sentence(
         answer = browser.post("/files", params=where, content=endless(), headers=named)
 
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "A file may have at most 3 MB. Send a smaller one."
+    assert answer.json()["detail"] == "A file can have at most 3 MB. Choose a smaller one."
     assert files_site.is_empty()
 
 

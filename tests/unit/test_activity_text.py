@@ -97,10 +97,10 @@ def test_of_requests_screens_words_are_said() -> None:
     assert sentences == [
         "moved 2026-R-000007 Stuck to Canceled",
         "moved 2026-R-000007 Stuck to Completed – Solved",
-        "changed 2026-R-000007 Stuck – cleared the category, set the priority to High, "
+        "updated 2026-R-000007 Stuck – removed the category, set the priority to High, "
         "added the label “night”",
-        "changed 2026-R-000007 Stuck",
-        "changed #7 Stuck – set the priority to “High”",
+        "updated 2026-R-000007 Stuck",
+        "updated #7 Stuck – set the priority to “High”",
     ]
 
 
@@ -125,7 +125,7 @@ def test_everyone_is_called_what_they_are_called_now() -> None:
         "Clara removed Former member from Acme",
         "Clara changed the role of Former member to manager",
         "Clara assigned #7 Stuck to Former member",
-        "Clara added a watcher to #7 Stuck – Former member",
+        "Clara added Former member as a watcher to #7 Stuck",
     ]
 
 

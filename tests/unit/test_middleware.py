@@ -207,7 +207,7 @@ async def test_a_body_without_a_length_is_counted_while_it_is_read() -> None:
 
     assert (answer.status_code, answer.text) == (
         413,
-        "The request is larger than 64 KiB. Send less.",
+        "You sent more than 64 KiB. Send less.",
     )
 
 

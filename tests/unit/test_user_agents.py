@@ -26,8 +26,8 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
         ),
         ("curl/8.1", "curl"),
         ("something (Linux)", "A browser on Linux"),
-        ("<script>", "An unknown browser"),
-        ("", "An unknown browser"),
+        ("<script>", "Unknown browser"),
+        ("", "Unknown browser"),
     ],
 )
 def test_a_browser_has_a_name_one_recognises(agent: str, name: str) -> None:

@@ -110,7 +110,7 @@ function showTooLarge(field: HTMLInputElement, files: File[], limit: number): vo
   const names = files.map((file) => file.name).join(", ");
   notice.hidden = files.length === 0;
   const params = { size: formatSize(limit), names };
-  notice.textContent = names && t("Larger than %(size)s, so not taken: %(names)s", params);
+  notice.textContent = names && t("Not attached because larger than %(size)s: %(names)s", params);
 }
 
 function renderFileList(field: HTMLInputElement): void {
@@ -120,7 +120,7 @@ function renderFileList(field: HTMLInputElement): void {
   for (const { name, size } of chosenFiles(field)) {
     const row = cloneTemplate("chosen-file");
     if (!row) return;
-    fillSlots(row, { name, size: formatSize(size), off: t("Take off %(name)s", { name }) }, 0);
+    fillSlots(row, { name, size: formatSize(size), off: t("Remove %(name)s", { name }) }, 0);
     rows.append(row);
   }
 }

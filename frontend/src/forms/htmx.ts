@@ -68,10 +68,10 @@ function showRefusal(store: Store, clock: Clock, element: Element, text?: string
   if (element instanceof HTMLFormElement && element.dataset["after"] === "keep") element.reset();
   element.closest("dialog")?.close(); // it would cover the toast
   store.toaster.add("", `refusal ${clock.now()}`, [], {
-    title: t("That was not done"),
-    text: parseProblemDetail(text) || t("It was refused. Reload the page and try again."),
+    title: t("That didn’t work"),
+    text: parseProblemDetail(text) || t("The server refused it. Reload the page and try again."),
     tone: "danger",
-    groupTitle: (n) => tn("%(num)s thing was not done", "%(num)s things were not done", n),
+    groupTitle: (n) => tn("%(num)s action didn’t work", "%(num)s actions didn’t work", n),
   });
 }
 
@@ -86,13 +86,13 @@ function parseProblemDetail(text = ""): string {
 
 function showNetworkError(store: Store, clock: Clock): void {
   store.toaster.add("", `failure ${clock.now()}`, [], {
-    title: t("That did not reach the server"),
-    text: t("Nothing you wrote is lost. Please try again."),
+    title: t("The server can’t be reached"),
+    text: t("Nothing you wrote is lost. Try again."),
     tone: "danger",
     groupTitle: (n) =>
       tn(
-        "%(num)s request did not reach the server",
-        "%(num)s requests did not reach the server",
+        "%(num)s action didn’t reach the server",
+        "%(num)s actions didn’t reach the server",
         n,
       ),
   });

@@ -77,7 +77,7 @@ export function postBody(
       const { id = "", detail = "" } = parseResponse(request);
       resolve({ status: request.status, detail, id });
     };
-    const unreachable = { status: 0, detail: t("The desk cannot be reached."), id: "" };
+    const unreachable = { status: 0, detail: t("The server can’t be reached."), id: "" };
     request.onerror = request.onabort = () => resolve(unreachable);
     request.send(body);
   });

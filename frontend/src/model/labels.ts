@@ -84,18 +84,18 @@ export const ASSIGNED: ToastWording = {
 };
 export const UNCLAIMED: ToastWording = {
   ticket: [
-    N_("Ticket %(name)s given back"),
+    N_("Ticket %(name)s unassigned"),
     NN_("%(num)s ticket given back", "%(num)s tickets given back"),
   ],
   request: [
-    N_("Request %(name)s given back"),
+    N_("Request %(name)s unassigned"),
     NN_("%(num)s request given back", "%(num)s requests given back"),
   ],
 };
 export const FIELD_LABELS: Readonly<Record<string, string>> = {
   subject: N_("subject"),
   priority: N_("priority"),
-  tags: N_("tags"),
+  tags: N_("labels"),
   category: N_("category"),
 };
 

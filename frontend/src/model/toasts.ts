@@ -50,10 +50,10 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   }),
   "guild.updated": null,
   "guild.deleted": ({ now }) => ({
-    title: t("%(name)s was deleted here", { name: now.name }),
+    title: t("%(name)s was deleted from Deskwire", { name: now.name }),
     tone: "warning",
     groupTitle: (n) =>
-      tn("%(num)s server was deleted here", "%(num)s servers were deleted here", n),
+      tn("%(num)s server was deleted from Deskwire", "%(num)s servers were deleted from Deskwire", n),
   }),
   "ticket.created": (data) => ({
     ...createTicketToast(data, labels.CREATED),
@@ -102,7 +102,7 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "team.member_unassigned": ({ username, roleName }) => ({
     title: t("%(username)s removed from %(roleName)s", { username, roleName }),
     tone: "info",
-    groupTitle: (n) => tn("%(num)s team role taken", "%(num)s team roles taken", n),
+    groupTitle: (n) => tn("%(num)s team role removed", "%(num)s team roles removed", n),
   }),
   "member.left": ({ username }) => ({
     title: t("%(username)s left the server", { username }),
@@ -129,12 +129,12 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
   "organization.renamed": null,
   "organization.updated": null,
   "organization.visibility_changed": ({ name }) => ({
-    title: t("Who sees the requests of %(name)s has changed", { name }),
+    title: t("Request visibility of %(name)s changed", { name }),
     tone: "info",
     groupTitle: (n) =>
       tn(
-        "Who sees requests has changed in %(num)s organization",
-        "Who sees requests has changed in %(num)s organizations",
+        "Request visibility changed in %(num)s organization",
+        "Request visibility changed in %(num)s organizations",
         n,
       ),
   }),
@@ -150,7 +150,10 @@ export const TOASTS: { readonly [T in EventType]: ToastBuilder<T> | null } = {
     groupTitle: (n) => tn("%(num)s person joined", "%(num)s people joined", n),
   }),
   "member.removed": ({ member, place }) => ({
-    title: t("%(name)s is no longer in %(place)s", { name: member.name, place: place.name }),
+    title: t("%(name)s is no longer a member of %(place)s", {
+      name: member.name,
+      place: place.name,
+    }),
     tone: "warning",
     groupTitle: (n) =>
       tn("%(num)s person is no longer a member", "%(num)s people are no longer members", n),

@@ -19,7 +19,7 @@ async function copyUrl(button: HTMLElement): Promise<void> {
     await navigator.clipboard.writeText(new URL(path, location.href).href);
     button.textContent = t("Copied");
   } catch {
-    button.textContent = t("The browser does not allow it");
+    button.textContent = t("Your browser doesn’t allow copying");
   }
   setTimeout(() => (button.textContent = label), FEEDBACK_DURATION);
 }

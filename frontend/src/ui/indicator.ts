@@ -22,15 +22,15 @@ export function indicatorText(freshness: Freshness, freshAt: number, now: number
     case "reconnecting":
       return t("Reconnecting… data is %(age)s old", { age });
     case "restarting":
-      return t("The server restarts, reconnecting… data is %(age)s old", { age });
+      return t("Server restarting, reconnecting… data is %(age)s old", { age });
     case "parked":
-      return t("Paused: open in too many other places; look at this tab to resume · %(age)s old", {
+      return t("Paused: too many tabs are open; return to this tab to resume · data is %(age)s old", {
         age,
       });
     case "offline":
       return t("Offline · data is %(age)s old", { age });
     case "stale":
-      return t("Live, but a part of this page could not be reloaded");
+      return t("Live, but part of this page couldn’t be reloaded");
     case "signed-out":
       return t("Signed out · data is %(age)s old", { age });
     default:

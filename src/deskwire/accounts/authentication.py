@@ -23,7 +23,7 @@ from deskwire.kit.errors import Forbidden
 from deskwire.kit.i18n import N_, gettext
 
 RESET_PURPOSES: tuple[Purpose, ...] = ("reset",)
-DEACTIVATED_MESSAGE = N_("This account is deactivated. Ask whoever runs this desk.")
+DEACTIVATED_MESSAGE = N_("This account is deactivated. Ask an administrator for help.")
 PASSWORD_LINK_PURPOSES: tuple[Purpose, ...] = ("sign-in", "reset")  # both allow a new password
 
 

@@ -74,8 +74,8 @@ def link(
     if find_person_id(tx, principal) is not None:
         raise Conflict(
             gettext(
-                "The %(provider)s account %(subject)s is already linked to another person here. "
-                "Unlink it from them first, then link it again.",
+                "The %(provider)s account %(subject)s is already linked to another person. "
+                "Unlink it there first, then link it again.",
                 provider=provider.capitalize(),
                 subject=subject,
             )
@@ -83,8 +83,8 @@ def link(
     if current is not None:
         raise Conflict(
             gettext(
-                "This person is already linked to the %(provider)s account %(held)s. Unlink that "
-                "one first, then link %(subject)s.",
+                "This person is already linked to the %(provider)s account %(held)s. Unlink "
+                "that account first, then link %(subject)s.",
                 provider=provider.capitalize(),
                 held=current,
                 subject=subject,
@@ -116,7 +116,7 @@ def unlink(
     if tx.execute(delete(identities).where(where)).rowcount == 0:
         raise NotFound(
             gettext(
-                "No %(provider)s account is linked to this person; there is nothing to undo.",
+                "This person has no linked %(provider)s account, so there is nothing to unlink.",
                 provider=provider.capitalize(),
             )
         )
@@ -168,8 +168,9 @@ def parse_principal(provider: str, subject: str) -> str:
     if not pattern.fullmatch(subject):
         raise Invalid(
             gettext(
-                "%(subject)s is not a Discord user id. Copy the number of 17 to 20 digits "
-                "(Discord: Settings, Advanced, Developer Mode; then Copy User ID).",
+                "%(subject)s is not a Discord user ID. Copy the number with 17 to 20 digits "
+                "from Discord: turn on Settings > Advanced > Developer Mode, then choose Copy "
+                "User ID.",
                 subject=repr(subject),
             )
         )

@@ -121,8 +121,8 @@ def _require_link(row: LinkRow | None) -> Link:
     if row is None:
         raise NotFound(
             gettext(
-                "This link has been used, has expired, or never existed. Ask whoever runs this "
-                "desk for a new one."
+                "This link was already used, has expired, or never existed. Ask an "
+                "administrator for a new one."
             )
         )
     return Link(cast("Purpose", row.purpose), row.person, row.expires_at)

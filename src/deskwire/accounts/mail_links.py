@@ -70,9 +70,9 @@ def send_verification_link(
     """
     person = people.find(tx, person_id)
     if person is None or person.email is None:
-        raise Conflict(gettext("Your account has no e-mail address that could be proven."))
+        raise Conflict(gettext("Your account has no email address to confirm."))
     if person.email_verified_at is not None:
-        raise Conflict(gettext("Your e-mail address is proven already; there is nothing to do."))
+        raise Conflict(gettext("Your email address is already confirmed."))
     rate_limit.count_mail(tx, person.email, client_ip, at, limits)
     send_link(tx, person, "verify", compose_mail, at)
 

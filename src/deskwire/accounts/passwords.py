@@ -58,12 +58,12 @@ def parse_password(text: str, email: str | None) -> str:
     sentence = None
     if len(password) < MIN_LENGTH:
         sentence = gettext(
-            "Use at least %(least)s characters; a few random words do well.", least=MIN_LENGTH
+            "Use at least %(least)s characters. A few random words work well.", least=MIN_LENGTH
         )
     elif len(password) > MAX_LENGTH:
         sentence = gettext("Use at most %(most)s characters.", most=MAX_LENGTH)
     elif email is not None and password.casefold() in _email_forms(email):
-        sentence = gettext("Choose something other than your e-mail address.")
+        sentence = gettext("Choose something other than your email address.")
     if sentence is not None:
         raise Invalid(sentence, {"password": sentence})
     return password
@@ -141,7 +141,7 @@ class Hasher:
     async def _run_in_thread(self, work: Callable[[], T]) -> T:
         if not self._slots.acquire(blocking=False):
             raise RateLimited(
-                gettext("Many people are signing in at this moment. Try again in a little."), 2
+                gettext("Many people are signing in right now. Try again in a moment."), 2
             )
         done = self._threads.submit(work)
         done.add_done_callback(self._release_slot)  # also if the request is cancelled

@@ -96,9 +96,7 @@ def create(tx: Connection, *, name: str, email: str | None, at: Millis | None = 
         acquire_advisory_lock(tx, f"email {email}")
         if find_by_email(tx, email) is not None:
             raise Conflict(
-                gettext(
-                    "%(email)s already belongs to somebody here. Use another address.", email=email
-                )
+                gettext("%(email)s is already in use. Choose another address.", email=email)
             )
     created_at = now() if at is None else at
     person = Person(new_id(created_at), name, email, None, 1, created_at)
@@ -260,11 +258,12 @@ def parse_email(text: str) -> str:
         # test_environment accepts `.test` (RFC 6761), which the demo and the tests use.
         parsed = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        sentence = gettext("Write the e-mail address in full, like name@example.org.")
+        sentence = gettext("Enter a complete email address, like name@example.org.")
         ending = text.strip().lower().rpartition(".")[2]
         if "@" in text and ending in UNDELIVERABLE_DOMAINS:
             sentence = gettext(
-                "No e-mail reaches an address in .%(ending)s. Write one like name@example.org.",
+                "Addresses ending in .%(ending)s can’t receive email. Enter one like "
+                "name@example.org.",
                 ending=ending,
             )
         raise Invalid(sentence, {"email": sentence}) from None
@@ -294,7 +293,7 @@ def parse_name(text: str) -> str:
     name = " ".join(text.split())
     if is_blank(name) or len(name) > MAX_NAME_LENGTH or any(map(is_control_character, name)):
         sentence = gettext(
-            "Write a name of 1 to %(most)s ordinary characters.",
+            "Enter a name of 1 to %(most)s printable characters.",
             most=MAX_NAME_LENGTH,
         )
         raise Invalid(sentence, {"name": sentence})

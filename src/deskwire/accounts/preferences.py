@@ -28,8 +28,8 @@ def parse_theme(text: str) -> str | None:
     """Return `light`, `dark`, or None for `system`. Raises Invalid for anything else."""
     if text not in THEMES:
         raise Invalid(
-            gettext("Choose one of %(words)s.", words=", ".join(THEMES)),
-            {"theme": gettext("Choose one of these.")},
+            gettext("Choose one of: %(words)s.", words=", ".join(THEMES)),
+            {"theme": gettext("Choose one of the options.")},
         )
     return None if text == "system" else text
 

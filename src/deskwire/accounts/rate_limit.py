@@ -95,7 +95,7 @@ def count_sign_up(
     wait = _time_until_allowed(
         tx, failures.c.source == source, limits.per_network, at, limits.window
     )
-    _raise_if_limited(wait, gettext("Too many people signed up from where you are."))
+    _raise_if_limited(wait, gettext("Too many people have signed up from your network."))
     _insert_failure(tx, None, source, at)
 
 
@@ -115,7 +115,7 @@ def count_mail(
             tx, failures.c.email_hash == key, limits.per_mailbox, at, limits.window
         ),
     )
-    _raise_if_limited(max(waits), gettext("Too many mails were asked for."))
+    _raise_if_limited(max(waits), gettext("Too many emails have been requested."))
     _insert_failure(tx, key, source, at)
 
 
@@ -124,7 +124,7 @@ def count_data_export(tx: Connection, person_id: PersonId, at: Millis) -> None:
     source = f"{DATA_EXPORT_PREFIX}{person_id}"
     acquire_advisory_lock(tx, f"failures of {source}")
     wait = _time_until_allowed(tx, failures.c.source == source, MAX_DATA_EXPORTS, at, HOUR)
-    _raise_if_limited(wait, gettext("You downloaded your data often just now."))
+    _raise_if_limited(wait, gettext("You have downloaded your data several times recently."))
     _insert_failure(tx, None, source, at)
 
 

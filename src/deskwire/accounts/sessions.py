@@ -216,7 +216,7 @@ def revoke_own(
     """End one of a person's own sessions. Raises NotFound if they have no such session."""
     where = (sessions.c.id == session_id) & (sessions.c.person == person_id)
     if tx.execute(select(sessions.c.id).where(where)).first() is None:
-        raise NotFound(gettext("That browser is signed out already."))
+        raise NotFound(gettext("That browser is already signed out."))
     revoke(tx, session_id, at=at)
 
 

@@ -68,18 +68,18 @@ DEE = DiscordUser("412398765012345678", "dee_waves")
 EVE = DiscordUser("523450987612345678", "eve.listens")
 
 DISCORD_LOGINS = (
-    DiscordLogin("Ada Berg", "ada@example.org", ADA, "owns Northwind Community: all of it"),
-    DiscordLogin("Bo Lind", "bo@example.org", BO, "Tickets Support there: its tickets"),
+    DiscordLogin("Ada Berg", "ada@example.org", ADA, "owner of Northwind Community"),
+    DiscordLogin("Bo Lind", "bo@example.org", BO, "Tickets Support in Northwind: its tickets"),
     DiscordLogin(
-        "Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and own ones in Northwind"
+        "Cy Okafor", "cy@example.org", CY, "Pixel Forge's tickets, and their own in Northwind"
     ),
     DiscordLogin(
         "Dee Moreau",
         "dee@example.org",
         DEE,
-        "Northwind; its tickets for a minute, now and then",
+        "Northwind, with its tickets for a minute now and then",
     ),
-    DiscordLogin("Eve Sandoval", "eve@example.org", EVE, "nothing: an outsider"),
+    DiscordLogin("Eve Sandoval", "eve@example.org", EVE, "no access: an outsider"),
 )
 
 
@@ -102,19 +102,33 @@ HARBOR_COMPANY, FJORD_COMPANY = "Harbor Analytics", "Fjord Bikes"
 
 TEAM = (
     PortalLogin("Tess Marlow", "tess@example.org", "", "super_admin", "the team: everything"),
-    PortalLogin("Uma Holt", "uma@example.org", "", "support_analyst", "the team: requests"),
-    PortalLogin("Noah Stein", "noah@example.org", "", "operations_manager", "the team: and people"),
+    PortalLogin(
+        "Uma Holt", "uma@example.org", "", "support_analyst", "team, support analyst: requests"
+    ),
+    PortalLogin(
+        "Noah Stein",
+        "noah@example.org",
+        "",
+        "operations_manager",
+        "team, operations manager: requests and people",
+    ),
 )
 CLIENTS = (
     PortalLogin(
         "Clara Vance", "clara@example.org", HARBOR_COMPANY, "admin", f"admin of {HARBOR_COMPANY}"
     ),
-    PortalLogin("Hana Sato", "hana@example.org", HARBOR_COMPANY, "manager", "a manager there"),
-    PortalLogin("Carl Brandt", "carl@example.org", HARBOR_COMPANY, "member", "a member there"),
+    PortalLogin(
+        "Hana Sato", "hana@example.org", HARBOR_COMPANY, "manager", "manager of Harbor Analytics"
+    ),
+    PortalLogin(
+        "Carl Brandt", "carl@example.org", HARBOR_COMPANY, "member", f"member of {HARBOR_COMPANY}"
+    ),
     PortalLogin(
         "Finn Aasen", "finn@example.org", FJORD_COMPANY, "admin", f"admin of {FJORD_COMPANY}"
     ),
-    PortalLogin("Freya Lie", "freya@example.org", FJORD_COMPANY, "member", "a member there"),
+    PortalLogin(
+        "Freya Lie", "freya@example.org", FJORD_COMPANY, "member", f"member of {FJORD_COMPANY}"
+    ),
 )
 VISITOR_USERNAMES = ("clara", "tess")  # most visitors sign in as them: the demo never acts for them
 

@@ -93,11 +93,11 @@ def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
 
   Sign in with the password  {PASSWORD}
 
-  The portal, where companies file requests:
+  In the portal, where companies submit requests:
 
 {chr(10).join(portal)}
 
-  Discord servers, with tickets:
+  On Discord servers, with tickets:
 
 {chr(10).join(guilds)}
 

@@ -52,7 +52,7 @@ def read_data_export(
     """
     person = people.find(tx, person_id)
     if person is None:
-        raise NotFound(gettext("There is no such account."))
+        raise NotFound(gettext("This account doesn’t exist."))
     principals = identities.read_principals(tx, person_id)
     own_principals, viewer = [person_id, *principals], access.read_viewer(tx, person_id)
     return {

@@ -84,7 +84,8 @@ def plan_category(edit: FieldEdit) -> FieldChange | None:
     names = {each.id: each.name for each in categories}
     if category is not None and category not in names:
         raise Invalid(
-            gettext("There is no such category."), {"category": gettext("Choose one of the list")}
+            gettext("This category doesn’t exist."),
+            {"category": gettext("Choose one from the list")},
         )
     old, new = names.get(row.category or ""), names.get(category or "")
     return FieldChange(
@@ -108,7 +109,7 @@ def plan_choice(
         if edit.value is not None and edit.value not in labels:
             raise Invalid(
                 gettext(refusal_text, **{column: repr(edit.value)}),
-                {column: gettext("One of %(words)s", words=", ".join(labels))},
+                {column: gettext("Choose one of: %(words)s", words=", ".join(labels))},
             )
         return None if edit.value == current else _plan_update(edit, column, edit.value, current)
 
@@ -136,7 +137,7 @@ def _plan_label_change(edit: FieldEdit, change: LabelChange) -> FieldChange | No
     labels = sorted((current | added) - removed)
     if len(labels) > MAX_LABELS:
         raise Invalid(
-            gettext("A request has at most %(most)s labels.", most=MAX_LABELS),
+            gettext("A request can have at most %(most)s labels.", most=MAX_LABELS),
             {"label": gettext("Too many")},
         )
     changed = {"added": sorted(added), "removed": sorted(removed)}
@@ -158,8 +159,8 @@ def plan_assignee(edit: FieldEdit) -> FieldChange | None:
         return None
     if assignee is not None and assignee not in read_request_people(tx, row.workspace).staff:
         raise Invalid(
-            gettext("Only somebody of the team can be assigned."),
-            {"assignee": gettext("Not of the team")},
+            gettext("Only team members can be assigned."),
+            {"assignee": gettext("Not a team member")},
         )
     values: dict[str, Any] = {"assignee": assignee}
     if assignee is not None and row.status == "new":
@@ -210,14 +211,16 @@ def transition_refusal(
         actor.viewer, Permission.CANCEL_ANY, row.workspace
     )
     if not is_theirs:
-        return gettext("Only whoever filed a request, or a manager, may cancel or reopen it.")
+        return gettext("Only the requester or a manager can cancel or reopen this request.")
     if status == "canceled":
-        return None if row.status not in ENDED_STATUSES else gettext("It has ended already.")
+        return (
+            None if row.status not in ENDED_STATUSES else gettext("This request is already closed.")
+        )
     if row.status == "done" and status == "active":
         if actor.at - (row.closed_at or 0) < reopen_days * DAY:
             return None
         return gettext(
-            "It was completed more than %(days)s days ago. File a new request instead.",
+            "This request was completed more than %(days)s days ago. Submit a new request instead.",
             days=reopen_days,
         )
     return gettext(

@@ -15,8 +15,8 @@ from deskwire.tickets.statuses import STATUS_LABELS, Status
 
 # A field that was set, and one that was cleared: in a server's ticket, and in direct edits.
 FIELD_SENTENCES = {
-    "subject": (N_("set the subject to “%(value)s”"), N_("cleared the subject")),
-    "priority": (N_("set the priority to “%(value)s”"), N_("cleared the priority")),
+    "subject": (N_("set the subject to “%(value)s”"), N_("removed the subject")),
+    "priority": (N_("set the priority to “%(value)s”"), N_("removed the priority")),
 }
 
 
@@ -29,7 +29,7 @@ def describe_category(_category: str | None, names: Mapping[str, Any]) -> str:
     """Phrase a new category of a request."""
     name = names.get("category")
     if not name:
-        return gettext("cleared the category")
+        return gettext("removed the category")
     return gettext("set the category to %(category)s", category=name)
 
 
@@ -78,15 +78,15 @@ def describe_tags(added: list[str] | None, removed: list[str] | None) -> Iterabl
     """Phrase the tags that a server's ticket gained and lost."""
     if added:
         yield ngettext(
-            "added the tag %(tags)s",
-            "added the tags %(tags)s",
+            "added the label %(tags)s",
+            "added the labels %(tags)s",
             len(added),
             tags=quote_names(added),
         )
     if removed:
         yield ngettext(
-            "removed the tag %(tags)s",
-            "removed the tags %(tags)s",
+            "removed the label %(tags)s",
+            "removed the labels %(tags)s",
             len(removed),
             tags=quote_names(removed),
         )
@@ -107,13 +107,17 @@ def describe_plain_field(field: str, value: str | None) -> str:
 
 def describe_edited_assignee(assignee: str | None) -> str:
     """Phrase an assignee that was edited directly in the database."""
-    return gettext("assigned the ticket") if assignee else gettext("took the assignee away")
+    return gettext("assigned the ticket") if assignee else gettext("removed the assignee")
 
 
 def describe_edited_tags(tags: list[str]) -> str:
     """Phrase tags that were edited directly in the database."""
     names = quote_names(tags)
-    return gettext("set the tags to %(tags)s", tags=names) if names else gettext("cleared the tags")
+    return (
+        gettext("set the labels to %(tags)s", tags=names)
+        if names
+        else gettext("removed all labels")
+    )
 
 
 def quote_names(names: Iterable[str]) -> str:

@@ -96,13 +96,15 @@ FIELDS: dict[str, RequestField] = {
     "priority": RequestField(
         "priority",
         N_("Priority"),
-        field_changes.plan_choice("priority", PRIORITY_LABELS, N_("%(priority)s is no priority.")),
+        field_changes.plan_choice(
+            "priority", PRIORITY_LABELS, N_("%(priority)s is not a priority.")
+        ),
         (Priority | None, Field(default=None, description="null: none")),
         describe=field_text.describe_choice(
             "priority",
             PRIORITY_LABELS,
             N_("set the priority to %(priority)s"),
-            N_("cleared the priority"),
+            N_("removed the priority"),
         ),
         describe_edit=lambda value: field_text.describe_plain_field("priority", value),
         choices=PRIORITY_LABELS,

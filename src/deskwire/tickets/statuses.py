@@ -33,8 +33,8 @@ def parse_status(text: str) -> Status:
     status = next((status for status in STATUSES if status == text), None)
     if status is None:
         raise Invalid(
-            gettext("There is no status %(word)s.", word=repr(text[:40])),
-            {"status": gettext("Choose one of the list")},
+            gettext("%(word)s is not a status.", word=repr(text[:40])),
+            {"status": gettext("Choose one from the list")},
         )
     return status
 

@@ -14,7 +14,7 @@ from deskwire.tickets.statuses import STATUS_LABELS, apply_wire_status
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "ticket.created": (N_("opened the ticket"), N_("opened the request")),
     "ticket.claimed": (N_("claimed the ticket"), N_("claimed the request")),
-    "ticket.unclaimed": (N_("gave the ticket back"), N_("gave the request back")),
+    "ticket.unclaimed": (N_("unassigned the ticket"), N_("unassigned the request")),
     "ticket.assigned": (
         N_("assigned the ticket to %(assignee)s"),
         N_("assigned the request to %(assignee)s"),
@@ -76,7 +76,7 @@ def _describe_portal_event(type_: str, data: Mapping[str, Any]) -> str:
     is_request = data.get("noun") == "request"
     if type_ not in SENTENCES:
         return describe_changes(values, names) or gettext(UPDATED_SENTENCES[is_request])
-    assignee = names.get("assignee") or gettext("somebody")
+    assignee = names.get("assignee") or gettext("someone")
     status = gettext(STATUS_LABELS[values["status"]]) if "status" in values else ""
     return gettext(SENTENCES[type_][is_request], assignee=assignee, status=status)
 
@@ -103,7 +103,7 @@ def _describe_direct_edit(edit: Mapping[str, Any]) -> str:
     if "deleted_at" in edit:
         is_deleted = bool(edit["deleted_at"])
         parts.append(
-            gettext("deleted the ticket") if is_deleted else gettext("brought the ticket back")
+            gettext("deleted the ticket") if is_deleted else gettext("restored the ticket")
         )
     return ", ".join(parts) or gettext("edited the ticket")
 

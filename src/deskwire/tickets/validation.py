@@ -16,14 +16,14 @@ MAX_LABEL_LENGTH = 40  # characters; a label is a word or two
 def parse_subject(text: str) -> str:
     """Return a title as one line of 1 to 100 characters."""
     refusal = gettext(
-        "Write a title of 1 to %(most)s ordinary characters.", most=MAX_SUBJECT_LENGTH
+        "Enter a title of 1 to %(most)s printable characters.", most=MAX_SUBJECT_LENGTH
     )
     return _parse_line(text, "subject", refusal, MAX_SUBJECT_LENGTH)
 
 
 def parse_label(text: str) -> str:
     """Return a label as one line of 1 to 40 characters."""
-    refusal = gettext("Write a label of 1 to %(most)s ordinary characters.", most=MAX_LABEL_LENGTH)
+    refusal = gettext("Enter a label of 1 to %(most)s printable characters.", most=MAX_LABEL_LENGTH)
     return _parse_line(text, "label", refusal, MAX_LABEL_LENGTH)
 
 
@@ -31,10 +31,11 @@ def parse_text(text: str, field: str = "text") -> str:
     """Return a text with `\\n` as line ends. It may be neither blank nor over MAX_TEXT_LENGTH."""
     normalized = strip_unstorable(text).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if is_blank(normalized):
-        raise Invalid(gettext("Write something first."), {field: gettext("Write something first.")})
+        raise Invalid(gettext("Write a message first."), {field: gettext("Write a message first.")})
     if len(normalized) > MAX_TEXT_LENGTH:
         sentence = gettext(
-            "That is %(count)s characters; %(most)s fit. Attach it as a file.",
+            "Your text has %(count)s characters; the limit is %(most)s. Attach it as a file "
+            "instead.",
             count=format_number(len(normalized)),
             most=format_number(MAX_TEXT_LENGTH),
         )

@@ -184,7 +184,7 @@ def read_visible_ticket_row(
     )
     row = fetch_first(tx, query, TicketRow)
     if row is None:
-        raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
+        raise NotFound(gettext("This ticket doesn’t exist, or you don’t have access to it."))
     return row
 
 
@@ -212,7 +212,7 @@ def read_visible_ticket_row_with_read_time(
 
 def _require_found(row: TicketRowT | None) -> TicketRowT:
     if row is None:
-        raise NotFound(gettext("There is no such request, or it is not shared with you."))
+        raise NotFound(gettext("This request doesn’t exist, or you don’t have access to it."))
     return row
 
 

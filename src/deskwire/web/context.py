@@ -133,7 +133,7 @@ def choose_organization(
 def require_staff(viewer: Viewer) -> None:
     """Raise Forbidden unless the viewer is a member of the staff."""
     if not is_staff(viewer):
-        raise Forbidden(gettext("This page is for the team."))
+        raise Forbidden(gettext("Only the team can see this page."))
 
 
 def has_guilds(viewer: Viewer) -> bool:

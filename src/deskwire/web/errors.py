@@ -55,26 +55,26 @@ STATUS_BY_REFUSAL: dict[type[Refusal], int] = {
     Upstream: 502,
 }
 DETAIL_BY_STATUS = {
-    404: N_("There is nothing at this address, or it is not shared with you."),
-    405: N_("This address does not take that kind of request."),
-    408: N_("The request did not arrive in time. Try again."),
-    413: N_("That was larger than this desk takes."),
-    503: N_("The database takes nothing at this moment. Try again in a little."),
-    500: N_("Something on our side broke. It was written down; trying again may help."),
+    404: N_("This page doesn’t exist, or you don’t have access to it."),
+    405: N_("This address doesn’t support that method."),
+    408: N_("Your data took too long to arrive. Try again."),
+    413: N_("You sent more data than this server accepts."),
+    503: N_("The database is unavailable right now. Try again in a moment."),
+    500: N_("Something went wrong on our side, and the error was logged. Try again."),
 }
 TITLE_BY_STATUS = {
-    401: N_("Sign in first"),
-    403: N_("Not allowed"),
-    404: N_("Nothing here"),
-    405: N_("Not like this"),
-    408: N_("That took too long"),
-    409: N_("That does not fit"),
+    401: N_("Sign in to continue"),
+    403: N_("Access denied"),
+    404: N_("Page not found"),
+    405: N_("Method not allowed"),
+    408: N_("Timed out"),
+    409: N_("Conflict"),
     413: N_("Too large"),
-    422: N_("That cannot be accepted"),
-    429: N_("One moment"),
-    500: N_("Something broke"),
-    503: N_("Not now"),
-    502: N_("Another system did not answer"),
+    422: N_("Check what you entered"),
+    429: N_("Too many attempts"),
+    500: N_("Something went wrong"),
+    503: N_("Temporarily unavailable"),
+    502: N_("Another system didn’t respond"),
 }
 CREATE_ORGANIZATION_PATH = "/create-organization"  # where people without an organization are sent
 

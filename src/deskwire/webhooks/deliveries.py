@@ -223,7 +223,7 @@ def replay(tx: Connection, delivery_id: int) -> None:
     if state not in ("parked", "dismissed"):
         raise Conflict(
             gettext(
-                "Delivery %(id)s is %(state)s; only a parked one can be replayed.",
+                "Delivery %(id)s is %(state)s. Only a parked delivery can be replayed.",
                 id=delivery_id,
                 state=state,
             )
@@ -241,7 +241,7 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     if state != "parked":
         raise Conflict(
             gettext(
-                "Delivery %(id)s is %(state)s; only a parked one can be dismissed.",
+                "Delivery %(id)s is %(state)s. Only a parked delivery can be dismissed.",
                 id=delivery_id,
                 state=state,
             )

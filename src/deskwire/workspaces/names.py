@@ -54,8 +54,8 @@ def placeholder_name(principal: Principal) -> str:
     if source == "discord":
         return gettext("Discord user …%(id)s", id=id_[-SHOWN_ID_DIGITS:])
     if principal == DIRECT_EDIT_ACTOR:
-        return gettext("Somebody in the database")
-    return principal or gettext("Somebody")
+        return gettext("A database administrator")
+    return principal or gettext("Someone")
 
 
 def initials(name: str) -> str:

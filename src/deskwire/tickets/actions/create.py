@@ -56,7 +56,7 @@ def create_request(
     others), and NotFound for the internal organization.
     """
     if organization.internal:
-        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
+        raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     if (existing := _find_existing_request(tx, actor, organization, request_input.id)) is not None:
         return existing
     require(actor.viewer, Permission.FILE, organization.workspace)
@@ -95,7 +95,7 @@ def _find_existing_request(
 ) -> TicketRow | None:
     if not is_id(request_id):
         raise Invalid(
-            gettext("A request's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
+            gettext("A request ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
         )
     acquire_advisory_lock(tx, f"request {request_id}")  # two at once: the second sees the first
     existing = fetch_first(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
@@ -104,7 +104,9 @@ def _find_existing_request(
     created = messages.find_newest_of_type(tx, request_id, "ticket.created")
     is_theirs = created is not None and created.author == actor.person_id
     if existing.workspace != organization.workspace or not is_theirs:
-        raise Conflict(gettext("This id is another request's. Send it again with a new one."))
+        raise Conflict(
+            gettext("This ID belongs to another request. Send yours again with a new ID.")
+        )
     return existing
 
 
@@ -115,7 +117,7 @@ def _resolve_requester(
         return actor.person_id
     require(actor.viewer, Permission.FILE_FOR_OTHERS, organization.workspace)
     if request_input.requester not in read_request_people(tx, organization.workspace).members:
-        sentence = gettext("Choose somebody of %(place)s.", place=organization.name)
+        sentence = gettext("Choose a member of %(place)s.", place=organization.name)
         raise Invalid(sentence, {"requester": sentence})
     return request_input.requester
 
@@ -132,7 +134,9 @@ def _parse_input(request_input: RequestInput) -> tuple[str, str]:
     except Invalid as refusal:
         problems |= refusal.fields
     if request_input.priority and request_input.priority not in PRIORITY_LABELS:
-        problems["priority"] = gettext("One of %(words)s.", words=", ".join(PRIORITY_LABELS))
+        problems["priority"] = gettext(
+            "Choose one of: %(words)s.", words=", ".join(PRIORITY_LABELS)
+        )
     if problems:
         raise Invalid(" ".join(problems.values()), problems)
     return subject, description
@@ -146,8 +150,8 @@ def _parse_category(
     categories = read_categories(tx, organization.id)
     if not any(each.id == category_id and not each.archived for each in categories):
         raise Invalid(
-            gettext("Choose a category of the list."),
-            {"category": gettext("Choose one of the list.")},
+            gettext("Choose a category from the list."),
+            {"category": gettext("Choose one from the list.")},
         )
     return category_id
 

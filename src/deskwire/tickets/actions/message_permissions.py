@@ -15,9 +15,9 @@ from deskwire.workspaces.organizations.permissions import Permission, can, is_st
 
 MessageAction = Literal["edit", "delete", "strip"]  # strip: delete a file of it
 AUTHOR_ONLY_TEXTS: Mapping[MessageAction, str] = {
-    "edit": N_("Only who wrote a message can edit it."),
-    "delete": N_("Only who wrote a message can delete it."),
-    "strip": N_("Only who sent a file can delete it."),
+    "edit": N_("Only the author can edit this message."),
+    "delete": N_("Only the author can delete this message."),
+    "strip": N_("Only the person who sent this file can delete it."),
 }
 
 
@@ -40,9 +40,9 @@ def require_can_change(
 ) -> MessageRow:
     """Return the message if the viewer may do `action`. Raises NotFound and Forbidden."""
     if message is None or message.kind == "system":
-        raise NotFound(gettext("There is no such message."))
+        raise NotFound(gettext("This message doesn’t exist."))
     if message.kind == "note" and not can(actor.viewer, Permission.NOTE):
-        raise NotFound(gettext("There is no such message."))
+        raise NotFound(gettext("This message doesn’t exist."))
     moderates = action != "edit" and can(actor.viewer, Permission.MODERATE, row.workspace)
     if message.author != actor.person_id and not moderates:
         raise Forbidden(gettext(AUTHOR_ONLY_TEXTS[action]))

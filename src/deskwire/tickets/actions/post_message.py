@@ -210,7 +210,12 @@ def delete_message(tx: Connection, actor: Actor, ticket_id: str, message_id: str
     found = messages.read_message_row(tx, row.id, message_id, for_update=True)
     message = require_can_change(actor, row, found, "delete")
     if message.type == "ticket.created":
-        raise Conflict(gettext("This is what the request is about. Cancel the request instead."))
+        raise Conflict(
+            gettext(
+                "This message describes the request and can’t be deleted. "
+                "Cancel the request instead."
+            )
+        )
     files = attachments.list_message_files(tx, message_id)
     attachments.delete_message_file_rows(tx, message_id)
     table = messages.messages
@@ -235,7 +240,7 @@ def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
     row = lock_for_update(tx, actor, ticket_id)
     file = attachments.find_sent_file(tx, row.id, file_id)
     if file is None:
-        raise NotFound(gettext("There is no such file, or it is not shared with you."))
+        raise NotFound(gettext("This file doesn’t exist, or you don’t have access to it."))
     message = require_can_change(
         actor,
         row,
@@ -272,7 +277,7 @@ def read_editable_message(
     if message is not None and message.type == "ticket.created":
         allowed.discard("delete")
     if message is None or not allowed:
-        raise NotFound(gettext("There is no such message, or it is not yours."))
+        raise NotFound(gettext("This message doesn’t exist, or it isn’t yours."))
     return message, allowed
 
 
@@ -281,14 +286,16 @@ def _find_existing_message(
 ) -> MessageRow | None:
     if not is_id(message_id):
         raise Invalid(
-            gettext("A message's id is a UUIDv7 in lower case."), {"id": gettext("Not a UUIDv7")}
+            gettext("A message ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
         )
     # The ticket's lock is not enough: the same id may be sent to two requests at once.
     acquire_advisory_lock(tx, f"message {message_id}")
     table = messages.messages
     existing = fetch_first(tx, select(table).where(table.c.id == message_id), MessageRow)
     if existing is not None and (existing.ticket != row.id or existing.author != actor.person_id):
-        raise Conflict(gettext("This id is another message's. Send it again with a new one."))
+        raise Conflict(
+            gettext("This ID belongs to another message. Send yours again with a new ID.")
+        )
     return existing
 
 

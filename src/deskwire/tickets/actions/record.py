@@ -162,7 +162,7 @@ def lock_for_update(tx: Connection, actor: Actor, ticket_id: str) -> TicketRow:
     """Lock the row of a request the viewer may see. Raises NotFound if they may not."""
     row = read_visible_ticket_row_by_id(tx, actor.viewer, ticket_id, for_update=True)
     if not is_organization(row.workspace):
-        raise NotFound(gettext("There is no such request, or it is not shared with you."))
+        raise NotFound(gettext("This request doesn’t exist, or you don’t have access to it."))
     return row
 
 

@@ -85,7 +85,7 @@ def add_watcher(tx: Connection, actor: Actor, ticket_id: str, person: PersonId) 
         require(actor.viewer, Permission.CANCEL_ANY, row.workspace)
     people = read_request_people(tx, row.workspace)
     if person not in people.members and person not in people.staff:
-        raise NotFound(gettext("There is no such member of this organization."))
+        raise NotFound(gettext("This person isn’t a member of the organization."))
     participation = (participants.c.ticket == row.id) & (participants.c.principal == person)
     if tx.execute(select(participants.c.role).where(participation)).first() is not None:
         return row
@@ -102,7 +102,7 @@ def remove_watcher(tx: Connection, actor: Actor, ticket_id: str, person: PersonI
     if person != actor.person_id:
         require(actor.viewer, Permission.CANCEL_ANY, row.workspace)
     if person == row.opener:
-        raise Conflict(gettext("Whoever filed a request always takes part in it."))
+        raise Conflict(gettext("The requester always takes part in their request."))
     participation = (participants.c.ticket == row.id) & (participants.c.principal == person)
     if tx.execute(delete(participants).where(participation)).rowcount == 0:
         return row

@@ -102,7 +102,9 @@ def attach_files(
     unique_ids = list(dict.fromkeys(file_ids))
     if len(unique_ids) > MAX_FILES_PER_MESSAGE:
         raise Invalid(
-            gettext("At most %(most)s files go with one message.", most=MAX_FILES_PER_MESSAGE),
+            gettext(
+                "You can attach at most %(most)s files to a message.", most=MAX_FILES_PER_MESSAGE
+            ),
             {"files": gettext("Too many")},
         )
     workspace = select(tickets.c.workspace).where(tickets.c.id == ticket_id).scalar_subquery()
@@ -116,7 +118,8 @@ def attach_files(
         }
         if tx.execute(update(files).where(unsent).values(values)).rowcount == 0:
             raise Invalid(
-                gettext("One of the files is gone. Add it again."), {"files": gettext("Gone")}
+                gettext("One of the files is no longer available. Attach it again."),
+                {"files": gettext("No longer available")},
             )
     return list_message_files(tx, message_id) if unique_ids else []
 
@@ -145,7 +148,7 @@ def read_visible_file(tx: Connection, viewer: Viewer, file_id: str) -> FileRow:
     query = select_visible_files(viewer).where(files.c.id == file_id)
     row = fetch_first(tx, query, FileRow) if is_id(file_id) else None
     if row is None:
-        raise NotFound(gettext("There is no such file, or it is not shared with you."))
+        raise NotFound(gettext("This file doesn’t exist, or you don’t have access to it."))
     return row
 
 

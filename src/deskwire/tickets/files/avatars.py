@@ -20,7 +20,7 @@ from deskwire.tickets.files.content_types import IMAGE_TYPES, FileInspector
 from deskwire.tickets.files.uploads import Uploads, yield_once
 
 MAX_UPLOAD_BYTES = 10_000_000  # bytes of the upload; a phone's photo has about 5,000,000
-INVALID_IMAGE_TEXT = N_("Choose a picture: PNG, JPEG, GIF or WebP, of at most 40 megapixels.")
+INVALID_IMAGE_TEXT = N_("Choose a PNG, JPEG, GIF or WebP picture of at most 40 megapixels.")
 
 
 async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]) -> None:
@@ -53,7 +53,7 @@ def check_avatar_exists(tx: Connection, avatar: str) -> None:
     table = people.people
     owner = select(table.c.id).where(table.c.avatar == avatar)
     if not is_id(avatar) or tx.execute(owner).first() is None:
-        raise NotFound(gettext("There is no such picture."))
+        raise NotFound(gettext("This picture doesn’t exist."))
 
 
 async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:

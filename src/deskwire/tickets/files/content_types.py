@@ -86,7 +86,9 @@ class FileInspector:
 def build_too_large_error(limit: int) -> TooLarge:
     """Build the error for a file of more than `limit` bytes."""
     return TooLarge(
-        gettext("A file may have at most %(limit)s MB. Send a smaller one.", limit=limit // 1000000)
+        gettext(
+            "A file can have at most %(limit)s MB. Choose a smaller one.", limit=limit // 1000000
+        )
     )
 
 

@@ -123,7 +123,7 @@ def require_upload_access(
         return viewer
     kind, _, id_ = workspace.partition(":")
     if kind != "org" or not is_id(id_):
-        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
+        raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     require(viewer, Permission.FILE, read_visible_by_id(tx, viewer, id_).workspace)
     return viewer
 
@@ -134,7 +134,8 @@ def check_unsent_limit(tx: Connection, person: PersonId) -> None:
     unsent = tx.execute(select(func.count()).select_from(files).where(own_unsent)).scalar_one()
     if unsent >= MAX_UNSENT:
         text = gettext(
-            "You have %(unsent)s files that were not sent yet. Send them, or wait a day.",
+            "You have %(unsent)s uploaded files that haven’t been sent yet. Send them, or wait "
+            "a day.",
             unsent=unsent,
         )
         raise RateLimited(text, RETRY_AFTER)

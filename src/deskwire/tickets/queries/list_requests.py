@@ -220,7 +220,7 @@ def read_request_row(tx: Connection, viewer: Viewer, ticket_id: str) -> RequestR
     )
     row = fetch_first(tx, query, RequestRow)
     if row is None:
-        raise NotFound(gettext("There is no such request, or it is not shared with you."))
+        raise NotFound(gettext("This request doesn’t exist, or you don’t have access to it."))
     return row
 
 

@@ -30,7 +30,7 @@ async def send_verification(call: Call) -> None:
     """
     mails = call.deps.mail_templates
     if not mails.is_enabled:
-        raise NotFound("This desk sends no mail.")
+        raise NotFound("This server doesn’t send email.")
     compose = mails.verification_mail(call.request)
     await call.deps.db.write(send_verification_link, call.person_id, compose, call.client_ip, now())
 

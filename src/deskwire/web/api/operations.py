@@ -84,7 +84,7 @@ class Call:
         """Return an id in the path. Raises NotFound if it is not a valid id."""
         id_ = str(self.request.path_params[name])
         if not is_id(id_):
-            raise NotFound("There is nothing at this address, or it is not shared with you.")
+            raise NotFound("This page doesn’t exist, or you don’t have access to it.")
         return id_
 
     async def read(

@@ -33,7 +33,7 @@ def read_named_or_active(
     organization = choose_organization(list_own_client_organizations(tx, viewer), active_id)
     if organization is None:
         raise NoOrganization(
-            gettext("You are in no organization. Found one, or have somebody invite you.")
+            gettext("You aren’t in an organization yet. Create one, or ask for an invitation.")
         )
     return organization
 
@@ -41,11 +41,11 @@ def read_named_or_active(
 def read_organization_by_ref(tx: Connection, viewer: Viewer, organization_ref: str) -> Organization:
     """Return a client organization by its slug or id. Raises NotFound if it is not visible."""
     if SLUG_PATTERN.fullmatch(organization_ref) is None:  # such as text no database accepts
-        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
+        raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     read = read_visible_by_id if is_id(organization_ref) else read_visible_by_slug
     organization = read(tx, viewer, organization_ref)
     if organization.internal:
-        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
+        raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     return organization
 
 

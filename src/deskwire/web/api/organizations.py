@@ -300,7 +300,7 @@ def _update_category(
     require(actor.viewer, Permission.CATEGORIES, organization.workspace)
     category = {each.id: each for each in read_categories(tx, organization.id)}.get(id_)
     if category is None:
-        raise NotFound("There is no such category.")
+        raise NotFound("This category doesn’t exist.")
     categories.set_category_archived(tx, actor, organization.id, id_, archived=archived)
     return CategoryNow(id=id_, name=category.name, archived=archived)
 

@@ -32,7 +32,7 @@ from deskwire.web.http.forms import read_urlencoded_form
 from deskwire.web.mail_templates import MailTemplates
 
 NO_MAIL_DETAIL = N_(
-    "This desk sends no mail. Whoever runs it can give you a link to set a new password."
+    "This server doesn’t send email. An administrator can give you a link to choose a new password."
 )
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class RecoveryPages:
         """
         form = await read_urlencoded_form(request)
         try:
-            email = require_field(form, "email", gettext("Write your e-mail address."))
+            email = require_field(form, "email", gettext("Enter your email address."))
             if not self.mail_templates.is_enabled:
                 raise Forbidden(gettext(NO_MAIL_DETAIL))
             person = await self._count_and_find(request, normalize_email(email))

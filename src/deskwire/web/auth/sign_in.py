@@ -46,12 +46,10 @@ from deskwire.web.rendering.render import Render
 from deskwire.workspaces import name_changes
 
 MAX_NEXT_LENGTH = 2000  # characters; browsers and proxies may cut longer URLs
-WRONG_CREDENTIALS = N_(
-    "That e-mail address and password do not belong together. Check both and try again."
-)
+WRONG_CREDENTIALS = N_("The email address or password is incorrect. Check both and try again.")
 SIGN_UP_REFUSALS = {
-    "invited": N_("Accounts here are by invitation. Ask whoever runs this desk to invite you."),
-    "closed": N_("This desk takes no new accounts. Ask whoever runs it if you think you need one."),
+    "invited": N_("Accounts are by invitation only. Ask an administrator to invite you."),
+    "closed": N_("Sign-up is closed. If you need an account, ask an administrator."),
 }
 
 
@@ -89,8 +87,8 @@ class AccountPages:
 
     async def _sign_in(self, request: Request, form: Mapping[str, str]) -> NewSession:
         fields = parse_fields(
-            email=lambda: require_field(form, "email", gettext("Write your e-mail address.")),
-            password=lambda: require_field(form, "password", gettext("Write your password.")),
+            email=lambda: require_field(form, "email", gettext("Enter your email address.")),
+            password=lambda: require_field(form, "password", gettext("Enter your password.")),
         )
         browser, email = self.browsers.client_info(request), normalize_email(fields["email"])
         attempt = await self.db.write(
@@ -160,7 +158,7 @@ class AccountPages:
             # every desk sends mail. So the page says it plainly, which helps people who forgot
             # their account, and the rate limit makes probing many addresses slow. In the modes
             # `invited` and `closed` there is nothing to probe.
-            message = gettext("This address cannot be used. If it is yours, sign in instead.")
+            message = gettext("This address can’t be used. If it’s yours, sign in instead.")
             raise Conflict(message) from refusal
 
     # /welcome/{token}
@@ -226,10 +224,10 @@ class AccountPages:
         email = signed_in.person.email
         if email is None:
             raise Conflict(
-                gettext("Your account has no e-mail address, so it has no password to change.")
+                gettext("Your account has no email address, so it has no password to change.")
             )
         fields = parse_fields(
-            current=lambda: require_field(form, "current", gettext("Write your current password.")),
+            current=lambda: require_field(form, "current", gettext("Enter your current password.")),
             password=lambda: parse_new_password(form, email),
         )
         browser = self.browsers.client_info(request)
@@ -243,7 +241,7 @@ class AccountPages:
                 authentication.change_password, attempt, hash_, browser, self.clock()
             )
         if new_session is None:
-            message = gettext("This is not your current password.")
+            message = gettext("That isn’t your current password.")
             raise Invalid(message, {"current": message})
         return new_session
 
@@ -318,7 +316,7 @@ def parse_new_password(form: Mapping[str, str], email: str) -> str:
     """Return the new password. Raises Invalid if it equals the current one."""
     password = parse_password(form.get("password", ""), email)
     if form["password"] == form.get("current"):
-        message = gettext("This is the current one. Choose another.")
+        message = gettext("That’s your current password. Choose a different one.")
         raise Invalid(message, {"password": message})
     return password
 

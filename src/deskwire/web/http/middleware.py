@@ -32,7 +32,7 @@ MAX_FORM_BYTES = 64 * 1024  # a password form has 300; a message may have 10,000
 MAX_BODY_BYTES = 1024 * 1024  # JSON of the API
 BODY_TIMEOUT = 30.0  # s for a whole body; a phone with poor reception sends a form in five
 UPLOAD_TIMEOUT = 900.0  # s for a body with files: 50 MB at half a megabit per second
-TIMEOUT_DETAIL = N_("The request did not arrive in time. Try again.")
+TIMEOUT_DETAIL = N_("Your data took too long to arrive. Try again.")
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 HSTS = "max-age=31536000"  # s, a year; without subdomains, which may not be this desk's
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -206,19 +206,17 @@ def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
         if own_origin is not None and [normalize_origin(each) for each in origins] == [own_origin]:
             return None
         return gettext(
-            "This request came from %(words)s, not from %(own)s. If both are this desk's own "
-            "address, PUBLIC_URL must name the one that people use.",
+            "This form was sent from %(words)s, not from %(own)s. If both are addresses of "
+            "this server, set PUBLIC_URL to the one people use.",
             words=", ".join(origins)[:200],
-            own=own_origin or gettext("this desk"),
+            own=own_origin or gettext("this server"),
         )
     if sites:
         if set(sites) <= OWN_FETCH_SITES:
             return None
-        return gettext(
-            "This request came from another site. Open the page on this desk and try again."
-        )
+        return gettext("This form was sent from another site. Open the page here and try again.")
     if "cookie" in headers:
-        return gettext("This request has a cookie but does not say where it came from (Origin).")
+        return gettext("This call has a cookie but no Origin header.")
     return None
 
 
@@ -268,7 +266,7 @@ def _content_length(headers: Headers) -> int:
 
 
 def _too_large_detail(max_bytes: int) -> str:
-    return gettext("The request is larger than %(limit)s KiB. Send less.", limit=max_bytes // 1024)
+    return gettext("You sent more than %(limit)s KiB. Send less.", limit=max_bytes // 1024)
 
 
 async def _send_problem(scope: Scope, send: Send, code: ProblemCode, detail: str) -> None:

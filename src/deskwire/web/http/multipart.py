@@ -15,7 +15,7 @@ from deskwire.kit.i18n import N_, gettext
 
 MAX_PARTS = 200  # parts of one form; the largest form has thirty
 MAX_HEADER_BYTES = 8 * 1024  # bytes of one part's headers; a file name has at most a few hundred
-INCOMPLETE_FORM = N_("The form did not arrive whole. Send it again.")
+INCOMPLETE_FORM = N_("The form arrived incomplete. Send it again.")
 
 TokenKind = Literal["name", "value", "headers_end", "body", "part_end", "form_end"]
 
@@ -57,7 +57,7 @@ class MultipartReader:
             if headers is None:
                 return
             yield Part(*_parse_headers(headers), self._read_body())
-        raise Invalid(gettext("A form may have at most %(most)s fields.", most=MAX_PARTS))
+        raise Invalid(gettext("A form can have at most %(most)s fields.", most=MAX_PARTS))
 
     async def _read_headers(self) -> list[tuple[TokenKind, bytes]] | None:
         """Read the header tokens of the next part; None after the last part."""

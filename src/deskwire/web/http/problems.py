@@ -46,11 +46,11 @@ PROBLEMS: Mapping[ProblemCode, Problem] = {
     "forbidden": Problem(403, "Your role does not allow this."),
     "foreign-origin": Problem(403, "The request did not come from a page of this desk."),
     "no-active-organization": Problem(403, "You are in no organization; create one at `href`."),
-    "not-found": Problem(404, "It does not exist, or is not shared with you."),
+    "not-found": Problem(404, "It does not exist, or you have no access to it."),
     "method-not-allowed": Problem(
         405, "The URL does not support this method; `Allow` lists those it does."
     ),
-    "too-slow": Problem(408, "The body did not arrive in time."),
+    "too-slow": Problem(408, "The body took too long to arrive."),
     "conflict": Problem(409, "It conflicts with the current state."),
     "too-large": Problem(413, "The body or the file is too large."),
     "unsupported-media-type": Problem(415, "The URL does not accept a body of this media type."),

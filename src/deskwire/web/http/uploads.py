@@ -83,13 +83,11 @@ async def receive_file(
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         received = await receive_files(request, uploads, person, workspace, max_files=1)
         if not received.files:
-            raise Invalid(
-                gettext("Choose a file to upload."), {"files": gettext("None was chosen")}
-            )
+            raise Invalid(gettext("Choose a file to upload."), {"files": gettext("No file chosen")})
         return received.files[0]
     name = unquote(request.headers.get("x-file-name", ""))  # bytes that are not UTF-8 become �
     if not name:
-        raise Invalid(gettext("Name the file in the header x-file-name, or send a form with it."))
+        raise Invalid(gettext("Name the file in the x-file-name header, or send it in a form."))
     return await uploads.save_upload(person, workspace, name, stream_body(request))
 
 
@@ -99,7 +97,7 @@ async def stream_body(request: Request) -> AsyncIterator[bytes]:
         async for chunk in request.stream():
             yield chunk
     except ClientDisconnect:
-        raise Invalid(gettext("The upload broke off. Send it again.")) from None
+        raise Invalid(gettext("The upload was interrupted. Send the file again.")) from None
 
 
 async def _receive_multipart(
@@ -136,12 +134,12 @@ async def _read_text(chunks: AsyncIterator[bytes], max_bytes: int) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise Invalid(gettext("The form is not text in UTF-8.")) from None
+        raise Invalid(gettext("The form isn’t valid UTF-8 text.")) from None
 
 
 def _too_many_files_detail(max_files: int) -> str:
     return ngettext(
-        "At most %(num)s file go with one form.",
-        "At most %(num)s files go with one form.",
+        "You can send at most %(num)s file with a form.",
+        "You can send at most %(num)s files with a form.",
         max_files,
     )

@@ -35,7 +35,7 @@ def describe_user_agent(user_agent: str) -> str:
         return (
             gettext("A browser on %(system)s", system=system)
             if system
-            else gettext("An unknown browser")
+            else gettext("Unknown browser")
         )
     return (
         gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser

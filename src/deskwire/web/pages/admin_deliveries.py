@@ -32,16 +32,16 @@ MAX_ID = 2**63 - 1  # the largest value of a bigint column
 REPLAY_POLL_ATTEMPTS = 20  # polls for the outcome before the page shows the delivery as pending
 REPLAY_POLL_INTERVAL = 0.1  # s between two polls
 STATE_LABELS = {
-    "pending": N_("Waiting"),
-    "done": N_("Understood"),
+    "pending": N_("Pending"),
+    "done": N_("Processed"),
     "parked": N_("Parked"),
-    "repeat": N_("Repeat"),
-    "refused": N_("Refused"),
+    "repeat": N_("Duplicate"),
+    "refused": N_("Rejected"),
     "dismissed": N_("Dismissed"),
 }
 DONE_MESSAGES = {
-    "replay": N_("It was worked out once more."),
-    "dismiss": N_("It is dismissed, and can still be replayed."),
+    "replay": N_("The delivery was processed again."),
+    "dismiss": N_("The delivery was dismissed. You can still replay it."),
 }
 
 
@@ -174,7 +174,7 @@ def replay_or_dismiss(
         case "dismiss":
             deliveries.dismiss(tx, id_, actor.at)
         case _:
-            raise Invalid(gettext("Nothing was to be done. Choose replay or dismiss."))
+            raise Invalid(gettext("Nothing to do. Choose Replay or Dismiss."))
 
 
 def _read_one(tx: Connection, deliveries: DeliveryStore, id_: int) -> DeliveryDetail:
@@ -182,7 +182,7 @@ def _read_one(tx: Connection, deliveries: DeliveryStore, id_: int) -> DeliveryDe
         return deliveries.read_one(tx, id_)
     except NotFound:  # its own message is for operators at a shell
         raise NotFound(
-            gettext("There is no such delivery; settled ones are deleted after a while.")
+            gettext("This delivery doesn’t exist. Finished deliveries are deleted after a while.")
         ) from None
 
 

@@ -37,15 +37,15 @@ from deskwire.workspaces.organizations.permissions import (
     permissions_in,
 )
 
-GROUP_LABELS = {"all": N_("Everybody"), "team": N_("The team"), "deactivated": N_("Deactivated")}
+GROUP_LABELS = {"all": N_("Everyone"), "team": N_("Team members"), "deactivated": N_("Deactivated")}
 DONE_MESSAGES = {
-    "role": N_("Their role is set."),
-    "take-role": N_("They are of the team no more."),
-    "deactivate": N_("Nobody signs in as them any more, and every browser is signed out."),
-    "readmit": N_("They can sign in again."),
-    "reset": N_("A link for a new password is on its way to them."),
-    "link": N_("The Discord account is linked."),
-    "unlink": N_("The Discord account is unlinked."),
+    "role": N_("Role changed."),
+    "take-role": N_("Removed from the team."),
+    "deactivate": N_("Account deactivated and signed out everywhere."),
+    "readmit": N_("Account reactivated."),
+    "reset": N_("Link for a new password sent."),
+    "link": N_("Discord account linked."),
+    "unlink": N_("Discord account unlinked."),
 }
 BASE_PATH = "/admin/people"
 
@@ -130,7 +130,7 @@ def apply_form(tx: Connection, actor: Actor, id_: str, form: Form) -> None:
         case "unlink":
             staff.unlink_discord_account(tx, actor, id_)
         case _:
-            raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
+            raise Invalid(gettext("Nothing to change. Choose something and try again."))
 
 
 def _context(viewer: Viewer, listed: DirectoryPerson) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class AvatarPages:
             chunks = await self.deps.uploads.store.open(avatar)
         except NoSuchKey:
             logger.error("avatar %s of a person is missing in the store", avatar)  # noqa: TRY400
-            raise NotFound(gettext("There is no such picture.")) from None
+            raise NotFound(gettext("This picture doesn’t exist.")) from None
         return StreamingResponse(chunks, headers={**AVATAR_HEADERS, "content-length": str(size)})
 
     async def _store_avatar(self, request: Request, media_type: str) -> None:

@@ -68,7 +68,7 @@ class FilePages:
         """GET /files/{file}/thumbnail: a small image, shown inline."""
         row = await self._read_row(request)
         if not row.thumbnail:
-            raise NotFound(gettext("There is no such file, or it is not shared with you."))
+            raise NotFound(gettext("This file doesn’t exist, or you don’t have access to it."))
         headers = {"content-type": "image/webp", "content-disposition": "inline"}
         return await self._respond_with_file(
             request, f"{row.id}.thumb", f'"{row.sha256}-small"', headers
@@ -105,7 +105,7 @@ class FilePages:
         except NoSuchKey:
             logger.error("file %s of a message is missing in the store", key)  # noqa: TRY400
             raise NotFound(
-                gettext("There is no such file, or it is not shared with you.")
+                gettext("This file doesn’t exist, or you don’t have access to it.")
             ) from None
         return StreamingResponse(chunks, 206 if byte_range else 200, headers)
 

@@ -36,7 +36,9 @@ from deskwire.workspaces.organizations.invitations import Invitation
 from deskwire.workspaces.organizations.organizations import Organization
 from deskwire.workspaces.organizations.permissions import ROLE_LABELS
 
-EMAIL_TAKEN = N_("This address has an account. Sign in with it, then open this link again.")
+EMAIL_TAKEN = N_(
+    "There’s already an account with this address. Sign in, then open this link again."
+)
 
 
 @dataclass(frozen=True, slots=True)

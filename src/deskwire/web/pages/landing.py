@@ -17,7 +17,7 @@ from deskwire.web.rendering.render import Render
 from deskwire.workspaces.organizations.organizations import organization_ids_of
 from deskwire.workspaces.organizations.permissions import is_staff
 
-DONE_MESSAGES = {"departed": N_("Your account is deleted.")}
+DONE_MESSAGES = {"departed": N_("Your account was deleted.")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ from deskwire.workspaces.organizations.organizations import (
 )
 
 DONE_MESSAGES = {  # by the action in an organization's settings that led here
-    "leave": N_("You have left the organization."),
-    "delete": N_("The organization is deleted."),
+    "leave": N_("You left the organization."),
+    "delete": N_("The organization was deleted."),
 }
 
 
@@ -88,5 +88,5 @@ def choose_own_organization(
 ) -> None:
     """Make an organization the session's active one. Raises NotFound unless it is one's own."""
     if organization_id not in organization_ids_of(actor.viewer):
-        raise NotFound(gettext("There is no such organization, or it is not yours."))
+        raise NotFound(gettext("This organization doesn’t exist, or you aren’t a member."))
     sessions.store_active_organization(tx, session_id, organization_id)

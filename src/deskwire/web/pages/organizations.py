@@ -170,7 +170,7 @@ def apply_form(
         case "delete":
             offboarding.delete_organization(tx, actor, id_, form.get("confirmed"))
         case _:
-            raise Invalid(gettext("Nothing was to be changed. Choose something and try again."))
+            raise Invalid(gettext("Nothing to change. Choose something and try again."))
     return None
 
 

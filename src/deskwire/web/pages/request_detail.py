@@ -217,7 +217,7 @@ def apply_form(tx: Connection, actor: Actor, ticket_id: str, form: Form, reopen_
     """Apply a form of the page. Raises Invalid if it names no field of a request."""
     patch = parse_form_fields(form.lists)
     if not patch and "watch" not in form.fields:
-        raise Invalid(gettext("Nothing was to be changed. Choose a value and try again."))
+        raise Invalid(gettext("Nothing to change. Choose a value and try again."))
     if patch:
         update.update(tx, actor, ticket_id, patch, reopen_days)
     if "watch" in form.fields:

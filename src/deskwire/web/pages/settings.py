@@ -41,13 +41,13 @@ from deskwire.web.rendering.time_zones import time_zones_by_region
 from deskwire.workspaces.name_changes import rename_person
 
 DONE_MESSAGES = {
-    "name": N_("Your name is changed."),
+    "name": N_("Name changed."),
     "display": N_("Saved."),
-    "verified": N_("Your e-mail address is confirmed."),
-    "mailed": N_("A new link is on its way."),
-    "ended": N_("Signed out there."),
-    "avatar": N_("Your picture is changed."),
-    "no-avatar": N_("Your picture is removed."),
+    "verified": N_("Email address confirmed."),
+    "mailed": N_("We sent you a new link."),
+    "ended": N_("Signed out of that browser."),
+    "avatar": N_("Picture changed."),
+    "no-avatar": N_("Picture removed."),
 }
 RETRY_AFTER = 60  # s; most exports are done by then
 DOWNLOAD_HEADERS = {
@@ -122,7 +122,7 @@ class SettingsPages:
         """POST /settings/verification: mail the verification link again."""
         pages, mails = self.account_pages, self.deps.mail_templates
         if not mails.is_enabled:
-            raise NotFound(gettext("This desk sends no mail."))
+            raise NotFound(gettext("This server doesn’t send email."))
         try:
             await self.deps.db.write(
                 mail_links.send_verification_link,
@@ -154,7 +154,7 @@ class SettingsPages:
         if request.method == "HEAD":
             return Response(headers=DOWNLOAD_HEADERS)
         if person.id in self.downloading:
-            message = gettext("Your data is being downloaded already. Wait until that is done.")
+            message = gettext("Your data is already being downloaded. Wait until it’s done.")
             raise RateLimited(message, RETRY_AFTER)
         at, access, db = self.account_pages.clock(), self.deps.access, self.deps.db
         with ExitStack() as cleanup:
@@ -191,7 +191,7 @@ class SettingsPages:
         self, request: Request, form: Mapping[str, str], person: people.Person
     ) -> None:
         pages, db = self.account_pages, self.deps.db
-        password = require_field(form, "password", gettext("Write your password."))
+        password = require_field(form, "password", gettext("Enter your password."))
         client_ip = pages.browsers.client_info(request).client_ip
         attempt = await db.write(
             authentication.begin_sign_in, person.email or "", client_ip, pages.clock(), pages.limits
@@ -200,7 +200,7 @@ class SettingsPages:
         if not is_right or not await db.write(
             offboarding.delete_account_if_confirmed, attempt, pages.clock()
         ):
-            message = gettext("This is not your password.")
+            message = gettext("That isn’t your password.")
             raise Invalid(message, {"password": message})
 
     async def _read_person(self, request: Request) -> people.Person:
@@ -262,7 +262,7 @@ def _session_id(request: Request) -> str:
 
 def _require_own_name(form: Mapping[str, str], person: people.Person) -> None:
     if " ".join(form.get("name", "").split()) != person.name:
-        message = gettext("Write your name as it stands here: %(me)s", me=person.name)
+        message = gettext("Enter your name exactly as shown: %(me)s", me=person.name)
         raise Invalid(message, {"name": message})
 
 

@@ -116,7 +116,7 @@ def read_guild(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     is_shared = any(grant.workspace == f"guild:{guild_id}" for grant in viewer.grants)
     guild = guilds.read_guild_unfiltered(tx, guild_id) if is_shared else None
     if guild is None:
-        raise NotFound(gettext("There is no such server, or it is not shared with you."))
+        raise NotFound(gettext("This server doesn’t exist, or you don’t have access to it."))
     return guild
 
 
@@ -135,7 +135,7 @@ def parse_number(request: Request) -> int:
     """Return the ticket's number in the path. Raises NotFound if it is not a number."""
     text = request.path_params["number"]
     if NUMBER.fullmatch(text) is None:
-        raise NotFound(gettext("There is no such ticket, or it is not shared with you."))
+        raise NotFound(gettext("This ticket doesn’t exist, or you don’t have access to it."))
     return int(text)
 
 

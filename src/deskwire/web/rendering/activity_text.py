@@ -168,34 +168,34 @@ def _organization_name(fields: Fields) -> str:
 # Sentences about a ticket, which is linked; about something with a name; and about nothing else.
 TICKET_TEXTS = {
     "ticket.created": N_("%(who)s opened %(what)s"),
-    "ticket.message_edited": N_("%(who)s changed a message in %(what)s"),
+    "ticket.message_edited": N_("%(who)s edited a message in %(what)s"),
     "ticket.message_deleted": N_("%(who)s deleted a message in %(what)s"),
     "ticket.claimed": N_("%(who)s claimed %(what)s"),
     "ticket.reopened": N_("%(who)s reopened %(what)s"),
-    "ticket.unclaimed": N_("%(who)s gave back %(what)s"),
-    "ticket.file_removed": N_("%(who)s deleted a file of %(what)s"),
+    "ticket.unclaimed": N_("%(who)s unassigned %(what)s"),
+    "ticket.file_removed": N_("%(who)s deleted a file from %(what)s"),
 }
 NAMED_TEXTS = {
     "team.role_created": ("roleName", N_("%(who)s created the role %(what)s")),
-    "team.role_updated": ("roleName", N_("%(who)s changed the role %(what)s")),
+    "team.role_updated": ("roleName", N_("%(who)s updated the role %(what)s")),
     "team.role_deleted": ("roleName", N_("%(who)s deleted the role %(what)s")),
     "person.changed": ("name", N_("%(who)s updated the account of %(what)s")),
     "organization.created": ("name", N_("%(who)s created the organization %(what)s")),
-    "organization.updated": ("name", N_("%(who)s changed the settings of %(what)s")),
+    "organization.updated": ("name", N_("%(who)s updated the settings of %(what)s")),
     "organization.visibility_changed": (
         "name",
-        N_("%(who)s changed who sees the requests of %(what)s"),
+        N_("%(who)s changed who can see the requests of %(what)s"),
     ),
     "organization.deleted": ("name", N_("%(who)s deleted the organization %(what)s")),
     "invitation.created": ("email", N_("%(who)s invited %(what)s")),
-    "invitation.accepted": ("email", N_("%(who)s accepted an invitation %(what)s")),
-    "invitation.revoked": ("email", N_("%(who)s took back the invitation of %(what)s")),
+    "invitation.accepted": ("email", N_("%(who)s accepted the invitation for %(what)s")),
+    "invitation.revoked": ("email", N_("%(who)s revoked the invitation for %(what)s")),
 }
 PLAIN_TEXTS = {
-    "guild.left": N_("%(who)s left the server – everything is kept, read-only"),
-    "guild.setup_complete": N_("%(who)s finished setting up"),
-    "guild.updated": N_("%(who)s changed the server"),
-    "guild.deleted": N_("%(who)s deleted the server here"),
+    "guild.left": N_("%(who)s left the server – all data is kept, read-only"),
+    "guild.setup_complete": N_("%(who)s completed the setup"),
+    "guild.updated": N_("%(who)s updated the server"),
+    "guild.deleted": N_("%(who)s deleted the server from Deskwire"),
     "ticket.read": N_("%(who)s read a ticket"),
     "session.revoked": N_("%(who)s ended a session"),
 }
@@ -223,8 +223,8 @@ def _describe_guild_joined(fields: Fields, _who: str) -> EventText:
     if not (members := fields.get("memberCount")):
         return EventText(find_text(N_("%(who)s added the bot")))
     text = find_plural(
-        "%(who)s added the bot for %(num)s member",
-        "%(who)s added the bot for %(num)s members",
+        "%(who)s added the bot to a server with %(num)s member",
+        "%(who)s added the bot to a server with %(num)s members",
         members,
     )
     return EventText(text, values={"num": members})
@@ -236,8 +236,8 @@ def _describe_ticket_updated(fields: Fields, _who: str) -> EventText:
         "ticket.updated", _request_changes(fields) if is_request else dict(fields)
     )
     if changes == gettext(UPDATED_SENTENCES[is_request]):
-        return _describe_ticket(N_("%(who)s changed %(what)s"), fields)
-    return _describe_ticket(N_("%(who)s changed %(what)s – %(changes)s"), fields, changes=changes)
+        return _describe_ticket(N_("%(who)s updated %(what)s"), fields)
+    return _describe_ticket(N_("%(who)s updated %(what)s – %(changes)s"), fields, changes=changes)
 
 
 def _request_changes(event: Fields) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def _describe_ticket_closed(fields: Fields, who: str) -> EventText:
 
 
 def _describe_ticket_assigned(fields: Fields, _who: str) -> EventText:
-    assignee = (fields["now"].get("assignee") or {}).get("name") or gettext("somebody")
+    assignee = (fields["now"].get("assignee") or {}).get("name") or gettext("someone")
     return _describe_ticket(
         N_("%(who)s assigned %(what)s to %(assignee)s"), fields, assignee=assignee
     )
@@ -288,19 +288,23 @@ def _describe_ticket_assigned(fields: Fields, _who: str) -> EventText:
 
 def _describe_participant_added(fields: Fields, _who: str) -> EventText:
     name = fields["participant"]["name"]
-    return _describe_ticket(N_("%(who)s added a watcher to %(what)s – %(name)s"), fields, name=name)
+    return _describe_ticket(
+        N_("%(who)s added %(name)s as a watcher to %(what)s"), fields, name=name
+    )
 
 
 def _describe_participant_removed(fields: Fields, _who: str) -> EventText:
     name = fields["participant"]["name"]
-    return _describe_ticket(N_("%(who)s took a watcher off %(what)s – %(name)s"), fields, name=name)
+    return _describe_ticket(
+        N_("%(who)s removed %(name)s as a watcher from %(what)s"), fields, name=name
+    )
 
 
 def _describe_file_added(fields: Fields, _who: str) -> EventText:
     name = fields["file"]["name"]
     if not name:  # the name was erased when its message was deleted
         return _describe_ticket(N_("%(who)s added a file to %(what)s"), fields)
-    return _describe_ticket(N_("%(who)s added a file to %(what)s – %(name)s"), fields, name=name)
+    return _describe_ticket(N_("%(who)s added the file %(name)s to %(what)s"), fields, name=name)
 
 
 def _describe_role_assigned(fields: Fields, _who: str) -> EventText:
@@ -309,7 +313,7 @@ def _describe_role_assigned(fields: Fields, _who: str) -> EventText:
 
 
 def _describe_role_unassigned(fields: Fields, _who: str) -> EventText:
-    text = N_("%(who)s took from %(what)s the role %(role)s")
+    text = N_("%(who)s removed the role %(role)s from %(what)s")
     return EventText(find_text(text), fields["username"], "", {"role": fields["roleName"]})
 
 
@@ -326,10 +330,12 @@ def _describe_member_role_changed(fields: Fields, _who: str) -> EventText:
         text = N_("%(who)s changed the role of %(what)s to %(role)s")
         return EventText(find_text(text), name, "", {"role": role})
     if not (count := len(fields["permissions"])):
-        return EventText(find_text(N_("%(who)s set the permissions of %(what)s none now")), name)
+        return EventText(
+            find_text(N_("%(who)s removed all individual permissions of %(what)s")), name
+        )
     text = find_plural(
-        "%(who)s set the permissions of %(what)s %(num)s permission of their own",
-        "%(who)s set the permissions of %(what)s %(num)s permissions of their own",
+        "%(who)s gave %(what)s %(num)s individual permission",
+        "%(who)s gave %(what)s %(num)s individual permissions",
         count,
     )
     return EventText(text, name, "", {"num": count})
@@ -344,7 +350,7 @@ def _describe_member_joined(fields: Fields, _who: str) -> EventText:
     name, organization = fields["member"]["name"], fields["place"]["name"]
     if _is_own_action(fields):
         return EventText(find_text(N_("%(who)s joined %(what)s")), organization)
-    text = N_("%(who)s let in %(what)s to %(place)s")
+    text = N_("%(who)s added %(what)s to %(place)s")
     return EventText(find_text(text), name, "", {"place": organization})
 
 

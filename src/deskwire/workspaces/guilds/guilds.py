@@ -207,7 +207,7 @@ def read_visible(tx: Connection, viewer: Viewer, guild_id: str) -> Guild:
     """Return a guild. Raises NotFound if the viewer may not open it, or it does not exist."""
     if channels.guild(guild_id) in viewer.channels and (row := _find_row(tx, guild_id)) is not None:
         return guild_from_row(row)
-    raise NotFound(gettext("There is no such server, or it is not shared with you."))
+    raise NotFound(gettext("This server doesn’t exist, or you don’t have access to it."))
 
 
 def read_guild_unfiltered(tx: Connection, guild_id: str) -> Guild | None:

@@ -35,7 +35,7 @@ def delete_account_except_tickets(tx: Connection, person_id: PersonId, at: Milli
     """
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
-        raise NotFound(gettext("This account is deleted already."))
+        raise NotFound(gettext("This account is already deleted."))
     memberships = _lock_memberships(tx, person_id)
     _require_other_admins(tx, person_id, memberships)
     for membership in memberships:
@@ -86,7 +86,7 @@ def _require_other_admins(
         if is_super_admin and "super_admin" not in roles:
             raise Conflict(
                 gettext(
-                    "You are the last super admin of this desk. Make somebody else one first, then "
+                    "You are the last super admin. Make someone else a super admin first, then "
                     "delete your account."
                 )
             )
@@ -131,10 +131,10 @@ def _only_member_message(names: list[str]) -> str:
     if not names:
         return ""
     return ngettext(
-        "You are the only member of %(places)s: delete the organization first, or invite somebody "
-        "and make them an admin.",
-        "You are the only member of %(places)s: delete these organizations first, or invite "
-        "somebody and make them an admin.",
+        "You are the only member of %(places)s. Delete the organization first, or invite "
+        "someone and make them an admin.",
+        "You are the only member of %(places)s. Delete these organizations first, or "
+        "invite someone to each and make them an admin.",
         len(names),
         places=", ".join(names),
     )

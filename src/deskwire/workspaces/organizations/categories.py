@@ -156,10 +156,11 @@ def add_category(tx: Connection, actor: Actor, organization_id: str, name: str) 
     existing = read_categories(tx, organization_id)
     parsed_name = parse_organization_name(name)
     if any(category.name == parsed_name for category in existing):
-        raise Conflict(gettext("There is a category “%(shown)s” already.", shown=parsed_name))
+        raise Conflict(gettext("There’s already a category “%(shown)s”.", shown=parsed_name))
     if len(existing) >= MAX_CATEGORIES:
         sentence = gettext(
-            "The list of categories is full (%(most)s). Archived ones count.", most=MAX_CATEGORIES
+            "You’ve reached the limit of %(most)s categories. Archived categories count too.",
+            most=MAX_CATEGORIES,
         )
         raise Conflict(sentence)
     row = {
@@ -183,7 +184,7 @@ def set_category_archived(
     organization = lock_client_organization(tx, actor, organization_id, Permission.CATEGORIES)
     existing = {category.id: category for category in read_categories(tx, organization_id)}
     if category_id not in existing:
-        raise Invalid(gettext("There is no such category."))
+        raise Invalid(gettext("This category doesn’t exist."))
     if existing[category_id].archived == archived:
         return
     values = {

@@ -95,8 +95,9 @@ def _check_organization_limit(tx: Connection, actor: Actor) -> None:
     if tx.execute(query).scalar_one() >= MAX_ADMINISTERED_ORGANIZATIONS:
         raise Conflict(
             gettext(
-                "You are an admin of %(most)s organizations, with those deleted since yesterday. "
-                "That is the most one person may create. Ask the team of this desk for another.",
+                "You are an admin of %(most)s organizations, including those deleted since "
+                "yesterday. That’s the limit for one person. Ask the team to create another "
+                "one.",
                 most=MAX_ADMINISTERED_ORGANIZATIONS,
             )
         )

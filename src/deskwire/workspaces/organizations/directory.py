@@ -151,7 +151,7 @@ def read_person(tx: Connection, viewer: Viewer, person_id: PersonId) -> Director
     query = select(people).where(people.c.id == person_id, people.c.deleted_at.is_(None))
     row = fetch_first(tx, query, PersonRow)
     if row is None:
-        raise NotFound(gettext("There is no such person here."))
+        raise NotFound(gettext("This person doesn’t exist."))
     return _with_memberships(tx, [person_from_row(row)])[0]
 
 
@@ -163,7 +163,7 @@ def search_organizations(
     Raises Forbidden unless the viewer is staff.
     """
     if not is_staff(viewer):
-        raise Forbidden(gettext("This page is for the team."))
+        raise Forbidden(gettext("Only the team can see this page."))
     org, member = organizations, organization_members
     conditions = [~org.c.internal, _after_cursor(org.c.id, filters)]
     if filters.query:

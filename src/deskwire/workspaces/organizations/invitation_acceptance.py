@@ -53,7 +53,7 @@ def accept(tx: Connection, actor: Actor, token: str, *, sends_mail: bool = True)
     if needs_email_proof(invitation, person, sends_mail):
         raise Forbidden(
             gettext(
-                "Confirm first that %(email)s is yours: open the link we mailed to it. Then join.",
+                "Confirm that %(email)s is yours before you join: open the link we sent to it.",
                 email=invitation.email,
             )
         )

@@ -144,7 +144,7 @@ def invite(
     _check_invited_role(tx, actor, organization, role)
     acquire_advisory_lock(tx, f"invitations of {organization.id}")
     if _is_member(tx, organization.id, address):
-        raise Conflict(gettext("%(address)s is a member already.", address=address))
+        raise Conflict(gettext("%(address)s is already a member.", address=address))
     open_here = and_(is_open(actor.at), invitations.c.organization == organization.id)
     replaced = update(invitations).where(open_here, invitations.c.email == address)
     tx.execute(replaced.values(revoked_at=actor.at))
@@ -204,7 +204,7 @@ def revoke(tx: Connection, actor: Actor, organization_id: str, invitation_id: st
         invitations.c.organization == organization.id, invitations.c.id == invitation_id
     )
     if _revoke_where(tx, condition, actor.person_id, actor.at) == 0:
-        raise NotFound(gettext("There is no such invitation, or it is over."))
+        raise NotFound(gettext("This invitation doesn’t exist, or it’s no longer valid."))
 
 
 def revoke_all_by(
@@ -287,7 +287,8 @@ def find_by_token(tx: Connection, token: str, at: Millis) -> tuple[Organization,
 
 
 OVER_MESSAGE = N_(
-    "This invitation was used, taken back, has expired, or never existed. Ask for a new one."
+    "This invitation was already used, was revoked, has expired, or never existed. Ask "
+    "for a new one."
 )
 
 
@@ -296,19 +297,19 @@ def _check_invited_role(
 ) -> None:
     if organization.internal:
         raise Forbidden(
-            gettext("Who is of the team is decided in the shell: deskwire people employ.")
+            gettext("Team membership is managed from the command line: deskwire people employ.")
         )
     if role not in CLIENT_ROLES:
         raise Invalid(
-            gettext("There is no such role."),
-            {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
+            gettext("This role doesn’t exist."),
+            {"role": gettext("Choose one of: %(words)s", words=", ".join(CLIENT_ROLES))},
         )
     permissions = permissions_in(actor.viewer, organization.workspace) & lock_permissions(
         tx, actor.person_id, organization.id
     )
     require_in(permissions, Permission.INVITE)
     if not permissions_to_invite(role) <= permissions:
-        raise Forbidden(gettext("Only an admin invites another admin."))
+        raise Forbidden(gettext("Only an admin can invite another admin."))
 
 
 def _check_invitation_limit(
@@ -318,8 +319,8 @@ def _check_invitation_limit(
     if count >= MAX_OPEN_INVITATIONS:
         raise Conflict(
             gettext(
-                "%(place)s has %(held)s open invitations, which is the most there may be. Take "
-                "some back, or wait until they are accepted.",
+                "%(place)s has reached the limit of %(held)s open invitations. Revoke some, or "
+                "wait until they are accepted.",
                 place=organization.name,
                 held=count,
             )

@@ -39,7 +39,7 @@ from deskwire.workspaces.organizations.organizations import (
 from deskwire.workspaces.organizations.permissions import CLIENT_ROLES, Permission, require
 
 LAST_ADMIN_MESSAGE = N_(
-    "An organization needs an admin who can sign in. Make somebody else one first."
+    "An organization needs an admin who can sign in. Make someone else an admin first."
 )
 
 
@@ -102,7 +102,7 @@ def add_member(
     if role not in CLIENT_ROLES:
         raise Invalid(
             gettext(
-                "%(role)s is no role here; one of %(words)s.",
+                "%(role)s is not a role here. Choose one of: %(words)s.",
                 role=repr(role[:40]),
                 words=", ".join(CLIENT_ROLES),
             )
@@ -131,15 +131,15 @@ def change_member_role(
     organization = _lock_client_organization(tx, actor, organization_id)
     require(actor.viewer, Permission.MEMBERS, organization.workspace)
     if person_id == actor.person_id:
-        raise Forbidden(gettext("Nobody changes their own role. Ask another admin."))
+        raise Forbidden(gettext("You can’t change your own role. Ask another admin."))
     if role not in CLIENT_ROLES:
         raise Invalid(
-            gettext("There is no such role."),
-            {"role": gettext("One of %(words)s", words=", ".join(CLIENT_ROLES))},
+            gettext("This role doesn’t exist."),
+            {"role": gettext("Choose one of: %(words)s", words=", ".join(CLIENT_ROLES))},
         )
     before = _read_role(tx, organization.id, person_id)
     if before is None:
-        raise NotFound(gettext("There is no such member."))
+        raise NotFound(gettext("This member doesn’t exist."))
     if before == role:
         return
     if before == "admin":
@@ -164,7 +164,7 @@ def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id:
         require(actor.viewer, Permission.MEMBERS, organization.workspace)
     before = _read_role(tx, organization.id, person_id)
     if before is None:
-        raise NotFound(gettext("There is no such member."))
+        raise NotFound(gettext("This member doesn’t exist."))
     if before == "admin":
         _require_other_admin(tx, organization.id, person_id)
     delete_membership_row(tx, organization.id, person_id)
@@ -178,7 +178,7 @@ def _lock_client_organization(tx: Connection, actor: Actor, organization_id: str
     organization = read_visible_by_id(tx, actor.viewer, organization_id)
     if organization.internal:
         raise Forbidden(
-            gettext("Who is of the team is decided in the shell: deskwire people employ.")
+            gettext("Team membership is managed from the command line: deskwire people employ.")
         )
     return organization
 

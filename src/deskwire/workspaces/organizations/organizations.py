@@ -184,7 +184,7 @@ def _require_visible(
     query = select(organizations).where(visible_to(viewer), condition)
     row = fetch_first(tx, query, OrganizationRow)
     if row is None:
-        raise NotFound(gettext("There is no such organization, or it is not shared with you."))
+        raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     return organization_from_row(row)
 
 

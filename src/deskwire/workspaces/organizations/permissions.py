@@ -35,24 +35,24 @@ ROLE_LABELS: Mapping[Role, str] = {
 class Permission(StrEnum):
     """A permission in an organization; the value is its text in docs/permissions.md."""
 
-    SEE_ALL = N_("see every request, whatever the visibility mode")
-    FILE = N_("file requests, and reply in those one sees")
-    FILE_FOR_OTHERS = N_("file a request in somebody else's name")
-    CANCEL_ANY = N_("cancel and reopen requests of others, change their title, add watchers")
-    INVITE = N_("invite people, and take invitations back")
-    CATEGORIES = N_("change the categories")
-    MEMBERS = N_("change roles, remove members")
-    PROFILE = N_("change name, address and visibility mode")
+    SEE_ALL = N_("see every request, regardless of visibility")
+    FILE = N_("submit requests, and reply to requests they can see")
+    FILE_FOR_OTHERS = N_("submit a request on someone else’s behalf")
+    CANCEL_ANY = N_("cancel, reopen and rename other people’s requests, and add watchers")
+    INVITE = N_("invite people and revoke invitations")
+    CATEGORIES = N_("manage categories")
+    MEMBERS = N_("change roles and remove members")
+    PROFILE = N_("change name, address and visibility")
     DELETE = N_("delete the organization")
     NOTE = N_("read and write internal notes")
-    WORK = N_("claim, assign, set status, category, priority and labels")
-    MODERATE = N_("delete other people's messages and files")
-    PEOPLE = N_("see everybody who has an account")
-    ORGANIZATIONS = N_("create any number of organizations, and change every one")
+    WORK = N_("claim and assign requests, and set status, category, priority and labels")
+    MODERATE = N_("delete other people’s messages and files")
+    PEOPLE = N_("see everyone who has an account")
+    ORGANIZATIONS = N_("create any number of organizations and change all of them")
     DELIVERIES = N_("see, replay and dismiss deliveries")
-    ACCOUNTS = N_("deactivate accounts, and mail links for a new password")
-    IDENTIFY = N_("say who somebody is at Discord")
-    EMPLOY = N_("give people a role in the team, and take it")
+    ACCOUNTS = N_("deactivate accounts and send links for a new password")
+    IDENTIFY = N_("link people to their Discord accounts")
+    EMPLOY = N_("give people a role in the team and remove it")
 
 
 _MEMBER = {Permission.FILE}
@@ -127,10 +127,10 @@ def require_in(permissions: Collection[Permission], permission: Permission) -> N
 def _refusal_message(permissions: Collection[Permission], permission: Permission) -> str:
     """Return the message for a missing permission: it names who could grant it."""
     if permission in ROLE_PERMISSIONS["admin"]:
-        return N_("Your role does not let you %(right)s. Ask an admin of the organization.")
+        return N_("Your role doesn’t allow you to %(right)s. Ask an admin of the organization.")
     if Permission.NOTE in permissions:  # a member of the staff
-        return N_("Your role in the team does not let you %(right)s. Ask a super admin.")
-    return N_("Only the team may %(right)s.")
+        return N_("Your role in the team doesn’t allow you to %(right)s. Ask a super admin.")
+    return N_("Only the team can %(right)s.")
 
 
 def is_staff(viewer: Viewer) -> bool:

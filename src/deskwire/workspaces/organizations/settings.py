@@ -88,7 +88,8 @@ def set_visibility(
     before = lock_client_organization(tx, actor, organization_id, Permission.PROFILE)
     if visibility not in VISIBILITIES:
         raise Invalid(
-            gettext("Choose who sees requests."), {"visibility": gettext("Choose one of the two.")}
+            gettext("Choose who can see requests."),
+            {"visibility": gettext("Choose one of the two options.")},
         )
     if visibility == before.visibility:
         return before
@@ -116,7 +117,7 @@ def mark_organization_deleted(
     """
     before = lock_client_organization(tx, actor, organization_id, Permission.DELETE)
     if typed_name.strip() != before.name:
-        sentence = gettext("Type the name, %(before)s, to confirm.", before=before.name)
+        sentence = gettext("Enter the name, %(before)s, to confirm.", before=before.name)
         raise Invalid(sentence, {"confirmed": sentence})
     values = {"deleted_at": actor.at, "slug": f"deleted-{organization_id}"}
     deleted = _update_organization(tx, organization_id, values)
@@ -133,7 +134,7 @@ def parse_organization_name(text: str) -> str:
     fits = 2 <= len(name) <= MAX_NAME_LENGTH
     if not fits or is_blank(name) or any(map(is_control_character, name)):
         sentence = gettext(
-            "Write a name of 2 to %(most)s ordinary characters.",
+            "Enter a name of 2 to %(most)s printable characters.",
             most=MAX_NAME_LENGTH,
         )
         raise Invalid(sentence, {"name": sentence})
@@ -143,7 +144,7 @@ def parse_organization_name(text: str) -> str:
 def _parse_about(text: str) -> str | None:
     about = text.replace("\0", "").strip()
     if len(about) > MAX_ABOUT_LENGTH:
-        sentence = gettext("Say it in at most %(most)s characters.", most=MAX_ABOUT_LENGTH)
+        sentence = gettext("Use at most %(most)s characters.", most=MAX_ABOUT_LENGTH)
         raise Invalid(sentence, {"about": sentence})
     return about or None
 
@@ -159,7 +160,7 @@ def lock_client_organization(
     organization = _lock_organization(tx, actor, organization_id, permission)
     if organization.internal:
         raise Forbidden(
-            gettext("This is the team’s own organization; only its profile can be changed.")
+            gettext("This is the team’s own organization. You can only change its profile.")
         )
     return organization
 

@@ -28,7 +28,7 @@ def parse_slug(text: str) -> str:
         or slug.startswith("deleted-")
     ):
         sentence = gettext(
-            "An address has 2 to 40 of a–z, 0–9 and -, and is no word of the desk's own."
+            "Use 2 to 40 characters from a–z, 0–9 and -. Some addresses are reserved."
         )
         raise Invalid(sentence, {"slug": sentence})
     return slug
@@ -67,5 +67,5 @@ def slug_conflict_as_invalid(slug: str) -> Iterator[None]:
 
 
 def _slug_taken(slug: str) -> Invalid:
-    sentence = gettext("The address %(slug)s is taken. Choose another.", slug=slug)
+    sentence = gettext("The address %(slug)s is taken. Choose another one.", slug=slug)
     return Invalid(sentence, {"slug": sentence})

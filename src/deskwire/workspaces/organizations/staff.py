@@ -42,9 +42,9 @@ from deskwire.workspaces.organizations.permissions import (
 from deskwire.workspaces.origin import Principal
 
 LAST_SUPER_ADMIN_MESSAGE = N_(
-    "This desk needs a super admin who can sign in. Make somebody else one first."
+    "There must be a super admin who can sign in. Make someone else a super admin first."
 )
-OWN_ACCOUNT_MESSAGE = N_("Nobody does this to their own account. Ask another super admin.")
+OWN_ACCOUNT_MESSAGE = N_("You can’t do this to your own account. Ask another super admin.")
 
 
 def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str) -> None:
@@ -55,8 +55,8 @@ def set_staff_role(tx: Connection, actor: Actor, person_id: PersonId, role: str)
     person = _lock_person(tx, actor, person_id, Permission.EMPLOY)
     if role not in INTERNAL_ROLES:
         raise Invalid(
-            gettext("There is no such role."),
-            {"role": gettext("One of %(words)s", words=", ".join(INTERNAL_ROLES))},
+            gettext("This role doesn’t exist."),
+            {"role": gettext("Choose one of: %(words)s", words=", ".join(INTERNAL_ROLES))},
         )
     before = read_staff_roles(tx).get(person_id)
     if before is None:
@@ -120,7 +120,7 @@ def deactivate_except_tickets(tx: Connection, actor: Actor, person_id: PersonId)
     """
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS)
     if person.deactivated_at is not None:
-        raise Conflict(gettext("%(person)s is deactivated already.", person=person.name))
+        raise Conflict(gettext("%(person)s is already deactivated.", person=person.name))
     if read_staff_roles(tx).get(person_id) == "super_admin":
         _require_other_super_admin(tx, person_id)
     people.mark_deactivated(tx, person_id, actor_id=actor.person_id, at=actor.at)
@@ -154,11 +154,11 @@ def send_password_link(
     person = _lock_person(tx, actor, person_id, Permission.ACCOUNTS, allow_self=True)
     if person.deactivated_at is not None:
         raise Conflict(
-            gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
+            gettext("%(person)s is deactivated. Reactivate the account first.", person=person.name)
         )
     if person.email is None:
         raise Conflict(
-            gettext("%(person)s has no e-mail address to send a link to.", person=person.name)
+            gettext("%(person)s has no email address to send a link to.", person=person.name)
         )
     rate_limit.count_mail(tx, person.email, client_ip, actor.at, limits)
     mail_links.send_link(tx, person, "reset", compose_mail, actor.at)
@@ -194,7 +194,7 @@ def _lock_person(
     acquire_advisory_lock(tx, "the team")  # two super admins must not remove each other at once
     person = people.find(tx, person_id)
     if person is None or person.deleted_at is not None:
-        raise NotFound(gettext("There is no such person here."))
+        raise NotFound(gettext("This person doesn’t exist."))
     if person_id == actor.person_id:
         if not allow_self:
             raise Forbidden(gettext(OWN_ACCOUNT_MESSAGE))
@@ -206,13 +206,13 @@ def _lock_person(
 def _require_verified_account(person: Person) -> None:
     if person.deactivated_at is not None:
         raise Conflict(
-            gettext("%(person)s is deactivated. Let them in again first.", person=person.name)
+            gettext("%(person)s is deactivated. Reactivate the account first.", person=person.name)
         )
     if person.email_verified_at is None:
         raise Conflict(
             gettext(
-                "Nobody has proven yet that %(email)s is %(person)s’s. Mail them a link for a new "
-                "password, or use `deskwire people employ`.",
+                "%(person)s hasn’t confirmed %(email)s yet. Send a link for a new password, or "
+                "use `deskwire people employ`.",
                 email=person.email or gettext("this account"),
                 person=person.name,
             )
@@ -263,7 +263,7 @@ def upsert_staff_row(tx: Connection, person_id: PersonId, role: str, at: Millis)
     if role not in INTERNAL_ROLES:
         raise Invalid(
             gettext(
-                "There is no role %(role)s; choose one of %(words)s.",
+                "%(role)s is not a role. Choose one of: %(words)s.",
                 role=repr(role),
                 words=", ".join(INTERNAL_ROLES),
             )
