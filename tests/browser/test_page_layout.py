@@ -31,7 +31,7 @@ NOTHING_OVERFLOWS = {"sticksOut": 0, "elements": []}
 
 @pytest.fixture
 def crowded_guild(guild: GuildFixture) -> GuildFixture:
-    """A place with everything that could be too long."""
+    """A guild with everything that could be too long."""
     guild.open_ticket(1, LONG)
     guild.open_ticket(2, WORDS)
     tags = ["urgent", "a-rather-long-tag-nobody-asked-for", "login", "billing", LONG[:40]]

@@ -200,7 +200,7 @@ def test_the_same_event_heard_twice_is_shown_once(guild: GuildFixture, watcher: 
     guild.open_ticket(1, "Stuck")
     expect(watcher.find_toast("New ticket #1 created")).to_be_visible()
 
-    # A stream that forgot its place: everything since the page was made comes once more.
+    # A stream that forgot its position: everything since the page was made comes once more.
     watcher.page.route(
         "**/api/events?*",
         lambda route: route.continue_(url=f"{guild.server.url}/api/events?after={cursor}"),

@@ -185,7 +185,7 @@ def test_an_attack_has_its_test(attack: str) -> None:
     tree = ast.parse((REPOSITORY_ROOT / "tests" / path).read_text(encoding="utf-8"))
 
     assert name in {function.name for function in iter_functions(tree)}, (
-        f"against “{attack}” there is no {name} in tests/{path} any more: name its new place here"
+        f"against “{attack}” there is no {name} in tests/{path} any more: name its new test here"
     )
 
 

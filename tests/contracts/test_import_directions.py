@@ -75,7 +75,7 @@ def test_every_package_has_its_place() -> None:
 
     for package in found - MAY_IMPORT.keys():
         raise AssertionError(
-            f"src/deskwire/{package} has no place: add a row to MAY_IMPORT in "
+            f"src/deskwire/{package} has no row: add one to MAY_IMPORT in "
             "tests/contracts/test_import_directions.py and to docs/architecture.md"
         )
     assert MAY_IMPORT.keys() == found, "rows without a package: remove them from MAY_IMPORT"

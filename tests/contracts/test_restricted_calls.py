@@ -164,7 +164,7 @@ def test_no_public_function_calls_another_one_of_its_own_name() -> None:
                 path, _, name = target.rpartition(".")
                 assert name != function.name or path == module.name, (
                     f"{module.path}:{line} {function.name} calls {target}. Of two functions with "
-                    "one name, one gets called in place of the other: rename the lower one after "
+                    "one name, one gets called instead of the other: rename the lower one after "
                     "what it leaves undone"
                 )
 

@@ -38,9 +38,9 @@ def command_line(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("place", ["a folder", "a text", "a device", "below a text"])
+@pytest.mark.parametrize("kind", ["a folder", "a text", "a device", "below a text"])
 def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
-    place: str,
+    kind: str,
     command: str,
     folder: Path,
     command_line: CommandLine,
@@ -49,7 +49,7 @@ def test_what_cannot_be_a_database_is_refused_and_left_as_it_was(
     (folder / "a folder").mkdir()
     (folder / "a text").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (folder / "a device").symlink_to("/dev/null")
-    path = {"below a text": "a text/desk.db"}.get(place, place)
+    path = {"below a text": "a text/desk.db"}.get(kind, kind)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{path}")
     before = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
 

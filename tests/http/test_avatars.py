@@ -1,4 +1,4 @@
-"""Test avatars: any image becomes a square WebP, shown in place of initials."""
+"""Test avatars: any image becomes a square WebP, shown instead of initials."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ export class Stream implements StreamConnection {
       frame.name === "connected" &&
       !this.#environment.belongsToReader(frame.told.channels)
     ) {
-      this.#environment.log("somebody else is signed in in this browser");
+      this.#environment.log("another person is signed in in this browser");
       const goodbye = { reason: "signed-out" };
       this.#onGoodbye({ name: "goodbye", id: "", told: goodbye }, goodbye);
     } else if (frame.name === "goodbye") {

@@ -138,7 +138,7 @@ def _matches_key(edited: EditedRow) -> Any:  # noqa: ANN401 - SQLAlchemy's condi
 
 
 def _previous_row(edited: EditedRow) -> SimpleNamespace:
-    """Return the row before the edit, with defaults in place of invalid values."""
+    """Return the row before the edit, with defaults instead of invalid values."""
     before = dict(edited.before or {})
     before |= {
         each.column: each.replacement for each in find_invalid_columns(edited.table, before, None)

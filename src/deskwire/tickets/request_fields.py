@@ -131,7 +131,7 @@ FIELDS: dict[str, RequestField] = {
         "assignee",
         N_("Assignee"),
         field_changes.plan_assignee,
-        (_Id | None, Field(default=None, description="null: nobody")),
+        (_Id | None, Field(default=None, description="null: unassigned.")),
         holds="id",
         describe_edit=field_text.describe_edited_assignee,
     ),

@@ -1,7 +1,7 @@
-"""What somebody changed of a person by hand, told as any change of one; and what follows from it.
+"""Record direct edits of a person's row, and do what depends on it.
 
-Who is not let in any more loses by it what an action takes from them: their browsers, the links and
-invitations they gave out, and what they had taken on.
+A person who can no longer sign in loses what the action would have taken: their sessions, the
+links and invitations they issued, and their assigned requests.
 """
 
 from __future__ import annotations
@@ -22,26 +22,31 @@ from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit
 
 
 def record_person_edit(tx: Connection, edit: DirectEdit) -> None:
-    """A person's row was written, changed or deleted."""
-    before, now = edit.before, edit.after
-    id_ = (before if now is None else now).id
-    if before is not None and now is not None and now.email != before.email:
-        now = _invalidate_email_links(tx, edit)
-    called = read_names(tx, [id_])[id_].name
-    update_name_index(tx, id_, called)
-    is_in, was_in = _can_sign_in(now), _can_sign_in(before)
-    row = now if now is not None else before
-    person = Person(id_, called, None, None, row.revision + (now is None), row.created_at)
+    """Record that a person's row was inserted, changed or deleted."""
+    before, after = edit.before, edit.after
+    id_ = (before if after is None else after).id
+    if before is not None and after is not None and after.email != before.email:
+        after = _invalidate_email_links(tx, edit)
+    name = read_names(tx, [id_])[id_].name
+    update_name_index(tx, id_, name)
+    is_active, was_active = _can_sign_in(after), _can_sign_in(before)
+    row = after if after is not None else before
+    person = Person(id_, name, None, None, row.revision + (after is None), row.created_at)
     people.record_person_changed(
-        tx, person, DIRECT_EDIT_ACTOR, edit.at, access_changed=is_in != was_in, cause=edit.cause
+        tx,
+        person,
+        DIRECT_EDIT_ACTOR,
+        edit.at,
+        access_changed=is_active != was_active,
+        cause=edit.cause,
     )
-    if was_in and not is_in:
+    if was_active and not is_active:
         revoke_sign_in(tx, id_, DIRECT_EDIT_ACTOR, edit.at)
         unassign_open_requests(tx, Actor(Viewer(DIRECT_EDIT_ACTOR, ()), edit.at), id_)
 
 
 def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: ANN401 - a row
-    """The row after that: what was mailed to the old address opens nothing, and proves nothing."""
+    """Revoke links mailed to the old address, and clear its verification; return the row."""
     links.revoke(tx, edit.after.id, get_args(links.Purpose))
     return (
         edit.after
@@ -51,5 +56,4 @@ def _invalidate_email_links(tx: Connection, edit: DirectEdit) -> Any:  # noqa: A
 
 
 def _can_sign_in(row: Any) -> bool:  # noqa: ANN401 - a row, or None
-    """Whether somebody can sign in as this person."""
     return row is not None and row.deactivated_at is None and row.deleted_at is None

@@ -130,7 +130,7 @@ def read_form_options(tx: Connection, viewer: Viewer, requested: str | None) -> 
 def possible_requesters(
     viewer: Viewer, organization: Organization, people: RequestPeople | None
 ) -> list[PrincipalRef]:
-    """Return the people for whom the viewer may create a request."""
+    """Return the people on whose behalf the viewer may create a request."""
     if people is None or not can(viewer, Permission.FILE_FOR_OTHERS, organization.workspace):
         return []
     return list(people.members.values())
