@@ -12,7 +12,7 @@ test("the indicator says how old the page is", () => {
   assert.equal(freshnessOf("parked", true), "parked");
   assert.match(
     indicatorText("parked", 0, 5_000),
-    /^Paused: open in too many other places; look at/,
+    /^Paused: too many tabs are open; return to this tab/,
   );
   assert.match(
     indicatorText("restarting", 0, 5_000),
