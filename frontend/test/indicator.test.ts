@@ -16,6 +16,6 @@ test("the indicator says how old the page is", () => {
   );
   assert.match(
     indicatorText("restarting", 0, 5_000),
-    /^The server restarts, reconnecting… data is 5 s/,
+    /^Server restarting, reconnecting… data is 5 s/,
   );
 });
