@@ -7,9 +7,9 @@ from statistics import median, quantiles
 
 from tests.contracts.source_files import iter_functions, list_modules, list_tracked_files, read_file
 
-LONGEST_MODULE = 450  # lines
+LONGEST_MODULE = 400  # lines
 LONGEST_FUNCTION = 60  # lines
-LONGEST_FILE_ELSEWHERE = 450  # lines; tests and the browser side
+LONGEST_FILE_ELSEWHERE = 400  # lines; tests and the browser side
 MEDIAN_FUNCTION = 7  # lines
 NINETY_PERCENT = 25  # lines
 MEDIAN_MODULE = 120  # lines
