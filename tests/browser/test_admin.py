@@ -54,7 +54,7 @@ def test_what_one_admin_does_is_seen_by_the_others_and_by_the_person_concerned(
     open_person(mo, guild.ada)
     click_button(mo, "Remove from team")
 
-    expect(ada.find("#content")).to_contain_text("You no longer have access")
+    expect(ada.find("#content")).to_contain_text("no longer have access")
     expect(ada.find("#content")).not_to_contain_text(guild.bo.email)
 
 

@@ -95,7 +95,7 @@ def test_who_is_in_the_company_no_more_is_left_with_nothing_and_who_joins_is_sho
 
     server.submit_form(f"/orgs/{company.slug}/settings", company.carl, act="leave")
 
-    expect(carl.find("#dashboard")).to_contain_text("You no longer have access")
+    expect(carl.find("#dashboard")).to_contain_text("no longer have access")
     expect(carl.find("main")).not_to_contain_text("The mast is dark")
     carl.open("/dashboard")
     expect(carl.find("#dashboard")).to_contain_text("You aren’t in an organization yet")

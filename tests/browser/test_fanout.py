@@ -110,7 +110,7 @@ def test_a_revoked_person_goes_silent_at_once_while_the_other_continues(
 
     two_visitors.guild.unassign_role(two_visitors.guild.dee, "Tickets Viewer")
     expect(two_visitors.dee.find("body")).not_to_contain_text("Seen by both")
-    expect(two_visitors.dee.find("main")).to_contain_text("You no longer have access")
+    expect(two_visitors.dee.find("main")).to_contain_text("no longer have access")
 
     said_before = len(two_visitors.dee.store_log)
     two_visitors.guild.open_ticket(2, "For Mo alone")

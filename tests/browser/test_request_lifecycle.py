@@ -141,7 +141,7 @@ def test_who_may_not_see_it_any_more_is_left_with_nothing(company: BrowserCompan
 
     bo.open(f"/orgs/{company.name.lower().replace(' ', '-')}/settings")
     bo.page.get_by_label("Only the requester").check()
-    bo.page.get_by_role("button", name="Save", exact=True).click()
+    bo.page.get_by_role("button", name="Change visibility", exact=True).click()
 
     expect(una.find("main")).to_contain_text("This request is no longer available")
     una.expect_status(404)

@@ -20,7 +20,7 @@ TOASTS: dict[str, tuple[str, str]] = {
     "ticket.created": ("New ticket #5 created", f"Subject: {SUBJECT}"),
     "ticket.updated": (
         "Ticket #5 updated",
-        SUBJECT + " (solved?) · Changed: subject, priority, tags",
+        SUBJECT + " (solved?) · Changed: subject, priority, labels",
     ),
     "ticket.deleted": ("Ticket #5 deleted", "Opened twice"),
     "ticket.message_sent": ("New message in ticket #5", SUBJECT + " · From: customer ({bo})"),

@@ -85,11 +85,11 @@ export const ASSIGNED: ToastWording = {
 export const UNCLAIMED: ToastWording = {
   ticket: [
     N_("Ticket %(name)s unassigned"),
-    NN_("%(num)s ticket given back", "%(num)s tickets given back"),
+    NN_("%(num)s ticket unassigned", "%(num)s tickets unassigned"),
   ],
   request: [
     N_("Request %(name)s unassigned"),
-    NN_("%(num)s request given back", "%(num)s requests given back"),
+    NN_("%(num)s request unassigned", "%(num)s requests unassigned"),
   ],
 };
 export const FIELD_LABELS: Readonly<Record<string, string>> = {
