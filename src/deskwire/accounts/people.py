@@ -163,7 +163,7 @@ def update_columns(tx: Connection, person_id: PersonId, values: dict[str, Any]) 
 
 
 def clear_email_verification(tx: Connection, person_id: PersonId) -> Person:
-    """Mark the address unverified: it was changed, so the old proof says nothing about it."""
+    """Mark the address unverified: it was changed, and the verification was of the old one."""
     return update_columns(tx, person_id, {"email_verified_at": None})
 
 

@@ -33,7 +33,7 @@ SIGN_UP_PREFIX = "sign-up "  # prefix of a source that signs up; no IP address b
 MAIL_PREFIX = "mail "  # prefix of a source that requests mail, and of its recipient
 DATA_EXPORT_PREFIX = "data "  # prefix of a person who exports their data
 MAX_DATA_EXPORTS = 5  # per person and hour; each one reads and sends everything they ever wrote
-MAX_SOURCE_LENGTH = 64  # characters; an IP address is shorter, what a broken proxy sends may not be
+MAX_SOURCE_LENGTH = 64  # characters; an IP address is shorter, but a broken proxy may send more
 IPV6_PREFIX_BITS = 64  # one customer is given all addresses of a /64
 
 failures = Table(

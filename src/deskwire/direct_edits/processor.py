@@ -90,7 +90,7 @@ def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:
         return f"{edited.label}: {refusal}"
     except OperationalError as error:
         if "decode" not in str(error.orig):
-            raise  # the database itself fails: the change waits
+            raise  # the database itself failed: try the change again later
         return f"{edited.label}: {UNREADABLE_TEXT}"
     except Exception as error:
         logger.exception("processing a direct edit failed: %s", edited.label)
@@ -120,9 +120,9 @@ def _read_row(tx: Connection, edited: EditedRow) -> WatchedRow | None:
 def _update_row(
     tx: Connection, edited: EditedRow, row: WatchedRow, values: Mapping[str, Any]
 ) -> WatchedRow:
-    """Update the row to `values` and to a revision above all that open pages may know."""
-    known = 0 if edited.before is None else int(edited.before["revision"])
-    revision = max(row.revision, known) + 1
+    """Update the row to `values` and to a revision above any that open pages have seen."""
+    old_revision = 0 if edited.before is None else int(edited.before["revision"])
+    revision = max(row.revision, old_revision) + 1
     statement = (
         update(edited.table)
         .where(_matches_key(edited))

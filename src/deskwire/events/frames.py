@@ -1,8 +1,8 @@
 """Encode the frames of a stream: events, which `onmessage` receives, and named control frames.
 
 An event keeps the shape `data: {"type","data","timestamp"}` on one line without an `event:` field.
-Control frames are named (`tick`, `granted`, `revoked`, `reset`, `goodbye`), so that a page written
-for that shape never receives them. Field names: WHATWG HTML, section 9.2.
+Control frames are named (`tick`, `granted`, `revoked`, `reset`, `notice`, `goodbye`), so that a
+page written for that shape never receives them. Field names: WHATWG HTML, section 9.2.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def connected_frame(
     reason: str | None,
     channels: Collection[str],
 ) -> bytes:
-    """Encode the first frame: whether the stream resumed, and the channels it holds."""
+    """Encode the first frame of a stream: whether it resumed, and the channels it holds."""
     fields = {
         "type": "connected",
         "verdict": outcome,

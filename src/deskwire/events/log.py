@@ -189,7 +189,7 @@ def append(
 
     `channels` says who it is for. `access_changes` names channels whose listeners may gain or lose
     access by it (a person's own channel where the person is known): their streams are suspended at
-    this entry until `access` has been asked again. `cause` is what led to it. `at` defaults to now.
+    this entry until they are authorized again. `cause` is what led to it. `at` defaults to now.
     """
     unique_channels = tuple(intern(name) for name in dict.fromkeys(channels))
     unique_changes = tuple(intern(name) for name in dict.fromkeys(access_changes))
@@ -253,7 +253,7 @@ def redact_entries(
     can mention it. The buffers of all processes do the same when they receive the event that says
     so (`events/redaction.py`).
     """
-    # In this order, an event that is numbered meanwhile is found in one of the two.
+    # The outbox first: an event that moves to the log meanwhile is then found there.
     for table, key in ((outbox, outbox.c.id), (log, log.c.position)):
         query = select(key, table.c.data).where(
             table.c.at >= since - MAX_CLOCK_SKEW, table.c.data.contains(target_id, autoescape=True)

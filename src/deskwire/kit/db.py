@@ -117,8 +117,8 @@ _NOTIFY = text("SELECT pg_notify(:topic, '')")
 def acquire_advisory_lock(tx: Connection, *names: str) -> None:
     """Lock `names`, in the order given, until this transaction ends.
 
-    For what no row stands for yet: get-or-create, or a count with an upper limit. SQLite has a
-    single writer and needs no locks.
+    Use it where there is no row to lock yet: for get-or-create, or a count with an upper limit.
+    SQLite has a single writer and needs no locks.
     """
     if is_postgresql(tx):
         for name in names:

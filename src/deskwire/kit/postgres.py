@@ -41,7 +41,7 @@ _CONNECTION_PARAMETERS = {
 }
 _WRITER_SETTINGS = {
     "jit": "off",  # compiling a short statement costs twenty times as much as running it
-    "synchronous_commit": "on",  # what a sender got a 2xx for must survive a power cut
+    "synchronous_commit": "on",  # an acknowledged delivery must survive a power cut
     "lock_timeout": "10s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",  # a frozen process must not hold its locks

@@ -1,4 +1,4 @@
-"""Parse SMTP_URL and MAIL_FROM, the server that sends our mail and the sender address."""
+"""Parse SMTP_URL, the server that sends our mail, and MAIL_FROM, the sender address."""
 
 from __future__ import annotations
 

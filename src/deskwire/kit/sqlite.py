@@ -115,7 +115,7 @@ def _driver_connection(connection: PoolProxiedConnection) -> sqlite3.Connection:
 _PRAGMAS = {
     "writer": (
         "journal_mode=WAL",
-        "synchronous=FULL",  # what a sender got a 2xx for must survive a power cut
+        "synchronous=FULL",  # an acknowledged delivery must survive a power cut
         "foreign_keys=ON",
         "journal_size_limit=67108864",  # bytes; or a long read would leave a huge WAL behind
         "temp_store=MEMORY",

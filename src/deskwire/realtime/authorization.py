@@ -1,4 +1,4 @@
-"""Ask access for people in batches, again whenever their access may have changed.
+"""Authorize people in batches, and again whenever their access may have changed.
 
 If access changes while a query is in flight, its result is discarded and the query repeated: it may
 have been read too early. For people in the grant cache (`realtime/grant_cache.py`) only the
@@ -31,7 +31,7 @@ ApplyAuthorization = Callable[[PersonId, ChannelSets, Mapping[str, Millis]], Non
 
 
 class AuthorizationQueue:
-    """The people who wait for an answer of access. `apply` gets each answer that is still valid."""
+    """Queue people to be authorized. `apply` receives each result that is still valid."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class AuthorizationQueue:
         self._grant_cache = grant_cache
         self._list_session_ids = list_session_ids
         self._apply = apply
-        self._queued: dict[PersonId, None] = {}  # to be asked about, or asked about again
+        self._queued: dict[PersonId, None] = {}  # to be authorized, or authorized again
         self._in_flight: frozenset[PersonId] = frozenset()
         self._wake_event = asyncio.Event()
 
@@ -59,7 +59,7 @@ class AuthorizationQueue:
         return self._queued.keys() | self._in_flight
 
     def enqueue(self, person: PersonId) -> None:
-        """Ask about a person; the result of a query in flight is then discarded."""
+        """Authorize a person; the result of a query in flight for them is then discarded."""
         self._queued[person] = None
         self._wake_event.set()
 
@@ -68,7 +68,7 @@ class AuthorizationQueue:
         self._queued.pop(person, None)
 
     def is_pending(self, person: PersonId) -> bool:
-        """Whether an answer about a person is outstanding."""
+        """Whether a person is queued or their query is running."""
         return person in self._queued or person in self._in_flight
 
     async def run(self) -> None:
@@ -85,7 +85,7 @@ class AuthorizationQueue:
                 await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
 
     async def _authorize_batch(self) -> bool:
-        """Ask about a batch of people and apply the valid answers; False if the query failed."""
+        """Authorize a batch of people and apply the valid results; False if the query failed."""
         batch = self._in_flight = frozenset(islice(self._queued, BATCH_SIZE))
         for person in batch:
             del self._queued[person]
@@ -96,7 +96,7 @@ class AuthorizationQueue:
             query = self._authorize(batch - cached.keys(), sessions)
             answer = await asyncio.wait_for(query, TIMEOUT)
             self._in_flight = frozenset()
-            for person in batch - self._queued.keys():  # who was queued again waits for that answer
+            for person in batch - self._queued.keys():  # those queued again wait for the next
                 sets = cached.get(person) or build_channel_sets(answer.grants.get(person, ()))
                 if self._grant_cache.version == version_before:
                     self._grant_cache.put(person, sets)
@@ -106,7 +106,7 @@ class AuthorizationQueue:
             self._requeue(batch)
             return False
         except BaseException:
-            self._requeue(batch)  # a cancelled query has no answer
+            self._requeue(batch)  # a cancelled query has no result
             raise
         return True
 

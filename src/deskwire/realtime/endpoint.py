@@ -1,4 +1,4 @@
-"""Serve `text/event-stream` to one caller: from the request to the hub's writer.
+"""Serve `text/event-stream`: identify the caller and subscribe a writer to the hub.
 
 Where the server offers its connection, the stream takes it over (`uvicorn_takeover.py`); elsewhere
 it is an ordinary ASGI response. Both write the same frames, and neither holds a database session.

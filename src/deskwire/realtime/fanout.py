@@ -32,7 +32,7 @@ ChannelSubscriptions = Subscription | dict[Subscription, Transport | None]
 
 
 class Fanout:
-    """The subscriptions of each channel. Only live ones are written to."""
+    """Index subscriptions by channel, and write to those that are live."""
 
     def __init__(
         self, on_broken: Callable[[Transport], None], stats: HubStats, slice_size: int = SLICE_SIZE

@@ -15,14 +15,14 @@ from collections.abc import Collection
 from deskwire.events.channels import Channel, Channels, Grant, PersonId, person_of_channel
 from deskwire.realtime.subscription import ChannelSets, StreamScope, is_in_scope
 
-MAX_PEOPLE = 20_000  # people; more than one process has streams for
+MAX_PEOPLE = 20_000  # people; no process has streams for that many
 
 
 class GrantCache:
-    """The channels people hold, by person."""
+    """Cache the channels that people hold, by person; at most `limit` people."""
 
     def __init__(self, limit: int = MAX_PEOPLE) -> None:
-        self.version = 0  # counts changes of access; an answer from before one is not cached
+        self.version = 0  # counts access changes; a result read before the latest is not cached
         self._limit = limit
         # Oldest first; an OrderedDict takes twice as much memory.
         self._channel_sets: dict[PersonId, ChannelSets] = {}

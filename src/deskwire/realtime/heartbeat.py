@@ -20,7 +20,7 @@ NEVER: Millis = 2**63 - 1
 
 
 class Heartbeat:
-    """The ticks and the session expiry of all subscriptions.
+    """Send ticks to all subscriptions, and expire those whose session has ended.
 
     `send_tick_frame` gets the subscriptions that are due and their frame; `expire` gets every
     subscription whose session has ended. A session that was prolonged meanwhile is scheduled

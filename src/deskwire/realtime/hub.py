@@ -104,7 +104,7 @@ class Hub:
 
     @property
     def awaiting_access(self) -> int:
-        """The number of streams that are suspended until access has answered."""
+        """The number of streams that are suspended until their person has been authorized."""
         return sum(
             len(self._by_person.get(person, ())) for person in self._authorization_queue.pending
         )
@@ -112,7 +112,7 @@ class Hub:
     def subscribe(
         self, caller: Caller, scope: StreamScope, writer: Writer, last_event_id: str | None
     ) -> Subscription:
-        """Open a stream; nothing is written to it until access has answered.
+        """Open a stream; nothing is written to it until its person has been authorized.
 
         `last_event_id` is the cursor the client has reached (None: start now). When a person has
         too many streams, the oldest one is closed. Raises Draining while the process shuts down.
@@ -158,9 +158,9 @@ class Hub:
         """Write `entries`, the next ones of the log, to every live stream that may hear them.
 
         Never waits. An entry that changes access ends the batch: it is written together with what
-        precedes it, and the streams it concerns hear nothing more until access has been asked
-        again. While a batch with very many listeners is being written, one slice per turn of the
-        loop, later entries wait in a queue.
+        precedes it, and the streams it concerns receive nothing more until they have been
+        authorized again. While a batch with very many listeners is being written, one slice per
+        turn of the loop, later entries wait in a queue.
         """
         self._publisher.publish(entries)
 
@@ -177,7 +177,7 @@ class Hub:
             return
         if self._authorization_queue.is_pending(subscription.caller.person):
             return
-        # A live stream too: an answer may be newer than what has been published.
+        # Live streams too: the authorization may be newer than what has been published.
         if subscription.announced_channels != subscription.channels:
             self._announce_channels(subscription)
         if subscription.is_live or subscription.is_paused:
@@ -282,7 +282,7 @@ class Hub:
         if backfill is None:
             self._reset(subscription, "behind")
         else:
-            # If it gained a channel meanwhile, that channel's entries are missing: read again.
+            # If the stream gained a channel meanwhile, entries of that one are missing: read again.
             if channels.issuperset(subscription.channels):
                 subscription.backfill, subscription.backfill_end = backfill
             self._enter_state(subscription, SubscriptionState.RESUMING)
@@ -296,9 +296,9 @@ class Hub:
             listeners = self._fanout.subscriptions_on(channel)
             affected.update(subscription.caller.person for subscription in listeners)
             if person := person_of_channel(channel):
-                affected.add(person)  # even if their first answer has not come yet
+                affected.add(person)  # even if their first authorization is still in flight
             else:
-                affected.update(self._authorization_queue.in_flight)  # they may turn out to hold it
+                affected.update(self._authorization_queue.in_flight)  # they may hold the channel
         for person in affected & self._by_person.keys():
             self._authorization_queue.enqueue(person)
             for subscription in self._by_person[person]:
@@ -319,17 +319,17 @@ class Hub:
                 subscription.caller = replace(subscription.caller, expires_at=expires_at)
             self._heartbeat.schedule_expiry(expires_at)
             if self._fanout.is_pending(subscription):
-                self._suspend(subscription)  # the rest of the batch is filtered by the new answer
+                self._suspend(subscription)  # the rest of the batch is filtered by the new channels
             self._set_channels(subscription, channel_sets.in_scope(subscription.scope))
             self._start_replay(subscription)
 
     def _set_channels(self, subscription: Subscription, channels: Channels) -> None:
-        if not set(channels) <= set(subscription.channels):  # the backfill lacks what is gained
+        if not set(channels) <= set(subscription.channels):  # the backfill lacks the gained ones
             subscription.backfill, subscription.backfill_end = (), 0
         self._fanout.set_channels(subscription, channels)
 
     def _announce_channels(self, subscription: Subscription) -> None:
-        """Tell the client its channels: at first all of them, later what it lost and gained."""
+        """Send the client its channels: all of them at first, later only the changes."""
         frames = (
             connected_frames(subscription, self.epoch)
             if subscription.announced_channels is None

@@ -1,8 +1,8 @@
 """Write the log's entries to the live subscriptions, in order and in batches.
 
-An entry that changes access ends its batch: the batch is written completely before access is
-asked again, and the next batch starts only after those it concerns were suspended. The bus may
-lose entries; they are then read from the log.
+An entry that changes access ends its batch: the batch is written completely, the subscriptions
+whose access may have changed are suspended and authorized again, and only then does the next batch
+start. The bus may lose entries; they are then read from the log.
 """
 
 from __future__ import annotations

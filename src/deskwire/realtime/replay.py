@@ -79,7 +79,7 @@ def take_next_slice(subscription: Subscription, buffer: EventBuffer) -> bytes:
         subscription.backfill = [
             e for e in subscription.backfill if e.position > subscription.position
         ]
-        if not subscription.backfill:  # what it could not hear was left out when it was read
+        if not subscription.backfill:  # the read left out the entries on none of its channels
             subscription.position = subscription.backfill_end
     return b"".join(parts)
 

@@ -1,4 +1,4 @@
-"""Remember whose stream was closed for being slow, so that they see why when they return."""
+"""Remember slow streams that were closed, so that the reconnecting client learns the reason."""
 
 from __future__ import annotations
 

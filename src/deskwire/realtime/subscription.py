@@ -1,4 +1,4 @@
-"""Hold the state of one open stream, and say what may follow what in its life.
+"""Hold the state of one open stream, and define its legal state transitions.
 
 A live subscription is written the events of its channels as they happen. In every other state
 nothing is written as it happens and `position` stands still, so that the stream continues from
@@ -84,13 +84,13 @@ def is_in_scope(scope: StreamScope, channel: Channel, workspace: Workspace | Non
     """Whether a channel belongs on a stream of `scope`; `workspace` is None for a person's own."""
     if scope == "all":
         return True
-    if channel == STAFF_CHANNEL:  # the team hears requests on it
+    if channel == STAFF_CHANNEL:  # staff receive events about requests on it
         return scope == "requests"
     return workspace is None or workspace.startswith("guild:" if scope == "guilds" else "org:")
 
 
 class SubscriptionState(Enum):
-    """Where a subscription is in its life (decision 0036).
+    """The states of a subscription (decision 0036).
 
     Independent of it, `is_paused` says that the writer is full. A paused subscription is never
     LIVE.
@@ -137,7 +137,7 @@ NO_PENDING_NOTICES: Mapping[Channel, bytes] = {}  # shared by all subscriptions 
 
 
 class Subscription:
-    """One open stream. Every field belongs to the hub; nothing here decides anything."""
+    """The state of one open stream. Only the hub and its parts write the fields."""
 
     __slots__ = (
         "announced_channels",

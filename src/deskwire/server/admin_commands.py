@@ -89,9 +89,9 @@ def _set_permissions(tx: Connection, arguments: Arguments) -> dict[str, Any]:
     guild = arguments["guild"]
     if not SNOWFLAKE.fullmatch(guild):
         raise Invalid(f"{guild!r} is not a Discord server's id; copy its 17 to 20 digits.")
-    known = guilds.read_guild_unfiltered(tx, guild)  # before the change, which adds a row for it
+    existing = guilds.read_guild_unfiltered(tx, guild)  # before the change, which inserts a row
     members.set_member_permissions(tx, Origin("shell", now()), guild, principal, permissions)
-    is_known = known is not None and known.owner is not None
+    is_known = existing is not None and existing.owner is not None
     return {"permissions": arguments["permissions"], "known": is_known}
 
 

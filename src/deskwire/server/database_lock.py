@@ -102,7 +102,7 @@ def read_address(database: Path) -> dict[str, Any] | None:
 
 
 def _parse_address(text: bytes) -> dict[str, Any] | None:
-    """Parse a published address; None for an empty file, or what a killed process left behind."""
+    """Parse a published address; None if it is empty or a killed process left it incomplete."""
     try:
         address = json.loads(text)
     except ValueError:

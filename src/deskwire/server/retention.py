@@ -64,7 +64,7 @@ class Retention:
         await self._db.write(delete_expired, self._clock())
         await self._db.write(mail.delete_expired, self._clock())
         await self._delete_in_batches("log entries", trim_log, self._days.log)
-        self._buffer.trim(await self._db.read(read_floor))  # or by another process
+        self._buffer.trim(await self._db.read(read_floor))  # another process may have trimmed it
         await self._delete_in_batches("settled deliveries", delete_settled, self._days.deliveries)
 
     async def _delete_in_batches(self, label: str, delete_batch: DeleteBatch, days: int) -> None:

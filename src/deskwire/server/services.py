@@ -91,7 +91,7 @@ class Services:
         except Exception:
             logger.exception("the database did not answer")
             return [*problems, "the database does not answer"]
-        if self.intake.last_write_failed:  # would the next one fail too?
+        if self.intake.last_write_failed:  # find out whether writing works again
             problems += await self._check_write()
         if head > self.hub.buffer.head + MAX_LOG_LAG:
             problems.append(f"streams are {head - self.hub.buffer.head} events behind the log")

@@ -1,8 +1,8 @@
 """Check new values of a request's fields and work out what each change records.
 
 A `plan_*` function takes the edit of one field and returns its FieldChange, or None if the value
-is the current one. It raises Invalid for a value that cannot be, and Forbidden where the field has
-a rule beyond its permission. It writes nothing.
+is the current one. It raises Invalid for a value that is not allowed, and Forbidden where the field
+has a rule beyond its permission. It writes nothing.
 """
 
 from __future__ import annotations

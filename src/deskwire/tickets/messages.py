@@ -295,7 +295,7 @@ def render_message_html(row: MessageRow) -> str:
 
 
 def replace_assignee_name(tx: Connection, person: PersonId, new_name: str) -> None:
-    """Write a person's new name into the lines that tell of requests assigned to them."""
+    """Write a person's new name into the timeline entries about requests assigned to them."""
     query = select(messages).where(
         messages.c.type == "ticket.assigned", messages.c.data.contains(person, autoescape=True)
     )
@@ -313,7 +313,7 @@ def replace_assignee_name(tx: Connection, person: PersonId, new_name: str) -> No
 
 
 def replace_mentions(data: str, mentions: Mapping[str, str]) -> str:
-    """Return a message's `data` with other mentions: names by the ids of the people."""
+    """Return a message's `data` with other mentions: names keyed by person id."""
     return json.dumps({**json.loads(data), "mentions": dict(mentions)}, ensure_ascii=False)
 
 

@@ -103,9 +103,9 @@ def _select_members_and_staff(organization_id: str) -> Select[Any]:
 
 
 def _select_participants(ticket_id: str) -> Select[Any]:
-    part = participants.c
+    columns = participants.c
     return (
-        select(part.principal, people.c.name, people.c.avatar, null(), part.role)
-        .outerjoin_from(participants, people, people.c.id == part.principal)
-        .where(part.ticket == ticket_id)
+        select(columns.principal, people.c.name, people.c.avatar, null(), columns.role)
+        .outerjoin_from(participants, people, people.c.id == columns.principal)
+        .where(columns.ticket == ticket_id)
     )

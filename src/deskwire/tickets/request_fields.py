@@ -57,7 +57,7 @@ class RequestField:
     plan: Callable[[FieldEdit], FieldChange | None]
     body: tuple[Any, Any]  # annotation and pydantic Field of the API's PATCH
     permission: Permission | None = Permission.WORK  # None: `plan` decides
-    requester_may: bool = False  # change it without the permission
+    requester_may: bool = False  # the requester may change it without the permission
     holds: Literal["value", "id", "list"] = "value"  # id: only the action knows its name
     describe: Callable[[Any, Names], str] | None = None  # None: the event has a sentence of its own
     describe_edit: Callable[[Any], str] | None = None

@@ -162,7 +162,7 @@ def find_direct_edits(
 
 
 def _value_of(state: TicketState, column: str) -> object:
-    """Return what the facts say a column of the row is to hold."""
+    """Return the value that a column of the row should have according to the facts."""
     if column == "tags":
         return sorted(state.tags)
     if column in _STATE_COLUMNS:

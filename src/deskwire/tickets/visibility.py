@@ -161,7 +161,7 @@ def all_requests() -> ColumnElement[bool]:
 def can_see_any_ticket(viewer: Viewer, workspace: Workspace) -> bool:
     """Return whether the viewer may see any ticket of a workspace.
 
-    If not, they get a refusal, since an empty list would say that there are no tickets.
+    Callers refuse those who may not: an empty list would claim that there are no tickets.
     """
     if can_see_all_tickets(viewer, workspace):
         return True
@@ -218,8 +218,8 @@ def _require_found(row: TicketRowT | None) -> TicketRowT:
 
 def last_read_at(viewer: Viewer) -> ColumnElement[Millis | None]:
     """Return the column `read_at`: when the viewer last read a ticket (ms), NULL if never."""
-    mine = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
-    return select(reads.c.at).where(mine).scalar_subquery().label("read_at")
+    by_viewer = and_(reads.c.ticket == tickets.c.id, reads.c.person == viewer.person)
+    return select(reads.c.at).where(by_viewer).scalar_subquery().label("read_at")
 
 
 def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -> list[Channel]:
@@ -236,5 +236,5 @@ def read_ticket_channels(tx: Connection, workspace: Workspace, ticket_id: str) -
         return [STAFF_CHANNEL, channels.ticket(ticket_id)]
     if organization.is_deleted:
         return []
-    everyone = channels.all_requests(organization_id, organization.generation)
-    return [STAFF_CHANNEL, everyone, channels.ticket(ticket_id)]
+    all_requests_channel = channels.all_requests(organization_id, organization.generation)
+    return [STAFF_CHANNEL, all_requests_channel, channels.ticket(ticket_id)]

@@ -1,4 +1,4 @@
-"""Know who makes a request, and read or act with the permissions they have at that moment."""
+"""Store who makes a request, and run queries and actions with their current permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declare what the pages need from webhook deliveries.
+"""Declare the interface through which pages read and replay webhook deliveries.
 
 `webhooks` stores them, and `web` may not import it: `server.app` passes an implementation in.
 """
@@ -57,7 +57,7 @@ class FindDeliveries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStore:
-    """What the pages may do with deliveries."""
+    """The functions through which pages use deliveries."""
 
     states: Sequence[str]
     find_newest: FindDeliveries

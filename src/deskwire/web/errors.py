@@ -156,7 +156,7 @@ class ErrorResponses:
         return response
 
     async def _load_request_context(self, request: Request) -> None:
-        """Find out who is signed in: an unknown URL has no policy that would have done so."""
+        """Load the session for an unknown URL: it has no policy that would have loaded it."""
         if request_context(request).signed_in is None:
             set_request_context(request, await self._deps.find_signed_in(request), None)
 

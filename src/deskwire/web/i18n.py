@@ -21,7 +21,7 @@ from deskwire.kit.i18n import N_, Catalogue, find_plural, find_text, gettext
 
 Key = TypeVar("Key")
 
-# Words of the wire that pages show as they are; the front end has its own list of them.
+# Wire values that pages show as words; the front end has its own list of them.
 WIRE_WORDS = frozenset(
     (
         *(N_("low"), N_("normal"), N_("high"), N_("urgent")),
@@ -71,7 +71,7 @@ def translate_labels(labels: Mapping[Key, str]) -> dict[Key, str]:
 
 
 def translate_word(text: str | Undefined | None) -> str:
-    """Translate a word of the wire (WIRE_WORDS); return any other word as it is."""
+    """Translate a wire value in WIRE_WORDS; return any other text unchanged."""
     plain = str(text or "")
     return find_text(plain) if plain in WIRE_WORDS else plain
 

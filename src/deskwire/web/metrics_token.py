@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 CHALLENGE_HEADERS = {"www-authenticate": 'Bearer realm="metrics"', "cache-control": "no-store"}
-# These, and any x-forwarded-*, show that the request came through a proxy.
+# These headers, and any x-forwarded-*, show that the request came through a proxy.
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
 
 

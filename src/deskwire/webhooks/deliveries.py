@@ -1,4 +1,4 @@
-"""Store every accepted webhook as it arrived, with what became of it.
+"""Store every accepted webhook as it arrived, and the outcome of processing it.
 
 pending → done
         → parked   cannot be applied, with reasons; can be replayed
@@ -51,7 +51,7 @@ SETTLED_STATES: tuple[DeliveryState, ...] = (
     "repeat",
     "refused",
     "dismissed",
-)  # nothing is left to be done
+)  # need no further processing
 
 deliveries = Table(
     "deliveries",
@@ -301,8 +301,8 @@ def read_delivery(tx: Connection, delivery_id: int) -> StoredDelivery:
 
 def find_by_envelope_id(tx: Connection, source: str, envelope_id: str) -> StoredDelivery | None:
     """Return the newest delivery under a sender's own id (in its JSON form), or None."""
-    mine = (deliveries.c.source == source) & (deliveries.c.envelope_id == envelope_id)
-    newest = select(deliveries).where(mine).order_by(deliveries.c.id.desc()).limit(1)
+    is_match = (deliveries.c.source == source) & (deliveries.c.envelope_id == envelope_id)
+    newest = select(deliveries).where(is_match).order_by(deliveries.c.id.desc()).limit(1)
     row = fetch_first(tx, newest, DeliveryRow)
     return None if row is None else _to_stored(row)
 

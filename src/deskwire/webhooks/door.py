@@ -24,7 +24,7 @@ from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
-MAX_CONCURRENT_BODIES = 64  # bodies read at once, a MiB each: what strangers can make us hold
+MAX_CONCURRENT_BODIES = 64  # bodies in memory at once, up to 1 MiB each, sent by strangers
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
 RETRY_AFTER = 5  # s; sent with a 503
 
@@ -124,7 +124,7 @@ class Intake:
                 failure = await self._store_batch([incoming for incoming, _ in batch])
                 self.last_write_failed = failure is not None
                 for _, stored in batch:
-                    if not stored.done():  # it is, when the sender has disconnected
+                    if not stored.done():  # cancelled if the sender has disconnected
                         _resolve(stored, failure)
                 for callback in self._on_stored:
                     callback()

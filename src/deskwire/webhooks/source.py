@@ -1,4 +1,4 @@
-"""Define a source: what the door and the worker need to know of a sender of webhooks.
+"""Define the interface of a source, a sender of webhooks, for the door and the worker.
 
 Each integration has one. It verifies the raw bytes for the door, and applies a delivery for the
 worker. Both may happen again years later, for a replay.

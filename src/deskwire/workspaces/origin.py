@@ -9,7 +9,7 @@ from typing import Any
 from deskwire.kit.clock import Millis
 
 Principal = str  # a person's id, or "discord:ID"
-DIRECT_EDIT_ACTOR: Principal = "sql"  # someone who edits the database past Deskwire
+DIRECT_EDIT_ACTOR: Principal = "sql"  # the actor of edits made directly in the database
 
 
 def discord_principal(snowflake: str) -> Principal:

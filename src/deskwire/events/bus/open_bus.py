@@ -1,4 +1,4 @@
-"""Open the bus of a database: within the process on SQLite, through the server on PostgreSQL."""
+"""Open the bus of a database: in-process for SQLite, LISTEN/NOTIFY for PostgreSQL."""
 
 from __future__ import annotations
 

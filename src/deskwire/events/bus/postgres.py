@@ -1,4 +1,4 @@
-"""Deliver entries among processes on one PostgreSQL: NOTIFY announces the head, others read on.
+"""Deliver entries to every process on one PostgreSQL: NOTIFY announces the head of the log.
 
 Entries that this process numbers reach its listener at once. Of entries numbered elsewhere only the
 head is announced, and they are read from the log. A lost announcement costs a second: the outbox is

@@ -15,8 +15,8 @@ from deskwire.events.types.shapes import (
     TicketSnapshot,
 )
 
-# A guild's ticket is heard by those who see all of the guild's tickets, and by its participants. A
-# request is heard by those who see all of its organization's, by its participants, and by the team.
+# A guild's ticket reaches the people who see all of the guild's tickets, and its participants. A
+# request reaches the people who see all of its organization's, its participants, and the staff.
 TICKET_AUDIENCE = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
 REQUEST_AUDIENCE = ("ticket:ID", "org:ID:G", "staff")
 

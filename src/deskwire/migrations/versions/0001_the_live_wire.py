@@ -1,4 +1,4 @@
-"""the live wire."""
+"""Create the tables of events, deliveries, accounts, guilds and tickets."""
 
 from __future__ import annotations
 

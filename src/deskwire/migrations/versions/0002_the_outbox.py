@@ -1,4 +1,4 @@
-"""the outbox: where events wait for their position on PostgreSQL."""
+"""Add the outbox, in which events on PostgreSQL wait for their position in the log."""
 
 from __future__ import annotations
 

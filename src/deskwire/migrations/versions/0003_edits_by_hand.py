@@ -1,4 +1,4 @@
-"""edits by hand are noted: triggers, and a revision of 0 for who names none."""
+"""Record direct edits: add triggers, and a default revision of 0."""
 
 from __future__ import annotations
 

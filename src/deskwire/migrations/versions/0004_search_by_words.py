@@ -1,4 +1,4 @@
-"""search by words: an index of them on both databases, and counts that are kept."""
+"""Add the full-text index on both databases, and stored counts of tickets."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def upgrade() -> None:
 
 
 def _take_off_triggers(tx: sa.Connection) -> list[str]:
-    """The triggers of `tickets`, which name the column that goes; SQLite drops none that is named."""
+    """Drop and return the triggers of `tickets`: SQLite cannot drop a column that they name."""
     if tx.dialect.name != "sqlite":
         return []
     rows = tx.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""the portal: organizations and their requests, files, invitations, mail to be sent."""
+"""Add the portal: organizations and their requests, files, invitations and outgoing mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# What the triggers that note edits remember beside what they did: after which column, which.
+# Columns to add to what the direct-edit triggers record: table → (after which column, columns).
 NOTED = {
     "tickets": ("deleted_at", ("category", "spoken_at", "spoken_by")),
     "messages": ("html", ("edited_at",)),
@@ -42,9 +42,9 @@ def upgrade() -> None:
 
 
 def _take_off_triggers(tx: sa.Connection) -> list[str]:
-    """The triggers that note edits of tables that grow, as they are to be put on again."""
+    """Drop the direct-edit triggers of tables that gain columns; return their new SQL."""
     if tx.dialect.name != "sqlite":
-        return []  # PostgreSQL's note whole rows
+        return []  # on PostgreSQL they record whole rows
     found = []
     for table, (after, new) in NOTED.items():
         rows = tx.exec_driver_sql(

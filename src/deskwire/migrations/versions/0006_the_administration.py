@@ -1,4 +1,4 @@
-"""the administration: who may not sign in, when somebody was here last, invitations by mail."""
+"""Add deactivation of accounts, the time people were last seen, and mailed invitations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""the days: how the numbers of requests changed, what a dashboard reads, and its indexes."""
+"""Add the daily changes of request counts for the dashboard, and its indexes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ ON_POSTGRESQL = (
     "deskwire_dated_in()",
 )
 
-# Every status a fact has set, by an action or by hand, becomes a change of its day.
+# Every status set by a fact, from an action or a direct edit, is a change of its day.
 FILL = """
 WITH told AS (
     SELECT tickets.workspace, tickets.id AS ticket, messages.at, messages.id AS message,

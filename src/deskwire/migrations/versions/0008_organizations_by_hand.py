@@ -1,4 +1,4 @@
-"""edits by hand of organizations and of their members are noted, too."""
+"""Record direct edits of organizations and their members."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TABLES: dict[str, tuple[list[str], list[str]]] = {  # table → its key, its col
     ),
 }
 
-CHILDREN = ("organization_members", "categories", "invitations")  # that point at organizations
+CHILDREN = ("organization_members", "categories", "invitations")  # they reference organizations
 
 _NOTE = "INSERT INTO outside_changes (table_name, row_key, kind, before, at)"
 
@@ -105,7 +105,7 @@ def upgrade() -> None:
 
 
 def _let_revisions_begin_at_0(tx: sa.Connection) -> None:
-    """SQLite copies a table to change a default; rows that point at it wait elsewhere meanwhile."""
+    """Set the default to 0; SQLite copies the table, so referencing rows are set aside."""
     for child in CHILDREN:
         tx.exec_driver_sql(f"CREATE TEMP TABLE kept_{child} AS SELECT * FROM {child}")  # noqa: S608 - our own names
         tx.exec_driver_sql(f"DELETE FROM {child}")  # noqa: S608 - our own names

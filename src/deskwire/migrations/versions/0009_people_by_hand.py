@@ -1,4 +1,4 @@
-"""edits by hand of people and of categories are noted, too."""
+"""Record direct edits of people and categories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-COLUMNS = {  # that the notes remember; the key is `id`
+COLUMNS = {  # that the triggers record; the key is `id`
     "people": [
         "id",
         "name",
@@ -102,8 +102,11 @@ def upgrade() -> None:
 
 
 def _let_revisions_begin_at_0() -> None:
-    """SQLite changes no default. Another column is quicker than a copy of what half the tables
-    point at, and whose rows would take theirs along (ON DELETE CASCADE)."""
+    """Replace the column by one with default 0, because SQLite cannot change a default.
+
+    That is quicker than copying the table, which half the other tables reference, and whose rows
+    would take theirs along (ON DELETE CASCADE).
+    """
     op.execute("ALTER TABLE people RENAME COLUMN revision TO revision_before")
     op.add_column("people", sa.Column("revision", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE people SET revision = revision_before")

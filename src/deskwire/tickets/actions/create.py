@@ -52,8 +52,8 @@ def create_request(
     """Create a request in an organization the viewer may see. Return the ticket's row.
 
     The same id by the same person returns the request that exists. Raises Conflict for an id that
-    is taken, Invalid for values that cannot be, Forbidden without the permission to file (for
-    others), and NotFound for the internal organization.
+    is taken, Invalid for values that are not allowed, Forbidden without the permission to create
+    requests (for others), and NotFound for the internal organization.
     """
     if organization.internal:
         raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
@@ -97,7 +97,7 @@ def _find_existing_request(
         raise Invalid(
             gettext("A request ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
         )
-    acquire_advisory_lock(tx, f"request {request_id}")  # two at once: the second sees the first
+    acquire_advisory_lock(tx, f"request {request_id}")  # of two at once, the second waits
     existing = fetch_first(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
     if existing is None:
         return None

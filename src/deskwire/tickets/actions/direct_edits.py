@@ -1,7 +1,7 @@
 """Record direct database edits of tickets and messages as events.
 
-An edited ticket becomes a fact of its own, so that older facts cannot undo it. The HTML of an
-edited message is rendered again from its text, whatever its column holds.
+A direct edit of a ticket is stored as a fact, so that older facts cannot undo it. The HTML of an
+edited message is always rendered again from its text; an edited `html` column is overwritten.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from deskwire.workspaces.name_index import index_names
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
 
-# Of a message; an edit of any other column shows nowhere.
+# Columns of a message that pages show; an edit of any other column sends no event.
 VISIBLE_COLUMNS = ("kind", "side", "author", "at", "html", "text", "type", "data")
 
 
@@ -50,7 +50,7 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
         return
     facts = messages.read_facts(tx, after.id)
     changes = find_direct_edits(after, fold_facts(facts), include_opened_at=before is None)
-    # An action that met the edit first has stored its line without an event: this event has it.
+    # An action that noticed the edit first stored its line without an event; send that line now.
     line: AddedMessage | MessageRow | None = messages.find_newest_of_type(
         tx, after.id, DIRECT_EDIT_TYPE
     )
@@ -103,7 +103,7 @@ def _record_message_change(
     before: MessageRow | None,
     after: MessageRow | None,
 ) -> bool:
-    """Record what became of a message in one ticket. Return False if there is no such ticket."""
+    """Record the change of a message in one ticket. Return False if there is no such ticket."""
     query = select(tickets).where(tickets.c.id == ticket_id).with_for_update()
     ticket = fetch_first(tx, query, TicketRow)
     if ticket is None:
@@ -121,7 +121,7 @@ def _record_message_change(
 def _classify_message_change(
     tx: Connection, before: MessageRow | None, after: MessageRow | None
 ) -> tuple[str | None, dict[str, Any]]:
-    """Return the event for a changed message and its fields; None if the change shows nowhere."""
+    """Return the event for a changed message and its fields; None if pages do not show it."""
     if after is None or not _is_public_message(after):
         if before is None or not _is_public_message(before):
             return None, {}
@@ -206,7 +206,7 @@ def _classify_ticket_change(
 
 
 def _diff_ticket_fields(before: TicketRow, after: TicketRow) -> dict[str, Any]:
-    """Return the `changes` of `ticket.updated`. Ids are left out: it would need names."""
+    """Return the `changes` of `ticket.updated`. Ids are left out: the event would need names."""
     changes: dict[str, Any] = {}
     for field in FIELDS.values():
         old, new = getattr(before, field.column), getattr(after, field.column)
@@ -224,7 +224,7 @@ def _record_ticket_removal(
 ) -> None:
     """Append `ticket.deleted` for the people who saw a ticket in the workspace of `row`."""
     removed: Any = row
-    if edit.after is None:  # nothing in the database has raised the revision
+    if edit.after is None:  # the row is gone, so no statement has raised its revision
         removed = SimpleNamespace(**{**vars(row), "revision": row.revision + 1})
     record_ticket_event(
         tx,

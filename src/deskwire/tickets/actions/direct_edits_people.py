@@ -1,7 +1,7 @@
-"""Record direct edits of a person's row, and do what depends on it.
+"""Record direct edits of a person's row, and revoke the access that the edit ends.
 
-A person who can no longer sign in loses what the action would have taken: their sessions, the
-links and invitations they issued, and their assigned requests.
+A person who can no longer sign in loses the same as after deactivation or deletion by an action:
+their sessions, links, invitations they issued, and assigned requests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""End accounts, staff roles and organizations, together with what tickets still say of them.
+"""End accounts, staff roles and organizations, and update the tickets that refer to them.
 
-These functions complete those of the same purpose below `workspaces/`, which know no tickets: they
+They call the functions of `workspaces/` for the same purpose, which know no tickets, and also
 unassign the person's open requests and remove their name from the lines that mention it. Tickets of
 Discord servers stay assigned: assignment there is decided in Discord.
 """

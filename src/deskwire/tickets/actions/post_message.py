@@ -172,7 +172,7 @@ def _build_message_fields(
 
 
 def _find_mentioned(people: RequestPeople, kind: str, text: str) -> dict[str, str]:
-    """Return the people that a text mentions, names by id; a note mentions only staff."""
+    """Return the names of the people a text mentions, by id; a note mentions only staff."""
     allowed = people.staff if kind == "note" else people.members_and_staff
     names = find_mentions(text, [person.name for person in allowed.values()])
     return {id_: person.name for id_, person in allowed.items() if person.name in names}
@@ -220,7 +220,7 @@ def delete_message(tx: Connection, actor: Actor, ticket_id: str, message_id: str
     attachments.delete_message_file_rows(tx, message_id)
     table = messages.messages
     is_message = table.c.id == message_id
-    # -1 tells the triggers that this is no direct edit.
+    # Revision -1 marks the deletion as ours: the triggers take any other for a direct edit.
     tx.execute(update(table).where(is_message).values(revision=-1))
     tx.execute(delete(table).where(is_message))
     _record_message_event(tx, actor, row, message, "ticket.message_deleted", is_deleted=True)

@@ -201,7 +201,7 @@ def record_request_fact(
     `values` are the columns it sets, `display_values` the names behind ids in them.
     """
     facts = read_facts_with_edits(tx, row, actor.at)
-    at = max([actor.at, *(fact.at for fact in facts)])  # whatever a clock says, it comes last
+    at = max([actor.at, *(fact.at for fact in facts)])  # last, even if a clock is wrong
     data = {"set": values, "noun": "request", "shown": dict(display_values or {})}
     draft = MessageFields(row.id, "system", type_, actor.person_id, at, data, origin="portal")
     line = messages.insert_message(tx, draft)

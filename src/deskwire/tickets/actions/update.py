@@ -1,7 +1,7 @@
 """Change a request: its fields, its watchers, its deletion.
 
 Each change is a fact with the exact values it sets, stored as a system line. The state is folded
-from all facts, so that direct edits and what senders report take their turn among them.
+from all facts by time; direct edits and what senders report are facts among them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def update(
     """Set fields of a request, one fact and event per field that changes. Return the new row.
 
     Raises NotFound if the viewer may not see the request, Forbidden if they may not change one of
-    the fields, Invalid for a value that cannot be, and KeyError for a name that is no field.
+    the fields, Invalid for a value that is not allowed, and KeyError for an unknown field name.
     """
     if unknown := patch.keys() - FIELDS.keys():
         raise KeyError(f"a request has no field {', '.join(sorted(unknown))}")

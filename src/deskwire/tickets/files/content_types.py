@@ -103,7 +103,7 @@ def detect_type(prefix: bytes, *, is_text: bool) -> str:
 
 
 def _detect_zip_type(prefix: bytes) -> str:
-    """Tell office documents, which are ZIP archives, by their first members."""
+    """Recognize office documents, which are ZIP archives, by their first members."""
     if member := ZIP_MIMETYPE_MEMBER.match(prefix):
         return member[1].decode()
     office_types = (kind for folder, kind in OFFICE_TYPES.items() if folder in prefix)
@@ -115,7 +115,7 @@ def _match_signatures(prefix: bytes) -> list[puremagic.PureMagicWithConfidence]:
         return puremagic.magic_string(prefix)
     except (puremagic.PureError, ValueError):  # no signature matches, or the file is empty
         return []
-    except Exception:  # it parses untrusted input; what breaks it has no type
+    except Exception:  # puremagic parses untrusted input and may fail in any way
         logger.exception("could not detect the type of a file")
         return []
 

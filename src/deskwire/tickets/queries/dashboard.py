@@ -1,4 +1,4 @@
-"""Read the dashboard of requests: what waits for an answer, counts, assignees, history.
+"""Read the dashboard of requests: those waiting for an answer, counts, assignees, history.
 
 Each part is one statement, over one organization or, for staff, over all of them (workspace None).
 """
@@ -76,22 +76,22 @@ def list_waiting_requests(
     they did not write last. `nobody's` (staff only): unassigned.
     """
     scope = _build_scope_condition(tx, viewer, workspace)
-    asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
+    for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
-        return fetch_all(tx, _select_longest_waiting("yours", and_(scope, asked)), WaitingRow)
-    on_us = and_(IS_OPEN, tickets.c.status != "waiting")
+        return fetch_all(tx, _select_longest_waiting("yours", and_(scope, for_opener)), WaitingRow)
+    for_staff = and_(IS_OPEN, tickets.c.status != "waiting")
     unanswered = or_(tickets.c.spoken_by.is_(None), tickets.c.spoken_by != viewer.person)
-    assigned = and_(on_us, tickets.c.assignee == viewer.person, unanswered)
-    unassigned = and_(on_us, tickets.c.assignee.is_(None))
-    parts = [
+    assigned = and_(for_staff, tickets.c.assignee == viewer.person, unanswered)
+    unassigned = and_(for_staff, tickets.c.assignee.is_(None))
+    queries = [
         # Through the ids of participants, which are few: no index orders tickets by opener.
         _select_longest_waiting(
-            "yours", and_(scope, asked, participated_by(viewer, excluded_workspaces=()))
+            "yours", and_(scope, for_opener, participated_by(viewer, excluded_workspaces=()))
         ),
         _select_longest_waiting("yours", and_(scope, assigned)),
         _select_longest_waiting("nobody's", and_(scope, unassigned)),
     ]
-    query = union_all(*(select(part.subquery()) for part in parts))
+    query = union_all(*(select(each.subquery()) for each in queries))
     return sorted(fetch_all(tx, query, WaitingRow), key=lambda row: (row.active_at, row.id))
 
 

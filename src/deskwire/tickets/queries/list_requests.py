@@ -58,7 +58,7 @@ from deskwire.workspaces.organizations.permissions import is_staff
 
 Sort = Literal["active", "newest", "oldest"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
-ALL_ORGANIZATIONS: Workspace = "org:"  # no organization has it: only staff are its people
+ALL_ORGANIZATIONS: Workspace = "org:"  # matches no organization, so only staff are read
 Unassigned = Literal["nobody"]
 UNASSIGNED: Unassigned = "nobody"  # instead of an assignee's id
 PAGE_SIZE = 50  # rows; beyond two screens people search rather than scroll
@@ -246,13 +246,13 @@ def count_unread(
 
 def is_waiting_on(viewer: Viewer) -> ColumnElement[bool]:
     """Match tickets that wait for the viewer's answer or, for staff, are assigned to them."""
-    asked = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
+    is_for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
     if not is_staff(viewer):
-        return asked
+        return is_for_opener
     assigned = and_(
         tickets.c.assignee == viewer.person, tickets.c.status.not_in([*ENDED_STATUSES, "waiting"])
     )
-    return or_(asked, assigned)
+    return or_(is_for_opener, assigned)
 
 
 def _build_visible_condition(

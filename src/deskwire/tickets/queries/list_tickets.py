@@ -30,7 +30,7 @@ Sort = Literal["active", "newest", "oldest", "number"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 PAGE_SIZE = 50  # rows; beyond two screens people search rather than scroll
 MAX_PAGE_NUMBER = 10_000  # pages; a larger offset can only be a mistake
-MAX_QUERY_WORDS = 12  # each is looked up among names and words; no one remembers more
+MAX_QUERY_WORDS = 12  # each is looked up in two indexes; no one types more words
 MAX_QUERY_LENGTH = 200  # characters; longer ones are cut
 
 _ORDER: dict[Sort, tuple[ColumnElement[object], ...]] = {

@@ -40,7 +40,7 @@ def read_named_or_active(
 
 def read_organization_by_ref(tx: Connection, viewer: Viewer, organization_ref: str) -> Organization:
     """Return a client organization by its slug or id. Raises NotFound if it is not visible."""
-    if SLUG_PATTERN.fullmatch(organization_ref) is None:  # such as text no database accepts
+    if SLUG_PATTERN.fullmatch(organization_ref) is None:  # may be text no database accepts
         raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
     read = read_visible_by_id if is_id(organization_ref) else read_visible_by_slug
     organization = read(tx, viewer, organization_ref)

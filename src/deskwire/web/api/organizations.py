@@ -224,8 +224,8 @@ def _change_role(
 ) -> MemberNow:
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     members.change_member_role(tx, actor, organization.id, person_id, role)
-    found = read_members(tx, organization.id)
-    return next(_to_member_now(each) for each in found if each.person.id == person_id)
+    all_members = read_members(tx, organization.id)
+    return next(_to_member_now(each) for each in all_members if each.person.id == person_id)
 
 
 def _remove_member(tx: Connection, actor: Actor, organization_ref: str, person_id: str) -> None:
@@ -289,8 +289,8 @@ def _add_category(tx: Connection, actor: Actor, organization_ref: str, name: str
     organization = read_organization_by_ref(tx, actor.viewer, organization_ref)
     old_ids = {each.id for each in read_categories(tx, organization.id)}
     categories.add_category(tx, actor, organization.id, name)
-    found = read_categories(tx, organization.id)
-    return next(_to_category_now(each) for each in found if each.id not in old_ids)
+    new_list = read_categories(tx, organization.id)
+    return next(_to_category_now(each) for each in new_list if each.id not in old_ids)
 
 
 def _update_category(

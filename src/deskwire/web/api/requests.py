@@ -222,6 +222,6 @@ def _apply_change(
 ) -> None:
     patch = {name: getattr(body, name) for name in body.model_fields_set}
     if not patch:
-        lock_for_update(tx, actor, id_)  # a hidden request is not found, whatever the body
+        lock_for_update(tx, actor, id_)  # 404 for a hidden request, even if the body is invalid
         raise empty_patch_error()
     update.update(tx, actor, id_, patch, reopen_days)

@@ -1,4 +1,4 @@
-"""Tell a visit to a page from a request for fragments of it.
+"""Distinguish a request for a whole page from one for fragments of it.
 
 A page keeps itself up to date by asking for its own URL with `?fragment=ID,ID` and
 FRAGMENT_HEADER; it gets those elements only.

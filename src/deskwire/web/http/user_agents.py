@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deskwire.kit.i18n import gettext
 
-# The order matters: each browser's User-Agent also contains the marks of those below it.
+# The order matters: a browser's User-Agent also contains the tokens of the ones below it.
 BROWSER_MARKS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -42,5 +42,5 @@ def describe_user_agent(user_agent: str) -> str:
     )
 
 
-def _first_match(marks: tuple[tuple[str, str], ...], text: str) -> str | None:
-    return next((name for mark, name in marks if mark in text), None)
+def _first_match(tokens: tuple[tuple[str, str], ...], text: str) -> str | None:
+    return next((name for token, name in tokens if token in text), None)

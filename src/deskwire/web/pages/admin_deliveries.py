@@ -180,7 +180,7 @@ def replay_or_dismiss(
 def _read_one(tx: Connection, deliveries: DeliveryStore, id_: int) -> DeliveryDetail:
     try:
         return deliveries.read_one(tx, id_)
-    except NotFound:  # its own message is for operators at a shell
+    except NotFound:  # the original message is for the command line
         raise NotFound(
             gettext("This delivery doesn’t exist. Finished deliveries are deleted after a while.")
         ) from None

@@ -152,7 +152,7 @@ def apply_form(
         case "add-category":
             categories.add_category(tx, actor, id_, form.get("name"))
         case "archive-category":
-            # A page from before the field existed must not restore what is archived.
+            # A page rendered by an older version lacks the field, and must not restore a category.
             is_archived = form.get("archived") != "no"
             category_id = form.get("category")
             categories.set_category_archived(tx, actor, id_, category_id, archived=is_archived)

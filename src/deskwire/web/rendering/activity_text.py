@@ -57,7 +57,7 @@ class ActivityEntry:
     type: str
     who: str
     event_text: EventText
-    at: Millis  # when it happened, which may be before it arrived here
+    at: Millis  # when it happened; may be earlier than the log entry
     channels: str  # the channels the viewer received it on, separated by spaces
     organization_name: str = ""  # of an event about a request
 
@@ -165,7 +165,7 @@ def _organization_name(fields: Fields) -> str:
     return str(organization.get("name", ""))
 
 
-# Sentences about a ticket, which is linked; about something with a name; and about nothing else.
+# Sentences that link a ticket, that name an object, and that have the actor as their only value.
 TICKET_TEXTS = {
     "ticket.created": N_("%(who)s opened %(what)s"),
     "ticket.message_edited": N_("%(who)s edited a message in %(what)s"),

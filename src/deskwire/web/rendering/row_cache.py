@@ -18,7 +18,7 @@ from deskwire.web.rendering.time_zones import current_time_zone, use_time_zone
 
 MAX_CACHED_ROWS = 2_000  # rows of each kind; about 6 KB each, with their keys
 
-Macro = Callable[..., Markup]  # takes a ticket's state, and whatever else the row depends on
+Macro = Callable[..., Markup]  # takes a ticket's state and the other values of the row
 
 
 def cache_rows(macro: Macro, empty_state: Undefined) -> Macro:

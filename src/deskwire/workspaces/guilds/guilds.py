@@ -1,4 +1,4 @@
-"""Store guilds: the Discord servers we know, with or without the bot in them.
+"""Store guilds: Discord servers that have or had the bot.
 
 Events may arrive late and in any order. Presence (joined, left), details (name, owner, size) and
 setup are last-writer-wins registers by the sender's signed time, so that every order of arrival
@@ -163,9 +163,9 @@ def record_bot_setup(
 def ensure_guild(tx: Connection, origin: Origin, guild_id: str) -> GuildRow:
     """Return the guild's row, created if the guild is unknown, and lock the guild.
 
-    The lock, held until the transaction ends, covers its roles and members too. A guild whose row
-    was deleted in the database comes back this way, and so do the rights of its members: their
-    pages are told by `guild.updated`, whatever event brought it back.
+    The lock, held until the transaction ends, covers its roles and members too. If the row was
+    deleted directly in the database, creating it again restores the permissions of its members,
+    whose pages learn of it by a `guild.updated`, in addition to the event being recorded.
     """
     acquire_advisory_lock(tx, f"guild:{guild_id}")
     if (row := _find_row(tx, guild_id)) is not None:
@@ -189,7 +189,7 @@ def ensure_guild(tx: Connection, origin: Origin, guild_id: str) -> GuildRow:
     return row
 
 
-# As text: the tables stand in modules that import this one.
+# As text: the tables are defined in modules that import this one.
 _HAS_MEMBERS = text(
     "SELECT 1 FROM role_members WHERE guild = :guild "
     "UNION ALL SELECT 1 FROM guild_members WHERE guild = :guild LIMIT 1"

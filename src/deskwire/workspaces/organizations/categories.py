@@ -125,7 +125,7 @@ def _list_with_categories(
     condition: ColumnElement[bool],
     with_categories_if: ColumnElement[bool] | None = None,
 ) -> dict[Organization, list[Category]]:
-    """List organizations by name, those that meet `with_categories_if` with their categories."""
+    """List organizations by name, with the categories of those that meet `with_categories_if`."""
     org, category = organizations, categories.c
     joined_on = category.organization == org.c.id
     if with_categories_if is not None:

@@ -82,7 +82,7 @@ def _insert_default_categories(tx: Connection, organization_id: str) -> None:
 def _check_organization_limit(tx: Connection, actor: Actor) -> None:
     """Raise Conflict if the actor administers as many organizations as one person may create.
 
-    A deleted one counts for another day, so that creating and deleting cannot go on without limit.
+    A deleted one counts for another day, so that deleting organizations is no way around the limit.
     """
     if can(actor.viewer, Permission.ORGANIZATIONS):
         return

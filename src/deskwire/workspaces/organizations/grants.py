@@ -18,7 +18,7 @@ from deskwire.workspaces.organizations.permissions import (
 
 
 def staff_grants(person_ids: PeopleParameter) -> list[Select[Any]]:
-    """Select `staff` for members of the internal organization, `people` for who sees everyone.
+    """Select `staff` for members of the internal organization, `people` for those who see everyone.
 
     Rows of (person, channel, workspace, reason).
     """

@@ -30,7 +30,7 @@ def needs_email_proof(invitation: Invitation, person: Person, sends_mail: bool) 
     """Whether a person has to verify the invited address before they accept.
 
     `sends_mail` says whether this desk sends mail; if it does not, no one could verify an address,
-    and the link they were given is all the proof there is.
+    and having the link is the only proof.
     """
     return sends_mail and not invitation.proves_email and person.email_verified_at is None
 

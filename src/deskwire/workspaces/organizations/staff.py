@@ -1,7 +1,7 @@
 """Manage the staff of the desk, and let staff manage people's accounts.
 
-No one may do this to their own account, and only those with EMPLOY to a member of the staff, so
-that no one loses a role by accident. A super admin who can sign in always remains.
+No one may change their own account here, and only people with EMPLOY may change that of a member of
+the staff, so that no one loses a role by accident. A super admin who can sign in always remains.
 """
 
 from __future__ import annotations
