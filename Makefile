@@ -1,4 +1,4 @@
-# Everything a newcomer types. Needs Python 3.11 or newer; uses Node 20 or newer where it is there.
+# Run, test and build Deskwire. Needs Python 3.11 or newer; uses Node 20 or newer if it is installed.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -8,17 +8,17 @@ help:
 	@echo "make run        a demo desk on http://127.0.0.1:8000, kept busy by simulated people"
 	@echo "make watch      the demo, restarted and rebuilt as you edit"
 	@echo "make test       every test (ARGS='tests/unit/test_hub.py' or ARGS='-k door' chooses)"
-	@echo "make campaign   what is too slow for every run (NAME=kills; without NAME: the list)"
+	@echo "make campaign   tests too slow for every run (NAME=kills; without NAME: the list)"
 	@echo "make bench      measure this machine (ARGS='--against COMMIT door' compares two commits)"
 	@echo "make lint       style, types, generated files"
 	@echo "make hooks      run the parts of lint before each commit"
-	@echo "make generate   write what is derived: event types and docs, the folder map"
+	@echo "make generate   write derived files: event types and docs, the folder map"
 	@echo "make catalogue  collect the texts people read, and bring every translation up to date"
 	@echo "make lock       resolve the dependencies again (needs uv; UPGRADE=1 for newer ones)"
 	@echo "make clean      remove the demo's data, build outputs and caches; keeps .venv and data/"
 	@echo "make distclean  also .venv and node_modules"
 
-# The recipe becomes the demo itself, so that Ctrl-C and SIGTERM reach it and nothing else.
+# `exec` replaces the shell, so that Ctrl-C and SIGTERM reach the demo itself.
 run:
 	@scripts/set_up run
 	@exec .venv/bin/deskwire demo

@@ -51,7 +51,7 @@ def _require_parts(parts: Sequence[str], tree: Tree, scratch: Path) -> None:
 
 
 def _take_turns(part: str, rounds: int, other: Tree, scratch: Path) -> Iterator[Round]:
-    """Run the part three times a round; no more once a tree says that it cannot measure it."""
+    """Run the part three times a round; stop once a tree reports that it cannot measure it."""
     head, current = git("rev-parse", "HEAD"), this_tree(scratch)
     for number in range(1, rounds + 1):
         runs = [_run(tree, part, number, rounds, scratch) for tree in (current, other, current)]

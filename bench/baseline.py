@@ -1,4 +1,4 @@
-"""Share code between the bare contestants: the server, signature check, raw database."""
+"""Serve, check signatures and open a raw database for the bare contestants."""
 
 from __future__ import annotations
 

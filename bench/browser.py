@@ -100,7 +100,7 @@ def _open_ticket_page(stack: ExitStack, url: str, token: str) -> Page:
     flags = [
         *CHROMIUM_FLAGS,
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
-    ]  # root has no sandbox
+    ]  # Chromium's sandbox does not work as root
     browser = playwright.chromium.launch(executable_path=_find_chromium(), args=flags)
     stack.callback(browser.close)
     context = browser.new_context()

@@ -15,15 +15,15 @@ UNSET = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # would lead the other tree
 
 
 class Failed(Exception):
-    """Something that a comparison needs did not work; the message says what."""
+    """Raised when a step of a comparison fails; the message says which."""
 
 
 def run(command: Sequence[str], folder: Path, log: Path, timeout: float, **more: str) -> None:
-    """Run COMMAND in `folder` with `more` in its environment, its output in `log`.
+    """Run `command` in `folder` with `more` in its environment, writing its output to `log`.
 
-    It gets a session of its own, so that Ctrl-C reaches it only through here, and what it leaves
-    behind can be ended as its process group. Failed: it took longer than `timeout` seconds, or did
-    not end with 0.
+    It gets a session of its own, so that Ctrl-C reaches it only through this function, and what it
+    leaves behind can be killed as a process group. Raises Failed if it takes longer than `timeout`
+    seconds, or exits with a code other than 0.
     """
     environment = {name: value for name, value in os.environ.items() if name not in UNSET} | more
     with log.open("wb") as output:

@@ -32,7 +32,7 @@ class Round(NamedTuple):
 
 
 class Label(NamedTuple):
-    """Which figure of a part it is."""
+    """The name and the unit of a figure, which identify it within its part."""
 
     what: str
     unit: str
@@ -47,7 +47,7 @@ class Spread:
     high: float
 
     def has(self, value: float) -> bool:
-        """Whether `value` lies between the lowest and the highest."""
+        """Return whether `value` lies between the lowest and the highest."""
         return self.low <= value <= self.high
 
 
@@ -65,7 +65,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the ratio is more than chance."""
+        """`OUTSIDE` if the ratio is more than chance, else `WITHIN` or `NO_RATIO`."""
         if self.ratio is None or self.same is None:
             return NO_RATIO
         return WITHIN if self.same.has(self.ratio.value) else OUTSIDE
@@ -106,11 +106,11 @@ def compare(part: str, rounds: Sequence[Round]) -> Comparison:
 
 
 def pair(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]:
-    """Find each figure of this tree in the other one.
+    """Pair each figure of this tree with its counterpart in the other one.
 
-    Figures go by name. Names change with the prose of the bench, so where both trees print the
-    same number of figures, one that has no namesake is paired with the one at its position,
-    if that has none either and is in the same unit; the table then shows both names.
+    Figures are paired by name. A commit may have renamed some, so if both trees report equally many
+    figures, those without a namesake are paired by position, provided that neither of the two has
+    one and that their units are equal; the table then shows both names.
     """
     pairs = {label: label for label in current if label in other}
     if len(current) == len(other):
@@ -121,14 +121,14 @@ def pair(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]
 
 
 def divide(value: float, by: float) -> float | None:
-    """The ratio of two figures; None where a zero or a negative one makes it meaningless."""
+    """Divide two figures; None where a zero or a negative one makes the ratio meaningless."""
     if value == by:
         return 1.0
     return value / by if value > 0 and by > 0 else None
 
 
 def spread(ratios: Sequence[float | None]) -> Spread | None:
-    """The median, lowest and highest of the rounds; None if a round has no ratio."""
+    """Return median, lowest and highest of the rounds; None if a round has no ratio."""
     known = [each for each in ratios if each is not None]
     if len(known) < len(ratios):
         return None
@@ -136,7 +136,7 @@ def spread(ratios: Sequence[float | None]) -> Spread | None:
 
 
 def spread_of_same(ratios: Sequence[float | None]) -> Spread | None:
-    """The A/A ratio, and how far it may lie from 1 in either direction.
+    """Return the A/A ratio, and how far it may lie from 1 in either direction.
 
     Which of two equal contestants is divided by the other is arbitrary, so each ratio counts with
     its reciprocal. Without that, chance would put one figure in seven outside, not one in fifty.
@@ -149,7 +149,7 @@ def spread_of_same(ratios: Sequence[float | None]) -> Spread | None:
 
 
 def table(comparison: Comparison, commit: str) -> str:
-    """Write a comparison as lines of text; `commit` is what the other tree is called."""
+    """Format a comparison as a table; `commit` names the other tree."""
     lines = [f"\n{comparison.part}: this tree and {commit}, {comparison.rounds} rounds"]
     if comparison.not_measured is not None:
         return "\n".join([*lines, f"  not measured: {comparison.not_measured}"])
@@ -183,7 +183,7 @@ def _figures(result: Result) -> dict[Label, float]:
 
 
 def _in_all(runs: Sequence[Mapping[Label, float]]) -> list[Label]:
-    """Figures that no run lacks, in the order of the first."""
+    """List the figures that every run has, in the order of the first run."""
     return [label for label in runs[0] if all(label in run for run in runs)]
 
 

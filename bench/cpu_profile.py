@@ -1,8 +1,8 @@
 """Profile the CPU by package: the door's two threads, the worker's, and the loop during connects.
 
 A fan-out is sampled by library instead (`perf_samples`). Python's profiler makes every call more
-expensive, so packages of many small functions look larger than they are. Read it for what
-dominates; the other parts say what it costs.
+expensive, so packages of many small functions look larger than they are. Use it to see
+what dominates; the other parts measure the cost.
 """
 
 from __future__ import annotations

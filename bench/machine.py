@@ -1,6 +1,6 @@
 """Report what is needed to judge a run: versions, cores, and how noisy the machine was.
 
-No names, no paths: results are published.
+Results are published, so they contain no host names and no paths.
 """
 
 from __future__ import annotations

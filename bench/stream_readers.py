@@ -27,7 +27,7 @@ class Counts(NamedTuple):
     heard: int
     least: int  # events of one stream
     most: int
-    again: int  # events heard twice or out of order
+    again: int  # events received twice or out of order
     live: int
     resumed: int
     ended: int  # streams the server has closed

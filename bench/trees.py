@@ -72,7 +72,7 @@ def this_tree(scratch: Path) -> Tree:
 
 @contextmanager
 def checked_out(commit: str) -> Iterator[Tree]:
-    """Check `commit` out into a temporary folder and set it up; it is gone after the block."""
+    """Check `commit` out into a temporary folder and set it up; delete it after the block."""
     with tempfile.TemporaryDirectory(prefix="deskwire-against-") as name:
         scratch = Path(name)
         scratch.chmod(0o755)  # root runs PostgreSQL, which is in it, as another user

@@ -1,4 +1,4 @@
-"""Extract every translatable text into the catalogues; `--check` only tells if they are current.
+"""Extract every translatable text into the catalogues; `--check` only compares them.
 
 src/deskwire/locales/deskwire.pot          the texts to translate, made from the code
 src/deskwire/locales/LANGUAGE/LC_MESSAGES  translations; changed texts are marked fuzzy

@@ -79,8 +79,8 @@ def read_purpose(path: Path) -> str:
     else:
         doc = ast.get_docstring(ast.parse(text)) or ""
     first = " ".join(doc.split("\n\n")[0].split())
-    sentence = re.match(r".*?[.:!](?= |$)", first)
-    return (sentence.group() if sentence else first).rstrip(":").replace("|", "\\|")
+    sentence = re.match(r".*?[.!](?= |$)", first)
+    return (sentence.group() if sentence else first).replace("|", "\\|")
 
 
 if __name__ == "__main__":

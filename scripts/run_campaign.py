@@ -1,4 +1,4 @@
-"""Run a campaign: tests that are too slow for every run, many times as long.
+"""Run a campaign: slow tests, repeated many more times than `make test` repeats them.
 
     run_campaign.py NAME      runs it, and writes bench/campaigns/NAME.json
     run_campaign.py           lists the campaigns with their last results
@@ -28,7 +28,7 @@ COUNTS = re.compile(r"(\d+) (passed|failed|errors?)")
 
 @dataclass(frozen=True)
 class Campaign:
-    """What to run. `scale` multiplies the loops that `tests/fixtures/scale.py` knows."""
+    """Tests to run together. `scale` multiplies the loops that use `tests/fixtures/scale.py`."""
 
     purpose: str
     tests: tuple[str, ...]

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _name_one_file(arguments: list[str]) -> bool:
-    """Tell whether workers would only cost their start: a file is never split between them."""
+    """Return whether one file is to run: workers never split a file, so more would not help."""
     paths = [each.partition("::")[0] for each in arguments if each.startswith("tests/")]
     return len(set(paths)) == 1 and paths[0].endswith(".py")
 

@@ -1,6 +1,6 @@
 """Run the demo and restart or rebuild it when a source changes (`make watch`).
 
-Three programs of this process: esbuild and Tailwind in watch mode, which rebuild what the browser
+Starts three child processes: esbuild and Tailwind in watch mode, which rebuild what the browser
 loads, and `deskwire demo`, which is restarted when Python, a template or a translation changes.
 """
 
@@ -24,7 +24,7 @@ STOP_TIMEOUT = 5.0  # s for a builder to end before it is killed
 
 
 class SourceFilter(DefaultFilter):
-    """What the server has to be restarted for; not what is built into web/static/dist."""
+    """Match files that need a server restart, unlike those built into web/static/dist."""
 
     def __call__(self, change: object, path: str) -> bool:
         return path.endswith(RESTARTS_ON) and super().__call__(change, path)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ export function loadCatalog(page: Document): void {
   catalog = text ? (JSON.parse(text) as Catalog) : null;
 }
 
-/** Translate a text and fill in its placeholders: `t("Left %(place)s", { place })`. */
+/** Translate a text and fill in its placeholders: `t("Ticket %(name)s closed", { name })`. */
 export function t(text: string, params: Params = {}): string {
   return interpolate(catalog?.texts[text]?.[0] ?? text, params);
 }

@@ -1,4 +1,4 @@
-// Read what the server wrote on the root element about this page and its reader.
+// Read the page's settings and its reader from the data attributes of the root element.
 
 import { splitWords } from "./model/channels";
 

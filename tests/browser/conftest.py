@@ -43,7 +43,7 @@ def find_chromium() -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Run a browser per module, not per session: Playwright's event loop allows no other to run."""
-    root_flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # root has no sandbox
+    root_flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # no sandbox for root
     flags = [*CHROMIUM_FLAGS, *root_flags]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)

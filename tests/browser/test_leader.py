@@ -67,7 +67,7 @@ class TabsFixture:
             )
 
     def open_ticket(self, number: int, subject: str) -> str:
-        """The bot tells of one; what the log says of whom it was sent to."""
+        """Open a ticket as the bot does; return the log line about its broadcast."""
         mark = self.guild.server.log.end
         self.guild.open_ticket(number, subject)
         return self.guild.server.log.wait_for_line(

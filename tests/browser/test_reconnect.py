@@ -1,4 +1,4 @@
-"""Test a page behind a proxy that cuts connections: it reconnects, misses nothing, says it once."""
+"""Test a page behind a proxy that cuts connections: it reconnects, and shows each event once."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def blank_page(browser: Browser) -> Iterator[Page]:
 
 
 def compare(blank: Page, source: str, events: list[dict[str, Any]], **values: Any) -> None:
-    """Render `source` (templates, #told, #rendered), tell the events, and compare both."""
+    """Render `source`, apply the events to #told, and compare it with #rendered."""
     html = render._environment().from_string(source).render(values)
     data, rendered = blank.evaluate(COMPARE, [html, events, NOW])
     assert rendered != []

@@ -1,4 +1,4 @@
-"""Attacks on accounts and on mail, and the tests that stand against them."""
+"""List attacks on accounts and on mail, each with the tests that prevent it."""
 
 from __future__ import annotations
 

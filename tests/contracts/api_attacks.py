@@ -1,4 +1,4 @@
-"""Attacks on the API, and the tests that stand against them."""
+"""List attacks on the API, each with the tests that prevent it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on organizations, their requests and files, and the tests that stand against them."""
+"""List attacks on organizations, requests and files, each with the tests that prevent it."""
 
 from __future__ import annotations
 

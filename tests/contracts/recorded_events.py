@@ -1,4 +1,4 @@
-"""One of every event, as the log holds it: the bot's samples through the real worker, and our own.
+"""Record one of every event as the log holds it: the bot's samples, and those of our actions.
 
 Ids that differ from run to run are numbered in the order they appear: `‹1›`, `‹2›`.
 """

@@ -1,4 +1,4 @@
-"""One of everything that can happen in the portal, by the actions that pages call."""
+"""Record one of every event of the portal, by calling the actions that pages call."""
 
 from __future__ import annotations
 

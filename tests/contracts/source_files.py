@@ -1,4 +1,4 @@
-"""What the contract tests read: the house's own files, as git tracks them, and their syntax."""
+"""Read the files that git tracks, and parse the modules, for the contract tests."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_every_one_of_the_cast_is_in_the_matrix_or_is_eve() -> None:
 
 
 class GuildAccessProbe:
-    """The house after one of everything has happened, and what each stream was told."""
+    """A desk after one of every event, and what each stream has received."""
 
     def __init__(self, desk: DeskFixture) -> None:
         self.house = desk

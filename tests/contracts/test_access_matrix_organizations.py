@@ -79,7 +79,7 @@ def test_every_one_of_the_cast_is_in_the_matrix_or_has_nothing() -> None:
 
 
 class OrganizationAccessProbe:
-    """Two organizations after one of everything has happened, and what each stream was told."""
+    """Two organizations after one of every event, and what each stream has received."""
 
     def __init__(self, portal: PortalFixture) -> None:
         self.quay = portal

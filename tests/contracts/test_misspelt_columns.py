@@ -1,4 +1,4 @@
-"""A misspelt column fails the type check: rows are read as views with one annotation per column."""
+"""Check that the type checker rejects a misspelt column of a row view."""
 
 from __future__ import annotations
 

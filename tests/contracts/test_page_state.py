@@ -160,7 +160,7 @@ def follow(screen: PageState, entry: Any, fresh: PageState) -> None:
 
 
 def catch_up(shown: PageState, now: PageState) -> None:
-    """An edit that changes nothing raises a revision and is not told: that is no difference."""
+    """Take over revisions raised by edits that change nothing: these send no event."""
     for rows, fresh in ((shown.guilds, now.guilds), (shown.tickets, now.tickets)):
         for key, (revision, state) in rows.items():
             if key in fresh and fresh[key][1] == state and fresh[key][0] > revision:
@@ -168,7 +168,7 @@ def catch_up(shown: PageState, now: PageState) -> None:
 
 
 def assert_no_note(tx: Connection) -> None:
-    """Nothing of our own looks like an edit directly."""
+    """Check that no write of Deskwire itself was recorded as a direct edit."""
     notes = tx.execute(select(outside_changes)).all()
     assert notes == [], "an action left `revision` alone, or inserted a row at 0"
 
@@ -188,7 +188,7 @@ def dump_state(state: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[tuple[Database, dict[Persona, str]]]:
-    """The standing cast, each of whom has spoken once, so that names are known."""
+    """Create a desk on which each of the cast has posted once, so that their names are known."""
     with TemporaryDirectory() as folder:
         desk = create_desk(Path(folder))
         desk.open_ticket(1, "The crane is stuck")

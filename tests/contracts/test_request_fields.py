@@ -1,4 +1,4 @@
-"""A field that is added to the table of request fields shows everywhere (CONTRIBUTING.md).
+"""Check that a field added to the table of request fields works everywhere (CONTRIBUTING.md).
 
 tests/fixtures/severity_field.py adds one in a process of its own: a column and a row of FIELDS.
 """

@@ -1,4 +1,4 @@
-"""Call functions that do half a job only from the functions that complete it.
+"""Check that functions that do half a job are called only by those that complete it.
 
 Some functions write a row and leave something behind: assigned requests, open invitations, the
 search index of names. Each is called by one that does the rest; calling it from elsewhere passes

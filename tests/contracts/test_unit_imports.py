@@ -1,4 +1,4 @@
-"""A unit test starts in a second because nothing makes it import the server."""
+"""Check that unit tests import no server, so that one starts within a second."""
 
 from __future__ import annotations
 

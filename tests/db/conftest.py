@@ -1,4 +1,4 @@
-"""Provide fixtures shared by several tests of the database."""
+"""Provide the portal with its staff to the tests in this folder."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ LIMIT = 1_000_000  # bytes
 
 
 class StoredFilesFixture(FilesFixture):
-    """The house with a store."""
+    """A desk with organizations and a file store."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

@@ -26,7 +26,7 @@ async def live_guild(
 
 @dataclass(frozen=True)
 class EditCase:
-    """An edit directly, and what becomes of it."""
+    """A direct edit, the type of its event, and a persona who hears it."""
 
     statement: str
     type: str

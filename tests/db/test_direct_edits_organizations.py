@@ -31,7 +31,7 @@ def portal(tmp_path: Path) -> Iterator[PortalFixture]:
 def run_edit(
     portal: PortalFixture, statement: str, **values: str
 ) -> list[tuple[str, dict[str, Any], set[str]]]:
-    """Run a statement as an operator does; the events it was told in, with what they touch."""
+    """Run a statement as an operator does; return its events with their access changes."""
     db = portal.desk.db
 
     def run(tx: Connection) -> int:

@@ -41,7 +41,7 @@ async def live_guild(
 
 
 def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) -> Told:
-    """Run a statement as an operator does; type, fields, channels and touches of what it told."""
+    """Run a statement as an operator does; return the type and parts of its events."""
     db = staffed_portal.desk.db
 
     def run(tx: Connection) -> int:

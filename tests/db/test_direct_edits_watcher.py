@@ -81,7 +81,7 @@ def shown(live_guild: LiveGuildFixture, actor: Any) -> PageState:
 
 
 def after(live_guild: LiveGuildFixture, actor: Any, screen: PageState) -> PageState:
-    """The page of someone after all their stream has told; it must be what a new page shows."""
+    """Apply the actor's new frames to their page, and check that a fresh page shows the same."""
     heard, fresh = live_guild.read_new_events(actor), shown(live_guild, actor)
     if any(type_ in ("granted", "revoked") for type_, _ in heard):
         return fresh  # the store loads anew what it may show

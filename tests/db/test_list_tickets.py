@@ -186,7 +186,7 @@ def test_no_query_breaks_it(desk: DeskFixture, query: str) -> None:
 
 @pytest.fixture(scope="module")
 def single_ticket_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskFixture]:
-    """A house with one ticket, in which something else is said each time."""
+    """Create a desk with one ticket, in which each test posts its own messages."""
     built = create_desk(tmp_path_factory.mktemp("paper"))
     built.open_ticket(1, "Paper", BO)
     yield built
@@ -266,7 +266,7 @@ def test_what_is_taken_away_in_the_database_is_not_found_any_more(
 
 
 def _indexed(tx: Connection, word: str) -> int:
-    """In how many tickets' words the index finds `word`, whoever may see them."""
+    """Count the tickets that the search index has for `word`, visible or not."""
     asked = search_index.select_matching_ticket_ids(
         tx, channels.guild(HARBOUR_GUILD), {word: set()}
     )

@@ -24,7 +24,7 @@ def portal(tmp_path: Path) -> Iterator[PortalFixture]:
 
 
 def read_mentions(portal: PortalFixture) -> list[list[str] | None]:
-    """Whom each event of a message says it mentions, in their order."""
+    """Return the people that each message event mentions, in log order."""
     sent = log.c.type == "ticket.message_sent"
     here = select(log.c.data).where(
         sent, log.c.workspace == f"org:{portal.organization_ids['quay']}"

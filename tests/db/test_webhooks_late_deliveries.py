@@ -1,4 +1,4 @@
-"""Test that late deliveries send nothing to people whom they no longer concern."""
+"""Test that late deliveries send nothing to people who have lost access since."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Iterator[SiteFixture]:
 
 @pytest.fixture
 def request_page(tmp_path: Path) -> Iterator[RequestPageFixture]:
-    """Create Bo's request of the Quay."""
+    """Create a site with a request that Bo opened in the Quay."""
     desk = create_desk(tmp_path)
     yield create_request_page(desk)
     desk.db.close()

@@ -152,7 +152,7 @@ def test_every_operation_is_in_the_table(api: ApiFixture) -> None:
             plain = plain.replace(one, other)
         asked.add((method, plain))
 
-    asked.add(("POST", "/api/organizations"))  # below, in a house of its own
+    asked.add(("POST", "/api/organizations"))  # below, on a desk of its own
 
     assert asked == here, (
         "add a row for each operation to ROWS in tests/http/test_api_permissions.py"

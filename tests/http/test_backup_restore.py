@@ -22,7 +22,7 @@ AHEAD = 20  # messages written before the backup begins, and after it has ended
 
 
 class Writer(Thread):
-    """Writes messages as fast as they are answered, until it is told to stop."""
+    """Post messages as fast as they are answered, until it is stopped."""
 
     def __init__(self, guild: GuildFixture) -> None:
         super().__init__(daemon=True)

@@ -71,7 +71,7 @@ def signed_out(stream_server: StreamServerFixture, streams: list[socket.socket])
 
 
 def slow(stream_server: StreamServerFixture, streams: list[socket.socket]) -> None:
-    """They do not read what they are told."""
+    """Publish a thousand events while the clients read nothing."""
     for _ in range(20):
         stream_server.call_in_loop(
             lambda: [stream_server.hub_fixture.publish("guild:1") for _ in range(50)]

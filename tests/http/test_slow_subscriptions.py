@@ -1,4 +1,4 @@
-"""Test a client that stops reading: no one waits for it, it is disconnected, and told on return."""
+"""Test a client that stops reading: it delays no one, is disconnected, and learns why on return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the simulator: it waits for an absent server, and exits when told to."""
+"""Test the simulator: it waits for an absent server, and exits on request."""
 
 from __future__ import annotations
 

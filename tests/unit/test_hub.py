@@ -1,4 +1,4 @@
-"""The hub: who hears what, and in which order."""
+"""Test the hub: who hears what, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Very many streams: they are written to in slices, and none hears too much or too little."""
+"""Test very many streams: written to in slices, none hears too much or too little."""
 
 from __future__ import annotations
 

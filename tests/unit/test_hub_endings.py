@@ -1,4 +1,4 @@
-"""The hub: how streams stall, break, expire and end without affecting the others."""
+"""Test that streams of a hub stall, break, expire and end without affecting the others."""
 
 from __future__ import annotations
 

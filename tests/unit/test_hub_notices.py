@@ -1,4 +1,4 @@
-"""Notices, which are not logged, reach every holder of the channel, also suspended streams."""
+"""Test that notices, which are not logged, reach every holder, also on suspended streams."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""No random history of memberships, events, delays and reconnects leaks to or starves a viewer.
+"""Test that the hub neither leaks events to a viewer nor starves one, in random histories.
 
 The model: writers commit events and changes of access to a log; the hub learns of them later, in
 order; access is queried, reads what is committed at some moment, and answers at another; in
 between, streams open, close, stall and return with the cursor they have reached.
 
 Leaked: an event heard after the channel was lost, without a grant since. A channel that was lost
-and regained before the answer counts as never lost (architecture, decision 13), so events in
-between may be heard. Starved: an event never heard although its channel was held without
+and regained before the answer counts as never lost (decision 0006), so events in between may
+be heard. Starved: an event never heard although its channel was held without
 interruption from the event to the end.
 """
 

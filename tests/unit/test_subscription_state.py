@@ -1,4 +1,4 @@
-"""A subscription's state: which transitions are legal, and what a closed stream is spared."""
+"""Test a subscription's states: legal transitions, and that a closed one does no more work."""
 
 from __future__ import annotations
 

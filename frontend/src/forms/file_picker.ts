@@ -28,7 +28,7 @@ export function watchFileInputs(): void {
 
 /** Format a size in bytes: `1400000` → `1.4 MB`.
  *
- * The same as `size_text` in `deskwire/tickets/files/attachments.py`.
+ * The same as `format_size` in `deskwire/tickets/files/attachments.py`.
  */
 export function formatSize(bytes: number): string {
   if (bytes < 1e3) return t("%(size)s bytes", { size: bytes });

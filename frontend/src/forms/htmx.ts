@@ -80,7 +80,7 @@ function parseProblemDetail(text = ""): string {
   try {
     return (JSON.parse(text) as { detail?: string }).detail ?? "";
   } catch {
-    return ""; // a proxy answered
+    return ""; // not JSON: the response of a proxy, for example
   }
 }
 

@@ -23,7 +23,7 @@ export function isVisible(channels: string, held: ReadonlySet<string>): boolean 
   return splitWords(channels).some((channel) => held.has(channel));
 }
 
-/** List the channels that show an event to the reader known by `readerIds`.
+/** List the channels on which the reader with `readerIds` receives an event.
  *
  * Events about the reader count as `user:PERSON` too, so that they survive the loss of a workspace.
  */

@@ -99,7 +99,7 @@ export const FIELD_LABELS: Readonly<Record<string, string>> = {
   category: N_("category"),
 };
 
-/** Wire values that are shown as text; the same as `WORDS` in web/rendering/i18n.py. */
+/** Wire values that are shown as text; the same as `WIRE_WORDS` in deskwire/web/i18n.py. */
 export const WIRE_LABELS: ReadonlySet<string> = new Set([
   ...[N_("low"), N_("normal"), N_("high"), N_("urgent")],
   ...[N_("customer"), N_("staff"), N_("bot")],

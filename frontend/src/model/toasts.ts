@@ -233,7 +233,7 @@ export function withOrganization(
   return { ...toast, text: [place.name, toast.text].filter(Boolean).join(" · ") };
 }
 
-/** Build the toast of a linked or unlinked account; other changes are no news to that person. */
+/** Build the toast of a linked or unlinked account; other changes are not news to that person. */
 function createIdentityToast(linked?: string | null, unlinked?: string | null): Toast | null {
   const provider = linked ?? unlinked;
   if (!provider) return null;

@@ -18,6 +18,6 @@ export function streamUrl(url: string, cursor: string | null): string {
 }
 
 function parseCursor(cursor: string): Cursor | null {
-  const found = /^([0-9a-f]{8})-(\d{1,18})$/.exec(cursor);
-  return found ? { epoch: found[1] ?? "", position: Number(found[2]) } : null;
+  const match = /^([0-9a-f]{8})-(\d{1,18})$/.exec(cursor);
+  return match ? { epoch: match[1] ?? "", position: Number(match[2]) } : null;
 }

@@ -3,7 +3,7 @@
 import type { EventFrame } from "./frames";
 
 const CAPACITY = 20; // events; a reader who comes back to more reads the page instead
-const MAX_AGE = 600_000; // ms; older events are no news any more
+const MAX_AGE = 600_000; // ms; older events are no longer news
 
 /** A bounded queue of events, oldest first. */
 export class PendingToasts {

@@ -39,7 +39,7 @@ export interface StreamEnvironment {
   /** Request the status of the stream's URL. */
   probeStatus(url: string): Promise<number>;
   isOnline(): boolean;
-  /** Return whether a stream with these channels is of the person the page was rendered for. */
+  /** Return whether a stream with these channels belongs to the person who opened the page. */
   belongsToReader(channels: readonly string[]): boolean;
   log(line: string): void;
 }
@@ -117,7 +117,7 @@ export class Stream implements StreamConnection {
     this.#cancelCheck = null;
   }
 
-  /** Reconnect at once, unless a frame arrived lately. */
+  /** Reconnect at once, unless a frame arrived recently. */
   wake(): void {
     if (this.#state === "signed-out" || !this.#cancelCheck) return;
     const isTrusted = this.#source !== null && this.#silenceDuration() <= MAX_TRUSTED_SILENCE;

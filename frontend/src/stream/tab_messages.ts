@@ -20,7 +20,7 @@ export interface LeaderTerm {
   leader: string; // tab id
 }
 
-/** Whether the reader looks at a tab, as far as a browser knows. */
+/** Whether the reader is looking at a tab, as far as the browser knows. */
 export interface Attention {
   isVisible: boolean;
   focusedAt: number; // ms since 1970; 0: never focused

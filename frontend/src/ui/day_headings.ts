@@ -9,7 +9,7 @@ const MS_PER_DAY = 86_400_000;
 
 /** Format a day: "Today", "Yesterday", "Wednesday 25 November".
  *
- * The same as `day_name` in web/rendering/time_zones.py.
+ * The same as `day_name` in `deskwire/web/rendering/time_zones.py`.
  */
 export function formatDayHeading(day: string, today: string): string {
   if (day === today) return t("Today");

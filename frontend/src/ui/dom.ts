@@ -179,9 +179,9 @@ export class DomRenderer {
   #addLine(ticket: string, line: Line): void {
     for (const page of findTicketPages(ticket)) {
       const list = page.querySelector<HTMLElement>('[data-list="timeline"]');
-      const shown = list && findLine(list, line.id);
-      if (shown) this.#confirmEcho(shown, line);
-      if (!list || shown) continue;
+      const existing = list && findLine(list, line.id);
+      if (existing) this.#confirmEcho(existing, line);
+      if (!list || existing) continue;
       const root = cloneTemplate(`line-${line.kind}`);
       if (root) this.#insertLine(list, root, line);
       else this.#markStale(list);
@@ -189,12 +189,12 @@ export class DomRenderer {
   }
 
   /** Fill an optimistic line from its event, which has the message as the server stored it. */
-  #confirmEcho(shown: HTMLElement, line: Line): void {
-    if (!("sent" in shown.dataset)) return; // not an optimistic line
-    delete shown.dataset["sent"];
-    setSendState(shown, null, "");
-    fillSlots(shown, { line }, this.#clock.now());
-    updateTimes(shown, this.#clock.now());
+  #confirmEcho(element: HTMLElement, line: Line): void {
+    if (!("sent" in element.dataset)) return; // not an optimistic line
+    delete element.dataset["sent"];
+    setSendState(element, null, "");
+    fillSlots(element, { line }, this.#clock.now());
+    updateTimes(element, this.#clock.now());
   }
 
   #insertLine(list: HTMLElement, root: HTMLElement, line: Line): void {

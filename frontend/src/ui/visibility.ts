@@ -1,4 +1,4 @@
-// Removes from the page what the reader may no longer see.
+// Remove from the page what the reader may no longer see.
 
 import { isOfWorkspace, isVisible } from "../model/channels";
 import { cloneTemplate } from "./slots";

@@ -24,7 +24,7 @@ def short_replay_server(
 
 
 def heard_subjects(frames: list[sse.Frame]) -> list[str]:
-    """The subjects of the tickets that were told of."""
+    """Return the subjects of the created tickets, in order of arrival."""
     return [f.data["data"]["subject"] for f in frames if f.type == "ticket.created"]
 
 

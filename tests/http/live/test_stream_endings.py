@@ -14,7 +14,7 @@ SHUTDOWN = 2.0  # s from SIGTERM to the end of the process
 
 
 def farewell(stream: sse.SseClient) -> dict[str, object]:
-    """What a stream that must end is told at last."""
+    """Return the data of the last frame of a stream that must end."""
     last = stream.read_rest()[-1]
     assert last.name == "goodbye"
     return last.data
