@@ -310,5 +310,5 @@ def test_a_stranger_on_loopback_cannot_give_commands(server: Server) -> None:
 
 @pytest.mark.database("sqlite")
 def test_a_command_the_server_does_not_know_is_refused(server: Server) -> None:
-    with pytest.raises(Conflict, match="knows no command"):
+    with pytest.raises(Conflict, match="has no command"):
         send_command(server.database_file, "people.vanish", {})
