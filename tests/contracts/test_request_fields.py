@@ -60,7 +60,7 @@ def test_a_new_field_is_a_fact_with_a_sentence(report: dict[str, Any]) -> None:
 def test_a_value_that_cannot_be_is_refused_by_the_field_s_name(report: dict[str, Any]) -> None:
     assert report["refused"] == {
         "refusal": "'awful' is no severity.",
-        "severity": "One of minor, major",
+        "severity": "Choose one of: minor, major",
     }
 
 
