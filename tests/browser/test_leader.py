@@ -344,7 +344,7 @@ def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
     for tab in tabs.tabs:
         expect(tab.locator("html")).not_to_have_attribute("data-session", session)
         expect_state(tab, "live")
-    assert tabs.said(tabs.tabs[0], "somebody else is signed in in this browser")
+    assert tabs.said(tabs.tabs[0], "another person is signed in in this browser")
 
 
 def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None:
