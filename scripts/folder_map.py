@@ -80,7 +80,8 @@ def read_purpose(path: Path) -> str:
         doc = ast.get_docstring(ast.parse(text)) or ""
     first = " ".join(doc.split("\n\n")[0].split())
     sentence = re.match(r".*?[.!](?= |$)", first)
-    return (sentence.group() if sentence else first).replace("|", "\\|")
+    plain = (sentence.group() if sentence else first).replace("`", "")
+    return plain.replace("|", "\\|")
 
 
 if __name__ == "__main__":
