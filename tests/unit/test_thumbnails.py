@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import struct
 import zlib
@@ -73,6 +75,15 @@ async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> Non
     assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
 
 
+async def test_no_pipe_stays_open_when_output_was_not_read(tmp_path: Path) -> None:
+    program = tmp_path / "early.py"
+    program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
+
+    assert await ThumbnailMaker(timeout=0.5, script=program).make_thumbnail(endless()) is None
+
+    gc.collect()  # an unclosed pipe warns here, and a warning is a failure
+
+
 async def test_it_knows_nothing_of_the_desk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +109,12 @@ async def shrink(content: bytes) -> Thumbnail | None:
 
 async def once(content: bytes) -> AsyncIterator[bytes]:
     yield content
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x"
+        await asyncio.sleep(0.1)
 
 
 def drawn(width: int, height: int, kind: str, exif: Image.Exif | None = None) -> bytes:

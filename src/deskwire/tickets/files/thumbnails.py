@@ -20,6 +20,7 @@ from deskwire.kit import store
 THUMBNAIL_SCRIPT = Path(store.__file__).with_name("thumbnail_script.py")
 TIMEOUT = 10.0  # s for one image; a large photo takes 0.5 s
 QUEUE_TIMEOUT = 10.0  # s to wait for a slot; an upload without a thumbnail beats none
+CLEANUP_TIMEOUT = 5.0  # s for a killed process to be gone
 MAX_OUTPUT_BYTES = 2 * 1024 * 1024  # bytes of the script's output; 480 px of noise have 300 kB
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,9 @@ class ThumbnailMaker:
         finally:
             with suppress(ProcessLookupError):
                 child.kill()
-            await child.wait()
+            async with asyncio.timeout(CLEANUP_TIMEOUT):
+                await _close_pipes(child)
+                await child.wait()
 
 
 async def _communicate(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
@@ -89,6 +92,21 @@ async def _communicate(child: Process, chunks: AsyncIterator[bytes]) -> bytes:
     while (part := await child.stdout.read(65536)) and len(output) <= MAX_OUTPUT_BYTES:
         output += part
     return bytes(output)
+
+
+async def _close_pipes(child: Process) -> None:
+    """Close the pipes of a killed process.
+
+    asyncio pauses a pipe whose reader has enough unread output, and a paused pipe never learns of
+    its end: without reading on, its file descriptor would stay open.
+    """
+    if child.stdout is not None:
+        while await child.stdout.read(65536):
+            pass
+    if child.stdin is not None:
+        child.stdin.close()
+        with suppress(ConnectionError):
+            await child.stdin.wait_closed()
 
 
 def parse_output(output: bytes) -> Thumbnail:
