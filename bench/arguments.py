@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.comparison import ENOUGH
+from bench.comparison import DEFAULT_ROUNDS
 
 MOST_ROUNDS = 50  # each takes every part three times
 
@@ -41,7 +41,7 @@ def parse_arguments(words: Sequence[str], known: Sequence[str]) -> Arguments:
     if parsed.against is not None and not parsed.parts:
         parser.error("name the parts to compare: --against COMMIT door start")
     parts = tuple(dict.fromkeys(parsed.parts or known))
-    return Arguments(parts, parsed.against, parsed.rounds or ENOUGH, parsed.into)
+    return Arguments(parts, parsed.against, parsed.rounds or DEFAULT_ROUNDS, parsed.into)
 
 
 def _make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
@@ -56,7 +56,7 @@ def _make_parser(known: Sequence[str]) -> argparse.ArgumentParser:
         "--rounds",
         type=_parse_rounds,
         metavar="N",
-        help=f"runs of each contestant with --against ({ENOUGH})",
+        help=f"runs of each contestant with --against ({DEFAULT_ROUNDS})",
     )
     parser.add_argument(
         "--into", type=Path, metavar="FOLDER", help="write the results there, not to bench/results"

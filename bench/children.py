@@ -14,7 +14,7 @@ LOG_SHOWN = 2_000  # characters from the end of its output, in an error
 UNSET = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # would lead the other tree into this one
 
 
-class Failed(Exception):
+class ComparisonError(Exception):
     """Raised when a step of a comparison fails; the message says which."""
 
 
@@ -22,8 +22,8 @@ def run(command: Sequence[str], folder: Path, log: Path, timeout: float, **more:
     """Run `command` in `folder` with `more` in its environment, writing its output to `log`.
 
     It gets a session of its own, so that Ctrl-C reaches it only through this function, and what it
-    leaves behind can be killed as a process group. Raises Failed if it takes longer than `timeout`
-    seconds, or exits with a code other than 0.
+    leaves behind can be killed as a process group. Raises ComparisonError if it takes longer than
+    `timeout` seconds, or exits with a code other than 0.
     """
     environment = {name: value for name, value in os.environ.items() if name not in UNSET} | more
     with log.open("wb") as output:
@@ -39,16 +39,16 @@ def run(command: Sequence[str], folder: Path, log: Path, timeout: float, **more:
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Failed(f"it took more than {timeout:.0f} s:\n{_end_of(log)}") from None
+            raise ComparisonError(f"it took more than {timeout:.0f} s:\n{_end_of(log)}") from None
         finally:
             if process.returncode is None:
                 _end(process)
     if code:
-        raise Failed(f"it ended with {code}:\n{_end_of(log)}")
+        raise ComparisonError(f"it ended with {code}:\n{_end_of(log)}")
 
 
 @contextmanager
-def signals_raised() -> Iterator[None]:
+def exit_on_signals() -> Iterator[None]:
     """Raise SystemExit on SIGTERM and SIGHUP, so that they clean up as Ctrl-C does."""
     numbers = [signal.SIGTERM, signal.SIGHUP]
     handled = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
@@ -61,7 +61,7 @@ def signals_raised() -> Iterator[None]:
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Hold signals back until the block ends; a second Ctrl-C must not interrupt the clean-up."""
     blocked = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)

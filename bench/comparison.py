@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-ENOUGH = 5  # rounds; of 5 chance puts one figure in fifty outside, of 3 one in ten (simulated)
+DEFAULT_ROUNDS = (
+    5  # rounds; of 5 chance puts one figure in fifty outside, of 3 one in ten (simulated)
+)
 NOISY = 0.1  # share of all cores; where other processes use more, figures move on their own
 
 WITHIN = "within the A/A spread"
@@ -94,7 +96,7 @@ def compare(part: str, rounds: Sequence[Round]) -> Comparison:
         return Comparison(part, len(rounds), (), not_measured=reasons[0], others=others)
     current = _in_all([_figures(run) for each in rounds for run in (each.current, each.again)])
     other = _in_all([_figures(each.other) for each in rounds])
-    pairs = pair(current, other)
+    pairs = pair_labels(current, other)
     return Comparison(
         part,
         len(rounds),
@@ -105,7 +107,7 @@ def compare(part: str, rounds: Sequence[Round]) -> Comparison:
     )
 
 
-def pair(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]:
+def pair_labels(current: Sequence[Label], other: Sequence[Label]) -> dict[Label, Label]:
     """Pair each figure of this tree with its counterpart in the other one.
 
     Figures are paired by name. A commit may have renamed some, so if both trees report equally many
@@ -148,7 +150,7 @@ def spread_of_same(ratios: Sequence[float | None]) -> Spread | None:
     return Spread(one_way.value, low, high)
 
 
-def table(comparison: Comparison, commit: str) -> str:
+def format_table(comparison: Comparison, commit: str) -> str:
     """Format a comparison as a table; `commit` names the other tree."""
     lines = [f"\n{comparison.part}: this tree and {commit}, {comparison.rounds} rounds"]
     if comparison.not_measured is not None:
@@ -162,8 +164,10 @@ def table(comparison: Comparison, commit: str) -> str:
             lines.append(f"    paired by position; {commit} calls it: {row.called_there}")
     lines += [f"  only in this tree: {what}" for what in comparison.only_current]
     lines += [f"  only in {commit}: {what}" for what in comparison.only_other]
-    if comparison.rounds < ENOUGH:
-        lines.append(f"  fewer than {ENOUGH} rounds: chance alone puts many figures outside")
+    if comparison.rounds < DEFAULT_ROUNDS:
+        lines.append(
+            f"  fewer than {DEFAULT_ROUNDS} rounds: chance alone puts many figures outside"
+        )
     if comparison.others is not None:
         lines.append(_noise(comparison.others))
     return "\n".join(lines)

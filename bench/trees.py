@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.children import Failed, run, signals_held
+from bench.children import ComparisonError, defer_signals, run
 from bench.comparison import Result
 
 ROOT = Path(__file__).parent.parent
@@ -42,12 +42,12 @@ class Tree:
     arguments: Sequence[str] = ()
 
     def measure(self, part: str, scratch: Path) -> Result:
-        """Run one part. Raises Failed if it does not succeed or writes no results."""
+        """Run one part. Raises ComparisonError if it does not succeed or writes no results."""
         file = self.results / f"{part}.json"
         file.unlink(missing_ok=True)  # a checkout contains that of an earlier run
         self._run(("-m", "bench", part, *self.arguments), scratch / "log", PART_TIMEOUT)
         if not file.exists():
-            raise Failed(f"{self.name}: the bench wrote no results of {part}")
+            raise ComparisonError(f"{self.name}: the bench wrote no results of {part}")
         result: Result = json.loads(file.read_text())
         return result
 
@@ -60,12 +60,12 @@ class Tree:
     def _run(self, words: Sequence[str], log: Path, timeout: float) -> None:
         try:
             run([str(self.python), *words], self.folder, log, timeout)
-        except Failed as problem:
-            raise Failed(f"{self.name}: the bench failed; {problem}") from None
+        except ComparisonError as problem:
+            raise ComparisonError(f"{self.name}: the bench failed; {problem}") from None
 
 
-def this_tree(scratch: Path) -> Tree:
-    """Take this tree as it is; its recorded results are not overwritten."""
+def describe_current_tree(scratch: Path) -> Tree:
+    """Describe this tree as it is; its recorded results are not overwritten."""
     results = scratch / "results"
     return Tree("this tree", ROOT, Path(sys.executable), results, ("--into", str(results)))
 
@@ -82,16 +82,16 @@ def checked_out(commit: str) -> Iterator[Tree]:
             _set_up(folder, commit, scratch / "log")
             yield Tree(commit, folder, folder / ".venv/bin/python", folder / "bench/results")
         finally:
-            with signals_held():
+            with defer_signals():
                 _remove(folder)
 
 
 def find_commit(name: str) -> str:
-    """Find the commit that `name` means; return its short hash. Raises Failed if there is none."""
+    """Return the short hash of the commit `name`. Raises ComparisonError if there is none."""
     try:
         full = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    except Failed:
-        raise Failed(
+    except ComparisonError:
+        raise ComparisonError(
             f"there is no commit {name!r} in this repository; `git log --oneline` lists those "
             "there are, `git fetch` brings others"
         ) from None
@@ -104,14 +104,14 @@ def require_clean() -> None:
     if lines:
         changed = [line.split(maxsplit=1)[-1] for line in lines]
         more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-        raise Failed(
+        raise ComparisonError(
             f"not committed: {', '.join(changed[:SHOWN])}{more}. Commit or stash it: the table "
             "says which commits were measured"
         )
 
 
 def git(*words: str) -> str:
-    """Run git in this tree and return its output. Raises Failed with its error message."""
+    """Run git in this tree; return its output. Raises ComparisonError with its error message."""
     try:
         result = subprocess.run(
             ["git", *words],
@@ -123,27 +123,29 @@ def git(*words: str) -> str:
             check=False,
         )
     except FileNotFoundError:
-        raise Failed("comparing commits needs git, which is not installed") from None
+        raise ComparisonError("comparing commits needs git, which is not installed") from None
     except subprocess.TimeoutExpired:
-        raise Failed(f"`git {words[0]}` took more than {GIT_TIMEOUT:.0f} s") from None
+        raise ComparisonError(f"`git {words[0]}` took more than {GIT_TIMEOUT:.0f} s") from None
     if result.returncode:
-        raise Failed(f"`git {words[0]}` failed: {result.stderr.strip()}")
+        raise ComparisonError(f"`git {words[0]}` failed: {result.stderr.strip()}")
     return result.stdout.strip()
 
 
 def _set_up(folder: Path, commit: str, log: Path) -> None:
     script = folder / "scripts/set_up"
     if not script.exists():
-        raise Failed(f"{commit} has no scripts/set_up: it is too old to be set up from here")
+        raise ComparisonError(
+            f"{commit} has no scripts/set_up: it is too old to be set up from here"
+        )
     try:
         run([str(script), "dev"], folder, log, SET_UP_TIMEOUT, PYTHON=sys.executable)
-    except Failed as problem:
-        raise Failed(f"{commit} cannot be set up; {problem}") from None
+    except ComparisonError as problem:
+        raise ComparisonError(f"{commit} cannot be set up; {problem}") from None
 
 
 def _remove(folder: Path) -> None:
     try:
         git("worktree", "remove", "--force", str(folder))
-    except Failed as problem:
+    except ComparisonError as problem:
         if folder.exists():  # else it was never made
             print(f"bench: {problem}; `git worktree prune` forgets it once it is gone")

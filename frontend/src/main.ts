@@ -213,7 +213,7 @@ function watchMessageForms(replyForms: ReplyForms, requestForms: RequestForms): 
   });
   document.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLElement>(
-      '[data-action="retry"], [data-action="take-back"]',
+      '[data-action="retry"], [data-action="discard"]',
     );
     if (button) replyForms.retryOrDiscard(button);
   });

@@ -84,9 +84,9 @@ def test_the_bar_about_an_address_goes_as_soon_as_it_is_proven(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     page = open_visitor(guild.server.create_account(guild.dee), "/guilds")
-    expect(page.find("#unproven")).to_contain_text(guild.dee.email)
+    expect(page.find("#unverified")).to_contain_text(guild.dee.email)
 
     proven = f"UPDATE people SET email_verified_at = 5 WHERE email = '{guild.dee.email}'"
     run_sql_directly(guild.server.database_url, proven)
 
-    expect(page.find("#unproven")).to_be_hidden()
+    expect(page.find("#unverified")).to_be_hidden()

@@ -42,7 +42,7 @@ def find_count(visitor: Visitor, status: str) -> Locator:
     return visitor.find(f"#dashboard-counts li:has([data-status={status}]) .num")
 
 
-def test_what_one_does_shows_on_the_other_s_dashboard_in_place(
+def test_an_action_updates_another_persons_open_dashboard(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

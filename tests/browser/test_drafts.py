@@ -26,7 +26,7 @@ def composer(visitor: Visitor, text: str, kind: str) -> None:
     expect(visitor.page.get_by_label(kind, exact=True)).to_be_checked()
 
 
-def test_a_note_stays_a_note_after_a_reload_and_when_it_is_taken_back(
+def test_a_note_stays_a_note_after_a_reload_and_when_it_is_discarded(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

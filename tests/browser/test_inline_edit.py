@@ -201,7 +201,7 @@ def test_a_conversation_shows_each_message_once_however_often_it_arrives(
     assert [text.strip() for text in texts] == ["one", "two", "three", "four"]
 
 
-def test_a_late_message_takes_its_place_in_time(guild: GuildFixture, ada_visitor: Visitor) -> None:
+def test_a_late_message_is_inserted_by_time(guild: GuildFixture, ada_visitor: Visitor) -> None:
     guild.open_ticket(1, "A story")
     ada_visitor.open(f"{ticket_list_path(guild)}/1")
     guild.post_message(1, guild.bo, "Hello", side="customer")

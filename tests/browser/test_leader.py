@@ -349,7 +349,7 @@ def test_a_stream_that_is_someone_elses_is_refused_by_every_tab(
 
 def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None:
     other = tabs.open()
-    tabs.visitor.expect_status(401)  # whoever leads next is told so
+    tabs.visitor.expect_status(401)  # the next leader learns it
 
     leader = tabs.tabs[0]
     leader.locator("summary").click()

@@ -33,7 +33,7 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
     mo, guild_id = guild.mo, guild.guild_id
     # Before each cut something is heard, and after it something is missed; of kinds so different
     # that no toast is grouped with another.
-    deeds: list[tuple[Callable[[], None], Callable[[], None]]] = [
+    actions: list[tuple[Callable[[], None], Callable[[], None]]] = [
         (lambda: guild.open_ticket(1, "First"), lambda: guild.claim_ticket(1, mo, guild_id)),
         (
             lambda: guild.post_message(1, guild.bo, "Hello?"),
@@ -46,7 +46,7 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
         ada.open(f"{cutter.url}/guilds/{guild_id}/tickets")
         ada.evaluate("() => { window.notReloaded = true }")
         ada.start_recording_toasts()
-        for nth, (heard, missed) in enumerate(deeds):
+        for nth, (heard, missed) in enumerate(actions):
             heard()
             expect(ada.find_toast(TOASTS[2 * nth])).to_be_visible()
 
@@ -58,7 +58,7 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
             expect(ada.find_toast(TOASTS[2 * nth + 1])).to_be_visible()
             ada.expect_live()
 
-        assert cutter.cut_count == len(deeds)
+        assert cutter.cut_count == len(actions)
         assert ada.shown_toasts == TOASTS
         expect(ada.find_row("First")).to_have_count(1)
         expect(ada.find_row("First")).to_contain_text("Completed")

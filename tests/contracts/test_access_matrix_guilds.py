@@ -40,7 +40,7 @@ SERVER = ("live", "replay", "list", "address", "fragment")
 TICKET = ("live", "replay", "list", "address", "search", "fragment")
 EVENT = ("live", "replay")
 
-# The one matrix. Whoever is not named sees nothing of it, in any way.
+# The one matrix. Viewers that are not named see nothing of it, in any way.
 #   Ada holds Tickets Support in the Harbour and is employed here; Mo owns the Harbour; Una has a
 #   role there without a permission; Bo and Cy opened a ticket each; Cy owns the Attic; Dee had
 #   Ada's role until it was taken away; Eve has nothing.
@@ -103,7 +103,7 @@ class GuildAccessProbe:
     """A desk after one of every event, and what each stream has received."""
 
     def __init__(self, desk: DeskFixture) -> None:
-        self.house = desk
+        self.desk = desk
         self.site = SiteFixture(desk)
         self.crowd = StreamRecorder(desk)
 
@@ -129,7 +129,7 @@ class GuildAccessProbe:
                 return f'data-held="guild:{guild}"' in self._get(persona, f"/guilds/{guild}")
 
     def _sees_ticket(self, persona: Persona, ticket: Ticket, way: str) -> bool:
-        id_ = self.house.db.read_sync(_id_of, ticket)
+        id_ = self.desk.db.read_sync(_id_of, ticket)
         index = f"/guilds/{ticket.guild}/tickets"
         match way:
             case "list":
@@ -161,19 +161,19 @@ class GuildAccessProbe:
 
     def _happen(self) -> None:
         for thing, guild in SERVERS.items():
-            self.house.send_event("guild.setup_complete", guildId=guild)
+            self.desk.send_event("guild.setup_complete", guildId=guild)
             self.crowd.record_position(thing)
         for thing, ticket in TICKETS.items():
-            self.house.post_message(ticket.number, STRANGER, "Anything new?", guild=ticket.guild)
+            self.desk.post_message(ticket.number, STRANGER, "Anything new?", guild=ticket.guild)
             self.crowd.record_position(thing)
-        self.house.db.write_sync(people.update_person_row, self.house.person_id(BO), name=BO.name)
+        self.desk.db.write_sync(people.update_person_row, self.desk.person_id(BO), name=BO.name)
         self.crowd.record_position("Bo's own channel")
         for thing, channel in (
             ("what is for staff", channels.STAFF_CHANNEL),
             ("what is told of everybody", channels.PEOPLE_CHANNEL),
             ("an organization nobody belongs to", channels.organization("none")),
         ):
-            self.house.db.write_sync(_say_on, channel)
+            self.desk.db.write_sync(_say_on, channel)
             self.crowd.record_position(thing)
 
 

@@ -29,7 +29,7 @@ REQUEST = (*EVENT, "list", "search", "address", "fragment", "file", "written to"
 NOTE = (*EVENT, "address", "fragment", "file", "api")  # its words are found by no one
 ORGANIZATION = (*EVENT, "address")
 
-# Whoever is not named sees nothing of it, in any way.
+# Viewers that are not named see nothing of it, in any way.
 #   Bo is admin of the Quay and Una a member, where all members see all requests. Cy is admin of
 #   the Loft and Dee a member, where only who takes part sees one. Ada is of the team. Mo was
 #   taking part in a request at the Wreck, which was deleted. Eve has nothing.

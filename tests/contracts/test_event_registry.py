@@ -36,8 +36,8 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
     assert re.fullmatch(r"[a-z]+\.[a-z]+(_[a-z]+)*", event.type), f"{where}: a type is noun.verb"
     assert own_doc, f"{where} needs a docstring: it is the public documentation"
     assert own_doc.strip().endswith((".", "!")), f"{where}: write whole sentences"
-    assert event.audience, f"{where} needs an audience"
-    assert set(event.audience) <= set(CHANNEL_KINDS), f"{where}: unknown kind of channel"
+    assert event.channel_kinds, f"{where} needs the kinds of its channels"
+    assert set(event.channel_kinds) <= set(CHANNEL_KINDS), f"{where}: unknown kind of channel"
 
 
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
@@ -88,7 +88,7 @@ def test_an_event_goes_only_to_the_channels_it_declares(name: str) -> None:
 
     kinds = {kind_of(channel) for channel in entry["channels"]}
 
-    assert kinds <= set(EVENT_CLASS_BY_TYPE[entry["type"]].audience), (
+    assert kinds <= set(EVENT_CLASS_BY_TYPE[entry["type"]].channel_kinds), (
         f"{name} is sent to {sorted(kinds)}: correct its audience in the catalogue, or its action"
     )
 
@@ -103,7 +103,7 @@ def test_every_declared_audience_is_reached(event: type[Event]) -> None:
         for channel in entry["channels"]
     }
 
-    assert reached == set(event.audience), f"{event.type} reaches only {sorted(reached)}"
+    assert reached == set(event.channel_kinds), f"{event.type} reaches only {sorted(reached)}"
 
 
 @pytest.mark.parametrize("name", COMMITTED)

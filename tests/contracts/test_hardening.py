@@ -152,7 +152,7 @@ TESTED_ELSEWHERE = {
     ),
     "a cursor that was made up": (
         "http/live/test_replay.py"
-        "::test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from"
+        "::test_an_unknown_cursor_is_answered_with_the_position_to_continue_from"
     ),
     "any interleaving of the above": (
         "unit/test_hub_random_histories.py::test_no_history_leaks_or_starves"

@@ -70,7 +70,7 @@ ALLOWED_LATE_IMPORTS = {
 }
 
 
-def test_every_package_has_its_place() -> None:
+def test_every_package_has_a_row() -> None:
     found = {package_of(module.name) for module in list_modules()}
 
     for package in found - MAY_IMPORT.keys():

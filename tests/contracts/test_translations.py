@@ -80,7 +80,7 @@ def test_translations_are_whole_and_fit() -> None:
         assert read_catalogue(language).months != Catalogue().months
 
 
-def test_every_call_gives_the_values_its_text_has_places_for() -> None:
+def test_every_call_gives_the_values_its_text_names() -> None:
     for module in list_modules():
         for line, texts, given in calls_in(module.tree):
             assert placeholders_of(texts) == given - {"num"}, f"{module.path}:{line}: {texts[0]}"

@@ -112,7 +112,7 @@ def test_success_clears_the_address_but_not_the_source(db: Database) -> None:
 
     db.write_sync(rate_limit.clear_failures, right, ADA)
 
-    count_failed_sign_ins(db, 5, address="203.0.113.9", at=NOON)  # Ada starts anew
+    count_failed_sign_ins(db, 5, address="203.0.113.9", at=NOON)  # Ada starts again
     db.write_sync(
         rate_limit.count_sign_in, "one-more@desk.test", HERE, NOON
     )  # 29 stayed, so one is left

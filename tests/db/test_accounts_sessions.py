@@ -110,7 +110,7 @@ def test_only_living_sessions_are_read_as_living(db: Database) -> None:
     expired = create_session(db, ada, NOON - LIFETIME)
     db.write_sync(sessions.revoke, ended.session.id)
 
-    asked = [living.session.id, ended.session.id, expired.session.id, "nobody's"]
+    asked = [living.session.id, ended.session.id, expired.session.id, "unassigned"]
     found = db.read_sync(sessions.read_expiry_times, asked, NOON)
 
     assert found == {living.session.id: NOON + 1 + LIFETIME}

@@ -351,7 +351,7 @@ async def test_the_current_password_is_no_new_one(account_pages: AccountPagesFix
     assert "That’s your current password. Choose a different one." in answer.text
 
 
-async def test_an_unwatched_browser_is_no_place_to_guess(
+async def test_guesses_of_the_current_password_are_limited(
     account_pages: AccountPagesFixture,
 ) -> None:
     await account_pages.create_person()

@@ -135,11 +135,11 @@ def test_what_waits_is_what_one_is_asked_for_or_no_one_has_answered(portal: Port
     portal.act_as(ADA, update.update, buoy, {"assignee": portal.desk.person_id(ADA)})
     assert ("yours", "A buoy") in waiting(ADA)
     portal.post_message(ADA, buoy, "Which one?")
-    assert waiting(ADA) == [("nobody's", "An invoice is missing")]
+    assert waiting(ADA) == [("unassigned", "An invoice is missing")]
     assert waiting(BO) == []
 
     portal.act_as(ADA, update.update, buoy, {"status": "waiting"})
 
     assert waiting(BO) == [("yours", "A buoy")]
     assert waiting(UNA) == waiting(EVE) == waiting(CY, "loft") == waiting(BO, None) == []
-    assert [why for why, _ in waiting(ADA, None)] == ["nobody's", "nobody's"]
+    assert [why for why, _ in waiting(ADA, None)] == ["unassigned", "unassigned"]

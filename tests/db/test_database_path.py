@@ -115,7 +115,7 @@ def test_each_problem_of_the_settings_is_a_line_of_its_own(
     assert all(line.startswith("deskwire: ") for line in lines)
 
 
-def test_the_doctor_says_what_is_at_the_place_of_the_database(
+def test_doctor_says_what_is_at_the_path_of_the_database(
     folder: Path, command_line: CommandLine
 ) -> None:
     (folder / "desk.db").mkdir()

@@ -28,7 +28,7 @@ from tests.fixtures.cast import ADA, BO, DEE, MO, UNA
 from tests.fixtures.live_guild import LiveGuildFixture, open_live_guild
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
-Told = list[tuple[str, dict[str, Any], set[str], set[str]]]
+Announced = list[tuple[str, dict[str, Any], set[str], set[str]]]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def live_guild(
         yield built
 
 
-def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) -> Told:
+def edit(staffed_portal: StaffedPortalFixture, statement: str, **values: str) -> Announced:
     """Run a statement as an operator does; return the type and parts of its events."""
     db = staffed_portal.desk.db
 

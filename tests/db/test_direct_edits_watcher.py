@@ -84,7 +84,7 @@ def after(live_guild: LiveGuildFixture, actor: Any, screen: PageState) -> PageSt
     """Apply the actor's new frames to their page, and check that a fresh page shows the same."""
     heard, fresh = live_guild.read_new_events(actor), shown(live_guild, actor)
     if any(type_ in ("granted", "revoked") for type_, _ in heard):
-        return fresh  # the store loads anew what it may show
+        return fresh  # the store reloads what it may show
     assert screen.channels == fresh.channels, f"{actor.name} was not told of their access"
     everything = json.dumps(sorted(screen.channels))
     for type_, data in heard:

@@ -236,7 +236,7 @@ def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "deed",
+    "statement",
     [
         "DELETE FROM messages WHERE text LIKE '%secret%'",
         "UPDATE messages SET text = NULL WHERE text LIKE '%secret%'",
@@ -247,19 +247,19 @@ def test_a_note_is_found_by_no_one_who_cannot_read_notes(tmp_path: Path) -> None
     ],
 )
 def test_what_is_taken_away_in_the_database_is_not_found_any_more(
-    tmp_path: Path, deed: str
+    tmp_path: Path, statement: str
 ) -> None:
     desk = create_desk(tmp_path)
-    desk.open_ticket(1, "A secret" if "tickets" in deed else "The crane", BO)
+    desk.open_ticket(1, "A secret" if "tickets" in statement else "The crane", BO)
     desk.post_message(1, BO, "The first word")
-    desk.post_message(1, BO, "Something" if "tickets" in deed else "My secret")
+    desk.post_message(1, BO, "Something" if "tickets" in statement else "My secret")
     assert find_numbers(desk, "secret") == {1}
 
-    desk.db.write_sync(lambda tx: tx.execute(text(deed)))
+    desk.db.write_sync(lambda tx: tx.execute(text(statement)))
 
     assert find_numbers(desk, "secret") == set()
     assert desk.db.read_sync(_indexed, "secret") == 0
-    if deed.endswith("'%secret%'"):
+    if statement.endswith("'%secret%'"):
         desk.post_message(1, BO, "Another one")
         assert find_numbers(desk, "first another") == {1}
     desk.db.close()

@@ -102,7 +102,7 @@ class History:
         return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}
 
     async def _post(self, audience: set[str], type_: str, **data: Any) -> None:
-        """Post, and note who must hear it: whoever held a channel of it before."""
+        """Post, and record who must get it: viewers that had one of its channels before."""
         before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
         await self.desk.post_event(type_, guildId=GUILD, **data)
         self._note(audience, before)

@@ -174,7 +174,7 @@ def test_what_comes_again_after_the_log_was_trimmed_is_known(db: Database) -> No
         assert trim_log(tx, NEVER, 100) > 0
 
         process_deliveries(db, tx, log_time_of(NOON))  # the same bytes
-        process_deliveries(db, tx, log_time_of(NOON + DAY))  # signed anew under the same ids
+        process_deliveries(db, tx, log_time_of(NOON + DAY))  # signed again under the same ids
 
         assert [state for state, _ in read_outcomes(tx)] == ["done", "done", "repeat", "repeat"]
         assert (count_replies(tx), positions(tx)) == (1, [])

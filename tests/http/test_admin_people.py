@@ -193,7 +193,7 @@ def test_the_right_password_opens_no_deactivated_account(
     assert db.read_sync(mail.read_newest) == [], "nor does a link for another one"
 
 
-def test_their_assignments_and_invitations_are_taken_back(
+def test_their_assignments_are_removed_and_invitations_revoked(
     staffed_portal: StaffedPortalFixture, site: SiteFixture
 ) -> None:
     ticket, ended = (

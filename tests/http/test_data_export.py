@@ -155,7 +155,7 @@ async def test_no_data_is_written_or_packed_on_the_loop(
 ) -> None:
     busy, sizes, make = list[threading.Thread](), list[int](), zlib.compressobj
 
-    class Told(dict[str, Any]):
+    class Content(dict[str, Any]):
         def items(self) -> Any:
             busy.append(threading.current_thread())
             return super().items()
@@ -172,7 +172,7 @@ async def test_no_data_is_written_or_packed_on_the_loop(
 
     monkeypatch.setattr(zlib, "compressobj", Packer)
     message = {"id": "1", "text": "Grüße " * 50_000}
-    taken = Told(made_at="2026-11-27T09:00:00+00:00", person={}, files=[], messages=[message])
+    taken = Content(made_at="2026-11-27T09:00:00+00:00", person={}, files=[], messages=[message])
 
     whole = b"".join([part async for part in stream_archive(DiskStore(tmp_path), taken, None)])
 

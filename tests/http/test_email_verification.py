@@ -10,7 +10,7 @@ from tests.fixtures.portal import create_portal
 from tests.fixtures.site import SiteFixture, open_browser
 from tests.http.test_settings import with_mail
 
-FRAGMENT = {"x-deskwire-fragment": "unproven"}
+FRAGMENT = {"x-deskwire-fragment": "unverified"}
 
 
 def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path:
         people.update_person_row, desk.person_id(BO), email_verified_at=NOON, at=NOON
     )
 
-    part = bo.get("/requests?fragment=unproven", headers=FRAGMENT).text
-    assert (part.count("<"), 'id="unproven"' in part) == (2, True)
+    part = bo.get("/requests?fragment=unverified", headers=FRAGMENT).text
+    assert (part.count("<"), 'id="unverified"' in part) == (2, True)
     assert {says(path)[0] for path in pages} == {False}
     assert bo.get("/api/me").json()["emailVerified"] is True
     assert bo.post("/api/me/verification").status_code == 409

@@ -111,7 +111,7 @@ def test_by_the_link_that_was_shown_an_address_is_proven_before_it_is_let_in(
     assert (entered.status_code, entered.headers["location"]) == (303, shown)
     assert "deskwire=" in entered.headers["set-cookie"]
     assert made is not None
-    assert made.email_verified_at is None, "whoever invites could open it themselves"
+    assert made.email_verified_at is None, "the inviter could open it themselves"
     assert NEW not in members_of(site, staffed_portal)
     assert site.desk.db.read_sync(mail.read_newest)[0].content.subject.startswith("Confirm")
 

@@ -175,7 +175,7 @@ def test_the_last_admin_stays(request_page: RequestPageFixture) -> None:
     assert (promoted.status_code, left.status_code) == (303, 303)
     assert "You left the organization." in browser.get(left.headers["location"]).text
     assert "You left" not in browser.get("/organizations").text
-    assert browser.get(request_page.path).status_code == 404, "whoever left sees nothing more"
+    assert browser.get(request_page.path).status_code == 404, "a former member sees nothing more"
 
 
 def test_leaving_and_removing_take_a_second_step(request_page: RequestPageFixture) -> None:

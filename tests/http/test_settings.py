@@ -1,4 +1,4 @@
-"""Test the settings pages: what they show, what they change, and for whom."""
+"""Test the settings pages: what they show, what they change, and for which person."""
 
 from __future__ import annotations
 

@@ -44,13 +44,13 @@ def test_a_list_is_turned_by_plain_links(site: SiteFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "shown"), [("page=7", 6), ("status=active&page=2", 1), ("q=crate&page=99", 4)]
+    ("query", "shown"), [("page=7", 6), ("status=active&page=2", 1), ("q=crate&page=99", 4)]
 )
-def test_past_the_end_is_the_last_page(site: SiteFixture, wish: str, shown: int) -> None:
+def test_past_the_end_is_the_last_page(site: SiteFixture, query: str, shown: int) -> None:
     for number in range(10, 64):
         site.desk.open_ticket(number, f"Crate {number}")
 
-    page = open_browser(site, ADA).get(f"{LIST}?{wish}").text
+    page = open_browser(site, ADA).get(f"{LIST}?{query}").text
 
     assert page.count("data-row=") == shown
     assert 'data-empty-for="tickets" hidden' in page
@@ -66,7 +66,7 @@ def test_htmx_pushes_the_url_without_defaults(site: SiteFixture) -> None:
     assert searched.headers["hx-push-url"] == f"{LIST}?q=the+crane&sort=number"
 
 
-def test_a_place_one_may_not_open_is_named_and_no_link(site: SiteFixture) -> None:
+def test_a_workspace_one_may_not_open_is_named_without_a_link(site: SiteFixture) -> None:
     for path in (LIST, f"{LIST}/1"):
         crumbs = (
             open_browser(site, BO).get(path).text.partition('id="crumbs"')[2].partition("</ol>")[0]

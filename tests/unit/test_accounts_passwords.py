@@ -117,7 +117,7 @@ async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
     hasher.close()
 
 
-async def test_a_cancelled_wait_gives_its_place_back() -> None:
+async def test_a_cancelled_wait_releases_its_slot() -> None:
     hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=0)
     go_on = threading.Event()
     hasher._threads.submit(go_on.wait)

@@ -31,7 +31,7 @@ def test_a_move_names_the_status_as_screens_do() -> None:
     )
 
     assert sentence.text == "The bot moved #7 Stuck to Reviewing – look %(who)s"
-    assert [part.kind for part in sentence.segments] == ["who", "said", "what", "said"]
+    assert [part.kind for part in sentence.segments] == ["who", "text", "what", "text"]
 
 
 def test_an_event_without_a_sentence_says_its_name() -> None:
@@ -45,10 +45,10 @@ def test_the_subject_of_a_deleted_ticket_is_not_sent() -> None:
         entry(1, "ticket.claimed", ticket="u", now=NOW, actor="discord:1"),
     ]
 
-    deeds = build_activity(entries, {}, HEARD)
+    actions = build_activity(entries, {}, HEARD)
 
-    assert [sentence.position for sentence in deeds] == [3, 1]
-    assert "Stuck" not in deeds[0].text
+    assert [sentence.position for sentence in actions] == [3, 1]
+    assert "Stuck" not in actions[0].text
 
 
 def test_messages_of_a_deleted_organization_are_not_sent() -> None:
@@ -129,7 +129,7 @@ def test_everyone_is_called_what_they_are_called_now() -> None:
     ]
 
 
-def test_a_deed_is_held_by_the_viewers_channels_only() -> None:
+def test_an_activity_entry_has_the_viewers_channels_only() -> None:
     (sentence,) = build_activity([entry(1, "guild.left", actor="bot")], {}, frozenset({"guild:1"}))
 
     assert sentence.channels == "guild:1"

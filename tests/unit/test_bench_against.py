@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bench.arguments import Arguments, parse_arguments
 from bench.comparison import (
-    ENOUGH,
+    DEFAULT_ROUNDS,
     NO_RATIO,
     OUTSIDE,
     WITHIN,
@@ -20,10 +20,10 @@ from bench.comparison import (
     Spread,
     compare,
     divide,
-    pair,
+    format_table,
+    pair_labels,
     spread,
     spread_of_same,
-    table,
     to_json,
 )
 
@@ -54,7 +54,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 def test_no_argument_means_all_parts_of_this_tree() -> None:
-    assert parse_arguments([], PARTS) == Arguments(PARTS, None, ENOUGH, None)
+    assert parse_arguments([], PARTS) == Arguments(PARTS, None, DEFAULT_ROUNDS, None)
 
 
 @pytest.mark.parametrize(
@@ -148,15 +148,17 @@ def test_each_round_gives_its_own_ratio() -> None:
 def test_figures_are_paired_by_name_wherever_they_stand() -> None:
     a, b, c = Label("a", "µs"), Label("b", "µs"), Label("c", "µs")
 
-    assert pair([a, b], [b, c, a]) == {a: a, b: b}
+    assert pair_labels([a, b], [b, c, a]) == {a: a, b: b}
 
 
 def test_a_renamed_figure_is_paired_by_its_position() -> None:
     document, old, new = Label("kept", "×"), Label("old", "µs"), Label("new", "µs")
 
-    assert pair([document, new], [document, old]) == {document: document, new: old}
-    assert pair([document, new], [document, old, Label("more", "µs")]) == {document: document}
-    assert pair([document, new], [document, Label("old", "ms")]) == {document: document}
+    assert pair_labels([document, new], [document, old]) == {document: document, new: old}
+    assert pair_labels([document, new], [document, old, Label("more", "µs")]) == {
+        document: document
+    }
+    assert pair_labels([document, new], [document, Label("old", "ms")]) == {document: document}
 
 
 def test_a_figure_that_one_tree_lacks_is_named() -> None:
@@ -164,7 +166,9 @@ def test_a_figure_that_one_tree_lacks_is_named() -> None:
 
     assert [row.what for row in found.rows] == ["a"]
     assert (found.only_current, found.only_other) == (["b"], ["c", "d"])
-    assert "  only in this tree: b\n  only in abc: c\n  only in abc: d\n" in table(found, "abc")
+    assert "  only in this tree: b\n  only in abc: c\n  only in abc: d\n" in format_table(
+        found, "abc"
+    )
 
 
 def test_a_figure_that_a_round_lacks_is_left_out() -> None:
@@ -180,13 +184,13 @@ def test_a_part_that_cannot_be_measured_says_why() -> None:
 
     found = compare("fanout", [Round(result(a=1), why, result(a=1))])
 
-    assert table(found, "abc").endswith("not measured: no C compiler")
+    assert format_table(found, "abc").endswith("not measured: no C compiler")
 
 
 def test_the_table_shows_values_ratios_spreads_and_verdicts() -> None:
     row = Row("CPU", "µs", 1234, 2468, Spread(0.5, 0.4, 0.6), Spread(1.01, 0.9, 1.1))
 
-    assert table(Comparison("door", 5, [row]), "abc").splitlines() == [
+    assert format_table(Comparison("door", 5, [row]), "abc").splitlines() == [
         "",
         "door: this tree and abc, 5 rounds",
         "         current        abc   ratio   low–high      A/A   low–high",
@@ -197,8 +201,8 @@ def test_the_table_shows_values_ratios_spreads_and_verdicts() -> None:
 def test_a_verdict_of_few_rounds_is_doubted() -> None:
     one = (1.0, 1.0, 1.0)
 
-    assert "fewer than 5 rounds" in table(compare("door", rounds(one, one, one, one)), "abc")
-    assert "fewer" not in table(compare("door", rounds(one, one, one, one, one)), "abc")
+    assert "fewer than 5 rounds" in format_table(compare("door", rounds(one, one, one, one)), "abc")
+    assert "fewer" not in format_table(compare("door", rounds(one, one, one, one, one)), "abc")
 
 
 def test_a_machine_that_is_not_quiet_is_named() -> None:
@@ -206,8 +210,8 @@ def test_a_machine_that_is_not_quiet_is_named() -> None:
         runs = [{**result(a=1), "share_of_machine_used_by_others": share} for share in shares]
         return [Round(*runs)]
 
-    assert "run it again" not in table(compare("door", shares(0.0, 0.05, 0.1)), "abc")
-    busy = table(compare("door", shares(0.0, 0.34, 0.1)), "abc")
+    assert "run it again" not in format_table(compare("door", shares(0.0, 0.05, 0.1)), "abc")
+    busy = format_table(compare("door", shares(0.0, 0.34, 0.1)), "abc")
     assert "other processes used up to 34% of the machine in a run: not quiet" in busy
 
 

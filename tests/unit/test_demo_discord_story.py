@@ -238,10 +238,10 @@ def test_a_story_continues_from_what_was_written_down():
     after.until(before.at + 5 * MINUTE)
 
     story_run = {data["ticketId"] for _, kind, data in before.events if kind == "ticket.created"}
-    anew = {data["ticketId"] for _, kind, data in after.events if kind == "ticket.created"}
-    assert not story_run & anew, "no ticket is opened twice"
+    opened_again = {data["ticketId"] for _, kind, data in after.events if kind == "ticket.created"}
+    assert not story_run & opened_again, "no ticket is opened twice"
     finished = {data["ticketId"] for _, kind, data in after.events if kind == "ticket.closed"}
-    assert {each.ticket for each in before.memory.running} <= finished | anew
+    assert {each.ticket for each in before.memory.running} <= finished | opened_again
 
 
 def test_what_was_owed_before_a_long_break_is_sent_first():

@@ -24,7 +24,7 @@ class LoaderFixture:
         self.questions.append(list(keys))
         await self.gate.wait()
         if self.broken:
-            raise OSError("the house is broken")
+            raise OSError("the database is broken")
         return {key: key.upper() for key in keys if key != "nobody"}
 
 

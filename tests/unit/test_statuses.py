@@ -66,7 +66,7 @@ def moved(at: int, word: str, actor: str = ADA) -> Fact:
     return Fact("ticket.status_changed", at, actor, {"newStatus": word})
 
 
-def test_a_late_fact_takes_the_place_it_would_have_had() -> None:
+def test_a_late_fact_is_ordered_by_its_time() -> None:
     closed, claimed = moved(20, "CLOSED"), moved(10, "CLAIMED")
 
     assert fold_facts([closed, claimed]) == fold_facts([claimed, closed])

@@ -65,7 +65,7 @@ function onPaste(event: ClipboardEvent): void {
 }
 
 function onRemoveClick({ target }: Event): void {
-  const button = (target as Element).closest<HTMLElement>('[data-action="take-off"]');
+  const button = (target as Element).closest<HTMLElement>('[data-action="remove-file"]');
   const field = findFileInput(button, FILE_INPUT);
   const row = button?.closest("li");
   if (!field || !row) return;

@@ -19,7 +19,7 @@ export function watchInlineEdit(
   const load = async (dialog: HTMLDialogElement): Promise<boolean> => {
     const url = fragmentUrl(ticketUrl, [CONTROLS_ID]);
     const response = await fetchFragment(url, CONTROLS_ID).catch(() => null);
-    const container = dialog.querySelector<HTMLElement>("[data-room]");
+    const container = dialog.querySelector<HTMLElement>("[data-dialog-body]");
     if (response?.status !== 200 || response.isRedirected || !container) return false;
     showControls(container, response.text);
     processHtmx(container);

@@ -6,7 +6,7 @@ import { cloneTemplate, fillSlots } from "../ui/slots";
 import { formatSize, setFiles } from "./file_picker";
 import { type UploadFile, uploadFiles } from "./sending";
 
-const REQUEST_FORM = "form[data-ahead]";
+const REQUEST_FORM = "form[data-upload-to]";
 
 /** Forms whose files are uploaded before they are sent. */
 export class RequestForms {

@@ -57,8 +57,8 @@ class RequestField:
     plan: Callable[[FieldEdit], FieldChange | None]
     body: tuple[Any, Any]  # annotation and pydantic Field of the API's PATCH
     permission: Permission | None = Permission.WORK  # None: `plan` decides
-    requester_may: bool = False  # the requester may change it without the permission
-    holds: Literal["value", "id", "list"] = "value"  # id: only the action knows its name
+    requester_may_edit: bool = False  # the requester may change it without the permission
+    value_type: Literal["value", "id", "list"] = "value"  # id: only the action knows its name
     describe: Callable[[Any, Names], str] | None = None  # None: the event has a sentence of its own
     describe_edit: Callable[[Any], str] | None = None
     choices: Mapping[Any, str] | None = None  # msgids by value, for a select on the page
@@ -79,7 +79,7 @@ FIELDS: dict[str, RequestField] = {
         field_changes.plan_subject,
         (str, Field(default="")),
         permission=Permission.CANCEL_ANY,
-        requester_may=True,
+        requester_may_edit=True,
         describe=field_text.describe_subject,
         describe_edit=lambda value: field_text.describe_plain_field("subject", value),
         parse_form=parse_text_input,
@@ -89,7 +89,7 @@ FIELDS: dict[str, RequestField] = {
         N_("Category"),
         field_changes.plan_category,
         (_Id | None, Field(default=None, description="null: none")),
-        holds="id",
+        value_type="id",
         describe=field_text.describe_category,
         describe_edit=lambda _: "",
     ),
@@ -121,7 +121,7 @@ FIELDS: dict[str, RequestField] = {
                 description="all it is to have; others are taken off",
             ),
         ),
-        holds="list",
+        value_type="list",
         describe=field_text.describe_labels,
         describe_edit=field_text.describe_edited_tags,
         inputs=("label", "unlabel"),
@@ -132,7 +132,7 @@ FIELDS: dict[str, RequestField] = {
         N_("Assignee"),
         field_changes.plan_assignee,
         (_Id | None, Field(default=None, description="null: unassigned.")),
-        holds="id",
+        value_type="id",
         describe_edit=field_text.describe_edited_assignee,
     ),
     "status": RequestField(
@@ -202,7 +202,7 @@ def read_event_changes(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict
         if not change or not field.has_update_event:
             continue
         values[column] = change.get("new")
-        if field.holds == "list":
+        if field.value_type == "list":
             names |= {f"labels_{key}": change.get(key) for key in ("added", "removed")}
         else:
             names[column] = change.get("new")  # an event has the name, not the id

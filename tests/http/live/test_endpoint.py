@@ -124,7 +124,7 @@ def test_the_log_says_who_was_reached(guild: GuildFixture) -> None:
 
 @pytest.mark.slow
 @pytest.mark.database("sqlite")  # half a minute, and no database has a part in it
-def test_a_quiet_stream_hears_a_heartbeat_and_a_tick_with_its_place(guild: GuildFixture) -> None:
+def test_an_idle_stream_gets_a_heartbeat_and_a_tick_with_its_workspace(guild: GuildFixture) -> None:
     with guild.open_stream(guild.sign_in_staff()) as stream:
         before = stream.cursor
 

@@ -102,7 +102,7 @@ def test_a_stream_continues_over_a_restart_without_loss_or_double(guild: GuildFi
         ("{epoch}--1", "unreadable"),
     ],
 )
-def test_a_cursor_that_leads_nowhere_is_answered_with_the_place_to_go_on_from(
+def test_an_unknown_cursor_is_answered_with_the_position_to_continue_from(
     guild: GuildFixture, cursor: str, because: str
 ) -> None:
     cookie = guild.sign_in_staff()

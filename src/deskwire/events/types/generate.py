@@ -131,7 +131,7 @@ def render_docs_page(shapes: dict[str, Schema], types_without_toast: set[str]) -
     ]
     for event in EVENT_CLASSES:
         toast = "none" if event.type in types_without_toast else "yes"
-        channels = ", ".join(f"`{channel}`" for channel in event.audience)
+        channels = ", ".join(f"`{channel}`" for channel in event.channel_kinds)
         link = f"[`{event.type}`](#{_anchor(event.type)})"
         lines.append(f"| {link} | {_docstring_text(event)} | {channels} | {toast} |")
     for event in EVENT_CLASSES:

@@ -10,7 +10,7 @@ from deskwire.events.types.shapes import Event, GuildSnapshot
 
 
 class GuildEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
+    channel_kinds: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
     revision: int = Field(description="revision of the guild's row")
     now: GuildSnapshot
@@ -19,7 +19,7 @@ class GuildEvent(Event):
 class GuildJoined(GuildEvent):
     """The bot was added to a Discord server."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.joined"
     guild_name: str
     owner_id: str
@@ -45,7 +45,7 @@ class GuildSetupComplete(GuildEvent):
 class GuildUpdated(GuildEvent):
     """Other details of a Discord server were changed directly in the database."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.updated"
 
 
@@ -56,7 +56,7 @@ class GuildDeleted(GuildEvent):
 
 
 class TeamRoleEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = ("guild:ID",)
+    channel_kinds: ClassVar[tuple[str, ...]] = ("guild:ID",)
     guild_id: str
     role_id: str
     role_name: str
@@ -84,7 +84,7 @@ class TeamRoleDeleted(TeamRoleEvent):
 
 
 class TeamMemberEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     guild_id: str
     user_id: str
     username: str
@@ -109,7 +109,7 @@ class TeamMemberUnassigned(TeamMemberEvent):
 class MemberLeft(Event):
     """A Discord user left the server and lost every role there."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "member.left"
     guild_id: str
     user_id: str

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from deskwire.events.types.shapes import Event, NamedRef, PrincipalRef
 
-ORGANIZATION_AUDIENCE = ("org:ID", "staff")
-MEMBER_AUDIENCE = ("user:ID", "org:ID", "staff")
+ORGANIZATION_CHANNEL_KINDS = ("org:ID", "staff")
+MEMBER_CHANNEL_KINDS = ("user:ID", "org:ID", "staff")
 
 
 class OrganizationEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = ORGANIZATION_CHANNEL_KINDS
     organization: str = Field(description="id of the organization")
     name: str
     slug: str
@@ -23,7 +23,7 @@ class OrganizationEvent(Event):
 class OrganizationCreated(OrganizationEvent):
     """An organization was created."""
 
-    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = MEMBER_CHANNEL_KINDS
     type: ClassVar[str] = "organization.created"
 
 
@@ -52,14 +52,14 @@ class OrganizationVisibilityChanged(OrganizationEvent):
 class OrganizationDeleted(OrganizationEvent):
     """An organization was deleted, and with it all access to it."""
 
-    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = ORGANIZATION_CHANNEL_KINDS
     type: ClassVar[str] = "organization.deleted"
 
 
 class MemberJoined(Event):
     """A person became a member of an organization."""
 
-    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = MEMBER_CHANNEL_KINDS
     type: ClassVar[str] = "member.joined"
     member: PrincipalRef
     role: str
@@ -71,7 +71,7 @@ class MemberRoleChanged(Event):
     """The permissions of a member changed: their role in an organization, or their individual
     permissions in a Discord server."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID", "org:ID", "staff")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID", "org:ID", "staff")
     type: ClassVar[str] = "member.role_changed"
     member: PrincipalRef
     permissions: list[str] = Field(description="in a Discord server; empty in an organization")
@@ -83,14 +83,14 @@ class MemberRoleChanged(Event):
 class MemberRemoved(Event):
     """A person left an organization or was removed from it."""
 
-    audience: ClassVar[tuple[str, ...]] = MEMBER_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = MEMBER_CHANNEL_KINDS
     type: ClassVar[str] = "member.removed"
     member: PrincipalRef
     place: NamedRef = Field(description="the organization")
 
 
 class InvitationEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = ORGANIZATION_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = ORGANIZATION_CHANNEL_KINDS
     invitation: str = Field(description="id of the invitation")
     email: str = Field(description="masked, as `b…@example.org`")
     role: str
@@ -118,7 +118,7 @@ class PersonChanged(Event):
     """A person's name, picture or linked identities changed, or their account was deactivated,
     reactivated or deleted."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", "people")
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "people")
     type: ClassVar[str] = "person.changed"
     person: str
     name: str
@@ -139,6 +139,6 @@ class SessionRevoked(Event):
     """A session ended: by signing out, by a new password, or from another device. Its streams are
     closed."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID",)
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "session.revoked"
     session: str = Field(description="the session's public id")

@@ -105,7 +105,7 @@ class Event(BaseModel):
         frozen=True, alias_generator=to_camel, populate_by_name=True, extra="allow"
     )
     type: ClassVar[str]
-    audience: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent on
+    channel_kinds: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent on
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
     actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")

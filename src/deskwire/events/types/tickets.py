@@ -17,12 +17,12 @@ from deskwire.events.types.shapes import (
 
 # A guild's ticket reaches the people who see all of the guild's tickets, and its participants. A
 # request reaches the people who see all of its organization's, its participants, and the staff.
-TICKET_AUDIENCE = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
-REQUEST_AUDIENCE = ("ticket:ID", "org:ID:G", "staff")
+TICKET_CHANNEL_KINDS = ("tickets:guild:ID", "ticket:ID", "org:ID:G", "staff")
+REQUEST_CHANNEL_KINDS = ("ticket:ID", "org:ID:G", "staff")
 
 
 class TicketEvent(Event):
-    audience: ClassVar[tuple[str, ...]] = TICKET_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = TICKET_CHANNEL_KINDS
     guild_id: str | None = Field(default=None, description="absent for an organization's ticket")
     ticket_id: int | None = Field(default=None, description="id of the ticket at the sender")
     ticket_number: int | None = Field(
@@ -146,12 +146,12 @@ class TicketClosed(TicketStatusEvent):
 class TicketReopened(TicketStatusEvent):
     """A completed or canceled request was reopened."""
 
-    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.reopened"
 
 
 class TicketAssignmentEvent(TicketEvent):
-    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     actor_id: str
     before: PrincipalRef | None = Field(default=None, description="the previous assignee")
 
@@ -169,7 +169,7 @@ class TicketUnclaimed(TicketAssignmentEvent):
 
 
 class TicketParticipantEvent(TicketEvent):
-    audience: ClassVar[tuple[str, ...]] = ("user:ID", *REQUEST_AUDIENCE)
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", *REQUEST_CHANNEL_KINDS)
     participant: PrincipalRef
     role: Literal["added", "watcher"]
 
@@ -189,7 +189,7 @@ class TicketParticipantRemoved(TicketParticipantEvent):
 class TicketFileAdded(TicketEvent):
     """A file was added to a request, on its own or with a message."""
 
-    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.file_added"
     file: FileShape
     message: str | None = Field(default=None, description="id of the message it was sent with")
@@ -198,7 +198,7 @@ class TicketFileAdded(TicketEvent):
 class TicketFileRemoved(TicketEvent):
     """A file of a request was deleted."""
 
-    audience: ClassVar[tuple[str, ...]] = REQUEST_AUDIENCE
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     type: ClassVar[str] = "ticket.file_removed"
     file: str = Field(description="id of the file")
 
@@ -206,7 +206,7 @@ class TicketFileRemoved(TicketEvent):
 class TicketRead(Event):
     """A person has read a ticket up to a time. Their other devices mark it as read too."""
 
-    audience: ClassVar[tuple[str, ...]] = ("user:ID",)
+    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID",)
     type: ClassVar[str] = "ticket.read"
     ticket: str = Field(description="id of the ticket")
     at: int = Field(description="ms; replies up to this time are read")

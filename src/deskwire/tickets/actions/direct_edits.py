@@ -210,9 +210,9 @@ def _diff_ticket_fields(before: TicketRow, after: TicketRow) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for field in FIELDS.values():
         old, new = getattr(before, field.column), getattr(after, field.column)
-        if old == new or not field.has_update_event or field.holds == "id":
+        if old == new or not field.has_update_event or field.value_type == "id":
             continue
-        if field.holds == "value":
+        if field.value_type == "value":
             changes[field.column] = {"old": old, "new": new}
         elif (had := set(json.loads(old))) != (has := set(json.loads(new))):
             changes[field.column] = {"added": sorted(has - had), "removed": sorted(had - has)}

@@ -59,7 +59,7 @@ def update(
 
 
 def _require_may_change(actor: Actor, row: TicketRow, field: RequestField) -> None:
-    if field.requester_may and row.opener == actor.person_id:
+    if field.requester_may_edit and row.opener == actor.person_id:
         return
     if field.permission is not None:
         require(actor.viewer, field.permission, row.workspace)

@@ -44,7 +44,7 @@ from deskwire.workspaces.organizations.organizations import is_deleted_workspace
 from deskwire.workspaces.organizations.permissions import is_staff
 from deskwire.workspaces.origin import Principal
 
-WaitingReason = Literal["yours", "nobody's"]
+WaitingReason = Literal["yours", "unassigned"]
 
 MAX_PER_REASON = 6  # requests shown per reason; the full list is one link away
 OPEN_STATUSES = tuple(status for status in STATUSES if status not in ENDED_STATUSES)
@@ -73,7 +73,7 @@ def list_waiting_requests(
     At most MAX_PER_REASON + 1 rows per reason, so that the caller can tell whether there are more.
 
     `yours`: the ticket waits for the viewer's answer; for staff also those assigned to them where
-    they did not write last. `nobody's` (staff only): unassigned.
+    they did not write last. `unassigned` (staff only): unassigned.
     """
     scope = _build_scope_condition(tx, viewer, workspace)
     for_opener = and_(tickets.c.status == "waiting", tickets.c.opener == viewer.person)
@@ -89,7 +89,7 @@ def list_waiting_requests(
             "yours", and_(scope, for_opener, participated_by(viewer, excluded_workspaces=()))
         ),
         _select_longest_waiting("yours", and_(scope, assigned)),
-        _select_longest_waiting("nobody's", and_(scope, unassigned)),
+        _select_longest_waiting("unassigned", and_(scope, unassigned)),
     ]
     query = union_all(*(select(each.subquery()) for each in queries))
     return sorted(fetch_all(tx, query, WaitingRow), key=lambda row: (row.active_at, row.id))

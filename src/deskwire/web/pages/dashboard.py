@@ -194,7 +194,9 @@ def _read_request_figures(
     principals += [principal for each in entries for principal in principals_in(each.data)]
     names = read_names(tx, [*principals, *figures.open_by_assignee])
     workspace_names = WorkspaceNames({each.id: each for each in organizations})
-    waiting, unassigned = ([row for row in rows if row.why == why] for why in ("yours", "nobody's"))
+    waiting, unassigned = (
+        [row for row in rows if row.why == why] for why in ("yours", "unassigned")
+    )
     return {
         "counts": figures.counts,
         "history": compute_daily_counts(figures.counts, figures.daily_changes, today, query.days),

@@ -43,7 +43,7 @@ class EventText:
 class TextSegment:
     """A segment of a sentence, with the spaces around it."""
 
-    kind: Literal["who", "what", "said"]
+    kind: Literal["who", "what", "text"]
     text: str
     before: str = ""
     after: str = ""
@@ -78,9 +78,9 @@ def _split_segments(event_text: EventText, who: str) -> Iterator[TextSegment]:
             text = piece % event_text.values
             if stripped := text.strip():
                 before, _, after = text.partition(stripped)
-                yield TextSegment("said", stripped, before, after)
+                yield TextSegment("text", stripped, before, after)
             elif text:
-                yield TextSegment("said", "", text)
+                yield TextSegment("text", "", text)
         elif piece == "who":
             yield TextSegment("who", who)
         else:
