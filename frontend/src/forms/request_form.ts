@@ -60,7 +60,7 @@ function readFiles(field: HTMLInputElement): File[] {
 
 /** Build the upload URL for the organization that is chosen now. */
 function uploadUrl(form: HTMLFormElement): string {
-  return `${form.dataset["ahead"] ?? ""}${String(new FormData(form).get("organization") ?? "")}`;
+  return `${form.dataset["uploadTo"] ?? ""}${String(new FormData(form).get("organization") ?? "")}`;
 }
 
 /** Add an uploaded file to the form, as a checkbox that can still be cleared. */
