@@ -13,9 +13,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-DEFAULT_ROUNDS = (
-    5  # rounds; of 5 chance puts one figure in fifty outside, of 3 one in ten (simulated)
-)
+DEFAULT_ROUNDS = 5  # of 5, chance puts one figure in fifty outside; of 3, one in ten (simulated)
 NOISY = 0.1  # share of all cores; where other processes use more, figures move on their own
 
 WITHIN = "within the A/A spread"

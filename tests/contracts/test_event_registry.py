@@ -89,12 +89,12 @@ def test_an_event_goes_only_to_the_channels_it_declares(name: str) -> None:
     kinds = {kind_of(channel) for channel in entry["channels"]}
 
     assert kinds <= set(EVENT_CLASS_BY_TYPE[entry["type"]].channel_kinds), (
-        f"{name} is sent to {sorted(kinds)}: correct its audience in the catalogue, or its action"
+        f"{name} is sent to {sorted(kinds)}: correct its `channel_kinds`, or its action"
     )
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_every_declared_audience_is_reached(event: type[Event]) -> None:
+def test_every_declared_kind_of_channel_is_reached(event: type[Event]) -> None:
     entries = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
     reached = {
         kind_of(channel)

@@ -61,10 +61,9 @@ export function formatDuration(ms: number): string {
   return t("%(num)s d", { num: Math.floor(ms / DAY) });
 }
 
-/** Format a `<time>` as its attribute asks: `data-ago` or `data-local`; null for neither. */
+/** Format a `<time>` that has `data-ago`; null for others, whose text the server wrote. */
 export function formatTime(element: HTMLElement, at: Date, now: number): string | null {
-  if (element.dataset["ago"] !== undefined) return formatAgo(at, now);
-  return element.dataset["local"] !== undefined ? formats.full.format(at) : null;
+  return element.dataset["ago"] !== undefined ? formatAgo(at, now) : null;
 }
 
 /** Update every `<time>` below `root`, writing only what has changed. */
