@@ -56,6 +56,9 @@ RESTRICTED: dict[str, Restriction] = {
     "accounts.people.anonymize": only(
         f"{ORGANIZATIONS}.account_deletion", instead=f"{OFFBOARDING}.delete_account"
     ),
+    "accounts.sessions.create": only(
+        "accounts.authentication", instead="accounts.authentication.start_session"
+    ),
     "accounts.identities.link": only(
         "accounts.admin_actions",
         f"{ORGANIZATIONS}.staff",

@@ -166,9 +166,11 @@ def _insert_ticket(
         "number": number,
         "status": "new",
         "tags": json.dumps([]),
-        "messages": 0,
+        "messages": 1,  # its description
         "opened_at": actor.at,
         "active_at": actor.at,
+        "spoken_at": actor.at,
+        "spoken_by": actor.person_id,
         "revision": 1,
     }
     tx.execute(insert(tickets).values(values))

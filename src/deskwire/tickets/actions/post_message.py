@@ -92,7 +92,8 @@ def record_new_message(
 ) -> MessageRow:
     """Insert a message of a locked request and append its events. Return its row.
 
-    The description of a request has no event of its own: `ticket.created` announces it.
+    The description of a request has no event of its own: `ticket.created` announces it, and the
+    row was created with it counted.
     """
     is_note = message_input.kind == "note"
     draft = _build_message_fields(tx, actor, row, message_input, is_description=is_description)
@@ -102,7 +103,9 @@ def record_new_message(
     )
     changed = row  # for a note, or clients could tell from the revision that there is one
     if not is_note:
-        changed = _update_ticket_for_reply(tx, actor, row, message_input.text)
+        search_index.index_reply(tx, row, message_input.text)
+        changed = row if is_description else _update_ticket_for_reply(tx, actor, row)
+        mark_read(tx, actor, row.id, actor.at)
     if not is_description:
         _record_message_sent(tx, actor, changed, draft, message, files)
     for file in files:
@@ -112,9 +115,8 @@ def record_new_message(
     return fetch_one(tx, query, MessageRow)
 
 
-def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow, text: str) -> TicketRow:
-    search_index.index_reply(tx, row, text)
-    changed = update_ticket_row(
+def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow) -> TicketRow:
+    return update_ticket_row(
         tx,
         row,
         messages=tickets.c.messages + 1,
@@ -122,8 +124,6 @@ def _update_ticket_for_reply(tx: Connection, actor: Actor, row: TicketRow, text:
         spoken_at=actor.at,
         spoken_by=actor.person_id,
     )
-    mark_read(tx, actor, row.id, actor.at)
-    return changed
 
 
 def _record_message_sent(

@@ -197,6 +197,7 @@ PLAIN_TEXTS = {
     "guild.updated": N_("%(who)s updated the server"),
     "guild.deleted": N_("%(who)s deleted the server from Deskwire"),
     "ticket.read": N_("%(who)s read a ticket"),
+    "session.created": N_("%(who)s signed in"),
     "session.revoked": N_("%(who)s ended a session"),
 }
 
