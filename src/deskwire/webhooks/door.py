@@ -20,7 +20,7 @@ from deskwire.kit.db import Database
 from deskwire.kit.deadline import Deadline
 from deskwire.kit.uvicorn_internals import send_short_response, skip_access_log
 from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
-from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
+from deskwire.webhooks.source import IncomingDelivery, Rejection, Source, header_values
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
@@ -71,6 +71,8 @@ class Door:
             return 405, "Method not allowed: send a POST"
         if not source.is_configured():
             return 503, "Webhook secret is not configured"
+        if len(header_values(scope["headers"], b"host")) > 1:
+            return 400, "More than one Host header"
         signature = source.parse_signature_headers(scope["headers"])
         if isinstance(signature, Rejection):
             return signature.status, signature.message
