@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deskwire.kit.errors import Invalid
@@ -31,6 +33,19 @@ def test_the_port_is_that_of_the_scheme(url: str, port: int) -> None:
 )
 def test_a_password_leaves_this_machine_only_over_tls(url: str, start_tls: bool | None) -> None:
     assert parse_smtp_url(url, "").start_tls is start_tls
+
+
+@pytest.mark.parametrize(
+    ("url", "start_tls"),
+    [("smtp://mail.test", True), ("smtp://localhost", True), ("smtps://mail.test", False)],
+)
+def test_where_tls_is_required_nothing_leaves_without_it(url: str, start_tls: bool) -> None:
+    assert replace(parse_smtp_url(url, ""), requires_tls=True).start_tls is start_tls
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.2", "[::1]"])
+def test_every_loopback_host_is_this_machine(host: str) -> None:
+    assert parse_smtp_url(f"smtp://{host}", "").is_local
 
 
 @pytest.mark.parametrize(

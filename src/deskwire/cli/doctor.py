@@ -18,9 +18,9 @@ from deskwire.direct_edits.change_log import list_problems
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
-from deskwire.kit.errors import Refusal
+from deskwire.kit.errors import Refusal, Upstream
 from deskwire.kit.open_store import check_writable
-from deskwire.kit.smtp_url import SmtpServer
+from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
@@ -169,6 +169,8 @@ def _check_mail(settings: Settings) -> Finding:
         return Finding(
             False, f"the mail server at {address} rejects the user or password of SMTP_URL"
         )
+    except Refusal as refusal:
+        return Finding(False, f"the mail server at {address} cannot be used: {refusal}")
     except (smtplib.SMTPException, OSError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         return Finding(False, f"the mail server at {address} cannot be used: {reason}")
@@ -176,11 +178,14 @@ def _check_mail(settings: Settings) -> Finding:
 
 
 def _connect_and_log_in(server: SmtpServer) -> None:
-    """Connect and log in as the mail sender does. Raises what `smtplib` raises."""
+    """Connect and log in as the mail sender does. Raises what `smtplib` raises, and Upstream."""
     connect = smtplib.SMTP_SSL if server.implicit_tls else smtplib.SMTP
     with connect(server.host, server.port, timeout=TIMEOUT) as connection:
         connection.ehlo()
-        if server.start_tls or (server.start_tls is None and connection.has_extn("starttls")):
+        is_offered = connection.has_extn("starttls")
+        if server.start_tls and not is_offered:
+            raise Upstream(NO_TLS_PROBLEM, permanent=True)
+        if server.start_tls is not False and is_offered:
             connection.starttls(context=ssl.create_default_context())
         if server.user and server.password:
             connection.login(server.user, server.password)

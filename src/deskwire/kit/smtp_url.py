@@ -7,9 +7,10 @@ from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
 from deskwire.kit.errors import Invalid
+from deskwire.kit.loopback import is_loopback_host
 
+NO_TLS_PROBLEM = "it offers no STARTTLS, which a password and SMTP_TLS=required need"
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}  # submission, with STARTTLS or with implicit TLS
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})  # no network to eavesdrop on
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,24 @@ class SmtpServer:
     user: str | None
     from_address: str
     password: str | None = field(default=None, repr=False)
+    requires_tls: bool = False  # even without a password
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, so that there is no network to eavesdrop on."""
+        return is_loopback_host(self.host)
 
     @property
     def start_tls(self) -> bool | None:
-        """Whether to use STARTTLS: always with a password, else if the server offers it (None)."""
-        if self.implicit_tls or self.host in LOOPBACK_HOSTS:
+        """Whether to use STARTTLS, and refuse a server without; None: only if it is offered.
+
+        Whoever is on the way to the server can remove the offer.
+        """
+        if self.implicit_tls:
+            return False
+        if self.requires_tls:
+            return True
+        if self.is_local:
             return False
         return True if self.password else None
 
