@@ -64,12 +64,12 @@ def slow_mail_server() -> Iterator[SlowMailServer]:
 
 def test_a_mail_that_is_being_sent_at_a_sigterm_is_sent_once(tmp_path: Path) -> None:
     with slow_mail_server() as mail_server:
-        settings = {
-            "PUBLIC_URL": "https://desk.test",
-            "SMTP_URL": f"smtp://127.0.0.1:{mail_server.server_address[1]}",
-            "MAIL_FROM": "desk@desk.test",
-        }
-        with running_server(tmp_path, **settings) as server:
+        with running_server(
+            tmp_path,
+            PUBLIC_URL="https://desk.test",
+            SMTP_URL=f"smtp://127.0.0.1:{mail_server.server_address[1]}",
+            MAIL_FROM="desk@desk.test",
+        ) as server:
             form = "name=Ada&email=ada%40desk.test&password=correct+horse+battery+staple"
             headers = {
                 "Content-Type": "application/x-www-form-urlencoded",
