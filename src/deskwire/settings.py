@@ -20,6 +20,7 @@ from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import list_languages
 from deskwire.kit.smtp_url import SmtpServer, parse_from_address, parse_smtp_url
 
+ENV_FILES = (".env", ".env.local")  # in the working directory; the later one wins
 MIN_SECRET_LENGTH = 32  # characters; `openssl rand -hex 32` prints 64
 POSTGRES_URL_PREFIXES = ("postgresql://", "postgres://")
 GENERATE_HINT = "generate one with: openssl rand -hex 32"
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     """The settings: one field per environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=(".env", ".env.local"), env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILES, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     environment: Literal["development", "production"] = Field(

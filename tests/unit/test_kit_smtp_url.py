@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import pytest
 
@@ -71,3 +73,43 @@ def test_mail_may_be_from_an_address_with_or_without_a_name(text: str) -> None:
 def test_mail_cannot_be_from_nowhere(text: str) -> None:
     with pytest.raises(Invalid):
         parse_from_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Desk, Inc. <desk@desk.test>", "a comma"),
+        ("Support: Desk <desk@desk.test>", ":"),
+        ("Desk; Support <desk@desk.test>", ";"),
+        ("desk@home <desk@desk.test>", "@"),
+        ("Desk [EU] <desk@desk.test>", "["),
+    ],
+)
+def test_a_name_that_needs_quotes_is_refused_with_what_to_quote(text: str, named: str) -> None:
+    with pytest.raises(Invalid, match="put it in double quotes, like") as refusal:
+        parse_from_address(text)
+
+    assert f"the name contains {named}: " in str(refusal.value)
+    assert "desk.test" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Desk, Inc." <desk@desk.test>',
+        "Desk Inc. <desk@desk.test>",
+        "Desk (EU) <desk@desk.test>",
+        "Zoë O'Neil <desk@desk.test>",
+    ],
+)
+def test_any_other_name_is_sent_as_it_is(text: str) -> None:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = parse_from_address(text)
+
+    [sender] = message["From"].addresses
+    assert sender.addr_spec == "desk@desk.test"
+
+
+def test_mail_is_from_one_address() -> None:
+    with pytest.raises(Invalid, match="must be one address"):
+        parse_from_address("desk@desk.test, eve@desk.test")

@@ -25,6 +25,7 @@ from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
 
@@ -61,7 +62,8 @@ def run_checks(settings: Settings) -> list[Finding]:
 
 
 def _check_settings(settings: Settings) -> list[Finding]:
-    findings = [Finding(False, warning) for warning in settings.weak_secret_warnings]
+    findings = [Finding(False, warning) for warning in find_warnings(settings)]
+    findings += [Finding(True, sentence) for sentence in find_foreign_names()]
     if not settings.bot_secrets:
         findings.append(Finding(False, "BOT_WEBHOOK_SECRET is not set: the bot gets a 503"))
     if settings.has_short_secret_part:
