@@ -204,7 +204,7 @@ def test_without_the_driver_the_shell_says_how_to_get_it(tmp_path: Path) -> None
     )
 
     assert done.returncode == 1
-    assert "pip install 'deskwire[postgres]'" in done.stderr
+    assert f"{sys.executable} -m pip install 'psycopg[binary]>=3.2'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

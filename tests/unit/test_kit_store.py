@@ -195,7 +195,7 @@ def test_a_bucket_without_its_client_is_said_in_a_sentence(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "deskwire.kit.object_store", None)
 
-    with pytest.raises(Invalid, match=r"pip install 'deskwire\[s3\]'"):
+    with pytest.raises(Invalid, match=r"-m pip install 'obstore>=0\.12'"):
         open_store("s3://desk/prefix")
 
 

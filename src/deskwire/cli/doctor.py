@@ -18,13 +18,14 @@ from deskwire.direct_edits.change_log import list_problems
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
-from deskwire.kit.errors import Refusal
+from deskwire.kit.errors import Refusal, Upstream
 from deskwire.kit.open_store import check_writable
-from deskwire.kit.smtp_url import SmtpServer
+from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
 
@@ -61,7 +62,8 @@ def run_checks(settings: Settings) -> list[Finding]:
 
 
 def _check_settings(settings: Settings) -> list[Finding]:
-    findings = [Finding(False, warning) for warning in settings.weak_secret_warnings]
+    findings = [Finding(False, warning) for warning in find_warnings(settings)]
+    findings += [Finding(True, sentence) for sentence in find_foreign_names()]
     if not settings.bot_secrets:
         findings.append(Finding(False, "BOT_WEBHOOK_SECRET is not set: the bot gets a 503"))
     if settings.has_short_secret_part:
@@ -169,6 +171,8 @@ def _check_mail(settings: Settings) -> Finding:
         return Finding(
             False, f"the mail server at {address} rejects the user or password of SMTP_URL"
         )
+    except Refusal as refusal:
+        return Finding(False, f"the mail server at {address} cannot be used: {refusal}")
     except (smtplib.SMTPException, OSError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         return Finding(False, f"the mail server at {address} cannot be used: {reason}")
@@ -176,11 +180,14 @@ def _check_mail(settings: Settings) -> Finding:
 
 
 def _connect_and_log_in(server: SmtpServer) -> None:
-    """Connect and log in as the mail sender does. Raises what `smtplib` raises."""
+    """Connect and log in as the mail sender does. Raises what `smtplib` raises, and Upstream."""
     connect = smtplib.SMTP_SSL if server.implicit_tls else smtplib.SMTP
     with connect(server.host, server.port, timeout=TIMEOUT) as connection:
         connection.ehlo()
-        if server.start_tls or (server.start_tls is None and connection.has_extn("starttls")):
+        is_offered = connection.has_extn("starttls")
+        if server.start_tls and not is_offered:
+            raise Upstream(NO_TLS_PROBLEM, permanent=True)
+        if server.start_tls is not False and is_offered:
             connection.starttls(context=ssl.create_default_context())
         if server.user and server.password:
             connection.login(server.user, server.password)

@@ -22,7 +22,7 @@ from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
 from deskwire.server.open_database import OpenedDatabase, open_database
-from deskwire.server.serve import bind_socket, serve_socket
+from deskwire.server.serve import bind_socket, log_setting_warnings, serve_socket
 from deskwire.settings import Settings, load_settings
 from deskwire.web.http.log_redaction import redact_paths
 
@@ -44,6 +44,7 @@ def run_demo(folder: Path) -> None:
         }
     )
     configure_logging(settings.log_level, redact_paths)
+    log_setting_warnings(settings)
     server_socket = bind_socket(settings.host, settings.port)  # before anything is written
     try:
         _write_secret(folder / "secret", secret)

@@ -1,10 +1,17 @@
-"""Send queued mail over SMTP, one mail at a time, with retries."""
+"""Send queued mail over SMTP, one mail at a time, with retries.
+
+Once the server may have accepted a mail, the outcome must be recorded, or the mail is sent again:
+neither a shutdown, nor a database error, nor a server that does not answer our goodbye may come
+between. Only a killed process, or a server slower than the limits here, can cause a repetition,
+which has the same Message-ID.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -15,11 +22,14 @@ import aiosmtplib
 from sqlalchemy.exc import OperationalError
 
 from deskwire.kit import mail
-from deskwire.kit.clock import MINUTE, Clock, now
+from deskwire.kit.clock import MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
+from deskwire.kit.errors import Upstream
 from deskwire.kit.mail import Mail, MailQueued
-from deskwire.kit.smtp_url import SmtpServer
+from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 
+QUIT_TIMEOUT = 2.0  # s for the server to answer our goodbye, when the mail is already recorded
+STOP_TIMEOUT = 6.0  # s to end a mail that the server may have accepted; Docker kills after 10 s
 SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than the first retry delay
 POLL_INTERVAL = 15.0  # s; picks up due retries and mail that other processes queued
 RETRY_DELAY = 5.0  # s to wait after a database error
@@ -36,6 +46,7 @@ class MailSender:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake_up = asyncio.Event()
+        self._may_be_accepted = False  # whether the server has the mail of the current attempt
 
     def on_committed(self, signals: Sequence[Any]) -> None:
         """Wake the sender if mail was queued. Called in the writer thread, after its commit."""
@@ -43,7 +54,7 @@ class MailSender:
             self._loop.call_soon_threadsafe(self._wake_up.set)
 
     async def run(self) -> None:
-        """Send mail until cancelled."""
+        """Send mail until cancelled, and then for up to STOP_TIMEOUT: see `send_next`."""
         while True:
             try:
                 while await self.send_next():
@@ -55,16 +66,57 @@ class MailSender:
             await self._wait_for_mail()
 
     async def send_next(self) -> bool:
-        """Send the mail that has been due longest; return False if none is due."""
+        """Send the mail that has been due longest; return False if none is due.
+
+        If cancelled when the server may have accepted the mail, waits for the outcome first.
+        """
         due_mail = await self._db.write(mail.claim_due, self._clock())
         if due_mail is None:
             return False
-        problem = await self._attempt_send(due_mail)
-        delay = await self._db.write(mail.record_attempt, due_mail, problem, self._clock())
-        if problem is not None:  # logs neither recipient nor content: links in it are secrets
-            outcome = f"next attempt in {delay // MINUTE} min" if delay else "given up"
-            logger.warning("mail %d was not sent, %s: %s", due_mail.id, outcome, problem)
+        attempt = asyncio.create_task(self._attempt(due_mail))
+        try:
+            await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            if self._may_be_accepted:
+                logger.info("waiting for the outcome of mail %d before stopping", due_mail.id)
+                await asyncio.wait({attempt}, timeout=STOP_TIMEOUT)
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+            raise
         return True
+
+    async def _attempt(self, due_mail: Mail) -> None:
+        """Send one mail and record the outcome."""
+        client = aiosmtplib.SMTP(
+            hostname=self._smtp_server.host,
+            port=self._smtp_server.port,
+            use_tls=self._smtp_server.implicit_tls,
+            start_tls=False,  # `_log_in` does it, to explain why a server cannot be used
+            timeout=SEND_TIMEOUT,
+        )
+        self._may_be_accepted = False
+        try:
+            problem = await self._attempt_send(client, due_mail)
+            delay = await self._record(due_mail, problem)
+            self._may_be_accepted = False
+            if problem is not None:  # logs neither recipient nor content: links in it are secrets
+                outcome = f"next attempt in {delay // MINUTE} min" if delay else "given up"
+                logger.warning("mail %d was not sent, %s: %s", due_mail.id, outcome, problem)
+            else:
+                await _quit(client)
+        finally:
+            client.close()
+
+    async def _record(self, due_mail: Mail, problem: str | None) -> Millis | None:
+        """Record the outcome, however long the database refuses; return the delay as it does."""
+        while True:
+            try:
+                return await self._db.write(mail.record_attempt, due_mail, problem, self._clock())
+            except OperationalError as error:
+                logger.error(  # noqa: TRY400
+                    "the outcome of mail %d cannot be recorded yet: %s", due_mail.id, error.orig
+                )
+                await asyncio.sleep(RETRY_DELAY)
 
     async def _wait_for_mail(self) -> None:
         try:
@@ -74,11 +126,17 @@ class MailSender:
             return
         self._wake_up.clear()
 
-    async def _attempt_send(self, due_mail: Mail) -> str | None:
+    async def _attempt_send(self, client: aiosmtplib.SMTP, due_mail: Mail) -> str | None:
         """Return None if the server accepted the mail, else the reason why not."""
         try:
+            message = build_message(due_mail, self._smtp_server.from_address)
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self._send(build_message(due_mail, self._smtp_server.from_address))
+                await client.connect()
+                await self._log_in(client)
+                self._may_be_accepted = True
+                await client.send_message(message)
+        except Upstream as refusal:
+            return f"the mail server cannot be used: {refusal}"
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
             return f"the mail server did not answer within {SEND_TIMEOUT:.0f} s"
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -91,18 +149,28 @@ class MailSender:
             return f"the mail cannot be encoded ({type(error).__name__})"
         return None
 
-    async def _send(self, message: EmailMessage) -> None:
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        """Encrypt the connection as configured, and log in if there is a user.
+
+        Raises Upstream if TLS is required and not offered, and what the client raises.
+        """
         server = self._smtp_server
-        await aiosmtplib.send(
-            message,
-            hostname=server.host,
-            port=server.port,
-            username=server.user,
-            password=server.password,
-            use_tls=server.implicit_tls,
-            start_tls=server.start_tls,
-            timeout=SEND_TIMEOUT,
-        )
+        if server.start_tls is not False:
+            with suppress(aiosmtplib.SMTPHeloError):  # a server without EHLO offers nothing
+                await client.ehlo()
+            if client.supports_extension("starttls"):
+                await client.starttls()
+            elif server.start_tls:
+                raise Upstream(NO_TLS_PROBLEM, permanent=True)
+        if server.user is not None:
+            await client.login(server.user, server.password or "")
+
+
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Tell the server that this was all. The mail is sent whatever it answers."""
+    with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+        async with asyncio.timeout(QUIT_TIMEOUT):
+            await client.quit()
 
 
 def build_message(due_mail: Mail, from_address: str) -> EmailMessage:

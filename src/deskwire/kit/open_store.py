@@ -10,10 +10,10 @@ from tempfile import TemporaryFile
 
 from deskwire.kit.errors import Invalid
 from deskwire.kit.ids import new_id
+from deskwire.kit.optional_packages import S3_PACKAGE, install_command
 from deskwire.kit.store import DiskStore, Store
 
 S3_URL_PREFIX = "s3://"
-INSTALL_COMMAND = "pip install 'deskwire[s3]'"
 
 
 def open_store(url: str) -> Store:
@@ -27,7 +27,8 @@ def open_store(url: str) -> Store:
         from deskwire.kit.object_store import open_bucket
     except ImportError:
         raise Invalid(
-            f"FILES_URL names an S3 bucket, but the client is not installed: {INSTALL_COMMAND}"
+            "FILES_URL names an S3 bucket, but the client is not installed: "
+            f"{install_command(S3_PACKAGE)}"
         ) from None
     return open_bucket(url)
 

@@ -31,7 +31,8 @@ from deskwire.web.delivery_store import DeliveryStore
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import exception_handlers
 from deskwire.web.http.middleware import UploadLimit, add_middleware
-from deskwire.web.mail_templates import MailTemplates
+from deskwire.web.local_requests import LocalRequests
+from deskwire.web.mail_templates import MailMode, MailTemplates
 from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
@@ -142,8 +143,9 @@ class Application:
         upload_limit = UploadLimit(
             upload_matcher(url_table(*parts)), uploads.max_file_bytes * FILES_PER_FORM
         )
+        origin, local_requests = settings.public_url or None, LocalRequests(settings.host)
         protected = add_middleware(
-            RenewCookies(app, browsers), settings.public_url or None, upload_limit
+            RenewCookies(app, browsers), origin, upload_limit, local_requests
         )
         return Door(protected, sources, self._get_intake)
 
@@ -171,11 +173,12 @@ def build_delivery_store(wake_worker: Callable[[], None]) -> DeliveryStore:
 
 def _build_metrics_access(settings: Settings) -> MetricsAccess:
     token = settings.metrics_token.get_secret_value().strip()
-    return MetricsAccess(token, allows_loopback=settings.environment == "development")
+    is_development = settings.environment == "development"
+    return MetricsAccess(token, LocalRequests(settings.host) if is_development else None)
 
 
 def _build_mail_templates(settings: Settings) -> MailTemplates:
     if settings.smtp_server is not None:
         return MailTemplates(settings.public_url, "sent")
-    is_kept = settings.environment == "development"
-    return MailTemplates(settings.public_url, "kept" if is_kept else "off")
+    mode: MailMode = "kept" if settings.environment == "development" else "off"
+    return MailTemplates(settings.public_url, mode, LocalRequests(settings.host))

@@ -11,6 +11,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +21,7 @@ from deskwire.kit.db import Database
 from deskwire.kit.deadline import Deadline
 from deskwire.kit.uvicorn_internals import send_short_response, skip_access_log
 from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
-from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
+from deskwire.webhooks.source import IncomingDelivery, Rejection, Source, header_values
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
@@ -55,10 +56,13 @@ class Door:
         if source is None:
             await self._inner(scope, receive, send)
             return
-        status, message = await self._accept(source, scope, receive)
+        answer = await self._accept(source, scope, receive)
+        status, message, reason = (*answer, "") if isinstance(answer, tuple) else astuple(answer)
         self.responses[source.name, status] += 1
         if status != 200:
-            logger.warning("webhook from %s: %d %s", source.name, status, message)
+            logger.warning(
+                "webhook from %s: %d %s%s", source.name, status, message, reason and f" ({reason})"
+            )
         await _respond(scope, send, status, message, format_iso(self._clock()))
 
     def log_responses(self) -> None:
@@ -66,14 +70,18 @@ class Door:
         for (source, status), count in sorted(self.responses.items()):
             logger.info("webhooks from %s: %d answered %d", source, count, status)
 
-    async def _accept(self, source: Source, scope: Scope, receive: Receive) -> tuple[int, str]:
+    async def _accept(
+        self, source: Source, scope: Scope, receive: Receive
+    ) -> tuple[int, str] | Rejection:
         if scope["method"] != "POST":
             return 405, "Method not allowed: send a POST"
         if not source.is_configured():
             return 503, "Webhook secret is not configured"
+        if len(header_values(scope["headers"], b"host")) > 1:
+            return 400, "More than one Host header"
         signature = source.parse_signature_headers(scope["headers"])
         if isinstance(signature, Rejection):
-            return signature.status, signature.message
+            return signature
         if self._bodies_in_progress >= MAX_CONCURRENT_BODIES:
             return 503, "Too many bodies are being read; send it again"
         self._bodies_in_progress += 1
@@ -88,7 +96,7 @@ class Door:
             return 413, f"Payload larger than {MAX_BODY} bytes"
         delivery = source.verify(signature, body, self._clock())
         if isinstance(delivery, Rejection):
-            return delivery.status, delivery.message
+            return delivery
         try:
             await self._intake().store(delivery)
         except Exception:

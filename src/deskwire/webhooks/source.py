@@ -7,7 +7,7 @@ worker. Both may happen again years later, for a replay.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -20,10 +20,14 @@ SignatureHeaders = tuple[bytes, ...]  # the header values that prove a request's
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The status and the message for a sender whose request is refused. Nothing is stored."""
+    """The status and the message for a sender whose request is refused. Nothing is stored.
+
+    `reason` is for the log only: it may tell the operator more than a stranger should learn.
+    """
 
     status: int
     message: str
+    reason: str = field(default="", compare=False)
 
 
 class IncomingDelivery(NamedTuple):

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_signature_valid
+from deskwire.integrations.discord.signature import WEBHOOK_PATH, find_signature_problem
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
     Delivery,
@@ -60,8 +60,11 @@ class BotSource:
         timestamp, signature = signature_headers
         if not body:
             return Rejection(401, "Empty request body")
-        if not is_signature_valid(self._secrets, timestamp, signature, body, now):
-            return Rejection(401, "Invalid webhook signature")
+        if signature_headers is UNVERIFIABLE:
+            return Rejection(401, "Invalid webhook signature", "a signature header is repeated")
+        problem = find_signature_problem(self._secrets, timestamp, signature, body, now)
+        if problem is not None:
+            return Rejection(401, "Invalid webhook signature", problem)
         return _parse_delivery(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:

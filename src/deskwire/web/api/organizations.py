@@ -57,7 +57,8 @@ from deskwire.workspaces.organizations.permissions import (
 async def list_organizations(call: Call, query: PageQuery) -> OrganizationPage:
     """List organizations.
 
-    The organizations you are a member of; for staff, all client organizations.
+    The organizations you are a member of; for staff, all client organizations. In the order of
+    their creation, which never changes.
     """
     items, next_key = await call.read(_list_visible, query.after)
     add_next_link(call, next_key)

@@ -42,7 +42,8 @@ from deskwire.workspaces.organizations.organizations import Organization
 async def list_organization_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of an organization.
 
-    Those you may see of the organization named in the query, or of your active organization.
+    Those you may see of the organization named in the query, or of your active organization,
+    newest first.
     """
     results = await call.read(
         _list_own, call.active_organization_id, query.organization, parse_query_filter(query)
@@ -53,7 +54,7 @@ async def list_organization_requests(call: Call, query: RequestQuery) -> Request
 async def list_all_requests(call: Call, query: RequestQuery) -> RequestPage:
     """List the requests of all organizations.
 
-    For staff. `organization` limits the list to one organization.
+    For staff, newest first. `organization` limits the list to one organization.
     """
     results = await call.read(_list_all, query.organization, parse_query_filter(query))
     return _to_page(call, results)

@@ -41,7 +41,7 @@ class Problem:
 
 
 PROBLEMS: Mapping[ProblemCode, Problem] = {
-    "malformed": Problem(400, "The body is not valid JSON."),
+    "malformed": Problem(400, "The request is malformed, such as a body that is not valid JSON."),
     "signed-out": Problem(401, "You are not signed in."),
     "forbidden": Problem(403, "Your role does not allow this."),
     "foreign-origin": Problem(403, "The request did not come from a page of this desk."),
