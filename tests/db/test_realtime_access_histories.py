@@ -91,7 +91,9 @@ class History:
             await self._connect(name, None)
 
     async def step(self, name: str) -> None:
+        said_before, streams_before = len(self.said), dict(self.streams)
         await getattr(self, f"_{name}")()
+        self._note_gained(self.said[said_before:], streams_before)
         for who, stream in self.streams.items():
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
@@ -113,6 +115,16 @@ class History:
         for who, channels_held in before.items():
             if channels_held & audience:
                 self.expected[who].append(position)
+
+    def _note_gained(
+        self, said: list[tuple[int, set[str]]], streams: dict[str, FakeWriter]
+    ) -> None:
+        """Viewers who are given a channel of an event by it hear it, too."""
+        for position, audience in said:
+            for who in streams.keys() & self.streams.keys():
+                gained = self.oracle.channels(self.people[who]) & audience
+                if gained and position not in self.expected[who]:
+                    self.expected[who].append(position)
 
     def _guild(self, owner: str) -> dict[str, Any]:
         return {"guildName": "Northwind", "ownerId": owner, "memberCount": 5}
@@ -179,8 +191,7 @@ class History:
 
     async def _new_owner(self) -> None:
         owner = self._user()
-        audience = {"guild"} | self.oracle.person_of(owner)
-        await self._post(audience, "guild.joined", **self._guild(owner))
+        await self._post({"guild"}, "guild.joined", **self._guild(owner))
         self.oracle.owner = owner
 
     async def _open_ticket(self) -> None:
