@@ -40,6 +40,18 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
     assert set(event.channel_kinds) <= set(CHANNEL_KINDS), f"{where}: unknown kind of channel"
 
 
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
+def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Event]) -> None:
+    if "user:ID" not in event.channel_kinds:
+        return
+
+    assert not {"now", "line", "held"} & set(event.model_fields), (
+        f"{event.type} shows the state of a ticket or a server, which the person may no longer see "
+        "when they replay it: send it on the channel of that right, and name their own channel in "
+        "`access_changes`, so that those who gain the right by it hear it"
+    )
+
+
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 

@@ -19,7 +19,6 @@ class GuildEvent(Event):
 class GuildJoined(GuildEvent):
     """The bot was added to a Discord server."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.joined"
     guild_name: str
     owner_id: str
@@ -45,7 +44,6 @@ class GuildSetupComplete(GuildEvent):
 class GuildUpdated(GuildEvent):
     """Other details of a Discord server were changed directly in the database."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     type: ClassVar[str] = "guild.updated"
 
 

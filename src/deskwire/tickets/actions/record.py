@@ -121,20 +121,18 @@ def record_ticket_event(
     access_changes: Iterable[Channel] = (),
     *,
     event_channels: Iterable[Channel] | None = None,
-    extra_channels: Iterable[Channel] = (),
     files: Sequence[FileShape] = (),
 ) -> None:
     """Append a ticket's event with its state in `row` and the new line of its timeline.
 
-    `event_channels` replace the channels that follow from `row`; `extra_channels` are added to
-    them. `files` belong to the message. Raises TypeError if `type_` is no event of a ticket.
+    `event_channels` replace the channels that follow from `row`. `files` belong to the message.
+    Raises TypeError if `type_` is no event of a ticket.
     """
     if event_channels is None:
         # A late fact about a deleted ticket is stored, but its event would put the ticket back on
         # every screen.
         is_late = row.deleted_at is not None and type_ != "ticket.deleted"
         event_channels = [] if is_late else read_ticket_channels(tx, row.workspace, row.id)
-    event_channels = [*event_channels, *extra_channels]
     names = read_names(tx, [row.opener, row.assignee, message.author if message else None])
     ticket = build_tickets([row], names, read_workspace_names(tx, [row]))[0]
     own_fields: dict[str, Any] = {
@@ -147,7 +145,7 @@ def record_ticket_event(
     if message is not None:
         own_fields["line"] = messages.build_lines([message], names, {message.id: files})[0]
     if is_organization(row.workspace):
-        own_fields["held"] = [each for each in event_channels if not each.startswith("user:")]
+        own_fields["held"] = list(event_channels)
     event_class = EVENT_CLASS_BY_TYPE[type_]
     if not issubclass(event_class, TicketEvent):
         raise TypeError(f"{type_} is not an event of a ticket")

@@ -159,9 +159,9 @@ def apply_form(
         case "role":
             members.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
         case "remove":
-            members.remove_member(tx, actor, id_, form.get("person"))
+            offboarding.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            members.remove_member(tx, actor, id_, actor.person_id)
+            offboarding.remove_member(tx, actor, id_, actor.person_id)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, actor, id_, email, role, compose, client_ip)

@@ -154,10 +154,13 @@ def change_member_role(
     revoke_unauthorized(tx, person_id, actor.person_id, actor.at)
 
 
-def remove_member(tx: Connection, actor: Actor, organization_id: str, person_id: PersonId) -> None:
+def remove_member_except_tickets(
+    tx: Connection, actor: Actor, organization_id: str, person_id: PersonId
+) -> None:
     """Remove a member from an organization, or leave it, and revoke their invitations into it.
 
-    Their requests stay. Raises Conflict if they are the last admin.
+    They stay participants of its requests: call `offboarding.remove_member` instead. Raises
+    Conflict if they are the last admin.
     """
     organization = _lock_client_organization(tx, actor, organization_id)
     if person_id != actor.person_id:
