@@ -15,6 +15,7 @@ from deskwire.tickets.participants import read_request_people
 from deskwire.tickets.tables import participants
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations import members
+from deskwire.workspaces.organizations.organizations import organization_members
 from tests.fixtures.cast import ADA, BO, DEE, MO, UNA, Persona
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
@@ -117,7 +118,7 @@ def test_leaving_one_organization_changes_nothing_in_another(
     una, at = staffed_portal.desk.person_id(UNA), staffed_portal.desk.now
     loft = staffed_portal.organization_ids["loft"]
     row = {"organization": loft, "person": una, "role": "member", "joined_at": at, "revision": 1}
-    table = members.organization_members
+    table = organization_members
     staffed_portal.desk.db.write_sync(lambda tx: tx.execute(insert(table).values(row)))
     elsewhere = staffed_portal.create_request(UNA, "A window", slug="loft")
 
