@@ -34,6 +34,7 @@ from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     ROLE_LABELS,
     Permission,
+    may_give,
     permissions_in,
 )
 
@@ -201,7 +202,11 @@ def _context(
         "organization": view.organization,
         "viewer_id": view.viewer.person,
         "permissions": {permission.name.lower() for permission in view.permissions},
-        "roles": [(role, gettext(ROLE_LABELS[role])) for role in CLIENT_ROLES],
+        "roles": [
+            (role, gettext(ROLE_LABELS[role]))
+            for role in CLIENT_ROLES
+            if may_give(view.permissions, role)
+        ],
         "role_labels": translate_labels(ROLE_LABELS),
         "invitation_link": link,
         "alert": str(refusal) if refusal is not None else None,
