@@ -64,6 +64,17 @@ def test_an_unknown_aspect_is_refused() -> None:
         live_events("tickets")
 
 
+def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Event]) -> None:
+    if "user:ID" not in event.channel_kinds:
+        return
+
+    assert not {"now", "line", "held"} & set(event.model_fields), (
+        f"{event.type} shows the state of a ticket or a server, which the person may no longer see "
+        "when they replay it: send it on the channel of that right, and name their own channel in "
+        "`access_changes`, so that those who gain the right by it hear it"
+    )
+
+
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 

@@ -31,7 +31,7 @@ def documented() -> dict[str, list[str]]:
 @pytest.mark.parametrize("right", Permission)
 def test_the_docs_say_who_has_a_right(right: Permission) -> None:
     table = documented()
-    roles = [name.strip("`") for name in table["right"]]
+    roles = [name.strip("`") for name in table["permission"]]
 
     allowed = {role for role, cell in zip(roles, table[right.value], strict=True) if cell == "yes"}
 

@@ -93,7 +93,14 @@ RESTRICTED: dict[str, Restriction] = {
     f"{ORGANIZATIONS}.members.delete_membership_row": only(
         f"{ORGANIZATIONS}.staff",
         f"{ORGANIZATIONS}.account_deletion",
-        instead=f"{ORGANIZATIONS}.members.remove_member",
+        instead=f"{OFFBOARDING}.remove_member",
+    ),
+    f"{ORGANIZATIONS}.members.remove_member_except_tickets": only(
+        OFFBOARDING, instead=f"{OFFBOARDING}.remove_member"
+    ),
+    f"{ORGANIZATIONS}.direct_edits.record_organization_member_edit": only(
+        "tickets.actions.direct_edits_people",
+        instead="tickets.actions.direct_edits_people.record_member_edit",
     ),
     f"{ORGANIZATIONS}.staff.upsert_staff_row": only(
         "demo.seed_portal", instead=f"{ORGANIZATIONS}.staff.set_staff_role_from_shell"

@@ -131,9 +131,9 @@ def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+        staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+    staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
@@ -271,7 +271,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         Connection.execute, insert(organization_members).values(**row, revision=1)
     )
 
-    staffed_portal.act_as(BO, members.remove_member, quay, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
         organization_id: staffed_portal.desk.db.read_sync(

@@ -45,7 +45,7 @@ RECORDERS: Mapping[str, RecordEdit] = {
     "role_members": workspaces.record_role_membership_edit,
     "organizations": organizations.record_organization_edit,
     "categories": organizations.record_category_edit,
-    "organization_members": organizations.record_organization_member_edit,
+    "organization_members": people.record_member_edit,
     "tickets": tickets.record_ticket_edit,
     "messages": tickets.record_message_edit,
 }

@@ -12,12 +12,13 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.channels import Channel, Channels, PersonId, person_of_channel
+from deskwire.events.channels import Channel, Channels, PersonId
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import control_frame, reconnect_delay_ms, reset_frame, retry_frame
 from deskwire.events.log import Entry
 from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
+from deskwire.realtime.access_changes import AdmittingEntry, find_affected_people
 from deskwire.realtime.authorization import AuthorizationQueue, Authorize
 from deskwire.realtime.backfill import MAX_BEHIND, ReadAfter, TooFarBehind, read_backfill
 from deskwire.realtime.buffer import EventBuffer
@@ -80,7 +81,10 @@ class Hub:
         self._streams_per_person = streams_per_person
         self._clock = clock
         self._fanout = Fanout(self._close_broken, self.stats, slice_size)
-        self._publisher = Publisher(buffer, self._fanout, read_after, self._apply_access_change)
+        self._publisher = Publisher(
+            buffer, self._fanout, read_after, self._expect_access_change, self._apply_access_change
+        )
+        self._admitting_entry = AdmittingEntry()
         self._grant_cache = GrantCache()
         self._authorization_queue = AuthorizationQueue(
             authorize, self._grant_cache, self._session_ids_of, self._apply_authorization
@@ -188,6 +192,7 @@ class Hub:
             self._enter_state(subscription, LIVE)
         else:
             frames = take_next_slice(subscription, self.buffer)
+            self._admitting_entry.note_replay(subscription)
             if frames:
                 self.stats.count_replayed(frames)
                 subscription.writer.write(frames)
@@ -288,21 +293,19 @@ class Hub:
             self._enter_state(subscription, SubscriptionState.RESUMING)
         self._start_replay(subscription)
 
+    def _expect_access_change(self, entry: Entry) -> None:
+        self._admitting_entry.expect(entry, self._by_person)
+
     def _apply_access_change(self, entry: Entry) -> None:
         """Suspend everyone whose access `entry` may have changed, and authorize them again."""
         self._grant_cache.invalidate_channels(entry.access_changes)
-        affected: set[PersonId] = set()
-        for channel in entry.access_changes:
-            listeners = self._fanout.subscriptions_on(channel)
-            affected.update(subscription.caller.person for subscription in listeners)
-            if person := person_of_channel(channel):
-                affected.add(person)  # even if their first authorization is still in flight
-            else:
-                affected.update(self._authorization_queue.in_flight)  # they may hold the channel
+        in_flight = self._authorization_queue.in_flight
+        affected = find_affected_people(entry, self._fanout, in_flight)
         for person in affected & self._by_person.keys():
             self._authorization_queue.enqueue(person)
             for subscription in self._by_person[person]:
                 self._suspend(subscription)
+        self._admitting_entry.rewind()
 
     def _session_ids_of(self, person: PersonId) -> Collection[str]:
         return {each.caller.session for each in self._by_person.get(person, ())}

@@ -140,7 +140,7 @@ participants = Table(
     metadata,
     Column("ticket", Text, primary_key=True),
     Column("principal", Text, primary_key=True),
-    Column("role", Text, nullable=False),  # opener, added, watcher
+    Column("role", Text, nullable=False),  # opener, author, added, watcher
     Index("ix_participants_principal", "principal"),
 )
 

@@ -21,7 +21,6 @@ class GuildEvent(Event):
 class GuildJoined(GuildEvent):
     """The bot was added to a Discord server."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.GUILD, Aspect.TEAM})  # its owner
     type: ClassVar[str] = "guild.joined"
     guild_name: str
@@ -48,7 +47,6 @@ class GuildSetupComplete(GuildEvent):
 class GuildUpdated(GuildEvent):
     """Other details of a Discord server were changed directly in the database."""
 
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", "guild:ID")
     aspects: ClassVar[frozenset[Aspect]] = frozenset({Aspect.GUILD, Aspect.TEAM})  # its owner
     type: ClassVar[str] = "guild.updated"
 

@@ -210,7 +210,7 @@ class TicketUnclaimed(TicketAssignmentEvent):
 
 
 class TicketParticipantEvent(TicketEvent):
-    channel_kinds: ClassVar[tuple[str, ...]] = ("user:ID", *REQUEST_CHANNEL_KINDS)
+    channel_kinds: ClassVar[tuple[str, ...]] = REQUEST_CHANNEL_KINDS
     participant: PrincipalRef
     role: Literal["added", "watcher"]
 

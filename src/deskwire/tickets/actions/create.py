@@ -23,6 +23,7 @@ from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.search_index import index_ticket
 from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_subject, parse_text
+from deskwire.tickets.visibility import visible_to
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import read_categories
@@ -46,20 +47,27 @@ class RequestInput:
     requester: PersonId | None = None  # None: the actor
 
 
+class ExistingRequestRow(TicketRow):
+    """A row of `tickets`, and whether the viewer may see it."""
+
+    is_visible: bool
+
+
 def create_request(
     tx: Connection, actor: Actor, organization: Organization, request_input: RequestInput
 ) -> TicketRow:
     """Create a request in an organization the viewer may see. Return the ticket's row.
 
-    The same id by the same person returns the request that exists. Raises Conflict for an id that
-    is taken, Invalid for values that are not allowed, Forbidden without the permission to create
-    requests (for others), and NotFound for the internal organization.
+    The same id by the same person returns the request that exists, as long as they may see it.
+    Raises Conflict for an id that is taken, Invalid for values that are not allowed, Forbidden
+    without the permission to create requests (for others), and NotFound for the internal
+    organization.
     """
     if organization.internal:
         raise NotFound(gettext("This organization doesn’t exist, or you don’t have access to it."))
+    require(actor.viewer, Permission.FILE, organization.workspace)
     if (existing := _find_existing_request(tx, actor, organization, request_input.id)) is not None:
         return existing
-    require(actor.viewer, Permission.FILE, organization.workspace)
     requester = _resolve_requester(tx, actor, organization, request_input)
     subject, description = _parse_input(request_input)
     category = _parse_category(tx, organization, request_input.category)
@@ -98,12 +106,15 @@ def _find_existing_request(
             gettext("A request ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
         )
     acquire_advisory_lock(tx, f"request {request_id}")  # of two at once, the second waits
-    existing = fetch_first(tx, select(tickets).where(tickets.c.id == request_id), TicketRow)
+    query = select(tickets, visible_to(actor.viewer).label("is_visible"))
+    existing = fetch_first(tx, query.where(tickets.c.id == request_id), ExistingRequestRow)
     if existing is None:
         return None
     created = messages.find_newest_of_type(tx, request_id, "ticket.created")
     is_theirs = created is not None and created.author == actor.person_id
-    if existing.workspace != organization.workspace or not is_theirs:
+    # Those who filed it for someone else may have lost sight of it.
+    is_here = existing.workspace == organization.workspace and existing.is_visible
+    if not is_here or not is_theirs:
         raise Conflict(
             gettext("This ID belongs to another request. Send yours again with a new ID.")
         )

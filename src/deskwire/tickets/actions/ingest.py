@@ -7,7 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from deskwire.events import channels
-from deskwire.events.channels import Workspace
+from deskwire.events.channels import Channel, Workspace
 from deskwire.events.types.registry import AuthorKind
 from deskwire.kit.clock import now
 from deskwire.kit.db import is_postgresql
@@ -16,6 +16,7 @@ from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages
 from deskwire.tickets.actions.record import (
     UPDATE_TICKET,
+    add_author,
     read_facts_with_edits,
     record_ticket_event,
     update_opener_participant,
@@ -82,13 +83,16 @@ def ingest_message(
     )
     line = messages.insert_message(tx, draft)
     index_reply(tx, row, text)
+    access_changes: list[Channel] = []
+    if row.opener is None and side == "customer":
+        access_changes = add_author(tx, row.id, origin.actor)
     values = {"ticket_id": row.id, "active_at": max(row.active_at, origin.at)}
     if origin.at >= (row.spoken_at or 0):
         values |= {"spoken_at": origin.at, "spoken_by": origin.actor}
     if row.opener is None:  # its creation has not been reported yet
         values["opened_at"] = min(row.opened_at, origin.at)
     changed = fetch_one(tx, _INCREMENT_MESSAGES, TicketRow, values)
-    record_ticket_event(tx, origin, "ticket.message_sent", changed, line)
+    record_ticket_event(tx, origin, "ticket.message_sent", changed, line, access_changes)
 
 
 _INCREMENT_MESSAGES = UPDATE_TICKET.values(messages=tickets.c.messages + 1)

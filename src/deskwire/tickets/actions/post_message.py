@@ -45,6 +45,7 @@ from deskwire.tickets.tables import TicketRow, tickets
 from deskwire.tickets.validation import parse_text
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
+from deskwire.workspaces.organizations.permissions import Permission, can
 
 MessageKind = Literal["reply", "note"]
 
@@ -66,13 +67,14 @@ def post_message(
 
     A client's reply turns `waiting` into `active`. The same id again changes nothing. Raises
     Conflict for an id that is taken, Invalid for a text that is blank or too long, and Forbidden
-    without the permission to write.
+    without the permission to write, also for a message that exists.
     """
     row = lock_for_update(tx, actor, ticket_id)
-    existing = _find_existing_message(tx, actor, row, message_input.id)
+    # Before the message is looked for: authors who left the team may not read their notes.
+    require_can_post(actor, row, is_note=message_input.kind == "note")
+    existing = _find_existing_message(tx, actor, row, message_input)
     if existing is not None:
         return existing
-    require_can_post(actor, row, is_note=message_input.kind == "note")
     is_files_only = bool(message_input.file_ids) and not message_input.text.strip()
     text = "" if is_files_only else parse_text(message_input.text)
     message = record_new_message(tx, actor, row, replace(message_input, text=text))
@@ -239,7 +241,7 @@ def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
     """
     row = lock_for_update(tx, actor, ticket_id)
     file = attachments.find_sent_file(tx, row.id, file_id)
-    if file is None:
+    if file is None or (file.note and not can(actor.viewer, Permission.NOTE)):
         raise NotFound(gettext("This file doesn’t exist, or you don’t have access to it."))
     message = require_can_change(
         actor,
@@ -282,8 +284,9 @@ def read_editable_message(
 
 
 def _find_existing_message(
-    tx: Connection, actor: Actor, row: TicketRow, message_id: str
+    tx: Connection, actor: Actor, row: TicketRow, message_input: MessageInput
 ) -> MessageRow | None:
+    message_id = message_input.id
     if not is_id(message_id):
         raise Invalid(
             gettext("A message ID must be a lowercase UUIDv7."), {"id": gettext("Not a UUIDv7")}
@@ -292,7 +295,10 @@ def _find_existing_message(
     acquire_advisory_lock(tx, f"message {message_id}")
     table = messages.messages
     existing = fetch_first(tx, select(table).where(table.c.id == message_id), MessageRow)
-    if existing is not None and (existing.ticket != row.id or existing.author != actor.person_id):
+    if existing is None:
+        return None
+    sent = (row.id, actor.person_id, message_input.kind)
+    if (existing.ticket, existing.author, existing.kind) != sent:
         raise Conflict(
             gettext("This ID belongs to another message. Send yours again with a new ID.")
         )

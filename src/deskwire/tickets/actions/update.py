@@ -115,6 +115,5 @@ def _record_participant_event(
     changed = update_ticket_row(tx, row)
     participant = read_names(tx, [person])[person].model_dump(exclude_unset=True)
     origin = actor.origin(participant=participant, role="watcher")
-    personal = channels.user(person)
-    record_ticket_event(tx, origin, type_, changed, None, [personal], extra_channels=[personal])
+    record_ticket_event(tx, origin, type_, changed, None, [channels.user(person)])
     return changed

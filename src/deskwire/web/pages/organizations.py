@@ -34,6 +34,7 @@ from deskwire.workspaces.organizations.permissions import (
     CLIENT_ROLES,
     ROLE_LABELS,
     Permission,
+    may_give,
     permissions_in,
 )
 
@@ -159,9 +160,9 @@ def apply_form(
         case "role":
             members.change_member_role(tx, actor, id_, form.get("person"), form.get("role"))
         case "remove":
-            members.remove_member(tx, actor, id_, form.get("person"))
+            offboarding.remove_member(tx, actor, id_, form.get("person"))
         case "leave":
-            members.remove_member(tx, actor, id_, actor.person_id)
+            offboarding.remove_member(tx, actor, id_, actor.person_id)
         case "invite":
             email, role = form.get("email"), form.get("role")
             return invitations.invite(tx, actor, id_, email, role, compose, client_ip)
@@ -201,7 +202,11 @@ def _context(
         "organization": view.organization,
         "viewer_id": view.viewer.person,
         "permissions": {permission.name.lower() for permission in view.permissions},
-        "roles": [(role, gettext(ROLE_LABELS[role])) for role in CLIENT_ROLES],
+        "roles": [
+            (role, gettext(ROLE_LABELS[role]))
+            for role in CLIENT_ROLES
+            if may_give(view.permissions, role)
+        ],
         "role_labels": translate_labels(ROLE_LABELS),
         "invitation_link": link,
         "alert": str(refusal) if refusal is not None else None,
