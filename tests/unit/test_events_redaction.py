@@ -57,7 +57,7 @@ def test_of_a_deleted_organization_s_tickets_no_one_is_sent_what_came_before() -
     window.append(told(2, "ticket.created", "org:2", subject="kept"))
     window.append(told(3, "member.joined", "org:1", role="member"))
 
-    window.append(told(4, "organization.deleted", "org:1", name="The Quay"))
+    window.append(told(4, "organization.deleted", "org:1", organization="1", name="The Quay"))
 
     entries = list(window.entries_after(0))
     assert [each.position for each in entries] == [1, 2, 3, 4]

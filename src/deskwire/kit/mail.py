@@ -134,6 +134,12 @@ def delete_by_recipient(tx: Connection, recipient: str) -> None:
     tx.execute(delete(mails).where(mails.c.recipient == recipient))
 
 
+def delete_mentioning(tx: Connection, recipient: str, phrase: str) -> None:
+    """Delete the mail to an address whose subject contains `phrase`, sent or not."""
+    subject = mails.c.subject.contains(phrase, autoescape=True)
+    tx.execute(delete(mails).where(mails.c.recipient == recipient, subject))
+
+
 def delete_expired(tx: Connection, at: Millis) -> int:
     """Delete mail older than RETENTION; return the number of rows."""
     return tx.execute(delete(mails).where(mails.c.created_at <= at - RETENTION)).rowcount

@@ -109,6 +109,23 @@ def _build_ticket_now(
     )
 
 
+def withhold_content(now: TicketSnapshot) -> TicketSnapshot:
+    """Return the state of a deleted ticket without what people wrote or chose."""
+    remaining = TicketSnapshot(
+        id=now.id,
+        number=now.number,
+        subject=f"#{now.number}",
+        status=now.status,
+        status_label=now.status_label,
+        messages=now.messages,
+        opened_at=now.opened_at,
+        active_at=now.active_at,
+        href=now.href,
+    )
+    reference = {"reference": now.reference} if now.reference is not None else {}
+    return remaining.model_copy(update=reference)
+
+
 def _build_request_fields(row: TicketRow, workspace_names: WorkspaceNames) -> dict[str, Any]:
     if not is_organization(row.workspace):
         return {}

@@ -7,7 +7,6 @@ back and parked with its reasons, and the others are not affected.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -25,7 +24,7 @@ from deskwire.webhooks.deliveries import (
     DeliveryState,
     PendingDeliveryRow,
     hash_event,
-    read_delivery,
+    read_event_hash,
     read_pending,
     record_outcome,
 )
@@ -121,8 +120,7 @@ class Worker:
     def _apply(self, tx: Connection, row: PendingDeliveryRow) -> DeliveryState:
         body = parse_json(row.body)
         if row.earlier is not None:
-            earlier = json.loads(read_delivery(tx, row.earlier).body)
-            if hash_event(earlier["event"]) == hash_event(body["event"]):
+            if read_event_hash(tx, row.earlier) == hash_event(body["event"]):
                 return "repeat"
             raise UnprocessableDelivery(
                 f"id {row.envelope_id} was used by delivery {row.earlier} for another event"

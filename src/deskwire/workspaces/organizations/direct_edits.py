@@ -55,8 +55,6 @@ def record_organization_edit(tx: Connection, edit: DirectEdit) -> None:
     fields = organization_event_fields(DIRECT_EDIT_ACTOR, organization)
     fields["revision"] += after is None
     event = event_type(**fields, **_extra_event_fields(event_type, before, organization))
-    if event_type is OrganizationDeleted:
-        log.redact_workspace(tx, organization.workspace)
     access_changes = []
     if after is None or edit.is_changed(*ACCESS_COLUMNS):
         member_channels = read_member_channels(tx, organization.id)

@@ -1,0 +1,190 @@
+"""Erase in the background what was deleted, in slices that no other writer notices.
+
+The transaction that deletes something appends an event that demands the erasure; from then on no
+reader is given what it hides (`events/redaction.py`). This service begins at the commit, and after
+a kill where it was. Several erasures take turns, so that a large one delays no small one. The order
+within one: the entries of the log with the deliveries behind them, the rows, the search index, the
+files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from sqlalchemy import Connection
+
+from deskwire.events.erasure import ErasedSlice, erase_entries, finish_erasure, list_erasures
+from deskwire.events.log import Entry
+from deskwire.events.redaction import REDACTIONS, Redaction
+from deskwire.kit.db import Database
+from deskwire.kit.store import Store
+from deskwire.tickets import erasure as tickets
+from deskwire.tickets.search_index import purge_removed_words
+from deskwire.webhooks.deliveries import erase_bodies
+from deskwire.workspaces.organizations.erasure import erase_organization, is_organization_gone
+
+POLL_INTERVAL = 10.0  # s; also looks, in case a wake-up was lost or an erasure failed
+SHORT_PURGE = 0.2  # s; rewriting a search index that takes no longer needs no rest afterwards
+FILES_PER_SLICE = 50  # rows per transaction
+DELIVERY_CAUSE = "delivery:"
+
+logger = logging.getLogger(__name__)
+
+
+class Eraser:
+    """Run for the life of the process; `on_entries` says what was appended to the log."""
+
+    def __init__(self, db: Database, store: Store) -> None:
+        self._db = db
+        self._store = store
+        self._wake_event = asyncio.Event()
+        self._next_purge = 0.0  # monotonic time before which the search index is left alone
+
+    def on_entries(self, entries: Sequence[Entry]) -> None:
+        """Begin at once if one of the entries demands an erasure."""
+        if any(each.type in REDACTIONS or not each.channels for each in entries):
+            self._wake_event.set()
+
+    async def run(self) -> None:
+        """Erase until cancelled, beginning with what was left when a process ended."""
+        await self._erase_leftovers()
+        while True:
+            self._wake_event.clear()
+            await self.sweep()
+            try:
+                async with asyncio.timeout(POLL_INTERVAL):
+                    await self._wake_event.wait()
+            except TimeoutError:
+                pass
+
+    async def sweep(self) -> None:
+        """Erase everything that is demanded by now. One that fails waits for the next sweep."""
+        newest, running, erased = 0, dict[int, AsyncIterator[None]](), list[int]()
+        while True:
+            for each in await self._db.read(list_erasures, newest):
+                newest = each.position
+                running[newest] = self._erase(each, erased)
+            if not running:
+                break
+            for position in list(running):
+                if not await self._advance(position, running[position]):
+                    del running[position]
+        if erased and await self._purge_words():
+            for position in erased:
+                await self._db.write(finish_erasure, position)
+
+    async def _purge_words(self) -> bool:
+        """Remove what was deleted from the search index; return False if it is not time to.
+
+        Each time rewrites the whole index. It takes at most a tenth of the time, however large the
+        index and however often people edit: until then, the erasures stay unfinished.
+        """
+        begun = time.monotonic()
+        if begun < self._next_purge:
+            return False
+        is_first = True
+        while await self._db.write(purge_removed_words, is_first=is_first):
+            is_first = False
+        ended = time.monotonic()
+        self._next_purge = ended + 10 * (ended - begun) if ended - begun > SHORT_PURGE else 0.0
+        return True
+
+    async def _advance(self, position: int, steps: AsyncIterator[None]) -> bool:
+        """Take the next step of an erasure; return whether there may be more."""
+        try:
+            await anext(steps)
+        except StopAsyncIteration:
+            return False
+        except Exception as error:
+            # The database and every store have their own exceptions; none may stop the others.
+            logger.error(  # noqa: TRY400 - the traceback adds nothing
+                "erasing what entry %d demands failed, retrying: %r", position, error
+            )
+            return False
+        return True
+
+    async def _erase(self, redaction: Redaction, erased: list[int]) -> AsyncIterator[None]:
+        """Erase what an event demands, a slice for each step; then add its position to `erased`."""
+        while not await self._db.write(_erase_entries, redaction.position):
+            yield
+        match redaction.rule.scope:
+            case "ticket":
+                steps = self._erase_of_ticket(redaction)
+            case "workspace":
+                steps = self._erase_of_organization(redaction)
+            case "log":
+                steps = _nothing()
+        async for _ in steps:
+            yield
+        erased.append(redaction.position)
+
+    async def _erase_of_ticket(self, redaction: Redaction) -> AsyncIterator[None]:
+        ticket = redaction.ticket or ""
+        if redaction.rule is REDACTIONS["ticket.file_removed"]:
+            await self._delete_stored([redaction.target])
+        if redaction.rule is not REDACTIONS["ticket.deleted"]:
+            return
+        async for _ in self._erase_ticket(ticket):
+            yield
+
+    async def _erase_ticket(self, ticket: str) -> AsyncIterator[None]:
+        while not await self._db.write(tickets.erase_ticket, ticket):
+            yield
+        if await self._db.read(tickets.is_ticket_gone, ticket):
+            await self._delete_files(await self._db.read(tickets.list_files_of_ticket, ticket))
+
+    async def _erase_of_organization(self, redaction: Redaction) -> AsyncIterator[None]:
+        if redaction.workspace is None or not await self._db.read(
+            is_organization_gone, redaction.target
+        ):
+            return
+        last = ""
+        while ids := await self._db.read(tickets.list_next_tickets, redaction.workspace, last):
+            for last in ids:
+                while not await self._db.write(tickets.erase_ticket, last):
+                    yield
+            yield
+        while not await self._db.write(erase_organization, redaction.target):
+            yield
+        files = await self._db.read(tickets.list_files_of_workspace, redaction.workspace)
+        await self._delete_files(files)
+
+    async def _delete_files(self, file_ids: Sequence[str]) -> None:
+        """Delete bytes, then rows: without a row, no one would know the bytes are to go."""
+        for first in range(0, len(file_ids), FILES_PER_SLICE):
+            some = file_ids[first : first + FILES_PER_SLICE]
+            await self._delete_stored(some)
+            await self._db.write(tickets.delete_file_rows, some)
+
+    async def _delete_stored(self, file_ids: Sequence[str]) -> None:
+        for id_ in file_ids:
+            await self._store.delete(id_)
+            await self._store.delete(f"{id_}.thumb")
+
+    async def _erase_leftovers(self) -> None:
+        """Erase tickets whose deletion is older than the log, or was never recorded."""
+        while ids := await self._db.read(tickets.list_unerased_tickets):
+            for ticket in ids:
+                async for _ in self._erase_ticket(ticket):
+                    pass
+
+
+async def _nothing() -> AsyncIterator[None]:
+    return
+    yield
+
+
+def _erase_entries(tx: Connection, position: int) -> bool:
+    """Erase a slice of the log and the deliveries that led to it; return whether all is done."""
+    erased: ErasedSlice = erase_entries(tx, position)
+    ids = [
+        int(cause.removeprefix(DELIVERY_CAUSE))
+        for cause in erased.causes
+        if cause.startswith(DELIVERY_CAUSE)
+    ]
+    if ids:
+        erase_bodies(tx, ids)
+    return erased.is_finished
