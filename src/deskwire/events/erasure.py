@@ -65,9 +65,11 @@ def erase_entries(tx: Connection, position: int) -> ErasedSlice:
     if row is None or (redaction := find_redaction(*row[:5])) is None:
         return ErasedSlice(True, [])
     deadline, causes, cursor = Deadline(), list[str](), row.erased_to
-    while cursor < position and not deadline.has_passed:
+    while cursor < position:
         entries, cursor = _read_page(tx, redaction, cursor)
         causes += _redact_page(tx, redaction, entries)
+        if deadline.has_passed:
+            break
     tx.execute(_UPDATE_ERASED_TO, {"at_position": position, "reached": cursor})
     return ErasedSlice(cursor >= position, causes)
 

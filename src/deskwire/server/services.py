@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.processor import record_edits_before_deliveries
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.events import log
 from deskwire.events.access import Access, Authorization
@@ -154,7 +154,7 @@ async def run_services(
     mail_sender = None if settings.smtp_server is None else MailSender(db, settings.smtp_server)
     _forward_commits(db, bus.on_committed, *([mail_sender.on_committed] if mail_sender else []))
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
-    worker = Worker(db, sources, before_batch=record_edits)
+    worker = Worker(db, sources, before_batch=record_edits_before_deliveries)
     url = settings.local_url if settings.port else ""  # PORT=0: the port is not known yet
     control = _create_control_server(opened, url)
     if control is not None:

@@ -30,12 +30,13 @@ def upgrade() -> None:
     op.add_column("deliveries", sa.Column("fingerprint", sa.Text()))
     _fill("log", "position")
     _fill("outbox", "id")
-    for name, columns, where in (
-        ("ix_log_ticket_position", ["ticket", "position"], "ticket IS NOT NULL"),
-        ("ix_log_erased_to", ["position"], "erased_to IS NOT NULL"),
+    for table, name, columns, where in (
+        ("log", "ix_log_ticket_position", ["ticket", "position"], "ticket IS NOT NULL"),
+        ("log", "ix_log_erased_to", ["position"], "erased_to IS NOT NULL"),
+        ("participants", "ix_participants_added", ["ticket"], "role = 'added'"),
     ):
         op.create_index(
-            name, "log", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+            name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.kit.errors import NotFound
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages, search_index
@@ -112,9 +113,15 @@ def _record_message_change(
         ticket = _rebuild_ticket_state(tx, edit, ticket)
     row = _recompute_derived_columns(tx, ticket, after.at if after is not None else 0)
     type_, wire = _classify_message_change(tx, before, after)
+    origin = edit.origin(**_build_sender_fields(row), **wire)
     if type_ is not None:
         line = after if _is_public_message(after) else None
-        record_ticket_event(tx, edit.origin(**_build_sender_fields(row), **wire), type_, row, line)
+        record_ticket_event(tx, origin, type_, row, line)
+    elif before is not None and (after is None or after.text != before.text):
+        # A note: without an event, the team's pages and the log would keep its text.
+        type_ = "ticket.message_deleted" if after is None else "ticket.message_edited"
+        origin = edit.origin(**_build_sender_fields(row), message=before.id)
+        record_ticket_event(tx, origin, type_, row, after, event_channels=[STAFF_CHANNEL])
     return True
 
 

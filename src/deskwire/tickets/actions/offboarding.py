@@ -7,7 +7,7 @@ Discord servers stay assigned: assignment there is decided in Discord.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, literal_column, select
 
 from deskwire.accounts.authentication import SignInAttempt
 from deskwire.accounts.identities import resolve_person_ids
@@ -71,7 +71,7 @@ def delete_organization(
         .join(tickets, tickets.c.id == participants.c.ticket)
         .where(
             tickets.c.workspace == channels.organization(organization_id),
-            participants.c.role == "added",
+            participants.c.role == literal_column("'added'"),  # a literal, for the partial index
         )
     )
     person_ids = resolve_person_ids(tx, tx.execute(added.distinct()).scalars())
