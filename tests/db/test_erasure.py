@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, SelectBase, select
 
 from deskwire.direct_edits.processor import record_edits
 from deskwire.events import erasure
+from deskwire.events import log as log_module
 from deskwire.events.erasure import erase_entries, list_erasures
 from deskwire.events.log import log, read_after, read_head, read_latest
 from deskwire.events.recent_entries import list_workspace_entries
@@ -243,3 +244,21 @@ def read_data(db: Database, condition: ColumnElement[bool]) -> list[str]:
     """Return the data of the log's rows as they are stored."""
     query = select(log.c.data).where(condition).order_by(log.c.position)
     return db.read_sync(lambda tx: list(tx.execute(query).scalars()))
+
+
+@pytest.mark.database("sqlite")
+def test_neither_finding_nor_erasing_reads_a_whole_log(
+    staffed_portal: StaffedPortalFixture,
+) -> None:
+    portal, db = staffed_portal, staffed_portal.desk.db
+    portal.act_as(MO, update.delete_request, portal.create_request(BO, "The mast"))
+    [demand] = db.read_sync(list_erasures, 0)
+
+    def explain(tx: Connection, statement: SelectBase) -> str:
+        compiled = statement.compile(tx, compile_kwargs={"literal_binds": True})
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+        return " ".join(row.detail for row in plan if "outbox" not in row.detail)
+
+    entries = erasure._where_in_scope(erasure._SELECT_ENTRIES, demand)
+    assert "ix_log_ticket_position (ticket=?" in db.read_sync(explain, entries)
+    assert "ix_log_erased_to" in db.read_sync(explain, log_module._DEMANDS)

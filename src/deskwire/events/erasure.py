@@ -101,22 +101,26 @@ def _read_page(tx: Connection, redaction: Redaction, cursor: int) -> tuple[Seque
     return page, page[-1].position if len(page) == PAGE_SIZE else end
 
 
-_SELECT_ENTRIES = select(log.c.position, log.c.type, log.c.data, log.c.channels, log.c.cause)
+_SELECT_ENTRIES = select(
+    log.c.position, log.c.type, log.c.workspace, log.c.data, log.c.channels, log.c.cause
+)
 
 
 def _where_in_scope(query: Select[Any], redaction: Redaction) -> Select[Any]:
     query = query.where(log.c.position <= redaction.position).order_by(log.c.position)
-    query = query.where(log.c.workspace == redaction.workspace)
-    return (
-        query.where(log.c.ticket == redaction.ticket) if redaction.rule.scope == "ticket" else query
-    )
+    if redaction.rule.scope == "ticket":
+        # Not its workspace too: SQLite would read the whole workspace from the other index.
+        return query.where(log.c.ticket == redaction.ticket)
+    return query.where(log.c.workspace == redaction.workspace)
 
 
 def _redact_page(tx: Connection, redaction: Redaction, entries: Sequence[Any]) -> Iterator[str]:
     """Rewrite the entries; yield what led to them."""
     changes, causes = list[dict[str, Any]](), list[str]()
     for entry in entries:
-        if entry.position == redaction.position and not redaction.rule.is_of_itself:
+        is_itself = entry.position == redaction.position
+        is_elsewhere = redaction.rule.scope == "ticket" and entry.workspace != redaction.workspace
+        if is_elsewhere or (is_itself and not redaction.rule.is_of_itself):
             continue
         data = redaction.rule.redact(entry.type, entry.data, redaction.target)
         if data is not None:

@@ -170,6 +170,7 @@ class Eraser:
             for ticket in ids:
                 async for _ in self._erase_ticket(ticket):
                     pass
+            await self._purge_words()
 
 
 async def _nothing() -> AsyncIterator[None]:

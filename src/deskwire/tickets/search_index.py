@@ -35,7 +35,7 @@ from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
 MAX_TALK_LENGTH = 100_000  # characters of distinct words per ticket; a tsvector holds 1 MiB
-MERGE_PAGES = 64  # pages of 4 KB written per transaction: 2 to 4 ms
+MERGE_PAGES = 16  # pages of 4 KB written per transaction: 2 to 4 ms
 DEFAULT_SUBJECT = "Ticket"  # what pages show where the subject is unknown
 
 ticket_words = Table(
