@@ -228,6 +228,38 @@ async def test_a_deleted_file_s_bytes_leave_the_store_with_its_name(
     assert list((tmp_path / "files").glob("files/??/*")) == []
 
 
+class BrokenStore(DiskStore):
+    """A store that deletes nothing, as when its bucket is away."""
+
+    async def delete(self, key: str) -> None:
+        raise ConnectionError(key)
+
+
+async def test_a_store_that_is_away_delays_the_files_and_nothing_else(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal, db, folder = staffed_portal, staffed_portal.desk.db, tmp_path / "files"
+    bo, quay = portal.desk.person_id(BO), f"org:{portal.organization_ids['quay']}"
+    upload = Uploads(db, DiskStore(folder), 1000).save_upload(bo, quay, "a.txt", yield_once(b"x"))
+    file = (await upload).id
+    for files in ((file,), ()):
+        ticket = portal.create_request(BO, MARKER)
+        message = MessageInput(new_id(), MARKER, "reply", files)
+        portal.act_as(BO, post_message.post_message, ticket, message)
+        portal.act_as(MO, update.delete_request, ticket)
+
+    await Eraser(db, BrokenStore(folder)).sweep()
+
+    assert find_marker(db, MARKER) == []
+    assert len(db.read_sync(list_erasures, 0)) == 1
+    assert [each.getMessage() for each in caplog.records if "erasure" in each.name] == [
+        f"1 erasures failed, retrying: ConnectionError('{file}')"
+    ]
+    await Eraser(db, DiskStore(folder)).sweep()
+    assert db.read_sync(list_erasures, 0) == []
+    assert list(folder.glob("files/??/*")) == []
+
+
 def edit_database(db: Database, *statements: str) -> None:
     """Run statements as another program would, and record what they changed."""
 

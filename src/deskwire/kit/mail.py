@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,10 +135,10 @@ def delete_by_recipient(tx: Connection, recipient: str) -> None:
     tx.execute(delete(mails).where(mails.c.recipient == recipient))
 
 
-def delete_mentioning(tx: Connection, recipient: str, phrase: str) -> None:
-    """Delete the mail to an address whose subject contains `phrase`, sent or not."""
+def delete_mentioning(tx: Connection, recipients: Collection[str], phrase: str) -> None:
+    """Delete the mail to some addresses whose subject contains `phrase`, sent or not."""
     subject = mails.c.subject.contains(phrase, autoescape=True)
-    tx.execute(delete(mails).where(mails.c.recipient == recipient, subject))
+    tx.execute(delete(mails).where(subject, mails.c.recipient.in_(recipients)))
 
 
 def delete_expired(tx: Connection, at: Millis) -> int:

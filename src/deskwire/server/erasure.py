@@ -50,10 +50,16 @@ class Eraser:
 
     async def run(self) -> None:
         """Erase until cancelled, beginning with what was left when a process ended."""
-        await self._erase_leftovers()
+        has_leftovers = True
         while True:
             self._wake_event.clear()
-            await self.sweep()
+            try:
+                if has_leftovers:
+                    await self._erase_leftovers()
+                    has_leftovers = False
+                await self.sweep()
+            except Exception as error:  # the database's, or one that every store has of its own
+                logger.error("erasing failed, retrying: %r", error)  # noqa: TRY400 - no traceback
             try:
                 async with asyncio.timeout(POLL_INTERVAL):
                     await self._wake_event.wait()
@@ -63,15 +69,18 @@ class Eraser:
     async def sweep(self) -> None:
         """Erase everything that is demanded by now. One that fails waits for the next sweep."""
         newest, running, erased = 0, dict[int, AsyncIterator[None]](), list[int]()
+        failures = list[Exception]()
         while True:
             for each in await self._db.read(list_erasures, newest):
                 newest = each.position
                 running[newest] = self._erase(each, erased)
             if not running:
                 break
-            for position in list(running):
-                if not await self._advance(position, running[position]):
+            for position, steps in list(running.items()):
+                if not await _advance(steps, failures):
                     del running[position]
+        if failures:
+            logger.error("%d erasures failed, retrying: %r", len(failures), failures[0])
         if erased and await self._purge_words():
             for position in erased:
                 await self._db.write(finish_erasure, position)
@@ -90,20 +99,6 @@ class Eraser:
             is_first = False
         ended = time.monotonic()
         self._next_purge = ended + 10 * (ended - begun) if ended - begun > SHORT_PURGE else 0.0
-        return True
-
-    async def _advance(self, position: int, steps: AsyncIterator[None]) -> bool:
-        """Take the next step of an erasure; return whether there may be more."""
-        try:
-            await anext(steps)
-        except StopAsyncIteration:
-            return False
-        except Exception as error:
-            # The database and every store have their own exceptions; none may stop the others.
-            logger.error(  # noqa: TRY400 - the traceback adds nothing
-                "erasing what entry %d demands failed, retrying: %r", position, error
-            )
-            return False
         return True
 
     async def _erase(self, redaction: Redaction, erased: list[int]) -> AsyncIterator[None]:
@@ -171,6 +166,18 @@ class Eraser:
                 async for _ in self._erase_ticket(ticket):
                     pass
             await self._purge_words()
+
+
+async def _advance(steps: AsyncIterator[None], failures: list[Exception]) -> bool:
+    """Take the next step of an erasure; return whether there may be more."""
+    try:
+        await anext(steps)
+    except StopAsyncIteration:
+        return False
+    except Exception as error:
+        failures.append(error)
+        return False
+    return True
 
 
 async def _nothing() -> AsyncIterator[None]:

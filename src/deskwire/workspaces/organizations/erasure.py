@@ -47,9 +47,9 @@ def erase_organization(tx: Connection, organization_id: str) -> bool:
 def _delete_invitations(tx: Connection, organization_id: str, row: OrganizationRow | None) -> None:
     """Delete an organization's invitations, and the mail that brought them."""
     theirs = invitations.c.organization == organization_id
-    recipients = tx.execute(select(invitations.c.email).where(theirs).distinct()).scalars()
-    for recipient in recipients:
-        mail.delete_mentioning(tx, recipient, row.name if row is not None else "")
+    recipients = tx.execute(select(invitations.c.email).where(theirs).distinct()).scalars().all()
+    if row is not None and row.name:
+        mail.delete_mentioning(tx, recipients, row.name)
     tx.execute(delete(invitations).where(theirs))
 
 
