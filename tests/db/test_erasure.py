@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import ColumnElement, Connection, SelectBase, select
+from sqlalchemy import update as update_rows
 
 from deskwire.direct_edits.processor import record_edits
 from deskwire.events import erasure
@@ -21,6 +22,7 @@ from deskwire.kit.store import DiskStore
 from deskwire.server.erasure import Eraser
 from deskwire.tickets.actions import offboarding, post_message, update
 from deskwire.tickets.actions.post_message import MessageInput, MessageKind
+from deskwire.tickets.files.attachments import files
 from deskwire.tickets.files.uploads import Uploads, yield_once
 from deskwire.workspaces import name_changes
 from deskwire.workspaces.organizations import categories, invitations, settings
@@ -70,13 +72,17 @@ def test_a_deleted_request_cannot_be_read_at_once_and_is_in_no_table_after_the_s
     assert portal.post_message(BO, kept, "Still here")
 
 
-def test_a_request_given_to_another_organization_leaves_nothing_where_it_was(
+async def test_a_request_given_to_another_organization_leaves_nothing_where_it_was(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db
     ticket = portal.create_request(BO, f"About {MARKER}")
-    portal.post_message(BO, ticket, f"Where is {MARKER}?")
+    message = portal.post_message(BO, ticket, f"Where is {MARKER}?")
     quay, loft = (f"org:{portal.organization_ids[slug]}" for slug in ("quay", "loft"))
+    bo, store = portal.desk.person_id(BO), DiskStore(tmp_path / "files")
+    file = (await Uploads(db, store, 1000).save_upload(bo, quay, "a.txt", yield_once(b"x"))).id
+    sent = update_rows(files).where(files.c.id == file).values(ticket=ticket, message=message)
+    db.write_sync(Connection.execute, sent)
 
     edit_database(db, f"UPDATE tickets SET workspace = '{loft}'")
 
@@ -85,10 +91,13 @@ def test_a_request_given_to_another_organization_leaves_nothing_where_it_was(
         for each in db.read_sync(read_after, 0, 1000)
         if each.workspace == quay and MARKER.encode() in each.frame.lower()
     ]
-    sweep_erasures(db, tmp_path / "files")
+    await Eraser(db, store).sweep()
     assert MARKER not in "".join(read_data(db, log.c.workspace == quay)).lower()
     assert MARKER in "".join(read_data(db, log.c.workspace == loft)).lower(), "it moved there"
     assert portal.post_message(CY, ticket, "Ours now")
+    portal.act_as(BO, offboarding.delete_organization, portal.organization_ids["quay"], "The Quay")
+    await Eraser(db, store).sweep()
+    assert await store.size(file) == 1, "it went along"
 
 
 @pytest.mark.parametrize("way", ["edited", "deleted", "edited by SQL", "deleted by SQL"])
@@ -211,15 +220,15 @@ async def test_a_deleted_file_s_bytes_leave_the_store_with_its_name(
 ) -> None:
     portal, db, store = staffed_portal, staffed_portal.desk.db, DiskStore(tmp_path / "files")
     bo, quay = portal.desk.person_id(BO), f"org:{portal.organization_ids['quay']}"
-    tickets, files = list[str](), list[str]()
+    tickets, sent = list[str](), list[str]()
     for _ in range(2):
         upload = Uploads(db, store, 1000).save_upload(bo, quay, MARKER, yield_once(b"x"))
-        files.append((await upload).id)
+        sent.append((await upload).id)
         tickets.append(portal.create_request(BO, "The mast"))
-        message = MessageInput(new_id(), "See this", "reply", (files[-1],))
+        message = MessageInput(new_id(), "See this", "reply", (sent[-1],))
         portal.act_as(BO, post_message.post_message, tickets[-1], message)
 
-    portal.act_as(BO, post_message.delete_file, tickets[0], files[0])
+    portal.act_as(BO, post_message.delete_file, tickets[0], sent[0])
     portal.act_as(MO, update.delete_request, tickets[1])
 
     assert MARKER.encode() not in read_frames(portal)
@@ -242,9 +251,9 @@ async def test_a_store_that_is_away_delays_the_files_and_nothing_else(
     bo, quay = portal.desk.person_id(BO), f"org:{portal.organization_ids['quay']}"
     upload = Uploads(db, DiskStore(folder), 1000).save_upload(bo, quay, "a.txt", yield_once(b"x"))
     file = (await upload).id
-    for files in ((file,), ()):
+    for attached in ((file,), ()):
         ticket = portal.create_request(BO, MARKER)
-        message = MessageInput(new_id(), MARKER, "reply", files)
+        message = MessageInput(new_id(), MARKER, "reply", attached)
         portal.act_as(BO, post_message.post_message, ticket, message)
         portal.act_as(MO, update.delete_request, ticket)
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, select, update
 
 from deskwire.events.log import log
 from deskwire.events.redaction import ERASED, Redaction, find_redaction
@@ -22,7 +22,6 @@ from deskwire.kit.db import acquire_advisory_lock
 SLICE_SECONDS = 0.005  # s of a transaction; with its last page and its commit at most 10 ms
 PAGE_SIZE = 25  # entries rewritten between two looks at the clock
 STRETCH = 500  # positions looked through for a person's id between two looks at the clock
-MAX_ERASURES = 200  # read at once
 
 
 class Deadline:
@@ -44,9 +43,9 @@ class ErasedSlice(NamedTuple):
     causes: list[str]  # what led to the erased entries, e.g. "delivery:ID"
 
 
-def list_erasures(tx: Connection, after: int) -> list[Redaction]:
+def list_erasures(tx: Connection, after: int, limit: int = 100) -> list[Redaction]:
     """Return the oldest unfinished erasures that entries after a position demand."""
-    rows = tx.execute(_UNFINISHED, {"after_position": after})
+    rows = tx.execute(_UNFINISHED, {"after_position": after, "at_most": limit})
     return list(filter(None, (find_redaction(*row) for row in rows)))
 
 
@@ -54,7 +53,7 @@ _UNFINISHED = (
     select(log.c.position, log.c.type, log.c.workspace, log.c.ticket, log.c.data)
     .where(log.c.erased_to.is_not(None), log.c.position > bindparam("after_position"))
     .order_by(log.c.position)
-    .limit(MAX_ERASURES)
+    .limit(bindparam("at_most", type_=Integer))
 )
 
 

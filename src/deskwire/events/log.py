@@ -124,6 +124,7 @@ class LogRow:
     touches: str
     data: str
     ticket: str | None
+    erased_to: int | None
 
 
 @dataclass(frozen=True, slots=True)

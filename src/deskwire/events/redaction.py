@@ -112,13 +112,6 @@ def _rename_person_in(node: dict[str, Any], person: str, name: str) -> Iterator[
             node.pop("picture", None)
 
 
-# What remains of a deleted ticket in the event that says so: enough to remove it from a page.
-_REMAINING_STATE = (
-    *("id", "number", "status", "statusLabel", "messages", "openedAt", "activeAt", "href"),
-    "reference",
-)
-
-
 def erase_ticket(type_: str, data: str, _ticket_id: str) -> str | None:
     """Return the data of an entry about a ticket that was deleted or left the workspace."""
     if data == ERASED:
@@ -130,8 +123,9 @@ def _strip_deletion(data: str) -> str | None:
     """Remove from an event that says that a ticket was deleted all that people wrote."""
     fields = json.loads(data)
     now = fields.get("now") or {}
-    remaining = {name: value for name, value in now.items() if name in _REMAINING_STATE}
-    fields["now"] = {**remaining, "subject": f"#{now.get('number')}"}
+    withheld: dict[str, Any] = dict.fromkeys(("opener", "assignee", "priority", "category"))
+    withheld |= {"tags": [], "subject": f"#{now.get('number')}"}
+    fields["now"] = {**now, **{name: withheld[name] for name in withheld if name in now}}
     for field in ("line", "reason"):
         fields.pop(field, None)
     stripped = _to_json(fields)
@@ -223,7 +217,7 @@ def find_redaction(
         target, rule = ticket, _ERASE_TICKET
     elif type_ in REDACTIONS:
         rule = REDACTIONS[type_]
-        target = json.loads(data).get(rule.field)
+        target = ticket if rule is _ERASE_TICKET else json.loads(data).get(rule.field)
     else:
         return None
     return Redaction(position, workspace, ticket, target, rule) if target else None

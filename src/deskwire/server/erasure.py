@@ -21,12 +21,13 @@ from deskwire.events.log import Entry
 from deskwire.events.redaction import REDACTIONS, Redaction
 from deskwire.kit.db import Database
 from deskwire.kit.store import Store
-from deskwire.tickets import erasure as tickets
+from deskwire.tickets.actions import erase as tickets
 from deskwire.tickets.search_index import purge_removed_words
 from deskwire.webhooks.deliveries import erase_bodies
 from deskwire.workspaces.organizations.erasure import erase_organization, is_organization_gone
 
 POLL_INTERVAL = 10.0  # s; also looks, in case a wake-up was lost or an erasure failed
+MAX_RUNNING = 50  # erasures that take turns; more would only finish later
 SHORT_PURGE = 0.2  # s; rewriting a search index that takes no longer needs no rest afterwards
 FILES_PER_SLICE = 50  # rows per transaction
 DELIVERY_CAUSE = "delivery:"
@@ -71,9 +72,10 @@ class Eraser:
         newest, running, erased = 0, dict[int, AsyncIterator[None]](), list[int]()
         failures = list[Exception]()
         while True:
-            for each in await self._db.read(list_erasures, newest):
-                newest = each.position
-                running[newest] = self._erase(each, erased)
+            if len(running) < MAX_RUNNING:
+                for each in await self._db.read(list_erasures, newest, MAX_RUNNING):
+                    newest = each.position
+                    running[newest] = self._erase(each, erased)
             if not running:
                 break
             for position, steps in list(running.items()):

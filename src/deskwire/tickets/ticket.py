@@ -110,20 +110,11 @@ def _build_ticket_now(
 
 
 def withhold_content(now: TicketSnapshot) -> TicketSnapshot:
-    """Return the state of a deleted ticket without what people wrote or chose."""
-    remaining = TicketSnapshot(
-        id=now.id,
-        number=now.number,
-        subject=f"#{now.number}",
-        status=now.status,
-        status_label=now.status_label,
-        messages=now.messages,
-        opened_at=now.opened_at,
-        active_at=now.active_at,
-        href=now.href,
-    )
-    reference = {"reference": now.reference} if now.reference is not None else {}
-    return remaining.model_copy(update=reference)
+    """Return the state of a deleted ticket without what people wrote, chose or are named by."""
+    withheld: dict[str, Any] = dict.fromkeys(("opener", "assignee", "priority", "category"))
+    withheld |= {"tags": [], "subject": f"#{now.number}"}
+    known = {name: value for name, value in withheld.items() if name in now.model_fields_set}
+    return now.model_copy(update=known)
 
 
 def _build_request_fields(row: TicketRow, workspace_names: WorkspaceNames) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from deskwire.tickets.actions.record import (
     update_opener_participant,
     write_ticket_state,
 )
+from deskwire.tickets.files.attachments import files
 from deskwire.tickets.messages import AddedMessage, MessageRow
 from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
@@ -62,6 +63,8 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
     row = _recompute_derived_columns(tx, after, edit.at if changes else 0)
     if edit.is_changed("workspace"):
         access_changes = [*access_changes, *read_participant_channels(tx, after.id)]
+        # Or they would be deleted with the organization that the ticket has left.
+        tx.execute(update(files).where(files.c.ticket == after.id).values(workspace=row.workspace))
         if before is not None and _is_visible(before):
             _record_ticket_removal(tx, edit, before, access_changes)
         before = None
