@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,22 @@ def test_an_erasure_goes_on_where_a_killed_process_left_it(
     assert db.read_sync(list_erasures, 0) == []
 
 
+async def test_two_servers_that_erase_at_once_do_not_disturb_each_other(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal, db, store = staffed_portal, staffed_portal.desk.db, DiskStore(tmp_path / "files")
+    for _ in range(3):
+        ticket = portal.create_request(BO, MARKER, MARKER)
+        portal.post_message(ADA, ticket, MARKER)
+        portal.act_as(MO, update.delete_request, ticket)
+
+    await asyncio.gather(*(Eraser(db, store).sweep() for _ in range(2)))
+
+    assert find_marker(db, MARKER) == []
+    assert db.read_sync(list_erasures, 0) == []
+    assert not [each for each in caplog.records if "erasure" in each.name]
+
+
 async def test_a_deleted_file_s_bytes_leave_the_store_with_its_name(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
@@ -249,7 +266,7 @@ async def test_a_store_that_is_away_delays_the_files_and_nothing_else(
 ) -> None:
     portal, db, folder = staffed_portal, staffed_portal.desk.db, tmp_path / "files"
     bo, quay = portal.desk.person_id(BO), f"org:{portal.organization_ids['quay']}"
-    upload = Uploads(db, DiskStore(folder), 1000).save_upload(bo, quay, "a.txt", yield_once(b"x"))
+    upload = Uploads(db, DiskStore(folder), 1000).save_upload(bo, quay, MARKER, yield_once(b"x"))
     file = (await upload).id
     for attached in ((file,), ()):
         ticket = portal.create_request(BO, MARKER)

@@ -29,6 +29,7 @@ from deskwire.workspaces.organizations.erasure import erase_organization, is_org
 POLL_INTERVAL = 10.0  # s; also looks, in case a wake-up was lost or an erasure failed
 MAX_RUNNING = 50  # erasures that take turns; more would only finish later
 SHORT_PURGE = 0.2  # s; rewriting a search index that takes no longer needs no rest afterwards
+STORE_TIMEOUT = 30.0  # s for the files of one erasure; a store that hangs is asked again later
 FILES_PER_SLICE = 50  # rows per transaction
 DELIVERY_CAUSE = "delivery:"
 
@@ -69,7 +70,7 @@ class Eraser:
 
     async def sweep(self) -> None:
         """Erase everything that is demanded by now. One that fails waits for the next sweep."""
-        newest, running, erased = 0, dict[int, AsyncIterator[None]](), list[int]()
+        newest, running, erased = 0, dict[int, AsyncIterator[None]](), list[Redaction]()
         failures = list[Exception]()
         while True:
             if len(running) < MAX_RUNNING:
@@ -81,11 +82,28 @@ class Eraser:
             for position, steps in list(running.items()):
                 if not await _advance(steps, failures):
                     del running[position]
+        if erased and await self._purge_words():
+            failures += await self._finish(erased)
         if failures:
             logger.error("%d erasures failed, retrying: %r", len(failures), failures[0])
-        if erased and await self._purge_words():
-            for position in erased:
-                await self._db.write(finish_erasure, position)
+
+    async def _finish(self, erased: Sequence[Redaction]) -> list[Exception]:
+        """Delete the files of erasures that are done otherwise; return what went wrong.
+
+        The store comes last: one that hangs delays nothing but itself.
+        """
+        failures = list[Exception]()
+        for redaction in erased:
+            try:
+                async with asyncio.timeout(STORE_TIMEOUT):
+                    await self._erase_files(redaction)
+            except Exception as error:
+                failures.append(error)
+                if isinstance(error, TimeoutError):
+                    break
+            else:
+                await self._db.write(finish_erasure, redaction.position)
+        return failures
 
     async def _purge_words(self) -> bool:
         """Remove what was deleted from the search index; return False if it is not time to.
@@ -103,51 +121,40 @@ class Eraser:
         self._next_purge = ended + 10 * (ended - begun) if ended - begun > SHORT_PURGE else 0.0
         return True
 
-    async def _erase(self, redaction: Redaction, erased: list[int]) -> AsyncIterator[None]:
-        """Erase what an event demands, a slice for each step; then add its position to `erased`."""
+    async def _erase(self, redaction: Redaction, erased: list[Redaction]) -> AsyncIterator[None]:
+        """Erase what an event demands of the database, a slice for each step.
+
+        Then add it to `erased`.
+        """
         while not await self._db.write(_erase_entries, redaction.position):
             yield
-        match redaction.rule.scope:
-            case "ticket":
-                steps = self._erase_of_ticket(redaction)
-            case "workspace":
-                steps = self._erase_of_organization(redaction)
-            case "log":
-                steps = _nothing()
-        async for _ in steps:
-            yield
-        erased.append(redaction.position)
+        if redaction.rule is REDACTIONS["ticket.deleted"]:
+            while not await self._db.write(tickets.erase_ticket, redaction.ticket or ""):
+                yield
+        if redaction.rule is REDACTIONS["organization.deleted"]:
+            async for _ in self._erase_organization(redaction):
+                yield
+        erased.append(redaction)
 
-    async def _erase_of_ticket(self, redaction: Redaction) -> AsyncIterator[None]:
-        ticket = redaction.ticket or ""
-        if redaction.rule is REDACTIONS["ticket.file_removed"]:
-            await self._delete_stored([redaction.target])
-        if redaction.rule is not REDACTIONS["ticket.deleted"]:
-            return
-        async for _ in self._erase_ticket(ticket):
-            yield
-
-    async def _erase_ticket(self, ticket: str) -> AsyncIterator[None]:
-        while not await self._db.write(tickets.erase_ticket, ticket):
-            yield
-        if await self._db.read(tickets.is_ticket_gone, ticket):
-            await self._delete_files(await self._db.read(tickets.list_files_of_ticket, ticket))
-
-    async def _erase_of_organization(self, redaction: Redaction) -> AsyncIterator[None]:
-        if redaction.workspace is None or not await self._db.read(
-            is_organization_gone, redaction.target
-        ):
+    async def _erase_organization(self, redaction: Redaction) -> AsyncIterator[None]:
+        workspace = redaction.workspace
+        if workspace is None or not await self._db.read(is_organization_gone, redaction.target):
             return
         last = ""
-        while ids := await self._db.read(tickets.list_next_tickets, redaction.workspace, last):
+        while ids := await self._db.read(tickets.list_next_tickets, workspace, last):
             for last in ids:
                 while not await self._db.write(tickets.erase_ticket, last):
                     yield
             yield
         while not await self._db.write(erase_organization, redaction.target):
             yield
-        files = await self._db.read(tickets.list_files_of_workspace, redaction.workspace)
-        await self._delete_files(files)
+        await self._db.write(tickets.clear_names_of_unsent_files, workspace)
+
+    async def _erase_files(self, redaction: Redaction) -> None:
+        if redaction.rule is REDACTIONS["ticket.file_removed"]:
+            await self._delete_stored([redaction.target])
+        else:
+            await self._delete_files(await self._db.read(_list_files, redaction))
 
     async def _delete_files(self, file_ids: Sequence[str]) -> None:
         """Delete bytes, then rows: without a row, no one would know the bytes are to go."""
@@ -165,9 +172,9 @@ class Eraser:
         """Erase tickets whose deletion is older than the log, or was never recorded."""
         while ids := await self._db.read(tickets.list_unerased_tickets):
             for ticket in ids:
-                async for _ in self._erase_ticket(ticket):
+                while not await self._db.write(tickets.erase_ticket, ticket):
                     pass
-            await self._purge_words()
+            await self._purge_words()  # `FileCleanup` deletes their files
 
 
 async def _advance(steps: AsyncIterator[None], failures: list[Exception]) -> bool:
@@ -182,9 +189,14 @@ async def _advance(steps: AsyncIterator[None], failures: list[Exception]) -> boo
     return True
 
 
-async def _nothing() -> AsyncIterator[None]:
-    return
-    yield
+def _list_files(tx: Connection, redaction: Redaction) -> list[str]:
+    """List the files of what was deleted, if it still is."""
+    rule, ticket, workspace = redaction.rule, redaction.ticket or "", redaction.workspace or ""
+    if rule is REDACTIONS["ticket.deleted"] and tickets.is_ticket_gone(tx, ticket):
+        return tickets.list_files_of_ticket(tx, ticket)
+    if rule is REDACTIONS["organization.deleted"] and is_organization_gone(tx, redaction.target):
+        return tickets.list_files_of_workspace(tx, workspace)
+    return []
 
 
 def _erase_entries(tx: Connection, position: int) -> bool:

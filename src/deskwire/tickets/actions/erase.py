@@ -63,6 +63,12 @@ def list_files_of_workspace(tx: Connection, workspace: Workspace) -> list[str]:
     return list(tx.execute(select(files.c.id).where(files.c.workspace == workspace)).scalars())
 
 
+def clear_names_of_unsent_files(tx: Connection, workspace: Workspace) -> None:
+    """Remove the names of a deleted organization's files that belong to no ticket."""
+    unsent = (files.c.workspace == workspace) & files.c.ticket.is_(None)
+    tx.execute(update(files).where(unsent, files.c.name != "").values(name=""))
+
+
 def delete_file_rows(tx: Connection, file_ids: Sequence[str]) -> None:
     """Delete the rows of files whose bytes are gone."""
     tx.execute(delete(files).where(files.c.id.in_(file_ids)))
@@ -71,8 +77,8 @@ def delete_file_rows(tx: Connection, file_ids: Sequence[str]) -> None:
 def erase_ticket(tx: Connection, ticket_id: str) -> bool:
     """Erase as much of a deleted ticket's rows as a slice allows; return whether none is left.
 
-    A ticket that is not deleted, or was restored since, stays as it is. Its files are the caller's:
-    their bytes go first.
+    A ticket that is not deleted, or was restored since, stays as it is. Its files lose their names;
+    their rows are the caller's, whose bytes go first.
     """
     row = fetch_first(
         tx, select(tickets).where(tickets.c.id == ticket_id).with_for_update(), TicketRow
@@ -80,6 +86,8 @@ def erase_ticket(tx: Connection, ticket_id: str) -> bool:
     if not is_ticket_gone(tx, ticket_id):
         return True
     tx.execute(delete(ticket_words).where(ticket_words.c.ticket == ticket_id))
+    named = (files.c.ticket == ticket_id) & (files.c.name != "")
+    tx.execute(update(files).where(named).values(name=""))
     kept = _strip_deletion_line(tx, row) if row is not None else None
     deadline, others = Deadline(), messages.c.ticket == ticket_id
     if kept is not None:
