@@ -319,4 +319,4 @@ def test_neither_finding_nor_erasing_reads_a_whole_log(
 
     entries = erasure._where_in_scope(erasure._SELECT_ENTRIES, demand)
     assert "ix_log_ticket_position (ticket=?" in db.read_sync(explain, entries)
-    assert "ix_log_erased_to" in db.read_sync(explain, log_module._DEMANDS)
+    assert "ix_log_erased_to" in db.read_sync(explain, log_module.DEMANDS)

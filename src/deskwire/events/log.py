@@ -264,12 +264,13 @@ def begin_epoch(tx: Connection) -> str:
 
 def read_redactions(tx: Connection) -> Redactions:
     """Return what the unfinished erasures demand of the entries that this transaction reads."""
-    demands = (find_redaction(*row) for row in tx.execute(_DEMANDS))
+    demands = (find_redaction(*row) for row in tx.execute(DEMANDS))
     return Redactions(filter(None, demands))
 
 
-# Of the outbox too: its events follow all that the same snapshot shows of the log.
-_DEMANDS = union_all(
+# The events that demand an unfinished erasure, also those of the outbox: they follow all that the
+# same snapshot shows of the log.
+DEMANDS = union_all(
     *(
         select(
             position.label("position"), each.c.type, each.c.workspace, each.c.ticket, each.c.data

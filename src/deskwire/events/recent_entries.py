@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
 from deskwire.events.channels import Channel, Workspace
-from deskwire.events.log import MAX_POSITION, log, read_redactions
-from deskwire.events.redaction import ERASED, Redactions
+from deskwire.events.log import DEMANDS, MAX_POSITION, log
+from deskwire.events.redaction import ERASED, Redactions, find_redaction
 from deskwire.kit.clock import Millis
-from deskwire.kit.rows import fetch_all
 
 MAX_PAGES = 20  # read where a large deletion is not erased yet
 
 
 class WorkspaceEntryColumns:
-    """The columns that `list_workspace_entries` reads of `log`."""
+    """The columns that `list_workspace_entries` reads of `log`, first those of `log.DEMANDS`."""
 
     position: int
     type: str
@@ -54,15 +64,29 @@ def list_workspace_entries(
         .order_by(log.c.position.desc())
         .limit(limit * 10)  # rows
     )
-    redactions, found, position = read_redactions(tx), list[WorkspaceEntry](), MAX_POSITION
+    found, position = list[WorkspaceEntry](), MAX_POSITION
     for _ in range(MAX_PAGES):
-        rows = fetch_all(tx, query.where(log.c.position < position), WorkspaceEntryColumns)
+        rows, redactions = _read_page(tx, query.where(log.c.position < position))
         remaining = [entry for row in rows if (entry := _redact(row, redactions))]
         found += [each for each in remaining if not channels.isdisjoint(json.loads(each.channels))]
         if len(rows) == len(remaining) or len(found) >= limit:
             break
         position = rows[-1].position  # some are being erased: they take no one's place
     return found[:limit]
+
+
+def _read_page(tx: Connection, query: Select[Any]) -> tuple[list[Any], Redactions]:
+    """Return entries, newest first, and what is to be redacted in them: one round trip for both."""
+    entries, demands = query.subquery("entries"), DEMANDS.subquery("demands")
+    rows = tx.execute(
+        union_all(
+            select(*entries.c, literal(0).label("is_demand")),
+            select(*demands.c, literal(0, BigInteger), literal("", Text), literal(1)),
+        )
+    ).all()
+    redactions = (find_redaction(*row[:5]) for row in rows if row.is_demand)
+    found = sorted((row for row in rows if not row.is_demand), key=lambda row: -row.position)
+    return found, Redactions(filter(None, redactions))
 
 
 def _redact(row: WorkspaceEntryColumns, redactions: Redactions) -> WorkspaceEntry | None:

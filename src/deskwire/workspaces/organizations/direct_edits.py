@@ -151,7 +151,7 @@ def record_organization_member_edit(tx: Connection, edit: DirectEdit) -> None:
     after: OrganizationMemberRow | None = edit.after
     row: OrganizationMemberRow = edit.before if after is None else after
     organization = read_organizations_by_id(tx, [row.organization]).get(row.organization)
-    if organization is None:
+    if organization is None or organization.is_deleted:
         return  # the organization was deleted directly, too; that has its own event
     fields: dict[str, Any] = {
         "workspace": organization.workspace,
