@@ -64,6 +64,7 @@ def test_an_unknown_aspect_is_refused() -> None:
         live_events("tickets")
 
 
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
 def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Event]) -> None:
     if "user:ID" not in event.channel_kinds:
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -34,6 +35,7 @@ from deskwire.workspaces.organizations.organizations import (
 )
 from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Persona
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
@@ -76,7 +78,9 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
-def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_event_names_a_person_who_departed(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path
+) -> None:
     una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
@@ -112,6 +116,7 @@ def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixtu
         staffed_portal.desk.db.write_sync(
             offboarding.delete_account, person, staffed_portal.desk.now + 1000
         )
+    sweep_erasures(staffed_portal.desk.db, tmp_path / "files")
 
     assert all(each in before for each in (UNA.name, f"to {name}"))
     assert not any(each in told() for each in (UNA.name, name))

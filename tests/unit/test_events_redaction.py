@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import event_frame
 from deskwire.events.log import Entry
 from deskwire.realtime.buffer import EventBuffer
+from deskwire.realtime.replay import take_next_slice
+from deskwire.realtime.subscription import Caller, Subscription, Writer
 from tests.fixtures.hub import EPOCH
 
 
 def told(position: int, type_: str, workspace: str | None = None, **data: object) -> Entry:
     frame = event_frame(Cursor(EPOCH, position), type_, json.dumps(data), position)
-    return Entry(position, type_, ("staff",), ("user:1",), workspace, position, frame)
+    ticket = str(data["ticket"]) if "ticket" in data else None
+    return Entry(position, type_, ("staff",), ("user:1",), workspace, position, frame, ticket)
 
 
 def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does() -> None:
@@ -57,10 +61,38 @@ def test_of_a_deleted_organization_s_tickets_no_one_is_sent_what_came_before() -
     window.append(told(2, "ticket.created", "org:2", subject="kept"))
     window.append(told(3, "member.joined", "org:1", role="member"))
 
-    window.append(told(4, "organization.deleted", "org:1", name="The Quay"))
+    window.append(told(4, "organization.deleted", "org:1", organization="1", name="The Quay"))
 
     entries = list(window.entries_after(0))
     assert [each.position for each in entries] == [1, 2, 3, 4]
     assert [each.channels for each in entries] == [(), ("staff",), ("staff",), ("staff",)]
     assert [each.access_changes for each in entries] == [("user:1",)] * 4
     assert not [each for each in entries if b"secret" in each.frame]
+
+
+def test_of_a_deleted_ticket_only_the_deletion_is_sent_and_others_stay() -> None:
+    window = EventBuffer()
+    window.append(told(1, "ticket.created", "org:1", ticket="t", subject="secret"))
+    window.append(told(2, "ticket.created", "org:1", ticket="u", subject="kept"))
+    window.append(told(3, "ticket.updated", "org:2", ticket="t", subject="moved here since"))
+
+    window.append(told(4, "ticket.deleted", "org:1", ticket="t", now={"number": 7}))
+
+    entries = list(window.entries_after(0))
+    assert [each.position for each in entries] == [1, 2, 3, 4]
+    assert [bool(each.channels) for each in entries] == [False, True, True, True]
+    assert b"secret" not in b"".join(each.frame for each in entries)
+
+
+def test_what_was_read_from_the_log_before_a_deletion_is_not_sent_after_it() -> None:
+    window = EventBuffer()
+    read = [told(position, "ticket.created", "org:1", ticket="t") for position in (1, 2)]
+    window.load([told(3, "ticket.updated", "org:1", ticket="u")], 3)
+    subscription = Subscription("s", Caller("p", "session", 2**60), "all", cast("Writer", None))
+    subscription.backfill, subscription.backfill_end, subscription.position = read, 2, 0
+    subscription.channels = ("staff",)
+
+    window.append(told(4, "ticket.deleted", "org:1", ticket="t", now={"number": 7}))
+
+    assert take_next_slice(subscription, window) == b""
+    assert subscription.position == 2

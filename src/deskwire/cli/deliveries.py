@@ -39,7 +39,8 @@ def format_delivery(
     yield f"signed   {format_local_time(delivery.signed_at)}"
     yield f"received {format_local_time(delivery.received_at)}"
     yield f"state    {delivery.state}{''.join(f'; {reason}' for reason in delivery.reasons)}"
-    yield f"body     {delivery.body.decode('utf-8', 'replace')}"
+    body = delivery.body.decode("utf-8", "replace") or "erased with what it was about"
+    yield f"body     {body}"
     for event in caused_events:
         position = f"at position {event.position}" if event.position else "not numbered yet"
         yield f"event    {event.type} {position} → {', '.join(event.channels)}"

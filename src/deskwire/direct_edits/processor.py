@@ -7,6 +7,8 @@ recorded for `deskwire doctor`. None is tried twice.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +36,7 @@ from deskwire.workspaces.organizations import direct_edits as organizations
 from deskwire.workspaces.origin import DirectEdit
 
 BATCH_SIZE = 100  # changes per transaction; webhooks wait for the same writer
+BATCH_SECONDS = 0.01  # s of CPU time; a batch that has taken longer leaves the rest to the next
 
 RecordEdit = Callable[[Connection, DirectEdit], None]
 
@@ -62,23 +65,36 @@ class WatchedRow:
         raise NotImplementedError  # SQLAlchemy's rows have it
 
 
-def record_edits(tx: Connection) -> bool:
+def record_edits(tx: Connection, limit_seconds: float = math.inf) -> bool:
     """Process the oldest direct edits; return whether there were any.
 
-    The worker's advisory lock keeps other processes and deliveries out, so that each edit sees the
+    After `limit_seconds` of CPU time of this thread, the others are left to the next call. The
+    worker's advisory lock keeps other processes and deliveries out, so that each edit sees the
     effects of what came before it.
     """
     if not has_pending_changes(tx):
         return False
     acquire_advisory_lock(tx, "worker")
-    for edited, problem in [
-        (each, _record_in_savepoint(tx, each)) for each in list_edited_rows(tx, BATCH_SIZE)
-    ]:
+    end = time.thread_time() + limit_seconds
+    problems = list[tuple[EditedRow, str | None]]()
+    for edited in list_edited_rows(tx, BATCH_SIZE):
+        problems.append((edited, _record_in_savepoint(tx, edited)))
+        if time.thread_time() >= end:
+            break
+    for edited, problem in problems:
         delete_changes(tx, edited)
         if problem is not None:
             logger.warning("direct edit: %s", problem)
             record_problem(tx, edited, problem)
     return True
+
+
+def record_edits_before_deliveries(tx: Connection) -> bool:
+    """Process direct edits for up to BATCH_SECONDS; return whether some are left.
+
+    Deliveries wait for them: one could overwrite an edit before it has become an event.
+    """
+    return record_edits(tx, BATCH_SECONDS) and has_pending_changes(tx)
 
 
 def _record_in_savepoint(tx: Connection, edited: EditedRow) -> str | None:

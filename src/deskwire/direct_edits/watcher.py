@@ -12,7 +12,7 @@ import logging
 from sqlalchemy.exc import OperationalError
 
 from deskwire.direct_edits.change_log import has_pending_changes
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.processor import BATCH_SECONDS, record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 
@@ -40,7 +40,7 @@ class Watcher:
         while True:
             try:
                 while await self._db.read(has_pending_changes):
-                    await self._db.write(record_edits)
+                    await self._db.write(record_edits, BATCH_SECONDS)
                 await self._wait()
             except OperationalError as error:
                 logger.error("the database failed; direct edits wait: %s", error.orig)  # noqa: TRY400

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection
 
 from deskwire.events.cursor import Cursor
-from deskwire.events.redaction import RedactionRule
+from deskwire.events.redaction import ERASED, RedactionRule
 from deskwire.kit.clock import Millis
 
 RECONNECTS_PER_SECOND = 500  # streams per second that may reconnect after a restart
@@ -26,20 +26,24 @@ def event_frame(cursor: Cursor, type_: str, data: str, at: Millis) -> bytes:
 
 
 def redact_frame(frame: bytes, target_id: str, rule: RedactionRule) -> bytes | None:
-    """Apply `rule` for `target_id` to an event's frame; None if it mentions nothing to redact."""
+    """Apply `rule` for `target_id` to an event's frame.
+
+    Returns None if it mentions nothing to redact, and no bytes if nothing of it remains.
+    """
     head, _, rest = frame.decode().partition("data: ")
     event = json.loads(rest)
-    data = rule(_to_json(event["data"]), target_id)
+    type_, at = event["type"], event["timestamp"]
+    data = rule(type_, _to_json(event["data"]), target_id)
     if data is None:
         return None
-    type_, at = event["type"], event["timestamp"]
+    if data == ERASED:
+        return b""
     return f'{head}data: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n\n'.encode()
 
 
-def read_event_field(frame: bytes, field: str) -> str | None:
-    """Return a field of the event in a frame, or None if it has no such field."""
-    value: str | None = json.loads(frame.partition(b"data: ")[2])["data"].get(field)
-    return value
+def read_event_data(frame: bytes) -> str:
+    """Return the data of the event in a frame, as JSON."""
+    return _to_json(json.loads(frame.partition(b"data: ")[2])["data"])
 
 
 def connected_frame(

@@ -68,7 +68,8 @@ def take_next_slice(subscription: Subscription, buffer: EventBuffer) -> bytes:
     source: Iterable[Entry] = (
         subscription.backfill if in_backfill else buffer.entries_after(subscription.position)
     )
-    for examined, entry in enumerate(source, 1):
+    for examined, each in enumerate(source, 1):
+        entry = buffer.redact(each) if in_backfill else each
         subscription.position = entry.position
         if not channels.isdisjoint(entry.channels):
             parts.append(entry.frame)

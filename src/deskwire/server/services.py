@@ -23,10 +23,11 @@ from sqlalchemy.exc import DBAPIError
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.processor import record_edits_before_deliveries
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.events import log
 from deskwire.events.access import Access, Authorization
+from deskwire.events.bus import Listener
 from deskwire.events.bus.open_bus import number_on_commit, open_bus
 from deskwire.events.channels import PEOPLE_CHANNEL
 from deskwire.kit.coalesce import Coalescer
@@ -40,6 +41,7 @@ from deskwire.realtime.hub import Hub
 from deskwire.server import admin_commands
 from deskwire.server.control import ControlServer, send_command
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.erasure import Eraser
 from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.retention import Retention, RetentionDays
 from deskwire.settings import Settings
@@ -146,11 +148,13 @@ async def run_services(
     notices = Coalescer(partial(hub.send_notice, PEOPLE_CHANNEL, "deliveries"), NOTICE_INTERVAL)
     wake_callbacks = {EDITS_TOPIC: watcher.wake, DELIVERIES_TOPIC: notices.schedule}
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
-    bus.listen(hub.publish)
+    store = open_store(settings.files_url)
+    eraser = Eraser(db, store)
+    bus.listen(partial(_pass_on, (hub.publish, eraser.on_entries)))
     mail_sender = None if settings.smtp_server is None else MailSender(db, settings.smtp_server)
     _forward_commits(db, bus.on_committed, *([mail_sender.on_committed] if mail_sender else []))
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
-    worker = Worker(db, sources, before_batch=record_edits)
+    worker = Worker(db, sources, before_batch=record_edits_before_deliveries)
     url = settings.local_url if settings.port else ""  # PORT=0: the port is not known yet
     control = _create_control_server(opened, url)
     if control is not None:
@@ -164,7 +168,8 @@ async def run_services(
         "retention": Retention(
             db, hub.buffer, RetentionDays(settings.log_days, settings.delivery_days)
         ).run,
-        "files": FileCleanup(db, open_store(settings.files_url)).run,
+        "files": FileCleanup(db, store).run,
+        "erasure": eraser.run,
         "lag": partial(measure_loop_lag, loop_lag),
         **({"mail sender": mail_sender.run} if mail_sender else {}),
         **extra_services,
@@ -211,6 +216,11 @@ async def _create_hub(settings: Settings, db: Database) -> Hub:
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
+
+
+def _pass_on(listeners: Iterable[Listener], entries: Sequence[log.Entry]) -> None:
+    for listener in listeners:
+        listener(entries)
 
 
 def _forward_commits(db: Database, *listeners: CommitListener) -> None:

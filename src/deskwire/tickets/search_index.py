@@ -35,6 +35,7 @@ from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
 MAX_TALK_LENGTH = 100_000  # characters of distinct words per ticket; a tsvector holds 1 MiB
+MERGE_PAGES = 16  # pages of 4 KB written per transaction: 2 to 4 ms
 DEFAULT_SUBJECT = "Ticket"  # what pages show where the subject is unknown
 
 ticket_words = Table(
@@ -150,6 +151,30 @@ _SELECT_REPLIES = (
     select(messages.c.text)
     .where(messages.c.ticket == bindparam("of"), messages.c.kind == "reply")
     .order_by(messages.c.id)
+)
+
+
+def purge_removed_words(tx: Connection, *, is_first: bool) -> bool:
+    """Remove deleted words from the index itself, a few pages at a time.
+
+    Returns whether any may be left. FTS5 only marks an entry as deleted, and keeps its words until
+    the pages that hold them are merged. `is_first` begins a merge of all pages. PostgreSQL keeps no
+    words of dead rows.
+    """
+    if is_postgresql(tx):
+        return False
+    before = _count_changes(tx)
+    tx.execute(_MERGE_WORDS, {"pages": -MERGE_PAGES if is_first else MERGE_PAGES})
+    return _count_changes(tx) - before >= 2  # below: nothing was left to merge (sqlite.org/fts5)
+
+
+def _count_changes(tx: Connection) -> int:
+    driver: Any = tx.connection.driver_connection
+    return int(driver.total_changes)
+
+
+_MERGE_WORDS = text(
+    "INSERT INTO ticket_words_index (ticket_words_index, rank) VALUES ('merge', :pages)"
 )
 
 

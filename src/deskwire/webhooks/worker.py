@@ -7,7 +7,6 @@ back and parked with its reasons, and the others are not affected.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -25,7 +24,7 @@ from deskwire.webhooks.deliveries import (
     DeliveryState,
     PendingDeliveryRow,
     hash_event,
-    read_delivery,
+    read_event_hash,
     read_pending,
     record_outcome,
 )
@@ -49,7 +48,9 @@ class Worker:
         before_batch: Callable[[Connection], object] = lambda _: None,
     ) -> None:
         self._db = db
-        self._before_batch = before_batch  # run first in each transaction
+        # Run first in each transaction; as long as it returns True, deliveries wait.
+        self._before_batch = before_batch
+        self._must_continue = False
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._wake_event = asyncio.Event()
@@ -72,7 +73,8 @@ class Worker:
                 logger.error("the database failed; deliveries wait: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
                 continue
-            if len(outcomes) < BATCH_SIZE:  # none is left, and later ones wake the worker
+            is_idle = len(outcomes) < BATCH_SIZE and not self._must_continue
+            if is_idle:  # none is left, and later ones wake the worker
                 await self._wait()
 
     async def _wait(self) -> None:
@@ -90,7 +92,9 @@ class Worker:
         the effects of the ones before it.
         """
         acquire_advisory_lock(tx, "worker")
-        self._before_batch(tx)
+        self._must_continue = bool(self._before_batch(tx))
+        if self._must_continue:
+            return []
         outcomes: list[tuple[str, DeliveryState]] = []
         for row in read_pending(tx, limit):
             state, reasons = self._apply_or_park(tx, row)
@@ -121,8 +125,7 @@ class Worker:
     def _apply(self, tx: Connection, row: PendingDeliveryRow) -> DeliveryState:
         body = parse_json(row.body)
         if row.earlier is not None:
-            earlier = json.loads(read_delivery(tx, row.earlier).body)
-            if hash_event(earlier["event"]) == hash_event(body["event"]):
+            if read_event_hash(tx, row.earlier) == hash_event(body["event"]):
                 return "repeat"
             raise UnprocessableDelivery(
                 f"id {row.envelope_id} was used by delivery {row.earlier} for another event"

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from deskwire.events.channels import STAFF_CHANNEL
 from deskwire.kit.errors import NotFound
 from deskwire.kit.rows import fetch_first, fetch_one
 from deskwire.tickets import messages, search_index
@@ -22,6 +23,7 @@ from deskwire.tickets.actions.record import (
     update_opener_participant,
     write_ticket_state,
 )
+from deskwire.tickets.files.attachments import files
 from deskwire.tickets.messages import AddedMessage, MessageRow
 from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
@@ -61,6 +63,8 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
     row = _recompute_derived_columns(tx, after, edit.at if changes else 0)
     if edit.is_changed("workspace"):
         access_changes = [*access_changes, *read_participant_channels(tx, after.id)]
+        # Or they would be deleted with the organization that the ticket has left.
+        tx.execute(update(files).where(files.c.ticket == after.id).values(workspace=row.workspace))
         if before is not None and _is_visible(before):
             _record_ticket_removal(tx, edit, before, access_changes)
         before = None
@@ -112,9 +116,15 @@ def _record_message_change(
         ticket = _rebuild_ticket_state(tx, edit, ticket)
     row = _recompute_derived_columns(tx, ticket, after.at if after is not None else 0)
     type_, wire = _classify_message_change(tx, before, after)
+    origin = edit.origin(**_build_sender_fields(row), **wire)
     if type_ is not None:
         line = after if _is_public_message(after) else None
-        record_ticket_event(tx, edit.origin(**_build_sender_fields(row), **wire), type_, row, line)
+        record_ticket_event(tx, origin, type_, row, line)
+    elif before is not None and (after is None or after.text != before.text):
+        # A note: without an event, the team's pages and the log would keep its text.
+        type_ = "ticket.message_deleted" if after is None else "ticket.message_edited"
+        origin = edit.origin(**_build_sender_fields(row), message=before.id)
+        record_ticket_event(tx, origin, type_, row, after, event_channels=[STAFF_CHANNEL])
     return True
 
 

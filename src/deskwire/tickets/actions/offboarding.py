@@ -8,7 +8,7 @@ there is decided in Discord.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Text, and_, delete, exists, literal, or_, select
+from sqlalchemy import Connection, Text, and_, delete, exists, literal, literal_column, or_, select
 
 from deskwire.accounts.authentication import SignInAttempt
 from deskwire.accounts.identities import resolve_person_ids
@@ -83,7 +83,7 @@ def delete_organization(
         .join(tickets, tickets.c.id == participants.c.ticket)
         .where(
             tickets.c.workspace == channels.organization(organization_id),
-            participants.c.role == "added",
+            participants.c.role == literal_column("'added'"),  # a literal, for the partial index
         )
     )
     person_ids = resolve_person_ids(tx, tx.execute(added.distinct()).scalars())

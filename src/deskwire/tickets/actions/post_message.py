@@ -13,9 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, select, update
 
-from deskwire.events import log
 from deskwire.events.channels import STAFF_CHANNEL
-from deskwire.events.redaction import redact_file
 from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import acquire_advisory_lock
@@ -253,7 +251,6 @@ def delete_file(tx: Connection, actor: Actor, ticket_id: str, file_id: str) -> N
         delete_message(tx, actor, ticket_id, message.id)
         return
     attachments.delete_file_row(tx, file_id)
-    log.redact_entries(tx, row.workspace, file_id, since=message.at, rule=redact_file)
     table = messages.messages
     query = update(table).where(table.c.id == message.id)
     tx.execute(query.values(revision=table.c.revision + 1))
@@ -330,7 +327,6 @@ def _record_message_event(
     *,
     is_deleted: bool = False,
 ) -> None:
-    log.redact_entries(tx, row.workspace, message.id, since=message.at)
     is_note = message.kind == "note"
     changed = row
     if not is_note:

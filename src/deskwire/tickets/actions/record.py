@@ -33,7 +33,7 @@ from deskwire.tickets.state import (
 )
 from deskwire.tickets.statuses import Status
 from deskwire.tickets.tables import TicketRow, participants, tickets
-from deskwire.tickets.ticket import build_tickets
+from deskwire.tickets.ticket import build_tickets, withhold_content
 from deskwire.tickets.visibility import read_ticket_channels, read_visible_ticket_row_by_id
 from deskwire.tickets.workspace_names import read_workspace_names
 from deskwire.workspaces.actor import Actor
@@ -156,8 +156,7 @@ def record_ticket_event(
     Raises TypeError if `type_` is no event of a ticket.
     """
     if event_channels is None:
-        # A late fact about a deleted ticket is stored, but its event would put the ticket back on
-        # every screen.
+        # The event of a late fact about a deleted ticket would put it back on every screen.
         is_late = row.deleted_at is not None and type_ != "ticket.deleted"
         event_channels = [] if is_late else read_ticket_channels(tx, row.workspace, row.id)
     names = read_names(tx, [row.opener, row.assignee, message.author if message else None])
@@ -167,7 +166,7 @@ def record_ticket_event(
         "actor": origin.actor,
         "ticket": ticket.id,
         "revision": ticket.revision,
-        "now": ticket.now,
+        "now": withhold_content(ticket.now) if type_ == "ticket.deleted" else ticket.now,
     }
     if message is not None:
         own_fields["line"] = messages.build_lines([message], names, {message.id: files})[0]
