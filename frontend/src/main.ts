@@ -72,7 +72,7 @@ function startPage(page: Page): void {
   watchSession(page, connection);
 }
 
-/** Share one stream with the other tabs; without Web Locks, open one for this tab alone. */
+/** Share one stream with the other tabs; without a channel to them, open one for this tab. */
 function openConnection(
   page: Page,
   url: string,
@@ -92,10 +92,11 @@ function openConnection(
     return open(page.cursor, createUnsharedListener(store));
   const name = tabChannel.channelName(page.sessionId, url);
   const { channels } = page;
+  const tabId = tabChannel.createTabId();
   const tabEnvironment: TabEnvironment = {
-    tabId: tabChannel.createTabId(),
+    tabId,
     channels,
-    lock: tabChannel.openLeaderLock(name),
+    lock: tabChannel.openLeaderLock(name, tabId, realClock),
     openChannel: (onMessage) => tabChannel.openTabChannel(name, onMessage),
     openStream: open,
     readAttention: tabChannel.watchAttention(),
