@@ -283,6 +283,7 @@ def test_from_a_click_to_another_browser_s_page(company: BrowserCompany) -> None
         clicked[subject] = time.time() * 1000
         bo.page.get_by_role("button", name="Submit request").click()
         expect(ada.find_row(subject)).to_be_visible()
+        expect(bo.find("#ticket h1")).to_have_text(subject)
     filed = measure(clicked, ada)
 
     print()

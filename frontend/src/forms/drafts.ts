@@ -65,10 +65,11 @@ export class Drafts {
     return [...forms].find((form) => this.#recordIds.get(form) === id) ?? null;
   }
 
-  /** Make a submitted form a draft again. */
+  /** Make a submitted form a draft again, if something is typed into it. */
   withdraw(form: HTMLFormElement): void {
     const record = this.recordOf(form);
-    if (record) this.#records.save({ ...record, post: null });
+    if (!findTextFields(form).some(isTyped)) this.delete(form);
+    else if (record) this.#records.save({ ...record, post: null });
   }
 
   /** Delete the draft of a form. */

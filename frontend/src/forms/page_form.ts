@@ -17,6 +17,7 @@ export interface PageFormEnvironment {
 /** Forms that are submitted as a page, once the server has answered. */
 export class PageForms {
   readonly #environment: PageFormEnvironment;
+  readonly #asking = new WeakSet<HTMLFormElement>();
   readonly #answered = new WeakSet<HTMLFormElement>();
 
   constructor(environment: PageFormEnvironment) {
@@ -27,12 +28,14 @@ export class PageForms {
   submit(form: HTMLFormElement, submitter: HTMLElement | null): boolean {
     if (form.method !== "post" || !holdsInput(form)) return false;
     if (this.#answered.delete(form)) return false;
-    void this.#ask(form, submitter);
+    if (!this.#asking.has(form)) void this.#ask(form, submitter);
     return true;
   }
 
   async #ask(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
+    this.#asking.add(form);
     const status = await this.#environment.probeStatus().catch(() => 0);
+    this.#asking.delete(form);
     if (status === 401) this.#environment.onSignedOut();
     else if (status === 0 || status >= ANSWERED_BY) this.#environment.onUnreachable();
     else if (form.isConnected) {

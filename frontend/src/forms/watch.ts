@@ -14,6 +14,7 @@ import { postFields, uploadFile } from "./sending";
 import { keepTabId, openStorage, takeTabId, watchTabs } from "./tabs";
 import { deleteExpired, fieldOf, type Unsent, UnsentRecords } from "./unsent";
 
+const LEAVE_TIMEOUT = 5_000; // ms until a page that is being left is gone, unless it was a download
 const MAX_EXCERPT = 80; // characters of an unsent text in a toast
 
 /** What the forms of a person's page need. */
@@ -52,6 +53,7 @@ export function watchOnceForms(): void {
 
 class PersonForms implements WatchedForms {
   readonly #store: Store;
+  readonly #clock: Clock;
   readonly #records: UnsentRecords;
   readonly #drafts: Drafts;
   readonly #replies: ReplyForms;
@@ -61,12 +63,14 @@ class PersonForms implements WatchedForms {
   readonly #findOpenTabs: () => Promise<Set<string>>;
   readonly #session = openStorage("sessionStorage");
   readonly #tab: string;
+  #leftAt = 0; // ms since 1970; when the reader last set out for another page
 
   constructor({ store, clock, person, createTabId, probeStatus }: FormsEnvironment) {
     const storage = openStorage("localStorage");
     const now = (): number => clock.now();
     deleteExpired(storage, now());
     this.#store = store;
+    this.#clock = clock;
     this.#tab = takeTabId(this.#session, createTabId);
     this.#findOpenTabs = watchTabs(this.#tab);
     this.#records = new UnsentRecords(storage, person, this.#tab, now);
@@ -97,6 +101,7 @@ class PersonForms implements WatchedForms {
       if (persisted) this.#records.reclaim();
       else this.#drafts.restore(); // browsers restore fields after scripts ran
     });
+    addEventListener("beforeunload", () => (this.#leftAt = this.#clock.now()));
     addEventListener("pagehide", () => {
       keepTabId(this.#session, this.#tab);
       this.#records.release();
@@ -171,8 +176,15 @@ class PersonForms implements WatchedForms {
     if (this.#isShown(record)) return;
     const form = this.#drafts.findForm(record.id);
     const page = isPath(href) ? href : record.page;
-    if (form) location.assign(page);
+    if (form) this.#goTo(page);
     else this.#announce(record, "success", excerptOf(record), page);
+  }
+
+  /** Open a page, unless the reader is on the way to another. */
+  #goTo(page: string): void {
+    const wait = this.#leftAt + LEAVE_TIMEOUT - this.#clock.now();
+    if (wait <= 0) location.assign(page);
+    else this.#clock.after(wait, () => location.assign(page));
   }
 
   #onWaiting(record: Unsent, reason: string): void {
