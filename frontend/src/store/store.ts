@@ -31,6 +31,8 @@ export interface StoreEnvironment {
   log(line: string): void;
   /** Another person created a ticket or posted a public reply in it. */
   onReply?(ticket: string): void;
+  /** The server answers: the stream has connected. */
+  onConnected?(): void;
 }
 
 /** The client side of one page: channels, rows, fragments, toasts and the indicator. */
@@ -93,6 +95,7 @@ export class Store implements TabListener {
         if (frame.told.verdict === "reset") this.fragments.markAllStale();
         this.fragments.onNotice();
         this.fragments.wake();
+        this.#environment.onConnected?.();
         break;
       case "granted":
         this.#onChannelDiff(this.#channels.grant(frame.told.channels));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,8 @@ from deskwire.workspaces.organizations.permissions import (
     may_give,
     permissions_in,
 )
+
+FORM_FIELDS = ("act", "email", "role", "name", "slug", "about")  # shown again if refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class OrganizationPages:
                 self.deps, request, apply_form, organization.id, form, compose, client_ip
             )
         except (Invalid, Conflict, RateLimited) as refusal:
-            return self._settings_page(request, view, refusal)
+            return self._settings_page(request, view, refusal, refused=form.fields)
         if token is not None:
             link = f"{self.deps.link_origin(request)}/invitations/{token}"
             return self._settings_page(request, await self._read_view(request), link=link)
@@ -116,8 +119,10 @@ class OrganizationPages:
         view: OrganizationView,
         refusal: Refusal | None = None,
         link: str | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> Response:
         context = _context(view, refusal, link)
+        context["refused"] = dict.fromkeys(FORM_FIELDS, "") | dict(refused or {})
         context["is_mailed"] = self.deps.mail_templates.is_enabled
         status = 200 if refusal is None else status_of(refusal)
         page = self.render(request, "organization_settings.html", context, status=status)

@@ -21,6 +21,7 @@ from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.web.context import act_as, active_organization_id, choose_organization, read_as
 from deskwire.web.dependencies import Dependencies
 from deskwire.web.errors import CREATE_ORGANIZATION_PATH, status_of
+from deskwire.web.http.forms import respond_done
 from deskwire.web.http.uploads import discard_uploads_on_error, receive_files
 from deskwire.web.i18n import translate_labels
 from deskwire.web.rendering.render import Render
@@ -78,7 +79,7 @@ class RequestNewPages:
                 row = await act_as(self.deps, request, create_from_form, fields, file_ids)
         except (Invalid, Conflict, Forbidden) as refusal:
             return await self._render_form(request, fields, refusal, uploaded)
-        return RedirectResponse(f"/requests/{row.id}", 303)
+        return respond_done(request, f"/requests/{row.id}", id=row.id)
 
     async def _render_form(
         self,
