@@ -18,7 +18,7 @@ from deskwire.direct_edits.change_log import list_problems
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
-from deskwire.kit.errors import Refusal
+from deskwire.kit.errors import Refusal, Unavailable
 from deskwire.kit.open_store import check_writable
 from deskwire.kit.smtp_url import SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
@@ -152,7 +152,12 @@ def _check_disk(settings: Settings) -> list[Finding]:
 def _check_files(settings: Settings) -> Finding:
     try:
         check_writable(settings.files_url, TIMEOUT)
-    except Exception as error:  # each kind of store has its own errors
+    except Unavailable as error:
+        return Finding(False, f"files cannot be stored in {settings.files_url}: {error.reason}")
+    except TimeoutError:
+        text = f"files cannot be stored in {settings.files_url}: no answer within {TIMEOUT:.0f} s"
+        return Finding(False, text)
+    except Exception as error:  # such as a folder's own errors
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Finding(False, f"files cannot be stored in {settings.files_url}: {reason}")
     return Finding(True, f"files can be stored in {settings.files_url}")
