@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,8 @@ def test_a_form_whose_second_file_fails_leaves_the_first_to_the_cleanup(
     files = [("files", (name, b"hello", "text/plain")) for name in ("a.txt", "b.txt")]
 
     with open_browser(files_site, BO) as bo:
-        answer = bo.post(f"/requests/{files_site.ticket}/messages", data={"text": "See"}, files=files)
+        path = f"/requests/{files_site.ticket}/messages"
+        answer = bo.post(path, data={"text": "See"}, files=files)
 
     assert answer.status_code == 503
     assert store.calls_after_failure == []
@@ -70,10 +72,7 @@ def test_a_deleted_file_is_deleted_although_the_store_fails(
     file_id = files_site.upload(BO).json()["id"]
     store = fail_after(files_site, 0)
 
-    with open_browser(files_site, BO) as bo:
-        bo.portal.call(
-            files_site.site.uploads.discard_unsent, files_site.desk.person_id(BO), file_id
-        )
+    asyncio.run(files_site.site.uploads.discard_unsent(files_site.desk.person_id(BO), file_id))
 
     assert store.calls_after_failure == [file_id]  # and not the thumbnail after it
     assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == [

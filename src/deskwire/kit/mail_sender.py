@@ -19,6 +19,7 @@ from deskwire.kit.clock import MINUTE, Clock, now
 from deskwire.kit.db import Database
 from deskwire.kit.mail import Mail, MailQueued
 from deskwire.kit.smtp_url import SmtpServer
+from deskwire.kit.tcp import connect_tcp, find_own_name
 
 SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than the first retry delay
 POLL_INTERVAL = 15.0  # s; picks up due retries and mail that other processes queued
@@ -93,10 +94,12 @@ class MailSender:
 
     async def _send(self, message: EmailMessage) -> None:
         server = self._smtp_server
+        own_name = await find_own_name()
         await aiosmtplib.send(
             message,
             hostname=server.host,
-            port=server.port,
+            local_hostname=own_name,
+            sock=await connect_tcp(server.host, server.port),
             username=server.user,
             password=server.password,
             use_tls=server.implicit_tls,
