@@ -25,6 +25,7 @@ from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.open_database import explaining_damage
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
 
@@ -79,7 +80,8 @@ def _check_database(settings: Settings) -> list[Finding]:
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     try:
-        return db.read_sync(_check_schema, db.name)
+        with explaining_damage(db):
+            return db.read_sync(_check_schema, db.name)
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     except OperationalError as error:
