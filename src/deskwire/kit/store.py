@@ -20,6 +20,7 @@ from typing import IO, Protocol
 
 from deskwire.kit.clock import Millis
 from deskwire.kit.ids import is_id
+from deskwire.kit.private_files import create_private_folder, sync_folder
 from deskwire.kit.store_calls import CALL_TIMEOUT, StoreCalls
 
 CHUNK_SIZE = 256 * 1024  # bytes per read; reading them takes longer than the hop to a thread
@@ -136,7 +137,7 @@ class DiskStore:
 
     def _create_temporary_file(self) -> IO[bytes]:
         incoming = self._folder / "incoming"
-        incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(incoming)
         # tempfile creates it with mode 0600 and an unguessable name.
         return tempfile.NamedTemporaryFile(dir=incoming, delete=False)
 
@@ -169,13 +170,9 @@ def _sync_and_rename(file: IO[bytes], target: Path) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    target.parent.mkdir(mode=0o700, exist_ok=True)
+    create_private_folder(target.parent)
     Path(file.name).replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
 
 
 def _discard(file: IO[bytes]) -> None:
