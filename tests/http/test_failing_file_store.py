@@ -7,13 +7,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.faulty_proxy import Fault
 from tests.fixtures.s3_server import BUCKET, S3Server, running_s3_server
-from tests.fixtures.server import DESKWIRE_COMMAND, PageResponse, Server, running_server
+from tests.fixtures.server import DESKWIRE_COMMAND, TIMEOUT, PageResponse, Server, running_server
 from tests.fixtures.stream_server import wait_until
 from tests.http.test_full_disk import full_disk
 from tests.http.test_uploads_interrupted import found
@@ -85,8 +86,9 @@ def test_a_stalled_bucket_stops_neither_other_pages_nor_the_shutdown(
         href = json.loads(bo.upload().text)["href"]
         s3.proxy.fault = "stall"
 
-        for _ in range(STALLED_DOWNLOADS):
-            open_downloads.enter_context(bo.begin_download(href))
+        downloads = [
+            open_downloads.enter_context(bo.begin_download(href)) for _ in range(STALLED_DOWNLOADS)
+        ]
         wait_until(lambda: bool(s3.proxy.stalled))
 
         assert bo.server.get("/static/favicon.svg").status == 200
@@ -94,6 +96,8 @@ def test_a_stalled_bucket_stops_neither_other_pages_nor_the_shutdown(
         assert "<strong>loud</strong>" in preview.text
         assert bo.server.get("/readyz").status == 200
         assert bo.server.stop()[1] == 0  # or it is killed after TIMEOUT, far below the store's
+        assert not bo.server.log.find_lines("Traceback")
+        assert {read_status(each) for each in downloads} == {503}
 
 
 @pytest.mark.parametrize("fault", ["cut", "reset"])
@@ -148,6 +152,14 @@ def test_a_folder_that_is_none_is_said_in_a_sentence_and_a_line(tmp_path: Path) 
 
     with uploader(tmp_path) as bo:
         assert_unavailable(bo, "the file store .*/files failed: Not a directory")
+
+
+def read_status(connection: socket.socket) -> int:
+    """Return the status of the response to `begin_download`."""
+    connection.settimeout(TIMEOUT)
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.status
 
 
 def assert_unavailable(bo: UploaderFixture, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Guard every request before the application sees it. Plain ASGI middleware, nothing buffered.
 
 SecurityHeaders   sets the security headers of every response
+ShutdownResponse  answers what the server's shutdown cuts short
 SameOrigin        refuses state-changing requests from other sites (CSRF)
 BodyLimit         refuses bodies that are too large or arrive too slowly
 """
@@ -25,6 +26,7 @@ from deskwire.web.http.problems import (
     ProblemCode,
     render_problem,
 )
+from deskwire.web.http.shutdown import ShutdownResponse
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1
 SIGNED_PREFIXES = ("/api/webhooks/",)  # authenticated by a signature of the body, not a cookie
@@ -66,7 +68,8 @@ def add_middleware(
     app: ASGIApp, public_url: str | None, uploads: UploadLimit = NO_UPLOADS
 ) -> ASGIApp:
     """Wrap `app` in all guards. SecurityHeaders is outermost, so refusals get the headers too."""
-    return SecurityHeaders(SameOrigin(BodyLimit(app, uploads=uploads), public_url), public_url)
+    limited = BodyLimit(app, uploads=uploads)
+    return SecurityHeaders(ShutdownResponse(SameOrigin(limited, public_url)), public_url)
 
 
 class SecurityHeaders:
