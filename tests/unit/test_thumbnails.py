@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from deskwire.tickets.files import thumbnails
 from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker, parse_output
 
 
@@ -68,6 +69,26 @@ async def test_one_that_takes_for_ever_is_killed_and_the_next_has_its_turn(tmp_p
     assert await pictures.make_thumbnail(once(b"x")) is None
 
 
+async def test_an_image_that_a_slow_store_delivers_does_not_hold_up_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thumbnails, "QUEUE_TIMEOUT", 0.0)  # the next one must not have to queue
+    asked, delivered = asyncio.Event(), asyncio.Event()
+
+    async def deliver_slowly() -> AsyncIterator[bytes]:
+        asked.set()
+        await delivered.wait()
+        yield drawn(100, 50, "PNG")
+
+    maker = ThumbnailMaker(timeout=60.0)
+    slow = asyncio.create_task(maker.make_thumbnail(deliver_slowly()))
+    await asked.wait()
+
+    assert await maker.make_thumbnail(once(drawn(100, 50, "PNG"))) is not None
+    delivered.set()
+    assert await slow is not None
+
+
 async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> None:
     program = tmp_path / "loud.py"
     program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
@@ -79,9 +100,13 @@ async def test_no_pipe_stays_open_when_output_was_not_read(tmp_path: Path) -> No
     program = tmp_path / "early.py"
     program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
 
-    assert await ThumbnailMaker(timeout=0.5, script=program).make_thumbnail(endless()) is None
+    assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
 
     gc.collect()  # an unclosed pipe warns here, and a warning is a failure
+
+
+async def test_an_image_that_never_ends_is_given_up() -> None:
+    assert await ThumbnailMaker(timeout=0.3).make_thumbnail(endless()) is None
 
 
 async def test_it_knows_nothing_of_the_desk(

@@ -18,13 +18,14 @@ from deskwire.direct_edits.change_log import list_problems
 from deskwire.events.log import count_outbox, read_epoch, read_head
 from deskwire.kit.connect import connect_database
 from deskwire.kit.db import is_postgresql
-from deskwire.kit.errors import Refusal, Upstream
+from deskwire.kit.errors import Refusal, Unavailable, Upstream
 from deskwire.kit.open_store import check_writable
 from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
 from deskwire.kit.sqlite import URL_PREFIX, SQLite, parse_sqlite_path
 from deskwire.schema import is_newer_revision, read_revisions
 from deskwire.server.database_lock import DatabaseLock, read_server_url
 from deskwire.server.database_path import check_database_exists
+from deskwire.server.open_database import explaining_damage
 from deskwire.server.setting_warnings import find_foreign_names, find_warnings
 from deskwire.settings import MIN_SECRET_LENGTH, Settings
 from deskwire.webhooks.deliveries import DELIVERY_STATES, count_by_state
@@ -81,7 +82,8 @@ def _check_database(settings: Settings) -> list[Finding]:
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     try:
-        return db.read_sync(_check_schema, db.name)
+        with explaining_damage(db):
+            return db.read_sync(_check_schema, db.name)
     except Refusal as refusal:
         return [Finding(False, str(refusal))]
     except OperationalError as error:
@@ -154,7 +156,12 @@ def _check_disk(settings: Settings) -> list[Finding]:
 def _check_files(settings: Settings) -> Finding:
     try:
         check_writable(settings.files_url, TIMEOUT)
-    except Exception as error:  # each kind of store has its own errors
+    except Unavailable as error:
+        return Finding(False, f"files cannot be stored in {settings.files_url}: {error.reason}")
+    except TimeoutError:
+        text = f"files cannot be stored in {settings.files_url}: no answer within {TIMEOUT:.0f} s"
+        return Finding(False, text)
+    except Exception as error:  # such as a folder's own errors
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Finding(False, f"files cannot be stored in {settings.files_url}: {reason}")
     return Finding(True, f"files can be stored in {settings.files_url}")

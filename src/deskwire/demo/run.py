@@ -21,6 +21,7 @@ from deskwire.demo.seed import seed_demo
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
+from deskwire.kit.private_files import create_private_folder
 from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.serve import bind_socket, log_setting_warnings, serve_socket
 from deskwire.settings import Settings, load_settings
@@ -66,7 +67,7 @@ def _read_secret(path: Path) -> str:
 def _write_secret(path: Path, secret: str) -> None:
     """Write the demo's own webhook secret unless there is one; readable by its owner only."""
     if not _read_secret(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(path.parent)
         path.touch(mode=0o600)
         path.write_text(secret)
 

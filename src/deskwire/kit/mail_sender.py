@@ -27,6 +27,7 @@ from deskwire.kit.db import Database
 from deskwire.kit.errors import Upstream
 from deskwire.kit.mail import Mail, MailQueued
 from deskwire.kit.smtp_url import NO_TLS_PROBLEM, SmtpServer
+from deskwire.kit.tcp import connect_tcp, find_own_name
 
 QUIT_TIMEOUT = 2.0  # s for the server to answer our goodbye, when the mail is already recorded
 STOP_TIMEOUT = 6.0  # s to end a mail that the server may have accepted; Docker kills after 10 s
@@ -89,7 +90,6 @@ class MailSender:
         """Send one mail and record the outcome."""
         client = aiosmtplib.SMTP(
             hostname=self._smtp_server.host,
-            port=self._smtp_server.port,
             use_tls=self._smtp_server.implicit_tls,
             start_tls=False,  # `_log_in` does it, to explain why a server cannot be used
             timeout=SEND_TIMEOUT,
@@ -131,7 +131,11 @@ class MailSender:
         try:
             message = build_message(due_mail, self._smtp_server.from_address)
             async with asyncio.timeout(SEND_TIMEOUT):
-                await client.connect()
+                server = self._smtp_server
+                await client.connect(
+                    local_hostname=await find_own_name(),
+                    sock=await connect_tcp(server.host, server.port),
+                )
                 await self._log_in(client)
                 self._may_be_accepted = True
                 await client.send_message(message)

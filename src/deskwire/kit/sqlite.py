@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event
 
 from deskwire.kit.db import POOL_TIMEOUT, READER_THREADS, Database
+from deskwire.kit.private_files import new_private_file
 
 URL_PREFIX = "sqlite:///"
 CACHED_STATEMENTS = 256  # prepared statements per connection; an INSERT of n rows is one for each n
@@ -74,10 +75,17 @@ def parse_sqlite_path(url: str) -> Path:
     return Path(url.removeprefix(URL_PREFIX))
 
 
-def create_private_file(path: Path) -> None:
-    """Create a missing file, readable by its owner only: it will hold hashes and messages."""
-    if not path.exists():
-        path.touch(mode=0o600)
+def create_database_file(path: Path) -> None:
+    """Create a missing file, readable by its owner only: it will hold hashes and messages.
+
+    It is a database without tables from the beginning: an empty file is what a copy that was cut
+    short leaves, and is refused.
+    """
+    if path.exists():
+        return
+    with suppress(FileExistsError), new_private_file(path) as file:  # another process was faster
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _create_engine(path: Path, *, writer: bool) -> Engine:

@@ -14,7 +14,7 @@ from deskwire.events.channels import PersonId, Workspace
 from deskwire.events.types.registry import FileShape
 from deskwire.kit.clock import now
 from deskwire.kit.db import Database, acquire_advisory_lock
-from deskwire.kit.errors import NotFound, RateLimited
+from deskwire.kit.errors import NotFound, RateLimited, Unavailable
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import is_id, new_id
 from deskwire.kit.rows import fetch_one
@@ -82,20 +82,36 @@ class Uploads:
             "thumbnail": thumbnail is not None,
         }
 
-    async def discard_unsent(self, person: PersonId, file_id: str) -> None:
-        """Delete an upload of the person that was not sent yet."""
-        if await self.db.write(delete_unsent_file_row, person, file_id):
-            await self.delete_bytes(file_id)
+    async def discard_unsent(
+        self, person: PersonId, *file_ids: str, error: BaseException | None = None
+    ) -> None:
+        """Delete uploads of the person that were not sent yet; `error` prevented it.
 
-    async def delete_bytes(self, file_id: str) -> None:
-        """Delete the bytes of a file without a row; if that fails, `FileCleanup` will."""
+        If the store has just failed, the bytes are left to `FileCleanup`: whoever waits for the
+        answer would wait for it to fail again.
+        """
+        deleted = [id_ for id_ in file_ids if await self._delete_unsent_row(person, id_)]
+        if not isinstance(error, Unavailable):
+            await self.delete_bytes(*deleted)
+
+    async def delete_bytes(self, *file_ids: str) -> None:
+        """Delete the bytes of files without a row; if that fails, `FileCleanup` will."""
+        await self.delete_keys(*(key for id_ in file_ids for key in (id_, f"{id_}.thumb")))
+
+    async def delete_keys(self, *keys: str) -> None:
+        """Delete keys that no row refers to; after a failure, `FileCleanup` does the rest."""
         try:
-            await self.store.delete(file_id)
-            await self.store.delete(f"{file_id}.thumb")
-        except Exception:
-            logger.exception(
-                "could not delete the bytes of file %s; the file cleanup will", file_id
+            for key in keys:
+                await self.store.delete(key)
+        except Unavailable as error:
+            logger.error(  # noqa: TRY400 - the traceback adds nothing
+                "the file cleanup will delete %s: %s", ", ".join(keys), error.reason
             )
+        except Exception:
+            logger.exception("could not delete %s; the file cleanup will", ", ".join(keys))
+
+    async def _delete_unsent_row(self, person: PersonId, file_id: str) -> bool:
+        return await self.db.write(delete_unsent_file_row, person, file_id)
 
     async def _store_thumbnail(self, file_id: str) -> Thumbnail | None:
         """Make and store the thumbnail; on any error return None."""
@@ -103,6 +119,9 @@ class Uploads:
             thumbnail = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
             if thumbnail is not None:
                 await self.store.put(f"{file_id}.thumb", yield_once(thumbnail.webp))
+        except Unavailable as error:
+            logger.error("no thumbnail of file %s: %s", file_id, error.reason)  # noqa: TRY400
+            return None
         except Exception:
             logger.exception("could not make a thumbnail of file %s", file_id)
             return None

@@ -2,6 +2,7 @@
 
 SecurityHeaders   sets the security headers of every response
 SingleHost        refuses requests with several Host headers
+ShutdownResponse  answers what the server's shutdown cuts short
 SameOrigin        refuses state-changing requests from other sites (CSRF)
 BodyLimit         refuses bodies that are too large or arrive too slowly
 """
@@ -27,6 +28,7 @@ from deskwire.web.http.problems import (
     ProblemCode,
     render_problem,
 )
+from deskwire.web.http.shutdown import ShutdownResponse
 from deskwire.web.local_requests import (
     LOCAL_REQUESTS,
     LocalRequests,
@@ -79,7 +81,7 @@ def add_middleware(
 ) -> ASGIApp:
     """Wrap `app` in all guards. SecurityHeaders is outermost, so refusals get the headers too."""
     same_origin = SameOrigin(BodyLimit(app, uploads=uploads), public_url, local_requests)
-    return SecurityHeaders(SingleHost(same_origin), public_url)
+    return SecurityHeaders(ShutdownResponse(SingleHost(same_origin)), public_url)
 
 
 class SecurityHeaders:

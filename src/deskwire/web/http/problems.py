@@ -59,7 +59,9 @@ PROBLEMS: Mapping[ProblemCode, Problem] = {
     "broken": Problem(500, "An internal error; the log has it under `reference`."),
     "upstream": Problem(502, "Another system did not respond."),
     "unavailable": Problem(
-        503, "The database is unavailable; try again after `Retry-After` seconds."
+        503,
+        "The database or the file store is unavailable, or the server is restarting; "
+        "try again after `Retry-After` seconds.",
     ),
 }
 CODE_BY_STATUS: Mapping[int, ProblemCode] = {

@@ -64,9 +64,8 @@ async def discard_uploads_on_error(
     """Delete the files of a form if the code that was to send them raises."""
     try:
         yield
-    except BaseException:
-        for each in received.files:
-            await uploads.discard_unsent(person, each.id)
+    except BaseException as error:
+        await uploads.discard_unsent(person, *(each.id for each in received.files), error=error)
         raise
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import anyio.to_thread
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from deskwire.kit.clock import now
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import gettext
 from deskwire.kit.ids import new_id
+from deskwire.kit.threads import DaemonThreadPool
 from deskwire.tickets import messages
 from deskwire.tickets.actions import mark_read, post_message, update
 from deskwire.tickets.actions.post_message import MessageInput
@@ -52,6 +52,7 @@ from deskwire.workspaces.organizations.permissions import Permission, can, is_st
 
 View = Literal["conversation", "files", "history"]  # tabs of the page
 VIEWS: tuple[View, ...] = get_args(View)
+PREVIEW_THREADS = DaemonThreadPool("preview", 2)  # more would only compete for the GIL
 PROGRESS_STATUSES: tuple[Status, ...] = ("new", "active", "review", "done")  # the usual course
 
 
@@ -185,7 +186,7 @@ class RequestDetailPages:
         form = await read_form(request)
         text = parse_text(form.get("text"))
         # In a thread: a wide table takes a second, which would stall every stream.
-        html = await anyio.to_thread.run_sync(render_markdown, text)
+        html = await PREVIEW_THREADS.run(render_markdown, text)
         return Response(html, media_type="text/html")
 
 
