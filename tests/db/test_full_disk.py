@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,7 @@ async def test_what_was_kept_before_the_disk_was_full_is_all_there_is(tmp_path: 
                 )
                 stored_count += 1
 
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(OperationalError, match="full"):
             await keep_on()
 
         assert desk.services.intake.last_write_failed

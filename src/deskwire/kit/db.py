@@ -22,12 +22,14 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     CursorResult,
+    Dialect,
     Engine,
     Integer,
     MetaData,
     event,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
 from deskwire.kit.timing import TimedThreadPool
 
@@ -68,27 +70,56 @@ def savepoint(tx: Connection) -> Iterator[None]:
     """
     signals = tx.info.setdefault(_SIGNALS_KEY, [])
     count_before = len(signals)
-    driver: Any = tx.connection.driver_connection  # both drivers have `execute`, which is faster
-    driver.execute("SAVEPOINT deskwire")
+    execute_in_driver(tx, "SAVEPOINT deskwire")
     try:
         yield
     except BaseException:
         del signals[count_before:]  # or listeners would receive what never happened
-        if not _is_rolled_back(driver):
-            driver.execute("ROLLBACK TO SAVEPOINT deskwire")
+        if not _is_over(tx):
+            execute_in_driver(tx, "ROLLBACK TO SAVEPOINT deskwire")
+            execute_in_driver(tx, "RELEASE SAVEPOINT deskwire")
         raise
-    finally:
-        if not _is_rolled_back(driver):
-            driver.execute("RELEASE SAVEPOINT deskwire")
+    else:
+        execute_in_driver(tx, "RELEASE SAVEPOINT deskwire")
 
 
-def _is_rolled_back(driver: object) -> bool:
-    """Whether the error has already rolled back the whole transaction, savepoints included.
+def _is_over(tx: Connection) -> bool:
+    """Whether the error has already ended the whole transaction, savepoints included.
 
-    SQLite does so when the disk is full. Its complaint about a missing savepoint would then hide
-    the cause, and later statements would run in autocommit.
+    SQLite rolls it back when the disk is full, and a connection may break. The complaint about a
+    missing savepoint would then hide the cause, and on SQLite later statements would run in
+    autocommit.
     """
-    return not getattr(driver, "in_transaction", True)
+    if tx.invalidated:
+        return True
+    driver: Any = tx.connection.driver_connection
+    return getattr(driver, "closed", False) or not getattr(driver, "in_transaction", True)
+
+
+def execute_in_driver(tx: Connection, statement: str) -> None:
+    """Run a statement without values past SQLAlchemy, at a third of the cost.
+
+    Raises SQLAlchemy's errors all the same, see `translate_driver_errors`.
+    """
+    driver: Any = tx.connection.driver_connection  # both drivers have `execute`
+    with translate_driver_errors(tx.dialect, statement):
+        driver.execute(statement)
+
+
+@contextmanager
+def translate_driver_errors(dialect: Dialect, statement: str) -> Iterator[None]:
+    """Raise the driver's errors as SQLAlchemy would: callers know no others.
+
+    Whatever goes past SQLAlchemy belongs inside. A locked database would otherwise be an error
+    that no page, service or command expects.
+    """
+    driver_error = dialect.loaded_dbapi.Error
+    try:
+        yield
+    except driver_error as error:
+        raise DBAPIError.instance(
+            statement, None, error, driver_error, hide_parameters=True, dialect=dialect
+        ) from error
 
 
 def is_postgresql(tx: Connection) -> bool:
@@ -192,7 +223,7 @@ class Database:
         that run very often (docs/performance.md). Passes no signals to the commit listener.
         """
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._write_threads, self._write_raw_sql, statement, values)
+        await loop.run_in_executor(self._write_threads, self._write_translated, statement, values)
 
     async def read(
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
@@ -229,6 +260,10 @@ class Database:
         self._read_threads.shutdown(wait=True)
         self._reader.dispose()
         self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
+
+    def _write_translated(self, statement: str, values: tuple[Any, ...]) -> None:
+        with translate_driver_errors(self._writer.dialect, statement):
+            self._write_raw_sql(statement, values)
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         raise NotImplementedError

@@ -18,7 +18,12 @@ from typing import Any
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.errors import (
+    DeadlockDetected,
+    IdleInTransactionSessionTimeout,
+    ReadOnlySqlTransaction,
+    SerializationFailure,
+)
 from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import OperationalError
@@ -133,8 +138,12 @@ class Postgres(Database):
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         with closing(self._writer.raw_connection()) as connection:
-            connection.cursor().execute(statement.replace("?", "%s"), values)
-            connection.commit()
+            try:
+                connection.cursor().execute(statement.replace("?", "%s"), values)
+                connection.commit()
+            except psycopg.Error as error:
+                error.args = (_first_line(error),)
+                raise
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(**self._copy_parameters())
@@ -173,8 +182,20 @@ def _create_engine(
         connection.execute(f"SELECT {calls}".encode())
         connection.commit()
 
-    event.listen(engine, "handle_error", _strip_error_detail)
+    event.listen(engine, "handle_error", _correct_error)
     return engine
+
+
+def _correct_error(context: ExceptionContext) -> OperationalError | None:
+    """Strip an error's DETAIL; return an OperationalError for what the driver calls internal.
+
+    A standby that takes no writes yet, and a session that the server ended, are outages.
+    """
+    _strip_error_detail(context)
+    original = context.original_exception
+    if isinstance(original, ReadOnlySqlTransaction | IdleInTransactionSessionTimeout):
+        return OperationalError(context.statement, None, original, hide_parameters=True)
+    return None
 
 
 def _strip_error_detail(context: ExceptionContext) -> None:
