@@ -29,7 +29,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from deskwire.kit.timing import TimedThreadPool
 
@@ -197,6 +197,7 @@ class Database:
         self._write_threads = TimedThreadPool(writers, name="db-writer")
         self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader")
         self._commit_listener: CommitListener | None = None
+        self.failed_writes = 0  # transactions that failed because the database did
 
     @property
     def thread_pools(self) -> dict[str, TimedThreadPool]:
@@ -238,7 +239,7 @@ class Database:
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `write` in the calling thread (for the command line, and for the writer threads)."""
-        with self._writer.connect() as tx:
+        with self._count_failure(), self._writer.connect() as tx:
             tx.info.pop(_SIGNALS_KEY, None)
             with tx.begin():
                 result = function(tx, *args, **kwargs)
@@ -262,8 +263,16 @@ class Database:
         self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
 
     def _write_translated(self, statement: str, values: tuple[Any, ...]) -> None:
-        with translate_driver_errors(self._writer.dialect, statement):
+        with self._count_failure(), translate_driver_errors(self._writer.dialect, statement):
             self._write_raw_sql(statement, values)
+
+    @contextmanager
+    def _count_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError:
+            self.failed_writes += 1
+            raise
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         raise NotImplementedError

@@ -77,7 +77,7 @@ class Application:
         return self._services
 
     async def _find_problems(self) -> list[str]:
-        return await self._running.find_problems()
+        return await self._running.readiness.find_problems()
 
     async def _read_metrics(self) -> bytes:
         if self._metrics is None:

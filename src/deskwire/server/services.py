@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC
@@ -41,6 +39,7 @@ from deskwire.server import admin_commands
 from deskwire.server.control import ControlServer, send_command
 from deskwire.server.database_path import check_database_exists
 from deskwire.server.open_database import OpenedDatabase, open_database
+from deskwire.server.readiness import Readiness
 from deskwire.server.retention import Retention, RetentionDays
 from deskwire.settings import Settings
 from deskwire.tickets.files.cleanup import FileCleanup
@@ -53,8 +52,6 @@ from deskwire.workspaces.guilds.grants import guild_grants
 from deskwire.workspaces.organizations.grants import organization_grants, staff_grants
 
 BUFFER_ENTRIES = 30_000  # log entries read at start; about as many as fit in BUFFER_BYTES
-DATABASE_TIMEOUT = 2.0  # s for each query of the readiness check
-MAX_LOG_LAG = 1000  # events between the log and the streams; beyond that, something is stuck
 NOTICE_INTERVAL = 0.15  # s; the least time between two refreshes of a page that lists deliveries
 RESTART_DELAY = 1.0  # s before a crashed service is restarted
 
@@ -79,34 +76,7 @@ class Services:
     worker: Worker
     loop_lag: DurationHistogram
     broken_services: set[str]  # names of services that crashed and are about to restart
-
-    async def find_problems(self) -> list[str]:
-        """Return what keeps this process from working, as sentences; empty if it is ready."""
-        problems = [
-            f"{name} crashed and is being restarted" for name in sorted(self.broken_services)
-        ]
-        try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
-                head = await self.db.read(log.read_head)
-        except Exception:
-            logger.exception("the database did not answer")
-            return [*problems, "the database does not answer"]
-        if self.intake.last_write_failed:  # find out whether writing works again
-            problems += await self._check_write()
-        if head > self.hub.buffer.head + MAX_LOG_LAG:
-            problems.append(f"streams are {head - self.hub.buffer.head} events behind the log")
-        return problems
-
-    async def _check_write(self) -> list[str]:
-        try:
-            async with asyncio.timeout(DATABASE_TIMEOUT):
-                await self.db.write(log.check_writable)
-        except TimeoutError:
-            return ["the database accepts no writes: it is locked or overloaded"]
-        except DBAPIError as error:
-            return [f"the database accepts no writes: {error.orig}"]
-        self.intake.last_write_failed = False
-        return []
+    readiness: Readiness
 
 
 def run_admin_command(
@@ -175,7 +145,8 @@ async def run_services(
     ]
     try:
         intake = Intake(db, worker.wake, notices.schedule)
-        yield Services(db, hub, intake, worker, loop_lag, broken)
+        readiness = Readiness(db, hub, broken)
+        yield Services(db, hub, intake, worker, loop_lag, broken, readiness)
     finally:
         if control is not None:
             await control.stop()
