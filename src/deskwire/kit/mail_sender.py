@@ -15,6 +15,7 @@ import aiosmtplib
 from sqlalchemy.exc import OperationalError
 
 from deskwire.kit import mail
+from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import MINUTE, Clock, now
 from deskwire.kit.db import Database
 from deskwire.kit.mail import Mail, MailQueued
@@ -22,7 +23,6 @@ from deskwire.kit.smtp_url import SmtpServer
 
 SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than the first retry delay
 POLL_INTERVAL = 15.0  # s; picks up due retries and mail that other processes queued
-RETRY_DELAY = 5.0  # s to wait after a database error
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +30,19 @@ logger = logging.getLogger(__name__)
 class MailSender:
     """Send mail for the life of the process; `on_committed` wakes it when mail was queued."""
 
-    def __init__(self, db: Database, smtp_server: SmtpServer, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        db: Database,
+        smtp_server: SmtpServer,
+        clock: Clock = now,
+        first_retry_delay: float = FIRST_DELAY,
+    ) -> None:
         self._db = db
         self._smtp_server = smtp_server
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake_up = asyncio.Event()
+        self._backoff = Backoff(self._wake_up, first=first_retry_delay)
 
     def on_committed(self, signals: Sequence[Any]) -> None:
         """Wake the sender if mail was queued. Called in the writer thread, after its commit."""
@@ -50,9 +57,11 @@ class MailSender:
                     pass
             except OperationalError as error:
                 logger.error("sending mail is paused for a database error: %s", error.orig)  # noqa: TRY400
-                await asyncio.sleep(RETRY_DELAY)
-                continue
-            await self._wait_for_mail()
+                await self._backoff.wait()
+            else:
+                self._backoff.reset()
+                await wait_for_event(self._wake_up, POLL_INTERVAL)
+            self._wake_up.clear()
 
     async def send_next(self) -> bool:
         """Send the mail that has been due longest; return False if none is due."""
@@ -65,14 +74,6 @@ class MailSender:
             outcome = f"next attempt in {delay // MINUTE} min" if delay else "given up"
             logger.warning("mail %d was not sent, %s: %s", due_mail.id, outcome, problem)
         return True
-
-    async def _wait_for_mail(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_INTERVAL):
-                await self._wake_up.wait()
-        except TimeoutError:
-            return
-        self._wake_up.clear()
 
     async def _attempt_send(self, due_mail: Mail) -> str | None:
         """Return None if the server accepted the mail, else the reason why not."""
