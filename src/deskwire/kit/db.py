@@ -35,6 +35,7 @@ from deskwire.kit.timing import TimedThreadPool
 
 READER_THREADS = 4  # threads; reads are short, and more threads only compete for the GIL
 POOL_TIMEOUT = 30  # s; work that gets no connection in this time fails instead of hanging
+QUEUE_TIMEOUT = 10.0  # s; work that gets no thread in this time fails, or it would all pile up
 
 metadata = MetaData(
     naming_convention={
@@ -102,8 +103,15 @@ def execute_in_driver(tx: Connection, statement: str) -> None:
     Raises SQLAlchemy's errors all the same, see `translate_driver_errors`.
     """
     driver: Any = tx.connection.driver_connection  # both drivers have `execute`
-    with translate_driver_errors(tx.dialect, statement):
-        driver.execute(statement)
+    try:
+        with translate_driver_errors(tx.dialect, statement):
+            driver.execute(statement)
+    except DBAPIError as error:
+        if isinstance(error.orig, tx.dialect.loaded_dbapi.Error) and tx.dialect.is_disconnect(
+            error.orig, driver, None
+        ):
+            tx.invalidate(error)  # or rolling back would fail too, and hide this error
+        raise
 
 
 @contextmanager
@@ -143,6 +151,17 @@ def wake(tx: Connection, topic: str) -> None:
 
 
 _NOTIFY = text("SELECT pg_notify(:topic, '')")
+
+
+def allow_long_statements(tx: Connection) -> None:
+    """Lift the limits of statements and locks for this transaction; a migration may need hours."""
+    if is_postgresql(tx):
+        tx.exec_driver_sql(
+            "SELECT set_config('lock_timeout', '0', true), "
+            "set_config('statement_timeout', '0', true)"
+        )
+        driver: Any = tx.connection.driver_connection
+        driver.answer_limit = None
 
 
 def acquire_advisory_lock(tx: Connection, *names: str) -> None:
@@ -188,14 +207,21 @@ def pad_in_list(values: Iterable[T]) -> list[T]:
     return padded + padded[-1:] * ((1 << (len(padded) - 1).bit_length()) - len(padded))
 
 
+def _refuse_late(waited: float) -> None:
+    """Raise OperationalError if work has waited too long for a thread, in s."""
+    if waited > QUEUE_TIMEOUT:
+        cause = TimeoutError(f"the database was busy for {waited:.0f} s")
+        raise OperationalError("", None, cause, hide_parameters=True)
+
+
 class Database:
     """A database whose `write` and `read` run transactions in its own threads."""
 
     def __init__(self, name: str, writer: Engine, reader: Engine, *, writers: int) -> None:
         self.name = name  # for logs and messages; never contains a password
         self._writer, self._reader = writer, reader
-        self._write_threads = TimedThreadPool(writers, name="db-writer")
-        self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader")
+        self._write_threads = TimedThreadPool(writers, name="db-writer", refuse=_refuse_late)
+        self._read_threads = TimedThreadPool(READER_THREADS, name="db-reader", refuse=_refuse_late)
         self._commit_listener: CommitListener | None = None
         self.failed_writes = 0  # transactions that failed because the database did
 
@@ -257,8 +283,8 @@ class Database:
 
     def close(self) -> None:
         """Wait for running transactions, then close every connection."""
-        self._write_threads.shutdown(wait=True)
-        self._read_threads.shutdown(wait=True)
+        self._write_threads.shutdown(wait=True, cancel_futures=True)
+        self._read_threads.shutdown(wait=True, cancel_futures=True)
         self._reader.dispose()
         self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
 
