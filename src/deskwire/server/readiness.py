@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 
 from sqlalchemy import Connection
@@ -38,11 +38,13 @@ class Readiness:
         hub: Hub,
         broken_services: Collection[str],
         clock: Callable[[], float] = monotonic,
+        notes: Sequence[str] = (),
     ) -> None:
         self._db = db
         self._hub = hub
         self._broken_services = broken_services
         self._clock = clock
+        self.notes = notes  # what an operator should know although this process is ready
         self._check: asyncio.Task[list[str]] | None = None
         self._written_at: float | None = None  # when a write last succeeded; None: find out
         self._failed_writes = 0  # of the database, when a write last succeeded

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
 from deskwire.direct_edits.change_log import EDITS_TOPIC
@@ -27,6 +29,8 @@ from deskwire.events import log
 from deskwire.events.access import Access, Authorization
 from deskwire.events.bus.open_bus import number_on_commit, open_bus
 from deskwire.events.channels import PEOPLE_CHANNEL
+from deskwire.events.cursor import Cursor
+from deskwire.kit.clock import format_iso, now
 from deskwire.kit.coalesce import Coalescer
 from deskwire.kit.db import CommitListener, Database
 from deskwire.kit.mail_sender import MailSender
@@ -116,7 +120,8 @@ async def run_services(
     notices = Coalescer(partial(hub.send_notice, PEOPLE_CHANNEL, "deliveries"), NOTICE_INTERVAL)
     wake_callbacks = {EDITS_TOPIC: watcher.wake, DELIVERIES_TOPIC: notices.schedule}
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
-    bus.listen(hub.publish)
+    notes: list[str] = []
+    bus.listen(hub.publish, partial(_start_over, db, hub, notes))
     mail_sender = None if settings.smtp_server is None else MailSender(db, settings.smtp_server)
     _forward_commits(db, bus.on_committed, *([mail_sender.on_committed] if mail_sender else []))
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
@@ -145,7 +150,7 @@ async def run_services(
     ]
     try:
         intake = Intake(db, worker.wake, notices.schedule)
-        readiness = Readiness(db, hub, broken)
+        readiness = Readiness(db, hub, broken, notes=notes)
         yield Services(db, hub, intake, worker, loop_lag, broken, readiness)
     finally:
         if control is not None:
@@ -163,9 +168,8 @@ def _create_control_server(opened: OpenedDatabase, url: str) -> ControlServer | 
 
 
 async def _create_hub(settings: Settings, db: Database) -> Hub:
-    epoch = await db.read(log.read_epoch)
+    epoch, entries, head = await db.read(_read_log)
     buffer = EventBuffer(BUFFER_BYTES)
-    entries, head = await db.read(log.read_buffer, BUFFER_ENTRIES)
     buffer.load(entries, head)
 
     async def authorize(people: Collection[str], sessions: Collection[str]) -> Authorization:
@@ -182,6 +186,22 @@ async def _create_hub(settings: Settings, db: Database) -> Hub:
         max_behind=settings.max_behind,
         streams_per_person=settings.streams_per_person,
     )
+
+
+async def _start_over(db: Database, hub: Hub, notes: list[str], reason: str) -> Cursor:
+    """Have every open page reload its state from a database that went back in time."""
+    epoch, entries, head = await db.read(_read_log)
+    hub.begin_epoch(epoch, entries, head)
+    notes.append(
+        f"the database went back in time at {format_iso(now())}, and recent changes may be lost: "
+        f"{reason}; the log continued in epoch {epoch}"
+    )
+    return hub.cursor
+
+
+def _read_log(tx: Connection) -> tuple[str, list[log.Entry], int]:
+    """Return the epoch, the newest entries and the head."""
+    return log.read_epoch(tx), *log.read_buffer(tx, BUFFER_ENTRIES)
 
 
 def _forward_commits(db: Database, *listeners: CommitListener) -> None:
