@@ -19,7 +19,7 @@ from deskwire.accounts import identities, links, passwords, people, rate_limit, 
 from deskwire.direct_edits import change_log, triggers
 from deskwire.events import log
 from deskwire.kit import mail
-from deskwire.kit.db import Database, acquire_advisory_lock, is_postgresql, metadata
+from deskwire.kit.db import Database, acquire_advisory_lock, allow_long_statements, metadata
 from deskwire.kit.errors import Conflict, Invalid
 from deskwire.kit.private_files import create_private_folder, new_private_file
 from deskwire.kit.sqlite import SQLite
@@ -159,11 +159,7 @@ def _delete_files(*paths: Path) -> None:
 
 
 def _migrate_locked(tx: Connection, name: str) -> tuple[str | None, str]:
-    if is_postgresql(tx):  # a migration may take longer than an action
-        tx.exec_driver_sql(
-            "SELECT set_config('lock_timeout', '0', true), "
-            "set_config('statement_timeout', '0', true)"
-        )
+    allow_long_statements(tx)
     acquire_advisory_lock(tx, "schema")
     before, after = read_revisions(tx)  # after the lock: another process may have migrated
     _check_not_foreign(tx, before, name)

@@ -10,6 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import IO
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -210,21 +211,24 @@ def _check_server(settings: Settings) -> Finding:
     )
 
 
-def _read_reported_problems(error: urllib.error.HTTPError) -> str:
-    """Return the problems the server reports, or the bare status if something else answered."""
+def _read_list(response: IO[bytes], name: str) -> str:
+    """Return the sentences that a server reports as `name`, or "" if something else answered."""
     try:
-        return "; ".join(str(problem) for problem in json.loads(error.read())["problems"])
+        return "; ".join(str(sentence) for sentence in json.loads(response.read())[name])
     except (OSError, ValueError, LookupError, TypeError):
-        return str(error.code)
+        return ""
 
 
 def _check_readiness(settings: Settings, unreachable_text: str) -> Finding:
     url = f"{read_server_url(settings.database_url) or settings.local_url}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:  # noqa: S310
+            if notes := _read_list(response, "notes"):
+                return Finding(False, f"the server at {url} is ready, but {notes}")
             return Finding(True, f"the server answers at {url}: {response.status}")
     except urllib.error.HTTPError as error:
-        return Finding(False, f"the server at {url} is not ready: {_read_reported_problems(error)}")
+        problems = _read_list(error, "problems") or str(error.code)
+        return Finding(False, f"the server at {url} is not ready: {problems}")
     except OSError as error:
         cause = getattr(error, "reason", None) or error  # unwrap urllib's own error
         reason = getattr(cause, "strerror", None) or str(cause)

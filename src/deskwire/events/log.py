@@ -283,8 +283,15 @@ DEMANDS = union_all(
 def check_writable(tx: Connection) -> None:
     """Insert a row and delete it again. Raises OperationalError if the database is not writable.
 
-    An update that changes nothing would not suffice: SQLite writes no page for it.
+    An update that changes nothing would not suffice: SQLite writes no page for it. On PostgreSQL
+    the row goes where the events of an action go.
     """
+    if is_postgresql(tx):
+        id_ = -1 - secrets.randbelow(2**62)  # of its own: processes do not wait for each other
+        row = dict.fromkeys(("type", "actor", "channels", "touches", "data"), "")
+        tx.execute(insert(outbox).values(id=id_, at=0, **row))
+        tx.execute(outbox.delete().where(outbox.c.id == id_))
+        return
     tx.execute(insert(log_state).values(id=0, epoch="", floor=0))
     tx.execute(log_state.delete().where(log_state.c.id == 0))
 

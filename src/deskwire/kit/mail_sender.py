@@ -22,6 +22,7 @@ import aiosmtplib
 from sqlalchemy.exc import OperationalError
 
 from deskwire.kit import mail
+from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import MINUTE, Clock, Millis, now
 from deskwire.kit.db import Database
 from deskwire.kit.errors import Upstream
@@ -33,7 +34,6 @@ QUIT_TIMEOUT = 2.0  # s for the server to answer our goodbye, when the mail is a
 STOP_TIMEOUT = 6.0  # s to end a mail that the server may have accepted; Docker kills after 10 s
 SEND_TIMEOUT = 30.0  # s per mail, from connecting to acceptance; shorter than the first retry delay
 POLL_INTERVAL = 15.0  # s; picks up due retries and mail that other processes queued
-RETRY_DELAY = 5.0  # s to wait after a database error
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +41,20 @@ logger = logging.getLogger(__name__)
 class MailSender:
     """Send mail for the life of the process; `on_committed` wakes it when mail was queued."""
 
-    def __init__(self, db: Database, smtp_server: SmtpServer, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        db: Database,
+        smtp_server: SmtpServer,
+        clock: Clock = now,
+        first_retry_delay: float = FIRST_DELAY,
+    ) -> None:
         self._db = db
         self._smtp_server = smtp_server
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._wake_up = asyncio.Event()
         self._may_be_accepted = False  # whether the server has the mail of the current attempt
+        self._backoff = Backoff(self._wake_up, first=first_retry_delay)
 
     def on_committed(self, signals: Sequence[Any]) -> None:
         """Wake the sender if mail was queued. Called in the writer thread, after its commit."""
@@ -62,9 +69,11 @@ class MailSender:
                     pass
             except OperationalError as error:
                 logger.error("sending mail is paused for a database error: %s", error.orig)  # noqa: TRY400
-                await asyncio.sleep(RETRY_DELAY)
-                continue
-            await self._wait_for_mail()
+                await self._backoff.wait()
+            else:
+                self._backoff.reset()
+                await wait_for_event(self._wake_up, POLL_INTERVAL)
+            self._wake_up.clear()
 
     async def send_next(self) -> bool:
         """Send the mail that has been due longest; return False if none is due.
@@ -109,6 +118,7 @@ class MailSender:
 
     async def _record(self, due_mail: Mail, problem: str | None) -> Millis | None:
         """Record the outcome, however long the database refuses; return the delay as it does."""
+        backoff = Backoff(asyncio.Event())  # of its own: new mail does not help here
         while True:
             try:
                 return await self._db.write(mail.record_attempt, due_mail, problem, self._clock())
@@ -116,15 +126,7 @@ class MailSender:
                 logger.error(  # noqa: TRY400
                     "the outcome of mail %d cannot be recorded yet: %s", due_mail.id, error.orig
                 )
-                await asyncio.sleep(RETRY_DELAY)
-
-    async def _wait_for_mail(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_INTERVAL):
-                await self._wake_up.wait()
-        except TimeoutError:
-            return
-        self._wake_up.clear()
+                await backoff.wait()
 
     async def _attempt_send(self, client: aiosmtplib.SMTP, due_mail: Mail) -> str | None:
         """Return None if the server accepted the mail, else the reason why not."""

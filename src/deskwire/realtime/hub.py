@@ -161,18 +161,14 @@ class Hub:
     def publish(self, entries: Sequence[Entry]) -> None:
         """Write `entries`, the next ones of the log, to every live stream that may hear them.
 
-        Never waits. An entry that changes access ends the batch: it is written together with what
-        precedes it, and the streams it concerns receive nothing more until they have been
-        authorized again. While a batch with very many listeners is being written, one slice per
-        turn of the loop, later entries wait in a queue.
+        Never waits. An entry that changes access ends the batch: the streams it concerns receive
+        nothing after it until they have been authorized again. A batch with very many listeners
+        is written in slices, one per turn of the loop, and later entries wait in a queue.
         """
         self._publisher.publish(entries)
 
     def send_notice(self, channel: Channel, about: str) -> None:
-        """Tell a channel's listeners that `about` has changed on their pages.
-
-        Notices are not logged (decision 0033).
-        """
+        """Tell a channel's listeners that `about` has changed. Not logged (decision 0033)."""
         self._fanout.send_notice(channel, control_frame("notice", about=about))
 
     def pump(self, subscription: Subscription) -> None:
@@ -197,6 +193,18 @@ class Hub:
                 self.stats.count_replayed(frames)
                 subscription.writer.write(frames)
             asyncio.get_running_loop().call_soon(self.pump, subscription)
+
+    def begin_epoch(self, epoch: str, entries: list[Entry], head: int) -> None:
+        """Start over with a log that went back in time: every page reloads its state."""
+        for task in self._backfill_tasks:
+            task.cancel()
+        self.epoch = epoch
+        self._publisher.start_over(entries, head)
+        self._grant_cache.clear()
+        for subscription in self.subscriptions:
+            subscription.forget_replay()
+            self._reset(subscription, "epoch")
+            self._authorization_queue.enqueue(subscription.caller.person)
 
     def drain(self) -> None:
         """End every stream, each with a reconnect delay of its own, and accept no more."""
@@ -362,10 +370,7 @@ class Hub:
         self._authorization_queue.enqueue(subscription.caller.person)
 
     def _close_slow(self, subscription: Subscription) -> None:
-        """Close a stream whose next entry has left the buffer.
-
-        The client returns with its cursor, and its `connected` frame says that it was slow.
-        """
+        """Close a stream that has left the buffer; when it returns, it is told that it was slow."""
         if subscription.state is SubscriptionState.RESUMING:
             self._start_replay(subscription)  # the buffer moved on meanwhile: read the log again
             return

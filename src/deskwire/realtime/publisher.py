@@ -52,6 +52,11 @@ class Publisher:
         if not self._fanout.is_writing:
             self._write_batches()
 
+    def start_over(self, entries: list[Entry], head: int) -> None:
+        """Continue from another log: forget what is queued, and fill the buffer anew."""
+        self._queue.clear()
+        self._buffer.load(entries, head)
+
     def _write_batches(self) -> None:
         """Write one batch after another, until one takes more than this turn of the loop."""
         if self._fanout.is_writing:

@@ -174,6 +174,10 @@ class Subscription:
         self.reason: ResumeReason | None = None
         self.pending_notices: Mapping[Channel, bytes] = NO_PENDING_NOTICES  # sent once LIVE
 
+    def forget_replay(self) -> None:
+        """Forget what was to be replayed, and why: its positions mean nothing any more."""
+        self.backfill, self.backfill_end, self.reason = (), 0, None
+
     @property
     def is_live(self) -> bool:
         return self.state is LIVE

@@ -5,7 +5,7 @@ request → Door (signed webhooks) → middleware (headers, origin, size) → co
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -78,7 +78,10 @@ class Application:
         return self._services
 
     async def _find_problems(self) -> list[str]:
-        return await self._running.find_problems()
+        return await self._running.readiness.find_problems()
+
+    def _list_notes(self) -> Sequence[str]:
+        return self._running.readiness.notes
 
     async def _read_metrics(self) -> bytes:
         if self._metrics is None:
@@ -131,7 +134,7 @@ class Application:
             settings.sign_up,
             mail_templates=dependencies.mail_templates,
         )
-        health = HealthPages(self._find_problems, self._read_metrics)
+        health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
         parts = (dependencies, renderer, account_pages, self._build_streams(browsers), health)
         app = Starlette(
             lifespan=lifespan,

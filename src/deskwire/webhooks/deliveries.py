@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     select,
     update,
 )
@@ -131,6 +133,14 @@ def store_deliveries(tx: Connection, incoming: Sequence[IncomingDelivery]) -> No
     """Store deliveries; signed bytes that were stored before are skipped."""
     for first in range(0, len(incoming), BATCH_SIZE):
         execute_raw_sql(tx, *build_insert(incoming[first : first + BATCH_SIZE]))
+
+
+def check_writable(tx: Connection) -> None:
+    """Store a delivery and delete it again. Raises OperationalError if none can be stored."""
+    id_ = -1 - secrets.randbelow(2**62)  # an id of its own: processes do not wait for each other
+    row = {"source": "", "digest": str(id_), "signed_at": 0, "received_at": 0, "body": b""}
+    tx.execute(insert(deliveries).values(id=id_, state="refused", reasons="[]", attempts=0, **row))
+    tx.execute(delete(deliveries).where(deliveries.c.id == id_))
 
 
 def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, ...]]:

@@ -112,8 +112,7 @@ class Intake:
 
     def __init__(self, db: Database, *on_stored: Callable[[], None]) -> None:
         self._db = db
-        self._on_stored = on_stored  # called after each batch, on the event loop
-        self.last_write_failed = False
+        self._on_stored = on_stored  # called after each stored batch, on the event loop
         self._queue: list[tuple[IncomingDelivery, asyncio.Future[None]]] = []
         self._store_task: asyncio.Task[None] | None = None
 
@@ -130,12 +129,12 @@ class Intake:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH_SIZE], self._queue[BATCH_SIZE:]
                 failure = await self._store_batch([incoming for incoming, _ in batch])
-                self.last_write_failed = failure is not None
                 for _, stored in batch:
                     if not stored.done():  # cancelled if the sender has disconnected
                         _resolve(stored, failure)
-                for callback in self._on_stored:
-                    callback()
+                if failure is None:
+                    for callback in self._on_stored:
+                        callback()
         finally:
             self._store_task = None
 

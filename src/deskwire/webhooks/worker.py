@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from deskwire.events.log import has_caused_events
+from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database, acquire_advisory_lock, savepoint, wake
 from deskwire.kit.errors import Refusal
@@ -32,7 +33,6 @@ from deskwire.webhooks.source import Delivery, Source, UnprocessableDelivery
 
 BATCH_SIZE = 20  # deliveries per transaction; the door waits for the same writer
 POLL_INTERVAL = 1.0  # s; also polls, in case a wake-up was lost
-MAX_RETRY_DELAY = 30.0  # s between tries while the database fails
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Worker:
         sources: Iterable[Source],
         clock: Clock = now,
         before_batch: Callable[[Connection], object] = lambda _: None,
+        first_retry_delay: float = FIRST_DELAY,
     ) -> None:
         self._db = db
         # Run first in each transaction; as long as it returns True, deliveries wait.
@@ -54,6 +55,7 @@ class Worker:
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._wake_event = asyncio.Event()
+        self._backoff = Backoff(self._wake_event, first=first_retry_delay)
         self.outcomes: Counter[tuple[str, DeliveryState]] = Counter()  # (source, state), committed
 
     def wake(self) -> None:
@@ -62,28 +64,19 @@ class Worker:
 
     async def run(self) -> None:
         """Process deliveries until cancelled."""
-        failures = 0
         while True:
+            self._wake_event.clear()
             try:
                 outcomes = await self._db.write(self.apply_pending, BATCH_SIZE)
-                failures = 0
+                self._backoff.reset()
                 self.outcomes.update(outcomes)
             except OperationalError as error:
-                failures += 1
                 logger.error("the database failed; deliveries wait: %s", error.orig)  # noqa: TRY400
-                await asyncio.sleep(min(MAX_RETRY_DELAY, 0.1 * 2**failures))
+                await self._backoff.wait()
                 continue
             is_idle = len(outcomes) < BATCH_SIZE and not self._must_continue
             if is_idle:  # none is left, and later ones wake the worker
-                await self._wait()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_INTERVAL):
-                await self._wake_event.wait()
-        except TimeoutError:
-            return
-        self._wake_event.clear()
+                await wait_for_event(self._wake_event, POLL_INTERVAL)
 
     def apply_pending(self, tx: Connection, limit: int) -> list[tuple[str, DeliveryState]]:
         """Process up to `limit` pending deliveries; return each one's source and new state.
