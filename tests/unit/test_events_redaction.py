@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from deskwire.events.cursor import Cursor
-from deskwire.events.frames import event_frame
+from deskwire.events.frames import event_frame, read_event_json
 from deskwire.events.log import Entry
 from deskwire.realtime.buffer import EventBuffer
 from tests.fixtures.hub import EPOCH
@@ -25,9 +25,9 @@ def test_a_removed_file_goes_from_what_a_resume_would_tell_and_nothing_else_does
 
     window.append(told(4, "ticket.file_removed", file="f1"))
 
-    frames = [entry.frame.decode() for entry in window.entries_after(0)]
-    assert not [frame for frame in frames if "secret" in frame]
-    line, *added = (json.loads(frame.partition("data: ")[2])["data"] for frame in frames[:3])
+    frames = [entry.frame for entry in window.entries_after(0)]
+    assert not [frame for frame in frames if b"secret" in frame]
+    line, *added = (json.loads(read_event_json(frame))["data"] for frame in frames[:3])
     assert line["line"] == {"id": "m", "html": "Hi", "files": [sent[1]]}
     assert [each["file"]["name"] for each in added] == ["", "kept.txt"]
 
@@ -43,8 +43,8 @@ def test_who_deleted_their_account_is_a_former_member_in_what_a_resume_would_tel
     kept_frames = [entry.frame for entry in window.entries_after(0)]
     window.append(told(4, "person.changed", person="p1", name="Former member", erased="p1"))
 
-    frames = [entry.frame.decode() for entry in window.entries_after(0)]
-    data = [json.loads(frame.partition("data: ")[2])["data"] for frame in frames]
+    frames = [entry.frame for entry in window.entries_after(0)]
+    data = [json.loads(read_event_json(frame))["data"] for frame in frames]
     assert b"Una & Co" in kept_frames[1], "another name is no redaction"
     assert data[0]["now"] == {"assignee": {"id": "p1", "name": "Former member"}, "opener": bo}
     assert data[0]["line"] == {**line, "html": "assigned it to Former member"}

@@ -3,6 +3,9 @@
 An event keeps the shape `data: {"type","data","timestamp"}` on one line without an `event:` field.
 Control frames are named (`tick`, `granted`, `revoked`, `reset`, `notice`, `goodbye`), so that a
 page written for that shape never receives them. Field names: WHATWG HTML, section 9.2.
+
+`id:` is the last line of every frame. Some clients keep the id of a frame that was cut in the
+middle, and resume after an event whose data they never received.
 """
 
 from __future__ import annotations
@@ -21,25 +24,28 @@ HEARTBEAT = b":heartbeat\n\n"
 
 def event_frame(cursor: Cursor, type_: str, data: str, at: Millis) -> bytes:
     """Encode one event; `data` is its JSON as stored, on one line."""
-    frame = f'id: {cursor}\ndata: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n\n'
-    return frame.encode()
+    return _render_event(type_, data, at, f"id: {cursor}\n\n").encode()
 
 
 def redact_frame(frame: bytes, target_id: str, rule: RedactionRule) -> bytes | None:
     """Apply `rule` for `target_id` to an event's frame; None if it mentions nothing to redact."""
-    head, _, rest = frame.decode().partition("data: ")
-    event = json.loads(rest)
+    _, _, end = frame.decode().partition("\n")
+    event = json.loads(read_event_json(frame))
     data = rule(_to_json(event["data"]), target_id)
     if data is None:
         return None
-    type_, at = event["type"], event["timestamp"]
-    return f'{head}data: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n\n'.encode()
+    return _render_event(event["type"], data, event["timestamp"], end).encode()
 
 
 def read_event_field(frame: bytes, field: str) -> str | None:
     """Return a field of the event in a frame, or None if it has no such field."""
-    value: str | None = json.loads(frame.partition(b"data: ")[2])["data"].get(field)
+    value: str | None = json.loads(read_event_json(frame))["data"].get(field)
     return value
+
+
+def read_event_json(frame: bytes) -> str:
+    """Return the JSON of an event's frame: its type, its data and its timestamp."""
+    return frame.decode().partition("\n")[0].removeprefix("data: ")
 
 
 def connected_frame(
@@ -59,13 +65,13 @@ def connected_frame(
         "because": reason,
         "channels": sorted(channels),
     }
-    return f"id: {cursor}\ndata: {_to_json(fields)}\n\n".encode()
+    return f"data: {_to_json(fields)}\nid: {cursor}\n\n".encode()
 
 
 def control_frame(name: str, cursor: Cursor | None = None, /, **fields: object) -> bytes:
     """Encode a named frame; a `cursor` becomes the client's last event id."""
     id_line = f"id: {cursor}\n" if cursor is not None else ""
-    return f"event: {name}\n{id_line}data: {_to_json(fields)}\n\n".encode()
+    return f"event: {name}\ndata: {_to_json(fields)}\n{id_line}\n".encode()
 
 
 def reset_frame(cursor: Cursor, reason: str | None) -> bytes:
@@ -81,6 +87,10 @@ def reconnect_delay_ms(index: int) -> int:
 def retry_frame(wait_ms: int) -> bytes:
     """Tell an EventSource how long to wait before it reconnects."""
     return f"retry: {wait_ms}\n\n".encode()
+
+
+def _render_event(type_: str, data: str, at: Millis, end: str) -> str:
+    return f'data: {{"type":"{type_}","data":{data},"timestamp":{at}}}\n{end}'
 
 
 def _to_json(value: object) -> str:
