@@ -29,6 +29,7 @@ class EventBuffer:
     def __init__(self, limit: int = BUFFER_BYTES) -> None:
         self.floor = 0  # entries at or before it are not in the buffer
         self.head = 0
+        self.redaction_count = 0  # of entries that redacted older ones; pages of the log follow it
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
@@ -61,6 +62,7 @@ class EventBuffer:
 
     def _redact(self, target_id: str, rule: RedactionRule) -> None:
         """Apply `rule` to the frames that mention `target_id`: no replay may send its text."""
+        self.redaction_count += 1
         needle = target_id.encode()
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
@@ -70,6 +72,7 @@ class EventBuffer:
 
     def _redact_workspace(self, workspace: Workspace | None) -> None:
         """Remove channels and frames of a workspace's tickets, as `log.redact_workspace` does."""
+        self.redaction_count += 1
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
             if entry.workspace == workspace and entry.type.startswith(WORKSPACE_REDACTED_PREFIX):
