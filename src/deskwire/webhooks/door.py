@@ -15,16 +15,17 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deskwire.kit.client_network import network_of
 from deskwire.kit.clock import Clock, format_iso, now
 from deskwire.kit.db import Database
 from deskwire.kit.deadline import Deadline
 from deskwire.kit.uvicorn_internals import send_short_response, skip_access_log
+from deskwire.webhooks.body_budget import BodyBudget, IncomingBody, TooManyBodies
 from deskwire.webhooks.deliveries import BATCH_SIZE, build_insert
 from deskwire.webhooks.source import IncomingDelivery, Rejection, Source
 
 MAX_BODY = 1024 * 1024  # bytes; a hundred times the largest event
 MAX_DISCARDED = 16 * MAX_BODY  # bytes read of an oversized body, so that the sender sees our answer
-MAX_CONCURRENT_BODIES = 64  # bodies in memory at once, up to 1 MiB each, sent by strangers
 BODY_TIMEOUT = 10.0  # s for a whole body; a sender that trickles gets a 408
 RETRY_AFTER = 5  # s; sent with a 503
 
@@ -46,7 +47,7 @@ class Door:
         self._sources = {source.path: source for source in sources}
         self._intake = intake
         self._clock = clock
-        self._bodies_in_progress = 0
+        self._budget = BodyBudget()
         self._deadline = Deadline(body_timeout)
         self.responses: Counter[tuple[str, int]] = Counter()  # (source, status)
 
@@ -71,19 +72,17 @@ class Door:
             return 405, "Method not allowed: send a POST"
         if not source.is_configured():
             return 503, "Webhook secret is not configured"
-        signature = source.parse_signature_headers(scope["headers"])
+        signature = source.parse_signature_headers(scope["headers"], self._clock())
         if isinstance(signature, Rejection):
             return signature.status, signature.message
-        if self._bodies_in_progress >= MAX_CONCURRENT_BODIES:
-            return 503, "Too many bodies are being read; send it again"
-        self._bodies_in_progress += 1
+        client = scope.get("client")
         try:
-            with self._deadline:
-                body = await _read_body(receive)
+            with self._budget.admit(network_of(client and client[0])) as incoming, self._deadline:
+                body = await _read_body(receive, incoming)
+        except TooManyBodies:
+            return 503, "Too many bodies are being read; send it again"
         except TimeoutError:
             return 408, "The body did not arrive in time"
-        finally:
-            self._bodies_in_progress -= 1
         if body is None:
             return 413, f"Payload larger than {MAX_BODY} bytes"
         delivery = source.verify(signature, body, self._clock())
@@ -146,7 +145,7 @@ def _resolve(future: asyncio.Future[None], failure: Exception | None) -> None:
         future.set_exception(failure)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive, incoming: IncomingBody) -> bytes | None:
     """Return the whole body, or None if it is larger than MAX_BODY."""
     parts, size = list[bytes](), 0
     while True:
@@ -155,6 +154,7 @@ async def _read_body(receive: Receive) -> bytes | None:
             return b""
         part = message.get("body", b"")
         size += len(part)
+        incoming.size = size
         if size <= MAX_BODY:
             parts.append(part)
         else:

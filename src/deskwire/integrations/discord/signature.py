@@ -27,13 +27,19 @@ def is_signature_valid(
     secrets: Iterable[str], timestamp: bytes, signature: bytes, body: bytes, now: Millis
 ) -> bool:
     """Whether `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`."""
-    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
+    if not is_fresh(timestamp, now):
         return False
     matches = False
     for secret in secrets:  # all of them, so that the duration does not reveal which one matched
         expected = _signature(secret, timestamp, body).encode()
         matches |= hmac.compare_digest(expected, signature)
-    return matches and abs(now - int(timestamp)) <= MAX_AGE
+    return matches
+
+
+def is_fresh(timestamp: bytes, now: Millis) -> bool:
+    """Whether a header's timestamp is well-formed, and at most MAX_AGE before or after `now`."""
+    is_well_formed = len(timestamp) == TIMESTAMP_DIGITS and timestamp.isdigit()
+    return is_well_formed and abs(now - int(timestamp)) <= MAX_AGE
 
 
 def _signature(secret: str, timestamp: bytes, body: bytes) -> str:

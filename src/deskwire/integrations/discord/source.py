@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_signature_valid
+from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_fresh, is_signature_valid
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
     Delivery,
@@ -26,6 +26,7 @@ from deskwire.webhooks.source import (
 TIMESTAMP_HEADER = b"x-webhook-timestamp"
 SIGNATURE_HEADER = b"x-webhook-signature"
 UNVERIFIABLE: SignatureHeaders = (b"", b"")  # matches no body; for a request with two signatures
+INVALID_SIGNATURE = Rejection(401, "Invalid webhook signature")
 MAX_ID_LENGTH = 200  # characters of a sender's own id, or of a type, that are stored unchanged
 
 
@@ -41,8 +42,10 @@ class BotSource:
     def is_configured(self) -> bool:
         return bool(self._secrets)
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
-        """Return the timestamp and the signature, or a rejection if either is missing."""
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
+        """Return the timestamp and the signature, or a rejection if they are missing or stale."""
         timestamps, signatures = (
             header_values(headers, TIMESTAMP_HEADER),
             header_values(headers, SIGNATURE_HEADER),
@@ -51,6 +54,8 @@ class BotSource:
             return Rejection(401, "Missing webhook headers")
         if len(timestamps) > 1 or len(signatures) > 1:
             return UNVERIFIABLE
+        if not is_fresh(timestamps[0], now):
+            return INVALID_SIGNATURE
         return timestamps[0], signatures[0]
 
     def verify(
@@ -61,7 +66,7 @@ class BotSource:
         if not body:
             return Rejection(401, "Empty request body")
         if not is_signature_valid(self._secrets, timestamp, signature, body, now):
-            return Rejection(401, "Invalid webhook signature")
+            return INVALID_SIGNATURE
         return _parse_delivery(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
