@@ -10,6 +10,7 @@ from deskwire.events.cursor import Cursor
 from deskwire.events.frames import (
     connected_frame,
     control_frame,
+    digest_channels,
     event_frame,
     redact_frame,
     reset_frame,
@@ -55,3 +56,35 @@ def fields_of(received: bytes) -> dict[str, str]:
     """Parse a frame as a client does that dispatches what it has when the connection ends."""
     lines = received.decode().splitlines()
     return {name: value for name, _, value in (line.partition(": ") for line in lines) if name}
+
+
+def test_a_few_channels_are_listed() -> None:
+    few = [f"ticket:{number:02}" for number in range(63)] + ["user:p"]
+
+    told = connected_data(few)
+
+    assert told["channels"] == few
+    assert "digest" not in told
+
+
+def test_of_many_channels_a_frame_names_the_persons_own_and_a_digest() -> None:
+    many = [f"ticket:{number}" for number in range(10_000)] + ["user:p"]
+
+    told = connected_data(many)
+
+    assert told["channels"] == ["user:p"]
+    assert told["digest"] == digest_channels(many[::-1])
+    assert told["digest"] != digest_channels(many[1:])
+    assert len(json.dumps(told)) < 300
+
+
+def test_a_digest_is_the_one_the_front_end_computes() -> None:
+    assert digest_channels(["user:p", "guild:1"]) == "2-35fd3113"  # as in channels.test.ts
+
+
+def connected_data(channels: list[str]) -> dict[str, object]:
+    frame = connected_frame(
+        Cursor(EPOCH, 2), outcome="live", subscription_id="s", reason=None, channels=channels
+    )
+    data: dict[str, object] = json.loads(fields_of(frame)["data"])
+    return data

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from zlib import crc32
 
+from deskwire.events.channels import person_of_channel
 from deskwire.events.cursor import Cursor
 from deskwire.events.redaction import RedactionRule
 from deskwire.kit.clock import Millis
 
 RECONNECTS_PER_SECOND = 500  # streams per second that may reconnect after a restart
 FIRST_RECONNECT_MS = 500  # ms; no client reconnects before the new process listens
+MAX_LISTED_CHANNELS = 64  # channels; a person has one of 46 bytes for each ticket of their own
 HEARTBEAT = b":heartbeat\n\n"
 
 
@@ -56,8 +59,11 @@ def connected_frame(
     reason: str | None,
     channels: Collection[str],
 ) -> bytes:
-    """Encode the first frame of a stream: whether it resumed, and the channels it holds."""
-    fields = {
+    """Encode the first frame of a stream: whether it resumed, and the channels it holds.
+
+    Of more than MAX_LISTED_CHANNELS it names only the person's own, and a digest of all.
+    """
+    fields: dict[str, object] = {
         "type": "connected",
         "verdict": outcome,
         "position": str(cursor),
@@ -65,7 +71,20 @@ def connected_frame(
         "because": reason,
         "channels": sorted(channels),
     }
+    if len(channels) > MAX_LISTED_CHANNELS:
+        fields["channels"] = sorted(name for name in channels if person_of_channel(name))
+        fields["digest"] = digest_channels(channels)
     return f"data: {_to_json(fields)}\nid: {cursor}\n\n".encode()
+
+
+def digest_channels(channels: Collection[str]) -> str:
+    """Return the digest by which a client recognizes the channels it knows: COUNT-CRC32.
+
+    A client computes it too (`frontend/src/model/channels.ts`). It protects nothing: what a stream
+    is sent depends on the channels themselves.
+    """
+    checksum = crc32("\n".join(sorted(channels)).encode())
+    return f"{len(channels)}-{checksum:08x}"
 
 
 def control_frame(name: str, cursor: Cursor | None = None, /, **fields: object) -> bytes:
