@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deskwire.kit.client_network import network_of
@@ -59,7 +60,9 @@ class Door:
         status, message = await self._accept(source, scope, receive)
         self.responses[source.name, status] += 1
         if status != 200:
-            logger.warning("webhook from %s: %d %s", source.name, status, message)
+            logger.warning(
+                "webhook from %s: %d %s", source.name, status, message, extra={"kind": message}
+            )
         await _respond(scope, send, status, message, format_iso(self._clock()))
 
     def log_responses(self) -> None:
@@ -90,6 +93,11 @@ class Door:
             return delivery.status, delivery.message
         try:
             await self._intake().store(delivery)
+        except OperationalError as error:
+            logger.error(  # noqa: TRY400 - the traceback adds nothing
+                "a delivery could not be stored: %s", error.orig, extra={"kind": "database"}
+            )
+            return 503, "The delivery could not be stored; send it again"
         except Exception:
             logger.exception("a delivery could not be stored")
             return 503, "The delivery could not be stored; send it again"
