@@ -1,10 +1,11 @@
-"""Serve Deskwire as shipped, with two more commands on the control socket.
+"""Serve Deskwire as shipped, with more commands on the control socket.
 
     bench.append EVENTS     append that many small events in one transaction, to many channels
+    bench.append_long EVENTS    the same with events of 1 kB, all to the common guild
     bench.statements        how many SQL statements were run so far, by the tables they read
 
 Statements are counted where SQLite runs them, so that none is missed, whatever code runs it; only
-if COUNT_SQL is set, because counting takes time.
+if COUNT_SQL is set, because counting takes time. BUFFER_BYTES: the size of the event buffer.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bench.webhook_bodies import GUILD
 from deskwire.cli.main import main
 from deskwire.events import channels, log
 from deskwire.events.types.registry import TicketClaimed
+from deskwire.server import services
 from deskwire.server.admin_commands import COMMANDS
 
 PADDING = "A text of the length that a short message has, so that the frame is of common size. "
@@ -38,6 +40,14 @@ def append_events(tx: Connection, arguments: dict[str, Any]) -> None:
             actor="bench", workspace=channels.guild(guild), text=PADDING
         )
         log.append(tx, fact, channels=[channels.guild(guild)])
+
+
+def append_long_events(tx: Connection, arguments: dict[str, Any]) -> None:
+    """Append the events, all for the common guild."""
+    guild = channels.guild(GUILD)
+    fact = TicketClaimed.model_construct(actor="bench", workspace=guild, text=PADDING * 12)
+    for _ in range(int(arguments["events"])):
+        log.append(tx, fact, channels=[guild])
 
 
 def target_guilds(events: int) -> list[str]:
@@ -69,7 +79,10 @@ def _count_statement(statement: str) -> None:
 
 if __name__ == "__main__":
     COMMANDS["bench.append"] = append_events
+    COMMANDS["bench.append_long"] = append_long_events
     COMMANDS["bench.statements"] = read_statement_counts
     if os.environ.get("COUNT_SQL"):
         event.listen(Pool, "connect", _trace_statements)
+    if buffer_bytes := os.environ.get("BUFFER_BYTES"):
+        vars(services)["BUFFER_BYTES"] = int(buffer_bytes)
     main()

@@ -301,8 +301,8 @@ class History:
 def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
     lines = stream.data.decode().split("\n\n")
-    blocks = [b for b in lines if b.startswith("id: ") and '"type":"connected"' not in b]
-    return [int(b.split("\n")[0].partition("-")[2]) for b in blocks]
+    blocks = [b for b in lines if b.startswith("data: ") and '"type":"connected"' not in b]
+    return [int(b.rpartition("\nid: ")[2].partition("-")[2]) for b in blocks]
 
 
 def simple(channels: frozenset[str]) -> set[str]:

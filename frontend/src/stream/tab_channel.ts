@@ -6,7 +6,7 @@ import type { LeaderLock, LockCallbacks, TabChannel } from "./leader";
 import type { Attention, TabMessage } from "./tab_messages";
 
 // Raise it whenever tab_messages.ts changes, so that tabs opened before an upgrade stay separate.
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 const SESSION_CHANNEL = "deskwire"; // one for all sessions: tabs learn of a sign-in or sign-out
 
 /** Return whether this browser can share a stream. */

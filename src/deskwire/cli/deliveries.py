@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from deskwire.events.frames import read_event_json
 from deskwire.events.log import CausedEvent, Entry
 from deskwire.kit.clock import Millis
 from deskwire.kit.db import Database
@@ -48,7 +49,7 @@ def format_delivery(
 
 def format_event(entry: Entry) -> str:
     """Format an entry of the log as one line: position, time, type and data."""
-    data = entry.frame.decode().partition("\ndata: ")[2].strip()
+    data = read_event_json(entry.frame)
     return f"{entry.position:>8}  {format_local_time(entry.at)}  {entry.type}  {data}"
 
 

@@ -6,7 +6,6 @@ their own and a reconnect costs no SQL.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -24,16 +23,16 @@ class EventBuffer:
     def __init__(self, limit: int = BUFFER_BYTES) -> None:
         self.floor = 0  # entries at or before it are not in the buffer
         self.head = 0
+        self.redaction_count = 0  # grows when older entries change; pages of the log follow it
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
         self._first_index = 0  # index of the oldest entry that was not dropped
-        self._redactions = deque[Redaction]()  # that the entries in the buffer demand
 
     def load(self, entries: list[Entry], head: int) -> None:
         """Start with the newest `entries` of the log; `head` is used where the log is empty."""
         self._entries, self._first_index, self._size = [], 0, 0
-        self._redactions.clear()
+        self.redaction_count += 1
         self.floor = self.head = entries[0].position - 1 if entries else head
         for entry in entries:
             self.append(entry)
@@ -47,21 +46,15 @@ class EventBuffer:
             raise AssertionError(f"position {entry.position} after {self.head}: the bus lost one")
         if redaction := _find_redaction(entry):
             self._redact_older(redaction)
-            self._redactions.append(redaction)
         self._entries.append(entry)
         self._size += len(entry.frame) + ENTRY_OVERHEAD
         self.head = entry.position
         while self._size > self._limit and self.floor < self.head:
             self._drop_oldest()
 
-    def redact(self, entry: Entry) -> Entry:
-        """Return an entry that was read from the log earlier as it may be sent now."""
-        for redaction in self._redactions:
-            entry = _redact_entry(redaction, entry) or entry
-        return entry
-
     def _redact_older(self, redaction: Redaction) -> None:
         """Redact the entries that mention what was deleted: no replay may send its text."""
+        self.redaction_count += 1
         for index in range(self._first_index, len(self._entries)):
             entry = self._entries[index]
             if redaction.ticket is not None and entry.ticket != redaction.ticket:
@@ -84,8 +77,6 @@ class EventBuffer:
         oldest = self._entries[self._first_index]
         self._size -= len(oldest.frame) + ENTRY_OVERHEAD
         self.floor = oldest.position
-        while self._redactions and self._redactions[0].position <= self.floor:
-            self._redactions.popleft()
         self._first_index += 1
         if self._first_index > 1024 and self._first_index * 2 > len(self._entries):
             del self._entries[: self._first_index]

@@ -12,7 +12,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from deskwire.events.channels import Channel, Channels, PersonId
+from deskwire.events.channels import Channel, PersonId
 from deskwire.events.cursor import Cursor
 from deskwire.events.frames import control_frame, reconnect_delay_ms, reset_frame, retry_frame
 from deskwire.events.log import Entry
@@ -20,7 +20,7 @@ from deskwire.kit.clock import Clock, Millis, now
 from deskwire.kit.ids import new_id
 from deskwire.realtime.access_changes import AdmittingEntry, find_affected_people
 from deskwire.realtime.authorization import AuthorizationQueue, Authorize
-from deskwire.realtime.backfill import MAX_BEHIND, ReadAfter, TooFarBehind, read_backfill
+from deskwire.realtime.backfill import MAX_BEHIND, LogPages, ReadAfter, TooFarBehind
 from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.fanout import SLICE_SIZE, Fanout
 from deskwire.realtime.grant_cache import GrantCache
@@ -31,6 +31,7 @@ from deskwire.realtime.replay import (
     choose_start,
     connected_frames,
     is_evicted,
+    needs_page,
     should_reload,
     take_next_slice,
 )
@@ -76,7 +77,7 @@ class Hub:
         self.buffer = buffer
         self.stats = HubStats()
         self.is_draining = False  # the process is shutting down and accepts no more streams
-        self._read_after = read_after
+        self._pages = LogPages(read_after, buffer)
         self._max_behind = max_behind
         self._streams_per_person = streams_per_person
         self._clock = clock
@@ -140,7 +141,7 @@ class Hub:
             return
         self.stats.count_closed(subscription.scope, reason)
         self._enter_state(subscription, SubscriptionState.CLOSED)
-        self._set_channels(subscription, ())
+        self._fanout.set_channels(subscription, ())
         self._heartbeat.remove(subscription)
         person = subscription.caller.person
         self._by_person[person].remove(subscription)
@@ -177,17 +178,24 @@ class Hub:
             return
         if self._authorization_queue.is_pending(subscription.caller.person):
             return
+        if should_reload(subscription, self.buffer, self._max_behind):
+            self._reset(subscription, "behind")
+        elif needs_page(subscription, self.buffer, self._pages):
+            self._load_page(subscription)
+            return
         # Live streams too: the authorization may be newer than what has been published.
         if subscription.announced_channels != subscription.channels:
             self._announce_channels(subscription)
         if subscription.is_live or subscription.is_paused:
             return
-        if is_evicted(subscription, self.buffer):
+        is_behind_buffer = is_evicted(subscription, self.buffer)
+        if is_behind_buffer and subscription.state is not SubscriptionState.RESUMING:
             self._close_slow(subscription)
         elif subscription.position >= self.buffer.head:
             self._enter_state(subscription, LIVE)
         else:
-            frames = take_next_slice(subscription, self.buffer)
+            source = self._pages if is_behind_buffer else self.buffer
+            frames = take_next_slice(subscription, source)
             self._admitting_entry.note_replay(subscription)
             if frames:
                 self.stats.count_replayed(frames)
@@ -263,43 +271,27 @@ class Hub:
                 reset_frame(Cursor(self.epoch, subscription.position), subscription.reason)
             )
 
-    def _start_replay(self, subscription: Subscription) -> None:
-        if subscription.state in CANNOT_REPLAY:
-            return
-        if subscription.state is SubscriptionState.RESUMING and is_evicted(
-            subscription, self.buffer
-        ):
-            self._enter_state(subscription, SubscriptionState.LOADING)
-            task = asyncio.get_running_loop().create_task(self._load_backfill(subscription))
-            self._backfill_tasks.add(task)
-            task.add_done_callback(self._backfill_tasks.discard)
-            return
-        if should_reload(subscription, self.buffer, self._max_behind):
-            self._reset(subscription, "behind")
-        self.pump(subscription)
+    def _load_page(self, subscription: Subscription) -> None:
+        self._enter_state(subscription, SubscriptionState.LOADING)
+        task = asyncio.get_running_loop().create_task(self._load_page_and_pump(subscription))
+        self._backfill_tasks.add(task)
+        task.add_done_callback(self._backfill_tasks.discard)
 
-    async def _load_backfill(self, subscription: Subscription) -> None:
-        """Read what lies between the subscription and the buffer from the log, then continue."""
-        channels = frozenset(subscription.channels)
-        backfill: tuple[list[Entry], int] | None = None
+    async def _load_page_and_pump(self, subscription: Subscription) -> None:
+        can_replay = False
         try:
-            backfill = await read_backfill(
-                self._read_after, self.buffer, subscription.position, channels, self._max_behind
-            )
+            await self._pages.load(subscription.position)
+            can_replay = True
         except TooFarBehind:
             pass  # the page reloads
         except Exception:
             logger.exception("reading the backfill of a stream failed; its page reloads instead")
         if subscription.is_closed:
             return
-        if backfill is None:
+        self._enter_state(subscription, SubscriptionState.RESUMING)
+        if not can_replay:
             self._reset(subscription, "behind")
-        else:
-            # If the stream gained a channel meanwhile, entries of that one are missing: read again.
-            if channels.issuperset(subscription.channels):
-                subscription.backfill, subscription.backfill_end = backfill
-            self._enter_state(subscription, SubscriptionState.RESUMING)
-        self._start_replay(subscription)
+        self.pump(subscription)
 
     def _expect_access_change(self, entry: Entry) -> None:
         self._admitting_entry.expect(entry, self._by_person)
@@ -331,13 +323,8 @@ class Hub:
             self._heartbeat.schedule_expiry(expires_at)
             if self._fanout.is_pending(subscription):
                 self._suspend(subscription)  # the rest of the batch is filtered by the new channels
-            self._set_channels(subscription, channel_sets.in_scope(subscription.scope))
-            self._start_replay(subscription)
-
-    def _set_channels(self, subscription: Subscription, channels: Channels) -> None:
-        if not set(channels) <= set(subscription.channels):  # the backfill lacks the gained ones
-            subscription.backfill, subscription.backfill_end = (), 0
-        self._fanout.set_channels(subscription, channels)
+            self._fanout.set_channels(subscription, channel_sets.in_scope(subscription.scope))
+            self.pump(subscription)
 
     def _announce_channels(self, subscription: Subscription) -> None:
         """Send the client its channels: all of them at first, later only the changes."""
@@ -370,10 +357,10 @@ class Hub:
         self._authorization_queue.enqueue(subscription.caller.person)
 
     def _close_slow(self, subscription: Subscription) -> None:
-        """Close a stream that has left the buffer; when it returns, it is told that it was slow."""
-        if subscription.state is SubscriptionState.RESUMING:
-            self._start_replay(subscription)  # the buffer moved on meanwhile: read the log again
-            return
+        """Close a stream whose next entry has left the buffer.
+
+        The client returns with its cursor, and its `connected` frame says that it was slow.
+        """
         if subscription.announced_channels is None:  # not slow: it waited too long for access
             self._reset(subscription, "behind")
             self.pump(subscription)

@@ -14,9 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from deskwire.events.log import Entry
-from deskwire.realtime.backfill import PAGE_SIZE, ReadAfter
+from deskwire.realtime.backfill import ReadAfter
 from deskwire.realtime.buffer import EventBuffer
 from deskwire.realtime.fanout import Fanout
+
+PAGE_SIZE = 1000  # entries read from the log at once
 
 logger = logging.getLogger(__name__)
 

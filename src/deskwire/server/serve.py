@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deskwire.kit.errors import Conflict
+from deskwire.kit.head_limit import HeadLimitProtocol
 from deskwire.kit.logging import configure_logging
 from deskwire.realtime.uvicorn_takeover import TakeoverProtocol
 from deskwire.server.app import Application
@@ -30,7 +30,7 @@ LISTEN_BACKLOG = 4096  # connections; after a restart every stream reconnects at
 MAX_PORT = 65535  # ports are 16 bits
 SHUTDOWN_TIMEOUT = 1  # s for requests in flight; streams are ended when shutdown begins
 
-HTTP_PROTOCOL: type[HttpToolsProtocol] = TakeoverProtocol
+HTTP_PROTOCOL: type[HeadLimitProtocol] = TakeoverProtocol
 M_ARENA_MAX = -8  # parameter of mallopt, from <malloc.h>
 GC_THRESHOLD = 20_000  # allocations between collections; the default of 700 suits short scripts
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

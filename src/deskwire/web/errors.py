@@ -128,7 +128,7 @@ class ErrorResponses:
         return await self._respond(request, status, detail, dict(error.headers or {}), {})
 
     async def _handle_database_error(self, request: Request, error: OperationalError) -> Response:
-        logger.error("the database refused a statement", exc_info=error)
+        logger.error("the database refused a statement: %s", error.orig, extra={"kind": "database"})
         return await self._respond(
             request, 503, gettext(DETAIL_BY_STATUS[503]), {"retry-after": str(RETRY_AFTER)}, {}
         )
@@ -136,7 +136,14 @@ class ErrorResponses:
     async def _handle_unexpected(self, request: Request, error: Exception) -> Response:
         reference = new_id()
         path = redact_paths(request.url.path)
-        logger.error("%s %s failed (reference %s)", request.method, path, reference, exc_info=error)
+        logger.error(
+            "%s %s failed (reference %s)",
+            request.method,
+            path,
+            reference,
+            exc_info=error,
+            extra={"reference": reference},
+        )
         return await self._respond(
             request, 500, gettext(DETAIL_BY_STATUS[500]), {}, {"reference": reference}
         )

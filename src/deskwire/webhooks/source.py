@@ -74,10 +74,12 @@ class Source(Protocol):
     def is_configured(self) -> bool:
         """Whether a secret is configured."""
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
         """Refuse what can be refused before the body is read, so that a stranger costs no memory.
 
-        Never raises.
+        Where a header's timestamp is signed, a stale one is. Never raises.
         """
 
     def verify(
@@ -93,7 +95,7 @@ def verify_request(
     source: Source, headers: Headers, body: bytes, now: Millis
 ) -> IncomingDelivery | Rejection:
     """Check the headers and the body of a request that was read completely."""
-    signature = source.parse_signature_headers(headers)
+    signature = source.parse_signature_headers(headers, now)
     return signature if isinstance(signature, Rejection) else source.verify(signature, body, now)
 
 

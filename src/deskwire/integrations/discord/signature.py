@@ -30,20 +30,26 @@ def find_signature_problem(
 
     It is valid if `body` was signed with one of `secrets`, at most MAX_AGE before or after `now`.
     """
-    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
-        return f"the timestamp is not {TIMESTAMP_DIGITS} digits of milliseconds"
+    problem = find_timestamp_problem(timestamp, now)
+    if problem is not None:
+        return problem
     matches = False
     for secret in secrets:  # all of them, so that the duration does not reveal which one matched
         expected = _signature(secret, timestamp, body).encode()
         matches |= hmac.compare_digest(expected, signature)
-    if not matches:
-        return "the secret differs, or the body was changed on the way"
+    return None if matches else "the secret differs, or the body was changed on the way"
+
+
+def find_timestamp_problem(timestamp: bytes, now: Millis) -> str | None:
+    """Return why a header's timestamp cannot be accepted, for the log; None if it can."""
+    if len(timestamp) != TIMESTAMP_DIGITS or not timestamp.isdigit():
+        return f"the timestamp is not {TIMESTAMP_DIGITS} digits of milliseconds"
     ahead = int(timestamp) - now
     if abs(ahead) <= MAX_AGE:
         return None
     direction = "ahead of" if ahead > 0 else "behind"
     return (
-        f"the secret is right, but the sender's time is {abs(ahead) // SECOND} s {direction} ours: "
+        f"the sender's time is {abs(ahead) // SECOND} s {direction} ours: "
         "a clock is wrong, or an old request was sent again"
     )
 

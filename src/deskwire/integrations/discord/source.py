@@ -12,7 +12,11 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
-from deskwire.integrations.discord.signature import WEBHOOK_PATH, find_signature_problem
+from deskwire.integrations.discord.signature import (
+    WEBHOOK_PATH,
+    find_signature_problem,
+    find_timestamp_problem,
+)
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
     Delivery,
@@ -41,8 +45,10 @@ class BotSource:
     def is_configured(self) -> bool:
         return bool(self._secrets)
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
-        """Return the timestamp and the signature, or a rejection if either is missing."""
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
+        """Return the timestamp and the signature, or a rejection if they are missing or stale."""
         timestamps, signatures = (
             header_values(headers, TIMESTAMP_HEADER),
             header_values(headers, SIGNATURE_HEADER),
@@ -51,6 +57,9 @@ class BotSource:
             return Rejection(401, "Missing webhook headers")
         if len(timestamps) > 1 or len(signatures) > 1:
             return UNVERIFIABLE
+        problem = find_timestamp_problem(timestamps[0], now)
+        if problem is not None:
+            return _reject_signature(problem)
         return timestamps[0], signatures[0]
 
     def verify(
@@ -61,15 +70,19 @@ class BotSource:
         if not body:
             return Rejection(401, "Empty request body")
         if signature_headers is UNVERIFIABLE:
-            return Rejection(401, "Invalid webhook signature", "a signature header is repeated")
+            return _reject_signature("a signature header is repeated")
         problem = find_signature_problem(self._secrets, timestamp, signature, body, now)
         if problem is not None:
-            return Rejection(401, "Invalid webhook signature", problem)
+            return _reject_signature(problem)
         return _parse_delivery(timestamp, body, now)
 
     def apply(self, tx: Connection, delivery: Delivery) -> None:
         """Apply the delivery. Raises UnprocessableDelivery."""
         translate.apply_delivery(tx, delivery)
+
+
+def _reject_signature(reason: str) -> Rejection:
+    return Rejection(401, "Invalid webhook signature", reason)
 
 
 def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDelivery:

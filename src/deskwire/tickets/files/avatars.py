@@ -29,7 +29,7 @@ async def set_avatar(uploads: Uploads, person: PersonId, chunks: AsyncIterator[b
     Raises TooLarge while it arrives, Invalid if it is not an image that can be read.
     """
     key = new_id()
-    await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, chunks)))
+    await uploads.store.put(key, yield_once(await _make_square_thumbnail(uploads, person, chunks)))
     try:
         previous = (await uploads.db.write(people.set_avatar_key, person, key, at=now()))[1]
     except BaseException:
@@ -56,14 +56,16 @@ def check_avatar_exists(tx: Connection, avatar: str) -> None:
         raise NotFound(gettext("This picture doesn’t exist."))
 
 
-async def _make_square_thumbnail(uploads: Uploads, chunks: AsyncIterator[bytes]) -> bytes:
+async def _make_square_thumbnail(
+    uploads: Uploads, person: PersonId, chunks: AsyncIterator[bytes]
+) -> bytes:
     original, inspector = new_id(), FileInspector(min(MAX_UPLOAD_BYTES, uploads.max_file_bytes))
     await uploads.store.put(original, inspector.inspect(chunks))
     try:
         thumbnail = None
         if inspector.type in IMAGE_TYPES:
             thumbnail = await uploads.thumbnails.make_thumbnail(
-                await uploads.store.open(original), square=True
+                person, await uploads.store.open(original), square=True
             )
     except Unavailable:
         raise  # the store would not delete it either; the file cleanup will

@@ -1,7 +1,7 @@
 """Make thumbnails of uploaded images in a separate process that is killed when it takes too long.
 
 The process that decodes an untrusted image has no database, secret or connection of ours to lose:
-it is started with an empty environment for a single image, one at a time.
+it is started with an empty environment for a single image, one at a time. People take turns.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from deskwire.events.channels import PersonId
 from deskwire.kit import store
+from deskwire.kit.fair_lock import FairLock
 from deskwire.kit.threads import DaemonThreadPool
 
 THUMBNAIL_SCRIPT = Path(store.__file__).with_name("thumbnail_script.py")
 TIMEOUT = 10.0  # s for one image; a large photo takes 0.5 s
-QUEUE_TIMEOUT = 10.0  # s to wait for a slot; an upload without a thumbnail beats none
+QUEUE_TIMEOUT = 15.0  # s to wait for a turn, more than TIMEOUT: a hostile image delays others once
 CLEANUP_TIMEOUT = 5.0  # s for a killed process to be gone
 COPY_THREADS = DaemonThreadPool("thumbnail", 2)  # a write to the temporary folder takes 0.1 ms
 MAX_OUTPUT_BYTES = 2 * 1024 * 1024  # bytes of the script's output; 480 px of noise have 300 kB
@@ -40,38 +42,31 @@ class Thumbnail:
 
 
 class ThumbnailMaker:
-    """Make thumbnails, one at a time."""
+    """Make thumbnails, one at a time, for one person after the other."""
 
     def __init__(self, timeout: float = TIMEOUT, script: Path = THUMBNAIL_SCRIPT) -> None:
         self._timeout = timeout
         self._script = script
-        self._semaphore = asyncio.Semaphore(1)
+        self._lock = FairLock()
 
     async def make_thumbnail(
-        self, chunks: AsyncIterator[bytes], *, square: bool = False
+        self, person: PersonId, chunks: AsyncIterator[bytes], *, square: bool = False
     ) -> Thumbnail | None:
         """Make a thumbnail of the image in `chunks`; `square`: of its centre.
 
-        Returns None if the image cannot be decoded or the timeout passes.
+        Returns None if the image cannot be decoded or a timeout passes: an upload without a
+        thumbnail beats none.
         """
-        with TemporaryFile() as image:
-            try:
+        try:
+            with TemporaryFile() as image:
                 # Before its turn: while a slow store delivers this image, others have theirs.
                 async with asyncio.timeout(self._timeout):
                     await _copy_chunks(chunks, image)
-                async with asyncio.timeout(QUEUE_TIMEOUT):
-                    await self._semaphore.acquire()
-            except (TimeoutError, OSError) as error:
-                logger.info("no thumbnail was made: %r", error)
-                return None
-            try:
-                async with asyncio.timeout(self._timeout):
+                async with self._lock.hold(person, QUEUE_TIMEOUT), asyncio.timeout(self._timeout):
                     return parse_output(await self._run_script(image, ["square"] if square else []))
-            except (TimeoutError, OSError, ValueError) as error:
-                logger.info("could not make a thumbnail: %r", error)
-                return None
-            finally:
-                self._semaphore.release()
+        except (TimeoutError, OSError, ValueError) as error:
+            logger.info("could not make a thumbnail: %r", error)
+            return None
 
     async def _run_script(self, image: IO[bytes], arguments: Sequence[str]) -> bytes:
         command = (sys.executable, "-I", str(self._script), *arguments)

@@ -49,7 +49,7 @@ class Uploads:
         RateLimited if the person has too many unsent files. On any error nothing is kept.
         """
         await self.db.read(check_unsent_limit, person)
-        values = await self.store_file(name, chunks)
+        values = await self.store_file(person, name, chunks)
         try:
             row = values | {"workspace": workspace, "uploader": person, "created_at": now()}
             return build_attachment(await self.db.write(insert_file_row, row))
@@ -57,8 +57,10 @@ class Uploads:
             await self.delete_bytes(values["id"])
             raise
 
-    async def store_file(self, name: str, chunks: AsyncIterator[bytes]) -> dict[str, Any]:
-        """Put the bytes of a file into the store and return the values of its row.
+    async def store_file(
+        self, person: PersonId, name: str, chunks: AsyncIterator[bytes]
+    ) -> dict[str, Any]:
+        """Put the bytes of a person's file into the store and return the values of its row.
 
         Without `workspace`, `uploader` and `created_at`, which the caller adds. Raises TooLarge; on
         any error nothing is kept.
@@ -66,7 +68,8 @@ class Uploads:
         id_, inspector = new_id(), FileInspector(self.max_file_bytes)
         await self.store.put(id_, inspector.inspect(chunks))
         try:
-            thumbnail = await self._store_thumbnail(id_) if inspector.type in IMAGE_TYPES else None
+            is_image = inspector.type in IMAGE_TYPES
+            thumbnail = await self._store_thumbnail(person, id_) if is_image else None
         except BaseException:
             await self.delete_bytes(id_)
             raise
@@ -113,10 +116,11 @@ class Uploads:
     async def _delete_unsent_row(self, person: PersonId, file_id: str) -> bool:
         return await self.db.write(delete_unsent_file_row, person, file_id)
 
-    async def _store_thumbnail(self, file_id: str) -> Thumbnail | None:
+    async def _store_thumbnail(self, person: PersonId, file_id: str) -> Thumbnail | None:
         """Make and store the thumbnail; on any error return None."""
         try:
-            thumbnail = await self.thumbnails.make_thumbnail(await self.store.open(file_id))
+            chunks = await self.store.open(file_id)
+            thumbnail = await self.thumbnails.make_thumbnail(person, chunks)
             if thumbnail is not None:
                 await self.store.put(f"{file_id}.thumb", yield_once(thumbnail.webp))
         except Unavailable as error:
