@@ -80,8 +80,8 @@ def test_what_is_not_proven_is_refused_in_the_wires_words(changed, message):
         ({"timestamps": (STAMP, STAMP)}, "a signature header is repeated"),
         ({"timestamps": (b"1795348800",)}, "the timestamp is not 13 digits of milliseconds"),
         ({"secrets": (OTHER,)}, "the secret differs, or the body was changed on the way"),
-        # Of a stranger's time nothing is known.
-        ({"secrets": (OTHER,), "now": NOON + 2 * MAX_AGE}, "the secret differs, or the body"),
+        # A stale request is refused before its body is read, so its secret is not known.
+        ({"secrets": (OTHER,), "now": NOON + 2 * MAX_AGE}, "the sender's time is 600 s behind"),
         ({"now": NOON + 7 * MINUTE}, "the sender's time is 420 s behind"),
         ({"now": NOON - 7 * MINUTE}, "the sender's time is 420 s ahead"),
     ],
