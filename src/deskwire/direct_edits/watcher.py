@@ -11,8 +11,7 @@ import logging
 
 from sqlalchemy.exc import OperationalError
 
-from deskwire.direct_edits.change_log import has_pending_changes
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.processor import prepare_edited_texts, record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
 
@@ -39,12 +38,16 @@ class Watcher:
         """Watch until cancelled, beginning with edits made while no process was running."""
         while True:
             try:
-                while await self._db.read(has_pending_changes):
-                    await self._db.write(record_edits)
+                await self.record_pending_edits()
                 await self._wait()
             except OperationalError as error:
                 logger.error("the database failed; direct edits wait: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(RETRY_DELAY)
+
+    async def record_pending_edits(self) -> None:
+        """Record all direct edits that are not events yet."""
+        while (texts := await self._db.read(prepare_edited_texts)) is not None:
+            await self._db.write(record_edits, texts)
 
     async def _wait(self) -> None:
         if isinstance(self._db, SQLite):
