@@ -66,12 +66,17 @@ class WatchedRow:
         raise NotImplementedError  # SQLAlchemy's rows have it
 
 
-def prepare_edited_texts(tx: Connection) -> dict[str, PreparedText] | None:
-    """Render the texts of edited messages for `record_edits`; None if there are no edits at all."""
+def prepare_edited_texts(
+    tx: Connection, known: Mapping[str, PreparedText] | None = None
+) -> dict[str, PreparedText] | None:
+    """Render the texts of edited messages for `record_edits`; None if there are no edits at all.
+
+    `known` are texts that were rendered before.
+    """
     if not has_pending_changes(tx):
         return None
     keys = [key for name, key in list_changed_keys(tx, BATCH_SIZE) if name == "messages"]
-    return tickets.prepare_message_texts(tx, [key[0] for key in keys])
+    return tickets.prepare_message_texts(tx, [key[0] for key in keys], known or {})
 
 
 def record_edits(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from deskwire.direct_edits.processor import prepare_edited_texts, record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
+from deskwire.tickets.prepared_text import PreparedText
 
 SQLITE_POLL_INTERVAL = 0.5  # s between polls of an SQLite file; each takes 40 µs of CPU time
 POSTGRES_POLL_INTERVAL = 5.0  # s; also polls, in case an announcement was lost
@@ -46,7 +47,8 @@ class Watcher:
 
     async def record_pending_edits(self) -> None:
         """Record all direct edits that are not events yet."""
-        while (texts := await self._db.read(prepare_edited_texts)) is not None:
+        texts: dict[str, PreparedText] | None = {}
+        while (texts := await self._db.read(prepare_edited_texts, texts)) is not None:
             await self._db.write(record_edits, texts)
 
     async def _wait(self) -> None:

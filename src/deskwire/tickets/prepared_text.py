@@ -7,7 +7,7 @@ also take a plain text, and prepare it themselves: for the demo, the command lin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from deskwire.accounts.people import MAX_NAME_LENGTH
@@ -54,11 +54,6 @@ def prepare_text(text: str) -> PreparedText:
         tuple(split_words(text[:MAX_PLAIN_LENGTH])),
         list_mention_candidates(text, MAX_NAME_LENGTH),
     )
-
-
-def prepare_texts(texts: Iterable[str | None]) -> dict[str, PreparedText]:
-    """Prepare each of the texts once."""
-    return {text: prepare_text(text) for text in dict.fromkeys(texts) if text is not None}
 
 
 def prepare_input(text: str) -> str | PreparedText:

@@ -70,6 +70,7 @@ class Worker:
         # is awaited between two transactions.
         self._is_blocked, self._unblock = is_blocked, unblock
         self._timer = timer
+        self._prepared: dict[int, Prepared] = {}  # by delivery id, in order; not applied yet
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._wake_event = asyncio.Event()
@@ -96,7 +97,9 @@ class Worker:
 
     async def _apply_batch(self) -> bool:
         """Apply some deliveries; return whether none was left when they were read."""
-        prepared = await self._db.read(self._prepare_pending, BATCH_SIZE)
+        if not self._prepared:
+            self._prepared = await self._db.read(self._prepare_pending, BATCH_SIZE)
+        prepared = self._prepared
         if not prepared:
             return True
         outcomes = await self._db.write(self._apply_unless_blocked, prepared)
@@ -105,6 +108,8 @@ class Worker:
                 await self._unblock()
             return False
         self.outcomes.update(outcomes)
+        # None applied: another process was faster, so what is pending must be read again.
+        self._prepared = dict(list(prepared.items())[len(outcomes) :]) if outcomes else {}
         return len(outcomes) == len(prepared) < BATCH_SIZE
 
     async def _wait(self) -> None:

@@ -26,7 +26,7 @@ from deskwire.tickets.actions.record import (
     write_ticket_state,
 )
 from deskwire.tickets.messages import AddedMessage, MessageRow
-from deskwire.tickets.prepared_text import PreparedText, prepare_texts
+from deskwire.tickets.prepared_text import PreparedText, prepare_text
 from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
 from deskwire.tickets.statuses import ENDED_STATUSES, to_wire_status
@@ -82,14 +82,18 @@ class TextNotPrepared(Exception):
     """A message's text is none of those that were rendered for the transaction."""
 
 
-def prepare_message_texts(tx: Connection, message_ids: Sequence[str]) -> dict[str, PreparedText]:
-    """Render the texts of messages for `record_message_edit`."""
+def prepare_message_texts(
+    tx: Connection, message_ids: Sequence[str], known: Mapping[str, PreparedText]
+) -> dict[str, PreparedText]:
+    """Return the texts of messages as rendered for `record_message_edit`; `known` are already."""
     table, texts = messages.messages, dict[str, PreparedText]()
     for id_ in message_ids:
         query = select(table.c.text).where(table.c.id == id_, table.c.kind != "system")
         # One query each, because SQLite fails on a row with undecodable text.
         with suppress(OperationalError):
-            texts |= prepare_texts(tx.execute(query).scalars())
+            for text in tx.execute(query).scalars():
+                if text is not None and text not in texts:
+                    texts[text] = known.get(text) or prepare_text(text)
     return texts
 
 
