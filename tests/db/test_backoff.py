@@ -51,14 +51,15 @@ async def running(service: Callable[[], Awaitable[None]]) -> AsyncIterator[None]
 
 async def test_a_stored_delivery_ends_the_workers_back_off(tmp_path: Path) -> None:
     db, outage = create_database(tmp_path), Outage()
-    worker = Worker(db, [], before_batch=outage.check, first_retry_delay=AN_HOUR)
+    await Intake(db).store(message(1, now()))
+    worker = Worker(db, [], is_blocked=outage.check, first_retry_delay=AN_HOUR)
     async with running(worker.run):
         await wait_until(lambda: outage.tries == 1)
         outage.is_over = True
 
-        await Intake(db, worker.wake).store(message(1, now()))
+        await Intake(db, worker.wake).store(message(2, now()))
 
-        await wait_until(lambda: worker.outcomes.total() == 1)
+        await wait_until(lambda: worker.outcomes.total() == 2)
     db.close()
 
 

@@ -10,15 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from deskwire.direct_edits import processor
 from deskwire.direct_edits.change_log import has_pending_changes
 from deskwire.direct_edits.processor import record_edits
 from deskwire.events.log import log
 from deskwire.tickets.actions import post_message, update
 from deskwire.tickets.tables import tickets
-from deskwire.webhooks.deliveries import store_deliveries
-from deskwire.webhooks.source import IncomingDelivery
-from deskwire.webhooks.worker import Worker
 from tests.fixtures.cast import ADA, BO, create_desk
 from tests.fixtures.portal import PortalFixture, create_portal
 
@@ -80,22 +76,4 @@ def test_no_action_here_makes_a_note_of_a_direct_edit(portal: PortalFixture) -> 
     portal.act_as(BO, post_message.delete_message, ticket, message)
     portal.act_as(ADA, update.update, ticket, {"assignee": portal.desk.person_id(ADA)})
 
-    assert not portal.desk.db.read_sync(has_pending_changes)
-
-
-def test_many_direct_edits_take_several_short_transactions_and_deliveries_wait_for_them(
-    portal: PortalFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(3):
-        portal.create_request(BO, "By hand")
-    portal.desk.db.write_sync(lambda tx: tx.exec_driver_sql("UPDATE tickets SET priority = 'low'"))
-    monkeypatch.setattr(processor, "BATCH_SECONDS", 0)  # one row, and its time is over
-    body = IncomingDelivery("bot", "digest", None, "t", 1, 1, b'{"event": {"type": "t"}}')
-    portal.desk.db.write_sync(store_deliveries, [body])
-    worker = Worker(portal.desk.db, [], before_batch=processor.record_edits_before_deliveries)
-
-    outcomes = [portal.desk.db.write_sync(worker.apply_pending, 10) for _ in range(3)]
-
-    assert [len(each) for each in outcomes] == [0, 0, 1]
-    assert len(read_entries(portal, "ticket.updated")) == 3
     assert not portal.desk.db.read_sync(has_pending_changes)

@@ -11,11 +11,11 @@ import logging
 
 from sqlalchemy.exc import OperationalError
 
-from deskwire.direct_edits.change_log import has_pending_changes
-from deskwire.direct_edits.processor import BATCH_SECONDS, record_edits
+from deskwire.direct_edits.processor import prepare_edited_texts, record_edits
 from deskwire.kit.backoff import FIRST_DELAY, Backoff, wait_for_event
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
+from deskwire.tickets.prepared_text import PreparedText
 
 SQLITE_POLL_INTERVAL = 0.5  # s between polls of an SQLite file; each takes 40 µs of CPU time
 POSTGRES_POLL_INTERVAL = 5.0  # s; also polls, in case an announcement was lost
@@ -41,13 +41,18 @@ class Watcher:
         while True:
             try:
                 self._wake_event.clear()
-                while await self._db.read(has_pending_changes):
-                    await self._db.write(record_edits, BATCH_SECONDS)
+                await self.record_pending_edits()
                 self._backoff.reset()
                 await self._wait()
             except OperationalError as error:
                 logger.error("the database failed; direct edits wait: %s", error.orig)  # noqa: TRY400
                 await self._backoff.wait()
+
+    async def record_pending_edits(self) -> None:
+        """Record all direct edits that are not events yet."""
+        texts: dict[str, PreparedText] | None = {}
+        while (texts := await self._db.read(prepare_edited_texts, texts)) is not None:
+            await self._db.write(record_edits, texts)
 
     async def _wait(self) -> None:
         if isinstance(self._db, SQLite):

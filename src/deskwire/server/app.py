@@ -108,6 +108,7 @@ class Application:
                 yield
             self._services = None
             hasher.close()
+            dependencies.texts.close()
 
         uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
         dependencies = Dependencies(

@@ -17,6 +17,7 @@ from deskwire.integrations.discord.signature import (
     find_signature_problem,
     find_timestamp_problem,
 )
+from deskwire.integrations.discord.translate import ParsedEvent
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
     Delivery,
@@ -76,9 +77,13 @@ class BotSource:
             return _reject_signature(problem)
         return _parse_delivery(timestamp, body, now)
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
+    def prepare(self, delivery: Delivery) -> ParsedEvent:
+        """Validate the delivery and render its text. Raises UnprocessableDelivery."""
+        return translate.parse_event(delivery)
+
+    def apply(self, tx: Connection, delivery: Delivery, content: ParsedEvent) -> None:
         """Apply the delivery. Raises UnprocessableDelivery."""
-        translate.apply_delivery(tx, delivery)
+        translate.apply_delivery(tx, delivery, content)
 
 
 def _reject_signature(reason: str) -> Rejection:

@@ -24,6 +24,7 @@ from deskwire.tickets.actions.record import (
     write_ticket_state,
 )
 from deskwire.tickets.messages import MessageFields
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.search_index import index_reply, index_ticket
 from deskwire.tickets.state import Fact, fold_facts
 from deskwire.tickets.tables import TicketRow, tickets
@@ -64,7 +65,7 @@ def ingest_message(
     number: int,
     message_id: str,
     side: AuthorKind,
-    text: str | None,
+    text: PreparedText | None,
 ) -> None:
     """Record a message in a guild's ticket; the same message again changes nothing."""
     row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
@@ -79,10 +80,11 @@ def ingest_message(
         {k: v for k, v in origin.wire_fields.items() if k != "content"},
         side,
         message_id,
-        text,
+        None if text is None else text.text,
+        prepared=text,
     )
     line = messages.insert_message(tx, draft)
-    index_reply(tx, row, text)
+    index_reply(tx, row, () if text is None else text.words)
     access_changes: list[Channel] = []
     if row.opener is None and side == "customer":
         access_changes = add_author(tx, row.id, origin.actor)
