@@ -10,7 +10,7 @@ that name a person are looked for in the whole log, a stretch at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Select, bindparam, select, update
@@ -113,8 +113,8 @@ def _where_in_scope(query: Select[Any], redaction: Redaction) -> Select[Any]:
     return query.where(log.c.workspace == redaction.workspace)
 
 
-def _redact_page(tx: Connection, redaction: Redaction, entries: Sequence[Any]) -> Iterator[str]:
-    """Rewrite the entries; yield what led to them."""
+def _redact_page(tx: Connection, redaction: Redaction, entries: Sequence[Any]) -> list[str]:
+    """Rewrite the entries; return what led to them."""
     changes, causes = list[dict[str, Any]](), list[str]()
     for entry in entries:
         is_itself = entry.position == redaction.position
@@ -129,7 +129,7 @@ def _redact_page(tx: Connection, redaction: Redaction, entries: Sequence[Any]) -
             causes.append(entry.cause)
     if changes:
         tx.execute(_UPDATE_ENTRY, changes)
-    return iter(causes)
+    return causes
 
 
 _UPDATE_ENTRY = (
