@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from obstore.exceptions import GenericError
@@ -19,6 +21,7 @@ from deskwire.kit.ids import new_id
 from deskwire.kit.object_store import BucketStore, describe_error
 from deskwire.kit.open_store import open_store
 from deskwire.kit.store import CHUNK_SIZE, DiskStore, NoSuchKey, Store
+from deskwire.kit.store_calls import StoreCalls
 
 LATER = 2**45  # ms; after everything here
 Make = Callable[[Path], Store]
@@ -188,6 +191,23 @@ async def test_a_stalled_folder_is_unavailable_after_the_time_limit(
 
     assert refused.value.reason.endswith("/files failed: no answer within 0 s")
     os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # the thread goes on, and closes the file
+
+
+async def test_the_last_call_is_made_although_its_task_is_cancelled() -> None:
+    calls, released, closed = StoreCalls("a store", 1), Event(), Event()
+    blocked = asyncio.ensure_future(calls.run(released.wait))
+    await asyncio.sleep(0)  # it has the one thread
+    closing = asyncio.ensure_future(calls.finish(closed.set))
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert not closed.is_set()
+
+    released.set()
+    await blocked
+
+    await calls.run(lambda: None)  # the thread makes them in order
+    assert closed.is_set()
 
 
 async def test_a_full_disk_is_unavailable_and_keeps_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 from deskwire.kit.errors import Unavailable
@@ -52,8 +53,17 @@ class StoreCalls:
 
         It is run even if the task is being cancelled, which ends only the wait for it.
         """
-        future = self._threads.submit(function, even_if_overloaded=True)
-        await asyncio.wait([asyncio.wrap_future(future)], timeout=CALL_TIMEOUT)
+        loop, is_over = asyncio.get_running_loop(), asyncio.Event()
+
+        def report(_future: object) -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(is_over.set)
+
+        # Not `wrap_future`: cancelling that would cancel a call that has not begun.
+        self._threads.submit(function, even_if_overloaded=True).add_done_callback(report)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALL_TIMEOUT):
+                await is_over.wait()
 
     def failed(self, reason: str) -> Unavailable:
         """Return the error to raise; `reason` is one line for the log."""
