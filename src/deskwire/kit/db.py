@@ -104,14 +104,11 @@ def execute_in_driver(tx: Connection, statement: str) -> None:
     """
     driver: Any = tx.connection.driver_connection  # both drivers have `execute`
     try:
-        with translate_driver_errors(tx.dialect, statement):
-            driver.execute(statement)
-    except DBAPIError as error:
-        if isinstance(error.orig, tx.dialect.loaded_dbapi.Error) and tx.dialect.is_disconnect(
-            error.orig, driver, None
-        ):
+        driver.execute(statement)
+    except tx.dialect.loaded_dbapi.Error as error:
+        if tx.dialect.is_disconnect(error, driver, None):
             tx.invalidate(error)  # or rolling back would fail too, and hide this error
-        raise
+        raise _translate(tx.dialect, statement, error) from error
 
 
 @contextmanager
@@ -121,13 +118,17 @@ def translate_driver_errors(dialect: Dialect, statement: str) -> Iterator[None]:
     Whatever goes past SQLAlchemy belongs inside. A locked database would otherwise be an error
     that no page, service or command expects.
     """
-    driver_error = dialect.loaded_dbapi.Error
     try:
         yield
-    except driver_error as error:
-        raise DBAPIError.instance(
-            statement, None, error, driver_error, hide_parameters=True, dialect=dialect
-        ) from error
+    except dialect.loaded_dbapi.Error as error:
+        raise _translate(dialect, statement, error) from error
+
+
+def _translate(dialect: Dialect, statement: str, error: Exception) -> BaseException:
+    driver_error = dialect.loaded_dbapi.Error
+    return DBAPIError.instance(
+        statement, None, error, driver_error, hide_parameters=True, dialect=dialect
+    )
 
 
 def is_postgresql(tx: Connection) -> bool:
@@ -265,13 +266,17 @@ class Database:
         self, function: TransactionFunction[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run `write` in the calling thread (for the command line, and for the writer threads)."""
-        with self._count_failure(), self._writer.connect() as tx:
-            tx.info.pop(_SIGNALS_KEY, None)
-            with tx.begin():
-                result = function(tx, *args, **kwargs)
-            signals = tx.info.pop(_SIGNALS_KEY, [])
-            if signals and self._commit_listener is not None:
-                self._commit_listener(signals)
+        try:
+            with self._writer.connect() as tx:
+                tx.info.pop(_SIGNALS_KEY, None)
+                with tx.begin():
+                    result = function(tx, *args, **kwargs)
+                signals = tx.info.pop(_SIGNALS_KEY, [])
+                if signals and self._commit_listener is not None:
+                    self._commit_listener(signals)
+        except OperationalError:
+            self.failed_writes += 1
+            raise
         return result
 
     def read_sync(
@@ -289,16 +294,11 @@ class Database:
         self._writer.dispose()  # last: SQLite's last connection checkpoints the WAL
 
     def _write_translated(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._count_failure(), translate_driver_errors(self._writer.dialect, statement):
-            self._write_raw_sql(statement, values)
-
-    @contextmanager
-    def _count_failure(self) -> Iterator[None]:
         try:
-            yield
-        except OperationalError:
+            self._write_raw_sql(statement, values)
+        except self._writer.dialect.loaded_dbapi.Error as error:
             self.failed_writes += 1
-            raise
+            raise _translate(self._writer.dialect, statement, error) from error
 
     def _write_raw_sql(self, statement: str, values: tuple[Any, ...]) -> None:
         raise NotImplementedError
