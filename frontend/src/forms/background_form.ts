@@ -34,6 +34,7 @@ export class BackgroundForms {
     for (const form of document.querySelectorAll<HTMLFormElement>(BACKGROUND_FORM)) {
       const record = this.#drafts.recordOf(form);
       if (record) restoreFiles(form, record);
+      else if (isLocked(form) && this.#drafts.isSettled(form)) location.reload(); // it is sent
       if (!record?.post) continue;
       if (record.post.refusal === null) {
         lock(form, true);

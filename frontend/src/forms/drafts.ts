@@ -59,6 +59,11 @@ export class Drafts {
     return this.#records.read(this.#recordIds.get(form) ?? "");
   }
 
+  /** Return whether another page or tab has sent or deleted what a form shows. */
+  isSettled(form: HTMLFormElement): boolean {
+    return this.#recordIds.has(form) && this.recordOf(form) === null;
+  }
+
   /** Find the form of this page that shows a record. */
   findForm(id: string): HTMLFormElement | null {
     const forms = document.querySelectorAll<HTMLFormElement>(DRAFT_FORM);

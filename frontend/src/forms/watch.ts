@@ -98,8 +98,11 @@ class PersonForms implements WatchedForms {
   watch(): void {
     this.#showUnsent();
     addEventListener("pageshow", ({ persisted }) => {
-      if (persisted) this.#records.reclaim();
+      if (persisted) this.#comeBack();
       else this.#drafts.restore(); // browsers restore fields after scripts ran
+    });
+    addEventListener("storage", ({ newValue }) => {
+      if (newValue === null) this.#background.showUnsent(); // another tab has sent something
     });
     addEventListener("beforeunload", () => (this.#leftAt = this.#clock.now()));
     addEventListener("pagehide", () => {
@@ -127,6 +130,13 @@ class PersonForms implements WatchedForms {
 
   wake(): void {
     void this.#outbox.flush();
+  }
+
+  /** Continue on a page that the browser has kept while the tab was on another. */
+  #comeBack(): void {
+    takeTabId(this.#session, () => this.#tab);
+    this.#records.reclaim();
+    this.#background.showUnsent();
   }
 
   #showUnsent(goneTabs: ReadonlySet<string> = new Set()): void {
