@@ -116,6 +116,19 @@ RESTRICTED: dict[str, Restriction] = {
     f"{ORGANIZATIONS}.settings.mark_organization_deleted": only(
         OFFBOARDING, instead=f"{OFFBOARDING}.delete_organization"
     ),
+    # Rendering takes up to 0.2 s, for which everyone would wait if a transaction did it.
+    "tickets.markdown.render_markdown": only(
+        "tickets.prepared_text", instead="tickets.prepared_text.prepare_text"
+    ),
+    "tickets.prepared_text.prepare_text": only(
+        "integrations.discord.translate",
+        "tickets.actions.direct_edits",  # for `prepare_message_texts`, which a reader calls
+        "tickets.messages",  # where no one has prepared the text
+        instead="web.text_preparer.TextPreparer.prepare",
+    ),
+    "tickets.prepared_text.prepare_input": only(
+        "web.text_preparer", instead="web.text_preparer.TextPreparer.prepare"
+    ),
 }
 
 

@@ -11,10 +11,10 @@ import logging
 
 from sqlalchemy.exc import OperationalError
 
-from deskwire.direct_edits.change_log import has_pending_changes
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.processor import prepare_edited_texts, record_edits
 from deskwire.kit.db import Database
 from deskwire.kit.sqlite import SQLite
+from deskwire.tickets.prepared_text import PreparedText
 
 SQLITE_POLL_INTERVAL = 0.5  # s between polls of an SQLite file; each takes 40 µs of CPU time
 POSTGRES_POLL_INTERVAL = 5.0  # s; also polls, in case an announcement was lost
@@ -39,12 +39,17 @@ class Watcher:
         """Watch until cancelled, beginning with edits made while no process was running."""
         while True:
             try:
-                while await self._db.read(has_pending_changes):
-                    await self._db.write(record_edits)
+                await self.record_pending_edits()
                 await self._wait()
             except OperationalError as error:
                 logger.error("the database failed; direct edits wait: %s", error.orig)  # noqa: TRY400
                 await asyncio.sleep(RETRY_DELAY)
+
+    async def record_pending_edits(self) -> None:
+        """Record all direct edits that are not events yet."""
+        texts: dict[str, PreparedText] | None = {}
+        while (texts := await self._db.read(prepare_edited_texts, texts)) is not None:
+            await self._db.write(record_edits, texts)
 
     async def _wait(self) -> None:
         if isinstance(self._db, SQLite):

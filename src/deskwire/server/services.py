@@ -22,8 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from deskwire.accounts.grants import personal_grants
 from deskwire.accounts.sessions import read_expiry_times
-from deskwire.direct_edits.change_log import EDITS_TOPIC
-from deskwire.direct_edits.processor import record_edits
+from deskwire.direct_edits.change_log import EDITS_TOPIC, has_pending_changes
 from deskwire.direct_edits.watcher import Watcher
 from deskwire.events import log
 from deskwire.events.access import Access, Authorization
@@ -44,6 +43,8 @@ from deskwire.server.open_database import OpenedDatabase, open_database
 from deskwire.server.retention import Retention, RetentionDays
 from deskwire.settings import Settings
 from deskwire.tickets.files.cleanup import FileCleanup
+from deskwire.tickets.search_index import SEARCH_TOPIC
+from deskwire.tickets.search_reindexer import SearchReindexer
 from deskwire.tickets.visibility import select_ticket_grants
 from deskwire.webhooks.deliveries import DELIVERIES_TOPIC
 from deskwire.webhooks.door import Intake
@@ -144,13 +145,20 @@ async def run_services(
     watcher = Watcher(db)
     hub = await _create_hub(settings, db)
     notices = Coalescer(partial(hub.send_notice, PEOPLE_CHANNEL, "deliveries"), NOTICE_INTERVAL)
-    wake_callbacks = {EDITS_TOPIC: watcher.wake, DELIVERIES_TOPIC: notices.schedule}
+    reindexer = SearchReindexer(db)
+    wake_callbacks = {
+        EDITS_TOPIC: watcher.wake,
+        DELIVERIES_TOPIC: notices.schedule,
+        SEARCH_TOPIC: reindexer.wake,
+    }
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
     bus.listen(hub.publish)
     mail_sender = None if settings.smtp_server is None else MailSender(db, settings.smtp_server)
     _forward_commits(db, bus.on_committed, *([mail_sender.on_committed] if mail_sender else []))
     # Record direct edits first, or a delivery could overwrite one before it becomes an event.
-    worker = Worker(db, sources, before_batch=record_edits)
+    worker = Worker(
+        db, sources, is_blocked=has_pending_changes, unblock=watcher.record_pending_edits
+    )
     url = settings.local_url if settings.port else ""  # PORT=0: the port is not known yet
     control = _create_control_server(opened, url)
     if control is not None:
@@ -161,6 +169,7 @@ async def run_services(
         "hub": hub.run,
         "worker": worker.run,
         "edits": watcher.run,
+        "search": reindexer.run,
         "retention": Retention(
             db, hub.buffer, RetentionDays(settings.log_days, settings.delivery_days)
         ).run,

@@ -81,8 +81,17 @@ class Source(Protocol):
     ) -> IncomingDelivery | Rejection:
         """Check the signature and read the envelope. Never raises."""
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """Apply the delivery through the domains' actions. Raises UnprocessableDelivery."""
+    def prepare(self, delivery: Delivery) -> Any:  # noqa: ANN401 - `apply` of the same source takes it
+        """Do what needs no database: validate the delivery, render its text.
+
+        Raises UnprocessableDelivery.
+        """
+
+    def apply(self, tx: Connection, delivery: Delivery, content: Any) -> None:  # noqa: ANN401
+        """Apply the delivery through the domains' actions; `content` is what `prepare` returned.
+
+        Raises UnprocessableDelivery.
+        """
 
 
 def verify_request(

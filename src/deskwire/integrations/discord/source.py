@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from deskwire.integrations.discord import translate
 from deskwire.integrations.discord.signature import WEBHOOK_PATH, is_signature_valid
+from deskwire.integrations.discord.translate import ParsedEvent
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
     Delivery,
@@ -64,9 +65,13 @@ class BotSource:
             return Rejection(401, "Invalid webhook signature")
         return _parse_delivery(timestamp, body, now)
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
+    def prepare(self, delivery: Delivery) -> ParsedEvent:
+        """Validate the delivery and render its text. Raises UnprocessableDelivery."""
+        return translate.parse_event(delivery)
+
+    def apply(self, tx: Connection, delivery: Delivery, content: ParsedEvent) -> None:
         """Apply the delivery. Raises UnprocessableDelivery."""
-        translate.apply_delivery(tx, delivery)
+        translate.apply_delivery(tx, delivery, content)
 
 
 def _parse_delivery(timestamp: bytes, body: bytes, now: Millis) -> IncomingDelivery:

@@ -19,10 +19,11 @@ from deskwire.tickets.actions import post_message
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.actions.record import record_request_fact
 from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.prepared_text import EMPTY_TEXT, PreparedText, parse_input
 from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.search_index import index_ticket
 from deskwire.tickets.tables import TicketRow, tickets
-from deskwire.tickets.validation import parse_subject, parse_text
+from deskwire.tickets.validation import parse_subject
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.names import read_names
 from deskwire.workspaces.organizations.categories import read_categories
@@ -39,7 +40,7 @@ class RequestInput:
 
     id: str
     subject: str
-    text: str
+    text: str | PreparedText
     category: str | None = None
     priority: str | None = None
     file_ids: Sequence[str] = ()
@@ -85,6 +86,7 @@ def create_request(
         actor,
         row,
         MessageInput(new_id(), description, file_ids=request_input.file_ids),
+        description,
         is_description=True,
     )
     return row
@@ -122,15 +124,15 @@ def _resolve_requester(
     return request_input.requester
 
 
-def _parse_input(request_input: RequestInput) -> tuple[str, str]:
+def _parse_input(request_input: RequestInput) -> tuple[str, PreparedText]:
     problems: dict[str, str] = {}
-    subject = description = ""
+    subject, description = "", EMPTY_TEXT
     try:
         subject = parse_subject(request_input.subject)
     except Invalid as refusal:
         problems |= refusal.fields
     try:
-        description = parse_text(request_input.text)
+        description = parse_input(request_input.text)
     except Invalid as refusal:
         problems |= refusal.fields
     if request_input.priority and request_input.priority not in PRIORITY_LABELS:

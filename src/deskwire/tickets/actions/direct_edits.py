@@ -7,10 +7,13 @@ edited message is always rendered again from its text; an edited `html` column i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.exc import OperationalError
 
 from deskwire.kit.errors import NotFound
 from deskwire.kit.rows import fetch_first, fetch_one
@@ -23,6 +26,7 @@ from deskwire.tickets.actions.record import (
     write_ticket_state,
 )
 from deskwire.tickets.messages import AddedMessage, MessageRow
+from deskwire.tickets.prepared_text import PreparedText, prepare_text
 from deskwire.tickets.request_fields import FIELDS
 from deskwire.tickets.state import DIRECT_EDIT_TYPE, TicketState, find_direct_edits, fold_facts
 from deskwire.tickets.statuses import ENDED_STATUSES, to_wire_status
@@ -34,6 +38,8 @@ from deskwire.workspaces.origin import DIRECT_EDIT_ACTOR, DirectEdit, Principal
 
 # Columns of a message that pages show; an edit of any other column sends no event.
 VISIBLE_COLUMNS = ("kind", "side", "author", "at", "html", "text", "type", "data")
+
+MAX_UNPREPARED_LENGTH = 200  # characters; rendered at once where an invalid text was replaced
 
 
 def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
@@ -72,10 +78,32 @@ def record_ticket_edit(tx: Connection, edit: DirectEdit) -> None:
         _record_ticket_removal(tx, edit, row, access_changes)
 
 
-def record_message_edit(tx: Connection, edit: DirectEdit) -> None:
+class TextNotPrepared(Exception):
+    """A message's text is none of those that were rendered for the transaction."""
+
+
+def prepare_message_texts(
+    tx: Connection, message_ids: Sequence[str], known: Mapping[str, PreparedText]
+) -> dict[str, PreparedText]:
+    """Return the texts of messages as rendered for `record_message_edit`; `known` are already."""
+    table, texts = messages.messages, dict[str, PreparedText]()
+    for id_ in message_ids:
+        query = select(table.c.text).where(table.c.id == id_, table.c.kind != "system")
+        # One query each, because SQLite fails on a row with undecodable text.
+        with suppress(OperationalError):
+            for text in tx.execute(query).scalars():
+                if text is not None and text not in texts:
+                    texts[text] = known.get(text) or prepare_text(text)
+    return texts
+
+
+def record_message_edit(
+    tx: Connection, edit: DirectEdit, texts: Mapping[str, PreparedText] | None = None
+) -> None:
     """Record that a message's row was inserted, changed or deleted.
 
-    Raises NotFound if its `ticket` does not exist.
+    `texts` are rendered texts of messages; None: the text is rendered here. Raises NotFound if its
+    `ticket` does not exist, and TextNotPrepared if its text is not among `texts`.
     """
     before: MessageRow | None = edit.before
     after: MessageRow | None = edit.after
@@ -84,16 +112,28 @@ def record_message_edit(tx: Connection, edit: DirectEdit) -> None:
         _record_message_change(tx, edit, before.ticket, before, None)
     if after is None:
         return
+    prepared = _find_prepared_text(after, texts)
     table = messages.messages
     query = (
         update(table)
         .where(table.c.id == after.id)
-        .values(html=messages.render_message_html(after), revision=table.c.revision + 1)
+        .values(html=messages.render_message_html(after, prepared), revision=table.c.revision + 1)
         .returning(table)
     )
     row = fetch_one(tx, query, MessageRow)
     if not _record_message_change(tx, edit, row.ticket, None if has_left else before, row):
         raise NotFound(f"there is no ticket {row.ticket!r}; correct `ticket`, or delete it")
+
+
+def _find_prepared_text(
+    row: MessageRow, texts: Mapping[str, PreparedText] | None
+) -> PreparedText | None:
+    if texts is None or row.kind == "system" or row.text is None:
+        return None
+    prepared = texts.get(row.text)
+    if prepared is None and len(row.text) > MAX_UNPREPARED_LENGTH:
+        raise TextNotPrepared
+    return prepared
 
 
 def _record_message_change(
@@ -174,7 +214,7 @@ def _recompute_derived_columns(tx: Connection, row: TicketRow, at: int) -> Ticke
     )
     changed = fetch_one(tx, query, TicketRow)
     search_index.index_ticket(tx, changed)
-    search_index.reindex_replies(tx, changed.id)
+    search_index.index_changed_replies(tx, changed, ())
     index_names(tx, changed.workspace, {changed.opener, changed.assignee})
     return changed
 

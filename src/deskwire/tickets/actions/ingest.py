@@ -23,6 +23,7 @@ from deskwire.tickets.actions.record import (
     write_ticket_state,
 )
 from deskwire.tickets.messages import MessageFields
+from deskwire.tickets.prepared_text import PreparedText
 from deskwire.tickets.search_index import index_reply, index_ticket
 from deskwire.tickets.state import Fact, fold_facts
 from deskwire.tickets.tables import TicketRow, tickets
@@ -63,7 +64,7 @@ def ingest_message(
     number: int,
     message_id: str,
     side: AuthorKind,
-    text: str | None,
+    text: PreparedText | None,
 ) -> None:
     """Record a message in a guild's ticket; the same message again changes nothing."""
     row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
@@ -78,10 +79,11 @@ def ingest_message(
         {k: v for k, v in origin.wire_fields.items() if k != "content"},
         side,
         message_id,
-        text,
+        None if text is None else text.text,
+        prepared=text,
     )
     line = messages.insert_message(tx, draft)
-    index_reply(tx, row, text)
+    index_reply(tx, row, () if text is None else text.words)
     values = {"ticket_id": row.id, "active_at": max(row.active_at, origin.at)}
     if origin.at >= (row.spoken_at or 0):
         values |= {"spoken_at": origin.at, "spoken_by": origin.actor}
