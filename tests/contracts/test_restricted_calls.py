@@ -124,10 +124,10 @@ RESTRICTED: dict[str, Restriction] = {
         "integrations.discord.translate",
         "tickets.actions.direct_edits",  # for `prepare_message_texts`, which a reader calls
         "tickets.messages",  # where no one has prepared the text
-        instead="web.text_preparer.TextPreparer.prepare",
+        instead="web.text_preparer.prepare",
     ),
     "tickets.prepared_text.prepare_input": only(
-        "web.text_preparer", instead="web.text_preparer.TextPreparer.prepare"
+        "web.text_preparer", instead="web.text_preparer.prepare"
     ),
 }
 

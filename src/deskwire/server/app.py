@@ -36,7 +36,6 @@ from deskwire.web.metrics_token import MetricsAccess
 from deskwire.web.pages.health import HealthPages
 from deskwire.web.rendering.render import Renderer
 from deskwire.web.routes import build_routes, upload_matcher, url_table
-from deskwire.web.text_preparer import TextPreparer
 from deskwire.webhooks import deliveries
 from deskwire.webhooks.door import Door, Intake
 
@@ -94,7 +93,7 @@ class Application:
         activate(read_catalogue(settings.desk_language))
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
-        hasher, texts = Hasher(), TextPreparer()
+        hasher = Hasher()
 
         @asynccontextmanager
         async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -105,7 +104,7 @@ class Application:
                 yield
             self._services = None
             hasher.close()
-            texts.close()
+            dependencies.texts.close()
 
         uploads = Uploads(db, open_store(settings.files_url), settings.max_file_mb * MEGABYTE)
         dependencies = Dependencies(
@@ -115,7 +114,6 @@ class Application:
             find_signed_in=browsers.find_signed_in,
             metrics_access=_build_metrics_access(settings),
             uploads=uploads,
-            texts=texts,
             deliveries=build_delivery_store(lambda: self._running.worker.wake()),
             public_url=settings.public_url,
             sign_up=settings.sign_up,

@@ -40,8 +40,7 @@ from deskwire.tickets.messages import messages
 from deskwire.tickets.tables import TicketRow
 from deskwire.workspaces.origin import Principal
 
-# Characters of distinct words per ticket. SQLite indexes all of them again with each reply: 6 ms.
-MAX_TALK_LENGTH = 50_000
+MAX_TALK_LENGTH = 50_000  # characters of distinct words; each reply indexes all again, in 6 ms
 MAX_REPLIES_READ = 50  # replies that are read again within a transaction, if they are short
 MAX_LENGTH_READ = 5_000  # characters of all of them; splitting them into words takes up to 4 ms
 SEARCH_TOPIC = "deskwire_search"  # woken when an entry is marked as incomplete
