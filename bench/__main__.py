@@ -18,6 +18,7 @@ from bench import (
     peers,
     start,
     storm,
+    writer,
 )
 from bench.against import measure_against
 from bench.arguments import parse_arguments
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[], Report]] = {
     "requests_postgres": pages.measure_requests_postgres,
     "start": start.measure,
     "profile": cpu_profile.measure,
+    "writer": writer.measure,
 }
 
 
