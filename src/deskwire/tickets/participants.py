@@ -80,6 +80,22 @@ def read_request_people(
     return RequestPeople(by_group[False], by_group[True], by_group[None], participating)
 
 
+def is_member(tx: Connection, workspace: Workspace, person: PersonId) -> bool:
+    """Whether a person is a member of the organization."""
+    return _has_role(tx, workspace, person, internal=False)
+
+
+def is_staff_member(tx: Connection, workspace: Workspace, person: PersonId) -> bool:
+    """Whether a person is one of the staff, who see every request."""
+    return _has_role(tx, workspace, person, internal=True)
+
+
+def _has_role(tx: Connection, workspace: Workspace, person: PersonId, *, internal: bool) -> bool:
+    query = _select_members_and_staff(workspace.removeprefix("org:"))
+    is_theirs = (people.c.id == person) & (organizations.c.internal == internal)
+    return tx.execute(query.where(is_theirs)).first() is not None
+
+
 def read_mentionable_names(
     tx: Connection, workspace: Workspace, *, only_staff: bool
 ) -> dict[PersonId, str]:

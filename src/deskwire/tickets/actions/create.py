@@ -18,7 +18,7 @@ from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from deskwire.tickets.actions.post_message import MessageInput
 from deskwire.tickets.actions.record import record_request_fact
-from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.participants import is_member
 from deskwire.tickets.prepared_text import EMPTY_TEXT, PreparedText, parse_input
 from deskwire.tickets.priorities import PRIORITY_LABELS
 from deskwire.tickets.search_index import index_ticket
@@ -118,7 +118,7 @@ def _resolve_requester(
     if request_input.requester is None or request_input.requester == actor.person_id:
         return actor.person_id
     require(actor.viewer, Permission.FILE_FOR_OTHERS, organization.workspace)
-    if request_input.requester not in read_request_people(tx, organization.workspace).members:
+    if not is_member(tx, organization.workspace, request_input.requester):
         sentence = gettext("Choose a member of %(place)s.", place=organization.name)
         raise Invalid(sentence, {"requester": sentence})
     return request_input.requester
