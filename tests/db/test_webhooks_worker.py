@@ -101,7 +101,8 @@ def test_a_batch_begins_no_delivery_after_its_time(db: Database) -> None:
     times = count(0, BATCH_TIME / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
 
-    assert len(db.write_sync(worker.apply_pending, 20)) == 2
+    prepared = db.read_sync(worker.prepare_pending, 20)
+    assert len(db.write_sync(worker.apply_pending, 20, prepared)) == 2
     assert db.read_sync(count_pending) == 3
 
 
@@ -110,7 +111,8 @@ def test_a_batch_applies_one_delivery_however_long_it_takes(db: Database) -> Non
     times = count(0, 100)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
 
-    assert len(db.write_sync(worker.apply_pending, 20)) == 1
+    prepared = db.read_sync(worker.prepare_pending, 20)
+    assert len(db.write_sync(worker.apply_pending, 20, prepared)) == 1
 
 
 async def test_all_are_applied_though_each_batch_is_short(db: Database) -> None:

@@ -87,7 +87,8 @@ def record_edits(
     """Process the oldest direct edits; return whether there were any.
 
     `texts` are those of edited messages. Where one is missing, because the row has changed since,
-    its edit waits for the next call. None: they are rendered here. A call ends after BATCH_TIME.
+    its edit waits for the next call, and so do edits that are not begun within BATCH_TIME. None:
+    the texts are rendered here, and the call ends with the batch, however long it takes.
 
     The worker's advisory lock keeps other processes and deliveries out, so that each edit sees the
     effects of what came before it.
@@ -105,7 +106,7 @@ def record_edits(
         if problem is not None:
             logger.warning("direct edit: %s", problem)
             record_problem(tx, edited, problem)
-        if timer() - began >= BATCH_TIME:
+        if texts is not None and timer() - began >= BATCH_TIME:
             break
     return True
 

@@ -98,7 +98,7 @@ class Worker:
     async def _apply_batch(self) -> bool:
         """Apply some deliveries; return whether none was left when they were read."""
         if not self._prepared:
-            self._prepared = await self._db.read(self._prepare_pending, BATCH_SIZE)
+            self._prepared = await self._db.read(self.prepare_pending, BATCH_SIZE)
         prepared = self._prepared
         if not prepared:
             return True
@@ -131,8 +131,8 @@ class Worker:
     ) -> list[tuple[str, DeliveryState]]:
         """Process up to `limit` pending deliveries; return each one's source and new state.
 
-        `prepared` are deliveries by their id, and the first that is not among them ends the batch;
-        None: each is prepared here. No other delivery begins after BATCH_TIME.
+        `prepared` are deliveries by their id. The first that is not among them ends the batch, and
+        none begins after BATCH_TIME. None: each is prepared here, however long it takes.
 
         An advisory lock admits one worker at a time over all processes, so that each delivery sees
         the effects of the ones before it.
@@ -149,13 +149,14 @@ class Worker:
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
             outcomes.append((row.source, state))
-            if self._timer() - began >= BATCH_TIME:
+            if prepared is not None and self._timer() - began >= BATCH_TIME:
                 break
         if outcomes:
             wake(tx, DELIVERIES_TOPIC)
         return outcomes
 
-    def _prepare_pending(self, tx: Connection, limit: int) -> dict[int, Prepared]:
+    def prepare_pending(self, tx: Connection, limit: int) -> dict[int, Prepared]:
+        """Prepare up to `limit` pending deliveries for `apply_pending`."""
         return {row.id: self._prepare(row) for row in read_pending(tx, limit)}
 
     def _prepare(self, row: PendingDeliveryRow) -> Prepared:
