@@ -39,6 +39,9 @@ class Outage:
             raise OperationalError("", None, ConnectionError("it is down"))
         return False
 
+    def check_texts(self, *_: object) -> None:
+        self.check()
+
 
 @asynccontextmanager
 async def running(service: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
@@ -86,7 +89,7 @@ async def test_an_announced_edit_ends_the_watchers_back_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, outage = create_database(tmp_path), Outage()
-    monkeypatch.setattr(watcher, "has_pending_changes", outage.check)
+    monkeypatch.setattr(watcher, "prepare_edited_texts", outage.check_texts)
     watching = Watcher(db, first_retry_delay=AN_HOUR)
     async with running(watching.run):
         await wait_until(lambda: outage.tries == 1)

@@ -366,7 +366,6 @@ async def test_what_was_sent_is_recorded_once_the_database_works_again(
     mail_server: FakeMailServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mail_sender, "RETRY_DELAY", 0.0)
     record, refusals = mail.record_attempt, iter(range(2))
 
     def refuse_twice(tx: Connection, *arguments: Any) -> Any:

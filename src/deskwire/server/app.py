@@ -127,13 +127,9 @@ class Application:
             reopen_days=settings.reopen_days,
         )
         renderer = Renderer(dependencies)
+        mail_templates = dependencies.mail_templates
         account_pages = AccountPages(
-            db,
-            browsers,
-            hasher,
-            renderer.render,
-            settings.sign_up,
-            mail_templates=dependencies.mail_templates,
+            db, browsers, hasher, renderer.render, settings.sign_up, mail_templates=mail_templates
         )
         health = HealthPages(self._find_problems, self._read_metrics, self._list_notes)
         parts = (dependencies, renderer, account_pages, self._build_streams(browsers), health)

@@ -48,12 +48,8 @@ BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each 
 
 DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
-SETTLED_STATES: tuple[DeliveryState, ...] = (
-    "done",
-    "repeat",
-    "refused",
-    "dismissed",
-)  # need no further processing
+# They need no further processing.
+SETTLED_STATES: tuple[DeliveryState, ...] = ("done", "repeat", "refused", "dismissed")
 
 deliveries = Table(
     "deliveries",
