@@ -10,9 +10,13 @@ from tests.fixtures.http_company import HttpCompany
 from tests.fixtures.server import Server
 from tests.fixtures.visitor import Visitor
 
-# Leaves a draft as it was kept before drafts had a kind.
-KEPT = """([id, text]) =>
-    localStorage.setItem(`deskwire:draft:reply ${id}`, JSON.stringify({ text }))"""
+# Leaves a draft that does not say what it is.
+KEPT = """([id, text]) => {
+    const person = document.documentElement.dataset.actors.split(" ")[0];
+    const record = { id: "1", draft: `reply ${id}`, fields: [["text", text]], files: [], tab: "" };
+    const state = { page: "/", isOpen: false, savedAt: Date.now(), message: null, post: null };
+    localStorage.setItem(`deskwire:unsent:${person}:1`, JSON.stringify({ ...record, ...state }));
+}"""
 # What a browser does that puts back a form of its own accord, after the scripts have run.
 PUT_BACK = """addEventListener("DOMContentLoaded", () => {
     document.querySelector("#reply").value = "They owe us money";

@@ -79,7 +79,8 @@ def test_a_request_is_mailed_in_the_language_of_the_desk(
     clara.find("#composer button[type=submit]").click()
     clara.find("[data-copy]").click()
 
-    fate = "⟦Not sent. ⟦The server can’t be reached.⟧⟧ ⟦Try again⟧ ⟦Discard⟧"
+    why = "⟦The server can’t be reached. Your text will be sent as soon as it’s back.⟧"
+    fate = f"⟦Not sent. {why}⟧ ⟦Try again⟧ ⟦Discard⟧"
     expect(clara.find(".line-fate")).to_have_text(fate)
     expect(clara.find("#live")).to_have_attribute("title", "⟦Live · updated ⟦0 s⟧ ago⟧")
     expect(tess.find(".toast-card").last).to_contain_text("⟦5 new requests⟧")

@@ -359,13 +359,34 @@ def test_the_tab_that_leads_signs_out_for_every_other(tabs: TabsFixture) -> None
         expect(tab).to_have_url(f"{tabs.guild.server.url}/sign-in")
 
 
-@pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])
-def test_without_locks_or_channel_each_tab_has_a_stream(
-    guild: GuildFixture, open_visitor: OpenVisitor, missing: str
+@pytest.mark.parametrize("end", [close_tab, crash_tab])
+def test_without_locks_the_tabs_elect_a_leader(
+    guild: GuildFixture, open_visitor: OpenVisitor, end: Callable[[Page], None]
 ) -> None:
     """As over plain http from another machine, where a browser gives no locks."""
     visitor = open_visitor(guild.sign_in_staff())
-    visitor.context.add_init_script(f"delete {missing}")
+    visitor.context.add_init_script("delete Navigator.prototype.locks")
+    tabs = TabsFixture(guild, visitor)
+    tabs.open(2)
+    leader, *others = sorted(tabs.tabs, key=lambda tab: not tabs.said(tab, LEADS_MESSAGE))
+    assert "to 1 client (" in tabs.open_ticket(1, "Number 1")
+    for tab in tabs.tabs:
+        tabs.expect_heard(tab, 1)
+
+    end(leader)
+    tabs.open_ticket(2, "Number 2")
+
+    for tab in others:
+        tabs.expect_heard(tab, 1, 2)
+        expect_state(tab, "live")
+    assert "to 1 client (" in tabs.open_ticket(3, "Number 3")
+
+
+def test_without_a_channel_each_tab_has_a_stream(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
+    visitor = open_visitor(guild.sign_in_staff())
+    visitor.context.add_init_script("delete window.BroadcastChannel")
     desk = TabsFixture(guild, visitor)
     desk.open()
 

@@ -127,3 +127,15 @@ def test_a_select_that_submits_at_once_shows_the_servers_value(blank: Page) -> N
     reload(blank, form)
 
     assert value_of(blank, "#status") == "new"
+
+
+def test_a_message_that_is_not_sent_stays_until_the_server_has_it(blank: Page) -> None:
+    line = '<li data-line="{0}"{1}>{0}</li>'
+    show(blank, line.format("a", ""), line.format("b", ' data-fate="failed"'), line.format("c", ""))
+
+    reload(blank, line.format("a", ""))
+    kept = blank.locator("#region").inner_text().split()
+    reload(blank, line.format("a", ""), line.format("b", ""))
+
+    assert kept == ["a", "b"]
+    assert blank.locator("[data-line=b]:not([data-fate])").count() == 1

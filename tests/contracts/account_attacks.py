@@ -26,6 +26,17 @@ ACCOUNT_ATTACKS = {
     "reading other people's links where mail is kept": (
         "http/test_settings.py::test_mail_is_shown_to_this_machine_only_where_none_is_sent"
     ),
+    "reading kept mail by a name that leads to 127.0.0.1 (DNS rebinding)": (
+        "http/test_local_requests.py::test_only_names_of_this_machine_open_what_is_for_it"
+    ),
+    "a link in kept mail that leads to a forged host": (
+        "http/test_local_requests.py"
+        "::test_a_mailed_link_never_leads_to_a_name_that_a_request_invents"
+    ),
+    "signing in from a page that rebinds its name": (
+        "http/test_local_requests.py::test_a_page_that_rebinds_its_name_cannot_sign_in"
+    ),
+    "two Host headers": ("http/test_local_requests.py::test_a_request_with_two_hosts_is_malformed"),
     "signing out somebody else's browser": (
         "http/test_settings.py::test_someone_elses_browser_is_answered_as_one_that_is_not_there"
     ),

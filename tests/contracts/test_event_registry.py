@@ -13,6 +13,7 @@ from deskwire.events.types.registry import EVENT_CLASS_BY_TYPE, EVENT_CLASSES, E
 from deskwire.integrations.discord.payloads import PAYLOADS
 from deskwire.integrations.discord.samples import EVENT_TYPES
 from deskwire.web.rendering.activity_text import EVENT_DESCRIBERS
+from deskwire.web.rendering.live_events import live_events
 from tests.contracts.source_files import REPOSITORY_ROOT, read_file
 from tests.contracts.test_event_shapes import COMMITTED
 
@@ -38,6 +39,41 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
     assert own_doc.strip().endswith((".", "!")), f"{where}: write whole sentences"
     assert event.channel_kinds, f"{where} needs the kinds of its channels"
     assert set(event.channel_kinds) <= set(CHANNEL_KINDS), f"{where}: unknown kind of channel"
+
+
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
+def test_an_event_says_what_it_changes_on_pages(event: type[Event]) -> None:
+    assert event.aspects, f"{event.__name__} needs `aspects` (events/types/aspects.py)"
+    assert event.type in matching_types(live_events(*event.aspects))
+
+
+def test_pages_state_what_they_show_and_list_no_events() -> None:
+    folder = REPOSITORY_ROOT / "src/deskwire/web/templates"
+    by_hand = [
+        f"{path.relative_to(folder)}: {value}"
+        for path in sorted(folder.rglob("*.html"))
+        for value in re.findall(r'data-live="([^"]*)"', path.read_text(encoding="utf-8"))
+        if value and not value.startswith("{{ live_events(")
+    ]
+
+    assert not by_hand, 'write data-live="{{ live_events(…) }}" (web/rendering/live_events.py)'
+
+
+def test_an_unknown_aspect_is_refused() -> None:
+    with pytest.raises(ValueError, match="tickets"):
+        live_events("tickets")
+
+
+@pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
+def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Event]) -> None:
+    if "user:ID" not in event.channel_kinds:
+        return
+
+    assert not {"now", "line", "held"} & set(event.model_fields), (
+        f"{event.type} shows the state of a ticket or a server, which the person may no longer see "
+        "when they replay it: send it on the channel of that right, and name their own channel in "
+        "`access_changes`, so that those who gain the right by it hear it"
+    )
 
 
 def test_every_class_of_the_catalogue_is_in_its_list() -> None:
@@ -116,6 +152,16 @@ def test_the_published_schema_fits_what_is_sent(name: str) -> None:
     problems = list(misfits(envelope, chosen, schema["$defs"], entry["type"]))
 
     assert not problems, f"docs/events.schema.json does not fit: {'; '.join(problems)}"
+
+
+def matching_types(patterns: str) -> set[str]:
+    """Return the event types that the value of a `data-live` attribute matches."""
+    return {
+        type_
+        for type_ in EVENT_CLASS_BY_TYPE
+        for pattern in patterns.split()
+        if type_ == pattern or (pattern.endswith(".*") and type_.startswith(pattern[:-1]))
+    }
 
 
 def kind_of(channel: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deskwire.kit.optional_packages import POSTGRES_PACKAGE, S3_PACKAGE
 from tests.contracts.source_files import (
     REPOSITORY_ROOT,
     SourceModule,
@@ -22,6 +23,8 @@ LOCKS = (
     "requirements.lock",
     "requirements-dev.lock",
     "requirements-node.lock",
+    "requirements-postgres.lock",
+    "requirements-s3.lock",
     "frontend/package-lock.json",
 )
 
@@ -67,6 +70,8 @@ def test_every_dependency_is_in_its_lock() -> None:
             for each in groups[name] + project["project"]["dependencies"]
         ],
         "requirements-node.lock": groups["node"],
+        "requirements-postgres.lock": groups["postgres"],
+        "requirements-s3.lock": groups["s3"],
     }
     for lock, requirements in wanted.items():
         names = {re.split(r"[<>=~!\[; ]", each)[0].lower() for each in requirements}
@@ -74,10 +79,21 @@ def test_every_dependency_is_in_its_lock() -> None:
         assert not missing, f"{lock} does not hold {sorted(missing)}: run `make lock`"
 
 
-def test_developers_run_what_everyone_runs() -> None:
-    ours, theirs = pins_of("requirements-dev.lock"), pins_of("requirements.lock")
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-postgres.lock", "requirements-s3.lock"]
+)
+def test_developers_run_what_everyone_runs(lock: str) -> None:
+    ours, theirs = pins_of("requirements-dev.lock"), pins_of(lock)
 
     assert theirs.items() <= ours.items(), "the locks differ: run `make lock`"
+
+
+def test_what_is_optional_is_named_alike_everywhere() -> None:
+    project = tomllib.loads(read_file("pyproject.toml"))
+    named = {"postgres": [POSTGRES_PACKAGE], "s3": [S3_PACKAGE]}
+
+    assert project["project"]["optional-dependencies"] == named, "kit/optional_packages.py differs"
+    assert named.items() <= project["dependency-groups"].items(), "the groups differ"
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:

@@ -83,7 +83,10 @@ def test_signing_in_ends_the_session_the_browser_had(db: Database) -> None:
     assert opened is not None
     assert db.read_sync(sessions.find_by_token, before.token, NOON) is None
     assert db.read_sync(sessions.find_by_token, elsewhere.token, NOON) is not None
-    assert [data["session"] for _, data, _, _ in read_events(db)] == [before.session.id]
+    assert [(type_, data["session"]) for type_, data, _, _ in read_events(db)] == [
+        ("session.revoked", before.session.id),
+        ("session.created", opened.session.id),
+    ]
 
 
 def test_a_new_password_ends_every_session_and_begins_one(db: Database) -> None:
@@ -95,7 +98,8 @@ def test_a_new_password_ends_every_session_and_begins_one(db: Database) -> None:
     opened = db.write_sync(authentication.change_password, knock(db), "new", visit, NOON)
 
     assert opened is not None
-    ended = {data["session"] for _, data, _, _ in read_events(db)}
+    events = [(type_, data["session"]) for type_, data, _, _ in read_events(db)]
+    ended = {session for type_, session in events if type_ == "session.revoked"}
     assert ended == {here.session.id, elsewhere.session.id}
     living = [here.session.id, elsewhere.session.id, opened.session.id]
     assert list(db.read_sync(sessions.read_expiry_times, living, NOON)) == [opened.session.id]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskwire.accounts import rate_limit
+from deskwire.kit.client_network import network_of
 from deskwire.kit.clock import MINUTE, SECOND
 from deskwire.kit.db import Database
 from deskwire.kit.errors import RateLimited
@@ -139,4 +140,4 @@ def test_what_was_typed_as_an_address_is_not_kept(db: Database) -> None:
     ],
 )
 def test_an_address_stands_for_its_source(address: str | None, source: str) -> None:
-    assert rate_limit.network_of(address) == source
+    assert network_of(address) == source

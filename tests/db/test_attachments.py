@@ -16,6 +16,7 @@ from deskwire.kit.clock import HOUR, now
 from deskwire.kit.errors import Forbidden, Invalid, NotFound, RateLimited, TooLarge
 from deskwire.kit.ids import new_id
 from deskwire.kit.store import DiskStore
+from deskwire.server.erasure import Eraser
 from deskwire.server.services import ACCESS
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
@@ -319,6 +320,7 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 
     left = stored_files.db.read_sync(list_ticket_files, ticket, include_notes=True)
     assert [each.id for some in left.values() for each in some] == [stored]
+    await Eraser(stored_files.db, stored_files.store).sweep()
     rows = stored_files.db.read_sync(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
     assert not [data for _, data in rows if "zanzibar" in data]
     removed = [json.loads(data) for type_, data in rows if type_ == "ticket.file_removed"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from deskwire.events import log
+from deskwire.kit import sqlite
 from deskwire.kit.sqlite import SQLite
 from tests.fixtures.command_line import CommandLine
 
@@ -137,6 +141,69 @@ def test_another_programs_database_is_not_migrated(folder: Path, command_line: C
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("places",)]
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, "backup copy.db"])
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        ("empty", "desk.db is an empty file"),
+        ("half", "desk.db is incomplete: it has "),
+        ("its head", "desk.db is incomplete: it has 40 of 100 bytes"),
+        ("foreign", "desk.db is not an SQLite database"),
+        ("damaged", "desk.db is damaged (database disk image is malformed)"),
+    ],
+)
+def test_what_is_no_whole_database_is_refused_by_name_with_what_to_do(
+    kind: str, complaint: str, command: str, folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    command_line.run_ok("backup", "whole.db")
+    content = bytearray((folder / "whole.db").read_bytes())
+    for each in folder.iterdir():
+        each.unlink()
+    content[4096:] = {"damaged": b"x" * len(content[4096:])}.get(kind, content[4096:])
+    lengths = {"empty": 0, "half": len(content) // 2, "its head": 40}
+    content = bytearray(b"PK\3\4" * 99) if kind == "foreign" else content
+    (folder / "desk.db").write_bytes(content[: lengths.get(kind)])
+    before = (folder / "desk.db").read_bytes()
+
+    output = command_line.run_refused(*command.split())
+
+    assert complaint in output
+    assert "Restore a backup" in output
+    assert (folder / "desk.db").read_bytes() == before
+    assert not (folder / "copy.db").exists()
+    assert complaint in command_line.run("doctor").out
+
+
+def test_a_first_start_that_was_killed_can_be_repeated(
+    folder: Path, command_line: CommandLine
+) -> None:
+    sqlite.create_database_file(folder / "desk.db")  # and then the process was killed
+
+    command_line.run_ok("migrate")
+
+
+def test_a_killed_backup_leaves_no_file_under_its_name(
+    folder: Path, command_line: CommandLine
+) -> None:
+    command_line.run_ok("migrate")
+    program = (
+        "import os, signal, sys\n"
+        "from deskwire.cli.main import main\n"
+        "from deskwire.events import log\n"
+        "log.begin_epoch = lambda _tx: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.argv[1:] = ['backup', 'copy.db']\n"
+        "main()\n"
+    )
+
+    killed = subprocess.run([sys.executable, "-c", program], cwd=folder, timeout=60)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert not (folder / "copy.db").exists()
+    command_line.run_ok("backup", "copy.db")
+    assert SQLite(folder / "copy.db").read_sync(log.read_head) == 0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_copy_may_have_any_name_a_file_may_have(
     name: str, folder: Path, command_line: CommandLine
@@ -174,7 +241,12 @@ def test_half_a_copy_is_removed(
     monkeypatch.setattr(log, "begin_epoch", break_off)
 
     assert "disk is full" in command_line.run_refused("backup", "copy.db")
-    assert not list(folder.glob("copy.db*"))
+    assert {each.name for each in folder.iterdir()} <= {
+        "desk.db",
+        "desk.db.lock",
+        "desk.db-wal",
+        "desk.db-shm",
+    }
 
 
 def test_the_doctor_warns_before_the_disk_is_full(

@@ -15,6 +15,7 @@ from deskwire.direct_edits.processor import record_edits
 from deskwire.events import channels
 from deskwire.events.log import log
 from deskwire.kit.errors import NotFound
+from deskwire.tickets.actions import offboarding
 from deskwire.tickets.visibility import read_visible_ticket_row_by_id
 from deskwire.workspaces.organizations import categories, invitations, members, settings
 from tests.fixtures.cast import BO, DEE, UNA, create_desk
@@ -144,7 +145,7 @@ def test_no_action_of_ours_is_taken_for_an_edit(portal: PortalFixture) -> None:
     portal.act_as(BO, settings.set_visibility, organization_id, "participants")
     portal.act_as(BO, categories.add_category, organization_id, "Boats")
     portal.act_as(BO, members.change_member_role, organization_id, una, "manager")
-    portal.act_as(BO, members.remove_member, organization_id, una)
+    portal.act_as(BO, offboarding.remove_member, organization_id, una)
     portal.act_as(BO, settings.mark_organization_deleted, organization_id, "The Mole", ())
 
     assert not portal.desk.db.read_sync(has_pending_changes)

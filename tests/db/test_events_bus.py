@@ -22,6 +22,10 @@ from tests.fixtures.databases import create_database
 from tests.fixtures.postgres import get_server
 
 TIMEOUT = 10.0  # s
+CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 class Listener:
@@ -193,17 +197,13 @@ async def test_a_lost_announcement_costs_a_second(
 async def test_a_bus_whose_connections_break_continues(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cut = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     async with running_bus(db) as listener:
         await db.write(append, "before")
         await listener.wait_for(1)
         await asyncio.to_thread(
             second_connection,
             db,
-            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(cut).all()),
+            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(CUT_OTHERS).all()),
         )
         await asyncio.to_thread(
             second_connection, db, lambda shell: number_on_commit(shell).write_sync(append, "after")
@@ -211,6 +211,24 @@ async def test_a_bus_whose_connections_break_continues(
 
         assert await listener.wait_for(2) == [1, 2]
     assert any("the bus lost its connection to PostgreSQL" in each for each in caplog.messages)
+
+
+@postgres
+async def test_what_was_announced_while_the_connection_was_down_is_asked_for(db: Database) -> None:
+    rung = asyncio.Event()
+    async with running_bus(db, {"bell": rung.set}), asyncio.timeout(TIMEOUT):
+        while not rung.is_set():
+            await db.write(wake, "bell")
+            await asyncio.sleep(0.01)
+        rung.clear()
+
+        await asyncio.to_thread(
+            second_connection,
+            db,
+            lambda admin: admin.write_sync(lambda tx: tx.exec_driver_sql(CUT_OTHERS).all()),
+        )
+
+        await rung.wait()
 
 
 @postgres

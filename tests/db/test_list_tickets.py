@@ -210,7 +210,7 @@ def _say_instead(tx: Connection, written: str) -> None:
     row = fetch_one(tx, select(tickets).where(tickets.c.subject == "Paper"), TicketRow)
     tx.execute(messages.messages.delete().where(messages.messages.c.ticket == row.id))
     _insert_message(tx, row.id, "reply", written)
-    search_index.index_reply(tx, row, written)
+    search_index.index_reply(tx, row, split_words(written))
 
 
 def _insert_message(tx: Connection, ticket: str, kind: str, written: str) -> None:

@@ -16,8 +16,9 @@ import anyio
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
-from deskwire.kit import mail
+from deskwire.kit import mail, mail_sender
 from deskwire.kit.clock import DAY, MINUTE
 from deskwire.kit.db import Database
 from deskwire.kit.mail_sender import MailSender
@@ -34,13 +35,27 @@ class FakeMailServer:
 
     answer: str = "250 OK"
     received: list[Envelope] = field(default_factory=list)
+    has_mail: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    is_slow: bool = False  # to answer: not before `may_answer`
+    hides_goodbye: bool = False  # never answers QUIT
 
     async def handle_DATA(  # noqa: N802 - the server asks for it by this name
         self, _server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         if self.answer.startswith("250"):
             self.received.append(envelope)
+        self.has_mail.set()
+        if self.is_slow:
+            await self.may_answer.wait()
         return self.answer
+
+    async def handle_QUIT(  # noqa: N802 - the server asks for it by this name
+        self, _server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        if self.hides_goodbye:
+            await asyncio.Event().wait()
+        return "221 Bye"
 
     @property
     def messages(self) -> list[Message]:
@@ -266,3 +281,113 @@ async def test_a_running_postman_sends_as_soon_as_something_is_queued(
         tasks.cancel_scope.cancel()
 
     assert len(mail_server.received) == 1
+
+
+async def test_a_mail_that_is_being_sent_at_the_shutdown_is_ended_and_recorded(
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
+) -> None:
+    post(db)
+    mail_server.is_slow = True
+    running = asyncio.create_task(MailSender(db, smtp_server_url, FakeClock()).run())
+    await mail_server.has_mail.wait()
+
+    running.cancel()
+    await anyio.wait_all_tasks_blocked()
+    mail_server.may_answer.set()
+    await asyncio.wait({running})
+
+    assert running.cancelled()
+    assert [row.sent_at for row in rows(db)] == [NOON]
+    assert len(mail_server.received) == 1
+
+
+async def test_a_server_that_never_answers_does_not_hold_up_the_shutdown_for_ever(
+    db: Database,
+    smtp_server_url: SmtpServer,
+    mail_server: FakeMailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mail_sender, "STOP_TIMEOUT", 0.01)
+    post(db)
+    mail_server.is_slow = True
+    running = asyncio.create_task(MailSender(db, smtp_server_url, FakeClock()).run())
+    await mail_server.has_mail.wait()
+
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert running.cancelled()
+    assert [(row.sent_at, row.due_at) for row in rows(db)] == [(None, NOON + MINUTE)]
+
+
+async def test_a_connection_that_is_still_being_made_ends_with_the_shutdown(db: Database) -> None:
+    is_reached, is_closed = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_reached.set()
+        await reader.read()
+        is_closed.set()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    post(db)
+    server = SmtpServer("127.0.0.1", port, False, None, "desk@desk.test")
+    running = asyncio.create_task(MailSender(db, server, FakeClock()).run())
+    await is_reached.wait()
+
+    running.cancel()
+    await asyncio.wait({running})
+
+    await is_closed.wait()
+    silent.close()
+    assert [row.sent_at for row in rows(db)] == [None]
+
+
+async def test_a_server_that_does_not_answer_the_goodbye_has_the_mail(
+    db: Database,
+    smtp_server_url: SmtpServer,
+    mail_server: FakeMailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mail_sender, "SEND_TIMEOUT", 5.0)
+    monkeypatch.setattr(mail_sender, "QUIT_TIMEOUT", 0.01, raising=False)
+    mail_server.hides_goodbye = True
+    post(db)
+
+    await MailSender(db, smtp_server_url, FakeClock()).send_next()
+
+    assert [(row.sent_at, row.problem) for row in rows(db)] == [(NOON, None)]
+
+
+async def test_what_was_sent_is_recorded_once_the_database_works_again(
+    db: Database,
+    smtp_server_url: SmtpServer,
+    mail_server: FakeMailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record, refusals = mail.record_attempt, iter(range(2))
+
+    def refuse_twice(tx: Connection, *arguments: Any) -> Any:
+        if next(refusals, None) is not None:
+            raise OperationalError("UPDATE", None, Exception("the database is locked"))
+        return record(tx, *arguments)
+
+    monkeypatch.setattr(mail, "record_attempt", refuse_twice)
+    post(db)
+
+    await MailSender(db, smtp_server_url, FakeClock()).send_next()
+
+    assert [row.sent_at for row in rows(db)] == [NOON]
+    assert len(mail_server.received) == 1
+
+
+async def test_a_server_that_offers_no_tls_gets_nothing_where_it_is_required(
+    db: Database, smtp_server_url: SmtpServer, mail_server: FakeMailServer
+) -> None:
+    post(db)
+
+    await MailSender(db, replace(smtp_server_url, requires_tls=True), FakeClock()).send_next()
+
+    assert mail_server.received == []
+    assert "it offers no STARTTLS" in rows(db)[0].problem

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -34,6 +35,7 @@ from deskwire.workspaces.organizations.organizations import (
 )
 from deskwire.workspaces.organizations.staff import read_staff_roles
 from tests.fixtures.cast import ADA, BO, CY, DEE, EVE, MO, UNA, Persona
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 
@@ -76,7 +78,9 @@ def test_people_are_found_by_the_name_they_have_now(staffed_portal: StaffedPorta
     assert (is_found("storm"), is_found("former")) == (False, True)
 
 
-def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixture) -> None:
+def test_no_event_names_a_person_who_departed(
+    staffed_portal: StaffedPortalFixture, tmp_path: Path
+) -> None:
     una, ada, organization_id = (
         staffed_portal.desk.person_id(UNA),
         staffed_portal.desk.person_id(ADA),
@@ -112,6 +116,7 @@ def test_no_event_names_a_person_who_departed(staffed_portal: StaffedPortalFixtu
         staffed_portal.desk.db.write_sync(
             offboarding.delete_account, person, staffed_portal.desk.now + 1000
         )
+    sweep_erasures(staffed_portal.desk.db, tmp_path / "files")
 
     assert all(each in before for each in (UNA.name, f"to {name}"))
     assert not any(each in told() for each in (UNA.name, name))
@@ -131,9 +136,9 @@ def test_who_cannot_sign_in_is_not_the_admin_that_is_left(
     staffed_portal.act_as(DEE, offboarding.deactivate_person, una)
 
     with pytest.raises(Conflict, match="needs an admin"):
-        staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+        staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
     staffed_portal.act_as(DEE, staff.reactivate, una)
-    staffed_portal.act_as(BO, members.remove_member, organization_id, bo)
+    staffed_portal.act_as(BO, offboarding.remove_member, organization_id, bo)
 
 
 def test_of_two_who_change_a_profile_at_once_neither_undoes_the_other(
@@ -271,7 +276,7 @@ def test_who_is_removed_from_an_organization_takes_their_invitations_there_back(
         Connection.execute, insert(organization_members).values(**row, revision=1)
     )
 
-    staffed_portal.act_as(BO, members.remove_member, quay, staffed_portal.desk.person_id(DEE))
+    staffed_portal.act_as(BO, offboarding.remove_member, quay, staffed_portal.desk.person_id(DEE))
 
     left = {
         organization_id: staffed_portal.desk.db.read_sync(

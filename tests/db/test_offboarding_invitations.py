@@ -52,7 +52,7 @@ def test_whose_role_shrinks_loses_what_they_may_invite_to_no_more(
         staffed_portal.act_as(
             UNA, invitations.invite, organization_id, f"una+{role}@desk.test", role
         )
-    staffed_portal.act_as(DEE, invitations.invite, organization_id, "dee+@desk.test", "admin")
+    staffed_portal.act_as(DEE, invitations.invite, organization_id, "dee+@desk.test", "manager")
 
     def open_ones() -> set[str]:
         found = staffed_portal.desk.db.read_sync(

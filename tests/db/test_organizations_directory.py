@@ -99,7 +99,7 @@ def test_organizations_come_page_by_page_deleted_ones_too(
     )
 
 
-def test_the_organizations_someone_sees_come_page_by_page_by_name(
+def test_the_organizations_someone_sees_come_page_by_page_as_they_were_created(
     staffed_portal: StaffedPortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "PAGE_SIZE", 2)
@@ -118,8 +118,8 @@ def test_the_organizations_someone_sees_come_page_by_page_by_name(
                 return found
             after = following
 
-    assert pages(ADA) == [["Mole", "Mole"], ["Pier", "The Loft"], ["The Quay"]]
-    assert pages(CY) == [["Mole", "Mole"], ["Pier", "The Loft"]]
+    assert pages(ADA) == [["The Quay", "The Loft"], ["Pier", "Mole"], ["Mole"]]
+    assert pages(CY) == [["The Loft", "Pier"], ["Mole", "Mole"]]
     assert pages(BO) == [["The Quay"]]
     for nonsense in ("x", "x.Mole", "\0"):
         with pytest.raises(Invalid):

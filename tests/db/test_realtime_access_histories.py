@@ -29,7 +29,8 @@ ROLES = {"700000000000000001": "Tickets Support", "700000000000000002": "Helpers
 STEPS = (
     "assign", "assign", "unassign", "rename", "rename", "delete_role", "create_role",
     "change_bits", "leave_server", "new_owner", "open_ticket", "open_ticket", "write", "write",
-    "write", "delete_ticket", "link", "unlink", "permit", "reconnect", "disconnect",
+    "write", "write_unopened", "delete_ticket", "link", "unlink", "permit", "reconnect",
+    "disconnect",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ class AccessOracle:
         self.members: set[tuple[str, str]] = set()  # role, user
         self.permissions: dict[str, set[str]] = {}
         self.openers: dict[int, str] = {}
+        self.authors: dict[int, set[str]] = {}  # of tickets whose creation was not reported
         self.linked: dict[str, str] = {}  # person → user
 
     def channels(self, person: str) -> set[str]:
@@ -58,9 +60,9 @@ class AccessOracle:
             channels_held.add("guild")
         if owns or any(map(self.sees_all, mine)) or "TICKET_VIEW_ALL" in permissions:
             channels_held.add("tickets")
-        return channels_held | {
-            f"ticket:{n}" for n, opener in self.openers.items() if opener == user
-        }
+        takes_part = [n for n, opener in self.openers.items() if opener == user]
+        takes_part += [n for n, authors in self.authors.items() if user in authors]
+        return channels_held | {f"ticket:{n}" for n in takes_part}
 
     def sees_all(self, role: str) -> bool:
         return self.bits.get(role, self.names[role] == "Tickets Support")
@@ -91,7 +93,9 @@ class History:
             await self._connect(name, None)
 
     async def step(self, name: str) -> None:
+        said_before, streams_before = len(self.said), dict(self.streams)
         await getattr(self, f"_{name}")()
+        self._note_gained(self.said[said_before:], streams_before)
         for who, stream in self.streams.items():
             heard = positions(stream)
             assert heard == self.expected[who], f"{who} heard {heard} after {name}"
@@ -113,6 +117,16 @@ class History:
         for who, channels_held in before.items():
             if channels_held & audience:
                 self.expected[who].append(position)
+
+    def _note_gained(
+        self, said: list[tuple[int, set[str]]], streams: dict[str, FakeWriter]
+    ) -> None:
+        """Viewers who are given a channel of an event by it hear it, too."""
+        for position, audience in said:
+            for who in streams.keys() & self.streams.keys():
+                gained = self.oracle.channels(self.people[who]) & audience
+                if gained and position not in self.expected[who]:
+                    self.expected[who].append(position)
 
     def _guild(self, owner: str) -> dict[str, Any]:
         return {"guildName": "Northwind", "ownerId": owner, "memberCount": 5}
@@ -179,31 +193,46 @@ class History:
 
     async def _new_owner(self) -> None:
         owner = self._user()
-        audience = {"guild"} | self.oracle.person_of(owner)
-        await self._post(audience, "guild.joined", **self._guild(owner))
+        await self._post({"guild"}, "guild.joined", **self._guild(owner))
         self.oracle.owner = owner
 
     async def _open_ticket(self) -> None:
-        self.tickets += 1
+        if not self.oracle.authors or self.random.random() < 0.5:
+            self.tickets += 1
+            number = self.tickets
+        else:
+            number = self.random.choice(list(self.oracle.authors))
         opener = self._user()
         data = {"subject": "Help", "openerId": opener, "openerUsername": "u"}
-        await self._ticket_event(self.tickets, "ticket.created", **data)
-        self.oracle.openers[self.tickets] = opener
+        await self._ticket_event(number, "ticket.created", **data)
+        self.oracle.authors.pop(number, None)
+        self.oracle.openers[number] = opener
+
+    async def _write_unopened(self) -> None:
+        """A ticket is first heard of by a message."""
+        self.tickets += 1
+        self.oracle.authors[self.tickets] = set()
+        await self._message(self.tickets)
 
     async def _write(self) -> None:
-        if not self.tickets:
-            return
+        if self.tickets:
+            await self._message(self.random.randint(1, self.tickets))
+
+    async def _message(self, number: int) -> None:
         self.written += 1
+        author = self._user()
         await self._ticket_event(
-            self.random.randint(1, self.tickets),
+            number,
             "ticket.message_sent",
             messageId=str(self.written),
-            authorId=self._user(),
+            authorId=author,
             authorUsername="u",
             messageType="customer",
             hasAttachments=False,
             messageLength=3,
         )
+        if number in self.oracle.authors:
+            self.oracle.authors[number].add(author)
 
     async def _delete_ticket(self) -> None:
         if self.oracle.openers:
@@ -212,7 +241,8 @@ class History:
             del self.oracle.openers[number]
 
     async def _ticket_event(self, number: int, type_: str, **data: Any) -> None:
-        is_gone = type_ == "ticket.message_sent" and number not in self.oracle.openers
+        is_known = number in self.oracle.openers or number in self.oracle.authors
+        is_gone = type_ == "ticket.message_sent" and not is_known
         audience = set() if is_gone else {"tickets", f"ticket:{number}"}
         await self._post(audience, type_, ticketId=number, ticketNumber=number, **data)
 
@@ -271,8 +301,8 @@ class History:
 def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
     lines = stream.data.decode().split("\n\n")
-    blocks = [b for b in lines if b.startswith("id: ") and '"type":"connected"' not in b]
-    return [int(b.split("\n")[0].partition("-")[2]) for b in blocks]
+    blocks = [b for b in lines if b.startswith("data: ") and '"type":"connected"' not in b]
+    return [int(b.rpartition("\nid: ")[2].partition("-")[2]) for b in blocks]
 
 
 def simple(channels: frozenset[str]) -> set[str]:

@@ -26,6 +26,7 @@ from deskwire.tickets.tables import tickets
 from deskwire.workspaces.actor import Actor
 from deskwire.workspaces.organizations.staff import ensure_internal_organization, upsert_staff_row
 from tests.fixtures.cast import ADA, BO, CY, EVE, MO, UNA, Persona, create_desk
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.portal import PortalFixture, create_portal
 
 
@@ -295,7 +296,7 @@ def test_a_note_is_sent_to_the_team_alone_and_leaves_no_trace(portal: PortalFixt
 
 
 def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
-    portal: PortalFixture,
+    portal: PortalFixture, tmp_path: Path
 ) -> None:
     ticket = portal.create_request(BO, "Slip of the tongue")
     message = portal.post_message(BO, ticket, "My password is swordfish")
@@ -304,6 +305,7 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
             portal.act_as(actor, post_message.edit_message, ticket, message, "Hijacked")
 
     portal.act_as(BO, post_message.edit_message, ticket, message, "Never mind")
+    sweep_erasures(portal.desk.db, tmp_path / "files")
 
     [(_, event_data)] = read_entries(portal, "ticket.message_sent")
     assert event_data["redacted"] is True
@@ -314,11 +316,14 @@ def test_only_its_author_edits_a_message_and_the_log_forgets_what_it_said(
     )
 
 
-def test_a_deleted_message_is_gone_from_timeline_log_and_search(portal: PortalFixture) -> None:
+def test_a_deleted_message_is_gone_from_timeline_log_and_search(
+    portal: PortalFixture, tmp_path: Path
+) -> None:
     ticket = portal.create_request(BO, "Regrets")
     message = portal.post_message(BO, ticket, "zanzibar")
 
     portal.act_as(BO, post_message.delete_message, ticket, message)
+    sweep_erasures(portal.desk.db, tmp_path / "files")
 
     everything = portal.desk.db.read_sync(lambda tx: tx.execute(select(log.c.data)).scalars().all())
     assert not any("zanzibar" in data for data in everything)

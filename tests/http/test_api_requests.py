@@ -14,6 +14,7 @@ from deskwire.kit.ids import new_id
 from deskwire.tickets import messages
 from deskwire.tickets.queries import list_requests
 from deskwire.web.http.middleware import add_middleware
+from deskwire.workspaces.organizations import directory
 from tests.fixtures.api import REQUEST_TITLE, ApiFixture, create_api, fill_placeholders
 from tests.fixtures.cast import ADA, BO, CY, UNA
 from tests.fixtures.site import SIGNED_IN_HEADER
@@ -127,6 +128,44 @@ def test_pages_tell_everything_once(api: ApiFixture, monkeypatch: pytest.MonkeyP
     assert len(lines) == len({each["id"] for each in lines}) == 9  # filed, and its description
     everywhere = list(walk(api.client(ADA), "/api/requests/all?organization=quay"))
     assert len(everywhere) == 7
+
+
+def test_in_the_default_order_nothing_that_moves_meanwhile_is_missed(
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_requests, "PAGE_SIZE", 3)
+    made = [api.portal.create_request(BO, f"Buoy {number}") for number in range(7)]
+    for program, address in (
+        (api.client(BO), "/api/requests?q=buoy"),
+        (api.client(ADA), "/api/requests/all?organization=quay&q=buoy"),
+    ):
+        found = list[str]()
+
+        for each in walk(program, address):
+            found.append(each["id"])
+            api.portal.post_message(BO, made[0], "This one moves to the front")
+
+        assert sorted(found) == sorted(made)
+
+
+def test_no_organization_is_missed_that_is_renamed_meanwhile(
+    api: ApiFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "PAGE_SIZE", 1)
+    program = api.client(ADA)
+    made = [
+        program.post("/api/organizations", json={"name": name}).json()["id"]
+        for name in ("Kelp", "Lagoon", "Mole")
+    ]
+    found = list[str]()
+
+    for each in walk(program, "/api/organizations"):
+        found.append(each["id"])
+        named = {"name": f"Anchor {len(found)}"}
+        assert program.patch(f"/api/organizations/{made[-1]}", json=named).status_code == 200
+
+    assert set(made) <= set(found)
+    assert len(found) == len(set(found))
 
 
 def test_filters_find_as_the_page_does_and_count(api: ApiFixture) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from deskwire.server.header_timeout import CHECK_TICKS, HEADER_TIMEOUT, HeaderTimeout
 from tests.fixtures.guild import GuildFixture
+from tests.fixtures.hub import EPOCH
 from tests.fixtures.server import running_server
 from tests.fixtures.stream_server import (
     LOOPS,
@@ -130,7 +131,7 @@ def test_a_stream_is_not_looked_at(
         header_timeout.pass_time(10 * HEADER_TIMEOUT)
 
         position = stream_server.publish()
-        read_until(connection, b'"timestamp":%d}\n\n' % position)
+        read_until(connection, f"\nid: {EPOCH}-{position}\n\n".encode())
 
 
 def test_nothing_is_held_of_a_connection_that_ended(

@@ -96,7 +96,8 @@ def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
         full_site.site.site, "mail_templates", MailTemplates("http://testserver", "kept")
     )
 
-    page = TestClient(full_site.site.app, client=("127.0.0.1", 5)).get("/mail").text
+    browser = TestClient(full_site.site.app, "http://localhost", client=("127.0.0.1", 5))
+    page = browser.get("/mail").text
 
     object.__setattr__(full_site.site.site, "mail_templates", sent)
     assert "⟦Email⟧" in page

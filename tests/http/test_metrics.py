@@ -59,7 +59,7 @@ def growth(before: Samples, after: Samples) -> Samples:
 
 def size_of(sent: sse.Frame) -> int:
     """Bytes of an event's frame, which has an id and one line of data."""
-    return len(f"id: {sent.id}\ndata: {sent.fields['data']}\n\n".encode())
+    return len(f"data: {sent.fields['data']}\nid: {sent.id}\n\n".encode())
 
 
 def test_sends_and_bytes_are_what_the_streams_received(busy_guild: GuildFixture) -> None:

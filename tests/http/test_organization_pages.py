@@ -207,3 +207,23 @@ def test_an_invitation_is_for_one_address_and_one_time(request_page: RequestPage
     assert again.status_code == 404
     assert open_browser(request_page.site, EVE).get(request_page.path).status_code == 200
     assert link.rpartition("/")[2] not in admin.get("/orgs/quay/settings").text
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        ({"act": "invite", "email": "not an address", "role": "admin"}, "not an address"),
+        ({"act": "add-category", "name": "n" * 90}, "n" * 90),
+        (
+            {"act": "profile", "name": "", "slug": "quay", "about": "We move crates"},
+            "We move crates",
+        ),
+    ],
+)
+def test_what_a_setting_refuses_is_still_in_its_form(
+    request_page: RequestPageFixture, form: dict[str, str], kept: str
+) -> None:
+    refused = open_browser(request_page.site, BO).post("/orgs/quay/settings", data=form)
+
+    assert refused.status_code == 422
+    assert kept in refused.text

@@ -64,6 +64,29 @@ def test_a_participant_sees_their_own_ticket_and_no_other(site: SiteFixture) -> 
     assert browser.get(f"/guilds/{HARBOUR_GUILD}").status_code == 404
 
 
+def test_the_author_of_a_ticket_first_heard_of_by_a_message_sees_it(site: SiteFixture) -> None:
+    site.desk.post_message(7, BO, "My container is gone.")
+    site.desk.post_message(8, EVE, "Not Bo’s.", side="customer")
+    browser = open_browser(site, BO)
+
+    assert "My container is gone." in browser.get(f"{LIST}/7").text
+    assert browser.get(f"{LIST}/8").status_code == 404
+
+
+def test_what_was_written_before_an_opener_is_known_admits_the_opener_alone_then(
+    site: SiteFixture,
+) -> None:
+    site.desk.post_message(7, BO, "Mine?")
+    site.desk.post_message(7, UNA, "Mine.", side="customer")
+    before = [open_browser(site, each).get(f"{LIST}/7").status_code for each in (BO, UNA)]
+
+    site.desk.open_ticket(7, "A lost container", opener=UNA)
+
+    assert before == [200, 200]
+    assert open_browser(site, BO).get(f"{LIST}/7").status_code == 404
+    assert open_browser(site, UNA).get(f"{LIST}/7").status_code == 200
+
+
 def test_tickets_in_servers_one_cannot_open_stand_under_the_servers_name(site: SiteFixture) -> None:
     page = open_browser(site, BO).get("/guilds").text
 

@@ -207,6 +207,16 @@ def test_a_request_is_filed_with_nothing_but_a_form(request_page: RequestPageFix
     filed = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
     again = browser.post("/requests/new", data={**hidden, "subject": "A buoy", "text": "Lost"})
 
+    scripted = browser.post(
+        "/requests/new",
+        data={**hidden, "subject": "A buoy", "text": "Lost"},
+        headers={"accept": "application/json"},
+    )
+
+    assert scripted.json() == {
+        "href": filed.headers["location"],
+        "id": filed.headers["location"].rpartition("/")[2],
+    }
     assert refused.status_code == 422
     assert "Lost" in refused.text
     assert "printable characters" in refused.text

@@ -241,7 +241,9 @@ def test_mail_is_shown_to_this_machine_only_where_none_is_sent(site: SiteFixture
     for mode in ("off", "sent", "kept"):
         object.__setattr__(site.site, "mail_templates", MailTemplates("http://testserver", mode))
         for browser in (here, there):
-            client = TestClient(site.app, client=browser, raise_server_exceptions=False)
+            client = TestClient(
+                site.app, "http://localhost", client=browser, raise_server_exceptions=False
+            )
             answer = client.get("/mail", headers={"accept": "text/html"})
             proxied = client.get("/mail", headers={"x-forwarded-for": "127.0.0.1"})
             codes[mode, browser[0]] = answer.status_code, proxied.status_code

@@ -26,6 +26,7 @@ import pytest
 from uvicorn.protocols.http import httptools_impl
 
 from deskwire.realtime.uvicorn_takeover import SEND_BUFFER_BYTES, WRITE_BUFFER_BYTES
+from tests.fixtures.hub import EPOCH
 from tests.fixtures.server import SOURCES, find_free_port
 from tests.fixtures.stream_server import (
     LOOPS,
@@ -62,7 +63,7 @@ def expect_event(
 ) -> bytes:
     """Say one event, and read until it is here."""
     position = stream_server.publish()
-    return after + read_until(connection, b'"timestamp":%d}\n\n' % position)
+    return after + read_until(connection, f"\nid: {EPOCH}-{position}\n\n".encode())
 
 
 def is_clean(stream_server: StreamServerFixture) -> bool:
@@ -90,7 +91,7 @@ def test_the_body_is_the_bare_frames_and_ends_with_the_connection(
         assert headers[b"connection"] == b"close"
         assert headers[b"x-added"] == b"by middleware"
         assert not headers.keys() & {b"transfer-encoding", b"content-length"}
-        assert body.startswith(b"id: ")
+        assert body.startswith(b"data: ")
         assert b"\r" not in body + expect_event(stream_server, connection)
 
 
@@ -99,7 +100,7 @@ def test_an_older_client_is_given_the_same(stream_server: StreamServerFixture) -
         _, headers, body = split_answer(read_until(connection, b"\n\n"))
 
         assert b"transfer-encoding" not in headers
-        assert body.startswith(b"id: ")
+        assert body.startswith(b"data: ")
         expect_event(stream_server, connection)
 
 
@@ -279,7 +280,7 @@ def test_a_reader_who_stopped_costs_a_bounded_part_of_process_and_kernel(
         assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES
 
         heard = b""
-        head = b'"timestamp":%d}\n\n' % plain_stream_server.hub_fixture.hub.buffer.head
+        head = f"\nid: {EPOCH}-{plain_stream_server.hub_fixture.hub.buffer.head}\n\n".encode()
         while head not in heard:  # it reads again, and has missed nothing
             heard = heard + connection.recv(65536)
         assert heard.count(ONE_EVENT) == len(plain_stream_server.hub_fixture.log)

@@ -7,7 +7,7 @@ import socket
 
 from deskwire.integrations.discord.sender import build_envelope, build_headers
 from deskwire.integrations.discord.signature import WEBHOOK_PATH
-from deskwire.kit.clock import now
+from deskwire.kit.clock import MINUTE, now
 from tests.fixtures.server import Server
 
 MIB = 1024 * 1024
@@ -64,6 +64,17 @@ def test_one_byte_more_is_refused(server: Server) -> None:
         server.request("POST", WEBHOOK_PATH, body, build_headers(server.secret, at, body)).status
         == 413
     )
+
+
+def test_the_log_names_the_clock_and_the_answer_does_not(server: Server) -> None:
+    at, mark = now() - 7 * MINUTE, server.log.end
+    body = build_envelope("guild.left", {"guildId": "1"}, at)
+
+    reply = server.request("POST", WEBHOOK_PATH, body, build_headers(server.secret, at, body))
+
+    assert (reply.status, json.loads(reply.body)["message"]) == (401, "Invalid webhook signature")
+    assert "clock" not in reply.text
+    server.log.wait_for_line("the sender's time is 42. s behind", after=mark)
 
 
 def test_anything_but_a_post_is_answered_with_what_to_do(server: Server) -> None:

@@ -117,6 +117,22 @@ async def test_more_than_may_wait_are_refused_and_the_rest_served() -> None:
     hasher.close()
 
 
+async def test_the_end_of_the_process_waits_for_no_password_in_the_queue() -> None:
+    hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=1)
+    go_on = threading.Event()
+    hasher._threads.submit(go_on.wait)
+    queued = asyncio.ensure_future(hasher.hash(PASSWORD))
+    await asyncio.sleep(0)
+    closing = threading.Thread(target=hasher.close)
+    closing.start()
+
+    done, _ = await asyncio.wait([queued], timeout=30)  # before the running call is over
+    go_on.set()
+    closing.join()
+    assert done == {queued}
+    assert queued.cancelled()
+
+
 async def test_a_cancelled_wait_releases_its_slot() -> None:
     hasher = Hasher(CHEAP_HASHING, threads=1, max_queued=0)
     go_on = threading.Event()

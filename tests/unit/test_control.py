@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from deskwire.kit.errors import Upstream
@@ -85,3 +86,31 @@ async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
     lock.release()
     lock.path.write_bytes(left)
     assert send_command(database, "people.create", {}) is None
+
+
+async def test_a_command_that_runs_at_the_shutdown_still_answers(tmp_path: Path) -> None:
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def run_slowly(name: str, arguments: dict[str, Any]) -> Any:
+        has_begun.set()
+        await may_end.wait()
+        return [name, arguments]
+
+    lock = DatabaseLock(tmp_path / "desk.db")
+    lock.acquire(0)
+    server = ControlServer(lock, run_slowly)
+    await server.start()
+    sender = asyncio.create_task(
+        asyncio.to_thread(send_command, tmp_path / "desk.db", "people.create", {})
+    )
+    await has_begun.wait()
+
+    stopping = asyncio.create_task(server.stop())
+    await anyio.wait_all_tasks_blocked()
+    is_waiting = not stopping.done()
+    may_end.set()
+    await stopping
+
+    assert is_waiting
+    assert await sender == {"result": ["people.create", {}]}
+    lock.release()

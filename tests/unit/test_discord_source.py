@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deskwire.integrations.discord.sender import build_envelope, build_headers
-from deskwire.integrations.discord.signature import MAX_AGE, is_signature_valid, sign
+from deskwire.integrations.discord.signature import MAX_AGE, find_signature_problem, sign
 from deskwire.integrations.discord.source import MAX_ID_LENGTH, BotSource, parse_envelope
 from deskwire.integrations.discord.translate import parse_payload
 from deskwire.kit.clock import MINUTE
@@ -74,6 +74,22 @@ def test_what_is_not_proven_is_refused_in_the_wires_words(changed, message):
     assert asked(**changed) == Rejection(401, message)
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"timestamps": (STAMP, STAMP)}, "a signature header is repeated"),
+        ({"timestamps": (b"1795348800",)}, "the timestamp is not 13 digits of milliseconds"),
+        ({"secrets": (OTHER,)}, "the secret differs, or the body was changed on the way"),
+        # A stale request is refused before its body is read, so its secret is not known.
+        ({"secrets": (OTHER,), "now": NOON + 2 * MAX_AGE}, "the sender's time is 600 s behind"),
+        ({"now": NOON + 7 * MINUTE}, "the sender's time is 420 s behind"),
+        ({"now": NOON - 7 * MINUTE}, "the sender's time is 420 s ahead"),
+    ],
+)
+def test_the_log_tells_a_wrong_clock_from_a_wrong_secret(changed, reason):
+    assert asked(**changed).reason.startswith(reason)
+
+
 def test_five_minutes_either_way_are_let_in():
     assert MAX_AGE == 5 * MINUTE
     assert isinstance(asked(now=NOON + MAX_AGE), IncomingDelivery)
@@ -96,7 +112,7 @@ def test_five_minutes_either_way_are_let_in():
     ],
 )
 def test_a_signature_in_another_form_is_refused(signature):
-    assert not is_signature_valid([SECRET], STAMP, signature, BODY, NOON)
+    assert find_signature_problem([SECRET], STAMP, signature, BODY, NOON)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +133,7 @@ def test_a_signature_in_another_form_is_refused(signature):
 def test_a_timestamp_in_another_form_is_refused_even_if_signed(stamp):
     mac = hmac.new(SECRET.encode(), stamp + b"." + BODY, hashlib.sha256).hexdigest()
 
-    assert not is_signature_valid([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
+    assert find_signature_problem([SECRET], stamp, b"sha256=" + mac.encode(), BODY, NOON)
 
 
 def test_every_secret_is_valid_while_one_is_replaced_by_another():

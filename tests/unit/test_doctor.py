@@ -37,8 +37,9 @@ async def port() -> AsyncIterator[int]:
     server.close()
 
 
-async def look_at_mail(url: str) -> Finding:
+async def look_at_mail(url: str, **more: str) -> Finding:
     mail = {"smtp_url": url, "mail_from": "desk@desk.test", "public_url": "http://desk.test"}
+    mail |= more
     return await asyncio.to_thread(doctor._check_mail, load_settings(mail))
 
 
@@ -65,6 +66,13 @@ async def test_a_mail_server_that_is_not_there_is_said() -> None:
     found = await look_at_mail(f"smtp://127.0.0.1:{port}")
 
     assert (found.is_ok, str(port) in found.sentence) == (False, True)
+
+
+async def test_a_mail_server_without_the_tls_that_is_required_is_said(port: int) -> None:
+    found = await look_at_mail(f"smtp://127.0.0.1:{port}", smtp_tls="required")
+
+    assert not found.is_ok
+    assert "it offers no STARTTLS" in found.sentence
 
 
 def test_no_mail_server_is_no_fault() -> None:

@@ -114,7 +114,8 @@ async def test_a_tick_moves_the_cursor_of_a_quiet_stream():
         fixture.hub._heartbeat.send_tick([ada.subscription])
 
         assert ada.data.endswith(b"\n\n")
-        assert b":heartbeat\n\nevent: tick\nid: 0123abcd-1\n" in ada.data
+        assert b":heartbeat\n\nevent: tick\ndata: " in ada.data
+        assert ada.data.endswith(b"\nid: 0123abcd-1\n\n")
 
 
 async def test_nothing_is_left_of_a_stream_that_ended():

@@ -7,7 +7,7 @@ between, streams open, close, stall and return with the cursor they have reached
 Leaked: an event heard after the channel was lost, without a grant since. A channel that was lost
 and regained before the answer counts as never lost (decision 0006), so events in between may
 be heard. Starved: an event never heard although its channel was held without
-interruption from the event to the end.
+interruption from the event to the end, also by what the event itself gave.
 """
 
 from __future__ import annotations
@@ -210,11 +210,11 @@ def may_have_heard(history: HubHistory, person: str, entry: Entry) -> bool:
 
 
 def must_have_heard(history: HubHistory, person: str, entry: Entry) -> bool:
-    """Whether some channel of `entry` was held before it and never lost since."""
+    """Whether some channel of `entry` was held before it, or given by it, and never lost since."""
     for channel in entry.channels:
         mine = [c for c in history.changes if (c[1], c[2]) == (person, channel)]
-        before = [gave for position, _, _, gave in mine if position < entry.position]
-        if before and before[-1] and not any(position >= entry.position for position, *_ in mine):
+        then = [gave for position, _, _, gave in mine if position <= entry.position]
+        if then and then[-1] and not any(position > entry.position for position, *_ in mine):
             return True
     return False
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from email.message import EmailMessage
+from email.policy import SMTP
+
 import pytest
 
 from deskwire.kit.errors import Invalid
@@ -34,6 +38,19 @@ def test_a_password_leaves_this_machine_only_over_tls(url: str, start_tls: bool 
 
 
 @pytest.mark.parametrize(
+    ("url", "start_tls"),
+    [("smtp://mail.test", True), ("smtp://localhost", True), ("smtps://mail.test", False)],
+)
+def test_where_tls_is_required_nothing_leaves_without_it(url: str, start_tls: bool) -> None:
+    assert replace(parse_smtp_url(url, ""), requires_tls=True).start_tls is start_tls
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.0.0.2", "[::1]"])
+def test_every_loopback_host_is_this_machine(host: str) -> None:
+    assert parse_smtp_url(f"smtp://{host}", "").is_local
+
+
+@pytest.mark.parametrize(
     "url", ["mail.test", "http://mail.test", "smtp:///", "smtp://h:x", "smtp://h/path"]
 )
 def test_anything_else_is_refused_without_being_repeated(url: str) -> None:
@@ -56,3 +73,43 @@ def test_mail_may_be_from_an_address_with_or_without_a_name(text: str) -> None:
 def test_mail_cannot_be_from_nowhere(text: str) -> None:
     with pytest.raises(Invalid):
         parse_from_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Desk, Inc. <desk@desk.test>", "a comma"),
+        ("Support: Desk <desk@desk.test>", ":"),
+        ("Desk; Support <desk@desk.test>", ";"),
+        ("desk@home <desk@desk.test>", "@"),
+        ("Desk [EU] <desk@desk.test>", "["),
+    ],
+)
+def test_a_name_that_needs_quotes_is_refused_with_what_to_quote(text: str, named: str) -> None:
+    with pytest.raises(Invalid, match="put it in double quotes, like") as refusal:
+        parse_from_address(text)
+
+    assert f"the name contains {named}: " in str(refusal.value)
+    assert "desk.test" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"Desk, Inc." <desk@desk.test>',
+        "Desk Inc. <desk@desk.test>",
+        "Desk (EU) <desk@desk.test>",
+        "Zoë O'Neil <desk@desk.test>",
+    ],
+)
+def test_any_other_name_is_sent_as_it_is(text: str) -> None:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = parse_from_address(text)
+
+    [sender] = message["From"].addresses
+    assert sender.addr_spec == "desk@desk.test"
+
+
+def test_mail_is_from_one_address() -> None:
+    with pytest.raises(Invalid, match="must be one address"):
+        parse_from_address("desk@desk.test, eve@desk.test")

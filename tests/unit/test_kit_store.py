@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore, MemoryStore
 
-from deskwire.kit.errors import Invalid
+from deskwire.kit import store as kit_store
+from deskwire.kit import store_calls
+from deskwire.kit.errors import Invalid, Unavailable
 from deskwire.kit.ids import new_id
-from deskwire.kit.object_store import BucketStore
+from deskwire.kit.object_store import BucketStore, describe_error
 from deskwire.kit.open_store import open_store
 from deskwire.kit.store import CHUNK_SIZE, DiskStore, NoSuchKey, Store
+from deskwire.kit.store_calls import StoreCalls
 
 LATER = 2**45  # ms; after everything here
 Make = Callable[[Path], Store]
@@ -170,6 +176,67 @@ async def test_files_of_others_in_the_folder_are_not_listed(
     assert await keys_before(disk, LATER) == set()
 
 
+async def test_a_stalled_folder_is_unavailable_after_the_time_limit(
+    disk: DiskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_calls, "CALL_TIMEOUT", 0.05)
+    monkeypatch.setattr(kit_store, "CALL_TIMEOUT", 0.05)
+    key = new_id()
+    path = tmp_path / "files" / key[-2:] / key
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)  # opening it waits for a writer
+
+    with pytest.raises(Unavailable) as refused:
+        await disk.open(key)
+
+    assert refused.value.reason.endswith("/files failed: no answer within 0 s")
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # the thread goes on, and closes the file
+
+
+async def test_the_last_call_is_made_although_its_task_is_cancelled() -> None:
+    calls, released, closed = StoreCalls("a store", 1), Event(), Event()
+    blocked = asyncio.ensure_future(calls.run(released.wait))
+    await asyncio.sleep(0)  # it has the one thread
+    closing = asyncio.ensure_future(calls.finish(closed.set))
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert not closed.is_set()
+
+    released.set()
+    await blocked
+
+    await calls.run(lambda: None)  # the thread makes them in order
+    assert closed.is_set()
+
+
+async def test_a_full_disk_is_unavailable_and_keeps_nothing(
+    disk: DiskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    monkeypatch.setattr(disk, "_create_temporary_file", lambda: full.open("wb"))
+
+    with pytest.raises(Unavailable) as refused:
+        await disk.put(new_id(), parts_of(b"x" * CHUNK_SIZE))
+
+    assert refused.value.reason.endswith("/files failed: No space left on device")
+    assert not full.is_symlink()
+
+
+async def test_what_a_bucket_answers_is_one_line_without_secrets() -> None:
+    error = GenericError(
+        "Generic S3 error: Error performing PUT http://s3.test/desk/k in 3ms - Server returned "
+        "non-2xx status code: 503 Slow Down: <Error><Code>SlowDown</Code></Error>\n\nDebug source"
+    )
+
+    assert describe_error(error) == "the bucket answered SlowDown"
+    assert describe_error(GenericError("status code: 502 Bad Gateway: \n\nDebug")) == (
+        "the bucket answered 502 Bad Gateway"
+    )
+    assert describe_error(GenericError("HTTP error: timed out\n\nDebug")) == "HTTP error: timed out"
+
+
 def test_a_setting_names_a_folder_or_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
@@ -195,7 +262,7 @@ def test_a_bucket_without_its_client_is_said_in_a_sentence(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "deskwire.kit.object_store", None)
 
-    with pytest.raises(Invalid, match=r"pip install 'deskwire\[s3\]'"):
+    with pytest.raises(Invalid, match=r"-m pip install 'obstore>=0\.12'"):
         open_store("s3://desk/prefix")
 
 

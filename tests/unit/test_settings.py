@@ -191,6 +191,36 @@ def test_without_a_server_there_is_no_relay() -> None:
     assert load_settings().smtp_server is None
 
 
+@pytest.mark.parametrize(
+    ("environment", "host", "smtp_tls", "start_tls"),
+    [
+        ("production", "mail.test", "", True),
+        ("production", "mail.test", "offered", None),
+        ("production", "127.0.0.1", "", False),
+        ("production", "127.0.0.1", "required", True),
+        ("development", "mail.test", "", None),
+        ("development", "mail.test", "required", True),
+    ],
+)
+def test_production_sends_no_mail_in_clear_unless_it_is_told_to(
+    environment: str,
+    host: str,
+    smtp_tls: str,
+    start_tls: bool | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    monkeypatch.setenv("PUBLIC_URL", "https://desk.test")
+    monkeypatch.setenv("SMTP_URL", f"smtp://{host}")
+    monkeypatch.setenv("SMTP_TLS", smtp_tls)
+    monkeypatch.setenv("MAIL_FROM", "desk@desk.test")
+
+    server = load_settings().smtp_server
+
+    assert server is not None
+    assert server.start_tls is start_tls
+
+
 @pytest.mark.parametrize("url", ["http://hunter2", "smtp://u:hunter2@h:port"])
 def test_an_address_that_takes_no_mail_is_refused_unseen(
     url: str, monkeypatch: pytest.MonkeyPatch

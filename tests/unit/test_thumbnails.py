@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from deskwire.tickets.files import thumbnails
 from deskwire.tickets.files.thumbnails import Thumbnail, ThumbnailMaker, parse_output
 
 
@@ -64,24 +65,64 @@ async def test_one_that_takes_for_ever_is_killed_and_the_next_has_its_turn(tmp_p
     program.write_text("import time\nwhile True: time.sleep(60)\n")
     pictures = ThumbnailMaker(timeout=0.3, script=program)
 
-    assert await pictures.make_thumbnail(once(b"x" * 1_000_000)) is None
-    assert await pictures.make_thumbnail(once(b"x")) is None
+    assert await pictures.make_thumbnail("ada", once(b"x" * 1_000_000)) is None
+    assert await pictures.make_thumbnail("ada", once(b"x")) is None
+
+
+async def test_many_pictures_of_one_person_delay_another_by_one_turn(tmp_path: Path) -> None:
+    order, program = tmp_path / "order", tmp_path / "noting.py"
+    program.write_text(
+        f"import sys\nname = sys.stdin.read()\nopen({str(order)!r}, 'a').write(name)\n"
+        "print('1 1\\nRIFF')\n"
+    )
+    pictures = ThumbnailMaker(script=program)
+
+    made = []
+    for person in ("eve", "eve", "eve", "eve", "ada"):
+        made.append(pictures.make_thumbnail(person, once(f"{person} ".encode())))
+    await asyncio.gather(*made)
+
+    assert order.read_text().split() == ["eve", "eve", "ada", "eve", "eve"]
+
+
+async def test_an_image_that_a_slow_store_delivers_does_not_hold_up_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thumbnails, "QUEUE_TIMEOUT", 0.0)  # the next one must not have to queue
+    asked, delivered = asyncio.Event(), asyncio.Event()
+
+    async def deliver_slowly() -> AsyncIterator[bytes]:
+        asked.set()
+        await delivered.wait()
+        yield drawn(100, 50, "PNG")
+
+    maker = ThumbnailMaker(timeout=60.0)
+    slow = asyncio.create_task(maker.make_thumbnail("ada", deliver_slowly()))
+    await asked.wait()
+
+    assert await maker.make_thumbnail("bo", once(drawn(100, 50, "PNG"))) is not None
+    delivered.set()
+    assert await slow is not None
 
 
 async def test_one_that_talks_for_ever_is_not_listened_to(tmp_path: Path) -> None:
     program = tmp_path / "loud.py"
     program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
 
-    assert await ThumbnailMaker(script=program).make_thumbnail(once(b"x")) is None
+    assert await ThumbnailMaker(script=program).make_thumbnail("ada", once(b"x")) is None
 
 
 async def test_no_pipe_stays_open_when_output_was_not_read(tmp_path: Path) -> None:
     program = tmp_path / "early.py"
     program.write_text("import sys\nwhile True: sys.stdout.write('1 1\\nRIFF' * 9999)\n")
 
-    assert await ThumbnailMaker(timeout=0.5, script=program).make_thumbnail(endless()) is None
+    assert await ThumbnailMaker(script=program).make_thumbnail("ada", once(b"x")) is None
 
     gc.collect()  # an unclosed pipe warns here, and a warning is a failure
+
+
+async def test_an_image_that_never_ends_is_given_up() -> None:
+    assert await ThumbnailMaker(timeout=0.3).make_thumbnail("ada", endless()) is None
 
 
 async def test_it_knows_nothing_of_the_desk(
@@ -91,7 +132,7 @@ async def test_it_knows_nothing_of_the_desk(
     program = tmp_path / "nosy.py"
     program.write_text("import os\nprint('1 1\\nRIFF', 'BOT_WEBHOOK_SECRET' in os.environ)\n")
 
-    small = await ThumbnailMaker(script=program).make_thumbnail(once(b"x"))
+    small = await ThumbnailMaker(script=program).make_thumbnail("ada", once(b"x"))
 
     assert small is not None
     assert small.webp == b"RIFF False\n"
@@ -104,7 +145,7 @@ def test_an_answer_in_another_form_is_none(answer: bytes) -> None:
 
 
 async def shrink(content: bytes) -> Thumbnail | None:
-    return await ThumbnailMaker().make_thumbnail(once(content))
+    return await ThumbnailMaker().make_thumbnail("ada", once(content))
 
 
 async def once(content: bytes) -> AsyncIterator[bytes]:

@@ -327,6 +327,16 @@ export interface PrincipalRef {
   picture?: string | null;
 }
 
+/** A person signed in. Their other devices list the new browser. */
+export interface SessionCreated {
+  /** `guild:ID` or `org:ID` */
+  workspace?: string | null;
+  /** a person's id, or `discord:ID`, `bot`, `shell`, `sql` */
+  actor: string;
+  /** the session's public id */
+  session: string;
+}
+
 /** A session ended: by signing out, by a new password, or from another device. Its streams are closed. */
 export interface SessionRevoked {
   /** `guild:ID` or `org:ID` */
@@ -913,6 +923,7 @@ export interface EventData {
   "member.left": MemberLeft;
   "member.role_changed": MemberRoleChanged;
   "person.changed": PersonChanged;
+  "session.created": SessionCreated;
   "session.revoked": SessionRevoked;
   "ticket.reopened": TicketReopened;
   "ticket.assigned": TicketAssigned;
@@ -959,6 +970,7 @@ export const EVENT_TYPES = [
   "member.left",
   "member.role_changed",
   "person.changed",
+  "session.created",
   "session.revoked",
   "ticket.reopened",
   "ticket.assigned",

@@ -129,8 +129,8 @@ class Hasher:
         return self._argon2.check_needs_rehash(stored_hash)
 
     def close(self) -> None:
-        """Wait for running and queued calls, then stop the threads."""
-        self._threads.shutdown(wait=True)
+        """Wait for running calls, drop queued ones, and stop the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _matches(self, stored_hash: str, password: str) -> bool:
         try:

@@ -134,8 +134,6 @@ def backup(
     from deskwire.kit.sqlite import SQLite
     from deskwire.schema import copy_database
 
-    if target.exists():
-        raise Conflict(f"{target} exists already; choose another name.")
     with open_for_reading(read_settings()) as db:
         if not isinstance(db, SQLite):
             raise Conflict(

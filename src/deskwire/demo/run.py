@@ -21,8 +21,9 @@ from deskwire.demo.seed import seed_demo
 from deskwire.kit.ids import new_secret
 from deskwire.kit.logging import configure_logging
 from deskwire.kit.open_store import open_store
+from deskwire.kit.private_files import create_private_folder
 from deskwire.server.open_database import OpenedDatabase, open_database
-from deskwire.server.serve import bind_socket, serve_socket
+from deskwire.server.serve import bind_socket, log_setting_warnings, serve_socket
 from deskwire.settings import Settings, load_settings
 from deskwire.web.http.log_redaction import redact_paths
 
@@ -44,6 +45,7 @@ def run_demo(folder: Path) -> None:
         }
     )
     configure_logging(settings.log_level, redact_paths)
+    log_setting_warnings(settings)
     server_socket = bind_socket(settings.host, settings.port)  # before anything is written
     try:
         _write_secret(folder / "secret", secret)
@@ -65,7 +67,7 @@ def _read_secret(path: Path) -> str:
 def _write_secret(path: Path, secret: str) -> None:
     """Write the demo's own webhook secret unless there is one; readable by its owner only."""
     if not _read_secret(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(path.parent)
         path.touch(mode=0o600)
         path.write_text(secret)
 

@@ -121,6 +121,14 @@ def list_edited_rows(tx: Connection, limit: int) -> list[EditedRow]:
     return sorted(by_row.values(), key=lambda each: (order[each.table], each.change_ids[0]))
 
 
+def list_changed_keys(tx: Connection, limit: int) -> list[tuple[str, RowKey]]:
+    """Return table and primary key of the rows that `list_edited_rows` would return."""
+    ids = tx.execute(_OLDEST_IDS, {"at_most": limit}).scalars().all()
+    columns = (outside_changes.c.table_name, outside_changes.c.row_key)
+    rows = tx.execute(select(*columns).where(outside_changes.c.id.in_(ids)))
+    return [(row.table_name, parse_row_key(row.row_key)) for row in rows]
+
+
 _OLDEST_IDS = (
     select(outside_changes.c.id)
     .where(outside_changes.c.problem.is_(None))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from deskwire.kit.clock import DAY
 from deskwire.kit.errors import Forbidden, Invalid
 from deskwire.kit.i18n import gettext
-from deskwire.tickets.participants import read_request_people
+from deskwire.tickets.participants import is_staff_member
 from deskwire.tickets.statuses import (
     ENDED_STATUSES,
     STATUS_LABELS,
@@ -157,7 +157,7 @@ def plan_assignee(edit: FieldEdit) -> FieldChange | None:
     tx, actor, row, assignee = edit.tx, edit.actor, edit.row, edit.value
     if row.assignee == assignee:
         return None
-    if assignee is not None and assignee not in read_request_people(tx, row.workspace).staff:
+    if assignee is not None and not is_staff_member(tx, row.workspace, assignee):
         raise Invalid(
             gettext("Only team members can be assigned."),
             {"assignee": gettext("Not a team member")},

@@ -26,7 +26,7 @@ WIRE_WORDS = frozenset(
     (
         *(N_("low"), N_("normal"), N_("high"), N_("urgent")),
         *(N_("customer"), N_("staff"), N_("bot")),
-        *(N_("opener"), N_("added"), N_("watcher")),
+        *(N_("opener"), N_("author"), N_("added"), N_("watcher")),
     )
 )
 GETTEXT_CALL_TOKENS = ["name", "lparen", "string", "rparen"]  # the tokens of `_("…")`

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -30,12 +31,13 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    insert,
     select,
     update,
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, execute_raw_sql, metadata, wake
+from deskwire.kit.db import BigId, execute_raw_sql, metadata, pad_in_list, wake
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_all, fetch_first
@@ -46,12 +48,8 @@ BATCH_SIZE = 500  # deliveries per statement; SQLite allows 32,766 values, each 
 
 DeliveryState = Literal["pending", "done", "parked", "repeat", "refused", "dismissed"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
-SETTLED_STATES: tuple[DeliveryState, ...] = (
-    "done",
-    "repeat",
-    "refused",
-    "dismissed",
-)  # need no further processing
+# They need no further processing.
+SETTLED_STATES: tuple[DeliveryState, ...] = ("done", "repeat", "refused", "dismissed")
 
 deliveries = Table(
     "deliveries",
@@ -63,11 +61,12 @@ deliveries = Table(
     Column("type", Text),
     Column("signed_at", BigInteger, nullable=False),  # ms; by the sender's clock
     Column("received_at", BigInteger, nullable=False),  # ms
-    Column("body", LargeBinary, nullable=False),  # the raw bytes
+    Column("body", LargeBinary, nullable=False),  # the raw bytes; empty once erased
     Column("state", Text, nullable=False),
     Column("reasons", Text, nullable=False),  # JSON list of sentences
     Column("handled_at", BigInteger),  # ms
     Column("attempts", Integer, nullable=False),
+    Column("fingerprint", Text),  # hash of the event whose body was erased
     # The time comes first, so that new rows go to the end of the index, not to random pages.
     UniqueConstraint("source", "signed_at", "digest"),
     Index("ix_deliveries_source_envelope_id", "source", "envelope_id"),
@@ -95,6 +94,7 @@ class DeliveryRow(DeliverySummaryColumns):
     """A row of `deliveries`."""
 
     body: bytes
+    fingerprint: str | None
 
 
 class PendingDeliveryRow(DeliveryRow):
@@ -129,6 +129,14 @@ def store_deliveries(tx: Connection, incoming: Sequence[IncomingDelivery]) -> No
     """Store deliveries; signed bytes that were stored before are skipped."""
     for first in range(0, len(incoming), BATCH_SIZE):
         execute_raw_sql(tx, *build_insert(incoming[first : first + BATCH_SIZE]))
+
+
+def check_writable(tx: Connection) -> None:
+    """Store a delivery and delete it again. Raises OperationalError if none can be stored."""
+    id_ = -1 - secrets.randbelow(2**62)  # an id of its own: processes do not wait for each other
+    row = {"source": "", "digest": str(id_), "signed_at": 0, "received_at": 0, "body": b""}
+    tx.execute(insert(deliveries).values(id=id_, state="refused", reasons="[]", attempts=0, **row))
+    tx.execute(delete(deliveries).where(deliveries.c.id == id_))
 
 
 def build_insert(incoming: Sequence[IncomingDelivery]) -> tuple[str, tuple[Any, ...]]:
@@ -335,7 +343,7 @@ def list_summaries(
     return [DeliverySummary(**_summary_fields(row)) for row in rows]
 
 
-_SUMMARY_COLUMNS = [column for column in deliveries.c if column is not deliveries.c.body]
+_SUMMARY_COLUMNS = [deliveries.c[name] for name in DeliverySummaryColumns.__annotations__]
 
 
 def count_by_state(tx: Connection) -> dict[str, int]:
@@ -348,6 +356,22 @@ def count_pending(tx: Connection) -> int:
     """Return the number of deliveries the worker has not processed yet."""
     query = select(func.count()).where(deliveries.c.state == "pending")
     return int(tx.execute(query).scalar_one())
+
+
+def read_event_hash(tx: Connection, delivery_id: int) -> str:
+    """Return the hash of a delivery's event, also after its body was erased. Raises NotFound."""
+    row = fetch_first(tx, select(deliveries).where(deliveries.c.id == delivery_id), DeliveryRow)
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    return row.fingerprint or hash_event(json.loads(row.body)["event"])
+
+
+def erase_bodies(tx: Connection, delivery_ids: Collection[int]) -> None:
+    """Empty the bodies of applied deliveries; what recognizes a repeated one stays."""
+    is_left = deliveries.c.id.in_(pad_in_list(delivery_ids)) & deliveries.c.fingerprint.is_(None)
+    for row in fetch_all(tx, select(deliveries).where(is_left), DeliveryRow):
+        values = {"body": b"", "fingerprint": hash_event(json.loads(row.body)["event"])}
+        tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(values))
 
 
 def hash_event(event: object) -> str:

@@ -7,7 +7,7 @@ worker. Both may happen again years later, for a replay.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -20,10 +20,14 @@ SignatureHeaders = tuple[bytes, ...]  # the header values that prove a request's
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The status and the message for a sender whose request is refused. Nothing is stored."""
+    """The status and the message for a sender whose request is refused. Nothing is stored.
+
+    `reason` is for the log only: it may tell the operator more than a stranger should learn.
+    """
 
     status: int
     message: str
+    reason: str = field(default="", compare=False)
 
 
 class IncomingDelivery(NamedTuple):
@@ -70,10 +74,12 @@ class Source(Protocol):
     def is_configured(self) -> bool:
         """Whether a secret is configured."""
 
-    def parse_signature_headers(self, headers: Headers) -> SignatureHeaders | Rejection:
+    def parse_signature_headers(
+        self, headers: Headers, now: Millis
+    ) -> SignatureHeaders | Rejection:
         """Refuse what can be refused before the body is read, so that a stranger costs no memory.
 
-        Never raises.
+        Where a header's timestamp is signed, a stale one is. Never raises.
         """
 
     def verify(
@@ -81,15 +87,24 @@ class Source(Protocol):
     ) -> IncomingDelivery | Rejection:
         """Check the signature and read the envelope. Never raises."""
 
-    def apply(self, tx: Connection, delivery: Delivery) -> None:
-        """Apply the delivery through the domains' actions. Raises UnprocessableDelivery."""
+    def prepare(self, delivery: Delivery) -> Any:  # noqa: ANN401 - `apply` of the same source takes it
+        """Do what needs no database: validate the delivery, render its text.
+
+        Raises UnprocessableDelivery.
+        """
+
+    def apply(self, tx: Connection, delivery: Delivery, content: Any) -> None:  # noqa: ANN401
+        """Apply the delivery through the domains' actions; `content` is what `prepare` returned.
+
+        Raises UnprocessableDelivery.
+        """
 
 
 def verify_request(
     source: Source, headers: Headers, body: bytes, now: Millis
 ) -> IncomingDelivery | Rejection:
     """Check the headers and the body of a request that was read completely."""
-    signature = source.parse_signature_headers(headers)
+    signature = source.parse_signature_headers(headers, now)
     return signature if isinstance(signature, Rejection) else source.verify(signature, body, now)
 
 

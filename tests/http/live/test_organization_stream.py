@@ -59,6 +59,35 @@ def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None
     assert frames[-1].data["data"]["ticket"] == filed["id"]
 
 
+def test_who_joins_may_replay_what_they_may_read_and_nothing_else(guild: GuildFixture) -> None:
+    owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
+    with guild.open_stream(guest, "/api/events") as stream:
+        cursor = stream.cursor
+    made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
+    here = f"/api/requests?organization={made['id']}"
+    filed = ask(guild, owner, "POST", here, {"subject": "A buoy", "text": "It drifts."})
+    elsewhere = ask(guild, owner, "POST", "/api/organizations", {"name": f"Loft {guild.guild_id}"})
+    there = f"/api/requests?organization={elsewhere['id']}"
+    ask(guild, owner, "POST", there, {"subject": "A window", "text": "It is open."})
+    invited = {"email": guild.bo.email, "role": "member"}
+    ask(guild, owner, "POST", f"/api/organizations/{made['id']}/invitations", invited)
+    link = guild.server.read_mailed_link(guild.bo.email, "/invitations/")
+    guild.server.submit_form(link, guest)
+
+    with sse.connect(guild.server.port, f"/api/events?after={cursor}", guest) as stream:
+        frames = stream.read_until(
+            lambda sent: (
+                sent.type == "member.joined"
+                and sent.data["data"]["member"]["name"] == guild.bo.name
+            )
+        )
+    listed = guild.server.get(here, guest)
+
+    created = [sent.data["data"]["ticket"] for sent in frames if sent.type == "ticket.created"]
+    assert created == [filed["id"]]
+    assert [each["id"] for each in json.loads(listed.body)["items"]] == created
+
+
 def workspaces_of(sent: list[sse.Frame]) -> set[str]:
     """The workspaces events were of; what is one's own, and the stream itself, are of none."""
     frames = (each.data["data"].get("workspace") for each in sent if "." in each.type)

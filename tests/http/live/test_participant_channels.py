@@ -22,3 +22,17 @@ def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server
         frames = stream.read_until(lambda sent: sent.type == "ticket.message_sent")
 
     assert frames[-1].data["data"]["ticket"] == request
+
+
+def test_who_opens_a_request_hears_of_it_although_others_are_hidden(server: Server) -> None:
+    company = HttpCompany(server)
+    path = f"/orgs/{company.slug}/settings"
+    server.submit_form(path, company.clara, act="visibility", visibility="participants")
+
+    with sse.connect(server.port, PATH, company.carl) as stream:
+        stream.read_until(lambda sent: sent.type == "connected")
+        request = company.create_request(company.carl, "The mast is dark")
+        frames = stream.read_until(lambda sent: sent.type == "ticket.created")
+
+    assert [each.name for each in frames[:-1]] == ["granted"]
+    assert frames[-1].data["data"]["ticket"] == request

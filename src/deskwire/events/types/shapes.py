@@ -7,6 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from deskwire.events.types.aspects import Aspect
+
 StatusName = Literal["new", "active", "waiting", "review", "done", "canceled"]
 LineKind = Literal["reply", "note", "system"]
 AuthorKind = Literal["customer", "staff", "bot"]
@@ -106,6 +108,7 @@ class Event(BaseModel):
     )
     type: ClassVar[str]
     channel_kinds: ClassVar[tuple[str, ...]]  # the kinds of channels it is sent on
+    aspects: ClassVar[frozenset[Aspect]]  # what it changes on pages
 
     workspace: str | None = Field(default=None, description="`guild:ID` or `org:ID`")
     actor: str = Field(description="a person's id, or `discord:ID`, `bot`, `shell`, `sql`")

@@ -200,8 +200,7 @@ def delete_unsent_file_rows(tx: Connection, before: Millis, limit: int) -> int:
 def delete_file_rows_of_deleted(tx: Connection, before: Millis, limit: int) -> int:
     """Delete up to `limit` files of tickets and organizations deleted before a moment (ms).
 
-    Returns how many. Until then an operator can restore a ticket or organization that was deleted
-    by mistake directly in the database.
+    Returns how many. Their erasure has usually deleted them already (`server/erasure.py`).
     """
     deleted_tickets = select(tickets.c.id).where(tickets.c.deleted_at < before)
     organization_id = func.substr(files.c.workspace, len("org:") + 1)

@@ -45,6 +45,7 @@ from deskwire.web.i18n import (
     translate_word,
 )
 from deskwire.web.rendering.admin_tabs import visible_tabs
+from deskwire.web.rendering.live_events import live_events
 from deskwire.web.rendering.row_cache import cache_rows
 from deskwire.web.rendering.time_zones import (
     datetime_text,
@@ -193,6 +194,7 @@ def _environment() -> Environment:
         "STATUSES": STATUSES,
         "PRIORITIES": COLORED_PRIORITIES,
         "asset": assets.asset_url,
+        "live_events": live_events,
     }
     # Globals, because a block that is rendered alone does not see its template's imports.
     for name in MACROS:

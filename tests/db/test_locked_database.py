@@ -1,0 +1,88 @@
+"""Test a database that another program has locked: our errors say so, and no service breaks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from deskwire.kit import sqlite
+from deskwire.kit.db import Database, execute_raw_sql, savepoint
+from deskwire.kit.sqlite import SQLite, parse_sqlite_path
+from deskwire.webhooks.deliveries import count_by_state
+from tests.fixtures.databases import create_database, sqlite_file
+from tests.fixtures.hub import wait_until
+from tests.fixtures.running_desk import open_running_desk
+
+pytestmark = pytest.mark.database("sqlite")  # PostgreSQL locks rows and tables, not the database
+
+GUILD: dict[str, Any] = {"guildId": "800000000000000001", "guildName": "Harbour", "memberCount": 3}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let another program hold the file, as somebody's shell with an open transaction does."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
+    opened = create_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_a_transaction_that_cannot_begin_raises_what_every_caller_expects(db: Database) -> None:
+    with locked(sqlite_file(db)), pytest.raises(OperationalError, match="locked"):
+        db.write_sync(lambda tx: None)
+
+
+async def test_a_statement_past_sqlalchemy_raises_what_every_caller_expects(db: Database) -> None:
+    with locked(sqlite_file(db)), pytest.raises(OperationalError, match="locked"):
+        await db.write_raw_sql("UPDATE log_state SET floor = ?", (1,))
+
+
+async def test_looking_for_commits_of_others_raises_what_every_caller_expects(
+    tmp_path: Path,
+) -> None:
+    missing = SQLite(tmp_path / "missing" / "desk.db")
+
+    with pytest.raises(OperationalError, match="unable to open"):
+        await missing.read_data_version()
+
+    missing.close()
+
+
+def test_a_savepoint_that_cannot_be_released_raises_what_every_caller_expects(
+    db: Database,
+) -> None:
+    def lose_the_savepoint(tx: Connection) -> None:
+        with savepoint(tx):
+            execute_raw_sql(tx, "RELEASE SAVEPOINT deskwire", ())
+
+    with pytest.raises(OperationalError, match="no such savepoint"):
+        db.write_sync(lose_the_savepoint)
+
+
+async def test_the_worker_waits_for_a_locked_database_and_does_not_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
+    async with open_running_desk(tmp_path) as desk:
+        with locked(parse_sqlite_path(desk.url)):
+            await wait_until(lambda: caplog.text.count("deliveries wait") >= 2)
+            assert "crashed" not in caplog.text
+            assert desk.services.broken_services == set()
+
+        await desk.post_event("guild.joined", **GUILD, ownerId="900000000000000006")
+        assert await desk.db.read(count_by_state) == {"done": 1}
