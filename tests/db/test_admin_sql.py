@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from deskwire.events import log
-from deskwire.kit.db import Database
+from deskwire.kit.db import Database, metadata
 from deskwire.kit.errors import Invalid
 from deskwire.server import admin_sql
 from tests.fixtures.cast import BO, HARBOUR_GUILD, DeskFixture, create_desk
@@ -102,6 +102,8 @@ REFUSED = {
     "WITH outside_x AS (SELECT hash FROM passwords) SELECT * FROM outside_x": "is a secret",
     "SELECT (SELECT token_hash FROM sessions)": "sessions.token_hash is a secret",
     "SELECT 1 FROM links WHERE token_hash > 'a'": "links.token_hash is a secret",
+    "SELECT mailed_hash FROM invitations": "invitations.mailed_hash is a secret",
+    "SELECT text FROM mails": "mails.text is a secret",
     "DELETE FROM log": "Only Deskwire itself may change log",
     "UPDATE deliveries SET state = 'done'": "Only Deskwire itself may change deliveries",
     "INSERT INTO outbox (type) VALUES ('x')": "Only Deskwire itself may change outbox",
@@ -184,3 +186,16 @@ def test_with_postgresql_it_names_psql(desk: DeskFixture) -> None:
 def dump_tables(tx: Connection) -> list[Any]:
     tables = ("tickets", "messages", "people", "log", "deliveries", "outside_changes", "guilds")
     return [tx.exec_driver_sql(f"SELECT * FROM {table}").all() for table in tables]
+
+
+def test_every_column_with_a_digest_of_a_secret_is_refused() -> None:
+    digests = {
+        (table.name, column.name)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if column.name == "hash" or column.name.endswith("_hash")
+    }
+
+    listed = {(table, name) for table, names in admin_sql.SECRET_COLUMNS.items() for name in names}
+
+    assert digests <= listed, "add them to SECRET_COLUMNS in src/deskwire/server/admin_sql.py"

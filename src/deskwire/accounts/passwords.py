@@ -76,7 +76,7 @@ def read_hash(tx: Connection, person_id: PersonId) -> str | None:
 
 
 def read_hash_for_update(tx: Connection, person_id: PersonId) -> str | None:
-    """`read_hash` with a row lock: the password cannot change until the transaction ends."""
+    """Read a password's hash and lock the row, so that it cannot change meanwhile."""
     query = select(passwords.c.hash).where(passwords.c.person == person_id)
     return tx.execute(query.with_for_update()).scalar_one_or_none()
 

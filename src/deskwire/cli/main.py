@@ -183,7 +183,7 @@ def create_person(
     name: Annotated[str, typer.Option(help="Display name.")] = "",
     role: Annotated[str, typer.Option(help=ROLE_HELP)] = "",
 ) -> None:
-    """Add a person and print a link to set a password (1 h, once)."""
+    """Add a person and print a link to set a password (works once, for 1 h)."""
     arguments = {"email": email, "name": name or None, "role": role or None}
     settings = read_settings()
     result = run_command(settings, "people.create", arguments, create_if_missing=True)
@@ -202,7 +202,7 @@ def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLE_HELP
 
 @people.command("reset-password")
 def reset_password(email: Email) -> None:
-    """Print a link to set a new password (1 h, once)."""
+    """Print a link to set a new password (works once, for 1 h)."""
     settings = read_settings()
     result = run_command(settings, "people.reset-password", {"email": email})
     print(f"{result['email']} can set a new password within one hour:")
@@ -335,7 +335,7 @@ def show_delivery(id_: DeliveryId) -> None:
 
 @deliveries.command("replay")
 def replay_delivery(id_: DeliveryId) -> None:
-    """Process a parked delivery again; exit with 1 if it is parked again."""
+    """Process a parked or dismissed delivery again; exit with 1 if it is parked again."""
     from deskwire.webhooks.deliveries import read_delivery
 
     settings = read_settings()

@@ -120,7 +120,7 @@ def record_attempt(tx: Connection, mail: Mail, problem: str | None, at: Millis) 
 
 
 def mark_failed(tx: Connection, mail_id: int, problem: str, at: Millis) -> None:
-    """Give a mail up."""
+    """Record that a mail will not be tried again."""
     _finish_mail(tx, mail_id, failed_at=at, problem=problem)
 
 

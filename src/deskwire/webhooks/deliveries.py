@@ -231,9 +231,8 @@ def replay(tx: Connection, delivery_id: int) -> None:
     if state not in ("parked", "dismissed"):
         raise Conflict(
             gettext(
-                "Delivery %(id)s is %(state)s. Only a parked delivery can be replayed.",
+                "Delivery %(id)s is neither parked nor dismissed, so it can’t be replayed.",
                 id=delivery_id,
-                state=state,
             )
         )
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(state="pending"))
@@ -248,11 +247,7 @@ def dismiss(tx: Connection, delivery_id: int, at: Millis) -> None:
     state = read_delivery(tx, delivery_id).state
     if state != "parked":
         raise Conflict(
-            gettext(
-                "Delivery %(id)s is %(state)s. Only a parked delivery can be dismissed.",
-                id=delivery_id,
-                state=state,
-            )
+            gettext("Delivery %(id)s isn’t parked, so it can’t be dismissed.", id=delivery_id)
         )
     values = {"state": "dismissed", "handled_at": at}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(values))

@@ -17,7 +17,7 @@ StartOver = Callable[[str], Awaitable[Cursor]]  # gets the reason; returns where
 
 
 class Bus(Protocol):
-    """Carries committed entries to the hub of every process."""
+    """Carry committed entries to the hub of every process."""
 
     def listen(self, listener: Listener, start_over: StartOver | None = None) -> None:
         """Call `listener` on the event loop with entries in log order.

@@ -86,9 +86,7 @@ class FileInspector:
 def build_too_large_error(limit: int) -> TooLarge:
     """Build the error for a file of more than `limit` bytes."""
     return TooLarge(
-        gettext(
-            "A file can have at most %(limit)s MB. Choose a smaller one.", limit=limit // 1000000
-        )
+        gettext("A file can be at most %(limit)s MB. Choose a smaller one.", limit=limit // 1000000)
     )
 
 

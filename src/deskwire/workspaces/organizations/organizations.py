@@ -142,7 +142,7 @@ def where_own(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def is_deleted_workspace_uncorrelated(workspace: ColumnElement[str]) -> ColumnElement[bool]:
-    """`is_deleted_workspace` for scans of many rows: reads all deleted organizations once."""
+    """Match like `is_deleted_workspace`, reading all deleted organizations once, for long scans."""
     deleted = select(literal("org:", Text) + organizations.c.id)
     return workspace.in_(deleted.where(organizations.c.deleted_at.is_not(None)))
 
