@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     )
     bot_webhook_secret: SecretStr = Field(
         SecretStr(""),
-        description="The secret the bot signs with. The whole text is valid, and if it contains "
-        "commas, each part of 32 characters or more.",
+        description="The secret the bot signs with. Several may be separated by commas while one "
+        "is replaced; each needs at least 32 characters.",
     )
     metrics_token: SecretStr = Field(
         SecretStr(""),

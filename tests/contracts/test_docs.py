@@ -23,8 +23,8 @@ from tests.contracts.source_files import (
 )
 
 PAGES = [path for path in list_tracked_files() if path.endswith(".md")]
-FORMER_NAMES = "docs/decisions/names_of_before.md"
-# A decision record keeps the names of its day; names_of_before.md says what they are called now.
+FORMER_NAMES = "docs/decisions/former_names.md"
+# A decision record keeps the names of its day; former_names.md says what they are called now.
 CURRENT = [page for page in PAGES if not page.startswith("docs/decisions/")]
 BASES = (
     *("", "src/deskwire/", "frontend/", "frontend/src/", "frontend/src/*/"),

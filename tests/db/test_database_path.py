@@ -257,7 +257,7 @@ def test_the_doctor_warns_before_the_disk_is_full(
 
     result = command_line.run("doctor")
 
-    assert f"LOOK  100 MiB are free for the database in {folder}: free up space" in result.out
+    assert f"WARN  100 MiB are free for the database in {folder}: free up space" in result.out
     assert result.exit_code == 1
 
 

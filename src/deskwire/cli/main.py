@@ -55,8 +55,8 @@ def _check_range(value: int | None) -> int | None:
     return value
 
 
-Email = Annotated[str, typer.Argument(help="E-mail address of the person.")]
-ROLE_HELP = "Staff role: super_admin, operations_manager or support_analyst."
+Email = Annotated[str, typer.Argument(help="Email address of the person.")]
+ROLE_HELP = "Role in the team: super_admin, operations_manager or support_analyst."
 Snowflake = Annotated[
     str, typer.Option("--discord", metavar="ID", help="Discord user ID, 17 to 20 digits.")
 ]
@@ -162,7 +162,7 @@ def doctor() -> None:
 
     findings = run_checks(read_settings())
     for finding in findings:
-        print(f"{'ok  ' if finding.is_ok else 'LOOK'}  {finding.sentence}")
+        print(f"{'ok  ' if finding.is_ok else 'WARN'}  {finding.sentence}")
     raise typer.Exit(0 if all(finding.is_ok for finding in findings) else 1)
 
 
@@ -197,7 +197,7 @@ def employ_person(email: Email, role: Annotated[str, typer.Option(help=ROLE_HELP
     result = run_command(read_settings(), "people.employ", {"email": email, "role": role})
     print(f"{result['name']} is now {role}.")
     if not result["proven"]:
-        print("This e-mail address is not verified: ask its owner whether they signed up.")
+        print("This email address is not verified: ask its owner whether they signed up.")
 
 
 @people.command("reset-password")

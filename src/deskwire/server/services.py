@@ -143,8 +143,6 @@ async def run_services(
     )
     url = settings.local_url if settings.port else ""  # PORT=0: the port is not known yet
     control = _create_control_server(opened, url)
-    if control is not None:
-        await control.start()
     broken, loop_lag = set[str](), DurationHistogram()
     services: ServiceFunctions = {
         "bus": bus.run,
@@ -161,14 +159,25 @@ async def run_services(
         **({"mail sender": mail_sender.run} if mail_sender else {}),
         **extra_services,
     }
+    async with _running(services, broken, control):
+        intake = Intake(db, worker.wake, notices.schedule)
+        readiness = Readiness(db, hub, broken, notes=notes)
+        yield Services(db, hub, intake, worker, loop_lag, broken, readiness)
+
+
+@asynccontextmanager
+async def _running(
+    services: ServiceFunctions, broken: set[str], control: ControlServer | None
+) -> AsyncIterator[None]:
+    """Run the services and the control socket until the context exits."""
+    if control is not None:
+        await control.start()
     tasks = [
         asyncio.create_task(_run_with_restarts(name, service, broken), name=name)
         for name, service in services.items()
     ]
     try:
-        intake = Intake(db, worker.wake, notices.schedule)
-        readiness = Readiness(db, hub, broken, notes=notes)
-        yield Services(db, hub, intake, worker, loop_lag, broken, readiness)
+        yield
     finally:
         if control is not None:
             await control.stop()

@@ -235,10 +235,10 @@ def purge_removed_words(tx: Connection, *, is_first: bool) -> bool:
 
 
 def _count_changes(tx: Connection) -> int:
-    driver: Any = tx.connection.driver_connection
-    return int(driver.total_changes)
+    return int(tx.execute(_TOTAL_CHANGES).scalar_one())
 
 
+_TOTAL_CHANGES = text("SELECT total_changes()")
 _MERGE_WORDS = text(
     "INSERT INTO ticket_words_index (ticket_words_index, rank) VALUES ('merge', :pages)"
 )

@@ -113,7 +113,7 @@ async def remove_watcher(call: Call, query: WatchQuery) -> None:
 
 
 async def mark_request_read(call: Call) -> None:
-    """Mark everything in a request as read by you."""
+    """Mark a request as read."""
     await call.write(mark_read.mark_all_read, call.path_id("request"))
 
 

@@ -262,7 +262,10 @@ def cross_origin_reason(headers: Headers, own_origin: str | None) -> str | None:
             return None
         return gettext("This form was sent from another site. Open the page here and try again.")
     if "cookie" in headers:
-        return gettext("This call has a cookie but no Origin header.")
+        return gettext(
+            "This request has a cookie but no Origin header. "
+            "Send the address of this server as Origin."
+        )
     return None
 
 

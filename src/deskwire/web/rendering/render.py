@@ -89,7 +89,8 @@ class PageContext:
     theme: str | None = None  # light or dark; None for the system's
     time_zone: str | None = None  # IANA name; None for the browser's
     active_workspace: Workspace | None = None  # the active organization, or the only one
-    is_unverified: bool = False  # the e-mail address can be verified and is not
+    is_unverified: bool = False  # the email address can be verified and is not
+    has_local_mailbox: bool = False  # mails are not sent, but shown at /mail
     language: str = "en"  # HTML's `lang`
     browser_translations: Mapping[str, object] | None = None  # for scripts; None for English
 
@@ -141,6 +142,7 @@ class Renderer:
             person.time_zone if person is not None else None,
             _active_workspace(request, viewer) if isinstance(viewer, Viewer) else None,
             self._deps.mail_templates.is_enabled and _is_unverified(person),
+            self._deps.mail_templates.mode == "kept",
             self._language,
             self._browser_translations,
         )
