@@ -87,7 +87,7 @@ def render_welcome(settings: Settings, folder: Path, secret: str) -> str:
     """Render the text printed once the demo is up; it names the secret's file, not the secret."""
     portal = [f"    {each.email:22} {each.access_summary}" for each in (*TEAM, *CLIENTS)]
     guilds = [f"    {login.email:22} {login.access_summary}" for login in DISCORD_LOGINS]
-    exports = [f"DATABASE_URL={settings.database_url}"]
+    exports = [f"DATABASE_URL={settings.database_url}", f"FILES_URL={settings.files_url}"]
     if settings.bot_secrets == [secret]:  # not overridden by the environment or a file
         exports.append(f"BOT_WEBHOOK_SECRET=$(cat {folder / 'secret'})")
     return f"""
