@@ -13,6 +13,7 @@ from deskwire.events.log import log
 from deskwire.tickets import messages
 from deskwire.tickets.actions import post_message
 from tests.fixtures.cast import BO, UNA, create_desk
+from tests.fixtures.erasure import sweep_erasures
 from tests.fixtures.portal import PortalFixture, create_portal
 
 
@@ -50,7 +51,7 @@ def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> No
 
 
 def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
-    portal: PortalFixture,
+    portal: PortalFixture, tmp_path: Path
 ) -> None:
     ticket = portal.create_request(BO, "Look at this")
     line = portal.post_message(BO, ticket, "@Una Fairweather and @Cy Okafor, look")
@@ -58,6 +59,7 @@ def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
 
     before = read_mentions(portal)
     portal.act_as(BO, post_message.edit_message, ticket, line, "Nobody either")
+    sweep_erasures(portal.desk.db, tmp_path)
     after = read_mentions(portal)
 
     assert before == [[portal.desk.person_id(UNA)], None]

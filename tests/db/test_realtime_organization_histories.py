@@ -304,9 +304,9 @@ class OrganizationHistory:
 
 def positions(stream: FakeWriter) -> list[int]:
     """The positions of the events a stream wrote."""
-    blocks = [b for b in stream.data.decode().split("\n\n") if b.startswith("id: ")]
-    events = [b for b in blocks if '"type":"connected"' not in b]
-    return [int(b.split("\n")[0].partition("-")[2]) for b in events]
+    blocks = stream.data.decode().split("\n\n")
+    events = [b for b in blocks if b.startswith("data: ") and '"type":"connected"' not in b]
+    return [int(b.rpartition("\nid: ")[2].partition("-")[2]) for b in events]
 
 
 async def play(steps: list[str], seed: int) -> None:

@@ -219,8 +219,12 @@ def _create_engine(
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: object) -> None:
         connection.adapters.register_dumper(str, _NulReplacingDumper)
-        connection.execute(f"SELECT {calls}".encode())
-        connection.commit()
+        try:
+            connection.execute(f"SELECT {calls}".encode())
+            connection.commit()
+        except BaseException:
+            connection.close()  # the pool only forgets it
+            raise
 
     event.listen(engine, "handle_error", _correct_error)
     return engine
