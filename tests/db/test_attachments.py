@@ -320,8 +320,9 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 
     left = stored_files.db.read_sync(list_ticket_files, ticket, include_notes=True)
     assert [each.id for some in left.values() for each in some] == [stored]
-    await Eraser(stored_files.db, stored_files.store).sweep()
-    rows = stored_files.db.read_sync(lambda tx: tx.execute(select(log.c.type, log.c.data)).all())
+    await Eraser(stored_files.db, stored_files.store, []).sweep()
+    query = select(log.c.type, log.c.data).order_by(log.c.position)
+    rows = stored_files.db.read_sync(lambda tx: tx.execute(query).all())
     assert not [data for _, data in rows if "zanzibar" in data]
     removed = [json.loads(data) for type_, data in rows if type_ == "ticket.file_removed"]
     assert [each["file"] for each in removed] == [secret, rude, noted]
