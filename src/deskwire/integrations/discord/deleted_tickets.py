@@ -23,8 +23,8 @@ from deskwire.tickets.actions.erase import has_deleted_ticket
 from deskwire.webhooks.source import DeletedTicket
 
 MAX_NUMBERS = 200  # of one body that are looked up; an event of the bot has about ten
-MAX_TICKET_ID = 2**53
-MAX_TICKET_NUMBER = 2**31 - 1
+MAX_TICKET_ID = 2**53  # no id of the bot is higher (payloads.py)
+MAX_TICKET_NUMBER = 2**31 - 1  # the column `number` holds no higher one
 
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{1,20}(?![0-9])")
 
