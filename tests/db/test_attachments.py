@@ -320,7 +320,7 @@ async def test_a_single_file_goes_by_who_sent_it_or_a_moderator_with_its_name_in
 
     left = stored_files.db.read_sync(list_ticket_files, ticket, include_notes=True)
     assert [each.id for some in left.values() for each in some] == [stored]
-    await Eraser(stored_files.db, stored_files.store).sweep()
+    await Eraser(stored_files.db, stored_files.store, []).sweep()
     query = select(log.c.type, log.c.data).order_by(log.c.position)
     rows = stored_files.db.read_sync(lambda tx: tx.execute(query).all())
     assert not [data for _, data in rows if "zanzibar" in data]

@@ -92,12 +92,12 @@ async def test_a_request_given_to_another_organization_leaves_nothing_where_it_w
         for each in db.read_sync(read_after, 0, 1000)
         if each.workspace == quay and MARKER.encode() in each.frame.lower()
     ]
-    await Eraser(db, store).sweep()
+    await Eraser(db, store, []).sweep()
     assert MARKER not in "".join(read_data(db, log.c.workspace == quay)).lower()
     assert MARKER in "".join(read_data(db, log.c.workspace == loft)).lower(), "it moved there"
     assert portal.post_message(CY, ticket, "Ours now")
     portal.act_as(BO, offboarding.delete_organization, portal.organization_ids["quay"], "The Quay")
-    await Eraser(db, store).sweep()
+    await Eraser(db, store, []).sweep()
     assert await store.size(file) == 1, "it went along"
 
 
@@ -225,7 +225,7 @@ async def test_two_servers_that_erase_at_once_do_not_disturb_each_other(
         portal.post_message(ADA, ticket, MARKER)
         portal.act_as(MO, update.delete_request, ticket)
 
-    await asyncio.gather(*(Eraser(db, store).sweep() for _ in range(2)))
+    await asyncio.gather(*(Eraser(db, store, []).sweep() for _ in range(2)))
 
     assert find_marker(db, MARKER) == []
     assert db.read_sync(list_erasures, 0) == []
@@ -249,7 +249,7 @@ async def test_a_deleted_file_s_bytes_leave_the_store_with_its_name(
     portal.act_as(MO, update.delete_request, tickets[1])
 
     assert MARKER.encode() not in read_frames(portal)
-    await Eraser(db, store).sweep()
+    await Eraser(db, store, []).sweep()
     assert find_marker(db, MARKER) == []
     assert list((tmp_path / "files").glob("files/??/*")) == []
 
@@ -274,14 +274,14 @@ async def test_a_store_that_is_away_delays_the_files_and_nothing_else(
         portal.act_as(BO, post_message.post_message, ticket, message)
         portal.act_as(MO, update.delete_request, ticket)
 
-    await Eraser(db, BrokenStore(folder)).sweep()
+    await Eraser(db, BrokenStore(folder), []).sweep()
 
     assert find_marker(db, MARKER) == []
     assert len(db.read_sync(list_erasures, 0)) == 1
     assert [each.getMessage() for each in caplog.records if "erasure" in each.name] == [
         f"1 erasures failed, retrying: ConnectionError('{file}')"
     ]
-    await Eraser(db, DiskStore(folder)).sweep()
+    await Eraser(db, DiskStore(folder), []).sweep()
     assert db.read_sync(list_erasures, 0) == []
     assert list(folder.glob("files/??/*")) == []
 

@@ -202,6 +202,41 @@ def test_not_yours_and_not_there_are_the_same_bytes(api: ApiFixture) -> None:
     assert program.get(f"/api/requests/{theirs['request']}/nothing").status_code == 404
 
 
+def test_an_id_that_is_taken_is_refused_with_the_same_bytes_by_whatever_it_is_taken(
+    api: ApiFixture,
+) -> None:
+    parts, loft, quay = api.create_path_values(), api.client(CY), api.client(BO)
+    deleted = api.portal.create_request(BO, "A wreck")
+    assert api.client(MO).delete(f"/api/requests/{deleted}").status_code == 204
+    mine = loft.post("/api/requests", json=NEW).json()["id"]
+    note = api.portal.post_message(ADA, parts["request"], "They never pay", "note")
+
+    requests = [
+        program.post("/api/requests", json=NEW | {"id": taken})
+        for program, taken in (
+            (loft, parts["request"]),  # of an organization that Cy does not see
+            (loft, deleted),
+            (quay, deleted),  # Bo's own, before
+            (api.client(UNA), parts["request"]),  # of a colleague
+            (quay, mine),
+        )
+    ]
+    messages = [
+        program.post(f"/api/requests/{request}/messages", json=TEXT | {"id": taken})
+        for program, request, taken in (
+            (loft, mine, parts["message"]),
+            (loft, mine, note),
+            (quay, parts["request"], note),  # in it, and yet not for Bo
+            (api.client(UNA), parts["request"], parts["message"]),
+        )
+    ]
+
+    for refusals in (requests, messages):
+        assert {each.status_code for each in refusals} == {409}
+        assert len({each.content for each in refusals}) == 1
+    assert loft.post("/api/requests", json=NEW | {"id": new_id()}).status_code == 201
+
+
 def test_companies_are_organizations_by_another_name(api: ApiFixture) -> None:
     program = api.client(BO)
     for below in ("", "/quay", "/quay/members", "/quay/invitations", "/quay/categories"):

@@ -40,7 +40,10 @@ def format_delivery(
     yield f"signed   {format_local_time(delivery.signed_at)}"
     yield f"received {format_local_time(delivery.received_at)}"
     yield f"state    {delivery.state}{''.join(f'; {reason}' for reason in delivery.reasons)}"
-    body = delivery.body.decode("utf-8", "replace") or "erased with what it was about"
+    body = (
+        delivery.body.decode("utf-8", "replace")
+        or "not kept: what it was about was deleted, or it repeats another"
+    )
     yield f"body     {body}"
     for event in caused_events:
         position = f"at position {event.position}" if event.position else "not numbered yet"

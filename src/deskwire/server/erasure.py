@@ -3,27 +3,35 @@
 The transaction that deletes something appends an event that demands the erasure; from then on no
 reader is given what it hides (`events/redaction.py`). This service begins at the commit, and after
 a kill where it was. Several erasures take turns, so that a large one delays no small one. The order
-within one: the entries of the log with the deliveries behind them, the rows, the search index, the
-files.
+within one: the entries of the log with the deliveries behind them, the rows, the deliveries that
+led to no entry, the search index, the files.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from deskwire.events.channels import is_organization
 from deskwire.events.erasure import ErasedSlice, erase_entries, finish_erasure, list_erasures
-from deskwire.events.log import Entry
+from deskwire.events.log import Entry, log
 from deskwire.events.redaction import REDACTIONS, Redaction
 from deskwire.kit.db import Database
 from deskwire.kit.store import Store
 from deskwire.tickets.actions import erase as tickets
 from deskwire.tickets.search_index import purge_removed_words
-from deskwire.webhooks.deliveries import erase_bodies
+from deskwire.webhooks.body_erasure import (
+    UNTRACED_STATES,
+    erase_bodies,
+    erase_untraced,
+    find_untraced,
+)
+from deskwire.webhooks.source import DeletedTicket, Source
 from deskwire.workspaces.organizations.erasure import erase_organization, is_organization_gone
 
 POLL_INTERVAL = 10.0  # s; also looks, in case a wake-up was lost or an erasure failed
@@ -39,9 +47,11 @@ logger = logging.getLogger(__name__)
 class Eraser:
     """Run for the life of the process; `on_entries` says what was appended to the log."""
 
-    def __init__(self, db: Database, store: Store) -> None:
+    def __init__(self, db: Database, store: Store, sources: Collection[Source]) -> None:
         self._db = db
         self._store = store
+        self._sources = {source.name: source for source in sources}
+        self._newest_traced = 0  # position up to which deletions have looked through deliveries
         self._wake_event = asyncio.Event()
         self._next_purge = 0.0  # monotonic time before which the search index is left alone
 
@@ -82,10 +92,33 @@ class Eraser:
             for position, steps in list(running.items()):
                 if not await _advance(steps, failures):
                     del running[position]
+        await self._erase_untraced_of(erased)
         if erased and await self._purge_words():
             failures += await self._finish(erased)
         if failures:
             logger.error("%d erasures failed, retrying: %r", len(failures), failures[0])
+
+    async def _erase_untraced_of(self, erased: Sequence[Redaction]) -> None:
+        """Empty the deliveries that led to no entry and are about tickets that were erased."""
+        positions = [
+            each.position
+            for each in erased
+            if each.position > self._newest_traced
+            and each.rule is REDACTIONS["ticket.deleted"]
+            and not is_organization(each.workspace or "")
+        ]
+        if gone := await self._db.read(_list_deleted_tickets, positions):
+            await self._erase_untraced(gone)
+        self._newest_traced = max([self._newest_traced, *positions])
+
+    async def _erase_untraced(self, gone: Collection[DeletedTicket] = ()) -> None:
+        for state in UNTRACED_STATES:
+            last: int | None = 0
+            while last is not None:
+                page = await self._db.read(find_untraced, self._sources, state, last, gone)
+                if page.fingerprints:
+                    await self._db.write(erase_untraced, page.fingerprints)
+                last = page.last
 
     async def _finish(self, erased: Sequence[Redaction]) -> list[Exception]:
         """Delete the files of erasures that are done otherwise; return what went wrong.
@@ -175,6 +208,7 @@ class Eraser:
                 while not await self._db.write(tickets.erase_ticket, ticket):
                     pass
             await self._purge_words()  # `FileCleanup` deletes their files
+        await self._erase_untraced()
 
 
 async def _advance(steps: AsyncIterator[None], failures: list[Exception]) -> bool:
@@ -187,6 +221,17 @@ async def _advance(steps: AsyncIterator[None], failures: list[Exception]) -> boo
         failures.append(error)
         return False
     return True
+
+
+def _list_deleted_tickets(tx: Connection, positions: Sequence[int]) -> list[DeletedTicket]:
+    """List the senders' tickets that the events at these positions say were deleted."""
+    query = select(log.c.workspace, log.c.ticket, log.c.data).where(log.c.position.in_(positions))
+    return [
+        DeletedTicket(row.workspace, sender_id)
+        for row in tx.execute(query)
+        if (sender_id := json.loads(row.data).get("ticketId")) is not None
+        and tickets.is_ticket_gone(tx, row.ticket)
+    ]
 
 
 def _list_files(tx: Connection, redaction: Redaction) -> list[str]:

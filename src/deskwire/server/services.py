@@ -113,7 +113,7 @@ def run_admin_command(
 async def run_services(
     settings: Settings,
     opened: OpenedDatabase,
-    sources: Iterable[Source],
+    sources: Collection[Source],
     extra_services: ServiceFunctions = NO_SERVICES,
 ) -> AsyncIterator[Services]:
     """Run all background services, and `extra_services`, until the context exits."""
@@ -129,7 +129,7 @@ async def run_services(
     }
     bus = open_bus(db, hub.epoch, hub.buffer.head, wake_callbacks)
     store = open_store(settings.files_url)
-    eraser = Eraser(db, store)
+    eraser = Eraser(db, store, sources)
     notes: list[str] = []
     bus.listen(
         partial(_pass_on, (hub.publish, eraser.on_entries)),

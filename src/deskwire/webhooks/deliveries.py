@@ -3,16 +3,15 @@
 pending → done
         → parked   cannot be applied, with reasons; can be replayed
             → dismissed   an operator decided to leave it; can still be replayed
-        → repeat   the same event under the same id again; nothing to do
+        → repeat   the same event again; nothing to do, and its body is not kept
 refused            signed correctly, but no event; stored for the operator
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -37,7 +36,7 @@ from sqlalchemy import (
 )
 
 from deskwire.kit.clock import Millis
-from deskwire.kit.db import BigId, execute_raw_sql, metadata, pad_in_list, wake
+from deskwire.kit.db import BigId, execute_raw_sql, metadata, wake
 from deskwire.kit.errors import Conflict, NotFound
 from deskwire.kit.i18n import gettext
 from deskwire.kit.rows import fetch_all, fetch_first
@@ -225,13 +224,20 @@ def record_outcome(
 def replay(tx: Connection, delivery_id: int) -> None:
     """Queue a parked or dismissed delivery for the worker again.
 
-    Raises NotFound if there is no such delivery, and Conflict if it is in another state.
+    Raises NotFound if there is no such delivery, and Conflict if it is in another state or erased.
     """
-    state = read_delivery(tx, delivery_id).state
-    if state not in ("parked", "dismissed"):
+    delivery = read_delivery(tx, delivery_id)
+    if delivery.state not in ("parked", "dismissed"):
         raise Conflict(
             gettext(
                 "Delivery %(id)s is neither parked nor dismissed, so it can’t be replayed.",
+                id=delivery_id,
+            )
+        )
+    if not delivery.body:
+        raise Conflict(
+            gettext(
+                "Delivery %(id)s can’t be replayed: it was erased with the ticket it was about.",
                 id=delivery_id,
             )
         )
@@ -351,27 +357,6 @@ def count_pending(tx: Connection) -> int:
     """Return the number of deliveries the worker has not processed yet."""
     query = select(func.count()).where(deliveries.c.state == "pending")
     return int(tx.execute(query).scalar_one())
-
-
-def read_event_hash(tx: Connection, delivery_id: int) -> str:
-    """Return the hash of a delivery's event, also after its body was erased. Raises NotFound."""
-    row = fetch_first(tx, select(deliveries).where(deliveries.c.id == delivery_id), DeliveryRow)
-    if row is None:
-        raise NotFound(f"There is no delivery {delivery_id}.")
-    return row.fingerprint or hash_event(json.loads(row.body)["event"])
-
-
-def erase_bodies(tx: Connection, delivery_ids: Collection[int]) -> None:
-    """Empty the bodies of applied deliveries; what recognizes a repeated one stays."""
-    is_left = deliveries.c.id.in_(pad_in_list(delivery_ids)) & deliveries.c.fingerprint.is_(None)
-    for row in fetch_all(tx, select(deliveries).where(is_left), DeliveryRow):
-        values = {"body": b"", "fingerprint": hash_event(json.loads(row.body)["event"])}
-        tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(values))
-
-
-def hash_event(event: object) -> str:
-    """Hash an event independently of the order of its fields."""
-    return hashlib.sha256(json.dumps(event, sort_keys=True).encode()).hexdigest()
 
 
 def _to_stored(row: DeliveryRow) -> StoredDelivery:

@@ -6,12 +6,13 @@ worker. Both may happen again years later, for a replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
+from deskwire.events.channels import Workspace
 from deskwire.kit.clock import Millis
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
@@ -41,6 +42,13 @@ class IncomingDelivery(NamedTuple):
     received_at: Millis
     body: bytes
     problem: str | None = None
+
+
+class DeletedTicket(NamedTuple):
+    """A deleted ticket in its sender's terms."""
+
+    workspace: Workspace
+    sender_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +101,19 @@ class Source(Protocol):
         Raises UnprocessableDelivery.
         """
 
-    def apply(self, tx: Connection, delivery: Delivery, content: Any) -> None:  # noqa: ANN401
+    def apply(self, tx: Connection, delivery: Delivery, content: Any) -> bool:  # noqa: ANN401
         """Apply the delivery through the domains' actions; `content` is what `prepare` returned.
 
-        Raises UnprocessableDelivery.
+        Returns False if its event was applied before, under another id. Raises
+        UnprocessableDelivery.
+        """
+
+    def is_about_deleted_ticket(
+        self, tx: Connection, body: bytes, gone: Collection[DeletedTicket] = ()
+    ) -> bool:
+        """Whether a body that led to nothing is about a deleted ticket, as far as can be known.
+
+        `gone` are deleted tickets that may have no row any more. The body may be anything.
         """
 
 

@@ -23,12 +23,11 @@ from deskwire.kit.clock import Clock, now
 from deskwire.kit.db import Database, acquire_advisory_lock, savepoint, wake
 from deskwire.kit.errors import Refusal
 from deskwire.kit.strict_json import parse_json
+from deskwire.webhooks.body_erasure import erase_bodies, hash_event, read_event_hash
 from deskwire.webhooks.deliveries import (
     DELIVERIES_TOPIC,
     DeliveryState,
     PendingDeliveryRow,
-    hash_event,
-    read_event_hash,
     read_pending,
     record_outcome,
 )
@@ -138,6 +137,8 @@ class Worker:
                 break
             state, reasons = self._apply_or_park(tx, row, ready)
             record_outcome(tx, row.id, state, reasons, self._clock())
+            if self._is_to_be_erased(tx, row, state):
+                erase_bodies(tx, [row.id])
             if reasons:
                 logger.warning("delivery %s (%s) parked: %s", row.id, row.type, "; ".join(reasons))
             outcomes.append((row.source, state))
@@ -192,5 +193,14 @@ class Worker:
         if row.attempts == 0 or not has_caused_events(tx, delivery.cause):
             if isinstance(content, Exception):
                 raise content
-            self._sources[row.source].apply(tx, delivery, content)
+            if not self._sources[row.source].apply(tx, delivery, content):
+                return "repeat"
         return "done"
+
+    def _is_to_be_erased(
+        self, tx: Connection, row: PendingDeliveryRow, state: DeliveryState
+    ) -> bool:
+        """Whether nothing else will erase the body: no entry of the log leads to it."""
+        if state == "parked" and (source := self._sources.get(row.source)) is not None:
+            return source.is_about_deleted_ticket(tx, row.body)
+        return state == "repeat"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from pydantic_core import from_json
 from sqlalchemy import Connection
 
-from deskwire.integrations.discord import translate
+from deskwire.integrations.discord import deleted_tickets, translate
 from deskwire.integrations.discord.signature import (
     WEBHOOK_PATH,
     find_signature_problem,
@@ -20,6 +20,7 @@ from deskwire.integrations.discord.signature import (
 from deskwire.integrations.discord.translate import ParsedEvent
 from deskwire.kit.clock import Millis
 from deskwire.webhooks.source import (
+    DeletedTicket,
     Delivery,
     Headers,
     IncomingDelivery,
@@ -81,9 +82,15 @@ class BotSource:
         """Validate the delivery and render its text. Raises UnprocessableDelivery."""
         return translate.parse_event(delivery)
 
-    def apply(self, tx: Connection, delivery: Delivery, content: ParsedEvent) -> None:
-        """Apply the delivery. Raises UnprocessableDelivery."""
-        translate.apply_delivery(tx, delivery, content)
+    def apply(self, tx: Connection, delivery: Delivery, content: ParsedEvent) -> bool:
+        """Apply the delivery; return False if it repeats one. Raises UnprocessableDelivery."""
+        return translate.apply_delivery(tx, delivery, content)
+
+    def is_about_deleted_ticket(
+        self, tx: Connection, body: bytes, gone: Collection[DeletedTicket] = ()
+    ) -> bool:
+        """Whether a body is about a deleted ticket, as far as can be known."""
+        return deleted_tickets.is_about_deleted_ticket(tx, body, gone)
 
 
 def _reject_signature(reason: str) -> Rejection:

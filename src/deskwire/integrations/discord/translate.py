@@ -40,10 +40,11 @@ def parse_event(delivery: Delivery) -> ParsedEvent:
     return ParsedEvent(event["type"], payload)
 
 
-def apply_delivery(tx: Connection, delivery: Delivery, event: ParsedEvent | None = None) -> None:
+def apply_delivery(tx: Connection, delivery: Delivery, event: ParsedEvent | None = None) -> bool:
     """Apply a delivery. `event` is what `parse_event` returned; None: it is parsed here.
 
-    Raises UnprocessableDelivery if its event is unknown or invalid.
+    Returns False for a message that is there already. Raises UnprocessableDelivery if its event is
+    unknown or invalid.
     """
     event = event or parse_event(delivery)
     type_, payload, wire = event.type, event.payload, delivery.body["event"]["data"]
@@ -51,7 +52,7 @@ def apply_delivery(tx: Connection, delivery: Delivery, event: ParsedEvent | None
     _learn_names(tx, payload, delivery.signed_at)
     match payload:
         case bot.TicketMessageSent():
-            _record_message(tx, origin, payload, event.text)
+            return _record_message(tx, origin, payload, event.text)
         case bot.TicketPayload():
             ingest.ingest_fact(
                 tx, origin, type_, payload.guild_id, payload.ticket_id, payload.ticket_number
@@ -68,6 +69,7 @@ def apply_delivery(tx: Connection, delivery: Delivery, event: ParsedEvent | None
             )
         case _:
             _record_guild(tx, origin, payload)
+    return True
 
 
 def parse_payload(type_: str, data: Mapping[str, Any]) -> Payload:
@@ -122,8 +124,8 @@ _SETUP_FIELDS = {
 
 def _record_message(
     tx: Connection, origin: Origin, payload: bot.TicketMessageSent, text: PreparedText | None
-) -> None:
-    ingest.ingest_message(
+) -> bool:
+    return ingest.ingest_message(
         tx,
         origin,
         guild_id=payload.guild_id,

@@ -7,7 +7,7 @@ sender's id, so that a late delivery finds it deleted, and the line that says th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any
 
@@ -36,6 +36,19 @@ def is_ticket_gone(tx: Connection, ticket_id: str) -> bool:
         ~is_deleted_workspace(tickets.c.workspace),
     )
     return tx.execute(exists).first() is None
+
+
+def has_deleted_ticket(
+    tx: Connection,
+    workspaces: Collection[Workspace],
+    sender_ids: Collection[int],
+    numbers: Collection[int],
+) -> bool:
+    """Whether one of the workspaces has a deleted ticket with one of these ids or numbers."""
+    is_deleted = tickets.c.workspace.in_(workspaces) & tickets.c.deleted_at.is_not(None)
+    columns = ((tickets.c.sender_id, sender_ids), (tickets.c.number, numbers))  # an index for each
+    queries = (select(tickets.c.id).where(is_deleted, column.in_(keys)) for column, keys in columns)
+    return any(tx.execute(query.limit(1)).first() is not None for query in queries)
 
 
 def list_next_tickets(

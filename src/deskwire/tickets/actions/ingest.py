@@ -66,11 +66,11 @@ def ingest_message(
     message_id: str,
     side: AuthorKind,
     text: PreparedText | None,
-) -> None:
-    """Record a message in a guild's ticket; the same message again changes nothing."""
+) -> bool:
+    """Record a message in a guild's ticket; return False if it is there already."""
     row = _get_or_create_ticket(tx, origin, guild_id, sender_id, number)
     if messages.has_sender_message(tx, row.id, message_id):
-        return
+        return False
     draft = MessageFields(
         row.id,
         "reply",
@@ -95,6 +95,7 @@ def ingest_message(
         values["opened_at"] = min(row.opened_at, origin.at)
     changed = fetch_one(tx, _INCREMENT_MESSAGES, TicketRow, values)
     record_ticket_event(tx, origin, "ticket.message_sent", changed, line, access_changes)
+    return True
 
 
 _INCREMENT_MESSAGES = UPDATE_TICKET.values(messages=tickets.c.messages + 1)
