@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deskwire.cli.doctor import run_checks
-from deskwire.direct_edits import watcher
+from deskwire.direct_edits import processor, watcher
 from deskwire.settings import load_settings
 from tests.fixtures.cast import ADA, BO, HARBOUR_GUILD, MO, UNA
 from tests.fixtures.live_guild import SUPPORT_ROLE, LiveGuildFixture, member_fields, open_live_guild
@@ -151,6 +151,17 @@ INVALID_EDITS = {
         "type does not match the fields"
     ),
 }
+
+
+async def test_a_changed_primary_key_is_one_edit_however_short_a_batch_is(
+    live_guild: LiveGuildFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processor, "BATCH_TIME", 0.0)
+
+    await live_guild.desk.edit_database("UPDATE roles SET guild = '1'")
+
+    problems = [problem for problem in live_guild.read_change_problems() if problem is not None]
+    assert "there is no server 1 here" in problems[0]
 
 
 @pytest.mark.parametrize("statement", INVALID_EDITS)

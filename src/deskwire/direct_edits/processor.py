@@ -97,18 +97,26 @@ def record_edits(
         return False
     acquire_advisory_lock(tx, "worker")
     began = timer()
-    for edited in list_edited_rows(tx, BATCH_SIZE):
+    for group in list_edited_rows(tx, BATCH_SIZE):
         try:
-            problem = _record_in_savepoint(tx, edited, texts)
+            with savepoint(tx):
+                for edited in group:
+                    _record_row(tx, edited, texts)
         except TextNotPrepared:
             break
-        delete_changes(tx, edited)
-        if problem is not None:
-            logger.warning("direct edit: %s", problem)
-            record_problem(tx, edited, problem)
         if texts is not None and timer() - began >= BATCH_TIME:
             break
     return True
+
+
+def _record_row(
+    tx: Connection, edited: EditedRow, texts: Mapping[str, PreparedText] | None
+) -> None:
+    problem = _record_in_savepoint(tx, edited, texts)
+    delete_changes(tx, edited)
+    if problem is not None:
+        logger.warning("direct edit: %s", problem)
+        record_problem(tx, edited, problem)
 
 
 def _record_in_savepoint(
