@@ -20,13 +20,13 @@ test("an element stays while one of its channels is held", () => {
   assert.equal(isVisible("", held), false);
 });
 
-test("what is lost and gained is what differs", () => {
+test("lost and gained channels are the difference of two sets", () => {
   const changed = diffChannels(new Set(["a", "b"]), new Set(["b", "c"]));
 
   assert.deepEqual(changed, { lost: ["a"], gained: ["c"] });
 });
 
-test("what was lost while away is noticed when connected", () => {
+test("channels lost while disconnected are noticed on reconnect", () => {
   const held = new ChannelSet(["guild:1", "guild:2"]);
 
   const changed = held.connect({ channels: ["guild:2", "guild:3"] });
@@ -34,7 +34,7 @@ test("what was lost while away is noticed when connected", () => {
   assert.deepEqual(changed, { lost: ["guild:1"], gained: ["guild:3"] });
 });
 
-test("a page that did not say what it held learns it without losing anything", () => {
+test("a page without a channel list learns it from the stream and loses nothing", () => {
   const held = new ChannelSet(null);
 
   assert.deepEqual(held.connect({ channels: ["guild:1"] }), { lost: [], gained: [] });
@@ -52,7 +52,7 @@ const OWN = ["user:p"];
 const TICKETS = Array.from({ length: 70 }, (_, number) => `ticket:${number}`);
 const NOTHING = { lost: [], gained: [] };
 
-test("a digest is the one the server computes", () => {
+test("a digest equals the one the server computes", () => {
   assert.equal(digestChannels(["user:p", "guild:1"]), "2-35fd3113"); // as in test_events_frames.py
 });
 
@@ -66,7 +66,7 @@ test("the digest of the channels a page was rendered for changes nothing", () =>
   assert.equal(held.held?.has("ticket:69"), false);
 });
 
-test("with another digest everything counts as held that is not revoked", () => {
+test("with another digest every channel counts as held until revoked", () => {
   const held = new ChannelSet(TICKETS);
 
   assert.equal(held.connect({ channels: OWN, digest: "71-00000000" }), null);
@@ -77,7 +77,7 @@ test("with another digest everything counts as held that is not revoked", () => 
   assert.equal(held.held?.has("ticket:new"), true);
 });
 
-test("the same digest again changes nothing, and a change makes it another", () => {
+test("an equal digest changes nothing, and a grant invalidates it", () => {
   const held = new ChannelSet(TICKETS);
   const told = { channels: OWN, digest: "71-00000000" };
   held.connect(told);
@@ -87,7 +87,7 @@ test("the same digest again changes nothing, and a change makes it another", () 
   assert.equal(held.connect(told), null);
 });
 
-test("a full list after an unknown one is taken, and counts as a change", () => {
+test("a full list after an unknown one is accepted and counts as a change", () => {
   const held = new ChannelSet(TICKETS);
   held.connect({ channels: OWN, digest: "71-00000000" });
 
@@ -107,7 +107,7 @@ test("another tab is told the digest while the channels are unknown", () => {
   assert.deepEqual(held.told(OWN), { channels: OWN, digest: "" });
 });
 
-test("an event is visible by its channels, and to the person it is about by their own", () => {
+test("an event is visible through its channels, and to its subject through their own", () => {
   const own = new Set(["p", "discord:5"]);
   const left = { actor: "bot", guildId: "1", userId: "5", username: "Dee" };
   const about = { ...left, workspace: GUILD, hadOpenTickets: false, wasTeamMember: true };
@@ -122,7 +122,7 @@ test("an event is visible by its channels, and to the person it is about by thei
   assert.deepEqual(channelsOfEvent(event, new Set(["q", "discord:6"])), ["guild:1"]);
 });
 
-test("a stream that holds another person's channel is not one's own", () => {
+test("a stream that holds another person's channel is recognized as foreign", () => {
   const own = new Set(["ada", "discord:1"]);
 
   assert.equal(isOwnStream(["guild:1", "user:ada"], own), true);

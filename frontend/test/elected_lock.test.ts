@@ -129,7 +129,7 @@ test("when the tab with the older claim crashes, another one gets the lock", () 
   assert.deepEqual(election.held, ["b"]);
 });
 
-test("who steals the lock has it, and who had it waits", () => {
+test("a tab that steals the lock holds it, and the former holder waits", () => {
   const election = new Election();
   const first = election.open("a");
   election.advance(1_000);
@@ -175,7 +175,7 @@ test("a holder too slow to answer a claim follows the tab that took the lock", (
   assert.deepEqual(election.held, ["b"]);
 });
 
-test("a tab that has released the lock wants it no more", () => {
+test("a tab that has released the lock no longer claims it", () => {
   const election = new Election();
   const first = election.open("a");
   const second = election.open("b");

@@ -55,7 +55,7 @@ class Sender {
   }
 }
 
-test("a record is kept until the server has said yes", async () => {
+test("a record is kept until the server has accepted it", async () => {
   const sender = new Sender();
   let say: (result: SubmitResult) => void = () => {};
   sender.answers = [new Promise((resolve) => (say = resolve))];
@@ -98,7 +98,7 @@ for (const status of [200, 204, 404]) {
   });
 }
 
-test("what is refused is kept, and sent again only when the reader says so", async () => {
+test("a refused record is kept, and sent again only on the reader's request", async () => {
   const sender = new Sender();
   sender.answers = [answer(422, "Too long."), SAVED];
 
@@ -112,7 +112,7 @@ test("what is refused is kept, and sent again only when the reader says so", asy
   assert.deepEqual(sender.told.slice(1), ["sent 1 /requests/1"]);
 });
 
-test("without a session nothing is tried until the next page", async () => {
+test("without a session nothing is sent until the next page", async () => {
   const sender = new Sender();
   sender.answers = [answer(401)];
 
@@ -140,7 +140,7 @@ test("retries come to an end, and then the reader decides", async () => {
   assert.match(sender.told.at(-1) ?? "", /^refused 1/);
 });
 
-test("what the reader forgets while it is sent does not come back", async () => {
+test("a record discarded while it is sent does not return", async () => {
   const sender = new Sender();
   let say: (result: SubmitResult) => void = () => {};
   sender.answers = [new Promise((resolve) => (say = resolve))];
@@ -156,7 +156,7 @@ test("what the reader forgets while it is sent does not come back", async () => 
   assert.equal(sender.storage.length, 0);
 });
 
-test("a tab sends what is its own, released, or of a tab that is gone", async () => {
+test("a tab sends records of its own, released ones, and those of closed tabs", async () => {
   const owner = new Sender();
   owner.answers = [answer(503)];
   await owner.outbox.submit(draft("1"), "/messages");
@@ -172,7 +172,7 @@ test("a tab sends what is its own, released, or of a tab that is gone", async ()
   assert.deepEqual(other.told, ["sent 1 /requests/1", "sent 2 /requests/1"]);
 });
 
-test("what another tab is sending is left to it, and not for ever", async () => {
+test("a record being sent by another tab is left to it for a limited time", async () => {
   const owner = new Sender();
   owner.answers = [new Promise(() => {})]; // it is closed before the answer comes
   void owner.outbox.submit(draft("1"), "/messages");
@@ -188,7 +188,7 @@ test("what another tab is sending is left to it, and not for ever", async () => 
   assert.deepEqual(other.told, ["sent 1 /requests/1"]);
 });
 
-test("nobody sees the records of another person", () => {
+test("the records of another person are never shown", () => {
   const { storage, clock, records } = new Sender();
   records.save(draft("1"));
 
@@ -200,7 +200,7 @@ test("nobody sees the records of another person", () => {
   assert.equal(records.list().length, 1);
 });
 
-test("what is too old is deleted, and so are drafts that name no person", () => {
+test("old records, and drafts without a person, are deleted", () => {
   const { storage, clock, records } = new Sender();
   records.save(draft("1"));
   clock.advance(29 * DAY);
@@ -215,7 +215,7 @@ test("what is too old is deleted, and so are drafts that name no person", () => 
   assert.equal(storage.length, 2);
 });
 
-test("what the storage has no room for is sent all the same", async () => {
+test("a record that the storage has no room for is still sent", async () => {
   const sender = new Sender();
   sender.storage.isFull = true;
   sender.answers = [answer(503), SAVED];

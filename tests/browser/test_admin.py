@@ -34,7 +34,7 @@ def click_button(admin: Visitor, name: str) -> None:
     admin.page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_what_one_admin_does_is_seen_by_the_others_and_by_the_person_concerned(
+def test_an_admin_action_appears_for_other_admins_and_for_the_person_concerned(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     mo = open_visitor(add_staff(guild, guild.mo, "super_admin"))
@@ -58,7 +58,7 @@ def test_what_one_admin_does_is_seen_by_the_others_and_by_the_person_concerned(
     expect(ada.find("#content")).not_to_contain_text(guild.bo.email)
 
 
-def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
+def test_deliveries_appear_live_and_a_burst_makes_few_requests(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     cookie = add_staff(guild, guild.mo, "super_admin")
@@ -89,7 +89,7 @@ def test_deliveries_show_as_they_come_and_a_burst_asks_for_few_of_them(
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_of_the_administration_sticks_out(
+def test_no_admin_page_overflows_its_width(
     guild: GuildFixture, open_visitor: OpenVisitor, width: int
 ) -> None:
     mo = open_visitor(add_staff(guild, guild.mo, "super_admin"), width=width)
@@ -109,7 +109,7 @@ def test_no_page_of_the_administration_sticks_out(
     assert_fits(mo)
 
 
-def test_without_scripts_a_picture_is_chosen_and_a_role_given(
+def test_without_javascript_a_picture_is_uploaded_and_a_role_assigned(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     mo = open_visitor(add_staff(guild, guild.mo, "super_admin"), "/settings", javascript=False)

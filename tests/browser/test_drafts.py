@@ -66,7 +66,7 @@ def test_a_note_stays_a_note_after_a_reload_and_when_it_is_discarded(
 
 
 @pytest.mark.parametrize("is_restored", [False, True], ids=["by the page", "by the browser"])
-def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
+def test_a_draft_of_unknown_kind_is_restored_as_a_note_where_possible(
     server: Server, open_visitor: OpenVisitor, is_restored: bool
 ) -> None:
     company = HttpCompany(server)
@@ -89,7 +89,7 @@ def test_a_draft_of_unknown_kind_is_a_note_where_notes_are_possible(
     clara.find("#reply").fill("")
 
 
-def test_a_note_is_not_put_where_it_would_be_a_reply(
+def test_a_note_is_not_restored_into_a_form_that_sends_replies(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

@@ -94,7 +94,9 @@ def test_a_request_is_mailed_in_the_language_of_the_desk(
 KINDS_TOASTED = r"n => new Set(window.toasted.map(title => title.replace(/\d+/g, ''))).size >= n"
 
 
-def test_the_bots_events_appear_in_it(german_server: Server, browser: Browser) -> None:
+def test_events_of_the_bot_appear_in_the_language_of_the_desk(
+    german_server: Server, browser: Browser
+) -> None:
     guild = GuildFixture(german_server)
     ada = open_watched(
         browser, german_server, guild.sign_in_staff(), f"/guilds/{guild.guild_id}/tickets"

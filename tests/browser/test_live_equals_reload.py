@@ -56,7 +56,9 @@ PAGES_OF_THE_OWNER = (
 PAGES_OF_A_PARTICIPANT = ("/guilds", LIST, f"{LIST}/1")
 
 
-def test_every_page_after_every_event(guild: GuildFixture, open_visitor: OpenVisitor) -> None:
+def test_every_page_equals_its_reload_after_every_event(
+    guild: GuildFixture, open_visitor: OpenVisitor
+) -> None:
     owner, participant = (guild.server.create_account(each) for each in (guild.mo, guild.bo))
     guild.open_ticket(1, "The crane", guild.bo)
     open_pages = [

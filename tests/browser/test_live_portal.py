@@ -33,7 +33,7 @@ WALKED = {
 }
 
 
-def test_pages_of_the_portal_stay_what_a_reload_would_show(
+def test_portal_pages_equal_their_reload_after_every_action(
     server: Server, open_visitor: OpenVisitor
 ) -> None:
     company = HttpCompany(server)

@@ -42,7 +42,9 @@ def clara(company: HttpCompany, server: Server, browser: Browser) -> Iterator[Vi
     assert problems == []
 
 
-def test_many_tabs_are_live_and_each_can_send(company: HttpCompany, clara: Visitor) -> None:
+def test_over_plain_http_many_tabs_are_live_and_each_can_send(
+    company: HttpCompany, clara: Visitor
+) -> None:
     request = company.create_request(company.clara, "The mast is dark")
     clara.open(f"/requests/{request}")
     assert clara.evaluate("() => [isSecureContext, 'locks' in navigator]") == [False, False]
@@ -64,7 +66,7 @@ def test_many_tabs_are_live_and_each_can_send(company: HttpCompany, clara: Visit
         expect(sent).to_have_count(TABS, timeout=RECONNECT_TIMEOUT_MS)
 
 
-def test_a_link_is_copied(company: HttpCompany, clara: Visitor) -> None:
+def test_over_plain_http_a_link_is_copied(company: HttpCompany, clara: Visitor) -> None:
     request = company.create_request(company.clara, "The mast is dark")
     clara.open(f"/requests/{request}")
     button = clara.find("[data-copy]").first

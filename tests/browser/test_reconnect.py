@@ -28,7 +28,7 @@ def cookie(guild: GuildFixture) -> str:
     return guild.sign_in_staff()
 
 
-def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_once(
+def test_a_page_with_repeated_disconnects_shows_every_event_once(
     guild: GuildFixture, open_visitor: OpenVisitor, cookie: str
 ) -> None:
     mo, guild_id = guild.mo, guild.guild_id
@@ -68,7 +68,7 @@ def test_a_page_whose_connection_is_cut_again_and_again_shows_all_and_says_it_on
         assert not any("reset" in line for line in ada.store_log)
 
 
-def test_a_reader_of_many_tickets_reloads_only_if_their_channels_changed_meanwhile(
+def test_a_viewer_of_many_tickets_reloads_only_if_channels_changed_meanwhile(
     guild: GuildFixture, open_visitor: OpenVisitor
 ) -> None:
     cookie = guild.server.create_account(guild.bo)

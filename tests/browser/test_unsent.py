@@ -71,7 +71,7 @@ def company(server: Server) -> HttpCompany:
 
 
 @pytest.mark.parametrize("answer", [proxy_is_down, connection_is_refused, answer_is_lost])
-def test_a_request_that_gets_no_answer_stays_and_is_sent_by_itself_once(
+def test_an_unanswered_request_is_kept_and_resent_once(
     company: HttpCompany, open_visitor: OpenVisitor, answer: Callable[[Route], None]
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -91,7 +91,7 @@ def test_a_request_that_gets_no_answer_stays_and_is_sent_by_itself_once(
     assert clara.evaluate(UNSENT) == EMPTY_LIST
 
 
-def test_a_request_is_sent_when_the_server_is_back(
+def test_an_unsent_request_is_sent_when_the_server_returns(
     company: HttpCompany, server: Server, open_visitor: OpenVisitor
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -107,7 +107,7 @@ def test_a_request_is_sent_when_the_server_is_back(
     expect(clara.find("#ticket h1")).to_have_text(SUBJECT, timeout=RECONNECT_TIMEOUT_MS)
 
 
-def test_a_request_whose_session_is_gone_is_sent_after_signing_in(
+def test_a_request_of_an_expired_session_is_sent_after_signing_in(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -143,7 +143,7 @@ def test_a_refused_request_shows_why_and_keeps_its_text(
 
 
 @pytest.mark.parametrize("answer", [proxy_is_down, connection_is_refused, answer_is_lost])
-def test_a_reply_that_is_not_sent_outlives_its_page_and_is_sent_once(
+def test_an_unsent_reply_outlives_its_page_and_is_sent_once(
     company: HttpCompany, open_visitor: OpenVisitor, answer: Callable[[Route], None]
 ) -> None:
     request = company.create_request(company.clara, SUBJECT)
@@ -169,7 +169,7 @@ def test_a_reply_that_is_not_sent_outlives_its_page_and_is_sent_once(
     assert clara.evaluate(UNSENT) == EMPTY_LIST
 
 
-def test_a_reply_is_sent_from_whichever_page_comes_next(
+def test_an_unsent_reply_is_sent_from_the_next_page_opened(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     request = company.create_request(company.clara, SUBJECT)
@@ -187,7 +187,7 @@ def test_a_reply_is_sent_from_whichever_page_comes_next(
     expect(clara.find(".line").filter(has_text="Still dark")).to_have_count(1)
 
 
-def test_two_tabs_with_a_new_request_each_keep_their_own(
+def test_two_tabs_with_a_new_request_keep_separate_drafts(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -214,7 +214,7 @@ def crash_tab(page: Page) -> None:
 
 
 @pytest.mark.parametrize("end", [close_tab, crash_tab])
-def test_what_a_lost_tab_has_left_comes_up_in_the_next(
+def test_the_draft_of_a_lost_tab_is_restored_in_the_next(
     company: HttpCompany, open_visitor: OpenVisitor, end: Callable[[Page], None]
 ) -> None:
     clara = open_visitor(company.clara, "/requests")
@@ -229,7 +229,7 @@ def test_what_a_lost_tab_has_left_comes_up_in_the_next(
     expect(following.get_by_label("Description")).to_have_value(TEXT)
 
 
-def test_a_form_that_another_tab_has_sent_is_shown_empty(
+def test_a_form_sent_by_another_tab_is_shown_empty(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     """As when a tab was taken for lost because it stood still."""
@@ -248,7 +248,7 @@ def test_a_form_that_another_tab_has_sent_is_shown_empty(
     expect(clara.find("[data-waiting]")).to_be_hidden()
 
 
-def test_nobody_gets_the_draft_of_another(
+def test_a_draft_is_never_shown_to_another_person(
     company: HttpCompany, server: Server, open_visitor: OpenVisitor
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -261,7 +261,7 @@ def test_nobody_gets_the_draft_of_another(
         expect(clara.page.get_by_label("Description")).to_have_value(text)
 
 
-def test_signing_out_asks_about_what_is_unsent_and_forgets_it(
+def test_signing_out_asks_about_unsent_drafts_and_deletes_them(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     clara = open_visitor(company.clara, NEW)
@@ -292,7 +292,7 @@ def test_signing_out_asks_about_what_is_unsent_and_forgets_it(
     assert clara.evaluate(UNSENT) == EMPTY_LIST
 
 
-def test_an_edit_stays_until_the_desk_has_it(
+def test_an_edit_is_kept_until_the_server_has_it(
     company: HttpCompany, open_visitor: OpenVisitor
 ) -> None:
     request = company.create_request(company.clara, SUBJECT)
@@ -314,7 +314,7 @@ def test_an_edit_stays_until_the_desk_has_it(
 
 
 @pytest.mark.parametrize("status", [0, 401, 503])
-def test_other_forms_stay_where_they_are_while_no_one_would_take_them(
+def test_settings_forms_are_not_submitted_while_the_server_is_unavailable(
     company: HttpCompany, open_visitor: OpenVisitor, status: int
 ) -> None:
     clara = open_visitor(company.clara, "/settings")

@@ -21,7 +21,7 @@ MODULES = {
 }
 
 
-def test_only_the_database_layer_talks_to_a_driver() -> None:
+def test_only_the_database_layer_uses_a_driver() -> None:
     for module in list_modules():
         if module.name in MODULES:
             continue

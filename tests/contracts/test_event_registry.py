@@ -30,7 +30,7 @@ CHANNEL_KINDS = (
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None:
+def test_an_event_has_a_docstring_and_channel_kinds(event: type[Event]) -> None:
     where = f"src/deskwire/events/types/registry.py: {event.__name__}"
     own_doc = event.__dict__.get("__doc__")
 
@@ -42,12 +42,12 @@ def test_an_event_is_described_and_says_who_hears_it(event: type[Event]) -> None
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_an_event_says_what_it_changes_on_pages(event: type[Event]) -> None:
+def test_an_event_names_the_page_aspects_it_changes(event: type[Event]) -> None:
     assert event.aspects, f"{event.__name__} needs `aspects` (events/types/aspects.py)"
     assert event.type in matching_types(live_events(*event.aspects))
 
 
-def test_pages_state_what_they_show_and_list_no_events() -> None:
+def test_pages_derive_their_live_events_from_aspects() -> None:
     folder = REPOSITORY_ROOT / "src/deskwire/web/templates"
     by_hand = [
         f"{path.relative_to(folder)}: {value}"
@@ -65,7 +65,7 @@ def test_an_unknown_aspect_is_refused() -> None:
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Event]) -> None:
+def test_a_personal_channel_carries_nothing_that_needs_a_permission(event: type[Event]) -> None:
     if "user:ID" not in event.channel_kinds:
         return
 
@@ -76,7 +76,7 @@ def test_a_persons_own_channel_carries_nothing_that_needs_a_right(event: type[Ev
     )
 
 
-def test_every_class_of_the_catalogue_is_in_its_list() -> None:
+def test_every_event_class_is_registered() -> None:
     declared = {cls for cls in subclasses(Event) if "type" in cls.__dict__}
 
     assert declared == set(EVENT_CLASSES), (
@@ -88,7 +88,7 @@ def test_every_class_of_the_catalogue_is_in_its_list() -> None:
 @pytest.mark.parametrize(
     ("path", "table"), [("model/reducers.ts", "REDUCERS"), ("model/toasts.ts", "TOASTS")]
 )
-def test_the_browser_has_a_row_for_every_event(path: str, table: str) -> None:
+def test_the_frontend_has_a_reducer_for_every_event(path: str, table: str) -> None:
     text = read_file(f"frontend/src/{path}")
     start = text.index(f"export const {table}")
     rows = re.findall(r'^  "([a-z_.]+)":', text[start : text.index("\n};", start)], re.MULTILINE)
@@ -104,7 +104,7 @@ def test_every_event_has_a_sentence_in_the_activity_of_a_server() -> None:
     )
 
 
-def test_the_bots_events_are_the_same_everywhere() -> None:
+def test_the_bots_event_types_agree_everywhere() -> None:
     assert set(EVENT_TYPES) == set(PAYLOADS), (
         "integrations/discord: samples.py and payloads.py differ"
     )
@@ -113,7 +113,7 @@ def test_the_bots_events_are_the_same_everywhere() -> None:
     )
 
 
-def test_what_is_generated_is_fresh() -> None:
+def test_generated_files_are_up_to_date() -> None:
     for name, text in generate.render_files(REPOSITORY_ROOT):
         assert read_file(name) == text, f"{name} is stale: run `make generate`"
 
@@ -130,7 +130,7 @@ def test_an_event_goes_only_to_the_channels_it_declares(name: str) -> None:
 
 
 @pytest.mark.parametrize("event", EVENT_CLASSES, ids=lambda event: event.type)
-def test_every_declared_kind_of_channel_is_reached(event: type[Event]) -> None:
+def test_every_declared_channel_kind_is_used(event: type[Event]) -> None:
     entries = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED.values()]
     reached = {
         kind_of(channel)
@@ -143,7 +143,7 @@ def test_every_declared_kind_of_channel_is_reached(event: type[Event]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMITTED)
-def test_the_published_schema_fits_what_is_sent(name: str) -> None:
+def test_sent_events_match_the_published_schema(name: str) -> None:
     schema = json.loads(read_file("docs/events.schema.json"))
     entry = json.loads(COMMITTED[name].read_text(encoding="utf-8"))
     envelope = {"type": entry["type"], "data": entry["data"], "timestamp": 0}

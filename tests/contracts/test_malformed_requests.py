@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteFixture]:
 
 
 @pytest.mark.parametrize("name", MALFORMED_BODIES)
-def test_no_body_breaks_an_address(site: SiteFixture, name: str) -> None:
+def test_no_body_makes_a_route_fail(site: SiteFixture, name: str) -> None:
     media_type, body = MALFORMED_BODIES[name]
 
     for url, method in _addresses(site):
@@ -76,19 +76,19 @@ def test_no_body_breaks_an_address(site: SiteFixture, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MALFORMED_HEADERS)
-def test_no_header_breaks_an_address(site: SiteFixture, name: str) -> None:
+def test_no_header_makes_a_route_fail(site: SiteFixture, name: str) -> None:
     for url, method in _addresses(site):
         _assert_no_error_of_ours(site, url, method, b"", {name: MALFORMED_HEADERS[name]})
 
 
 @pytest.mark.parametrize("name", MALFORMED_QUERIES)
-def test_no_query_breaks_an_address(site: SiteFixture, name: str) -> None:
+def test_no_query_makes_a_route_fail(site: SiteFixture, name: str) -> None:
     for url, method in _addresses(site):
         _assert_no_error_of_ours(site, url, method, b"", {}, MALFORMED_QUERIES[name])
 
 
 @pytest.mark.parametrize("value", ["%00", "%ff", "9" * 5000, "..", "%2e%2e%2f", "a%0d%0ab"])
-def test_no_part_of_a_path_breaks_an_address(site: SiteFixture, value: str) -> None:
+def test_no_path_parameter_makes_a_route_fail(site: SiteFixture, value: str) -> None:
     for url, method in _addresses(site):
         if "{" in url.path:
             _assert_no_error_of_ours(site, url, method, b"", {}, part=value)

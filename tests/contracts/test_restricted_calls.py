@@ -142,7 +142,7 @@ RESTRICTED: dict[str, Restriction] = {
 }
 
 
-def test_restricted_functions_are_called_from_the_listed_modules_only() -> None:
+def test_restricted_functions_are_called_only_from_the_listed_modules() -> None:
     for module in list_modules():
         for line, target, keywords in uses_in(module):
             restriction = RESTRICTED.get(target)
@@ -159,7 +159,7 @@ def test_restricted_functions_are_called_from_the_listed_modules_only() -> None:
             )
 
 
-def test_the_table_names_functions_and_callers_that_exist() -> None:
+def test_the_table_names_existing_functions_and_callers() -> None:
     functions = {
         f"{module.name}.{function.name}"
         for module in list_modules()
@@ -176,7 +176,7 @@ def test_the_table_names_functions_and_callers_that_exist() -> None:
             assert restriction.instead in functions, f"{restriction.instead} does not exist"
 
 
-def test_no_public_function_calls_another_one_of_its_own_name() -> None:
+def test_no_public_function_calls_a_namesake_in_another_module() -> None:
     for module in list_modules():
         for function in module.tree.body:
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -20,7 +20,7 @@ SHARED_POOLS = frozenset(
 ADVICE = "use a DaemonThreadPool (kit/threads.py), one for each kind of work"
 
 
-def test_no_call_runs_in_a_shared_pool() -> None:
+def test_no_call_uses_a_shared_thread_pool() -> None:
     found = [
         f"{module.name}:{line}: {what}"
         for module in list_modules()
@@ -40,7 +40,7 @@ def test_no_call_runs_in_a_shared_pool() -> None:
         "loop.run_in_executor(None, f)",
     ],
 )
-def test_the_search_finds_every_shared_pool(source: str) -> None:
+def test_the_check_finds_every_shared_thread_pool(source: str) -> None:
     assert list(find_shared_pools(ast.parse(source, mode="exec")))
 
 

@@ -35,7 +35,9 @@ def test_a_form_with_a_textarea_keeps_its_text(path: Path, form: str) -> None:
     ("path", "form"),
     [pytest.param(*each, id=each[0].name) for each in list_forms() if "data-draft" in each[1]],
 )
-def test_a_draft_is_deleted_by_a_script_that_hears_the_answer(path: Path, form: str) -> None:
+def test_a_form_with_a_draft_is_sent_by_a_script_that_reads_the_response(
+    path: Path, form: str
+) -> None:
     assert any(sender in form for sender in SENDERS), (
         f"{path}: a form with data-draft needs one of {', '.join(SENDERS)}, "
         "or its draft is never deleted"

@@ -52,7 +52,7 @@ async def running(service: Callable[[], Awaitable[None]]) -> AsyncIterator[None]
         await task
 
 
-async def test_a_stored_delivery_ends_the_workers_back_off(tmp_path: Path) -> None:
+async def test_a_stored_delivery_ends_the_workers_backoff(tmp_path: Path) -> None:
     db, outage = create_database(tmp_path), Outage()
     await Intake(db).store(message(1, now()))
     worker = Worker(db, [], is_blocked=outage.check, first_retry_delay=AN_HOUR)
@@ -66,7 +66,7 @@ async def test_a_stored_delivery_ends_the_workers_back_off(tmp_path: Path) -> No
     db.close()
 
 
-async def test_a_delivery_that_could_not_be_stored_wakes_nobody(tmp_path: Path) -> None:
+async def test_a_delivery_that_could_not_be_stored_wakes_no_worker(tmp_path: Path) -> None:
     db, woken = create_database(tmp_path), 0
 
     def wake() -> None:
@@ -85,7 +85,7 @@ async def test_a_delivery_that_could_not_be_stored_wakes_nobody(tmp_path: Path) 
     db.close()
 
 
-async def test_an_announced_edit_ends_the_watchers_back_off(
+async def test_an_announced_edit_ends_the_watchers_backoff(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, outage = create_database(tmp_path), Outage()
@@ -101,7 +101,7 @@ async def test_an_announced_edit_ends_the_watchers_back_off(
     db.close()
 
 
-async def test_a_queued_mail_ends_the_mail_senders_back_off(
+async def test_a_queued_mail_ends_the_mail_senders_backoff(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, outage = create_database(tmp_path), Outage()

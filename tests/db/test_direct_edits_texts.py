@@ -69,7 +69,7 @@ async def test_no_transaction_renders_an_edited_text(
     assert all("<em>long</em>" in read_html(portal, id_) for id_ in ids)
 
 
-def test_a_text_that_has_changed_since_it_was_rendered_waits(
+def test_a_text_changed_since_it_was_rendered_is_left_for_later(
     portal: PortalFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, ticket = portal.desk.db, portal.create_request(BO, "The crane")
@@ -88,7 +88,7 @@ def test_a_text_that_has_changed_since_it_was_rendered_waits(
     assert read_html(portal, id_).endswith("More.</p>")
 
 
-def test_a_transaction_begins_no_edit_after_its_time(portal: PortalFixture) -> None:
+def test_a_transaction_starts_no_edit_after_its_time_limit(portal: PortalFixture) -> None:
     db, ticket = portal.desk.db, portal.create_request(BO, "The crane")
     ids = [portal.post_message(BO, ticket, f"reply {n}") for n in range(5)]
     edit_with_sql(portal, LONG, *ids)

@@ -43,7 +43,7 @@ def read_frames(portal: StaffedPortalFixture) -> bytes:
     return b"".join(each.frame for each in entries if each.channels)
 
 
-def test_a_deleted_request_cannot_be_read_at_once_and_is_in_no_table_after_the_sweep(
+def test_a_deleted_request_is_unreadable_at_once_and_erased_by_the_sweep(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db
@@ -73,7 +73,7 @@ def test_a_deleted_request_cannot_be_read_at_once_and_is_in_no_table_after_the_s
     assert portal.post_message(BO, kept, "Still here")
 
 
-async def test_a_request_given_to_another_organization_leaves_nothing_where_it_was(
+async def test_a_request_moved_to_another_organization_leaves_no_trace_in_the_old_one(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db
@@ -103,7 +103,7 @@ async def test_a_request_given_to_another_organization_leaves_nothing_where_it_w
 
 @pytest.mark.parametrize("way", ["edited", "deleted", "edited by SQL", "deleted by SQL"])
 @pytest.mark.parametrize("kind", ["reply", "note"])
-def test_an_edited_or_deleted_message_is_gone(
+def test_the_old_text_of_an_edited_or_deleted_message_is_erased(
     staffed_portal: StaffedPortalFixture, tmp_path: Path, kind: MessageKind, way: str
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db
@@ -128,7 +128,7 @@ def test_an_edited_or_deleted_message_is_gone(
 
 
 @pytest.mark.parametrize("way", ["action", "mark", "row"])
-def test_a_deleted_organization_is_gone_with_all_that_was_in_it(
+def test_a_deleted_organization_is_erased_with_its_content(
     staffed_portal: StaffedPortalFixture, tmp_path: Path, way: str
 ) -> None:
     portal, db, quay = (
@@ -165,17 +165,17 @@ def test_a_deleted_organization_is_gone_with_all_that_was_in_it(
                 f"DELETE FROM organizations WHERE id = '{quay}'",
             )
 
-    told = b"".join(
+    sent = b"".join(
         each.frame for each in db.read_sync(read_after, 0, head) if "ticket." in each.type
     )
-    assert MARKER.encode() not in told.lower()
+    assert MARKER.encode() not in sent.lower()
     sweep_erasures(db, tmp_path / "files")
     left = [each for each in find_marker(db, MARKER) if not each.startswith("mails.")]
     assert left == []
     assert way == "row" or find_marker(db, MARKER) == [], "without invitations, none names a mail"
 
 
-def test_a_deleted_person_is_named_nowhere(
+def test_the_name_of_a_deleted_person_is_erased_everywhere(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     portal, db, una = staffed_portal, staffed_portal.desk.db, staffed_portal.desk.person_id(UNA)
@@ -193,7 +193,7 @@ def test_a_deleted_person_is_named_nowhere(
     assert "Who has seen the mast?" in "".join(read_data(db, log.c.ticket == ticket))
 
 
-def test_an_erasure_goes_on_where_a_killed_process_left_it(
+def test_an_erasure_resumes_after_its_process_was_killed(
     staffed_portal: StaffedPortalFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db
@@ -216,7 +216,7 @@ def test_an_erasure_goes_on_where_a_killed_process_left_it(
     assert db.read_sync(list_erasures, 0) == []
 
 
-async def test_two_servers_that_erase_at_once_do_not_disturb_each_other(
+async def test_two_servers_can_erase_at_once(
     staffed_portal: StaffedPortalFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal, db, store = staffed_portal, staffed_portal.desk.db, DiskStore(tmp_path / "files")
@@ -232,7 +232,7 @@ async def test_two_servers_that_erase_at_once_do_not_disturb_each_other(
     assert not [each for each in caplog.records if "erasure" in each.name]
 
 
-async def test_a_deleted_file_s_bytes_leave_the_store_with_its_name(
+async def test_the_bytes_and_name_of_a_deleted_file_are_erased(
     staffed_portal: StaffedPortalFixture, tmp_path: Path
 ) -> None:
     portal, db, store = staffed_portal, staffed_portal.desk.db, DiskStore(tmp_path / "files")
@@ -261,7 +261,7 @@ class BrokenStore(DiskStore):
         raise ConnectionError(key)
 
 
-async def test_a_store_that_is_away_delays_the_files_and_nothing_else(
+async def test_an_unavailable_store_delays_only_the_erasure_of_files(
     staffed_portal: StaffedPortalFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal, db, folder = staffed_portal, staffed_portal.desk.db, tmp_path / "files"
@@ -305,7 +305,7 @@ def read_data(db: Database, condition: ColumnElement[bool]) -> list[str]:
 
 
 @pytest.mark.database("sqlite")
-def test_neither_finding_nor_erasing_reads_a_whole_log(
+def test_finding_and_erasing_do_not_read_the_whole_log(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     portal, db = staffed_portal, staffed_portal.desk.db

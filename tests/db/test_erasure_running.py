@@ -48,7 +48,7 @@ async def post_ticket(desk: RunningDesk) -> None:
         await desk.post_event("ticket.message_sent", **SENT, messageId=f"80000000000000007{number}")
 
 
-async def test_a_ticket_that_the_bot_deleted_is_gone_with_its_deliveries(tmp_path: Path) -> None:
+async def test_a_ticket_deleted_by_the_bot_is_erased_with_its_deliveries(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         await post_ticket(desk)
         assert "deliveries.body" in find_marker(desk.db, MARKER)
@@ -64,7 +64,7 @@ async def test_a_ticket_that_the_bot_deleted_is_gone_with_its_deliveries(tmp_pat
         assert all(row.digest and row.fingerprint for row in rows)
 
 
-async def test_what_the_bot_sends_of_a_deleted_ticket_does_not_stay(tmp_path: Path) -> None:
+async def test_late_deliveries_of_a_deleted_ticket_are_erased(tmp_path: Path) -> None:
     async with open_running_desk(tmp_path) as desk:
         await post_ticket(desk)
         await desk.post_event("ticket.deleted", **TICKET, deletedBy=BO)
@@ -95,7 +95,7 @@ async def test_a_repeated_delivery_is_recognized_after_its_body_was_erased(tmp_p
         assert newest[-1] == "repeat"
 
 
-async def test_a_restart_erases_tickets_whose_deletion_the_log_has_forgotten(
+async def test_a_restart_erases_tickets_whose_deletion_was_trimmed_from_the_log(
     tmp_path: Path,
 ) -> None:
     async with open_running_desk(tmp_path) as desk:

@@ -72,7 +72,7 @@ async def wait_for_reset(stream: FakeWriter) -> dict[str, object]:
     [(LOSE_THE_LATEST,), (LOSE_THE_LATEST, REUSE_THEIR_POSITIONS)],
     ids=["shorter", "other entries"],
 )
-async def test_every_stream_is_told_and_hears_what_comes(
+async def test_every_stream_is_reset_and_receives_later_events(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, statements: tuple[str, ...]
 ) -> None:
     async with desks_with_history(tmp_path) as [desk]:
@@ -94,7 +94,7 @@ async def test_every_stream_is_told_and_hears_what_comes(
         assert returning.connected_frame["verdict"] == "reset"
 
 
-async def test_several_servers_that_notice_at_once_agree(tmp_path: Path) -> None:
+async def test_servers_that_notice_a_restore_at_once_agree_on_one_epoch(tmp_path: Path) -> None:
     async with desks_with_history(tmp_path, 3) as desks:
         streams = [await open_stream(desk, f"mo{n}") for n, desk in enumerate(desks)]
         for desk in desks:
@@ -111,7 +111,7 @@ async def test_several_servers_that_notice_at_once_agree(tmp_path: Path) -> None
         await wait_until(lambda: {desk.hub.buffer.head for desk in desks} == {head}, ENOUGH)
 
 
-async def test_a_new_epoch_begun_by_hand_reaches_running_servers(tmp_path: Path) -> None:
+async def test_an_epoch_begun_by_an_operator_reaches_running_servers(tmp_path: Path) -> None:
     async with desks_with_history(tmp_path) as [desk]:
         stream = await open_stream(desk, "mo")
 
@@ -121,7 +121,7 @@ async def test_a_new_epoch_begun_by_hand_reaches_running_servers(tmp_path: Path)
         assert str(reset["position"]).startswith(f"{epoch}-")
 
 
-async def test_nothing_happens_while_the_log_grows_and_is_trimmed(
+async def test_a_growing_and_trimmed_log_causes_no_reset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = 0
@@ -167,7 +167,7 @@ async def retry(action: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_snapshot_that_is_put_back_is_noticed(cluster: Cluster, tmp_path: Path) -> None:
+async def test_a_restored_snapshot_is_noticed(cluster: Cluster, tmp_path: Path) -> None:
     def take_snapshot() -> None:
         cluster.stop()
         cluster.copy_data("data", "snapshot")
@@ -218,7 +218,7 @@ def test_an_epoch_is_replaced_once(tmp_path: Path) -> None:
     db.close()
 
 
-def test_a_plain_role_is_told_the_timeline() -> None:
+def test_an_unprivileged_role_can_read_the_cluster_timeline() -> None:
     db = Postgres(get_server().create_migrated())
 
     assert (db.write_sync(read_cluster) or "").endswith("/00000001")

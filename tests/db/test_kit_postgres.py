@@ -22,7 +22,7 @@ def db() -> Iterator[Postgres]:
     opened.close()
 
 
-def test_a_standby_that_takes_no_writes_yet_is_an_outage(db: Postgres) -> None:
+def test_a_standby_that_is_still_read_only_counts_as_an_outage(db: Postgres) -> None:
     def write_to_standby(tx: Connection) -> None:
         tx.exec_driver_sql("SET TRANSACTION READ ONLY")
         log.begin_epoch(tx)

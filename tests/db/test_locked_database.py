@@ -42,17 +42,17 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     opened.close()
 
 
-def test_a_transaction_that_cannot_begin_raises_what_every_caller_expects(db: Database) -> None:
+def test_a_transaction_that_cannot_begin_raises_the_expected_error(db: Database) -> None:
     with locked(sqlite_file(db)), pytest.raises(OperationalError, match="locked"):
         db.write_sync(lambda tx: None)
 
 
-async def test_a_statement_past_sqlalchemy_raises_what_every_caller_expects(db: Database) -> None:
+async def test_a_raw_statement_raises_the_expected_error(db: Database) -> None:
     with locked(sqlite_file(db)), pytest.raises(OperationalError, match="locked"):
         await db.write_raw_sql("UPDATE log_state SET floor = ?", (1,))
 
 
-async def test_looking_for_commits_of_others_raises_what_every_caller_expects(
+async def test_checking_for_other_commits_raises_the_expected_error(
     tmp_path: Path,
 ) -> None:
     missing = SQLite(tmp_path / "missing" / "desk.db")
@@ -63,7 +63,7 @@ async def test_looking_for_commits_of_others_raises_what_every_caller_expects(
     missing.close()
 
 
-def test_a_savepoint_that_cannot_be_released_raises_what_every_caller_expects(
+def test_a_savepoint_that_cannot_be_released_raises_the_expected_error(
     db: Database,
 ) -> None:
     def lose_the_savepoint(tx: Connection) -> None:
@@ -74,7 +74,7 @@ def test_a_savepoint_that_cannot_be_released_raises_what_every_caller_expects(
         db.write_sync(lose_the_savepoint)
 
 
-async def test_the_worker_waits_for_a_locked_database_and_does_not_break(
+async def test_the_worker_waits_for_a_locked_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)

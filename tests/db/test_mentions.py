@@ -36,7 +36,7 @@ def read_mentions(portal: PortalFixture) -> list[list[str] | None]:
     return [json.loads(data).get("mentions") for data in rows]
 
 
-def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> None:
+def test_only_people_who_see_the_request_can_be_mentioned(portal: PortalFixture) -> None:
     ticket = portal.create_request(
         BO, "Call @Una Fairweather", "@Una Fairweather and @Cy Okafor, look"
     )
@@ -50,7 +50,7 @@ def test_only_who_sees_the_request_can_be_mentioned(portal: PortalFixture) -> No
     assert html == "<p><mark>@Una Fairweather</mark> and @Cy Okafor, look</p>"
 
 
-def test_an_event_tells_who_is_mentioned_until_the_message_is_changed(
+def test_an_event_names_mentioned_people_until_the_message_is_edited(
     portal: PortalFixture, tmp_path: Path
 ) -> None:
     ticket = portal.create_request(BO, "Look at this")

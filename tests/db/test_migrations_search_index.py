@@ -28,7 +28,7 @@ KEPT = {ticket_words.name, name_words.name, ticket_counts.name}
 NOBODY_YET = Persona("Nobody Yet", "900000000000001337")
 
 
-def test_an_upgraded_desk_is_searched_as_one_that_lived_with_words(tmp_path: Path) -> None:
+def test_an_upgraded_search_index_equals_one_built_from_the_start(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     live(desk)
     with before(tmp_path) as old:

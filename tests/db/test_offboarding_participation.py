@@ -64,7 +64,7 @@ LEAVING: dict[str, Leave] = {
 
 
 @pytest.mark.parametrize("leave", LEAVING.values(), ids=LEAVING)
-def test_a_member_who_left_takes_part_in_nothing_and_does_not_when_invited_again(
+def test_a_member_who_left_participates_in_nothing_even_when_invited_again(
     staffed_portal: StaffedPortalFixture, leave: Leave
 ) -> None:
     staffed_portal.set_visibility("quay", "participants")
@@ -86,7 +86,7 @@ def test_a_member_who_left_takes_part_in_nothing_and_does_not_when_invited_again
     assert not any(channel.startswith("ticket:") for channel in again)
 
 
-def test_a_deleted_account_takes_part_in_nothing(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_deleted_account_participates_in_nothing(staffed_portal: StaffedPortalFixture) -> None:
     una, at = staffed_portal.desk.person_id(UNA), staffed_portal.desk.now
     request = staffed_portal.create_request(UNA, "The mast is dark")
 
@@ -95,7 +95,7 @@ def test_a_deleted_account_takes_part_in_nothing(staffed_portal: StaffedPortalFi
     assert list_participants(staffed_portal, request) == set()
 
 
-def test_a_watcher_of_the_team_stays_one_until_they_leave_the_team(
+def test_a_staff_watcher_stays_one_until_they_leave_the_staff(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     ada, request = staffed_portal.desk.person_id(ADA), staffed_portal.create_request(BO, "A buoy")
@@ -112,7 +112,7 @@ def test_a_watcher_of_the_team_stays_one_until_they_leave_the_team(
     assert list_participants(staffed_portal, request) == {staffed_portal.desk.person_id(BO)}
 
 
-def test_leaving_one_organization_changes_nothing_in_another(
+def test_leaving_one_organization_keeps_participation_in_another(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, at = staffed_portal.desk.person_id(UNA), staffed_portal.desk.now
@@ -129,7 +129,7 @@ def test_leaving_one_organization_changes_nothing_in_another(
     assert f"ticket:{elsewhere}" in staffed_portal.desk.read_viewer(UNA).channels
 
 
-def test_removing_a_former_member_from_the_watchers_tells_them_nothing(
+def test_removing_a_former_member_as_a_watcher_sends_them_no_event(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una, request = staffed_portal.desk.person_id(UNA), staffed_portal.create_request(BO, "A buoy")
@@ -144,7 +144,7 @@ def test_removing_a_former_member_from_the_watchers_tells_them_nothing(
     assert not set(read_channels(staffed_portal)) & staffed_portal.desk.read_viewer(UNA).channels
 
 
-def test_watching_is_announced_to_those_who_see_the_request_only(
+def test_watching_is_announced_only_to_viewers_of_the_request(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     request, dee = staffed_portal.create_request(BO, "A buoy"), staffed_portal.desk.person_id(DEE)

@@ -20,7 +20,7 @@ from tests.fixtures.staffed_portal import StaffedPortalFixture
 
 @pytest.mark.parametrize("role", CLIENT_ROLES)
 @pytest.mark.parametrize("persona", [DEE, MO], ids=["operations manager", "super admin"])
-def test_no_one_invites_themselves(
+def test_inviting_yourself_is_refused(
     staffed_portal: StaffedPortalFixture, persona: Persona, role: str
 ) -> None:
     quay = staffed_portal.organization_ids["quay"]
@@ -29,7 +29,7 @@ def test_no_one_invites_themselves(
         staffed_portal.act_as(persona, invitations.invite, quay, f" {persona.email.upper()}", role)
 
 
-def test_no_one_accepts_their_own_invitation_once_the_address_is_theirs(
+def test_an_inviter_cannot_accept_their_own_invitation(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     quay, dee = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(DEE)
@@ -43,7 +43,7 @@ def test_no_one_accepts_their_own_invitation_once_the_address_is_theirs(
         staffed_portal.act_as(DEE, invitation_acceptance.accept, token)
 
 
-def test_an_operations_manager_makes_no_one_an_admin(staffed_portal: StaffedPortalFixture) -> None:
+def test_an_operations_manager_cannot_make_admins(staffed_portal: StaffedPortalFixture) -> None:
     quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
 
     with pytest.raises(Forbidden, match="Only an admin can invite"):
@@ -55,7 +55,7 @@ def test_an_operations_manager_makes_no_one_an_admin(staffed_portal: StaffedPort
 
 
 @pytest.mark.parametrize("persona", [BO, MO], ids=["admin", "super admin"])
-def test_who_holds_all_that_an_admin_does_makes_admins(
+def test_people_with_all_permissions_of_an_admin_can_make_admins(
     staffed_portal: StaffedPortalFixture, persona: Persona
 ) -> None:
     quay, una = staffed_portal.organization_ids["quay"], staffed_portal.desk.person_id(UNA)
@@ -64,7 +64,7 @@ def test_who_holds_all_that_an_admin_does_makes_admins(
     staffed_portal.act_as(persona, members.change_member_role, quay, una, "admin")
 
 
-def test_what_an_admin_elsewhere_holds_counts_there_only(
+def test_the_permissions_of_an_admin_count_only_in_their_organization(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     loft, quay = (staffed_portal.organization_ids[slug] for slug in ("loft", "quay"))
@@ -83,7 +83,7 @@ def test_what_an_admin_elsewhere_holds_counts_there_only(
 
 @pytest.mark.parametrize("giver", [*CLIENT_ROLES, *INTERNAL_ROLES])
 @pytest.mark.parametrize("role", [*CLIENT_ROLES, *INTERNAL_ROLES])
-def test_a_role_that_is_given_adds_nothing_to_what_its_giver_holds(giver: str, role: str) -> None:
+def test_a_role_can_be_given_only_by_holders_of_all_its_permissions(giver: str, role: str) -> None:
     held = {str(name): permissions for name, permissions in ROLE_PERMISSIONS.items()}
     named = next(name for name in ROLE_PERMISSIONS if name == role)
 
@@ -92,7 +92,7 @@ def test_a_role_that_is_given_adds_nothing_to_what_its_giver_holds(giver: str, r
         assert may_give(held[giver], named), "those who give roles in the team hold each of them"
 
 
-def test_an_analyst_invites_no_one(staffed_portal: StaffedPortalFixture) -> None:
+def test_an_analyst_cannot_invite(staffed_portal: StaffedPortalFixture) -> None:
     with pytest.raises(Forbidden):
         staffed_portal.act_as(
             ADA, invitations.invite, staffed_portal.organization_ids["quay"], EVE.email, "member"

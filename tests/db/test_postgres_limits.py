@@ -72,7 +72,7 @@ PATHS: dict[str, RunTransaction] = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_connection_that_falls_silent_is_given_up_and_replaced(
+async def test_a_silent_connection_is_abandoned_and_replaced(
     db: Postgres, proxy: SilentProxy, path: str
 ) -> None:
     run = PATHS[path]
@@ -87,7 +87,7 @@ async def test_a_connection_that_falls_silent_is_given_up_and_replaced(
         await succeed(run, db)
 
 
-async def test_a_connection_that_falls_silent_before_its_commit_is_given_up(
+async def test_a_connection_silent_before_its_commit_is_abandoned(
     db: Postgres, proxy: SilentProxy
 ) -> None:
     def fall_silent(tx: Connection) -> None:
@@ -100,9 +100,7 @@ async def test_a_connection_that_falls_silent_before_its_commit_is_given_up(
             await db.write(fall_silent)
 
 
-async def test_a_new_connection_that_nobody_answers_is_given_up(
-    db: Postgres, proxy: SilentProxy
-) -> None:
+async def test_an_unanswered_new_connection_is_abandoned(db: Postgres, proxy: SilentProxy) -> None:
     proxy.go_silent()
 
     async with asyncio.timeout(ENOUGH):
@@ -115,9 +113,7 @@ async def drain(heard: AsyncIterator[object]) -> None:
         pass
 
 
-async def test_a_listening_connection_that_falls_silent_is_given_up(
-    url: str, proxy: SilentProxy
-) -> None:
+async def test_a_silent_listening_connection_is_abandoned(url: str, proxy: SilentProxy) -> None:
     db = Postgres(url, Limits(listen_answer=5 * SHORT, listen_interval=0))
     async with asyncio.timeout(ENOUGH):
         heard = db.listen("bell")
@@ -144,7 +140,7 @@ async def test_listening_ends_at_once_when_it_is_cancelled(url: str, proxy: Sile
     db.close()
 
 
-async def test_closing_waits_for_no_answer(url: str, proxy: SilentProxy) -> None:
+async def test_closing_does_not_wait_for_the_server(url: str, proxy: SilentProxy) -> None:
     db, has_begun = Postgres(url, Limits(connect=60, answer=LONG, close=SHORT)), threading.Event()
 
     def wait_for_silence(tx: Connection) -> int:
@@ -163,7 +159,7 @@ async def test_closing_waits_for_no_answer(url: str, proxy: SilentProxy) -> None
             assert isinstance(ended, OperationalError | asyncio.CancelledError)
 
 
-def test_a_migration_may_take_longer_than_any_answer(url: str) -> None:
+def test_a_migration_may_take_longer_than_the_response_timeout(url: str) -> None:
     db = Postgres(url, SHORT_LIMITS)
 
     def migrate_slowly(tx: Connection) -> None:
@@ -182,7 +178,7 @@ def test_a_migration_may_take_longer_than_any_answer(url: str) -> None:
     db.close()
 
 
-async def test_work_that_waited_too_long_for_a_thread_is_refused(
+async def test_a_call_that_waited_too_long_for_a_thread_is_refused(
     db: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await succeed(PATHS["read"], db)

@@ -33,7 +33,7 @@ async def find_problems_anew(desk: RunningDesk) -> list[str]:
 
 
 @pytest.mark.parametrize("table", ["deliveries", "outbox"])
-async def test_a_table_that_takes_no_rows_is_a_problem(tmp_path: Path, table: str) -> None:
+async def test_a_table_that_accepts_no_writes_is_a_problem(tmp_path: Path, table: str) -> None:
     async with open_running_desk(tmp_path) as desk:
         assert await find_problems_anew(desk) == []
 
@@ -44,7 +44,7 @@ async def test_a_table_that_takes_no_rows_is_a_problem(tmp_path: Path, table: st
         assert await find_problems_anew(desk) == []
 
 
-async def test_what_the_door_could_not_store_is_asked_for_until_it_can(
+async def test_readiness_fails_until_deliveries_can_be_stored_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {**postgres._WRITER_SETTINGS, "lock_timeout": "10ms"}
@@ -63,7 +63,7 @@ async def test_what_the_door_could_not_store_is_asked_for_until_it_can(
         assert await readiness.find_problems() == []
 
 
-async def test_writing_is_checked_again_only_after_a_while(tmp_path: Path) -> None:
+async def test_write_checks_are_cached_for_a_while(tmp_path: Path) -> None:
     time = 0.0
     async with open_running_desk(tmp_path) as desk:
         readiness = Readiness(desk.db, desk.hub, (), lambda: time)

@@ -79,7 +79,7 @@ class History:
         self.people: dict[str, str] = {}
         self.streams: dict[str, FakeWriter] = {}
         self.cursors: dict[str, str] = {}
-        self.said: list[tuple[int, set[str]]] = []  # position, audience
+        self.said: list[tuple[int, set[str]]] = []  # position, event_channels
         self.expected: dict[str, list[int]] = {}
         self.tickets = 0
         self.written = 0
@@ -105,26 +105,26 @@ class History:
     def _now(self, who: str) -> set[str]:
         return {c.partition(":")[0] for c in self.oracle.channels(self.people[who])}
 
-    async def _post(self, audience: set[str], type_: str, **data: Any) -> None:
+    async def _post(self, event_channels: set[str], type_: str, **data: Any) -> None:
         """Post, and record who must get it: viewers that had one of its channels before."""
         before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
         await self.desk.post_event(type_, guildId=GUILD, **data)
-        self._note(audience, before)
+        self._note(event_channels, before)
 
-    def _note(self, audience: set[str], before: dict[str, set[str]]) -> None:
+    def _note(self, event_channels: set[str], before: dict[str, set[str]]) -> None:
         position = self.desk.hub.buffer.head
-        self.said.append((position, audience))
+        self.said.append((position, event_channels))
         for who, channels_held in before.items():
-            if channels_held & audience:
+            if channels_held & event_channels:
                 self.expected[who].append(position)
 
     def _note_gained(
         self, said: list[tuple[int, set[str]]], streams: dict[str, FakeWriter]
     ) -> None:
         """Viewers who are given a channel of an event by it hear it, too."""
-        for position, audience in said:
+        for position, event_channels in said:
             for who in streams.keys() & self.streams.keys():
-                gained = self.oracle.channels(self.people[who]) & audience
+                gained = self.oracle.channels(self.people[who]) & event_channels
                 if gained and position not in self.expected[who]:
                     self.expected[who].append(position)
 
@@ -142,8 +142,8 @@ class History:
         role, user = self._role(), self._user()
         name = self.random.choice(names) if names else self._name(role)
         data = {"userId": user, "username": "u", "roleId": role, "roleName": name}
-        audience = {"guild"} | self.oracle.person_of(user)
-        await self._post(audience, f"team.member_{action}", **data, action=action)
+        event_channels = {"guild"} | self.oracle.person_of(user)
+        await self._post(event_channels, f"team.member_{action}", **data, action=action)
         self.oracle.names[role] = name
         change = self.oracle.members.add if action == "assigned" else self.oracle.members.discard
         change((role, user))
@@ -185,9 +185,9 @@ class History:
 
     async def _leave_server(self) -> None:
         user = self._user()
-        audience = {"guild"} | self.oracle.person_of(user)
+        event_channels = {"guild"} | self.oracle.person_of(user)
         data = {"userId": user, "username": "u", "hadOpenTickets": False, "wasTeamMember": True}
-        await self._post(audience, "member.left", **data)
+        await self._post(event_channels, "member.left", **data)
         self.oracle.members = {m for m in self.oracle.members if m[1] != user}
         self.oracle.permissions.pop(user, None)
 
@@ -243,8 +243,8 @@ class History:
     async def _ticket_event(self, number: int, type_: str, **data: Any) -> None:
         is_known = number in self.oracle.openers or number in self.oracle.authors
         is_gone = type_ == "ticket.message_sent" and not is_known
-        audience = set() if is_gone else {"tickets", f"ticket:{number}"}
-        await self._post(audience, type_, ticketId=number, ticketNumber=number, **data)
+        event_channels = set() if is_gone else {"tickets", f"ticket:{number}"}
+        await self._post(event_channels, type_, ticketId=number, ticketNumber=number, **data)
 
     async def _link(self, name: str | None = None) -> None:
         who = name or self.random.choice(list(USERS))
@@ -271,9 +271,9 @@ class History:
         user = self._user()
         names = self.random.choice([[], ["TAG_USE"], ["TICKET_VIEW_ALL"]])
         before = {who: self.oracle.channels(self.people[who]) for who in self.streams}
-        audience = {"guild"} | self.oracle.person_of(user)
+        event_channels = {"guild"} | self.oracle.person_of(user)
         await self.desk.run_command("guilds.permit", guild=GUILD, discord=user, permissions=names)
-        self._note(audience, before)
+        self._note(event_channels, before)
         self.oracle.permissions[user] = set(names)
 
     async def _disconnect(self) -> None:
@@ -293,7 +293,7 @@ class History:
         channels_held = self.oracle.channels(self.people[who])
         after = int(cursor.partition("-")[2]) if cursor else self.desk.hub.buffer.head
         self.expected[who] = [
-            p for p, audience in self.said if p > after and channels_held & audience
+            p for p, event_channels in self.said if p > after and channels_held & event_channels
         ]
         self.streams[who] = await self.desk.open_stream(self.people[who], cursor)
 
@@ -321,5 +321,5 @@ async def play(steps: list[str], seed: int) -> None:
 
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
-def test_everyone_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
+def test_every_stream_receives_exactly_the_permitted_events(steps: list[str], seed: int) -> None:
     asyncio.run(play(steps, seed))

@@ -76,7 +76,7 @@ class OrganizationOracle:
             for taking in self.participants.values():
                 taking.discard(who)
 
-    def audience(self, type_: str, data: dict[str, Any], names: dict[str, str]) -> set[str]:
+    def event_channels(self, type_: str, data: dict[str, Any], names: dict[str, str]) -> set[str]:
         """The channels that an event is for, by the wording of docs/events.md."""
         if type_ == "ticket.read":
             return {f"user:{names[data['actor']]}"}
@@ -101,7 +101,7 @@ class OrganizationHistory:
         self.organization_id = ""
         self.streams: dict[str, FakeWriter] = {}
         self.cursors: dict[str, int] = {}
-        self.said: list[tuple[int, set[str]]] = []  # position, audience
+        self.said: list[tuple[int, set[str]]] = []  # position, event_channels
         self.expected: dict[str, list[int]] = {}
 
     async def begin(self) -> None:
@@ -156,11 +156,11 @@ class OrganizationHistory:
         query = select(log.c.position, log.c.type, log.c.data).where(log.c.position > head)
         rows = await self.desk.db.read(lambda tx: tx.execute(query.order_by(log.c.position)).all())
         for index, (position, type_, data) in enumerate(rows):
-            audience = self.oracle.audience(type_, json.loads(data), self.names)
-            self.said.append((position, audience))
+            event_channels = self.oracle.event_channels(type_, json.loads(data), self.names)
+            self.said.append((position, event_channels))
             for who, stream in self.streams.items():
                 held = self.oracle.channels(who) | (before[who] if index == 0 else set())
-                if streams.get(who) is stream and held & audience:
+                if streams.get(who) is stream and held & event_channels:
                     self.expected[who].append(position)
 
     async def _act(self, who: str, action: Callable[..., Any], *args: Any) -> Any:
@@ -297,7 +297,9 @@ class OrganizationHistory:
     async def _connect(self, who: str) -> None:
         after = self.cursors.get(who, self.desk.hub.buffer.head)
         held = self.oracle.channels(who)
-        self.expected[who] = [p for p, audience in self.said if p > after and held & audience]
+        self.expected[who] = [
+            p for p, event_channels in self.said if p > after and held & event_channels
+        ]
         cursor = f"{self.desk.hub.epoch}-{after}"
         self.streams[who] = await self.desk.open_stream(self.ids[who], cursor)
 
@@ -320,5 +322,5 @@ async def play(steps: list[str], seed: int) -> None:
 
 @settings(max_examples=settings().max_examples // 4)
 @given(st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), st.integers(0, 2**32))
-def test_everyone_hears_exactly_what_the_rules_say(steps: list[str], seed: int) -> None:
+def test_every_stream_receives_exactly_the_permitted_events(steps: list[str], seed: int) -> None:
     asyncio.run(play(steps, seed))

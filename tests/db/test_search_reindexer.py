@@ -59,7 +59,7 @@ def create_long_request(portal: PortalFixture) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("change", ["edit", "delete"])
-async def test_a_change_of_one_of_many_replies_reads_no_other(
+async def test_changing_one_of_many_replies_reads_no_other(
     portal: PortalFixture, splits: list[str], change: str
 ) -> None:
     ticket, ids = create_long_request(portal)
@@ -85,7 +85,7 @@ async def test_a_change_of_one_of_many_replies_reads_no_other(
     assert is_found(portal, "anchor") == (change == "edit")
 
 
-async def test_a_reply_changed_while_the_others_are_read_is_not_found_by_its_old_words(
+async def test_a_reply_edited_during_reindexing_is_not_found_by_its_old_words(
     portal: PortalFixture,
 ) -> None:
     ticket, ids = create_long_request(portal)
@@ -117,7 +117,7 @@ def test_few_replies_are_indexed_at_once(portal: PortalFixture) -> None:
     assert portal.desk.db.read_sync(find_incomplete_entry) is None
 
 
-async def test_an_incomplete_entry_of_a_deleted_ticket_is_forgotten(portal: PortalFixture) -> None:
+async def test_an_incomplete_entry_of_a_deleted_ticket_is_dropped(portal: PortalFixture) -> None:
     ticket, ids = create_long_request(portal)
     portal.act_as(BO, post_message.edit_message, ticket, ids[0], "first")
 
@@ -128,7 +128,7 @@ async def test_an_incomplete_entry_of_a_deleted_ticket_is_forgotten(portal: Port
     assert not await SearchReindexer(portal.desk.db).complete_next()
 
 
-def test_no_search_finds_the_mark_of_an_incomplete_entry(portal: PortalFixture) -> None:
+def test_the_marker_of_an_incomplete_entry_is_never_found(portal: PortalFixture) -> None:
     ticket, ids = create_long_request(portal)
     portal.act_as(BO, post_message.edit_message, ticket, ids[0], "first")
     mark = portal.desk.db.read_sync(

@@ -42,7 +42,7 @@ def noted(staffed_portal: StaffedPortalFixture) -> tuple[StaffedPortalFixture, s
     return staffed_portal, request, note
 
 
-def test_sending_one_s_note_again_returns_it_only_while_one_may_read_notes(
+def test_resending_a_note_returns_it_only_to_authors_who_may_still_read_notes(
     noted: tuple[StaffedPortalFixture, str, MessageInput],
 ) -> None:
     portal, request, note = noted
@@ -51,7 +51,7 @@ def test_sending_one_s_note_again_returns_it_only_while_one_may_read_notes(
         portal.act_as(ADA, post_message.post_message, request, note)
 
 
-def test_sending_the_id_of_one_s_note_as_a_reply_does_not_return_the_note(
+def test_resending_the_id_of_a_note_as_a_reply_does_not_return_the_note(
     noted: tuple[StaffedPortalFixture, str, MessageInput],
 ) -> None:
     portal, request, note = noted
@@ -60,7 +60,7 @@ def test_sending_the_id_of_one_s_note_as_a_reply_does_not_return_the_note(
         portal.act_as(ADA, post_message.post_message, request, MessageInput(note.id, "Hello"))
 
 
-def test_sending_a_reply_again_still_writes_it_once(staffed_portal: StaffedPortalFixture) -> None:
+def test_a_resent_reply_is_stored_once(staffed_portal: StaffedPortalFixture) -> None:
     request = staffed_portal.create_request(BO, "The crane is stuck")
     reply = MessageInput(new_id(), "Still stuck.")
 
@@ -70,7 +70,7 @@ def test_sending_a_reply_again_still_writes_it_once(staffed_portal: StaffedPorta
     assert (again.id, again.text) == (first.id, "Still stuck.")
 
 
-def test_the_file_of_a_note_is_not_there_for_those_who_may_not_read_notes(
+def test_the_file_of_a_note_is_not_found_without_permission_to_read_notes(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     request = staffed_portal.create_request(BO, "The crane is stuck")
@@ -86,7 +86,7 @@ def test_the_file_of_a_note_is_not_there_for_those_who_may_not_read_notes(
     assert refused[0] == refused[1]
 
 
-def test_a_request_filed_for_someone_else_is_not_returned_to_those_who_lost_sight_of_it(
+def test_a_resent_request_is_not_returned_to_a_filer_who_lost_access(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     una = staffed_portal.desk.person_id(UNA)
@@ -106,7 +106,7 @@ def test_a_request_filed_for_someone_else_is_not_returned_to_those_who_lost_sigh
         staffed_portal.act_as(ADA, file)
 
 
-def test_a_deleted_request_is_not_returned_to_its_author(
+def test_a_resent_request_is_not_returned_after_its_deletion(
     staffed_portal: StaffedPortalFixture,
 ) -> None:
     filed = RequestInput(new_id(), "Once", "Really")

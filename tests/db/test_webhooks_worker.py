@@ -96,7 +96,7 @@ async def test_a_delivery_is_validated_and_rendered_before_the_transaction(
     assert [state for state, _ in db.read_sync(read_outcomes)] == ["done"] * 3
 
 
-def test_a_batch_begins_no_delivery_after_its_time(db: Database) -> None:
+def test_a_batch_starts_no_delivery_after_its_time_limit(db: Database) -> None:
     store_messages(db, 5)
     times = count(0, BATCH_TIME / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
@@ -115,7 +115,7 @@ def test_a_batch_applies_one_delivery_however_long_it_takes(db: Database) -> Non
     assert len(db.write_sync(worker.apply_pending, 20, prepared)) == 1
 
 
-async def test_all_are_applied_though_each_batch_is_short(db: Database) -> None:
+async def test_all_deliveries_are_applied_over_several_short_batches(db: Database) -> None:
     store_messages(db, 45)
     times = count(0, BATCH_TIME / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))
@@ -126,7 +126,7 @@ async def test_all_are_applied_though_each_batch_is_short(db: Database) -> None:
     assert sum(worker.outcomes.values()) == 45
 
 
-async def test_deliveries_wait_while_direct_edits_are_to_be_recorded(db: Database) -> None:
+async def test_deliveries_wait_for_pending_direct_edits(db: Database) -> None:
     store_messages(db, 1)
     events: list[str] = []
 
@@ -145,7 +145,7 @@ async def test_deliveries_wait_while_direct_edits_are_to_be_recorded(db: Databas
     assert events == ["asked", "unblocked", "asked"]
 
 
-async def test_a_body_that_cannot_be_read_is_parked_with_its_reason(db: Database) -> None:
+async def test_a_delivery_of_an_unknown_type_is_parked_with_its_reason(db: Database) -> None:
     event = accept_event(SignedEvent(NOON, "ticket.no_such_thing", {"guildId": GUILD}))
     db.write_sync(store_deliveries, [event])
 

@@ -14,7 +14,7 @@ from tests.http.test_settings import with_mail
 FRAGMENT = {"x-deskwire-fragment": "unverified"}
 
 
-def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path: Path) -> None:
+def test_pages_and_the_api_report_an_unverified_address(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     portal = create_portal(desk)
     mast = portal.create_request(BO, "The mast")
@@ -44,7 +44,7 @@ def test_every_page_says_so_until_it_is_proven_and_the_api_says_it_too(tmp_path:
     desk.db.close()
 
 
-def test_a_desk_without_mail_asks_no_one(tmp_path: Path) -> None:
+def test_a_desk_without_mail_asks_no_one_to_verify(tmp_path: Path) -> None:
     desk = create_desk(tmp_path)
     site = SiteFixture(desk)
 

@@ -66,7 +66,7 @@ def in_bucket(s3: S3Server) -> dict[str, str]:
     return {"FILES_URL": f"s3://{BUCKET}/files", **s3.environment}
 
 
-def test_files_are_kept_in_a_bucket_at_a_plain_http_address(tmp_path: Path, s3: S3Server) -> None:
+def test_files_are_stored_in_a_bucket_over_plain_http(tmp_path: Path, s3: S3Server) -> None:
     content = b"0123456789" * 250_000  # bytes; two and a half ranges of a download
     with uploader(tmp_path, **in_bucket(s3)) as bo:
         uploaded = bo.upload(content)
@@ -79,7 +79,7 @@ def test_files_are_kept_in_a_bucket_at_a_plain_http_address(tmp_path: Path, s3: 
         assert not bo.server.log.find_lines('"level": "(warning|error)"')
 
 
-def test_a_stalled_bucket_stops_neither_other_pages_nor_the_shutdown(
+def test_a_stalled_bucket_blocks_neither_other_pages_nor_the_shutdown(
     tmp_path: Path, s3: S3Server
 ) -> None:
     with uploader(tmp_path, **in_bucket(s3)) as bo, ExitStack() as open_downloads:
@@ -101,7 +101,7 @@ def test_a_stalled_bucket_stops_neither_other_pages_nor_the_shutdown(
 
 
 @pytest.mark.parametrize("fault", ["cut", "reset"])
-def test_a_connection_that_breaks_is_said_in_a_sentence_and_a_line(
+def test_a_broken_connection_is_reported_to_the_person_and_the_log(
     tmp_path: Path, s3: S3Server, fault: Fault
 ) -> None:
     with uploader(tmp_path, **in_bucket(s3)) as bo:
@@ -114,7 +114,7 @@ def test_a_connection_that_breaks_is_said_in_a_sentence_and_a_line(
         assert bo.upload().status == 201
 
 
-def test_a_bucket_that_is_missing_is_said_in_a_sentence_and_a_line(
+def test_a_missing_bucket_is_reported_to_the_person_and_the_log(
     tmp_path: Path, s3: S3Server
 ) -> None:
     with uploader(tmp_path, **in_bucket(s3)) as bo:
@@ -128,7 +128,7 @@ def test_a_bucket_that_is_missing_is_said_in_a_sentence_and_a_line(
         assert bo.server.get(href, bo.cookie).status == 404
 
 
-def test_credentials_that_are_wrong_are_said_in_a_sentence_and_a_line(
+def test_wrong_credentials_are_reported_to_the_person_and_the_log(
     tmp_path: Path, s3: S3Server
 ) -> None:
     with uploader(tmp_path, **in_bucket(s3)) as bo:
@@ -139,7 +139,7 @@ def test_credentials_that_are_wrong_are_said_in_a_sentence_and_a_line(
         assert not bo.server.log.find_lines("very-secret")
 
 
-def test_a_full_disk_is_said_in_a_sentence_and_a_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_to_the_person_and_the_log(tmp_path: Path) -> None:
     with uploader(tmp_path) as bo:
         with full_disk(bo.server):
             assert_unavailable(bo, "the file store .*/files failed: File too large")
@@ -147,7 +147,7 @@ def test_a_full_disk_is_said_in_a_sentence_and_a_line(tmp_path: Path) -> None:
         assert bo.upload().status == 201
 
 
-def test_a_folder_that_is_none_is_said_in_a_sentence_and_a_line(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_reported_to_the_person_and_the_log(tmp_path: Path) -> None:
     (tmp_path / "files").write_bytes(b"not a folder")
 
     with uploader(tmp_path) as bo:

@@ -25,7 +25,7 @@ def generous_umask() -> Iterator[None]:
     os.umask(before)
 
 
-def test_everything_that_a_server_writes_is_private(tmp_path: Path) -> None:
+def test_every_file_of_a_server_is_private_to_its_user(tmp_path: Path) -> None:
     created = tmp_path / "created"
     settings = {
         "DATABASE_URL": f"sqlite:///{created / 'data' / 'desk.db'}",
@@ -43,13 +43,13 @@ def test_everything_that_a_server_writes_is_private(tmp_path: Path) -> None:
         assert list_readable_by_others(created) == []
 
 
-def test_the_folder_of_the_demo_is_private(tmp_path: Path) -> None:
+def test_the_demo_folder_is_private_to_its_user(tmp_path: Path) -> None:
     _write_secret(tmp_path / "demo" / "secret", "very-secret")
 
     assert list_readable_by_others(tmp_path / "demo") == []
 
 
-def test_a_folder_that_exists_keeps_its_mode_and_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_an_existing_folder_keeps_its_mode_and_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir(mode=0o750)
     (tmp_path / "file").touch()
 

@@ -66,7 +66,7 @@ def test_every_page_is_in_the_language_of_the_desk(
 
 
 @pytest.mark.parametrize("nth", range(len(REFUSED_FORMS)))
-def test_what_is_refused_is_refused_in_it(full_site: FullSiteFixture, nth: int) -> None:
+def test_refusals_are_in_the_language_of_the_desk(full_site: FullSiteFixture, nth: int) -> None:
     actor, path, form = REFUSED_FORMS[nth]
 
     page = full_site.submit_refused(actor, path, form)
@@ -75,7 +75,7 @@ def test_what_is_refused_is_refused_in_it(full_site: FullSiteFixture, nth: int) 
     assert find_untranslated(page) == []
 
 
-def test_no_page_is_left_out(full_site: FullSiteFixture) -> None:
+def test_every_route_is_checked(full_site: FullSiteFixture) -> None:
     opened = {
         path.partition("?")[0].format(**full_site.path_values)
         for each in PAGES.values()
@@ -90,7 +90,7 @@ def test_no_page_is_left_out(full_site: FullSiteFixture) -> None:
             )
 
 
-def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
+def test_locally_shown_mail_is_in_the_language_of_the_desk(full_site: FullSiteFixture) -> None:
     sent = full_site.site.site.mail_templates
     object.__setattr__(
         full_site.site.site, "mail_templates", MailTemplates("http://testserver", "kept")
@@ -104,13 +104,13 @@ def test_mail_that_is_kept_is_shown_in_it(full_site: FullSiteFixture) -> None:
     assert find_untranslated(page) == []
 
 
-def test_every_mail_is_in_it(full_site: FullSiteFixture) -> None:
-    letters = full_site.read_mails()
+def test_every_mail_is_in_the_language_of_the_desk(full_site: FullSiteFixture) -> None:
+    mails = full_site.read_mails()
 
-    assert len(letters) > 2
-    for letter in letters:
-        assert list(text_outside_brackets([letter.subject, *letter.text.splitlines()])) == []
-        assert find_untranslated(letter.html) == []
+    assert len(mails) > 2
+    for each in mails:
+        assert list(text_outside_brackets([each.subject, *each.text.splitlines()])) == []
+        assert find_untranslated(each.html) == []
 
 
 def find_untranslated(page: str) -> list[str]:

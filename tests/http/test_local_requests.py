@@ -35,7 +35,7 @@ def ask(server: Server, path: str, host: str, **headers: str) -> PageResponse:
 
 
 @pytest.mark.parametrize("path", FOR_THIS_MACHINE)
-def test_only_names_of_this_machine_open_what_is_for_it(server: Server, path: str) -> None:
+def test_local_pages_open_only_for_local_host_names(server: Server, path: str) -> None:
     opened = [ask(server, path, host).status for host in ("localhost", "127.0.0.1", "[::1]")]
     rebound = [ask(server, path, host).status for host in ("eve.test", "10.0.0.1", "0.0.0.0")]
 
@@ -44,18 +44,18 @@ def test_only_names_of_this_machine_open_what_is_for_it(server: Server, path: st
 
 @pytest.mark.parametrize("path", FOR_THIS_MACHINE)
 @pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "Via", "CF-Connecting-IP"])
-def test_what_a_proxy_forwards_opens_nothing(server: Server, path: str, name: str) -> None:
+def test_local_pages_are_closed_to_forwarded_requests(server: Server, path: str, name: str) -> None:
     assert ask(server, path, "localhost", **{name: "127.0.0.1"}).status == 404
 
 
-def test_the_name_the_server_listens_on_is_one_of_them(tmp_path: Path) -> None:
+def test_the_host_that_the_server_listens_on_is_local(tmp_path: Path) -> None:
     with running_server(tmp_path, HOST="0.0.0.0") as server:
         statuses = [ask(server, path, "0.0.0.0").status for path in FOR_THIS_MACHINE]
 
     assert statuses == [200, 200]
 
 
-def test_a_mailed_link_never_leads_to_a_name_that_a_request_invents(
+def test_a_mailed_link_never_uses_a_forged_host(
     empty_server: Server,
 ) -> None:
     server = empty_server
@@ -72,7 +72,7 @@ def test_a_mailed_link_never_leads_to_a_name_that_a_request_invents(
     assert f"http://localhost:{server.port}/reset/" in page
 
 
-def test_a_page_that_rebinds_its_name_cannot_sign_in(empty_server: Server) -> None:
+def test_dns_rebinding_cannot_sign_in(empty_server: Server) -> None:
     server = empty_server
     server.sign_up("Bo", "bo@desk.test")
     form = f"email=bo%40desk.test&password={PASSWORD.replace(' ', '+')}".encode()
@@ -86,7 +86,7 @@ def test_a_page_that_rebinds_its_name_cannot_sign_in(empty_server: Server) -> No
 
 
 @pytest.mark.parametrize("path", ["/", "/api/me", "/static/app.js", "/nowhere", WEBHOOK_PATH])
-def test_a_request_with_two_hosts_is_malformed(server: Server, path: str) -> None:
+def test_a_request_with_two_host_headers_is_refused(server: Server, path: str) -> None:
     method = "POST" if path == WEBHOOK_PATH else "GET"
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n"
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:

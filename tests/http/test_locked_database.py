@@ -17,7 +17,7 @@ from tests.fixtures.site import open_browser
 pytestmark = pytest.mark.database("sqlite")
 
 
-def test_what_cannot_be_written_is_refused_for_a_moment_and_not_as_a_fault(
+def test_writes_to_a_locked_database_are_answered_with_503_and_not_500(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)

@@ -62,7 +62,7 @@ def slow_mail_server() -> Iterator[SlowMailServer]:
             thread.join()
 
 
-def test_a_mail_that_is_being_sent_at_a_sigterm_is_sent_once(tmp_path: Path) -> None:
+def test_a_mail_being_sent_at_sigterm_is_sent_once(tmp_path: Path) -> None:
     with slow_mail_server() as mail_server:
         with running_server(
             tmp_path,

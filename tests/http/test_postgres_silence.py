@@ -14,7 +14,7 @@ from tests.fixtures.silent_proxy import SilentProxy
 pytestmark = pytest.mark.database("postgresql")
 
 
-def test_it_says_that_it_is_not_ready_and_still_ends_when_told(tmp_path: Path) -> None:
+def test_with_a_silent_database_the_server_is_unready_and_still_stops(tmp_path: Path) -> None:
     direct = get_server().create_migrated()
     port = urlsplit(direct).port or 5432
     with SilentProxy(port) as proxy:

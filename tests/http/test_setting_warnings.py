@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.fixtures.server import running_server
 
 
-def test_what_is_misspelt_in_a_file_is_named_at_the_start(tmp_path: Path) -> None:
+def test_misspelt_settings_in_a_file_are_named_at_startup(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PUBLIC_ULR=https://hidden.test\nCLERK_SECRET_KEY=sk_hidden\n")
 
     with running_server(tmp_path) as server:

@@ -48,7 +48,7 @@ def connect_from(stack: ExitStack, server: Server, address: str) -> socket.socke
     return stack.enter_context(connection)
 
 
-def test_strangers_who_never_send_their_body_do_not_shut_the_door(either_server: Server) -> None:
+def test_unsigned_senders_without_a_body_do_not_block_deliveries(either_server: Server) -> None:
     with ExitStack() as stack:
         strangers = [connect_from(stack, either_server, STRANGER) for _ in range(MAX_BODIES)]
         for each in strangers:
@@ -73,7 +73,7 @@ def test_a_stale_timestamp_is_refused_before_the_body(either_server: Server) -> 
     [b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ", b"GET /"],
     ids=["lines", "one line", "address"],
 )
-def test_a_head_without_end_is_refused(either_server: Server, start: bytes) -> None:
+def test_endless_headers_are_refused(either_server: Server, start: bytes) -> None:
     # Not a byte more than the server reads before it refuses: a reset could outrun the answer.
     padding = b"a: b\r\n" if start.endswith(b"\n") else b"abcdef"
     head = start + padding * (MAX_HEAD_BYTES // len(padding) + 1)
@@ -84,7 +84,7 @@ def test_a_head_without_end_is_refused(either_server: Server, start: bytes) -> N
         assert read_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
-def test_trailers_without_end_are_refused(either_server: Server) -> None:
+def test_endless_trailers_are_refused(either_server: Server) -> None:
     head = f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     trailers = b"a: b\r\n" * (MAX_HEAD_BYTES // 6 + 1)
     with ExitStack() as stack:
@@ -97,7 +97,7 @@ def test_trailers_without_end_are_refused(either_server: Server) -> None:
         assert read_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_long_head_and_a_long_body_are_answered(either_server: Server) -> None:
+def test_long_headers_and_a_long_body_are_accepted(either_server: Server) -> None:
     lines = {f"X-Long-{number}": "x" * 4000 for number in range(15)}
 
     assert either_server.request("GET", "/healthz", headers=lines).status == 200

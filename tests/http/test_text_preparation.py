@@ -50,7 +50,7 @@ def rendering_threads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "thread"), [("A *word*.", "short-texts"), (LONG_TEXT, "long-texts")]
 )
-def test_no_transaction_renders_what_a_person_writes(
+def test_no_transaction_renders_text(
     api: ApiFixture, rendering_threads: list[str], text: str, thread: str
 ) -> None:
     bo, ada = api.client(BO), api.client(ADA)
@@ -73,7 +73,7 @@ def test_no_transaction_renders_what_a_person_writes(
     assert rendering_threads == [thread] * 2 * 8
 
 
-def test_one_who_writes_too_much_is_told_to_wait_and_others_are_not(api: ApiFixture) -> None:
+def test_a_person_who_writes_too_much_is_rate_limited_and_others_are_not(api: ApiFixture) -> None:
     request = api.portal.create_request(BO, "The crane")
     path, text = f"/api/requests/{request}/messages", "a" * MAX_TEXT_LENGTH
     bo, una = api.client(BO), api.client(UNA)
@@ -89,7 +89,7 @@ def test_one_who_writes_too_much_is_told_to_wait_and_others_are_not(api: ApiFixt
     assert 1 <= int(refused.headers["retry-after"]) <= MAX_TEXT_LENGTH
 
 
-def test_an_invalid_text_is_refused_only_to_those_who_may_write(api: ApiFixture) -> None:
+def test_an_invalid_text_is_reported_only_to_people_who_may_write(api: ApiFixture) -> None:
     request = api.portal.create_request(BO, "The crane")
     path = f"/api/requests/{request}/messages"
 

@@ -1,4 +1,4 @@
-"""Test that whoever wakes a service ends its back-off, however long that would have been."""
+"""Test that a wake-up ends the backoff of a service at once, however long it would have been."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.hub import wait_until
 AN_HOUR = 3600.0  # s; far more than a test waits
 
 
-async def test_a_wake_up_ends_the_pause() -> None:
+async def test_a_wake_up_ends_the_backoff() -> None:
     wake_event = asyncio.Event()
     pause = asyncio.create_task(Backoff(wake_event, first=AN_HOUR, longest=AN_HOUR).wait())
 
@@ -29,7 +29,7 @@ async def test_a_wake_up_ends_the_pause() -> None:
         await pause
 
 
-async def test_a_wake_up_during_the_try_that_failed_counts() -> None:
+async def test_a_wake_up_during_a_failing_attempt_counts() -> None:
     wake_event = asyncio.Event()
     wake_event.set()
 
@@ -38,7 +38,7 @@ async def test_a_wake_up_during_the_try_that_failed_counts() -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 3, 40, 2000])
-async def test_without_one_the_pauses_grow_to_the_longest_and_no_further(failures: int) -> None:
+async def test_without_a_wake_up_delays_grow_to_the_maximum(failures: int) -> None:
     backoff = Backoff(asyncio.Event(), first=0.001, longest=0.001)
 
     async with asyncio.timeout(10):
@@ -46,7 +46,7 @@ async def test_without_one_the_pauses_grow_to_the_longest_and_no_further(failure
             await backoff.wait()
 
 
-async def test_a_new_stream_ends_the_back_off_of_those_that_wait_for_access() -> None:
+async def test_a_new_stream_ends_the_backoff_of_streams_awaiting_authorization() -> None:
     is_down, tries, authorized = True, 0, set[str]()
 
     async def authorize(_people: Collection[str], _sessions: Collection[str]) -> Authorization:

@@ -24,7 +24,7 @@ async def run(name: str, arguments: dict[str, Any]) -> Any:
 
 
 async def reply_to(tmp_path: Path, line: str) -> Any:
-    """What the entrance answers to a line in which SECRET stands for the right one."""
+    """Return the reply of the control socket to a line in which SECRET stands for the valid one."""
     lock = DatabaseLock(tmp_path / "desk.db")
     lock.acquire(0)
     server = ControlServer(lock, run)
@@ -60,7 +60,7 @@ async def reply_to(tmp_path: Path, line: str) -> Any:
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_whatever_is_said_is_answered_or_dropped_without_a_noise(
+async def test_invalid_input_is_answered_or_dropped_without_a_traceback(
     line: str, answer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -71,7 +71,7 @@ async def test_whatever_is_said_is_answered_or_dropped_without_a_noise(
 
 
 @pytest.mark.parametrize("left", [b"", b'{"port": 1', b"[1]", b"\xff", b'{"port": 1}'])
-async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
+async def test_an_address_left_by_a_killed_process_is_ignored(
     left: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "desk.db"
@@ -88,7 +88,7 @@ async def test_what_a_killed_process_left_in_the_lock_file_is_no_address(
     assert send_command(database, "people.create", {}) is None
 
 
-async def test_a_command_that_runs_at_the_shutdown_still_answers(tmp_path: Path) -> None:
+async def test_a_command_running_at_shutdown_still_answers(tmp_path: Path) -> None:
     has_begun, may_end = asyncio.Event(), asyncio.Event()
 
     async def run_slowly(name: str, arguments: dict[str, Any]) -> Any:

@@ -64,7 +64,7 @@ async def answer_of(problems: list[str], notes: list[str]) -> tuple[int, bytes]:
         (["a", "b"], [], False, "is not ready: a; b"),
     ],
 )
-async def test_it_says_what_the_server_reports(
+async def test_problems_reported_by_the_server_are_shown(
     problems: list[str], notes: list[str], is_ok: bool, sentence: str
 ) -> None:
     finding = examine(*await answer_of(problems, notes))
@@ -74,6 +74,6 @@ async def test_it_says_what_the_server_reports(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", json.dumps({"notes": 3}).encode()])
-def test_another_program_on_the_port_reports_nothing(body: bytes) -> None:
+def test_another_program_on_the_port_is_ignored(body: bytes) -> None:
     assert examine(200, body).is_ok
     assert examine(503, body).sentence.endswith("is not ready: 503")

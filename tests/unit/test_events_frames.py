@@ -39,7 +39,7 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-def test_a_client_that_is_cut_off_knows_the_id_only_with_the_data(frame: bytes) -> None:
+def test_a_truncated_frame_has_an_id_only_with_complete_data(frame: bytes) -> None:
     for end in range(len(frame) + 1):
         cut = fields_of(frame[:end])
 
@@ -61,24 +61,24 @@ def fields_of(received: bytes) -> dict[str, str]:
 def test_a_few_channels_are_listed() -> None:
     few = [f"ticket:{number:02}" for number in range(63)] + ["user:p"]
 
-    told = connected_data(few)
+    data = connected_data(few)
 
-    assert told["channels"] == few
-    assert "digest" not in told
+    assert data["channels"] == few
+    assert "digest" not in data
 
 
-def test_of_many_channels_a_frame_names_the_persons_own_and_a_digest() -> None:
+def test_many_channels_are_sent_as_the_personal_one_and_a_digest() -> None:
     many = [f"ticket:{number}" for number in range(10_000)] + ["user:p"]
 
-    told = connected_data(many)
+    data = connected_data(many)
 
-    assert told["channels"] == ["user:p"]
-    assert told["digest"] == digest_channels(many[::-1])
-    assert told["digest"] != digest_channels(many[1:])
-    assert len(json.dumps(told)) < 300
+    assert data["channels"] == ["user:p"]
+    assert data["digest"] == digest_channels(many[::-1])
+    assert data["digest"] != digest_channels(many[1:])
+    assert len(json.dumps(data)) < 300
 
 
-def test_a_digest_is_the_one_the_front_end_computes() -> None:
+def test_a_digest_equals_the_one_the_frontend_computes() -> None:
     assert digest_channels(["user:p", "guild:1"]) == "2-35fd3113"  # as in channels.test.ts
 
 

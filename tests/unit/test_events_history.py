@@ -26,7 +26,7 @@ NEW_EPOCH = "bbbbbbbb"
         replace(FOUND, cluster=None),  # PostgreSQL does not tell
     ],
 )
-def test_a_log_that_only_grew_or_was_trimmed_is_the_same(found: History) -> None:
+def test_a_log_that_grew_or_was_trimmed_has_the_same_history(found: History) -> None:
     assert find_break(KNOWN, found) is None
 
 
@@ -40,11 +40,11 @@ def test_a_log_that_only_grew_or_was_trimmed_is_the_same(found: History) -> None
         (replace(FOUND, cluster="1/2"), "timeline"),
     ],
 )
-def test_a_log_that_went_back_is_not(found: History, problem: str) -> None:
+def test_a_log_that_went_back_has_another_history(found: History, problem: str) -> None:
     assert problem in (find_break(KNOWN, found) or "")
 
 
-async def test_every_stream_is_reset_and_hears_what_happens_from_then_on() -> None:
+async def test_after_a_restore_every_stream_is_reset_and_receives_later_events() -> None:
     async with running_hub(HubFixture()) as desk:
         desk.channels_by_person = {"ada": {"a"}, "bo": {"a", "b"}}
         live, full = desk.open_stream("ada"), desk.open_stream("bo", capacity=1)

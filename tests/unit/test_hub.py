@@ -228,7 +228,7 @@ async def test_a_revocation_between_query_and_answer_is_not_missed():
         assert dee.connected_frame["channels"] == []
 
 
-async def test_who_is_given_the_channel_of_an_event_by_it_hears_it_after_the_grant():
+async def test_an_event_that_grants_its_channel_is_sent_after_the_grant():
     async with running_hub(HubFixture()) as fixture:
         fixture.channels_by_person = {"ada": {"user:ada"}, "bo": {"user:bo", "ticket:7"}}
         ada, bo = fixture.open_stream("ada"), fixture.open_stream("bo", session="t")
@@ -243,7 +243,7 @@ async def test_who_is_given_the_channel_of_an_event_by_it_hears_it_after_the_gra
         assert (ada.positions, bo.positions) == ([1, 2], [1, 2])
 
 
-async def test_who_is_not_given_the_channel_of_an_access_change_does_not_hear_it():
+async def test_an_access_change_is_not_sent_to_people_without_its_channel():
     async with running_hub(HubFixture()) as fixture:
         fixture.channels_by_person = {"cy": {"user:cy"}}
         cy = fixture.open_stream("cy")

@@ -259,7 +259,9 @@ def check_counts(history: HubHistory) -> None:
 
 @settings(max_examples=settings().max_examples * 20)
 @given(st.integers(5, 80), st.integers(0, 2**32), st.sampled_from((2500, 2**30)))
-def test_no_history_leaks_or_starves(steps: int, seed: int, buffer_bytes: int) -> None:
+def test_no_random_history_leaks_or_withholds_an_event(
+    steps: int, seed: int, buffer_bytes: int
+) -> None:
     history = asyncio.run(play(steps, seed, buffer_bytes))
     check(history)
     check_counts(history)

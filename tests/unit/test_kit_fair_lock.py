@@ -1,4 +1,4 @@
-"""Test the order in which a fair lock is given to those who wait."""
+"""Test the order in which a fair lock is given to its waiters."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_fifty_of_one_person_delay_another_by_one_turn() -> None:
+async def test_many_waiters_of_one_person_delay_another_by_one_turn() -> None:
     fixture = LockFixture()
     for number in range(5):
         await fixture.take(f"eve {number}", "eve")
@@ -52,7 +52,7 @@ async def test_fifty_of_one_person_delay_another_by_one_turn() -> None:
     assert fixture.order == ["eve 0", "eve 1", "ada", "eve 2", "eve 3", "eve 4"]
 
 
-async def test_one_at_a_time_and_it_can_be_taken_again() -> None:
+async def test_the_lock_has_one_holder_and_can_be_taken_again() -> None:
     fixture = LockFixture()
     await fixture.take("first", "ada")
     await fixture.take("second", "bo")
@@ -66,7 +66,7 @@ async def test_one_at_a_time_and_it_can_be_taken_again() -> None:
     await fixture.leave("third")
 
 
-async def test_who_gives_up_loses_the_turn_and_no_one_elses() -> None:
+async def test_a_cancelled_waiter_loses_only_its_own_turn() -> None:
     fixture = LockFixture()
     await fixture.take("first", "ada")
     await fixture.take("gone", "bo")
@@ -80,7 +80,7 @@ async def test_who_gives_up_loses_the_turn_and_no_one_elses() -> None:
     await fixture.leave("last")
 
 
-async def test_a_turn_that_comes_as_its_task_is_cancelled_is_passed_on() -> None:
+async def test_a_turn_given_to_a_cancelled_task_is_passed_on() -> None:
     fixture = LockFixture()
     await fixture.take("first", "ada")
     await fixture.take("gone", "bo")
@@ -95,7 +95,7 @@ async def test_a_turn_that_comes_as_its_task_is_cancelled_is_passed_on() -> None
     await fixture.leave("last")
 
 
-async def test_waiting_has_an_end() -> None:
+async def test_waiting_for_the_lock_has_a_timeout() -> None:
     fixture = LockFixture()
     await fixture.take("first", "ada")
 

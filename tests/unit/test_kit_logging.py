@@ -33,7 +33,7 @@ def read(written: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-def test_each_thing_is_one_line_of_json(log_output: io.StringIO) -> None:
+def test_each_record_is_one_line_of_json(log_output: io.StringIO) -> None:
     logging.getLogger("deskwire.test").info("first\nhalf of %s", "it")
     logging.getLogger("uvicorn.access").warning("second")
 
@@ -43,7 +43,7 @@ def test_each_thing_is_one_line_of_json(log_output: io.StringIO) -> None:
     assert first["timestamp"].endswith("Z")
 
 
-def test_no_line_holds_a_link_that_signs_someone_in(log_output: io.StringIO) -> None:
+def test_no_line_contains_a_sign_in_link(log_output: io.StringIO) -> None:
     try:
         raise ValueError(f"GET {LINK}")  # noqa: TRY301 - the line is what is tested
     except ValueError:
@@ -83,7 +83,7 @@ class FloodFixture:
         return [record.getMessage() for record in self.records]
 
 
-def test_a_flood_of_errors_is_one_line_a_second_with_their_number() -> None:
+def test_repeated_errors_become_one_line_a_second_with_a_count() -> None:
     flood = FloodFixture()
 
     for _ in range(1000):
@@ -97,7 +97,7 @@ def test_a_flood_of_errors_is_one_line_a_second_with_their_number() -> None:
     assert flood.lines == [line, f"{line} (and 999 more like it before)", line]
 
 
-def test_errors_of_another_kind_have_a_line_of_their_own() -> None:
+def test_errors_of_different_kinds_are_limited_separately() -> None:
     flood = FloodFixture()
 
     flood.fail(OSError("gone"))
@@ -107,7 +107,7 @@ def test_errors_of_another_kind_have_a_line_of_their_own() -> None:
     assert len(flood.lines) == 3
 
 
-def test_an_error_with_a_reference_loses_its_traceback_and_not_its_line() -> None:
+def test_a_repeated_error_with_a_reference_keeps_its_line_without_traceback() -> None:
     flood = FloodFixture()
 
     for reference in ("a", "b"):
@@ -116,7 +116,7 @@ def test_an_error_with_a_reference_loses_its_traceback_and_not_its_line() -> Non
     assert [record.exc_info is not None for record in flood.records] == [True, False]
 
 
-def test_lines_without_a_traceback_are_limited_by_their_kind_alone() -> None:
+def test_lines_without_a_traceback_are_limited_only_if_they_have_a_kind() -> None:
     flood = FloodFixture()
 
     for status in (401, 401, 413):

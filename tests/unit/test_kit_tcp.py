@@ -45,17 +45,17 @@ def port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-async def test_the_first_address_that_accepts_is_the_one(released: Event, port: int) -> None:
+async def test_the_first_address_that_accepts_is_used(released: Event, port: int) -> None:
     with await connect_tcp(TWO_ADDRESSES, port) as connection:
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
-async def test_a_connection_that_is_refused_is_an_error() -> None:
+async def test_a_refused_connection_is_an_error() -> None:
     with pytest.raises(ConnectionRefusedError):
         await connect_tcp("127.0.0.1", 1)
 
 
-async def test_a_silent_name_server_delays_a_mail_but_not_the_end_of_the_loop(
+async def test_a_silent_name_server_does_not_delay_the_end_of_the_loop(
     released: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail_sender, "SEND_TIMEOUT", 0.1)

@@ -57,7 +57,7 @@ async def test_a_cancelled_task_does_not_wait_for_its_call(released: Event) -> N
             await task
 
 
-async def test_what_arrives_after_the_cancellation_is_closed(released: Event) -> None:
+async def test_a_result_after_the_cancellation_is_closed(released: Event) -> None:
     pool, has_begun, closed = DaemonThreadPool("test", 2), Event(), Event()
 
     class File:
@@ -79,7 +79,7 @@ async def test_what_arrives_after_the_cancellation_is_closed(released: Event) ->
     assert await pool.run(closed.wait, TIMEOUT)
 
 
-def test_a_call_that_was_cancelled_in_the_queue_is_never_begun(released: Event) -> None:
+def test_a_call_cancelled_in_the_queue_never_starts(released: Event) -> None:
     pool = DaemonThreadPool("test", 1)
     running = pool.submit(released.wait)
     queued: Future[None] = pool.submit(lambda: pytest.fail("it was begun"))
@@ -91,7 +91,7 @@ def test_a_call_that_was_cancelled_in_the_queue_is_never_begun(released: Event) 
     assert pool.submit(lambda: "next").result(TIMEOUT) == "next"
 
 
-def test_more_calls_than_threads_wait_and_more_than_that_are_refused(released: Event) -> None:
+def test_calls_beyond_the_threads_are_queued_and_beyond_the_queue_refused(released: Event) -> None:
     pool = DaemonThreadPool("test", 2, max_queued=1)
     running, begun = [], [Event(), Event()]
     for each in begun:

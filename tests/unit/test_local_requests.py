@@ -26,7 +26,7 @@ def test_a_program_on_this_machine_is_local(peer: str, host: str) -> None:
 @pytest.mark.parametrize(
     "peer", [None, "", "testclient", "10.0.0.1", "203.0.113.5", "2001:db8::1", "::ffff:10.0.0.1"]
 )
-def test_others_are_not(peer: str | None) -> None:
+def test_other_requests_are_not_local(peer: str | None) -> None:
     assert not LocalRequests().contains(ask(peer))
 
 
@@ -48,11 +48,11 @@ def test_others_are_not(peer: str | None) -> None:
         "10.0.0.1",
     ],
 )
-def test_a_page_whose_own_name_leads_here_is_not_local(host: str | None) -> None:
+def test_a_request_with_a_rebound_host_is_not_local(host: str | None) -> None:
     assert not LocalRequests("0.0.0.0").contains(ask("127.0.0.1", host))
 
 
-def test_two_names_are_none() -> None:
+def test_a_request_with_two_host_headers_is_not_local() -> None:
     assert not LocalRequests().contains(ask("127.0.0.1", "localhost", ("host", "localhost")))
 
 
@@ -85,7 +85,7 @@ def test_the_address_the_server_listens_on_is_a_local_name(listening: str, host:
         "x-real-ip",
     ],
 )
-def test_what_came_through_a_proxy_is_not_local(name: str) -> None:
+def test_a_forwarded_request_is_not_local(name: str) -> None:
     assert not LocalRequests().contains(ask("127.0.0.1", "localhost", (name, "")))
 
 

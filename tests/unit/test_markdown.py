@@ -35,7 +35,7 @@ LINK = re.compile(r'<a href="([^"]*)" rel="noopener noreferrer nofollow">(.*?)</
         ("`https://a.test` xhttps://a.test javascript://a.test example.org ftp://a.test", []),
     ],
 )
-def test_an_address_is_a_link_and_nothing_else_is(
+def test_urls_and_nothing_else_become_links(
     text: str, links: list[tuple[object, str | None]]
 ) -> None:
     html = render_markdown(text)
@@ -72,7 +72,7 @@ HOSTILE_TEXTS = {
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS.keys())
-def test_no_text_costs_nests_or_grows_beyond_the_limits(
+def test_no_text_exceeds_the_limits_of_cost_nesting_and_length(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spent: list[int] = []
@@ -101,7 +101,7 @@ def measure_depth(html: str) -> int:
     return deepest
 
 
-def test_a_text_beyond_a_limit_is_shown_as_it_was_written() -> None:
+def test_a_text_beyond_a_limit_is_shown_unformatted() -> None:
     text = "| <b> & *a* |\n" + TABLE[:19_000]
 
     html = render_markdown(text)
@@ -119,7 +119,7 @@ def test_ten_pages_of_lists_links_code_and_logs_are_formatted() -> None:
     assert html.count("<a ") == 130
 
 
-def test_a_mention_is_marked_by_the_longest_name_and_outside_code_only() -> None:
+def test_mentions_match_the_longest_name_and_only_outside_code() -> None:
     text = "@Ada Lovelace, @Ada. @Adam, x@Ada, `@Ada`, **@Ada**, @Bo & Co <"
 
     html = mark_mentions(render_markdown(text), ["Ada", "Ada Lovelace", "Bo & Co"])
@@ -131,7 +131,7 @@ def test_a_mention_is_marked_by_the_longest_name_and_outside_code_only() -> None
 
 
 @pytest.mark.parametrize("text", [f"{MENTION_MARK}@Ada", "&#xfdd0;@Ada", "&#64976;@Ada"])
-def test_no_text_can_bring_marks_of_its_own(text: str) -> None:
+def test_no_text_can_forge_a_mention_mark(text: str) -> None:
     html = render_markdown(f"{text} [a](b '{text}') `{text}`")
 
     assert html.count(MENTION_MARK) <= 1
@@ -139,7 +139,7 @@ def test_no_text_can_bring_marks_of_its_own(text: str) -> None:
     assert "<mark>" not in mark_mentions(html, []) + html
 
 
-def test_the_first_hundred_places_may_mention_someone() -> None:
+def test_mentions_per_text_are_limited() -> None:
     candidates = list_mention_candidates("".join(f"@a{n} " for n in range(5_000)), 80)
 
     assert len(candidates) == MAX_MENTIONS

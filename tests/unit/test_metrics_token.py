@@ -11,7 +11,7 @@ TOKEN = "0123456789abcdef" * 2
 
 
 @pytest.mark.parametrize("given", [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN} "])
-def test_the_token_is_known_however_the_scheme_is_written(given: str) -> None:
+def test_the_scheme_of_the_token_is_case_insensitive(given: str) -> None:
     assert is_bearer_token(given, TOKEN)
 
 
@@ -30,11 +30,11 @@ def test_the_token_is_known_however_the_scheme_is_written(given: str) -> None:
         "Bearer \xff",
     ],
 )
-def test_nothing_else_is_the_token(given: str) -> None:
+def test_any_other_authorization_is_refused(given: str) -> None:
     assert not is_bearer_token(given, TOKEN)
 
 
-def test_a_token_in_any_language_is_compared_as_the_bytes_that_were_sent() -> None:
+def test_a_non_ascii_token_is_compared_as_bytes() -> None:
     token = "schlüssel" * 4
 
     assert is_bearer_token(f"Bearer {token.encode().decode('latin-1')}", token)

@@ -42,7 +42,7 @@ async def test_streams_too_far_behind_the_buffer_are_reset_before_anything_is_re
         assert fixture.read_positions == []
 
 
-async def test_one_read_of_a_page_serves_every_stream_whatever_its_channels() -> None:
+async def test_one_page_read_serves_every_stream_regardless_of_channels() -> None:
     async with running_hub(HubFixture(buffer_bytes=BUFFERED_BYTES, max_behind=900)) as fixture:
         publish_many(fixture, 2_000)
 
@@ -90,7 +90,7 @@ async def test_a_stream_whose_entries_were_trimmed_is_reset() -> None:
         assert kept.connected_frame["verdict"] == "resumed"
 
 
-async def test_a_stream_that_is_overtaken_while_it_replays_is_told_to_reload() -> None:
+async def test_a_stream_overtaken_during_its_replay_is_reset() -> None:
     async with running_hub(HubFixture(buffer_bytes=BUFFERED_BYTES, max_behind=400)) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         publish_many(fixture, 500)
@@ -114,7 +114,7 @@ def sent_message(position: int, text: str) -> Entry:
     return replace(make_entry(position, "guild:1"), type="ticket.message_sent", frame=frame)
 
 
-async def test_what_is_deleted_leaves_the_pages_too() -> None:
+async def test_deleted_content_is_redacted_from_backfill_pages() -> None:
     log = [sent_message(1, "a secret"), make_entry(2, "guild:1")]
     buffer = EventBuffer()
     buffer.load([], 2)

@@ -25,13 +25,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return locks
 
 
-def test_without_settings_nothing_more_is_installed(installed: list[str]) -> None:
+def test_without_settings_no_optional_package_is_installed(installed: list[str]) -> None:
     set_up.set_up("run")
 
     assert installed == ["requirements.lock"]
 
 
-def test_what_the_environment_asks_for_is_installed(
+def test_packages_needed_by_the_environment_are_installed(
     installed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", POSTGRES)
@@ -51,7 +51,9 @@ def test_what_the_environment_asks_for_is_installed(
         "DATABASE_URL=sqlite:///old.db\nDATABASE_URL=postgres://db.test/desk",
     ],
 )
-def test_what_a_file_asks_for_is_installed(installed: list[str], tmp_path: Path, line: str) -> None:
+def test_packages_needed_by_a_settings_file_are_installed(
+    installed: list[str], tmp_path: Path, line: str
+) -> None:
     (tmp_path / ".env").write_text(f"# DATABASE_URL=sqlite:///x.db\nPORT=1\n{line}\n")
 
     set_up.set_up("run")
@@ -59,7 +61,7 @@ def test_what_a_file_asks_for_is_installed(installed: list[str], tmp_path: Path,
     assert installed == ["requirements.lock", "requirements-postgres.lock"]
 
 
-def test_the_environment_beats_the_files_and_one_file_the_other(
+def test_the_environment_takes_precedence_over_both_files(
     installed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={POSTGRES}\nFILES_URL={BUCKET}\n")

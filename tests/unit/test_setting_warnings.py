@@ -26,7 +26,7 @@ def warnings() -> list[str]:
     return find_warnings(load_settings())
 
 
-def test_nothing_is_said_about_settings_that_are_read(folder: Path) -> None:
+def test_known_settings_give_no_warning(folder: Path) -> None:
     (folder / ".env").write_text("port=8001\nLOG_LEVEL=debug\nexport SIGN_UP='open'\n# PROT=1\n")
 
     assert warnings() == []
@@ -44,7 +44,7 @@ def test_nothing_is_said_about_settings_that_are_read(folder: Path) -> None:
         ("DATABSE_URL", "DATABASE_URL"),
     ],
 )
-def test_a_misspelt_name_in_a_file_is_named_with_what_was_meant(
+def test_a_misspelt_name_in_a_file_is_named_with_a_suggestion(
     folder: Path, name: str, meant: str
 ) -> None:
     (folder / ".env.local").write_text(f"{name}=hidden-value\n")
@@ -52,14 +52,16 @@ def test_a_misspelt_name_in_a_file_is_named_with_what_was_meant(
     assert warnings() == [f"{name} in .env.local: did you mean {meant}?"]
 
 
-def test_the_environment_is_full_of_other_programs_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_other_programs_in_the_environment_give_no_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PROT", "1")
     monkeypatch.setenv("HOSTNAME", "desk")
 
     assert warnings() == []
 
 
-def test_what_is_for_other_programs_is_only_mentioned(folder: Path) -> None:
+def test_names_of_other_programs_in_a_file_are_only_mentioned(folder: Path) -> None:
     (folder / ".env").write_text("COMPOSE_PROJECT_NAME=desk\nPOSTGRES_PASSWORD=hidden-value\n")
 
     assert warnings() == []
@@ -68,7 +70,7 @@ def test_what_is_for_other_programs_is_only_mentioned(folder: Path) -> None:
     ]
 
 
-def test_settings_of_what_does_not_exist_yet_have_no_effect(
+def test_settings_of_features_not_yet_built_are_reported_as_without_effect(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / ".env").write_text("CLERK_SECRET_KEY=sk_hidden\n")
@@ -80,7 +82,7 @@ def test_settings_of_what_does_not_exist_yet_have_no_effect(
     ]
 
 
-def test_a_setting_without_the_one_it_needs_has_no_effect(folder: Path) -> None:
+def test_a_setting_without_its_required_one_is_reported_as_without_effect(folder: Path) -> None:
     (folder / ".env").write_text("MAIL_FROM=desk@desk.test\nSMTP_TLS=offered\n")
 
     assert warnings() == [
@@ -99,7 +101,7 @@ def test_the_keys_of_a_bucket_are_not_read_from_a_file(
     assert find_foreign_names() == []
 
 
-def test_what_may_be_part_of_a_key_is_not_repeated(folder: Path) -> None:
+def test_possible_parts_of_a_key_are_not_repeated(folder: Path) -> None:
     (folder / ".env").write_text("MIIEvQIBADANBgkqhkiG9w0BAQ==\nsk_live_hidden\nqFzb3RE=\n")
 
     assert warnings() == []

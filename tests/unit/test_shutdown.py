@@ -16,7 +16,7 @@ START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
 @pytest.mark.parametrize(("path", "is_json"), [("/dashboard", False), ("/api/me", True)])
-async def test_a_cancelled_request_is_told_to_come_back(path: str, is_json: bool) -> None:
+async def test_a_cancelled_request_is_answered_with_retry_after(path: str, is_json: bool) -> None:
     sent = await cancel(path, responding=False)
 
     start, body = sent
@@ -27,7 +27,7 @@ async def test_a_cancelled_request_is_told_to_come_back(path: str, is_json: bool
     assert (json.loads(text)["detail"] if is_json else text) == sentence
 
 
-async def test_a_response_that_has_begun_is_cut_off() -> None:
+async def test_a_started_response_is_cut_off() -> None:
     assert await cancel("/files/1", responding=True) == [START]
 
 

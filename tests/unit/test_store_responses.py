@@ -19,7 +19,7 @@ from deskwire.web.http.store_responses import StoreResponse, read_ahead
         (NoSuchKey("a-key"), "a-key was deleted"),
     ],
 )
-async def test_a_store_that_fails_on_the_way_cuts_the_download_off_with_one_line(
+async def test_a_store_failing_during_a_download_cuts_it_off_with_one_log_line(
     error: Exception, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sent: list[MutableMapping[str, Any]] = []
@@ -38,7 +38,7 @@ async def test_a_store_that_fails_on_the_way_cuts_the_download_off_with_one_line
     assert [each.getMessage() for each in caplog.records] == [f"a download was cut off: {line}"]
 
 
-async def test_what_fails_at_once_fails_before_the_response() -> None:
+async def test_a_store_failing_at_once_fails_before_the_response() -> None:
     async def failing() -> AsyncIterator[bytes]:
         raise Unavailable("Later.", "stalled")
         yield b""
@@ -47,7 +47,7 @@ async def test_what_fails_at_once_fails_before_the_response() -> None:
         await read_ahead(failing())
 
 
-async def test_what_was_read_ahead_is_not_lost() -> None:
+async def test_chunks_read_ahead_are_not_lost() -> None:
     async def two() -> AsyncIterator[bytes]:
         yield b"first"
         yield b"second"

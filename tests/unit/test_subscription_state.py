@@ -46,7 +46,7 @@ async def test_a_paused_subscription_cannot_become_live():
         check_transition(subscription, SubscriptionState.LIVE)
 
 
-async def test_a_stream_that_ends_while_its_backfill_is_read_is_sent_no_reset():
+async def test_a_stream_closed_during_its_backfill_is_sent_no_reset():
     async with running_hub(HubFixture(buffer_bytes=2000)) as fixture:
         fixture.channels_by_person = {"ada": {"guild:1"}}
         for _ in range(40):

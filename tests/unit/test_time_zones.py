@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 
 
-def test_time_zones_need_nothing_of_the_operating_system() -> None:
+def test_time_zones_do_not_depend_on_the_operating_system() -> None:
     zoneinfo.reset_tzpath(to=[])
     try:
         assert "Europe/Berlin" in zoneinfo.available_timezones()

@@ -30,7 +30,7 @@ def test_each_key_has_a_bucket_of_its_own() -> None:
     assert [buckets.take(key, 100) for key in ("ada", "bo")] == [0, 0]
 
 
-def test_more_than_a_bucket_holds_is_a_whole_bucket() -> None:
+def test_a_cost_above_the_capacity_takes_a_whole_bucket() -> None:
     clock = FakeClock()
     buckets = TokenBuckets(100, 10, clock)
 

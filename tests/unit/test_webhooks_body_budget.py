@@ -41,7 +41,7 @@ class BudgetFixture:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def test_strangers_who_hold_every_place_make_room_for_another_network() -> None:
+async def test_a_network_that_fills_the_budget_makes_room_for_another() -> None:
     fixture = BudgetFixture(3)
     for number in range(3):
         await fixture.send(f"stranger {number}", "192.0.2.1")
@@ -54,7 +54,7 @@ async def test_strangers_who_hold_every_place_make_room_for_another_network() ->
     await fixture.stop()
 
 
-async def test_one_that_trickles_makes_room_even_for_its_own_network() -> None:
+async def test_a_trickling_body_makes_room_even_for_its_own_network() -> None:
     fixture = BudgetFixture(2)
     await fixture.send("steady", "192.0.2.1")
     await fixture.send("trickling", "192.0.2.1")
@@ -68,7 +68,7 @@ async def test_one_that_trickles_makes_room_even_for_its_own_network() -> None:
     await fixture.stop()
 
 
-async def test_a_network_that_has_the_most_takes_no_place_from_others() -> None:
+async def test_the_network_with_the_most_bodies_displaces_no_other() -> None:
     fixture = BudgetFixture(3)
     await fixture.send("sender", "198.51.100.1")
     await fixture.send("stranger 0", "192.0.2.1")
@@ -81,7 +81,7 @@ async def test_a_network_that_has_the_most_takes_no_place_from_others() -> None:
     await fixture.stop()
 
 
-async def test_a_body_that_was_read_leaves_its_place() -> None:
+async def test_a_body_that_was_read_frees_its_slot() -> None:
     budget = BodyBudget(1)
     for _ in range(3):
         with budget.admit("192.0.2.1"):
@@ -91,7 +91,7 @@ async def test_a_body_that_was_read_leaves_its_place() -> None:
         budget.admit("192.0.2.1")
 
 
-async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+async def test_a_cancellation_from_outside_is_passed_on() -> None:
     fixture = BudgetFixture(1)
     await fixture.send("sender", "192.0.2.1")
     await fixture.stop()

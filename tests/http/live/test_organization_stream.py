@@ -12,7 +12,7 @@ from tests.fixtures.guild import GuildFixture
 PATH = "/api/requests/events"
 
 
-def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixture) -> None:
+def test_it_sends_requests_and_the_guild_stream_does_not(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     made = ask(guild, cookie, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
     listening = guild.open_stream(cookie, PATH), guild.open_stream(cookie, "/api/guilds/events")
@@ -29,7 +29,7 @@ def test_it_tells_of_requests_and_the_stream_of_guilds_does_not(guild: GuildFixt
     assert workspaces_of(elsewhere) == {guild.workspace}
 
 
-def test_without_an_organization_there_is_none_and_a_way_to_one(guild: GuildFixture) -> None:
+def test_without_an_organization_the_stream_is_refused_with_a_solution(guild: GuildFixture) -> None:
     cookie = guild.sign_in_staff()
     with sse.connect(guild.server.port, PATH, cookie) as stream:
         refused = json.loads(stream.read_body())
@@ -42,7 +42,7 @@ def test_without_an_organization_there_is_none_and_a_way_to_one(guild: GuildFixt
     assert (stranger["status"], stranger["code"]) == (401, "signed-out")
 
 
-def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None:
+def test_a_new_member_hears_the_organization_at_once(guild: GuildFixture) -> None:
     owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
     ask(guild, guest, "POST", "/api/organizations", {"name": f"Own {guild.guild_id}"})
     made = ask(guild, owner, "POST", "/api/organizations", {"name": f"Quay {guild.guild_id}"})
@@ -59,7 +59,7 @@ def test_who_joins_an_organization_hears_it_at_once(guild: GuildFixture) -> None
     assert frames[-1].data["data"]["ticket"] == filed["id"]
 
 
-def test_who_joins_may_replay_what_they_may_read_and_nothing_else(guild: GuildFixture) -> None:
+def test_a_new_member_replays_only_what_they_may_read(guild: GuildFixture) -> None:
     owner, guest = guild.sign_in_staff(), guild.server.create_account(guild.bo)
     with guild.open_stream(guest, "/api/events") as stream:
         cursor = stream.cursor

@@ -9,7 +9,7 @@ from tests.fixtures.server import Server
 PATH = "/api/requests/events"
 
 
-def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server: Server) -> None:
+def test_a_requester_hears_replies_with_participant_visibility(server: Server) -> None:
     company = HttpCompany(server)
     path = f"/orgs/{company.slug}/settings"
     server.submit_form(path, company.clara, act="visibility", visibility="participants")
@@ -24,7 +24,7 @@ def test_who_files_a_request_hears_the_replies_although_others_are_hidden(server
     assert frames[-1].data["data"]["ticket"] == request
 
 
-def test_who_opens_a_request_hears_of_it_although_others_are_hidden(server: Server) -> None:
+def test_a_requester_hears_of_their_new_request_with_participant_visibility(server: Server) -> None:
     company = HttpCompany(server)
     path = f"/orgs/{company.slug}/settings"
     server.submit_form(path, company.clara, act="visibility", visibility="participants")
