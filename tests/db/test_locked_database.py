@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,20 +10,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import OperationalError
 
 from deskwire.kit import sqlite
 from deskwire.kit.db import Database, execute_raw_sql, savepoint
 from deskwire.kit.sqlite import SQLite, parse_sqlite_path
-from deskwire.webhooks.deliveries import count_by_state
+from deskwire.webhooks.deliveries import count_by_state, deliveries
 from tests.fixtures.databases import create_database, sqlite_file
 from tests.fixtures.hub import wait_until
 from tests.fixtures.running_desk import open_running_desk
 
 pytestmark = pytest.mark.database("sqlite")  # PostgreSQL locks rows and tables, not the database
 
-GUILD: dict[str, Any] = {"guildId": "800000000000000001", "guildName": "Harbour", "memberCount": 3}
+GUILD = {
+    "guildId": "800000000000000001",
+    "guildName": "Harbour",
+    "memberCount": 3,
+    "ownerId": "900000000000000006",
+}
+BODY = {"event": {"type": "guild.joined", "data": GUILD}, "timestamp": "-", "id": "1"}
+DELIVERY: dict[str, Any] = {
+    "source": "bot",
+    "digest": "d",
+    "envelope_id": "1",
+    "type": "guild.joined",
+    "signed_at": 1,
+    "received_at": 1,
+    "body": json.dumps(BODY).encode(),
+    "state": "pending",
+    "reasons": "[]",
+    "attempts": 0,
+}
 
 
 @contextmanager
@@ -79,10 +98,13 @@ async def test_the_worker_waits_for_a_locked_database(
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
     async with open_running_desk(tmp_path) as desk:
+        # Without an await in between, so that the worker does not see the delivery before the lock.
+        desk.db.write_sync(lambda tx: tx.execute(insert(deliveries).values(DELIVERY)))
         with locked(parse_sqlite_path(desk.url)):
             await wait_until(lambda: caplog.text.count("deliveries wait") >= 2)
             assert "crashed" not in caplog.text
             assert desk.services.broken_services == set()
 
-        await desk.post_event("guild.joined", **GUILD, ownerId="900000000000000006")
+        desk.services.worker.wake()
+        await desk.wait_until_idle()
         assert await desk.db.read(count_by_state) == {"done": 1}

@@ -239,6 +239,13 @@ class History:
             number = self.random.choice(list(self.oracle.openers))
             await self._ticket_event(number, "ticket.deleted", deletedBy=self._user())
             del self.oracle.openers[number]
+            self._erase_earlier_events(f"ticket:{number}")
+
+    def _erase_earlier_events(self, ticket: str) -> None:
+        """Expect that no one who connects later hears what came before the deletion."""
+        *earlier, deletion = self.said
+        erased = [(at, set() if ticket in channels else channels) for at, channels in earlier]
+        self.said = [*erased, deletion]
 
     async def _ticket_event(self, number: int, type_: str, **data: Any) -> None:
         is_known = number in self.oracle.openers or number in self.oracle.authors
