@@ -34,7 +34,11 @@ def company(server: Server) -> HttpCompany:
 def clara(company: HttpCompany, server: Server, browser: Browser) -> Iterator[Visitor]:
     """Clara's browser; its console stays clean."""
     url = f"http://{HOST}:{server.port}"
-    context = browser.new_context(base_url=url, reduced_motion="reduce")
+    # Behind a proxy: asked directly, a server on this machine believes only local names.
+    forwarded = {"X-Forwarded-For": "192.0.2.7"}
+    context = browser.new_context(
+        base_url=url, reduced_motion="reduce", extra_http_headers=forwarded
+    )
     visitor = Visitor(context, company.clara, url)
     yield visitor
     problems = [line for line in visitor.console_problems if IGNORED_HEADER not in line]
