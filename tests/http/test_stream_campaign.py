@@ -52,6 +52,7 @@ def test_every_stream_hears_what_it_may_once_and_in_order(
     print(f"responses to streams: {dict(reader.statuses)}; cuts: {dict(reader.cuts)}")
     print(f"PSS by quarter: {[each // 1024 for each in memory.quarter_medians]} KiB")
     assert problems == []
+    assert reader.failures == []
     assert list(find_lost_writes(model, load.acknowledged)) == []
     assert reader.statuses.keys() <= {200, 503}
     assert totals.resets > 0  # of those that slept; none but those that were due is the audit's
