@@ -36,6 +36,8 @@ class Campaign:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+STREAM_TEST = "test_every_stream_hears_what_it_may_once_and_in_order"
+
 CAMPAIGNS = {
     "kills": Campaign(
         "kill the server 120 times on SQLite and 60 on PostgreSQL; nothing acknowledged is lost",
@@ -55,6 +57,12 @@ CAMPAIGNS = {
         "open and end streams in every way, ten times as often; nothing stays behind",
         ("tests/http/test_realtime_leaks.py",),
         scale=10,
+    ),
+    "streams": Campaign(
+        "300 streams for 20 minutes under load, cuts and a restart of PostgreSQL; each hears what "
+        "it may, once and in order",
+        ("tests/http/test_stream_campaign.py::" + STREAM_TEST + "[postgresql]",),
+        scale=80,
     ),
 }
 
