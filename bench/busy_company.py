@@ -2,7 +2,7 @@
 
 the company   1,000 members whose names begin alike, a request with 3,000 replies, and 200,000
               entries of the log, some of them old enough to be deleted
-the neighbour another company, with one member and one request
+the neighbor another company, with one member and one request
 the staff     ten people
 """
 
@@ -51,10 +51,10 @@ class BusyCompany:
 
     request: str
     organization: str
-    neighbour_request: str
+    neighbor_request: str
     member_tokens: list[str]
     staff_tokens: list[str]
-    neighbour_token: str
+    neighbor_token: str
 
 
 def fill_database(url: str, session_count: int) -> BusyCompany:
@@ -66,16 +66,16 @@ def fill_database(url: str, session_count: int) -> BusyCompany:
         for first in range(0, ENTRY_COUNT, BATCH_SIZE):  # the oldest entries of the log come first
             db.write_sync(_insert_entries, f"org:{company}", request, first)
         members = db.write_sync(_create_company, company, "busy", MEMBER_COUNT, request)
-        neighbour_request = new_id()
-        [neighbour] = db.write_sync(_create_company, new_id(), "neighbour", 1, neighbour_request)
+        neighbor_request = new_id()
+        [neighbor] = db.write_sync(_create_company, new_id(), "neighbor", 1, neighbor_request)
         staff = db.write_sync(_create_staff)
         db.write_sync(_insert_replies, request, members)
         member_tokens = db.write_sync(_create_sessions, members[:session_count])
         staff_tokens = db.write_sync(_create_sessions, staff)
-        [token] = db.write_sync(_create_sessions, [neighbour])
+        [token] = db.write_sync(_create_sessions, [neighbor])
     finally:
         opened.close()
-    return BusyCompany(request, company, neighbour_request, member_tokens, staff_tokens, token)
+    return BusyCompany(request, company, neighbor_request, member_tokens, staff_tokens, token)
 
 
 def _create_company(tx: Connection, id_: str, slug: str, count: int, request: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Measure what a transaction costs the one writer, and what hostile people cost a neighbour.
+"""Measure what a transaction costs the one writer, and what hostile people cost a neighbor.
 
 Members of a busy company (`bench/busy_company.py`) and its staff write texts that are expensive to
 render, everywhere a text can be written, while deliveries arrive, rows are edited with SQL and old
@@ -53,8 +53,8 @@ TEXTS = {
 
 ROUND_COUNT = 6  # times that each text is written
 HOSTILE_COUNT, HOSTILE_SECONDS = 8, 30.0
-ALONE_SECONDS = 10.0  # s; of the neighbour's replies before the hostile people come
-REPLY_INTERVAL = 0.2  # s between two replies of the neighbour
+ALONE_SECONDS = 10.0  # s; of the neighbor's replies before the hostile people come
+REPLY_INTERVAL = 0.2  # s between two replies of the neighbor
 SESSION_COUNT = 100  # members who write; each may write five long texts before the pace sets in
 DRAIN_TIMEOUT = 120.0  # s
 
@@ -158,7 +158,7 @@ def _wait_until_done(server: Server, database: Path) -> None:
 
 
 def _reply_among_hostile_people(server: Server, company: BusyCompany) -> list[float]:
-    """Return the milliseconds of each reply of the neighbour while hostile people write."""
+    """Return the milliseconds of each reply of the neighbor while hostile people write."""
     is_over = threading.Event()
     hostile = [
         threading.Thread(target=_write_until, args=(server, company, token, is_over))
@@ -186,16 +186,16 @@ def _write_until(
 
 
 def _time_replies(server: Server, company: BusyCompany, seconds: float) -> Iterator[float]:
-    path = f"/api/requests/{company.neighbour_request}/messages"
+    path = f"/api/requests/{company.neighbor_request}/messages"
     deadline = time.monotonic() + seconds
     with closing(connect(server.port)) as connection:
         while time.monotonic() < deadline:
             body = {"id": new_id(), "text": "It *still* does not move."}
-            call = _build_call(company.neighbour_token, "POST", path, body)
+            call = _build_call(company.neighbor_token, "POST", path, body)
             began = time.perf_counter()
             status, answer = fetch(connection, call)
             if status != 201:
-                raise RuntimeError(f"the neighbour was answered {status}: {answer[-300:]!r}")
+                raise RuntimeError(f"the neighbor was answered {status}: {answer[-300:]!r}")
             yield (time.perf_counter() - began) * 1000
             time.sleep(REPLY_INTERVAL)
 

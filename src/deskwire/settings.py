@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     )
     desk_language: str = Field(  # not LANGUAGE, which desktops set for their programs
         "en",
-        description="The language of all pages, mail and toasts: en, or one with a catalogue.",
+        description="The language of all pages, mail and toasts: en, or one with a catalog.",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     @classmethod
     def _validate_language(cls, value: str) -> str:
         if value not in list_languages():
-            raise ValueError(f"has no catalogue; choose one of: {', '.join(list_languages())}")
+            raise ValueError(f"has no catalog; choose one of: {', '.join(list_languages())}")
         return value
 
     @field_validator("smtp_url")

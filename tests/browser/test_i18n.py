@@ -15,7 +15,7 @@ from deskwire.integrations.discord.samples import EVENT_TYPES
 from tests.browser.test_toasts import send_sample
 from tests.fixtures.guild import GuildFixture
 from tests.fixtures.http_company import HttpCompany
-from tests.fixtures.pseudo_language import write_pseudo_catalogue
+from tests.fixtures.pseudo_language import write_pseudo_catalog
 from tests.fixtures.server import Server, running_server
 from tests.fixtures.visitor import TIMEOUT_MS, Visitor
 from tests.http.test_i18n import text_outside_brackets
@@ -49,7 +49,7 @@ SAID, SUBJECT = "Zweimal schon.", "Lampe aus"
 def german_server(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Server]:
     """A server that speaks the pseudo language."""
     folder = tmp_path_factory.mktemp(f"desk-{database}")
-    write_pseudo_catalogue(folder / "locales")
+    write_pseudo_catalog(folder / "locales")
     with running_server(
         folder, ("-m", "tests.fixtures.serve_pseudo_language"), DESK_LANGUAGE="xx"
     ) as started:

@@ -33,7 +33,7 @@ TICKETS: dict[str, dict[str, Any]] = {
     },
     "nulls": {"opener": None, "assignee": None, "priority": None, "tags": []},
     "a priority nobody knows": {"priority": "whenever"},
-    "no colour": {"status": "canceled", "status_label": "Canceled", "priority": "low"},
+    "no color": {"status": "canceled", "status_label": "Canceled", "priority": "low"},
     "hostile": {
         "subject": HOSTILE,
         "opener": PrincipalRef(id="3", name=HOSTILE),

@@ -59,10 +59,10 @@ def test_a_snapshot_fits_its_event_class(name: str) -> None:
 
     assert json.loads(event.model_dump_json(by_alias=True, exclude_unset=True)) == entry["data"]
     undeclared = set(entry["data"]) - aliases(kind) - OF_THE_SENDER
-    assert not undeclared, f"{name} has fields the catalogue does not name: {undeclared}"
+    assert not undeclared, f"{name} has fields the catalog does not name: {undeclared}"
 
 
-OF_THE_SENDER: set[str] = set()  # the samples hold nothing the catalogue does not name
+OF_THE_SENDER: set[str] = set()  # the samples hold nothing the catalog does not name
 
 
 def aliases(kind: type[Any]) -> set[str]:

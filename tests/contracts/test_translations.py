@@ -1,4 +1,4 @@
-"""Check that the catalogues contain every text, and that every translation fits its text."""
+"""Check that the catalogs contain every text, and that every translation fits its text."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from deskwire.kit import i18n
 from deskwire.kit.errors import Invalid
 from deskwire.kit.i18n import (
     ENGLISH,
-    Catalogue,
+    Catalog,
     activate,
-    catalogue_path,
+    catalog_path,
     gettext,
     list_languages,
     ngettext,
@@ -28,8 +28,8 @@ from deskwire.kit.i18n import (
 from deskwire.kit.i18n_loader import (
     find_translation_errors,
     get_msgstrs,
-    parse_catalogue,
-    read_catalogue,
+    parse_catalog,
+    read_catalog,
 )
 from deskwire.web.i18n import WIRE_WORDS
 from tests.contracts.source_files import (
@@ -69,15 +69,15 @@ def test_the_catalogs_match_the_code() -> None:
 
 def test_translations_are_complete_and_keep_their_placeholders() -> None:
     for language in TRANSLATED:
-        with catalogue_path(language).open("rb") as file:
-            catalogue = read_po(file, language)
-        for message in (each for each in catalogue if each.id):
-            forms = 1 if isinstance(message.id, str) else catalogue.num_plurals
+        with catalog_path(language).open("rb") as file:
+            catalog = read_po(file, language)
+        for message in (each for each in catalog if each.id):
+            forms = 1 if isinstance(message.id, str) else catalog.num_plurals
             assert not message.fuzzy, f"{language}: {message.id} has changed; look at it again"
             assert all(get_msgstrs(message)), f"{language}: {message.id} is not translated"
             assert len(get_msgstrs(message)) == forms, f"{language}: {message.id}"
             assert find_translation_errors(message) == [], language
-        assert read_catalogue(language).months != Catalogue().months
+        assert read_catalog(language).months != Catalog().months
 
 
 def test_every_call_gives_the_values_its_text_names() -> None:
@@ -123,15 +123,15 @@ def test_every_toast_text_is_in_the_catalogs() -> None:
 
 
 @pytest.fixture
-def polish_catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+def polish_catalog(tmp_path: Path) -> Iterator[Catalog]:
     path = tmp_path / "deskwire.po"
     path.write_text(POLISH, encoding="utf-8")
-    activate(parse_catalogue(path, "pl"))
+    activate(parse_catalog(path, "pl"))
     yield i18n.get_active()
-    activate(Catalogue())
+    activate(Catalog())
 
 
-@pytest.mark.usefixtures("polish_catalogue")
+@pytest.mark.usefixtures("polish_catalog")
 def test_plural_forms_follow_the_language() -> None:
     texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5, 22, 112)]
 
@@ -141,13 +141,13 @@ def test_plural_forms_follow_the_language() -> None:
 def test_a_language_may_have_a_single_plural_form(tmp_path: Path) -> None:
     path = tmp_path / "deskwire.po"
     forms = "Plural-Forms: nplurals=1; plural=0;"
-    catalogue_text = (
+    catalog_text = (
         f'msgid ""\nmsgstr "{forms}"\n\nmsgid "%(num)s file"\nmsgid_plural "%(num)s files"\n'
     )
-    path.write_text(f'{catalogue_text}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
-    activate(parse_catalogue(path, "ja"))
+    path.write_text(f'{catalog_text}msgstr[0] "%(num)s 個"\n', encoding="utf-8")
+    activate(parse_catalog(path, "ja"))
     texts = [ngettext("%(num)s file", "%(num)s files", number) for number in (1, 2, 5)]
-    activate(Catalogue())
+    activate(Catalog())
 
     assert texts == ["1 個", "2 個", "5 個"]
 
@@ -160,7 +160,7 @@ def test_a_closing_tag_before_its_opening_tag_is_refused() -> None:
     assert len(find_translation_errors(swapped)) == 1
 
 
-@pytest.mark.usefixtures("polish_catalogue")
+@pytest.mark.usefixtures("polish_catalog")
 def test_missing_and_fuzzy_translations_fall_back_to_english() -> None:
     assert [gettext("Sign in"), gettext("Sign out")] == ["Sign in", "Sign out"]
 
@@ -178,7 +178,7 @@ def test_a_translation_that_would_break_a_page_is_refused_at_startup(
     path.write_text(broken, encoding="utf-8")
 
     with pytest.raises(Invalid, match="has other"):
-        parse_catalogue(path, "pl")
+        parse_catalog(path, "pl")
 
 
 def calls_in(tree: ast.AST) -> Iterator[tuple[int, list[str], set[str | None]]]:

@@ -25,7 +25,7 @@ from tests.fixtures.account_pages import (
 from tests.fixtures.accounts import NOON, PASSWORD, VISIT, create_session
 from tests.fixtures.mailed_links import find_link, read_mails, request_reset, sign_up
 
-NEW_PASSWORD = "a horse of another colour"
+NEW_PASSWORD = "a horse of another color"
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def live(desk: DeskFixture) -> None:
     desk.post_message(7, BO, "It is stuck. It was greased!")
     desk.update_ticket(7, subject={"old": "-", "new": "Ærø crane"})
     desk.post_message(7, Persona("Bo Castellanos", BO.discord_id), None)
-    desk.post_message(8, ADA, "Harbour master’s e-mail: quay@desk.test")
+    desk.post_message(8, ADA, "Harbour master’s email: quay@desk.test")
     desk.claim_ticket(10, NOBODY_YET)
     desk.set_ticket_status(999, "PENDING", ADA)
     desk.close_ticket(11)

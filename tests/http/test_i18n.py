@@ -14,11 +14,11 @@ import pytest
 from starlette.routing import compile_path
 from starlette.testclient import TestClient
 
-from deskwire.kit.i18n import Catalogue, activate
+from deskwire.kit.i18n import Catalog, activate
 from deskwire.web.mail_templates import MailTemplates
 from tests.fixtures.cast import CAST, Persona
 from tests.fixtures.full_site import PAGES, REFUSED_FORMS, TEXTS, FullSiteFixture
-from tests.fixtures.pseudo_language import read_pseudo_catalogue
+from tests.fixtures.pseudo_language import read_pseudo_catalog
 
 pytestmark = pytest.mark.database("sqlite")  # words are the same for both
 
@@ -49,11 +49,11 @@ WORD = re.compile(r"[^\W\d_]{3,}|[a-z]{2,}")  # two capitals are someone's initi
 @pytest.fixture(scope="module")
 def full_site(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[FullSiteFixture]:
     assert database == "sqlite"
-    activate(read_pseudo_catalogue(tmp_path_factory.mktemp("locales")))
+    activate(read_pseudo_catalog(tmp_path_factory.mktemp("locales")))
     built = FullSiteFixture(tmp_path_factory.mktemp("town"))
     yield built
     built.close()
-    activate(Catalogue())
+    activate(Catalog())
 
 
 @pytest.mark.parametrize("persona", PAGES, ids=lambda actor: actor.name if actor else "a stranger")

@@ -56,7 +56,7 @@ class HubHistory:
         self.hub = Hub(
             EPOCH,
             EventBuffer(buffer_bytes),
-            self._authorise,
+            self._authorize,
             self._read_after,
             max_behind=10_000,
             slice_size=self.random.choice((1, 2, 1000)),
@@ -65,7 +65,7 @@ class HubHistory:
     def session(self, person: str) -> str:
         return f"{person}/{self.sessions[person]}"
 
-    async def _authorise(self, people: Collection[str], sessions: Collection[str]) -> Authorization:
+    async def _authorize(self, people: Collection[str], sessions: Collection[str]) -> Authorization:
         await self._gate()
         answer = Authorization(
             {p: [Grant(c, "guild:1", "test") for c in self.channels_by_person[p]] for p in people},

@@ -1,4 +1,4 @@
-"""Test texts in templates: looked up once, escaped on output, pluralised by a rule."""
+"""Test texts in templates: looked up once, escaped on output, pluralized by a rule."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 from jinja2 import DictLoader, Environment
 
-from deskwire.kit.i18n import Catalogue, activate, find_plural, format_date, format_number
-from deskwire.web.i18n import browser_catalogue, install_translations, translate_word
+from deskwire.kit.i18n import Catalog, activate, find_plural, format_date, format_number
+from deskwire.web.i18n import browser_catalog, install_translations, translate_word
 from deskwire.web.rendering.time_zones import DAY_FORMAT, day_name
 
 TEXTS = {
@@ -26,17 +26,17 @@ PAGE = """{{ _("Sign in") }}|{{ _("Sign out") }}|{{ _("Leave %(place)s", place=p
 @pytest.fixture(autouse=True)
 def german_language() -> Iterator[None]:
     activate(
-        Catalogue("de", TEXTS, frontend_texts=frozenset(["%(num)s day"]), thousands_separator=".")
+        Catalog("de", TEXTS, frontend_texts=frozenset(["%(num)s day"]), thousands_separator=".")
     )
     yield
-    activate(Catalogue())
+    activate(Catalog())
 
 
 def test_a_template_keeps_the_language_it_was_compiled_in() -> None:
     page = install_translations(Environment(loader=DictLoader({"page": PAGE}), autoescape=True))
     template = page.get_template("page")
 
-    activate(Catalogue())
+    activate(Catalog())
     parts = template.render(place="<The Quay>").split("|")
 
     assert parts[0] == "Ein &amp; aus"
@@ -60,13 +60,13 @@ def test_wire_values_are_translated_and_other_words_unchanged() -> None:
 
 
 def test_a_page_carries_the_texts_of_its_scripts_and_the_plural_rule() -> None:
-    brought = browser_catalogue(Catalogue("de", TEXTS, frontend_texts=frozenset(["%(num)s day"])))
+    brought = browser_catalog(Catalog("de", TEXTS, frontend_texts=frozenset(["%(num)s day"])))
 
     assert brought is not None
     assert brought["texts"] == {"%(num)s day": ["%(num)s Tag", "%(num)s Tage"]}
     assert str(brought["forms"])[:4] == "1011"
     assert len(str(brought["forms"])) == 200
-    assert browser_catalogue(Catalogue()) is None
+    assert browser_catalog(Catalog()) is None
 
 
 def test_numbers_and_dates_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:

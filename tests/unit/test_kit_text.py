@@ -1,4 +1,4 @@
-"""Test the normalisation of text for comparison and for display."""
+"""Test the normalization of text for comparison and for display."""
 
 from __future__ import annotations
 

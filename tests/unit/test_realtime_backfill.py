@@ -24,7 +24,7 @@ def publish_many(fixture: HubFixture, count: int) -> None:
 
 
 def open_streams(fixture: HubFixture, after: int) -> list[FakeWriter]:
-    """Open a stream each for many people, who share no set of channels with their neighbours."""
+    """Open a stream each for many people, who share no set of channels with their neighbors."""
     for number in range(STREAMS):
         channels = {f"guild:{number % 3}", f"user:{number}"}
         fixture.channels_by_person[f"person {number}"] = channels

@@ -243,7 +243,7 @@ def test_a_language_without_a_catalog_is_refused_with_the_available_ones(
     monkeypatch.setenv("DESK_LANGUAGE", "tlh")
 
     with pytest.raises(
-        InvalidSettings, match="DESK_LANGUAGE: has no catalogue; choose one of: de, en"
+        InvalidSettings, match="DESK_LANGUAGE: has no catalog; choose one of: de, en"
     ):
         load_settings()
 

@@ -159,7 +159,7 @@ async def endless() -> AsyncIterator[bytes]:
 
 
 def drawn(width: int, height: int, kind: str, exif: Image.Exif | None = None) -> bytes:
-    """A picture in colours."""
+    """A picture in colors."""
     made = io.BytesIO()
     image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
     image.save(made, kind, **({} if exif is None else {"exif": exif}))

@@ -145,7 +145,7 @@ export interface Line {
   kind: "reply" | "note" | "system";
   side?: "customer" | "staff" | "bot" | null;
   author?: PrincipalRef | null;
-  /** sanitised; safe to insert */
+  /** sanitized; safe to insert */
   html: string;
   /** ms */
   at: number;

@@ -52,7 +52,7 @@ OWASP_COST = HashCost()
 def parse_password(text: str, email: str | None) -> str:
     """Return the normalized password. Raises Invalid.
 
-    It needs 10 to 128 characters, and must not be the account's e-mail address.
+    It needs 10 to 128 characters, and must not be the account's email address.
     """
     password = _normalize(text)
     sentence = None

@@ -1,4 +1,4 @@
-"""Store people: humans with a name and usually an e-mail address."""
+"""Store people: humans with a name and usually an email address."""
 
 from __future__ import annotations
 

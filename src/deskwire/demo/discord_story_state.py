@@ -54,7 +54,7 @@ class StoryState:
         return self.ticket, self.numbers[guild_id]
 
     def to_json(self) -> str:
-        """Serialise for `parse_story_state`."""
+        """Serialize for `parse_story_state`."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 

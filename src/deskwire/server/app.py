@@ -15,7 +15,7 @@ from deskwire import __version__
 from deskwire.accounts.passwords import Hasher
 from deskwire.integrations.discord.source import BotSource
 from deskwire.kit.i18n import activate
-from deskwire.kit.i18n_loader import read_catalogue
+from deskwire.kit.i18n_loader import read_catalog
 from deskwire.kit.open_store import open_store
 from deskwire.realtime.endpoint import StreamEndpoint
 from deskwire.realtime.hub import Hub
@@ -94,7 +94,7 @@ class Application:
     def _build_asgi(self) -> Door:
         settings, db = self.settings, self._opened.db
         # Before any template is compiled: templates are compiled in the active language.
-        activate(read_catalogue(settings.desk_language))
+        activate(read_catalog(settings.desk_language))
         sources = [BotSource(settings.bot_secrets)]
         browsers = BrowserSessions(db, secure=settings.public_url.startswith("https://"))
         hasher = Hasher()

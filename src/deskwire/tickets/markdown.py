@@ -1,6 +1,6 @@
 """Render untrusted Markdown to HTML that is safe to insert into a page.
 
-Raw HTML is off in the parser, and the result is sanitised nevertheless. URLs become links. So do
+Raw HTML is off in the parser, and the result is sanitized nevertheless. URLs become links. So do
 images, because loading one would tell a third party that the ticket was opened. Only mentions are
 rendered as `<mark>`.
 
@@ -112,7 +112,7 @@ _cleaner = nh3.Cleaner(
 
 
 def render_markdown(text: str) -> str:
-    """Render `text` as sanitised HTML, with MENTION_MARK before each sign that may mention someone.
+    """Render `text` as sanitized HTML, with MENTION_MARK before each sign that may mention someone.
 
     `mark_mentions` removes the marks.
     """
@@ -192,5 +192,5 @@ def _is_word_character(character: str) -> bool:
 
 
 def _escape_as_cleaned(text: str) -> str:
-    """Escape text exactly as the sanitiser writes it."""
+    """Escape text exactly as the sanitizer writes it."""
     return escape(text, quote=False).replace("\xa0", "&nbsp;")

@@ -58,7 +58,7 @@ messages = Table(
     Column("at", BigInteger, nullable=False),  # ms; the sender's time
     Column("data", Text, nullable=False),  # JSON; the event's own fields
     Column("text", Text),  # None: the sender did not send it
-    Column("html", Text, nullable=False),  # sanitised
+    Column("html", Text, nullable=False),  # sanitized
     Column("edited_at", BigInteger),  # ms; by its author, in the portal
     Column("revision", Integer, nullable=False, server_default="0"),
     UniqueConstraint("ticket", "sender_id"),

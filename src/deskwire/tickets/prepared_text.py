@@ -28,7 +28,7 @@ class PreparedText:
     """A text with what is derived from it alone."""
 
     text: str
-    marked_html: str  # sanitised; `render` replaces its marks
+    marked_html: str  # sanitized; `render` replaces its marks
     words: tuple[str, ...]  # for search
     candidates: tuple[
         tuple[str, ...], ...

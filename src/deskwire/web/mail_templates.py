@@ -54,7 +54,7 @@ class MailTemplates:
         return self.mode != "off"
 
     def verification_mail(self, request: Request) -> ComposeLinkMail:
-        """Return a function that composes the mail which verifies an e-mail address."""
+        """Return a function that composes the mail which verifies an email address."""
         return self._link_mail(request, "verify", N_("Confirm your email address"))
 
     def reset_mail(self, request: Request) -> ComposeLinkMail:

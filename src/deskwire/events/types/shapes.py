@@ -80,7 +80,7 @@ class Line(Shape):
     kind: LineKind
     side: AuthorKind | None = None
     author: PrincipalRef | None = None
-    html: str = Field(description="sanitised; safe to insert")
+    html: str = Field(description="sanitized; safe to insert")
     at: int = Field(description="ms")
     edited_at: int | None = Field(default=None, description="ms; time of the author's latest edit")
     href: str | None = Field(

@@ -19,7 +19,7 @@ from deskwire.workspaces.guilds import guilds, members, roles
 from deskwire.workspaces.name_changes import record_discord_name
 from deskwire.workspaces.origin import Origin, discord_principal
 
-MAX_DEPTH = 64  # levels of objects and lists in an event; the serialiser fails at some 250
+MAX_DEPTH = 64  # levels of objects and lists in an event; the serializer fails at some 250
 
 
 @dataclass(frozen=True, slots=True)

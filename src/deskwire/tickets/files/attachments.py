@@ -53,7 +53,7 @@ files = Table(
     Column("message", Text),  # the message it is attached to; None: not sent yet
     Column("note", Boolean, nullable=False),  # of an internal note: staff only
     Column("uploader", Text, nullable=False),  # person
-    Column("name", Text, nullable=False),  # as uploaded, sanitised
+    Column("name", Text, nullable=False),  # as uploaded, sanitized
     Column("type", Text, nullable=False),  # media type, detected from the content
     Column("size", BigInteger, nullable=False),  # bytes
     Column("sha256", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""Detect the media type of an uploaded file from its content, and sanitise its name."""
+"""Detect the media type of an uploaded file from its content, and sanitize its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the settings page: name, e-mail address, appearance, sessions, data export, deletion."""
+"""Serve the settings page: name, email address, appearance, sessions, data export, deletion."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from deskwire.web.dependencies import Dependencies
 from deskwire.web.http import assets
 from deskwire.web.http.fragments import requested_fragments
 from deskwire.web.i18n import (
-    browser_catalogue,
+    browser_catalog,
     install_translations,
     translate_labels,
     translate_word,
@@ -61,7 +61,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 # Each file of macros may use those before it.
 MACROS = ("icons", "bits", "guilds", "tickets", "requests", "lines", "admin")
 LAYOUT_TEMPLATE = "base.html"  # its fragments are available on every page
-COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no colour
+COLORED_PRIORITIES = ("low", "normal", "high", "urgent")  # other priorities have no color
 EMPTY_STATE = ChainableUndefined(name="a state")  # what a macro gets inside `<template data-of>`
 
 
@@ -102,7 +102,7 @@ class Renderer:
         self._deps = deps
         self._environment = _environment()
         self._language = get_active().language_tag
-        self._browser_translations = browser_catalogue(get_active())
+        self._browser_translations = browser_catalog(get_active())
 
     def render(
         self, request: Request, name: str, context: Mapping[str, object], /, *, status: int = 200

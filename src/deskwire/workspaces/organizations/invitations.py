@@ -1,6 +1,6 @@
 """Invite people into organizations, and revoke invitations.
 
-An invitation is bound to an e-mail address and expires. It has two links: one is shown once to the
+An invitation is bound to an email address and expires. It has two links: one is shown once to the
 inviter, the other is mailed. Either admits the person with that address and no one else. Only the
 mailed link proves that the address is theirs, because the inviter could open the other one
 themselves; a person who comes by the shown link has to verify the address first, if the desk sends
