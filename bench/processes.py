@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,21 +13,17 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 def read_cpu(pid: int) -> float:
     """Return the seconds of CPU used so far, in user mode and in the kernel."""
-    ticks = 0
-    for each in _process_tree(pid):
-        fields = (each / "stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / CLOCK_TICKS
+    return _sum_over_tree(pid, _read_ticks) / CLOCK_TICKS
 
 
 def read_memory(pid: int) -> int:
     """Return the bytes of memory (PSS: shared pages count in part)."""
-    return 1024 * sum(_read_field(each / "smaps_rollup", "Pss:") for each in _process_tree(pid))
+    return 1024 * _sum_over_tree(pid, lambda each: _read_field(each / "smaps_rollup", "Pss:"))
 
 
 def count_writes(pid: int) -> int:
     """Count the calls of `write`, `writev` and `pwrite` so far."""
-    return sum(_read_field(each / "io", "syscw:") for each in _process_tree(pid))
+    return _sum_over_tree(pid, lambda each: _read_field(each / "io", "syscw:"))
 
 
 def count_sockets(pid: int) -> int:
@@ -45,11 +41,18 @@ def read_tcp_memory() -> int:
     return PAGE_BYTES * int(words[words.index("mem") + 1])
 
 
-def _process_tree(pid: int) -> Iterator[Path]:
+def _sum_over_tree(pid: int, read: Callable[[Path], int]) -> int:
     folder = Path(f"/proc/{pid}")
-    yield folder
+    total = read(folder)
     for child in (folder / "task" / str(pid) / "children").read_text().split():
-        yield from _process_tree(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            total += _sum_over_tree(int(child), read)
+    return total
+
+
+def _read_ticks(folder: Path) -> int:
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def _read_field(file: Path, name: str) -> int:
