@@ -45,10 +45,11 @@ CAMPAIGNS = {
         scale=10,
     ),
     "histories": Campaign(
-        "random histories of access, deliveries, hubs and pages; fifty times as many",
+        "random histories of access, deliveries and hubs; ten times as many",
         (
             "tests/unit/test_hub_random_histories.py",
             "tests/db/test_realtime_access_histories.py",
+            "tests/db/test_realtime_organization_histories.py",
             "tests/db/test_discord_convergence.py",
         ),
         environment={"HYPOTHESIS_PROFILE": "thorough"},
