@@ -19,7 +19,7 @@ export class Drafts {
     this.#createId = createId;
   }
 
-  /** Restore drafts into fields nobody has changed; call it again once browsers restored theirs.
+  /** Restore drafts into unchanged fields; call it again once browsers restored theirs.
    *
    * A draft of this tab comes first, then the newest that no open tab shows.
    */

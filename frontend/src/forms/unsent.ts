@@ -1,12 +1,12 @@
 // Keep in this browser what a person has written and the server has not yet confirmed.
 //
 // A record is a draft (in a form), or on its way (`post`); it is deleted once the server has said
-// yes. Records carry the id of their person, so that nobody sees the text of another, and of the
+// yes. Records carry the id of their person, so that no one sees another person's text, and of the
 // tab that shows them, so that two tabs never write into the same one.
 
 const STORAGE_PREFIX = "deskwire:unsent:"; // followed by PERSON:ID
 const OLD_DRAFTS_PREFIX = "deskwire:draft:"; // until November 2026; they named no person
-const MAX_AGE = 30 * 86_400_000; // ms; by then nobody waits for it any more
+const MAX_AGE = 30 * 86_400_000; // ms; by then no one waits for it any more
 
 /** Where a record is on its way to. */
 export interface Post {
@@ -95,7 +95,7 @@ export class UnsentRecords {
     return record.tab === this.tab || !record.isOpen || goneTabs.has(record.tab);
   }
 
-  /** Leave this tab's records to whoever opens their form next. */
+  /** Leave this tab's records to the next tab that opens their form. */
   release(): void {
     for (const record of this.list()) {
       if (record.tab === this.tab && record.isOpen) this.#write({ ...record, isOpen: false });
@@ -129,7 +129,7 @@ export class UnsentRecords {
   }
 }
 
-/** Delete what is too old to be sent, whoever wrote it, and drafts that name no person. */
+/** Delete what is too old to be sent, of every person, and drafts that name no person. */
 export function deleteExpired(storage: Storage, now: number): void {
   for (const key of listKeys(storage)) {
     const isOld = key.startsWith(OLD_DRAFTS_PREFIX);

@@ -1,4 +1,4 @@
-"""Wait longer after each failure, and no longer once somebody knows that trying again may work."""
+"""Wait longer after each failure (exponential backoff), until an event says to try again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_DELAY = 0.2  # s; wake-ups must not turn an outage into a storm of tries
 class Backoff:
     """The pauses of a service between its tries; `wake_event` ends one early.
 
-    The event is not cleared here: whoever waits for work clears it.
+    The event is not cleared here, but by the loop that waits for work.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Backoff:
         self._failures = 0
 
     async def wait(self) -> None:
-        """Wait after a failure, until it is time for the next try or somebody wakes us."""
+        """Wait after a failure, until it is time for the next try or the event is set."""
         delay = min(self._longest, self._first * 2 ** min(self._failures, 30))
         self._failures += 1
         await asyncio.sleep(min(LEAST_DELAY, delay))

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 class FairLock:
     """A lock for one task at a time.
 
-    Whoever has waited longest comes next within a key, and the keys take turns: a key with fifty
-    waiting tasks delays another one by a single turn.
+    The task that has waited longest comes next within a key, and the keys take turns: a key with
+    fifty waiting tasks delays another one by a single turn.
     """
 
     def __init__(self) -> None:

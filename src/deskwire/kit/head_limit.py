@@ -1,6 +1,6 @@
 """Bound the head of a request in bytes: its line, its header fields and its trailers.
 
-uvicorn collects header lines without a limit, and whoever sends them needs no account.
+uvicorn collects header lines without a limit, and sending them takes no account.
 """
 
 from __future__ import annotations

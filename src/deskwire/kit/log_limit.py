@@ -28,8 +28,8 @@ class LogLimit(logging.Filter):
     """Drop repeated records: those with a traceback, those with a `kind`, and uvicorn's warnings.
 
     `extra={"kind": …}` limits a record without a traceback. One with `extra={"reference": …}`,
-    which somebody may look for, loses its traceback instead. The next line of the kind says how
-    many were dropped. `clock` is in seconds.
+    which people may be asked to look up, loses its traceback instead. The next line of the kind
+    says how many were dropped. `clock` is in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -61,7 +61,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 class BoundedAsyncConnection(psycopg.AsyncConnection[Any]):
-    """The same for asyncio; cancelling a wait closes the connection and asks nobody."""
+    """The same for asyncio; cancelling a wait closes the connection without asking the server."""
 
     answer_limit: float | None = None  # s; None: as long as it takes
 
@@ -104,7 +104,7 @@ def _bound(
             ready = yield wanted
             if not ready and (time := monotonic()) >= min(deadline, shutdown.ends_at):
                 if connection is not None:
-                    connection.pgconn.finish()  # nobody may read its late answer as another's
+                    connection.pgconn.finish()  # its late answer must not be taken for another's
                 raise psycopg.OperationalError(
                     f"PostgreSQL did not answer within {limit:g} s; the connection was closed"
                     if limit is not None and time >= deadline

@@ -41,7 +41,7 @@ class SmtpServer:
     def start_tls(self) -> bool | None:
         """Whether to use STARTTLS, and refuse a server without; None: only if it is offered.
 
-        Whoever is on the way to the server can remove the offer.
+        An attacker on the way to the server can remove the offer (STARTTLS stripping).
         """
         if self.implicit_tls:
             return False

@@ -83,7 +83,7 @@ class AuthorizationQueue:
                 if await self._authorize_batch():
                     self._backoff.reset()
                     continue
-                await self._backoff.wait()  # until somebody else is to be authorized, at most
+                await self._backoff.wait()  # at most until another person is to be authorized
                 self._wake_event.clear()
 
     async def _authorize_batch(self) -> bool:

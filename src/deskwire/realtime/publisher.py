@@ -55,7 +55,7 @@ class Publisher:
             self._write_batches()
 
     def start_over(self, entries: list[Entry], head: int) -> None:
-        """Continue from another log: forget what is queued, and fill the buffer anew."""
+        """Continue from another log: drop what is queued, and refill the buffer."""
         self._queue.clear()
         self._buffer.load(entries, head)
 

@@ -39,7 +39,7 @@ class PreparedText:
         return mark_mentions(self.marked_html, mentioned_names)
 
     def find_mentions(self, names: Mapping[PersonId, str]) -> dict[PersonId, str]:
-        """Return those of the people, with their names, whom the text mentions."""
+        """Return the people, with their names, that the text mentions."""
         possible = {name for each in self.candidates for name in each}
         known = possible.intersection(names.values())
         found = {next((name for name in each if name in known), None) for each in self.candidates}

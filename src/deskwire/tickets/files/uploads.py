@@ -90,8 +90,8 @@ class Uploads:
     ) -> None:
         """Delete uploads of the person that were not sent yet; `error` prevented it.
 
-        If the store has just failed, the bytes are left to `FileCleanup`: whoever waits for the
-        answer would wait for it to fail again.
+        If the store has just failed, the bytes are left to `FileCleanup`: deleting them now
+        would only wait for it to fail again.
         """
         deleted = [id_ for id_ in file_ids if await self._delete_unsent_row(person, id_)]
         if not isinstance(error, Unavailable):
