@@ -115,7 +115,7 @@ REFUSED = {
     "EXPLAIN DELETE FROM tickets": "must begin with one of INSERT",
     "SELECT motto FROM tickets": "no such column: motto",
     "INSERT INTO tickets (id) VALUES ('t')": "NOT NULL constraint failed",
-    "SELECT '\0'": "SQLite rejects it",
+    "SELECT '\0'": "SQLite rejects the statement",
 }
 
 

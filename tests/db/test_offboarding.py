@@ -214,13 +214,13 @@ def test_of_two_concurrent_claims_of_a_slug_one_is_refused(
     # Direct edits of the database do not take the advisory lock.
     for module in (settings, create):
         monkeypatch.setattr(module, "require_slug_available", lambda *_: None)
-    with pytest.raises(Invalid, match="The address pier is taken") as founded:
+    with pytest.raises(Invalid, match="The web address pier is taken") as founded:
         staffed_portal.act_as(EVE, create_organization, "Dock", "pier")
-    with pytest.raises(Invalid, match="The address pier is taken"):
+    with pytest.raises(Invalid, match="The web address pier is taken"):
         staffed_portal.act_as(BO, settings.update_profile, organization_id, slug="pier")
 
     assert named == ["pier", "pier-2"]
-    assert moved == ["mole", "{'slug': 'The address mole is taken. Choose another one.'}"]
+    assert moved == ["mole", "{'slug': 'The web address mole is taken. Choose another one.'}"]
     assert founded.value.fields.keys() == {"slug"}
 
 

@@ -116,7 +116,10 @@ def test_a_batch_applies_one_delivery_however_long_it_takes(db: Database) -> Non
     assert len(db.write_sync(worker.apply_pending, 20, prepared)) == 1
 
 
-async def test_all_deliveries_are_applied_over_several_short_batches(db: Database) -> None:
+async def test_all_deliveries_are_applied_over_several_short_batches(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "POLL_INTERVAL", 3600.0)  # s; none is left to a poll
     store_messages(db, 45)
     times = count(0, BATCH_TIME / 2)
     worker = Worker(db, [BotSource([SECRET])], lambda: NOON, timer=lambda: next(times))

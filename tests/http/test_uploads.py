@@ -219,7 +219,7 @@ def test_a_file_that_is_too_large_is_refused_with_a_sentence(
         answer = browser.post("/files", params=where, content=endless(), headers=named)
 
     assert answer.status_code == 413
-    assert answer.json()["detail"] == "A file can have at most 3 MB. Choose a smaller one."
+    assert answer.json()["detail"] == "A file can be at most 3 MB. Choose a smaller one."
     assert files_site.is_empty()
 
 

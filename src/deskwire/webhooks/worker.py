@@ -70,6 +70,7 @@ class Worker:
         self._is_blocked, self._unblock = is_blocked, unblock
         self._timer = timer
         self._prepared: dict[int, Prepared] = {}  # by delivery id, in order; not applied yet
+        self._may_be_more = False  # pending when `_prepared` was read, and not in it
         self._sources = {source.name: source for source in sources}
         self._clock = clock
         self._wake_event = asyncio.Event()
@@ -98,6 +99,7 @@ class Worker:
         """Apply some deliveries; return whether none was left when they were read."""
         if not self._prepared:
             self._prepared = await self._db.read(self.prepare_pending, BATCH_SIZE)
+            self._may_be_more = len(self._prepared) == BATCH_SIZE
         prepared = self._prepared
         if not prepared:
             return True
@@ -109,7 +111,7 @@ class Worker:
         self.outcomes.update(outcomes)
         # None applied: another process was faster, so what is pending must be read again.
         self._prepared = dict(list(prepared.items())[len(outcomes) :]) if outcomes else {}
-        return len(outcomes) == len(prepared) < BATCH_SIZE
+        return len(outcomes) == len(prepared) and not self._may_be_more
 
     def _apply_unless_blocked(
         self, tx: Connection, prepared: Mapping[int, Prepared]
