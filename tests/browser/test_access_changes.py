@@ -70,6 +70,7 @@ def test_a_refilled_page_is_live_and_can_be_emptied_again(
 
     guild.update_ticket(1, guild.mo, subject={"old": SUBJECT, "new": f"{SUBJECT} again"})
     expect(dee_visitor.find("main")).to_contain_text(f"{SUBJECT} again")
+    dee_visitor.expect_status(404)  # of a part that is just being reloaded
     guild.unassign_role(guild.dee, ROLE)
 
     expect_nothing_of(guild, dee_visitor)
